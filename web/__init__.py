@@ -1,7 +1,8 @@
-"""Pages, sign-in, REST API, set-up and command line. This package connects signalling and media."""
+"""Contains the pages, the sign-in, the REST API, the set-up and the command line; connects signalling and media."""
 
 import zoneinfo
 
-# Rules of time zones are read from the locked package tzdata: the rules that the system has may be years older.
+# Time zone rules come from the locked package tzdata, because those of the operating system may be years
+# older.
 zoneinfo.reset_tzpath(())
 zoneinfo.ZoneInfo.clear_cache()

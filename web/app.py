@@ -1,7 +1,7 @@
-"""The composition root: builds one worker's app from the pages, the signalling and the media.
+"""Builds the web application of one worker from the pages, the signalling and the media.
 
-It defines the order in which the parts are opened and closed, and the handler of each path. It contains no rule of a
-visit and no text of a page.
+It defines the order in which the parts are opened and closed, and the handler of each path. It contains no
+rule of a visit and no text of a page.
 """
 
 import asyncio
@@ -115,10 +115,10 @@ ROUTES = (
 
 
 def create_app(settings: Settings) -> web.Application:
-    """Return the app of one worker, built from the settings.
+    """Return the web application of one worker process, built from the settings.
 
-    When the app starts, it raises ConfigError if the settings do not allow it to work, or a RedisError if the store
-    does not.
+    When the application starts, it raises ConfigError if the settings do not allow it to work, or a
+    RedisError if the store does not answer.
     """
     secret.make_data_key(Path(settings.data.folder))
     found = secret.content(Path(settings.data.folder))

@@ -1,4 +1,4 @@
-"""All errors of this package except the load tester's (`web/peers/errors.py`). Pure."""
+"""Defines all errors of this package except those of the load tester (`web/peers/errors.py`)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class WebError(Exception):
     """The base of all errors of this package."""
 
 
-# --- settings and commands
+# --- errors of settings and commands
 
 
 class ConfigError(WebError):
@@ -28,7 +28,7 @@ class ServerNotReadyError(WebError):
     """The server did not start; the text is the end of its log."""
 
 
-# --- organisations
+# --- errors of organisations
 
 
 class OrganisationError(WebError):
@@ -47,7 +47,7 @@ class PictureError(WebError):
     """The photo cannot be accepted; the text is an English sentence for the sender, and pages translate it."""
 
 
-# --- accounts, and guesses of passwords, codes and links
+# --- errors of accounts, and of guesses at passwords, codes and links
 
 
 class AccountError(WebError):
@@ -66,7 +66,7 @@ class BusyError(WebError):
     """Too many guesses are being checked now; a later try may succeed."""
 
 
-# --- booked visits
+# --- errors of booked visits
 
 
 class TimeTakenError(WebError):
@@ -74,18 +74,18 @@ class TimeTakenError(WebError):
 
 
 class TooManyHoldsError(WebError):
-    """A visitor from this address already holds too many times."""
+    """Visitors from this IP address already hold too many times."""
 
 
 class StaleAppointmentError(WebError):
-    """The record has changed since it was read."""
+    """Another change of the record was stored after it had been read."""
 
 
 class TooLateError(WebError):
     """The change is no longer possible: the booked time has come, or the visit was cancelled."""
 
 
-# --- jobs, mail and webhooks
+# --- errors of jobs, mail and webhooks
 
 
 class PermanentJobError(WebError):
@@ -93,7 +93,7 @@ class PermanentJobError(WebError):
 
 
 class PutOffError(WebError):
-    """The job was not attempted, because the breaker of its receiver is open; it is due again at `due_ms`."""
+    """The job was not attempted, because its receiver has failed and has a pause; it is due again at `due_ms`."""
 
     def __init__(self, due_ms: int) -> None:
         super().__init__(due_ms)
@@ -105,14 +105,17 @@ class LetterError(WebError, ValueError):
 
 
 class AddressRefusedError(WebError, OSError):
-    """The address may not be called."""
+    """The address may not be called, because it is not public."""
 
 
 class DeliveryError(WebError):
-    """The receiver did not accept the message; it is tried again. The text is a constant of this code: the reason."""
+    """The receiver did not accept the message, which is tried again.
+
+    The text is the reason, a constant of this code.
+    """
 
 
-# --- the API for other programs
+# --- errors of the API for other programs
 
 
 class ApiKeyError(WebError):
@@ -120,7 +123,10 @@ class ApiKeyError(WebError):
 
 
 class ProblemError(WebError):
-    """The request is refused. `code` is one of `web.api.problems.KINDS`; the rest is in the response."""
+    """The API request is refused.
+
+    `code` is one of `web.api.problems.KINDS`; the other values go into the response.
+    """
 
     def __init__(
         self,

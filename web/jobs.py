@@ -1,8 +1,8 @@
-"""Runs jobs: runners in every worker pass each job that is due to the handler of its kind.
+"""Runs jobs, such as mails to send: runners in every worker pass each job that is due to the handler of its kind.
 
-Jobs that wait for servers of others have a queue and runners of their own, so that a slow receiver delays no mail. This
-module decides when a job is tried again and when it is given up. Mail, webhooks and others register a handler in
-`app[HANDLERS]`, and in `app[CONSEQUENCES]` the jobs that a visit's events cause.
+Jobs that call servers of others have a queue and runners of their own, so that a slow receiver delays no
+mail. This module decides when a job is tried again and when it is given up. Mail, webhooks and others
+register a handler in `app[HANDLERS]`, and in `app[CONSEQUENCES]` the jobs that a visit's events cause.
 """
 
 import asyncio
@@ -39,23 +39,22 @@ from web.metrics import counts
 from web.organisations.documents import Organisations
 
 Handler = Callable[[str, Taken], Awaitable[bool | None]]
-"""Does a job of an organisation; returns False if nothing had to be done.
+"""Carries out a job of an organisation; returns False if nothing had to be done.
 
-If it raises `PermanentJobError`, the job is given up. After any other error the job is tried again; `PutOffError` does
-not count as an attempt.
-"""
+If it raises `PermanentJobError`, the job is given up. After any other error the job is tried again;
+`PutOffError` does not count as an attempt."""
 
 Report = Callable[[str, Taken, str], Awaitable[None]]
 """Receives the result of an organisation's job: "sent", "retried" (it failed and is tried again) or "failed"."""
 
 QUEUES = ("mail", "webhook", "text", "push")
-"""Each queue with the kinds of its jobs. The first queue also has all kinds that are not listed."""
+"""The queues; each has the jobs of the kind with its name. The first queue also has all other kinds."""
 
 PERIOD_S = 1.0
 AT_ONCE = 8
 """The greatest number of jobs of a queue that one worker runs at the same time."""
 EACH_S = 60.0
-"""The longest time in s that a job may take; shorter than its lease."""
+"""The longest time in s that a job may take. It is shorter than the time for which a worker reserves the job."""
 FINISH_S = 5.0
 
 RECEIVER_FAILED = N_("its receiver failed for too long")
@@ -69,7 +68,7 @@ def cause_of(error: Exception) -> str:
 
 
 class Runner:
-    """Takes the jobs of one queue that are due and runs them, in one worker."""
+    """Takes the jobs that are due from one queue and runs them, in one worker."""
 
     def __init__(
         self,
@@ -83,13 +82,14 @@ class Runner:
         self._organisations = organisations
         self._handlers = handlers
         self._busy: set[asyncio.Task[None]] = set()
-        self._last = ""  # the organisation that was served last
+        self._last = ""  # the id of the organisation whose jobs were taken last
         self._awake = asyncio.Event()
 
     async def run(self) -> None:
         """Take and run jobs until cancelled."""
         while True:
-            with contextlib.suppress(UnavailableError):  # the error is logged already; the loop tries again
+            # the error is already in the log, and the loop tries again
+            with contextlib.suppress(UnavailableError):
                 await self._round()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(PERIOD_S):
@@ -98,18 +98,19 @@ class Runner:
 
     async def _round(self) -> None:
         organisations = await self._organisations.list()
-        # Begin after the organisation that was served last, so that one with many jobs does not delay the others.
+        # The loop begins after the organisation that was served last, so that one with many jobs does not
+        # delay the others.
         after = [organisation for organisation in organisations if organisation > self._last]
         for organisation in (*after, *organisations[: len(organisations) - len(after)]):
             free = AT_ONCE - len(self._busy)
             if free <= 0:
-                return  # the next round begins when one of these jobs ends
+                return  # all places are taken; the next round begins when one of these jobs ends
             try:
                 found = await self._jobs.take(organisation, max(1, free // 2))
             except UnavailableError:
                 raise
             except Exception:
-                # One record that cannot be read must not stop all the others.
+                # A record that cannot be read must not stop the jobs of the other organisations.
                 log.exception("job.not_taken", organisation=organisation)
                 continue
             if found:
@@ -193,7 +194,10 @@ class Runner:
         await self._jobs.later(organisation, taken, due_ms, cause_of(error))
 
     async def close(self) -> None:
-        """Wait FINISH_S seconds for running jobs, then cancel them; these are due again when their leases end."""
+        """Wait FINISH_S seconds for running jobs, then cancel them.
+
+        A cancelled job is due again after its reservation ends.
+        """
         if self._busy:
             await asyncio.wait(self._busy, timeout=FINISH_S)
         for task in self._busy:
@@ -202,7 +206,7 @@ class Runner:
 
 
 def setup(app: web.Application, settings: Settings) -> None:
-    """Create the queues and the registries of handlers, so that other modules can register before the app starts."""
+    """Create the queues and the maps of handlers, so that other modules can register before the app starts."""
     redis, seal = app[REDIS], app[SEAL]
     first, *others = QUEUES
     app[JOBS] = Jobs(redis, seal)
@@ -211,7 +215,7 @@ def setup(app: web.Application, settings: Settings) -> None:
 
 
 def consequences(app: web.Application) -> service.Consequences:
-    """Return one function that returns the jobs of all registered functions in `CONSEQUENCES`."""
+    """Return one function that returns all jobs that an event of a visit causes, by the functions in `CONSEQUENCES`."""
 
     def of(
         settings: service.Organisation, before: Visit | None, after: Visit, event: Event
@@ -222,7 +226,10 @@ def consequences(app: web.Application) -> service.Consequences:
 
 
 async def running(app: web.Application) -> AsyncIterator[None]:
-    """Run jobs as long as the app lives; a clean-up context that must come after that of signalling."""
+    """Run jobs from the start of the app to its end.
+
+    The app must open this context after that of signalling, which it uses.
+    """
     app[SERVICE].consequences = consequences(app)
     reports = app[REPORTS]
     runners = {

@@ -1,6 +1,7 @@
-"""The keys of all objects that an app or a request holds for its handlers, with their types.
+"""Defines the keys under which an app or a request holds objects for its handlers, with the objects' types.
 
-The types are imported for the type checker only. So every package can import this file without a circle of imports.
+The types are imported for the type checker only. So every package can import this file without a circle of
+imports.
 """
 
 from __future__ import annotations
@@ -47,21 +48,21 @@ if TYPE_CHECKING:
     from web.requests.security import Throttle
     from web.server.processes import Worker as Process
 
-# The server's settings and resources
+# Keys of the server's settings and resources
 SETTINGS: web.AppKey[Settings] = web.AppKey("settings")
 WORKER: web.AppKey[Process] = web.AppKey("worker")
-"""The process that serves the app; set when the app starts. An app of a test has none."""
+"""The process that serves the app; set when the app starts. The app of a test may have none."""
 REDIS: web.AppKey[Redis] = web.AppKey("redis")
 SEAL: web.AppKey[Seal] = web.AppKey("seal")
-"""Encrypts records; the same object for all parts of the app, because its keys change while the app runs."""
+"""Encrypts records. All parts of the app use the same object, because its keys change while the app runs."""
 DRAINING: web.AppKey[asyncio.Event] = web.AppKey("draining")
 SUPERVISOR: web.AppKey[Supervisor] = web.AppKey("supervisor")
 TRACER: web.AppKey[Tracer | None] = web.AppKey("tracer")
-"""None if tracing is off."""
+"""Records traces for OpenTelemetry; None if tracing is off."""
 LIVENESS: web.AppKey[Liveness] = web.AppKey("liveness")
 """Writes a small key of this worker four times a second; this shows whether the store accepts writes."""
 
-# Visits
+# Keys about visits
 SIGNALLING: web.AppKey[Worker] = web.AppKey("signalling")
 RELAY: web.AppKey[Relay] = web.AppKey("relay")
 SERVICE: web.AppKey[Service] = web.AppKey("service")
@@ -73,7 +74,7 @@ PICTURES: web.AppKey[Pictures] = web.AppKey("pictures")
 DESK: web.AppKey[Desk] = web.AppKey("desk")
 FEEDS: web.AppKey[Feeds] = web.AppKey("feeds")
 
-# People and organisations
+# Keys about people and organisations
 ORGANISATIONS: web.AppKey[Organisations] = web.AppKey("organisations")
 FACILITIES: web.AppKey[Facilities] = web.AppKey("facilities")
 ACCOUNTS: web.AppKey[Accounts] = web.AppKey("accounts")
@@ -81,7 +82,7 @@ SECOND_FACTORS: web.AppKey[SecondFactors] = web.AppKey("second factors")
 SESSIONS: web.AppKey[Storage] = web.AppKey("sessions")
 THROTTLE: web.AppKey[Throttle] = web.AppKey("throttle")
 
-# Jobs, and programs
+# Keys of jobs, and of programs that use the API
 JOBS: web.AppKey[Jobs] = web.AppKey("jobs")
 """The queue of mails, and of all kinds of job that have no queue of their own."""
 JOB_QUEUES: web.AppKey[dict[str, Jobs]] = web.AppKey("job queues")
@@ -97,8 +98,9 @@ API_KEYS: web.AppKey[ApiKeys] = web.AppKey("api keys")
 WEBHOOKS: web.AppKey[Webhooks] = web.AppKey("webhooks")
 KNOWN_WEBHOOKS: web.AppKey[Known] = web.AppKey("known webhooks")
 
-# Values of one request
+# Keys of values of one request
 ORGANISATION: web.RequestKey[Organisation] = web.RequestKey("organisation")
 """The organisation that the path names; set as soon as a handler has found it."""
 SIGNED_IN: web.RequestKey[Account] = web.RequestKey("signed in")
-"""The account that is signed in; set as soon as it was found. A request without it may send only a small form."""
+"""The signed-in account; set as soon as a handler has found it. A request without it may send only a small
+form."""

@@ -1,1 +1,1 @@
-"""The REST API for other programs: its operations, their dispatch, and their description."""
+"""The REST API for other programs: the table of its operations, the handling of requests, and its description."""

@@ -60,7 +60,7 @@ def routes() -> list[web.RouteDef]:
 
 
 async def openapi(request: web.Request) -> web.Response:
-    """Answer GET …/openapi.json: the description, without a key."""
+    """Answer GET …/openapi.json with the API's description; the request needs no key."""
     organisation = await organisation_of(request)
     described = document(organisation.id, request.app[SETTINGS].path_prefix)
     return web.Response(body=msgspec.json.encode(described), content_type="application/json")
@@ -98,7 +98,7 @@ async def _nothing(request: web.Request) -> web.StreamResponse:
 
 
 def _with_problems(handler: Handler) -> Handler:
-    """Return a handler that calls `handler` and answers its errors as problem details (RFC 9457)."""
+    """Return a handler that calls `handler` and answers the errors that it raises as problem details (RFC 9457)."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         home = f"{request.app[SETTINGS].path_prefix}/{request.match_info['organisation']}"
@@ -125,10 +125,10 @@ def _with_problems(handler: Handler) -> Handler:
 
 
 async def _key(request: web.Request, organisation: Organisation) -> ApiKey:
-    """Return the key of a request.
+    """Return the API key that a request presents, after checking it for this organisation.
 
-    Raises ProblemError if the request has no valid key, if the key was used too often, or after too many wrong keys
-    from the address.
+    Raises ProblemError if the request has no valid key, if the key was used too often, or after too many
+    wrong keys from the address.
     """
     keys = request.app[API_KEYS]
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")

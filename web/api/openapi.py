@@ -1,4 +1,4 @@
-"""The API's description (OpenAPI 3.1), generated from the table of operations and the types. Pure."""
+"""Makes the API's description (OpenAPI 3.1) from the table of operations and their types. It does no I/O."""
 
 import re
 from functools import cache
@@ -29,7 +29,10 @@ HEADERS_OF = {
 
 
 def document(organisation: str, prefix: str = "") -> dict[str, Any]:
-    """Return the description for an organisation, ready for JSON; `prefix` is the path prefix of the server."""
+    """Return the description for the organisation with this id, as a value for JSON.
+
+    `prefix`: the path below which a proxy serves all pages, such as "/greenroom"; "" for none.
+    """
     return {**_document(), "servers": [{"url": f"{prefix}/{organisation}/api/v1"}]}
 
 

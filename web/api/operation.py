@@ -1,4 +1,4 @@
-"""The type of an API operation: its path, its scopes, its request and its answer."""
+"""Defines the type of an API operation: its path, the permissions (scopes) that it needs, its request and answer."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from web.programs.scopes import Scope
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request whose key was accepted."""
+    """A request to the API whose key was accepted, with the objects that an operation needs to answer it."""
 
     request: web.Request
     organisation: Organisation
@@ -26,17 +26,17 @@ class Call:
 
     @property
     def service(self) -> Service:
-        """This worker's service for visits."""
+        """This worker's service for visits, which loads and changes them."""
         return self.request.app[SERVICE]
 
     @property
     def actor_id(self) -> str:
-        """The id under which the key acts: "api:" and the key's id."""
+        """The id that visits record as the author of the key's actions: "api:" and the key's id."""
         return f"api:{self.key.id}"
 
     @property
     def admin(self) -> Actor:
-        """An actor with the key's name and the rights of an administrator of the clinic."""
+        """An actor (the author of a command) with the key's name and the rights of an administrator of the clinic."""
         return Actor(
             organisation=self.organisation.id,
             id=self.actor_id,
@@ -45,7 +45,7 @@ class Call:
         )
 
     def facility(self, name: str) -> Actor:
-        """Return an actor with the key's id and the name of a facility; the actor may add patients to the queue."""
+        """Return an actor with the key's id and this name of a facility, who may add patients to the queue."""
         return Actor(organisation=self.organisation.id, id=self.actor_id, name=name, role=Role.FACILITY)
 
     def path(self, name: str) -> str:
@@ -57,7 +57,10 @@ Handler = Callable[[Call, Any], Awaitable[msgspec.Struct | None]]
 
 
 class Operation(NamedTuple):
-    """A row of the table: `path` is below /{organisation}/api/v1; the key needs one of `scopes`."""
+    """An API operation, a row of the table of operations.
+
+    `path` is below /{organisation}/api/v1. The key needs one of `scopes`.
+    """
 
     name: str
     method: str
@@ -66,7 +69,7 @@ class Operation(NamedTuple):
     summary: str
     handler: Handler
     answers: type[msgspec.Struct] | None
-    """The type of the answer's body; None: HTTP 204 without a body."""
+    """The type of the answer's body; None if the operation answers HTTP 204 without a body."""
     audit: Declared
     """The entry that the operation writes to the audit log."""
     takes: type[msgspec.Struct] | None = None

@@ -1,7 +1,7 @@
-"""The API's errors: problem details (RFC 9457) with a stable code.
+"""Defines the API's errors: problem details (RFC 9457) with a stable code.
 
-Pure except for making the answer. One table defines the status and title of each code; the codes of signalling are
-described in PROTOCOL.md#errors. A problem never repeats what a patient wrote.
+One table defines the status and title of each code; the codes of signalling are described in
+PROTOCOL.md#errors. A problem never repeats what a patient wrote.
 """
 
 from collections.abc import Mapping
@@ -44,7 +44,7 @@ KINDS: Mapping[str, Kind] = {
     "internal": Kind(500, "Something went wrong on our side, and we have a note of it."),
     "unavailable": Kind(503, "The store did not confirm it; say it again in a moment."),
 }
-"""Every error code of the API."""
+"""Every error code of the API -> its status and title."""
 
 
 class FieldProblem(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,7 +67,7 @@ class ProblemDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
 
 def answer(home: str, problem: ProblemError) -> web.Response:
-    """Return the problem as a response. The problem's field `type` is a link to its explanation on the API's page.
+    """Return an error as a response, with a link to its explanation on the API's page in the field `type`.
 
     `home` is the organisation's path after the path prefix of the server, such as "/demo".
     """
@@ -88,5 +88,6 @@ def answer(home: str, problem: ProblemError) -> web.Response:
         headers=problem.headers,
     )
     if kind.status in (408, 413):
-        response.force_close()  # close the connection, so that the rest of the body need not be awaited
+        # the connection is closed, so that the server need not read the rest of the body
+        response.force_close()
     return response

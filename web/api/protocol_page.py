@@ -17,7 +17,7 @@ from web.requests.security import origin_of
 
 @cache
 def protocol_md() -> str:
-    """Return the text of PROTOCOL.md."""
+    """Return the text of the file PROTOCOL.md."""
     return files("signalling").joinpath("protocol", "PROTOCOL.md").read_text("utf-8")
 
 
@@ -40,13 +40,13 @@ def described(origin: str, organisation: str = "") -> bytes:
 
 
 async def for_programs(request: web.Request) -> web.Response:
-    """Answer GET …/asyncapi.json, without a key."""
+    """Answer GET …/asyncapi.json with the AsyncAPI document; the request needs no key."""
     organisation = await organisation_of(request)
     origin = origin_of(request, request.app[SETTINGS].server.public_url.rstrip("/"))
     return web.Response(body=described(origin, organisation.id), content_type="application/json")
 
 
 async def for_people(request: web.Request) -> web.Response:
-    """Answer GET …/protocol.md, without a key."""
+    """Answer GET …/protocol.md with the protocol's text; the request needs no key."""
     await organisation_of(request)
     return web.Response(text=protocol_md(), content_type="text/markdown", charset="utf-8")

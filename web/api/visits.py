@@ -34,7 +34,7 @@ REMEMBERED_MS = 24 * 3_600_000
 
 
 async def open_visit(call: Call, body: t.OpenVisit) -> t.Opened:
-    """Open a visit, and make the link for its patient."""
+    """Open a visit; return it with the link for its patient."""
     information = _information(call, body.patient)
     _check_area(call, body.area)
     inside = call.organisation.within(body.area)
@@ -48,7 +48,7 @@ async def open_visit(call: Call, body: t.OpenVisit) -> t.Opened:
 
 
 def _check_area(call: Call, area: str) -> None:
-    """Raise ProblemError if `area` is neither "" nor the id of a waiting area."""
+    """Raise ProblemError if `area` is neither "" (no waiting area) nor the id of a waiting area of the organisation."""
     if area and area not in call.organisation.area_names:
         raise ProblemError("invalid", errors=(FieldProblem(field="area", problem="There is no such area."),))
 
@@ -66,7 +66,7 @@ def _information(call: Call, patient: t.Patient) -> PatientInformation:
 
 
 async def _visit_id(call: Call, body: t.OpenVisit) -> str:
-    """Return the id for the visit of this request: a new one, or the one that belongs to its Idempotency-Key.
+    """Return the id for the visit that this request opens: a new one, or the one that belongs to its Idempotency-Key.
 
     Raises ProblemError if the Idempotency-Key has a wrong length, or was sent before with another body.
     """
@@ -96,15 +96,16 @@ async def _visit_id(call: Call, body: t.OpenVisit) -> str:
 
 
 async def show(call: Call, _: None) -> t.Visit:
-    """Return a visit's state, its place and its expected wait."""
-    # A key with the scope read or staff sees all visits; a key that may only open visits sees those that it opened.
+    """Return the visit that the path names: its state, its place in the queue and its expected wait."""
+    # A key with the scope read or staff may see all visits. A key that may only open visits sees only those
+    # it has opened.
     sees_all = call.key.allows((Scope.READ, Scope.STAFF))
     visit = await (_visit if sees_all else _own)(call, call.path("visit"))
     return await shown(call, visit)
 
 
 async def link(call: Call, _: None) -> t.PatientLink:
-    """Make another link for the patient of an open visit, and return it."""
+    """Make another link for the patient of an open visit, and return the link."""
     visit = await _own(call, call.path("visit"))
     if not visit.is_open:
         raise ProblemError("wrong_status", details={"status": visit.status})
@@ -147,7 +148,7 @@ async def decline(call: Call, body: t.Decline) -> t.Visit:
 
 
 async def queue(call: Call, _: None) -> t.Queue:
-    """Return all waiting patients."""
+    """Return all waiting patients, in the order of the queue."""
     mirror = await call.service.mirrors.get(call.organisation.id)
     return views.queue(mirror.visits, call.organisation.policy)
 
@@ -178,9 +179,9 @@ async def _visit(call: Call, visit_id: str) -> Visit:
 
 
 async def _own(call: Call, visit_id: str) -> Visit:
-    """Return a visit that this key opened.
+    """Return the visit with this id, if the key of this call has opened it.
 
-    Raises ProblemError `not_found` if there is none, or if another actor opened it.
+    Raises ProblemError `not_found` if there is no such visit, or if another actor opened it.
     """
     visit = await _visit(call, visit_id)
     if visit.opened_by != call.actor_id:
@@ -196,7 +197,7 @@ async def _command(call: Call, actor: Actor, command: c.Command) -> t.Visit:
 
 
 async def shown(call: Call, visit: Visit) -> t.Visit:
-    """Return a visit's state, with its place in the queue."""
+    """Return a visit in the form of the API, with its place in the queue."""
     mirror = await call.service.mirrors.get(call.organisation.id)
     place = mirror.visits.place(visit.id, urgent_first=call.organisation.policy.urgent_first)
     wait_ms = wait_at(mirror, place, call.service.clock_ms(), visit.area_id)

@@ -1,4 +1,7 @@
-"""The API operations about webhooks. `web/programs/delivery.py` sends the events."""
+"""Defines the API operations that add, show, change and delete webhooks.
+
+A webhook is an address to which the server sends a clinic's events; `web/programs/delivery.py` sends them.
+"""
 
 from typing import Any
 
@@ -28,18 +31,18 @@ async def make(call: Call, body: t.NewWebhook) -> t.MadeWebhook:
 
 
 async def list_all(call: Call, _: None) -> t.Webhooks:
-    """Return all webhooks."""
+    """Return all webhooks of the organisation."""
     found = await call.request.app[WEBHOOKS].of(call.organisation.id)
     return t.Webhooks(webhooks=tuple(map(_shown, found)))
 
 
 async def show(call: Call, _: None) -> t.WebhookShown:
-    """Return a webhook."""
+    """Return the webhook that the path names."""
     return _shown(await _webhook(call))
 
 
 async def change(call: Call, body: t.ChangedWebhook) -> t.WebhookShown:
-    """Change a webhook and return it."""
+    """Change the webhook that the path names, and return it."""
     webhook = await _webhook(call)
     changes: dict[str, Any] = {}
     if body.events is not None:
@@ -55,14 +58,14 @@ async def change(call: Call, body: t.ChangedWebhook) -> t.WebhookShown:
 
 
 async def drop(call: Call, _: None) -> None:
-    """Delete a webhook, and the deliveries that wait for it."""
+    """Delete the webhook that the path names, and the deliveries that wait for it."""
     if not await call.request.app[WEBHOOKS].drop(call.organisation.id, call.path("webhook")):
         raise ProblemError("not_found")
     await call.request.app[KNOWN_WEBHOOKS].refresh()
 
 
 async def deliveries(call: Call, _: None) -> t.Deliveries:
-    """Return the last attempts to deliver events to a webhook."""
+    """Return the last attempts to deliver events to the webhook that the path names."""
     webhook = await _webhook(call)
     found = await call.request.app[WEBHOOKS].log(call.organisation.id, webhook.id)
     return t.Deliveries(deliveries=tuple(found))

@@ -1,1 +1,4 @@
-"""Booked visits: free times, bookings, and the mails about them. It contains no page."""
+"""Manages booked visits: the times that are free, the bookings, and the mails about them.
+
+It contains no page.
+"""

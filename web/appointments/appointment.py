@@ -1,7 +1,7 @@
-"""One booked visit: its record, and the changes that are possible.
+"""Defines the record of one booked visit, and the changes that are possible.
 
-Pure: `now_ms` is an argument. Each function that changes the record returns a changed copy with the next version, or
-raises `TooLateError` if the change is no longer possible.
+The functions use only their arguments; `now_ms` is the time now. Each function that changes the record
+returns a changed copy with the next version, or raises `TooLateError` if the change is no longer possible.
 """
 
 from __future__ import annotations
@@ -32,11 +32,12 @@ class Status(StrEnum):
 class Appointment(msgspec.Struct, frozen=True, kw_only=True):
     """The record of a booked visit.
 
-    `zone`: the patient's time zone; "" means that of the organisation. `language`: the language of the patient's
-    mails. `wall` is the agreed time on a clock in the time zone `wall_zone`. The moment `starts_ms` is calculated
-    from both by the rules of that time zone, which governments change. `uid` names the calendar entry. All three are
-    "" in older records. `area`: the id of the waiting area in whose calendar the visit was booked, "" for none.
-    `changed_ms`: the time of the last move or cancellation; 0 for none, and in older records.
+    `zone`: the patient's time zone; "" means that of the organisation. `language`: the language of the
+    patient's mails. `wall`: the agreed time as clocks in the time zone `wall_zone` show it. `starts_ms`: the
+    moment in ms, which is calculated from these two by the rules of the time zone; governments change these
+    rules. `uid`: the name of the calendar entry in mails. In older records, `wall`, `wall_zone` and `uid` are
+    "". `area`: the id of the waiting area in whose calendar the visit was booked, "" for none. `changed_ms`:
+    the time of the last move or cancellation; 0 for none, and in older records.
     """
 
     id: str
@@ -65,12 +66,12 @@ class Appointment(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def taken(self) -> Taken | None:
-        """The period that is not free for others; None if the visit is cancelled."""
+        """The period that other patients cannot book; None if the visit is cancelled."""
         return None if self.status is Status.CANCELLED else Taken(self.starts_ms, self.ends_ms)
 
     @property
     def sequence(self) -> int:
-        """The number of changes of the calendar entry in its mails (RFC 5545 §3.8.7.4)."""
+        """The number of changes so far, which mails write into the calendar entry (RFC 5545 §3.8.7.4)."""
         return self.moved + (self.status is Status.CANCELLED)
 
 
@@ -91,9 +92,10 @@ def missed(appointment: Appointment, now_ms: int) -> bool:
 
 
 def moved(appointment: Appointment, slot: Slot, zone: str, now_ms: int) -> Appointment:
-    """Return the record with another time, which was agreed in the time zone `zone`.
+    """Return the record with another time.
 
-    Raises TooLateError if the visit can no longer be moved (`may_change`).
+    `slot`: the new time; `zone`: the time zone in which the patient has chosen it. Raises TooLateError if the
+    visit can no longer be moved (`may_change`).
     """
     if not may_change(appointment, now_ms):
         raise TooLateError
@@ -112,7 +114,7 @@ def moved(appointment: Appointment, slot: Slot, zone: str, now_ms: int) -> Appoi
 def by_current_rules(appointment: Appointment, now_ms: int) -> Appointment:
     """Return the record with `starts_ms` calculated again by the present rules of its time zone.
 
-    The record is unchanged if the result is the same moment, or if the visit can no longer be moved.
+    Returns the record unchanged if the result is the same moment, or if the visit can no longer be moved.
     """
     if not appointment.wall or not may_change(appointment, now_ms):
         return appointment

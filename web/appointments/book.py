@@ -1,7 +1,8 @@
-"""Stores the bookings, and makes sure that no time is given to more visits than there are providers for it.
+"""Stores the bookings, and ensures that a time is never given to more visits than there are free providers.
 
-Every change is one call of `book.lua`, which is atomic. A time may be held for a visitor for ten minutes, while the
-visitor fills in a form. Records are encrypted. All methods raise `UnavailableError` if the store does not answer.
+Every change is one call of the Lua script `book.lua`, which the store runs atomically. A visitor can hold a
+time for ten minutes while filling in a form. Records are encrypted. All methods raise `UnavailableError` if
+the store does not answer.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from web.errors import StaleAppointmentError, TimeTakenError, TooManyHoldsError
 HOLD_MS = 10 * MINUTE_MS
 """The time in ms for which a time is held while the visitor fills in the form."""
 HOLDS_AT_MOST = 8
-"""The greatest number of times that one address may hold at once; many patients may share one address."""
+"""The greatest number of times that visitors from one IP address may hold at once. It is not 1, because many
+patients may share an address."""
 
 ATTEMPTS = 20
 SCRIPT = (Path(__file__).parent / "book.lua").read_text()
@@ -45,9 +47,9 @@ class Book:
         self._change: Any = redis.register_script(SCRIPT)
 
     async def taken(self, organisation: str, since_ms: int, until_ms: int, *, but: str = "") -> list[Taken]:
-        """Return the periods that are booked or held between two moments in ms, except the period of `but`.
+        """Return the periods that are booked or held between two moments in ms.
 
-        `but`: the id of a booking or of a hold; "" for no exception.
+        `but`: the id of a booking or of a hold that is left out of the result; "" to leave out none.
         """
         async with answering():
             seconds, micros = await self._redis.time()
@@ -85,9 +87,10 @@ class Book:
     ) -> None:
         """Write a new appointment, or the next version of one.
 
-        `capacity`: how many visits may have this time. The hold with the id `hold` of the visitor `holder` ends,
-        because the appointment takes its time. `jobs` are queued in the same commit. Raises TimeTakenError if the
-        time is not free, and StaleAppointmentError if another change was stored first.
+        `capacity`: how many visits may have this time. `hold` and `holder`: the id of the visitor's hold and
+        the visitor's address; the hold ends, because the appointment takes its time. `jobs`: mails to queue
+        in the same commit. Raises TimeTakenError if the time is not free, and StaleAppointmentError if
+        another change was stored first.
         """
         taken = appointment.taken
         slot = None if taken is None else Slot(taken.starts_ms, taken.ends_ms, 1)
@@ -112,8 +115,10 @@ class Book:
     ) -> Appointment:
         """Change an appointment and return it.
 
-        `how` returns the changed record; it is called again if another change was stored first. Raises LookupError if
-        there is no such appointment, TimeTakenError if its new time is not free, and the errors of `how`.
+        `how` returns the changed record; it is called again if another change was stored first. `capacity`:
+        how many visits may have the new time. `jobs` returns the mails to queue, for the record before and
+        after the change. Raises LookupError if there is no such appointment, TimeTakenError if its new time
+        is not free, and the errors of `how`.
         """
         for _ in range(ATTEMPTS):
             before = await self.get(organisation, appointment_id)
@@ -123,7 +128,8 @@ class Book:
             if after == before:
                 return before
             try:
-                # If the time stays the same, the capacity is not checked: it may be lower now than when it was booked.
+                # If the time stays the same, any capacity is enough, because the capacity may be lower now
+                # than when the visit was booked.
                 room = capacity if after.taken != before.taken else 1_000_000
                 await self.book(after, room, jobs=jobs(before, after))
                 return after
@@ -148,7 +154,8 @@ class Book:
     ) -> list[Appointment]:
         """Return at most `most` appointments that begin from `since_ms` until `until_ms`.
 
-        First come those after `now_ms`, the earliest first; then those before `now_ms`, the latest first.
+        The result begins with those after `now_ms`, the earliest first; then come those before `now_ms`, the
+        latest first.
         """
         index = keys.APPOINTMENTS(organisation)
         async with answering():
@@ -170,7 +177,8 @@ class Book:
                 if sealed is not None:
                     appointments.append(self._open(organisation, name.decode(), sealed))
             except (SealError, msgspec.DecodeError):
-                # If one record cannot be read, the other appointments of the day must still be shown.
+                # A record that cannot be read is left out, so that the other appointments of the day are
+                # still shown.
                 log.error("appointment.unreadable", organisation=organisation)
         return sorted(appointments, key=lambda one: (one.starts_ms, one.booked_ms, one.id))
 

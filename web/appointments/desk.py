@@ -1,7 +1,7 @@
-"""The actions on booked visits for pages and API: hold, book, move, cancel, check in. Each one queues its mails.
+"""Carries out the actions on booked visits for pages and API: hold, book, move, cancel, check in.
 
-It connects the bookings with the mails and the visits. All methods raise `UnavailableError` if the store does not
-answer, and the errors of `book` and `appointment` if the action is not possible.
+Each action also queues its mails. All methods raise `UnavailableError` if the store does not answer, and the errors
+of `book` and `appointment` if the action is not possible.
 """
 
 from __future__ import annotations
@@ -28,16 +28,19 @@ AHEAD_MS = 400 * DAY_MS
 """The longest time in ms between now and a booked time."""
 ANY_NUMBER = 1_000_000
 FEED_SINCE_MS, FEED_AHEAD_MS, FEED_MOST = 7 * DAY_MS, 180 * DAY_MS, 500
-"""How far a provider's calendar reaches before and after now, in ms, and the greatest number of its entries."""
+"""How far a provider's calendar feed reaches before and after now, in ms, and the greatest number of its entries."""
 AGAIN = frozenset({"withdrawn", "expired", "closed"})
-"""The outcomes of a visit after which its patient may check in again."""
+"""Makes the mails about appointments."""
 
 
 class Letters(Protocol):
     """Makes the mails about appointments."""
 
     def about(self, before: Appointment | None, after: Appointment, now_ms: int) -> Sequence[JobEntry]:
-        """Return the mails that a change causes, as entries for its commit."""
+        """Return the mails that a change causes, as job entries that are stored together with the change.
+
+        `before`: the appointment before the change, None if it is new; `after`: the changed appointment.
+        """
 
 
 class Desk:
@@ -63,7 +66,7 @@ class Desk:
         return await self.book.hold(organisation.id, slot, organisation.booking.capacity, hold, holder)
 
     async def made(self, organisation: Organisation, hold: str) -> Appointment | None:
-        """Return the appointment that this hold has become, if the same form was sent before; otherwise None."""
+        """Return the appointment that the same form, sent before, has booked with the hold of this id; otherwise None."""
         return await self.book.get(organisation.id, _appointment_id(organisation.id, hold))
 
     async def make(
@@ -78,11 +81,11 @@ class Desk:
         zone: str,
         area: str = "",
     ) -> Appointment:
-        """Book a time and return the appointment. A hold books only once, also if the form is sent several times.
+        """Book a time and return the appointment. One hold books only one visit, however often the form is sent.
 
-        `organisation`: the settings that apply in the waiting area `area`; `hold` and `holder`: the id of the hold
-        and the visitor's address; `language` and `zone`: those of the patient. Raises TimeTakenError if the time is
-        not free.
+        `organisation`: the settings that apply in the waiting area `area`; `starts_ms`: the time; `hold` and
+        `holder`: the id of the hold and the visitor's address; `language` and `zone`: those of the patient. Raises
+        TimeTakenError if the time is not free.
         """
         appointment_id = _appointment_id(organisation.id, hold)
         kept = await self.book.get(organisation.id, appointment_id)
@@ -130,22 +133,22 @@ class Desk:
         return await self._change(organisation, appointment_id, how)
 
     async def follow_rules(self, organisation: str) -> int:
-        """Move the bookings in time zones whose rules have changed since the booking; return the number of moves.
+        """Move the bookings whose time zone has new rules since the booking; return the number of moves.
 
-        The time that the patient sees on the clock does not change, but the moment does. So the patients receive the
-        calendar entry again.
+        The time that clocks show does not change, but the moment does. So the patients receive the calendar entry
+        again.
         """
         now_ms, count = self.now_ms(), 0
         for found in await self.book.between(organisation, now_ms, now_ms + AHEAD_MS):
             if rules.by_current_rules(found, now_ms) == found:
                 continue
-            # The appointment may have been erased meanwhile.
+            # Another worker may have erased the appointment meanwhile; then there is nothing to move.
             with contextlib.suppress(LookupError):
                 await self.book.change(
                     organisation,
                     found.id,
                     lambda before: rules.by_current_rules(before, now_ms),
-                    # There is no limit, because a patient who has agreed on a time keeps it.
+                    # No capacity is checked, because a patient who has agreed on a time keeps it.
                     ANY_NUMBER,
                     lambda before, after: self._letters.about(before, after, now_ms),
                 )
@@ -192,25 +195,23 @@ class Desk:
             raise TooLateError
         assert kept.visit is not None, "checked in"
         actor = patient_of(organisation.id, kept.visit, kept.patient.name)
-        # The area may no longer exist.
+        # The waiting area may have been removed since the booking; then the visit has none.
         area = kept.area if kept.area in organisation.area_names else ""
         return await open_once(
             self._service, actor, kept.patient, kept.visit, booked_ms=kept.starts_ms, area=area
         )
 
     async def visit(self, appointment: Appointment) -> Visit | None:
-        """Return the visit that the last check-in opened, or None.
-
-        There is none without a check-in, or after its erasure.
-        """
+        """Return the visit that the last check-in opened; None if there was no check-in or the visit was erased."""
         if appointment.visit is None:
             return None
         return await self._service.visit(appointment.organisation, appointment.visit)
 
     async def of_provider(self, organisation: str, person: str) -> list[Appointment]:
-        """Return the booked visits for the calendar of a provider, cancelled ones included, in order.
+        """Return the booked visits for the calendar of a member of staff, cancelled ones included, in order.
 
-        Any provider may take a visit that is still to come; one that a colleague has claimed is left out.
+        Future visits are included for every provider, because any of them may take one. A visit that a colleague has
+        claimed is left out.
         """
         now_ms = self.now_ms()
         found = await self.book.nearest(

@@ -1,8 +1,8 @@
 """Makes, shows, renews and revokes the link to a member of staff's calendar feed, which lists their booked visits.
 
-The store has one record per person. A token is derived from the data key and a random part of the record, so that its
-owner can see the link again, while the store keeps only a hash. All methods of `Feeds` raise `UnavailableError` if
-the store does not answer.
+The store has one record per person. The secret part of the link, its token, is derived from the data key and
+a random part of the record. So its owner can see the link again, although the store keeps only a hash. All
+methods of `Feeds` raise `UnavailableError` if the store does not answer.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ PATH = "/{organisation}/feed/{token}/visits.ics"
 SHOW = """
 if redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[2] then redis.call('HSET', KEYS[1], ARGV[1], ARGV[3]) end
 """
-"""A script that replaces a record only if it is unchanged since it was read: a revoked link must stay revoked."""
+"""A Lua script that replaces a record only if it is unchanged since it was read, so that a link that was
+revoked meanwhile is not stored again."""
 
 
 class Feed(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,16 +72,16 @@ class Feeds:
         return None if kept is None else msgspec.json.decode(kept, type=Feed)
 
     async def named(self, organisation: str, token: str) -> Feed | None:
-        """Return the link of the person whom the token names, or None.
+        """Return the link of the person whom a token names, or None.
 
-        The rest of the token is not checked: see `opens`.
+        The secret part of the token is not checked here: `opens` checks it.
         """
         person = token.rpartition("~")[0][:64]
         return await self.of(organisation, person) if person else None
 
     @staticmethod
     def opens(feed: Feed, token: str) -> bool:
-        """Return whether the token belongs to this link."""
+        """Return whether the token is the valid one of this link."""
         return hmac.compare_digest(feed.hash, keys.hashed(token))
 
     def token(self, organisation: str, feed: Feed) -> str:
@@ -88,7 +89,10 @@ class Feeds:
         return self._drawn(organisation, feed.person, feed.part)
 
     async def shown(self, organisation: str, feed: Feed, etag: str, now_ms: int) -> int:
-        """Keep a hash of the link's current content; return the time in ms since which it is the same."""
+        """Record that this content is shown now; return the time in ms since which it is the same.
+
+        `etag`: the hash of the content.
+        """
         if etag == feed.etag:
             return feed.changed_ms
         after = replace(feed, etag=etag, changed_ms=now_ms)

@@ -1,8 +1,8 @@
-"""The calendar entry of a booked visit, for mails, downloads and feeds: iCalendar (RFC 5545), iTIP methods (RFC 5546).
+"""Makes the calendar entry of a booked visit, for mails, downloads and feeds (iCalendar, RFC 5545; iTIP, RFC 5546).
 
-Pure. Times are in UTC, so that a calendar program needs no rules of time zones from us. Mail servers and shared
-calendars read the entry, so it contains the organisation's name and the link, and no text of the patient. The caller
-gives the title of an entry in a feed.
+Times are in UTC, so that a calendar program needs no time zone rules from this server. Mail servers and
+shared calendars can read the entry, so it contains the organisation's name and the link, and no text of the
+patient. The caller gives the title of an entry in a feed. No I/O is done here.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def feed(entries: Iterable[Entry], name: str) -> bytes:
     The file is the same, byte for byte, as long as no visit has changed.
     """
     calendar = _calendar()
-    # This property is defined in RFC 7986 §5.1.
+    # The property NAME is not in RFC 5545, but in RFC 7986 §5.1.
     calendar.add("name", name)
     calendar.add("x-wr-calname", name)
     calendar.add("refresh-interval", AGAIN, parameters={"VALUE": "DURATION"})
@@ -73,11 +73,11 @@ def entry(
         event.add("organizer", organizer)
         address = on_the_envelope(appointment.patient.email) or appointment.patient.email
         attendee = vCalAddress(f"mailto:{address}")
-        # The address replaces the name, because a visitor may have entered a stranger's address and any
-        # name.
+        # The email address is used as the name, because a visitor may have entered the address of a stranger
+        # and any name.
         attendee.params["CN"] = vText(address)
         attendee.params["PARTSTAT"] = vText("ACCEPTED")
-        # A person who has booked need not confirm.
+        # Calendars need not ask for a confirmation, because the person has booked the visit.
         attendee.params["RSVP"] = vText("FALSE")
         event.add("attendee", attendee)
     if appointment.status is not Status.CANCELLED:
@@ -99,7 +99,8 @@ def _calendar() -> Calendar:
 
 def _event(appointment: Appointment, words: Words, link: str, stamp_ms: int) -> Event:
     event = Event()
-    # An older booking has no `uid`. Its entry was sent with its id and the name of the host.
+    # An older booking has no `uid`. Its entry was sent with a UID made from its id and the host, so that UID
+    # is kept.
     event.add("uid", appointment.uid or f"{appointment.id}@{urlsplit(link).hostname or 'greenroom'}")
     event.add("sequence", appointment.sequence)
     event.add("dtstamp", _utc(stamp_ms))
@@ -115,5 +116,5 @@ def _event(appointment: Appointment, words: Words, link: str, stamp_ms: int) -> 
 
 
 def _utc(moment_ms: int) -> datetime:
-    """Return the time in UTC, in whole seconds as iCalendar needs it."""
+    """Return a moment as a time in UTC, in whole seconds as iCalendar needs it."""
     return datetime.fromtimestamp(moment_ms // 1000, UTC)

@@ -20,11 +20,12 @@ from web.organisations.settings import Organisation
 
 REMINDERS_H = (24, 1)
 CLOSE_MS = HOUR_MS // 2
-"""A reminder is not sent if it is due less than this time in ms after the booking, or before the next reminder."""
+"""The shortest time in ms between a reminder and the booking or the next reminder; a closer reminder is not
+sent."""
 
 
 class Promises(Protocol):
-    """Queues mails that are written later."""
+    """Queues mails whose text is written when they are due."""
 
     def promise(
         self, organisation: str, kind: str, payload: dict[str, Any], *, now_ms: int, due_ms: int | None = None
@@ -94,14 +95,16 @@ def entry_words(organisation: Organisation) -> ics.Words:
 
 
 def stale(name: str, appointment: Appointment, payload: Mapping[str, Any], now_ms: int) -> bool:
-    """Return whether a queued mail is out of date: a later one replaces it, or the time has changed or passed.
+    """Return whether a queued mail must not be sent any longer, because the time was changed or has passed since.
 
-    `name`: the mail's name; `payload`: the values that were queued with it.
+    `name`: the mail's name; `payload`: the values that were queued with it. A reminder is also out of date if
+    a later reminder is due.
     """
     if name == "reminder":
         moved = appointment.starts_ms != payload["starts_ms"]
         left_ms = appointment.starts_ms - now_ms
-        # If no mail could be sent for a long time, only the last of the reminders that are due is sent.
+        # If mails could not be sent for a long time, several reminders are due at once. Only the last of them
+        # is sent.
         replaced = any(
             left_ms <= hours * HOUR_MS + CLOSE_MS for hours in REMINDERS_H if hours < payload["hours"]
         )
@@ -119,7 +122,7 @@ def letter(
     sender: str,
     now_ms: int,
 ) -> Letter:
-    """Return the mail with this name, with the current calendar entry of the visit.
+    """Return the mail with this name, with the present calendar entry of the visit.
 
     `payload`: the values that were queued with it; `url`: the patient's link; `sender`: the address of the
     organisation. A visitor may have entered a stranger's address, so the mail contains no other text from the
@@ -145,7 +148,7 @@ def letter(
         to=appointment.patient.email,
         language=appointment.language,
         context=context | own.get(name, {}),
-        # The reminder does not repeat the entry, because the calendar already has it.
+        # The reminder has no calendar entry, because the confirmation has brought it.
         attachments=() if name == "reminder" else (_attachment(entry, method),),
     )
 
@@ -156,7 +159,7 @@ def _attachment(entry: bytes, method: str) -> Attachment:
 
 NAMES = ("booked", "moved", "cancelled", "reminder")
 Found = Callable[[str, str], Awaitable[Appointment | None]]
-"""Reads an appointment, by the ids of its organisation and of the appointment."""
+"""Reads an appointment by two ids: that of its organisation and its own."""
 Resolver = Callable[[Organisation, dict[str, Any]], Awaitable[Letter | None]]
 
 

@@ -1,7 +1,7 @@
 """Makes and reads the link with which a patient manages a booked visit. It has the appointment's id and a signature.
 
-Pure. The link contains no patient data. It is valid for one appointment of one organisation, until the appointment is
-erased.
+The link contains no patient data. It is valid for one appointment of one organisation, until the appointment
+is erased.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ SIGNATURE_BYTES = 18
 
 
 class Links:
-    """Signs and reads these links with a key derived for them."""
+    """Signs and reads patients' links to their bookings, with a key that is derived for this purpose."""
 
     def __init__(self, key: bytes) -> None:
         self._key = derived(key, "appointment links")

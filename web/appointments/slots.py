@@ -1,7 +1,8 @@
-"""The times that can be booked: an organisation's hours divided into slots, without those that are taken.
+"""Calculates the times that can be booked: an organisation's hours divided into slots, without those that are taken.
 
-Pure: `now_ms` is an argument. Slots follow each other from each opening in elapsed time, so that a day on which
-clocks change has slots only in hours that exist. Times are in ms since the epoch.
+The functions use only their arguments; `now_ms` is the time now. Slots follow each other from each opening in
+elapsed time, so that a day on which clocks change has slots only in hours that exist. Times are in ms since
+the epoch.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def wall_time(moment_ms: int, zone: str) -> str:
 def moments_ms(wall: str, zone: str) -> tuple[int, int]:
     """Return the two moments (ms since the epoch) at which clocks in the time zone show this time.
 
-    They differ only if clocks were set back, so that the time comes twice.
+    Both are the same moment, except when clocks were set back so that the time comes twice.
     """
     shown = datetime.fromisoformat(wall).replace(tzinfo=ZoneInfo(zone))
     return at_ms(shown), at_ms(shown.replace(fold=1))
@@ -74,7 +75,10 @@ def bookable_days(organisation: Organisation, now_ms: int) -> tuple[date, date]:
 def slots(
     organisation: Organisation, taken: Iterable[Taken], now_ms: int, days: Iterable[date]
 ) -> list[Slot]:
-    """Return the free slots that begin on `days` (organisation's time zone), in order; none if booking is off."""
+    """Return the free slots that begin on these dates, in order; none if booking is switched off.
+
+    `taken`: the periods that are booked or held; `days`: dates in the organisation's time zone.
+    """
     return list(_free(organisation, sorted(taken), now_ms, days))
 
 
@@ -92,9 +96,9 @@ def slot_at(organisation: Organisation, now_ms: int, starts_ms: int) -> Slot | N
 
 
 def most_at_once(taken: Sequence[Taken], starts_ms: int, ends_ms: int) -> int:
-    """Return the greatest number of periods in `taken` that overlap at one moment between `starts_ms` and `ends_ms`.
+    """Return the greatest number of periods that overlap at one moment between `starts_ms` and `ends_ms`.
 
-    `taken` must be sorted.
+    `taken`: the periods, sorted by their begin.
     """
     first = bisect_left(taken, Taken(starts_ms - LONGEST_MS, 0))
     over: list[Taken] = []
@@ -130,8 +134,8 @@ def _free(
 def _starts(organisation: Organisation, day: date) -> Iterator[int]:
     """Yield the starting times (ms) of the slots that begin on a date, in order.
 
-    Each slot lies within the opening hours. The hours of the night before come first, because they may end on this
-    date.
+    Each slot lies within the opening hours. The hours that began on the evening before come first, because
+    they may end on this date.
     """
     booking, zone = organisation.booking, organisation.timezone
     window = (booking.opens, booking.closes)
@@ -148,15 +152,16 @@ def _starts(organisation: Organisation, day: date) -> Iterator[int]:
 def _cut(day: date, spans: tuple[Span, ...], window: Span, length_ms: int, timezone: str) -> tuple[int, ...]:
     """Return the starting times (ms) of slots of this length, in order.
 
-    Each slot lies within one of the spans, which begin on `day`, and within the bookable hours `window`.
+    `day`: the date on which the spans begin; `spans`: the opening hours; `window`: the hours in which visits
+    can be booked. Each slot lies within one of the spans and within the window.
     """
     found: list[int] = []
     for span in spans:
         for opens, closes in _within(span, window):
             start_ms, end_ms = _moment_ms(timezone, day, opens), _moment_ms(timezone, day, closes)
             while start_ms + length_ms <= end_ms:
-                # When clocks are set back, an hour comes twice. The clinic may be closed between its first and its
-                # second time.
+                # When clocks are set back, one hour of the day comes twice. The clinic may be closed between
+                # its first and its second time, so a slot must not reach over that break.
                 ends = (start_ms, start_ms + length_ms - MINUTE_MS)
                 if all(_is_open(spans, _minute(timezone, at)) for at in ends):
                     found.append(start_ms)
@@ -165,7 +170,7 @@ def _cut(day: date, spans: tuple[Span, ...], window: Span, length_ms: int, timez
 
 
 def _within(span: Span, window: Span) -> list[tuple[int, int]]:
-    """Return the parts of a span that lie within the window of any day.
+    """Return the parts of a span of hours that lie within the daily window.
 
     Each part is its begin and its end, in minutes from the midnight at which the span's day begins.
     """
@@ -178,7 +183,7 @@ def _within(span: Span, window: Span) -> list[tuple[int, int]]:
 
 
 def _minutes(span: Span) -> tuple[int, int]:
-    """Return the begin and the end of a span, in minutes from the midnight before.
+    """Return the begin and the end of a span of hours, in minutes from the midnight at which its day begins.
 
     If the span ends on the next day, its end is over 1440.
     """
@@ -196,7 +201,7 @@ def _minute(timezone: str, moment_ms: int) -> int:
 
 
 def _moment_ms(timezone: str, day: date, minute: int) -> int:
-    """Return the time in ms at which clocks show that minute, counted from the midnight at which the day begins."""
+    """Return the time in ms at which clocks show this minute of the day, counted from the day's midnight."""
     days, rest = divmod(minute, DAY_MIN)
     clock = time(rest // 60, rest % 60)
     return at_ms(datetime.combine(day + timedelta(days=days), clock, ZoneInfo(timezone)))

@@ -1,6 +1,7 @@
-"""A week of bookable times for pages: seven days, and the free times of one day, in the organisation's time zone.
+"""Makes a week of bookable times for pages: seven days, and the free times of one day, in the organisation's time zone.
 
-Pure except for the current language. A browser in another time zone shows the same times in its own (calendar/week.js).
+The words are in the current language. In a browser with another time zone, calendar/week.js shows the times
+in that.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ from web.organisations.settings import Organisation
 
 
 def week_of(organisation: Organisation, now_ms: int, wanted: str) -> tuple[date, date | None]:
-    """Return the first day of the week to show, and the day `wanted` (ISO 8601) if it can be booked, else None.
+    """Return the first day of the week to show, and the wanted day, or None if that day cannot be booked.
 
-    Weeks begin at the first day that can be booked; without a wanted day, that first week is returned.
+    `wanted`: a date (ISO 8601), or "". Weeks are counted from the first day that can be booked; without a
+    wanted day, the first week is returned.
     """
     first, last = bookable_days(organisation, now_ms)
     try:
@@ -35,7 +37,7 @@ def week_of(organisation: Organisation, now_ms: int, wanted: str) -> tuple[date,
 def week(
     organisation: Organisation, taken: Sequence[Taken], now_ms: int, begin: date, chosen: date | None
 ) -> dict[str, Any]:
-    """Return the context of calendar/week.html: the week from `begin`, open at `chosen` or at its first free day."""
+    """Return the values for the template calendar/week.html: seven days from `begin`, and the times of one of them."""
     first, last = bookable_days(organisation, now_ms)
     days = [begin + timedelta(days=ahead) for ahead in range(WEEK)]
     free = slots(organisation, taken, now_ms, days)

@@ -1,6 +1,7 @@
-"""Times in words: a moment in the patient's or the organisation's time zone, in the current language.
+"""Writes times in words: a moment in the patient's or the organisation's time zone, in the current language.
 
-The words come from CLDR through Babel, and the current language of `web.languages.i18n`.
+The words come from the Unicode locale data (CLDR) through Babel; `web.languages.i18n` has the current
+language.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ def _zones() -> frozenset[str]:
 
 
 def known_zone(name: str) -> str:
-    """Return the name if it is the name of a time zone (IANA), otherwise ""."""
+    """Return the name if it is an IANA name of a time zone, otherwise ""."""
     return name if len(name) <= 64 and name in _zones() else ""
 
 
@@ -43,9 +44,9 @@ def zone_words(at_ms: int, zone: str) -> str:
 
 
 def zone_name(at_ms: int, zone: str) -> str:
-    """Return the name of the time in a zone in any season, such as "Central Time", for a text about many days.
+    """Return the name of a zone's time that is valid in summer and winter, such as "Central Time".
 
-    If the zone's clocks never change, this is the same as `zone_words`.
+    It is for texts about many days. If the zone's clocks never change, this is the same as `zone_words`.
     """
     half_a_year_ms = 183 * 86_400_000
     if moment(at_ms, zone).utcoffset() == moment(at_ms + half_a_year_ms, zone).utcoffset():

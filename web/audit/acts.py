@@ -1,7 +1,7 @@
-"""The names of all entries of the audit log, and their words on the page.
+"""Lists the names of all entries of the audit log, and their words on the page.
 
-Pure. A name must never change, because entries with it are kept for years. `signalling/visit/audit_entries.py` defines
-the entries of signalling's commits, `routes.py` those of pages.
+A name must never change, because entries with it are kept for years. `signalling/visit/audit_entries.py`
+defines the entries of changes to visits, `routes.py` those of pages.
 """
 
 from signalling.visit.audit_entries import BROKEN, FORGED
@@ -111,4 +111,4 @@ KINDS: dict[str, str] = {
     "system": N_("Greenroom"),
     "nobody": N_("Not signed in"),
 }
-"""Kind of actor -> its words."""
+"""Kind of actor (staff, patient, program and others) -> its words on the page."""

@@ -1,7 +1,7 @@
-"""Adds entries to the audit log after requests: each route declares a `Row`, `ByHandler` or `NoEntry`.
+"""Adds entries to the audit log after requests; every route declares which entry it adds.
 
-The declarations of pages are in `routes.py`, those of the API in `web/api/operations.py`. A sign-in is detected by
-comparing the signed-in account before and after a request.
+A declaration is a `Row`, `ByHandler` or `NoEntry`: those of pages are in `routes.py`, those of the API in
+`web/api/operations.py`. A sign-in is detected by comparing the signed-in account before and after a request.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -17,13 +17,13 @@ from web.keys import AUDIT_LOG
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Of = Callable[[web.Request], Awaitable[str | None]]
 NOBODY = "nobody"
-"""The actor of a request that is not signed in."""
+"""The actor in the entry of a request that is not signed in."""
 NOT_DONE = ("/staff/sign-in", "/staff/two-factor")
 """A redirect to one of these paths means that the request was refused: sign-in or a second factor is needed first."""
 
 
 async def nothing(_: web.Request) -> str | None:
-    """Return "": the entry is about no particular object."""
+    """Return "", for an entry that is about no particular object."""
     return ""
 
 
@@ -53,7 +53,7 @@ class Row(NamedTuple):
 
 
 class ByHandler(NamedTuple):
-    """Declares that the handler adds one of these entries by `noted`, because only the handler knows which one."""
+    """Declares that the handler itself adds one of these entries by `noted`, because only it knows which one."""
 
     acts: tuple[str, ...]
 
@@ -71,9 +71,10 @@ DECLARED: web.RequestKey[Declared] = web.RequestKey("declared audit entry")
 
 
 async def noted(request: web.Request, what: str, about: str = "", *, who: str = "") -> None:
-    """Add an entry about the act that was just done by the signed-in member of staff, or by `who` if it is given.
+    """Add an entry about what the request has just done.
 
-    Raises LookupError if the route does not declare the entry.
+    `what`: the entry's name; `about`: the id of the object that it is about; `who`: the actor, or "" for the
+    signed-in member of staff. Raises LookupError if the route does not declare the entry.
     """
     declared = request[DECLARED]
     if not isinstance(declared, ByHandler) or what not in declared.acts:
@@ -88,7 +89,7 @@ async def _note(request: web.Request, what: str, about: str = "", who: str = "")
 
 
 def staff_of(session: Session, organisation: str) -> str:
-    """Return the id of the account that is signed in with a session, or ""."""
+    """Return the id of the account of this organisation that is signed in with a session; "" if there is none."""
     entry = session.get(STAFF)
     return str(entry["person"]) if entry is not None and entry["organisation"] == organisation else ""
 
@@ -96,9 +97,10 @@ def staff_of(session: Session, organisation: str) -> str:
 def audited(
     declared: Mapping[tuple[str, str], Declared], is_api: Callable[[web.Request], bool]
 ) -> Callable[..., Any]:
-    """Return a middleware that adds the entries of pages. It must be inside the middleware of sessions.
+    """Return a middleware that adds the declared entries after requests for pages.
 
-    `declared`: the declarations by method and path. The API adds its own entries, because it ignores sessions.
+    `declared`: the declarations by method and path; `is_api`: returns whether a request is for the API, which
+    adds its own entries. The middleware must be inside that of sessions, which it reads.
     """
 
     @web.middleware

@@ -1,7 +1,7 @@
-"""The audit entry of each route of the pages, in one table; a test compares the table with the router.
+"""Declares the audit entry of each route of the pages, in one table; a test compares the table with the router.
 
-The operations of the API declare their entries in `web/api/operations.py`. The commits of visits and the topics of
-sockets do so in `signalling/visit/audit_entries.py`, the command line at each command.
+The API declares its entries in `web/api/operations.py`, each command of the command line beside the command,
+and changes and views of visits in `signalling/visit/audit_entries.py`.
 """
 
 from aiohttp import web
@@ -28,12 +28,12 @@ def _always(text: str) -> Of:
 
 
 async def _tried(request: web.Request) -> str:
-    """Return the pseudonym of the email address with which a sign-in was tried."""
+    """Return the pseudonym of the email address with which somebody has tried to sign in."""
     return f"email:{pseudonym((await read_form(request)).get('email', '')[:255])}"
 
 
 async def _half(request: web.Request) -> str | None:
-    """Return the id of the account whose second factor was tried; None if no sign-in is pending."""
+    """Return the id of the account that has given its password and must give a second factor; None without one."""
     entry = (await sessions.get(request)).get(HALF)
     return (
         str(entry["person"])
@@ -72,7 +72,7 @@ SETTINGS = NoEntry("shows settings, which name no patient")
 ONESELF = NoEntry("shows or changes only what is one's own")
 
 DECLARED: dict[tuple[str, str], Declared] = {
-    # Visitors and patients
+    # Pages of visitors and patients
     ("GET", "/"): PUBLIC,
     ("GET", "/healthz"): PUBLIC,
     ("GET", "/readyz"): PUBLIC,
@@ -104,12 +104,12 @@ DECLARED: dict[tuple[str, str], Declared] = {
     ("POST", "/{organisation}/join/{token}"): SOCKET,
     ("GET", "/{organisation}/enter/{token}"): FORM,
     ("POST", "/{organisation}/enter/{token}"): ByHandler(("visit.linked",)),
-    # Facilities
+    # Pages of facilities
     ("GET", FACILITY): ByHandler(("facility.read",)),
     ("POST", FACILITY): NoEntry("the commit of the visit leaves one"),
     ("GET", f"{FACILITY}/list"): NoEntry("shows initials, again and again, of a page that has its entry"),
     ("POST", f"{FACILITY}/visits/{{visit}}"): ByHandler(("visit.linked",)),
-    # Booked visits, by the patient's link
+    # Pages of booked visits, opened by the patient's link
     ("GET", "/{organisation}/appointments"): PUBLIC,
     ("POST", "/{organisation}/appointments/hold"): NoEntry("holds a time for nobody yet"),
     ("GET", "/{organisation}/appointments/new"): FORM,
@@ -125,7 +125,7 @@ DECLARED: dict[tuple[str, str], Declared] = {
     ("GET", "/{organisation}/feed/{token}/visits.ics"): NoEntry(
         "a calendar program asks again and again; the link's making has its entry, and no patient is named"
     ),
-    # Staff
+    # Pages of staff
     ("GET", STAFF): SOCKET,
     ("GET", f"{STAFF}/visits/{{visit}}"): SOCKET,
     ("GET", f"{STAFF}/sign-in"): FORM,
@@ -160,7 +160,7 @@ DECLARED: dict[tuple[str, str], Declared] = {
     ),
     ("GET", f"{STAFF}/reports"): Row("reports.read", done=(200,)),
     ("GET", f"{STAFF}/reports.csv"): Row("reports.exported", done=(200,)),
-    # The set-up
+    # Pages of the set-up
     ("GET", SETUP): SETTINGS,
     ("GET", f"{SETUP}/calendar"): SETTINGS,
     ("GET", f"{SETUP}/policy"): SETTINGS,

@@ -1,7 +1,7 @@
-"""Keeps the last known entry of each audit log in a file. A log without this entry belongs to an older store.
+"""Keeps the last known entry of each audit log in a file, outside the store.
 
-The files are in the data folder, one per organisation. So a store that was replaced by an older copy is noticed. A
-file that cannot be read counts as missing; a failed write is logged.
+A log without this entry shows that the store was replaced by an older copy. The files are in the data folder,
+one per organisation. A file that cannot be read counts as missing; a failed write is logged.
 """
 
 import contextlib
@@ -19,20 +19,20 @@ log = structlog.get_logger("web.audit")
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """The last known entry: its number and its hash."""
+    """The last known entry of a log: its number and its hash."""
 
     number: int
     hash: bytes
 
 
 class SeenEntriesFile:
-    """Reads and writes the files with the last known entries; they are below a data folder."""
+    """Reads and writes the files with the last known entries, below the data folder."""
 
     def __init__(self, data: Path) -> None:
         self._folder = data / FOLDER
 
     def get(self, organisation: str) -> tuple[int, bytes] | None:
-        """Return (number, hash) of the last known entry, or None."""
+        """Return the number and the hash of the last known entry of an organisation's log, or None."""
         if not NAME.fullmatch(organisation):
             return None
         try:
@@ -42,7 +42,7 @@ class SeenEntriesFile:
         return found.number, found.hash
 
     def put(self, organisation: str, number: int, last: bytes) -> None:
-        """Store the last known entry; the file is replaced in one step."""
+        """Store the number and the hash of the last known entry; the file is replaced in one step."""
         if not NAME.fullmatch(organisation):
             return
         draft = self._folder / f".{organisation}.{os.getpid()}.{secrets.token_hex(4)}"

@@ -1,1 +1,1 @@
-"""Backups: a copy of a whole store and of the data folder's files in one encrypted file, and back. Knows no page."""
+"""Makes backups of a whole store and of the data folder's files in one encrypted file, and restores them."""

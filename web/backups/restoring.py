@@ -1,8 +1,8 @@
-"""Restores a backup into an empty data folder, or into an empty store of one's own.
+"""Restores a backup into an empty data folder, or into an empty store on another server.
 
-The backup is read to its end before anything is written. A data folder is made complete aside and takes its place in
-one step; a store has a mark until everything is in it. With either, no server starts on a half, and the same command
-begins again. Knows the steps and their order.
+The backup is read to its end before anything is written. A data folder is built under another name and
+renamed when it is complete; a store keeps a mark until everything is in it. So no server starts on half a
+backup, and the same command can be repeated.
 """
 
 import contextlib
@@ -30,7 +30,11 @@ ALLOWED = frozenset({"lock", secret.FILE, RESTORED})
 
 
 def restore(settings: Settings, path: Path, progress: Progress) -> Backup:
-    """Restore a backup; return what it contains. Raises CommandError and ConfigError."""
+    """Restore the backup in the file `path`; return what it contains.
+
+    `progress` is called with each step. Raises CommandError if the backup or the target cannot be used, and
+    ConfigError if the store does not answer.
+    """
     snapshot.refuse_cluster(settings.redis)
     what = read_about(path)
     folder = LockedFolder(Path(settings.data.folder))
@@ -69,7 +73,10 @@ def _key(folder: Path, what: About, path: Path) -> bytes:
 
 @contextlib.contextmanager
 def _embedded(folder: LockedFolder) -> "Iterator[tuple[redis.Redis, Path]]":
-    """Yield an empty store beside the data folder's own place; put it there if nothing was raised."""
+    """Yield a client of an empty store in a temporary folder, and that folder.
+
+    If no error was raised, rename the folder to the data folder's name.
+    """
     aside = folder.path / RESTORED
     _refuse_full(folder.path, begun=(aside / "valkey").exists())
     shutil.rmtree(aside, ignore_errors=True)
@@ -79,12 +86,13 @@ def _embedded(folder: LockedFolder) -> "Iterator[tuple[redis.Redis, Path]]":
         try:
             store.start()
             with redis.Redis.from_url(store.url, socket_timeout=PATIENCE_S) as client:
-                client.execute_command("CONFIG SET", "appendfsync", "everysec")  # no part waits for the disk
+                # this store does not wait for the disk after each write
+                client.execute_command("CONFIG SET", "appendfsync", "everysec")
                 yield client, aside
                 client.execute_command("CONFIG SET", "appendfsync", "always")
                 client.append(
                     keys.DATA_KEY(), b""
-                )  # a write that changes nothing, and waits until all are on the disk
+                )  # this write changes nothing, but it waits until all earlier ones are on the disk
         finally:
             store.stop()
         if (aside / outbox.OUTBOX).exists():
@@ -99,7 +107,10 @@ def _embedded(folder: LockedFolder) -> "Iterator[tuple[redis.Redis, Path]]":
 
 @contextlib.contextmanager
 def _own(settings: Settings, folder: LockedFolder, what: About) -> "Iterator[tuple[redis.Redis, Path]]":
-    """Yield the store in redis.url if it is empty, or if a restore of this backup has begun there."""
+    """Yield a client of the store in redis.url, and a folder for files.
+
+    The store must be empty, or contain the mark of an unfinished restore of the same backup (`what`).
+    """
     try:
         with connect_now(settings.redis, PATIENCE_S) as client:
             held: Any = client.get(keys.DATA_KEY())
@@ -125,7 +136,7 @@ def _refuse_full(folder: Path, *, begun: bool) -> None:
 
 
 def _put(folder: Path, name: str, data: bytes) -> None:
-    """Write a file that only its owner may read."""
+    """Write a file with this name and content, which only its owner may read."""
     folder.mkdir(mode=0o700, exist_ok=True)
     path = folder / Path(name).name
     path.unlink(missing_ok=True)

@@ -1,7 +1,7 @@
-"""The file of a backup: a line in clear text about it, then parts that are encrypted and can only be read in order.
+"""Writes and reads the file of a backup: one line in clear text, then encrypted parts that can only be read in order.
 
-Knows bytes and keys, not what is stored. The key is derived from the data key for this one file. A part that is
-changed, moved or missing is found, and so is a missing end.
+The key is derived from the data key for this one file. The reader detects if a part was changed, moved or
+removed, and if the end is missing. What the parts contain is defined elsewhere.
 """
 
 import hashlib
@@ -25,7 +25,10 @@ LONGEST_PART = 1 << 30
 
 
 class About(msgspec.Struct, frozen=True, kw_only=True):
-    """What a backup says about itself in clear text. `key`: its data key's name. `secret`: that key, if asked for."""
+    """The line of a backup in clear text.
+
+    `key`: the name of its data key. `secret`: that key itself, if it was asked for.
+    """
 
     id: str
     made: str
@@ -35,7 +38,11 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def about(made: str, key: bytes, version: str, *, with_key: bool) -> About:
-    """Return the line of a new backup."""
+    """Return the first line of a new backup.
+
+    `made`: the time (ISO 8601, UTC); `key`: the data key; `version`: that of Greenroom; `with_key`: True to
+    put the data key into the line.
+    """
     return About(
         id=secrets.token_hex(16),
         made=made,
@@ -54,7 +61,8 @@ class _Cipher:
         self._number = 0
 
     def _place(self) -> tuple[bytes, bytes]:
-        self._number += 1  # no other file has this key, so the part's number is a nonce
+        # The part's number is a safe nonce, because no other file is encrypted with this key.
+        self._number += 1
         return self._number.to_bytes(12, "big"), self._line
 
     def close(self, data: bytes) -> bytes:
@@ -67,7 +75,10 @@ class _Cipher:
 
 
 class Writer:
-    """Writes a backup to a new file, which only its owner may read. Raises CommandError if the disk takes no more."""
+    """Writes a backup to a new file, which only its owner may read.
+
+    Its methods raise CommandError if a write fails.
+    """
 
     def __init__(self, path: Path, what: About, key: bytes) -> None:
         self._path = path
@@ -87,7 +98,7 @@ class Writer:
             raise CommandError(f"{self._path} cannot be written ({error.strerror})") from None
 
     def part(self, content: Any) -> None:
-        """Add a part: anything that msgpack can hold."""
+        """Add a part, which is any value that msgpack can encode."""
         sealed = self._cipher.close(msgspec.msgpack.encode(content))
         self._put(len(sealed).to_bytes(4, "big") + sealed)
 
@@ -107,13 +118,16 @@ class Writer:
 
 
 def read_about(path: Path) -> About:
-    """Return what a file says about itself. Raises CommandError if it is no backup."""
+    """Return the first line of the backup at `path`. Raises CommandError if the file is no backup."""
     with _opened(path) as file:
         return _about(path, file)[0]
 
 
 def read_parts(path: Path, key: bytes) -> Iterator[tuple[int, Any]]:
-    """Yield (bytes read so far, part) of a backup. Raises CommandError if it is not as it was written."""
+    """Yield the parts of a backup, each with the number of bytes read so far.
+
+    Raises CommandError if the file is not exactly as it was written, or if the key is wrong.
+    """
     with _opened(path) as file:
         what, line = _about(path, file)
         if what.key != key_id(key).decode():

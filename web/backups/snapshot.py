@@ -1,7 +1,7 @@
-"""Receives a snapshot of a whole store, as a replica does: all keys as they were at one moment after the request.
+"""Receives a snapshot of a whole store as a replica does: all keys as they were at one moment after the request.
 
-Knows the part of the replication protocol up to the end of the snapshot. Every command that was acknowledged before the
-request is in it. The store makes it in a process of its own and serves its clients meanwhile.
+It implements the replication protocol up to the end of the snapshot. The snapshot contains every command that
+was acknowledged before the request. The store makes it in a child process, and serves its clients meanwhile.
 """
 
 import socket
@@ -22,10 +22,12 @@ CLUSTER = (
     "copy the files of each node, and secret.key"
 )
 BEGINS_S = 30.0
-"""How long the store may send nothing; while it prepares the snapshot it sends an empty line each second."""
+"""The longest time in s in which the store sends nothing. While it prepares the snapshot it sends an empty
+line each second."""
 READ_BYTES = 1 << 20
 ASK = (b"REPLCONF rdb-only 1", b"REPLCONF capa eof")
-"""Only the snapshot, without the commands after it; and from memory to the socket, with no file on the store's disk."""
+"""These commands ask for the snapshot only, without the commands after it, and for one that is sent from
+memory, without a file on the store's disk."""
 
 
 def refuse_cluster(store: Store) -> None:
@@ -35,7 +37,11 @@ def refuse_cluster(store: Store) -> None:
 
 
 def receive(store: Store, path: Path, received: Callable[[int], None]) -> None:
-    """Write the snapshot of a store to a file; pass the bytes so far to `received`. Raises CommandError."""
+    """Write the snapshot of a store to the file `path`.
+
+    `received` is called with the number of bytes so far. Raises CommandError if the store sends no complete
+    snapshot.
+    """
     try:
         pool = connect_now(store, BEGINS_S).connection_pool
         options: dict[str, Any] = pool.connection_kwargs
@@ -53,7 +59,7 @@ def receive(store: Store, path: Path, received: Callable[[int], None]) -> None:
 
 
 def _connected(options: dict[str, Any], *, tls: bool) -> socket.socket:
-    """Return a connection to the server of redis-py's options."""
+    """Return a connection to the store's server. `options`: host, port and others, as redis-py has them."""
     if "path" in options:
         connection = socket.socket(socket.AF_UNIX)
         connection.settimeout(BEGINS_S)
@@ -77,7 +83,7 @@ def _sign_in(options: dict[str, Any]) -> list[list[bytes]]:
 
 
 def _ask(stream: Any, command: list[bytes]) -> None:
-    """Send a command and read the line of its reply. Raises CommandError if the store refuses it."""
+    """Send a command and read its reply. Raises CommandError if the store refuses the command."""
     stream.write(b"*%d\r\n" % len(command))
     for part in command:
         stream.write(b"$%d\r\n%s\r\n" % (len(part), part))
@@ -91,7 +97,7 @@ def _ask(stream: Any, command: list[bytes]) -> None:
 
 
 def _line(stream: Any) -> bytes:
-    """Return the next line that is not empty."""
+    """Return the next line of the stream that is not empty."""
     while line := stream.readline(READ_BYTES):
         if line.strip():
             return bytes(line.strip())
@@ -99,7 +105,11 @@ def _line(stream: Any) -> bytes:
 
 
 def _copy(stream: Any, header: bytes, file: BinaryIO, received: Callable[[int], None]) -> None:
-    """Copy a snapshot that ends with the mark in its header, or has the length that its header says."""
+    """Copy a snapshot from the stream to a file.
+
+    `header` says how the snapshot ends: by a mark, or after a number of bytes. `received` is called with the
+    number of bytes so far.
+    """
     marked = header.startswith(b"$EOF:")
     mark, length = (header[5:], 0) if marked else (b"", int(header[1:]))
     held, written = b"", 0

@@ -1,7 +1,8 @@
-"""Reads all keys of a store that nothing changes, and writes them into an empty one.
+"""Reads all keys of a store that does not change meanwhile, and writes them into an empty store.
 
-Keys that expire are left out: a session or a link that was revoked since would be valid again. Keys are read as values,
-not as the store's own bytes: those differ between versions, and keep erased entries of a stream.
+Keys that expire are left out, because a session or a link that was revoked since would be valid again. Keys
+are read as values. The store's own format (DUMP) is not used, because it differs between versions and keeps
+erased entries of a stream.
 """
 
 from collections.abc import Iterator, Sequence
@@ -37,7 +38,7 @@ Entry = tuple[bytes, bytes, list[Any]]
 
 
 def read(store: "redis.Redis") -> Iterator[tuple[int, list[Entry]]]:
-    """Yield (keys looked at so far, entries), about a mebibyte of entries at a time."""
+    """Yield the content of a store in groups of about a mebibyte, each with the number of keys read so far."""
     script: Any = store.register_script(_READ)
     cursor, looked, held, size = 0, 0, list[Entry](), 0
     while True:
@@ -57,7 +58,7 @@ def read(store: "redis.Redis") -> Iterator[tuple[int, list[Entry]]]:
 
 
 def write(store: "redis.Redis", entries: Sequence[Entry]) -> None:
-    """Write entries in place of what their keys hold."""
+    """Write entries into a store; each replaces the value of its key."""
     pipe: Any = store.pipeline(transaction=False)
     for entry in entries:
         for command in commands(entry):
@@ -66,7 +67,7 @@ def write(store: "redis.Redis", entries: Sequence[Entry]) -> None:
 
 
 def commands(entry: Entry) -> Iterator[tuple[Any, ...]]:
-    """Yield the commands that make a key with these values."""
+    """Yield the commands that give a key the values of an entry."""
     name, kind, values = entry
     yield "DEL", name
     if kind == b"stream":

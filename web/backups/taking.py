@@ -1,7 +1,7 @@
-"""Takes a backup of a running server, or checks one: store and files, as they were at one moment, in one file.
+"""Takes a backup of a running server, or checks one: the store and the files of one moment, in one file.
 
-The store sends a snapshot; a second store in the data folder loads it and is read from there, so that the first one
-does no more work. Knows the steps and their order.
+The store sends a snapshot. A second store in the data folder loads it and is read from there, so that reading
+does not slow the first one.
 """
 
 import contextlib
@@ -25,23 +25,23 @@ from web.server.data_key import content, keys_in
 from web.server.valkey import EmbeddedStore, LockedFolder
 
 COPY = "backing-up"
-"""The folder in the data folder that holds the second store while a backup is taken."""
+"""The folder in the data folder in which the second store works while a backup is taken."""
 BASE = "appendonly.aof.1.base.rdb"
 PATIENCE_S = 60.0
 KEYS, FILE, END = "keys", "file", "end"
 Progress = Callable[[str, int, int], None]
-"""Receives the name of a step, how much of it is done, and of how much; 0 if that is unknown."""
+"""Receives the name of a step, how much of it is done, and how much there is in all; 0 if that is unknown."""
 
 
 class Counts(msgspec.Struct):
-    """How much is in a backup: visits, keys and files."""
+    """The numbers of visits, keys and files in a backup."""
 
     visits: int = 0
     keys: int = 0
     files: int = 0
 
     def add(self, part: Any) -> None:
-        """Count a part."""
+        """Count what a part of the backup contains."""
         if part[0] == KEYS:
             self.keys += len(part[1])
             self.visits += sum(b"}:visit:" in name for name, _, _ in part[1])
@@ -50,9 +50,10 @@ class Counts(msgspec.Struct):
 
 
 class Backup(NamedTuple):
-    """A backup that was read back and found complete: the file, and its size in bytes.
+    """A backup that was read completely: the file, and its size in bytes.
 
-    Also the id of its data key, the time of its begin (ISO 8601, UTC), and how much it contains.
+    It also has the id of its data key, the time at which it was begun (ISO 8601, UTC), and how much it
+    contains.
     """
 
     path: Path
@@ -63,7 +64,11 @@ class Backup(NamedTuple):
 
 
 def take(settings: Settings, path: Path, progress: Progress, *, with_key: bool) -> Backup:
-    """Take a backup of the store in `redis.url` of these settings. Raises CommandError and ConfigError."""
+    """Back up the store in `redis.url` of these settings, and the data folder, into the file `path`; return the result.
+
+    `progress` is called with each step; `with_key`: True to put the data key into the file. Raises
+    CommandError if the backup is not possible, and ConfigError if the store does not answer.
+    """
     snapshot.refuse_cluster(settings.redis)
     folder = Path(settings.data.folder)
     key = content(folder)
@@ -103,7 +108,11 @@ def take(settings: Settings, path: Path, progress: Progress, *, with_key: bool) 
 
 
 def check(path: Path, key: bytes, progress: Progress) -> Backup:
-    """Read a whole backup and return what it contains. Raises CommandError if it is not as it was written."""
+    """Read a whole backup and return what it contains.
+
+    `key`: the data key; `progress` is called with the bytes so far. Raises CommandError if the file is not
+    exactly as it was written.
+    """
     what, size, counts, end = read_about(path), path.stat().st_size, Counts(), None
     for done, part in read_parts(path, key):
         progress("checking", done, size)
@@ -117,11 +126,11 @@ def check(path: Path, key: bytes, progress: Progress) -> Backup:
 
 @contextlib.contextmanager
 def _frozen(folder: Path, settings: Settings, progress: Progress) -> "Iterator[redis.Redis]":
-    """Load a snapshot of the store into a second store; yield a client of that, and remove it afterwards."""
+    """Load a snapshot of the store into a second store below `folder`; yield its client, and remove it afterwards."""
     lock = LockedFolder(folder / COPY)
     place = lock.path / "valkey"
     try:
-        shutil.rmtree(place, ignore_errors=True)  # of a backup that was killed
+        shutil.rmtree(place, ignore_errors=True)  # remove what an earlier backup that was killed has left
         place.mkdir(mode=0o700)
         files = place / "appendonlydir"
         files.mkdir(mode=0o700)
@@ -134,7 +143,8 @@ def _frozen(folder: Path, settings: Settings, progress: Progress) -> "Iterator[r
                 store.start()
             except ConfigError as problem:
                 raise CommandError(f"the store’s snapshot cannot be read here: {problem}") from None
-            (files / BASE).unlink()  # it is in memory; a backup that is killed leaves no copy behind
+            # the second store has loaded it into memory; removed now, it cannot stay if the backup is killed
+            (files / BASE).unlink()
             with redis.Redis.from_url(store.url, socket_timeout=PATIENCE_S) as client:
                 yield client
         finally:
@@ -150,5 +160,5 @@ def _parts(folder: Path, store: "redis.Redis", progress: Progress) -> Iterator[l
         progress("writing", looked, size)
         yield [KEYS, entries]
     for path in sorted((folder / outbox.OUTBOX).glob("*")):
-        with contextlib.suppress(FileNotFoundError):  # a mail that was erased or sent meanwhile
+        with contextlib.suppress(FileNotFoundError):  # a mail may have been erased or sent meanwhile
             yield [FILE, path.name, path.read_bytes()]

@@ -1,1 +1,4 @@
-"""Messages about a visit to people who have no page open: the recipients, the time, the channel, and the result."""
+"""Sends messages about a visit to people who have no page open; decides on recipients, times and channels.
+
+It also records the results.
+"""

@@ -1,7 +1,7 @@
-"""The devices that get notifications: the browsers of a visit's patient, and of each member of staff.
+"""Stores the devices that get notifications: the browsers of a visit's patient, and of each member of staff.
 
-The records in the store are sealed, because they hold the keys of the browsers. All methods of `Devices` raise
-`UnavailableError` if the store does not answer.
+The records in the store are encrypted, because they hold the keys of the browsers. All methods of `Devices`
+raise `UnavailableError` if the store does not answer.
 """
 
 import hashlib
@@ -41,7 +41,7 @@ class Device(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def id(self) -> str:
-        """The name of the device in its list; the device's page can derive it from the address, too."""
+        """The name of the device in its owner's list; the device's page can derive it from the address, too."""
         return hashlib.sha256(self.endpoint.encode()).hexdigest()[:16]
 
     @property
@@ -51,8 +51,10 @@ class Device(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Devices:
-    """Stores the devices of all owners of one kind: visits, or staff. `kind`: their key; `kept_ms`: 0 to keep them for
-    ever.
+    """Stores the devices of all owners of one kind, either visits or staff.
+
+    `kind`: the part of the store's keys that names the kind; `kept_ms`: the time in ms for which devices are
+    kept, 0 for ever.
     """
 
     def __init__(self, redis: Redis, seal: Seal, kind: keys.Key, kept_ms: int = 0) -> None:
@@ -71,7 +73,7 @@ class Devices:
         return sorted(devices, key=lambda device: (device.added_ms, device.id))
 
     async def owners(self, organisation: str, owners: Sequence[str]) -> list[str]:
-        """Return the ones of these owners that have a device."""
+        """Return those of these owners who have at least one device."""
         async with answering(), self._redis.pipeline(transaction=False) as pipeline:
             for owner in owners:
                 pipeline.exists(self._kind(organisation, owner))
@@ -79,14 +81,17 @@ class Devices:
         return [owner for owner, has_one in zip(owners, found, strict=True) if has_one]
 
     async def add(self, organisation: str, owner: str, device: Device) -> bool:
-        """Store a device, in place of the same device if it is stored already; return False if there are too many."""
+        """Store a device, in place of the same device if it is stored already.
+
+        Returns False, and stores nothing, if the owner has too many.
+        """
         sealed = self._seal.close(msgspec.msgpack.encode(device), _place(organisation, owner))
         async with answering():
             args = [device.id, sealed, MOST, self._kept_ms]
             return bool(await self._add(keys=[self._kind(organisation, owner)], args=args))
 
     async def drop(self, organisation: str, owner: str, *ids: str) -> int:
-        """Remove devices; return how many of them were stored."""
+        """Remove the devices with these ids; return the number of those that were stored."""
         async with answering():
             return int(await self._redis.hdel(self._kind(organisation, owner), *ids))
 
@@ -105,9 +110,8 @@ BROWSERS = (
     ("CriOS/", "Chrome"),
     ("Safari/", "Safari"),
 )
-"""A text in a browser's User-Agent -> the browser's name. The first text that is found counts, because most browsers
-also name others.
-"""
+"""Pairs of a text in a browser's User-Agent and the browser's name. The first text that is found decides,
+because most browsers also name others."""
 SYSTEMS = (
     ("Android", "Android"),
     ("iPhone", "iPhone"),

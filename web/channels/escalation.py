@@ -1,7 +1,7 @@
-"""Sends messages to staff when nobody has claimed a request in the clinic's time: the on-call rota, one after another.
+"""Sends messages to staff if nobody has claimed a request in the clinic's time: to the people of the rota in turn.
 
-Every worker checks. The commit that writes the recipient into the visit also queues the message; only one worker's
-commit succeeds. `rota.py` decides who is the recipient.
+Every worker checks the requests. One commit writes the recipient into the visit and queues the message, and
+the commit of only one worker succeeds. `rota.py` decides who is the recipient.
 """
 
 import asyncio
@@ -26,14 +26,15 @@ from web.organisations.settings import Organisation
 
 PERIOD_S = 5.0
 PRESENT_MS = 30_000
-"""The time in ms for which a person counts as present after their last page was closed, because pages are reloaded."""
+"""The time in ms for which a person counts as present after their last page was closed. The page may only be
+reloading."""
 log = structlog.get_logger("web.escalation")
 
 
 async def escalate(app: web.Application) -> int:
-    """Send the messages that are due at all clinics; return the number of requests concerned.
+    """Send the messages that are due at all clinics; return the number of requests that they are about.
 
-    Raises `UnavailableError`.
+    Raises `UnavailableError` if the store does not answer.
     """
     count = 0
     for name in await app[ORGANISATIONS].list():
@@ -42,7 +43,8 @@ async def escalate(app: web.Application) -> int:
         except UnavailableError:
             raise
         except Exception:
-            # an error at one clinic must not stop the others
+            # The error is logged and the loop continues, because an error at one clinic must not stop the
+            # others.
             log.exception("escalation.failed", organisation=name)
     if count:
         log.info("escalation.sent", count=count)
@@ -95,15 +97,15 @@ async def _present(
 async def run(app: web.Application) -> None:
     """Check for requests that nobody has claimed, until cancelled."""
     while True:
-        with contextlib.suppress(UnavailableError):  # the loop tries again
+        with contextlib.suppress(UnavailableError):  # the loop tries again at its next turn
             await escalate(app)
         await asyncio.sleep(PERIOD_S)
 
 
 async def running(app: web.Application) -> AsyncIterator[None]:
-    """Check for requests that nobody has claimed as long as the app lives.
+    """Check for requests that nobody has claimed, from the start of the app to its end.
 
-    The context must come after signalling's.
+    The app must open this context after that of signalling, which it uses.
     """
     app[SUPERVISOR].keep("web.escalation", partial(run, app))
     yield

@@ -1,7 +1,7 @@
-"""Short messages: their content, their recipient, and the jobs that send them.
+"""Defines short messages: their content, their recipient, and the jobs that send them.
 
-A message holds the clinic's name, a sentence and a path of this server; never text from a patient. It is made when it
-is sent, from current data, by the resolver with its name.
+A message holds the clinic's name, a sentence and a path of this server; never text from a patient. It is
+written when it is sent, from current data, by the `Resolver` that is registered under its name.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -16,11 +16,11 @@ KINDS = ("text", "push")
 
 
 class Message(NamedTuple):
-    """A message to one person.
+    """A short message to one person.
 
-    `sentence`: stands before a link. `path`: the path to which the link leads. `phone`: digits with a country code, or
-    "". `language`: the language of the sentence. `person`: the id of the receiving member of staff; "" for the patient
-    of a visit.
+    `sentence`: the text before the link. `path`: the path to which the link leads. `phone`: digits with a
+    country code, or "". `language`: the language of the sentence. `person`: the id of the receiving member of
+    staff; "" for the patient of a visit.
     """
 
     sentence: str
@@ -31,18 +31,22 @@ class Message(NamedTuple):
 
 
 def digits(phone: str) -> str:
-    """Return the digits of a phone number in E.164."""
+    """Return a phone number as digits, in the form E.164 with its country code."""
     return "".join(char for char in phone if char.isdigit())
 
 
 Resolver = Callable[[Organisation, dict[str, Any]], Awaitable[Message | None]]
-"""Returns the message for a job's payload, made from current data; None if it is no longer needed."""
+"""Writes the message for a job's payload from current data; returns None if it is no longer needed."""
 
 
 def jobs_of(
     name: str, payload: dict[str, Any], kinds: Sequence[str], now_ms: int, expires_ms: int
 ) -> list[Job]:
-    """Return one job per channel, which sends the message with this name."""
+    """Return one job for each channel, which sends the message with this name.
+
+    `payload`: the values for the message's resolver; `kinds`: the channels; `expires_ms`: the time in ms
+    after which the message is no longer sent.
+    """
     return [
         new_job(kind, {"message": name, "contact": kind, **payload}, now_ms, expires_ms=expires_ms)
         for kind in KINDS

@@ -1,4 +1,4 @@
-"""Messages to a patient who is absent when the visit is claimed, and their results, which staff see.
+"""Sends messages to a patient who is absent when the visit is claimed, and records the results, which staff see.
 
 Each channel to a patient has its own texts; `rules.py` decides when a message is sent.
 """
@@ -62,7 +62,10 @@ def messages(queues: Mapping[str, Jobs]) -> service.Consequences:
 
 
 def turn(visits: Callable[[], service.Service]) -> Write:
-    """Return a function that makes the short message "it is your turn"."""
+    """Return the resolver that writes the short message "it is your turn".
+
+    `visits` returns the worker's service for visits.
+    """
 
     async def write(organisation: Organisation, payload: dict[str, Any]) -> Message | None:
         visit = await _awaited(visits(), organisation, payload)
@@ -77,7 +80,10 @@ def turn(visits: Callable[[], service.Service]) -> Write:
 
 
 def letter(visits: Callable[[], service.Service]) -> Resolver:
-    """Return a function that writes the mail "it is your turn"."""
+    """Return the resolver that writes the mail "it is your turn".
+
+    `visits` returns the worker's service for visits.
+    """
 
     async def write(organisation: Organisation, payload: dict[str, Any]) -> Letter | None:
         visit = await _awaited(visits(), organisation, payload)
@@ -92,7 +98,10 @@ def letter(visits: Callable[[], service.Service]) -> Resolver:
 async def _awaited(
     visits: service.Service, organisation: Organisation, payload: dict[str, Any]
 ) -> Visit | None:
-    """Return the visit of the message if its patient is still absent, otherwise None. Raises `UnavailableError`."""
+    """Return the visit that a queued message is about if its patient is still absent, otherwise None.
+
+    `payload`: the values of the job. Raises `UnavailableError` if the store does not answer.
+    """
     visit = await visits.visit_now(organisation.id, payload["visit"])
     awaited = visit is not None and patient_is_awaited(visit, payload["claimed_ms"])
     return visit if awaited else None
@@ -101,7 +110,8 @@ async def _awaited(
 def recorder(visits: Callable[[], service.Service]) -> Callable[[str, Taken, str], Awaitable[None]]:
     """Return a function that writes the result of a job into its visit, if the job is a message to the patient.
 
-    The function raises `UnavailableError`.
+    The function raises `UnavailableError` if the store does not answer. `visits` returns the service for
+    visits.
     """
 
     async def record(organisation: str, taken: Taken, state: str) -> None:

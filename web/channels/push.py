@@ -1,8 +1,8 @@
 """Sends notifications to devices through their push services, and interprets a service's answer.
 
-The address of a service comes from a browser, perhaps a stranger's: it is called by https and only at public addresses,
-whatever `[webhooks] allow` says. Each push service has its own breaker; a device that its service no longer knows is
-removed.
+A browser gives the address of its push service, and the browser may be a stranger's. So services are called
+by https and only at public addresses, whatever `[webhooks] allow` says. Each push service has its own breaker
+(a pause after failures); a device that its service no longer knows is removed.
 """
 
 import asyncio
@@ -25,16 +25,19 @@ from web.programs.public_addresses import Network
 
 KIND = "push"
 WORKER = "/static/push_worker.js"
-"""The path of the script that shows notifications. It contains no hash, because the browser identifies the registration
-by it.
-"""
+"""The path of the script that shows notifications. It contains no hash, because the browser finds the
+subscription by this path."""
 GONE = (404, 410)
-"""RFC 8030 §7.3: the subscription does not exist any more."""
+"""The statuses by which a push service says that a subscription no longer exists (RFC 8030 §7.3)."""
 LATER = (408, 429)
 
 
 def result_of(status: int, problem: str | None) -> str:
-    """Return the result of a call: "sent"; "gone"; "failed", to be tried again; "refused", not to be tried again."""
+    """Return the result of a call to a push service, from its HTTP status or the problem of the connection.
+
+    The results are "sent"; "gone" (the device no longer exists); "failed", to be tried again; "refused", not
+    to be tried again.
+    """
     if 200 <= status < 300:
         return "sent"
     if status in GONE:
@@ -44,7 +47,10 @@ def result_of(status: int, problem: str | None) -> str:
 
 
 class Push:
-    """Sends to the devices of `visits` and of `staff`. `prefix`: the path below which browsers find the pages."""
+    """Sends notifications to the devices of patients and staff.
+
+    `visits` and `staff`: the stored devices; `prefix`: the path below which browsers find the pages.
+    """
 
     allowed: tuple[Network, ...] = ()
     """Networks that may be called although they are not public. Empty, except in tests."""
@@ -69,14 +75,18 @@ class Push:
         self._prefix = prefix
 
     def device(self, posted: Mapping[str, str], name: str, now_ms: int) -> Device | None:
-        """Return the device that a page's form describes; None if no message can be sent to it."""
+        """Return the device that the fields of a sent form describe; None if no message can be sent to it.
+
+        `name`: the device's name for its owner.
+        """
         return device_of(posted, name, now_ms, self.allowed)
 
     async def deliver(self, organisation_id: str, taken: Taken) -> bool:
-        """Send the message of a job to the devices of its person, otherwise of its visit; the handler of jobs.
+        """Send the message of a job to the devices of its member of staff, or else of its visit.
 
-        Return False if the message is no longer needed. Raises PutOffError while the breakers of all services are open,
-        DeliveryError if the job must be tried again, PermanentJobError if not.
+        This is the handler of jobs. Returns False if the message is no longer needed. Raises PutOffError
+        while all services have a pause, DeliveryError if the job must be tried again, PermanentJobError if
+        not.
         """
         organisation, payload = await self._organisations.get(organisation_id), taken.job.payload
         if organisation is None:
@@ -87,7 +97,7 @@ class Push:
         kept_s = max(0, last_try_ms(taken) - taken.now_ms) // 1000
         devices, owner = (self.staff, message.person) if message.person else (self.visits, payload["visit"])
         if not await self._send(devices, organisation, owner, message, taken.now_ms, kept_s):
-            # it was removed after the message was queued
+            # the device was removed after the message was queued
             raise PermanentJobError(N_("there is no device any more"))
         return True
 
@@ -97,12 +107,12 @@ class Push:
         """Send a message to all devices of a member of staff; return whether a push service accepted it for at least
         one.
 
-        False: the person has no device. `message`: its `sentence`, in the person's `language`, says nothing about a
-        patient; its `path` is opened when the notification is pressed. `now_ms`: by the store's clock. `kept_s`: the
-        time in s for which the push services keep the message for a device that is not reached at once. Takes at most
-        `calls.EACH_S` seconds. Raises PutOffError while the breakers of all services are open, DeliveryError if it must
-        be tried again, PermanentJobError if no device accepts notifications any more. A handler of jobs need not catch
-        them.
+        Returns False if the person has no device. `message`: its `sentence`, in the person's `language`, says
+        nothing about a patient; its `path` is opened when the notification is pressed. `now_ms`: the time by
+        the store's clock. `kept_s`: the time in s for which the push services keep the message for a device
+        that is not reached at once. Takes at most `calls.EACH_S` seconds. Raises PutOffError while all
+        services have a pause, DeliveryError if it must be tried again, PermanentJobError if no device accepts
+        notifications any longer. A handler of jobs need not catch them.
         """
         return await self._send(self.staff, organisation, person, message, now_ms, kept_s)
 
@@ -143,8 +153,9 @@ class Push:
         return result
 
     def _text(self, organisation: Organisation, message: Message) -> bytes:
-        """Return the text that `static/push_worker.js` reads. The notification itself is the link, so no sentence leads
-        to one.
+        """Return the JSON text that `static/push_worker.js` shows.
+
+        A press on the notification opens the page, so its text does not mention a link.
         """
         return msgspec.json.encode(
             {

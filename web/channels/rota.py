@@ -1,6 +1,7 @@
-"""Decides which staff get a message because nobody has claimed a request, and when: the on-call rota, then the admins.
+"""Decides which staff get a message because nobody has claimed a request, and when.
 
-Does no I/O: the accounts, the people with an open page, and the time are arguments.
+The people of the on-call rota get it in turn, then the administrators. The accounts, the people with an open
+page, and the time are arguments; no I/O is done here.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,7 +37,8 @@ class Facts(NamedTuple):
 def is_due(visit: Visit, rota: Rota, now_ms: int) -> bool:
     """Return whether it is time to send the next message about a waiting request.
 
-    If a message could not be delivered, the next person is due at once; otherwise a pause comes first.
+    If the last message could not be delivered, the next person's is due at once; otherwise after the rota's
+    pause.
     """
     last_ms = max((one.at_ms for one in visit.escalations if one.reached), default=0)
     first_ms = visit.arrived_ms + rota.first_min * MINUTE_MS
@@ -44,15 +46,17 @@ def is_due(visit: Visit, rota: Rota, now_ms: int) -> bool:
 
 
 def is_on_duty(organisation: Organisation, turn: Turn, at: datetime) -> bool:
-    """Return whether `at` (a time with time zone) is within the hours of a person's turn. Closed days make no
-    difference.
+    """Return whether a time is within the hours of a person's turn in the rota. Closed days make no difference.
+
+    `at`: the time, with a time zone.
     """
     return is_open(replace(organisation, hours=turn.hours, closed=()), at)
 
 
 def next_people(visit: Visit, facts: Facts) -> list[Account]:
-    """Return the recipients of the next message: the next person of the rota at this hour; after the last, all
-    administrators.
+    """Return the recipients of the next message about a request.
+
+    They are the next person of the rota who works at this hour, or all administrators after the last person.
     """
     may = {account.id: account for account in facts.accounts if _may(account, visit, facts)}
     for turn in facts.organisation.rota.turns:
@@ -62,8 +66,9 @@ def next_people(visit: Visit, facts: Facts) -> list[Account]:
 
 
 def escalations(visit: Visit, facts: Facts, lately: frozenset[str]) -> tuple[Escalation, ...]:
-    """Return the next messages about a request. A person who got one about another request shortly before
-    is sent none.
+    """Return the next messages about a request.
+
+    `lately`: the ids of people who got a message about another request shortly before; they are left out.
     """
     return tuple(
         Escalation(
@@ -76,8 +81,9 @@ def escalations(visit: Visit, facts: Facts, lately: frozenset[str]) -> tuple[Esc
 
 
 def lately(waiting: Sequence[Visit], rota: Rota, now_ms: int) -> frozenset[str]:
-    """Return the ids of the staff who got a message about a waiting request within the rota's pause between
-    messages.
+    """Return the ids of the staff who recently got a message about one of these requests.
+
+    Recently means: within the rota's pause between messages.
     """
     since_ms = now_ms - rota.next_min * MINUTE_MS
     return frozenset(

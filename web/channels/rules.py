@@ -1,7 +1,7 @@
-"""Decides which patient gets a message about a visit, when, and how long the message is valid. Pure.
+"""Decides when a patient gets a message about a visit, and how long the message is valid. It does no I/O.
 
-A patient who is absent when their visit is claimed gets a message at once. A patient whose page seems open gets one
-after GRACE_MS if the page is gone by then, because a phone that is locked or offline is detected late.
+A patient who is absent when their visit is claimed gets a message at once. If the patient's page seems open,
+the check is repeated after GRACE_MS, because a phone that is locked or offline is detected late.
 """
 
 from signalling.visit.record import Status, Visit
@@ -13,14 +13,20 @@ PATIENT_FOR_MS = 30 * 60_000
 
 
 def patient_due_ms(after: Visit, event: Event) -> int | None:
-    """Return the time in ms at which to check whether the patient needs a message after this event; None if never."""
+    """Return the time in ms at which to check whether the patient needs a message after this event; None for never.
+
+    `after`: the visit after the event.
+    """
     if event.kind != "claimed":
         return None
     return event.at_ms + (GRACE_MS if after.parties[PATIENT].present else 0)
 
 
 def patient_is_awaited(visit: Visit | None, claimed_ms: int) -> bool:
-    """Return whether the patient is absent from the visit that was claimed at that time, and not in a call."""
+    """Return whether the patient of a claimed visit is absent, and not in a call.
+
+    `claimed_ms`: the time of the claim that the message is about; after another claim the result is False.
+    """
     return (
         visit is not None
         and visit.status is Status.CLAIMED

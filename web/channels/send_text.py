@@ -1,8 +1,9 @@
-"""Sends one text message with apprise, in a process of its own; `texts.py` starts it for each message.
+"""Sends one text message with the library apprise, in a process of its own; `texts.py` starts it for each message.
 
-Reads {"url", "text", "allowed"} as JSON from its standard input and writes one of WORDS; without a text it only checks
-the URL. It is not part of a worker, for three reasons: a service that hangs ends with its process, apprise uses no
-memory of a worker, and Python itself checks every connection that apprise opens (`guard`).
+It reads {"url", "text", "allowed"} as JSON from its standard input and writes one of WORDS; without a text it
+only checks the URL. It is not part of a worker, for three reasons: a service that hangs ends with its
+process, apprise uses no memory of a worker, and Python itself checks every connection that apprise opens
+(`guard`).
 """
 
 import json
@@ -12,9 +13,8 @@ from typing import Any
 from web.programs.public_addresses import may_call, networks
 
 WORDS = ("sent", "unknown", "address", "refused")
-"""The results: sent; the URL names no service; the address may not be called; the service did not accept
-the message.
-"""
+"""The results of this program: the message was sent; the URL names no service; its address may not be called;
+the service did not accept the message."""
 FORBIDDEN = (
     "subprocess.Popen",
     "os.system",
@@ -27,7 +27,11 @@ FORBIDDEN = (
 
 
 def guard(allowed: tuple[Any, ...]) -> list[str]:
-    """Refuse connections to addresses that may not be called, and other programs; return the list of refusals."""
+    """Make Python refuse connections to forbidden addresses, and the start of other programs.
+
+    `allowed`: networks that may be called although they are not public. Returns a list to which each refusal
+    is added.
+    """
     refused: list[str] = []
 
     def hook(event: str, args: tuple[Any, ...]) -> None:
@@ -45,7 +49,7 @@ def guard(allowed: tuple[Any, ...]) -> list[str]:
 
 
 def send(asked: dict[str, Any]) -> str:
-    """Send the message and return one of WORDS."""
+    """Send the message that the input describes, and return one of WORDS."""
     import apprise  # imported late, because it takes most of this program's time
 
     refused = guard(networks(asked["allowed"]))

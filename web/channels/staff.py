@@ -1,6 +1,7 @@
-"""Messages to staff who have no page open: their channels, the text of a message, and its result.
+"""Writes messages to staff who have no page open, finds the channels that reach them, and records the results.
 
-A person chooses the channels in their preferences. `rota.py` decides who gets a message, `escalation.py` sends it.
+A person chooses the channels in their preferences. `rota.py` decides who gets a message, `escalation.py`
+sends it.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -41,19 +42,22 @@ async def _by_text(app: web.Application, organisation: str, accounts: Sequence[A
 
 
 async def _by_push(app: web.Application, organisation: str, accounts: Sequence[Account]) -> frozenset[str]:
-    """Return the ids of the people who have added a device in their preferences: by that they choose notifications."""
+    """Return the ids of the accounts that have at least one device; adding a device is the choice of this channel."""
     found = await app[PUSH].staff.owners(organisation, [account.id for account in accounts])
     return frozenset(found)
 
 
 REACHES: Mapping[str, Reach] = {"text": _by_text, "push": _by_push}
-"""The channels to staff."""
+"""Channel to staff -> the function that finds whom it reaches."""
 
 
 async def channels_of(
     app: web.Application, organisation: str, accounts: Sequence[Account]
 ) -> dict[str, tuple[str, ...]]:
-    """Return the channels of each account, by its id. Raises `UnavailableError`."""
+    """Return the channels that reach each account, by its id.
+
+    Raises `UnavailableError` if the store does not answer.
+    """
     reached = {kind: await reach(app, organisation, accounts) for kind, reach in REACHES.items()}
     return {
         account.id: tuple(kind for kind, people in reached.items() if account.id in people)
@@ -80,7 +84,7 @@ def messages(queues: Mapping[str, Jobs]) -> service.Consequences:
 
 
 def waiting(app: web.Application) -> Write:
-    """Return a function that makes the message: the number of waiting patients and a link; nothing about a patient."""
+    """Return the resolver that writes the message: the number of waiting patients and a link, no patient's data."""
 
     async def write(organisation: Organisation, payload: dict[str, Any]) -> Message | None:
         visit = await app[SERVICE].visit_now(organisation.id, payload["visit"])
@@ -115,10 +119,10 @@ class Unreached(NamedTuple):
 
 
 def not_reached(given_up: Sequence[tuple[int, Job]]) -> list[Unreached]:
-    """Return the staff whom no channel of a message reached, the newest first. Pure.
+    """Return the staff whom no channel of a message reached, the newest first.
 
-    `given_up`: all given-up jobs, as pairs of time in ms and job, the oldest first. A person with one channel that
-    delivered was reached, as in the row of the visit (`Escalation.reached`).
+    `given_up`: all given-up jobs, as pairs of time in ms and job, the oldest first. A person with one channel
+    that delivered was reached, as in the row of the visit (`Escalation.reached`).
     """
     failed: dict[tuple[str, str], dict[str, int]] = {}
     people: dict[tuple[str, str], dict[str, Any]] = {}
@@ -133,7 +137,8 @@ def not_reached(given_up: Sequence[tuple[int, Job]]) -> list[Unreached]:
             max(channels.values()), people[message]["name"], tuple(kind for kind in KINDS if kind in channels)
         )
         for message, channels in failed.items()
-        if channels.keys() >= set(people[message].get("channels", channels))  # absent in older jobs
+        # The payload of older jobs has no channels; the jobs themselves are then counted.
+        if channels.keys() >= set(people[message].get("channels", channels))
     ]
     return sorted(found, key=lambda one: one.at_ms, reverse=True)
 
@@ -141,7 +146,8 @@ def not_reached(given_up: Sequence[tuple[int, Job]]) -> list[Unreached]:
 def recorder(visits: Callable[[], service.Service]) -> Callable[[str, Taken, str], Awaitable[None]]:
     """Return a function that records in a visit that a message to staff could not be delivered.
 
-    The function raises `UnavailableError`.
+    The function raises `UnavailableError` if the store does not answer. `visits` returns the service for
+    visits.
     """
 
     async def record(organisation: str, taken: Taken, state: str) -> None:

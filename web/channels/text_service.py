@@ -1,6 +1,7 @@
-"""A clinic's service for text messages: one apprise URL, which contains its secrets and is stored encrypted.
+"""Stores which service sends a clinic's text messages: one apprise URL, which contains its secrets and is encrypted.
 
-`{phone}` in the URL is replaced by the number. All methods raise `UnavailableError` if the store does not answer.
+`{phone}` in the URL is replaced by the number. All methods raise `UnavailableError` if the store does not
+answer.
 """
 
 import time
@@ -15,16 +16,14 @@ from signalling.store.unavailable import answering
 from web.programs.breaker import Breakers
 
 KEEP_S = 2.0
-"""The time in s for which a worker remembers whether an organisation has a service, as for the
-organisation's settings.
-"""
+"""The time in s for which a worker remembers whether an organisation has a service."""
 KIND = "text"
 PHONE = "{phone}"
 MOST = 1000
 
 
 class Service(msgspec.Struct, frozen=True, array_like=True):
-    """The URL, with the person who set it and the time."""
+    """A clinic's service for text messages: the URL, the person who set it, and the time."""
 
     url: str
     by: str
@@ -36,12 +35,12 @@ class Service(msgspec.Struct, frozen=True, array_like=True):
         return self.url.partition("://")[0]
 
     def to(self, phone: str) -> str:
-        """Return the URL that sends to a number."""
+        """Return the URL with which apprise sends to this phone number."""
         return self.url.replace(PHONE, phone)
 
 
 class TextServices:
-    """The services of all organisations."""
+    """Reads and changes the text-message services of all organisations."""
 
     def __init__(self, redis: Redis, seal: Seal, breakers: Breakers) -> None:
         self._redis: Any = redis
@@ -60,7 +59,7 @@ class TextServices:
         return msgspec.msgpack.decode(self._seal.open(sealed, _place(organisation)), type=Service)
 
     async def has(self, organisation: str) -> bool:
-        """Return whether the organisation has a service, or had one in the last KEEP_S."""
+        """Return whether the organisation has a service; the answer may be up to KEEP_S seconds old."""
         asked_s, found = self._known.get(organisation, (float("-inf"), False))
         if time.monotonic() - asked_s > KEEP_S:
             async with answering():
@@ -69,14 +68,14 @@ class TextServices:
         return found
 
     async def put(self, organisation: str, service: Service) -> None:
-        """Store a service in place of the previous one, whose failures are forgotten."""
+        """Store a service in place of the previous one; the failures of that one no longer count."""
         sealed = self._seal.close(msgspec.msgpack.encode(service), _place(organisation))
         async with answering():
             await self._redis.set(keys.TEXT_SERVICE(organisation), sealed)
         await self._changed(organisation)
 
     async def drop(self, organisation: str) -> None:
-        """Forget the service."""
+        """Remove the organisation's service."""
         async with answering():
             await self._redis.delete(keys.TEXT_SERVICE(organisation))
         await self._changed(organisation)

@@ -23,16 +23,18 @@ WORDS = {
     "refused": N_("The service did not take the message. Look at its own page for the reason."),
     "late": N_("The service did not answer in time."),
 }
-"""The word that the process prints -> the result of the message."""
+"""The word that the process prints -> the result in a sentence for the clinic."""
 
 
 async def ask(url: str, text: str | None, allowed: Sequence[str]) -> str:
-    """Return the word that the process prints, "late" after TIMEOUT_S. Without a text, it only checks the URL.
+    """Run the process and return the word that it prints, or "late" after TIMEOUT_S.
 
-    `allowed`: networks that may be called although they are not public.
+    `url`: the clinic's service; `text`: the message, None to check only the URL; `allowed`: networks that may
+    be called although they are not public.
     """
     asked = json.dumps({"url": url, "text": text, "allowed": list(allowed)}).encode()
-    # With -I and an empty environment, no proxy, configuration file or password of the server's account is used.
+    # The option -I and an empty environment make Python ignore proxies, configuration files and passwords of
+    # the server's account.
     program = await asyncio.create_subprocess_exec(
         sys.executable, "-I", "-m", "web.channels.send_text", stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL, env={},
@@ -70,7 +72,10 @@ class Texts:
         self._allowed = allowed
 
     async def try_out(self, organisation: Organisation, service: Service, phone: str) -> str:
-        """Send a test message to a number in E.164 at once; return one of WORDS. A success ends the breaker's pause."""
+        """Send a test message to a phone number (E.164) at once; return one of WORDS.
+
+        A success also ends the pause that failures have caused.
+        """
         text = gettext("%(clinic)s: this is a test message.") % {"clinic": organisation.name}
         word = await ask(service.to(digits(phone)), text, self._allowed)
         if word == "sent":
@@ -80,7 +85,7 @@ class Texts:
     async def deliver(self, organisation_id: str, taken: Taken) -> bool:
         """Deliver the message of a job; return False if it is no longer needed, or if there is no service or number.
 
-        Raises PutOffError during the breaker's pause, DeliveryError if the job must be tried again, and
+        Raises PutOffError during a pause after failures, DeliveryError if the job must be tried again, and
         PermanentJobError if not.
         """
         organisation = await self._organisations.get(organisation_id)

@@ -1,1 +1,1 @@
-"""The command line."""
+"""Contains the command line `greenroom`, one module for each group of commands."""

@@ -1,4 +1,7 @@
-"""The commands `greenroom backup` and `greenroom restore`. `web.backups` does the work; this module prints progress."""
+"""Defines the commands `greenroom backup` and `greenroom restore`, and prints their progress.
+
+`web.backups` does the work.
+"""
 
 import asyncio
 import json
@@ -77,7 +80,10 @@ def bar(quiet: bool) -> "Iterator[Progress]":
 
 
 def shown_on(add: Callable[..., int], update: Callable[..., None]) -> "Progress":
-    """Return a function that shows each step as a line of its own, by `add` and `update` of a progress bar."""
+    """Return a progress function that shows each step as a line of its own.
+
+    `add` and `update` are the methods of a progress bar of the library rich.
+    """
     lines: dict[str, int] = {}
 
     def progress(step: str, done: int, whole: int) -> None:

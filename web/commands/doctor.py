@@ -36,7 +36,7 @@ def run(settings: Settings, as_json: bool) -> int:
 
 
 def reached(settings: Settings) -> Settings:
-    """Return the settings with the address of the embedded store, and the port on which the server listens.
+    """Return the settings with the address of the embedded store, and with the port on which the server really listens.
 
     If no server runs, both are unchanged.
     """

@@ -83,9 +83,10 @@ async def first(
 ) -> list[str]:
     """Create the organisation and its administrator; return lines of text for the operator.
 
-    `password`: None to make a link by which the administrator chooses one. Raises CommandError if the organisation
-    cannot be added, AccountError if the account or the password is not allowed, and OrganisationError if a value of
-    the organisation is not valid.
+    `email` and `person`: the address and the name of the administrator; `password`: None to make a link by
+    which the administrator chooses one. Raises CommandError if the organisation cannot be added, AccountError
+    if the account or the password is not allowed, and OrganisationError if a value of the organisation is not
+    valid.
     """
     from web.identity.accounts import check_new, check_password
     from web.identity.invitations import HOURS, Invitations
@@ -99,7 +100,7 @@ async def first(
     if password is not None:
         check_password(password, email, person, slug, name)
     for there in await office.organisations.list():
-        # An `init` that was interrupted leaves an organisation without people. The command then continues with this
+        # An `init` that was interrupted leaves an organisation without people. This call continues with that
         # organisation.
         if there != demo.ID and (there != slug or await office.accounts.list(there)):
             raise CommandError(
@@ -107,7 +108,7 @@ async def first(
                 "`greenroom user add`."
             )
     if not await office.redis.exists(keys.DATA_KEY()):
-        # No server has used this store yet, so it has no data key.
+        # No server has used this store yet, so it has no data key; this call makes one.
         make_data_key(Path(office.settings.data.folder))
     await office.audit_log()
     if await office.organisations.add(document):
@@ -145,7 +146,10 @@ def _asked(asks: bool, option: str, question: str, default: str | None = None) -
 
 @contextmanager
 def _store(settings: Settings) -> Iterator[Settings]:
-    """Yield the settings with the store's address; if no server runs the embedded store, run it inside this context."""
+    """Yield the settings with the store's address.
+
+    If no server runs the embedded store, run it while the context lasts.
+    """
     if settings.redis.url or _runs(settings):
         yield located(settings)
         return

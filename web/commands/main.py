@@ -72,7 +72,8 @@ def serve(
         settings = replace(
             settings,
             server=replace(settings.server, host="::"),
-            # This option lets phones nearby connect, so the server must listen on the network.
+            # A self-signed certificate is for phones on the same network, so the server must listen on the
+            # network.
         )
     from web.server.processes import serve as run
 
@@ -175,7 +176,7 @@ def peers(context: typer.Context) -> None:
 
 
 def welcome(settings: Settings) -> str:
-    """Return the text for the person who started the server. It imports the modules for this text only then."""
+    """Return the text for the person who started the server; its modules are imported only here, to save time."""
     from web.commands.welcome import welcome as text
 
     return text(settings)
@@ -186,7 +187,7 @@ def main() -> None:
     try:
         app()
     except ConfigError as problem:
-        # If standard error is full, the exit code still reports the error.
+        # With this guard, the exit code still reports an error when standard error cannot be written.
         output.guard()
         print(f"greenroom: {problem}", file=sys.stderr)  # noqa: T201
         sys.exit(EXIT_CODE)

@@ -1,7 +1,7 @@
-"""`greenroom organisation` and `greenroom user`: manage organisations and accounts without a browser.
+"""Defines `greenroom organisation` and `greenroom user`: they manage organisations and accounts without a browser.
 
-They work on the store of the server that runs on the same data folder, or on the store in redis.url. The workers
-receive each change as if it were made in the browser. An error is printed as one sentence.
+They work on the store of the server that runs on the same data folder, or on the store in redis.url. The
+workers receive each change as if it were made in the browser. An error is printed as one sentence.
 """
 
 import asyncio
@@ -63,7 +63,7 @@ def located(settings: Settings) -> Settings:
 
 
 class Office:
-    """The organisations and accounts in the store, for the duration of one command."""
+    """The organisations and accounts in the store, open while one command runs."""
 
     def __init__(self, settings: Settings) -> None:
         from web.identity.accounts import Accounts, Hasher
@@ -79,7 +79,7 @@ class Office:
         self._store: Store
 
     async def audit_log(self) -> "AuditLog":
-        """Return the audit logs.
+        """Return an object that writes and reads the audit logs.
 
         Raises CommandError if the server's data key is missing, because each entry needs it.
         """
@@ -100,18 +100,19 @@ class Office:
             self._store = store = Store(self.redis, Seal(keys))
             root = key_of(secret.data_key(folder))
             self._audit_log = AuditLog(store, root, self.organisations, SeenEntriesFile(folder))
-        self._store.seal.replace(keys)  # a rotation may have changed them since
+        # The keys are read again, because a rotation may have changed them since.
+        self._store.seal.replace(keys)
         return self._audit_log
 
     async def store(self) -> "Store":
-        """Return the records. Raises CommandError like `audit_log`."""
+        """Return the store's visit records. Raises CommandError if the server's data key is missing."""
         await self.audit_log()
         return self._store
 
     async def note(self, slug: str, what: str, about: str = "") -> None:
-        """Add an audit entry with the name `what`, whose author is the operator of this command.
+        """Add an audit entry with the name `what` to an organisation's log; its author is the operator of this command.
 
-        `about`: the id of the account or object. Raises CommandError like `audit_log`.
+        `about`: the id of the account or object. Raises CommandError if the server's data key is missing.
         """
         audit_log = await self.audit_log()
         await audit_log.write(slug, f"command:{_operator()}", what, about)
@@ -135,10 +136,10 @@ class Office:
     async def change(
         self, named: str | None, change: "Callable[[str, str], Awaitable[Account]]", email: str, what: str
     ) -> None:
-        """Change the account with this email, and add an audit entry with the name `what`.
+        """Call `change` with the organisation's id and this email, and add an audit entry with the name `what`.
 
-        Raises CommandError like `slug` and `audit_log`, and AccountError if the account does not exist or the change
-        is refused.
+        `named`: the organisation, None for the only one. Raises CommandError like `slug` and `audit_log`, and
+        AccountError if the account does not exist or the change is refused.
         """
         slug = await self.slug(named)
         await self.audit_log()
@@ -146,7 +147,7 @@ class Office:
 
 
 def _operator() -> str:
-    """Return the name of the system account that runs the command."""
+    """Return the name of the operating system's user who runs the command."""
     import getpass
 
     try:
@@ -156,14 +157,17 @@ def _operator() -> str:
 
 
 def carry_out(config: Path | None, data: str | None, work: Callable[[Office], Awaitable[list[str]]]) -> None:
-    """Run the work on the store and print its lines; on an error, print a sentence and exit 1."""
+    """Run `work` on the store and print the lines that it returns; on an error, print a sentence and exit 1.
+
+    `config` and `data`: the options of the command.
+    """
     carry_out_on(located(settings_from(config, data__folder=data_folder(data))), work)
 
 
 def carry_out_on(settings: Settings, work: Callable[[Office], Awaitable[list[str]]]) -> None:
-    """Run the work on the store in `redis.url` of these settings.
+    """Run `work` on the store in `redis.url` of these settings.
 
-    Print its lines and its errors as `carry_out` does.
+    Prints its lines and its errors as `carry_out` does.
     """
     with sentences(settings):
         lines = asyncio.run(_run(settings, work))
@@ -172,7 +176,10 @@ def carry_out_on(settings: Settings, work: Callable[[Office], Awaitable[list[str
 
 @contextmanager
 def sentences(settings: Settings) -> Iterator[None]:
-    """Print an error of the inner code as a sentence and exit 1. Raise ConfigError if the store does not answer."""
+    """Print an error of the inner code as a sentence and exit 1.
+
+    Raises ConfigError if the store does not answer.
+    """
     from redis.exceptions import RedisError
 
     from signalling.errors import UnavailableError

@@ -1,4 +1,4 @@
-"""`greenroom export` and `greenroom erase`: the records of one patient, or all, written to files or erased."""
+"""Defines `greenroom export` and `greenroom erase`, which write the records of patients to files, or erase them."""
 
 import json
 from functools import partial
@@ -107,9 +107,10 @@ def erase(
 
 
 def _wanted(visit: list[str] | None, patient: str, born: str, everything: bool) -> "Wanted":
-    """Return which records the options name.
+    """Return which records the options of the command choose.
 
-    Raises BadParameter if they name no patient, or if they do not fit together.
+    `visit`: ids of visits; `patient` and `born`: a name and a date of birth; `everything`: True for all
+    visits. Raises BadParameter if the options name no patient, or if they do not fit together.
     """
     from web.patients.finding import Wanted
 
@@ -121,9 +122,10 @@ def _wanted(visit: list[str] | None, patient: str, born: str, everything: bool) 
 
 
 async def _found(office: Office, slug: str, wanted: "Wanted") -> "tuple[list[Visit], list[Appointment]]":
-    """Return the visits and the booked visits that are wanted; for `--all`, only the booked visits.
+    """Return the visits and the booked visits that are chosen; for `--all`, only the booked visits.
 
-    Raises CommandError if there is no such record, or if one of the ids is unknown.
+    `slug`: the organisation's id. Raises CommandError if there is no such record, or if one of the ids is
+    unknown.
     """
     from web.appointments.book import Book
     from web.patients import finding
@@ -144,7 +146,7 @@ async def _found(office: Office, slug: str, wanted: "Wanted") -> "tuple[list[Vis
 
 
 def _ask(visits: "list[Visit]", booked: "list[Appointment]") -> None:
-    """Show what will be erased, and end the command unless the answer is yes."""
+    """Show what will be erased, and ask the operator; end the command unless the answer is yes."""
     from datetime import UTC, datetime
 
     for id_, at_ms, patient in (

@@ -1,4 +1,4 @@
-"""`greenroom rotate-keys`: carried out by `web.server.key_rotation`, with a progress bar and one result."""
+"""Defines `greenroom rotate-keys`, with a progress bar; `web.server.key_rotation` does the work."""
 
 import asyncio
 import json

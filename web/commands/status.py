@@ -1,4 +1,6 @@
-"""`greenroom status`: prints the workers of all machines and their store, as a table, as lines, or as JSON."""
+"""Defines `greenroom status`, which prints the workers of all machines and their store in one of three forms.
+
+The forms are a table, lines, and JSON."""
 
 import asyncio
 from collections.abc import Iterable
@@ -37,7 +39,7 @@ class Store(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Deliveries(msgspec.Struct, frozen=True, kw_only=True):
-    """Mails, messages and webhooks to deliver: due now, of these due for more than a minute, and given up."""
+    """The numbers of mails, messages and webhooks to deliver: due now, due for more than a minute, and given up."""
 
     due: int = 0
     late: int = 0
@@ -45,7 +47,7 @@ class Deliveries(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """All that the command shows. `problems`: one sentence each; none if all is right."""
+    """The values that the command shows. `problems`: one sentence for each problem."""
 
     store: Store | None
     workers: list[Report]
@@ -90,7 +92,7 @@ def _without_store(problem: str) -> Status:
 
 
 async def _asked(client: Any) -> Status:
-    """Return the status from the store.
+    """Read the status from the store and return it.
 
     Raises redis-py's errors, or `UnavailableError`, if the store does not answer.
     """
@@ -119,7 +121,7 @@ async def _asked(client: Any) -> Status:
 
 
 async def _deliveries(client: Any, organisations: Iterable[str]) -> Deliveries:
-    """Return how much there is to deliver for all organisations."""
+    """Return the numbers of deliveries of all these organisations together."""
     seconds, _ = await client.time()
     pipe = client.pipeline(transaction=False)
     for organisation in organisations:
@@ -137,7 +139,7 @@ async def _deliveries(client: Any, organisations: Iterable[str]) -> Deliveries:
 
 
 def problems(workers: Iterable[Report]) -> list[str]:
-    """Return what is wrong with the workers, in sentences. Pure."""
+    """Return what is wrong with the workers, in sentences."""
     found, versions = [], sorted({worker.version for worker in workers})
     if not versions:
         found.append("no worker reports to this store")
@@ -149,7 +151,7 @@ def problems(workers: Iterable[Report]) -> list[str]:
 
 
 def _cells(worker: Report) -> tuple[str, ...]:
-    """Return what is shown of a worker, in the order of COLUMNS."""
+    """Return the cells of a worker's row in the table, in the order of COLUMNS."""
     return (
         worker.worker,
         worker.machine,
@@ -174,7 +176,7 @@ def table(workers: Iterable[Report]) -> Table:
 
 
 def line(worker: Report) -> str:
-    """Return a worker as a line for logs and files, with the name of each value."""
+    """Return a worker's report as one line for logs and files, with the name of each value."""
     return " ".join(
         f"{name.lower() or 'state'}={cell.replace(' ', '')}"
         for name, cell in zip(COLUMNS, _cells(worker), strict=True)

@@ -1,6 +1,6 @@
-"""The text that the terminal shows when the server answers: its links, and how to sign in to the demo.
+"""Writes the text that the terminal shows when the server answers: its links, and how to sign in to the demo.
 
-It reads the store directly, because the process that prints it has no app.
+It reads the store directly, because the process that prints the text has no web application.
 """
 
 import msgspec
@@ -18,9 +18,9 @@ from web.server.tls import lan_links
 def welcome(settings: Settings) -> str:
     """Return the text for the terminal: the links for patients and staff, and how to sign in to the demo.
 
-    Without the demo it lists the organisations; without any, the command that creates one. If the store does not
-    answer, it is only the origin and the links for phones nearby. Passwords are included once: in the first call after
-    the demo was created.
+    Without the demo, the text lists the organisations; without any organisation, the command that creates
+    one. If the store does not answer, it has only the server's origin and the links for phones nearby.
+    Passwords are in it once: in the first call after the demo was created.
     """
     try:
         names, people, fresh = _found(settings)

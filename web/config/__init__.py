@@ -1,6 +1,6 @@
-"""Settings: the contents of `config.toml`, checked before anything starts. Other packages import only this module.
+"""Reads the settings in `config.toml` and checks them before anything starts. Other packages import only this module.
 
-It defines every key and explains what is wrong with a file; other packages use the settings.
+It defines every key, and explains what is wrong with a file.
 """
 
 from web.config.addresses import is_loopback

@@ -1,7 +1,7 @@
 """Checks the addresses in settings (machine, network, origin, mailbox), and whether they are of this machine only.
 
-This module only reads texts; it asks no name server. `keys.py` and `rules.py` define which key holds which kind of
-address.
+It reads only the text of an address, and asks no name server. `keys.py` and `rules.py` define which key holds
+which kind of address.
 """
 
 import ipaddress
@@ -99,7 +99,7 @@ def is_loopback(host: str) -> bool:
 
 
 def without_password(text: str) -> str:
-    """Return the text as it may be shown: in a URL the user, the password and the values of the query are hidden."""
+    """Return a setting's text without secrets: in a URL, user, password and the values of the query are replaced."""
     scheme, marked, rest = text.partition("://")
     if not marked:
         return text

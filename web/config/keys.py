@@ -21,19 +21,18 @@ Seconds = Annotated[float, Meta(gt=0, le=86400 * 30, description="a number of se
 
 
 SECRET: dict[str, Any] = {"secret": "whole"}
-"""`Meta(extra=SECRET)`: the value is never shown."""
+"""`Meta(extra=SECRET)` marks a key whose value is never shown."""
 SECRET_URL: dict[str, Any] = {"secret": "url"}
-"""`Meta(extra=SECRET_URL)`: the value is a URL.
+"""`Meta(extra=SECRET_URL)` marks a key whose value is a URL with secrets.
 
-It is shown without the part that may be a password. If the URL is not valid, it is not shown at all.
-"""
+The URL is shown without the part that may be a password. If the URL is not valid, it is not shown at all."""
 
 
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One [section] of the file. Every key has a default; unknown keys are refused. Its `repr` contains no secret."""
 
     def shown(self) -> dict[str, str]:
-        """Return each key with its value, with secrets hidden, as a terminal or a log may show it."""
+        """Return each key with its value, as a terminal or a log may show it: the values of secrets are hidden."""
         secrets = secrets_of(type(self))
         return {
             key: "[set]"
@@ -49,7 +48,7 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 
 class Server(Section, frozen=True):
-    """[server] the address of the pages, and the processes that serve them."""
+    """The section [server] defines the address of the pages, and the processes that serve them."""
 
     host: Annotated[str, Meta(min_length=1, description="an IP address or host name to listen on")] = (
         "127.0.0.1"
@@ -67,14 +66,14 @@ class Server(Section, frozen=True):
 
 
 class Tls(Section, frozen=True):
-    """[tls] the certificate and its key; set both or neither."""
+    """The section [tls] names the certificate and its key; set both or neither."""
 
     certificate: File = ""
     key: File = ""
 
 
 class Redis(Section, frozen=True):
-    """[redis] the store; an empty `url` is the embedded Valkey."""
+    """The section [redis] names the store; with an empty `url` the embedded Valkey is used."""
 
     url: Annotated[
         str,
@@ -95,13 +94,13 @@ class Redis(Section, frozen=True):
 
 
 class Data(Section, frozen=True):
-    """[data] the folder for data on this machine's disk."""
+    """The section [data] names the folder for data on this machine's disk."""
 
     folder: Annotated[str, Meta(min_length=1, description="the path of a folder")] = "data"
 
 
 class Media(Section, frozen=True):
-    """[media] the relay's UDP and TCP ports, and the addresses that browsers receive for it."""
+    """The section [media] defines the media relay's ports, and the addresses that browsers receive for it."""
 
     host: Annotated[
         str, Meta(description='an IP address to receive media on, or "" for that of the pages')
@@ -120,7 +119,7 @@ class Media(Section, frozen=True):
 
 
 class Metrics(Section, frozen=True):
-    """[metrics] where metrics for Prometheus are served; without a port and a token, nowhere."""
+    """The section [metrics] defines where metrics for Prometheus are served; without a port and a token, nowhere."""
 
     host: Annotated[str, Meta(min_length=1, description="an IP address or host name to listen on")] = (
         "127.0.0.1"
@@ -131,7 +130,7 @@ class Metrics(Section, frozen=True):
 
 
 class Tracing(Section, frozen=True):
-    """[tracing] where traces are sent by OpenTelemetry; without an `endpoint`, nowhere."""
+    """The section [tracing] defines where traces are sent by OpenTelemetry; without an `endpoint`, nowhere."""
 
     endpoint: Annotated[
         str,
@@ -145,7 +144,7 @@ class Tracing(Section, frozen=True):
 
 
 class Log(Section, frozen=True):
-    """[log] the lines on standard error."""
+    """The section [log] defines the log lines on standard error."""
 
     level: Annotated[
         Literal["debug", "info", "warning", "error"],
@@ -155,14 +154,14 @@ class Log(Section, frozen=True):
 
 
 class Sessions(Section, frozen=True):
-    """[sessions] how long a signed-in browser stays signed in."""
+    """The section [sessions] defines how long a browser stays signed in."""
 
     idle_s: Seconds = 1800.0
     absolute_s: Seconds = 43200.0
 
 
 class Limits(Section, frozen=True):
-    """[limits] how much one client may use."""
+    """The section [limits] defines how much one client may use."""
 
     message_bytes: Annotated[
         int, Meta(ge=4096, le=1 << 20, description="a whole number of bytes from 4096 to 1048576")
@@ -198,7 +197,7 @@ class Limits(Section, frozen=True):
 
 
 class Mail(Section, frozen=True):
-    """[mail] the SMTP server that sends mails; without a `host`, mails are files in the data folder."""
+    """The section [mail] names the SMTP server for mails; without a `host`, mails are files in the data folder."""
 
     host: Annotated[
         str, Meta(max_length=255, description='the name or IP address of an SMTP server, or ""')
@@ -216,7 +215,7 @@ class Mail(Section, frozen=True):
 
 
 class Retention(Section, frozen=True):
-    """[retention] how long data is kept if organisations do not choose this themselves."""
+    """The section [retention] defines how long data is kept if organisations do not choose this themselves."""
 
     audit_days: Annotated[
         int, Meta(ge=1, le=36_500, description="a whole number of days from 1 to 36500")
@@ -224,7 +223,7 @@ class Retention(Section, frozen=True):
 
 
 class Webhooks(Section, frozen=True):
-    """[webhooks] private addresses to which the server may send events."""
+    """The section [webhooks] lists private addresses to which the server may send events."""
 
     allow: Annotated[tuple[str, ...], Meta(description="a list of IP addresses or networks of your own")] = ()
 
@@ -273,14 +272,15 @@ class Settings(Section, frozen=True):
 
     @property
     def demo(self) -> bool:
-        """Whether the demo is added to a store without organisations: only on this machine, unless the setting says
-        "yes".
+        """Whether the demo is added to a store without organisations.
+
+        It is added only if the pages can be reached from this machine only, or if the setting says "yes".
         """
         return self.server.demo == "yes" or (self.server.demo == "auto" and not self.public)
 
     @property
     def media_host(self) -> str:
-        """The IP address on which the relay receives: its own setting, or the address of the pages."""
+        """The IP address on which the media relay receives: that of its own setting, or else that of the pages."""
         if self.media.host:
             return self.media.host
         return {"localhost": "127.0.0.1"}.get(
@@ -291,8 +291,8 @@ class Settings(Section, frozen=True):
     def media_ports(self, index: int) -> tuple[int, ...]:
         """Return the UDP ports of the worker with this index: first its own, then those of the other workers.
 
-        The result is (0,) if any port may be used. There are twice as many ports as workers. A worker that stops
-        still uses its port to end its calls when its successor starts.
+        Returns (0,) if any port may be used. There are twice as many ports as workers, because a stopping
+        worker still uses its port to end its calls while its successor starts.
         """
         first, count = self.media.ports, 2 * self.server.workers
         return tuple(first + (index + step) % count for step in range(count)) if first else (0,)
@@ -322,7 +322,7 @@ def sections() -> dict[str, type[Section]]:
 def secrets_of(section: type[Section]) -> Mapping[str, str]:
     """Return the keys of a section that may hold a password.
 
-    The value is "whole", or "url" if only a URL's password counts.
+    The value of a key is "whole" if its whole value is secret, or "url" if only a password in the URL is.
     """
     found: dict[str, str] = {}
     for key, hint in get_type_hints(section, include_extras=True).items():
@@ -333,7 +333,7 @@ def secrets_of(section: type[Section]) -> Mapping[str, str]:
 
 
 def _meanings() -> dict[str, str]:
-    """Return dotted key -> its description."""
+    """Return the description of each key: dotted key, such as "server.port" -> its text."""
     return {
         f"{name}.{key}": next(m.description or "" for m in get_args(hint)[1:] if isinstance(m, Meta))
         for name, section in sections().items()

@@ -1,7 +1,7 @@
 """Reads the settings from a file, the environment and the command line's options; explains an error in one sentence.
 
-The allowed values are defined in `keys.py` and `rules.py`. The text of an error never repeats a value that may contain
-a password.
+The allowed values are defined in `keys.py` and `rules.py`. The text of an error never contains a value that
+may be a password.
 """
 
 import difflib
@@ -120,8 +120,8 @@ def _known_keys(raw: Mapping[str, Any], source: str) -> None:
         if name not in known:
             raise ConfigError(f"{source}: {name}: there is no such section{_near(name, known)}")
         if not isinstance(table, Mapping):
-            # The error does not repeat the value, because the operator may have meant it for a secret of this
-            # section.
+            # The error does not show the wrong value, because the operator may have meant it for a secret of
+            # the same section.
             found = "" if secrets_of(known[name]) else f"; found {_shown(table)}"
             raise ConfigError(f"{source}: {name}: expected a section, written [{name}]{found}")
         keys = known[name].__struct_fields__
@@ -139,7 +139,7 @@ def _explained(
     error: msgspec.ValidationError, raw: Mapping[str, Any], source: str, variables: Mapping[str, str]
 ) -> ConfigError:
     path = re.search(r"\$\.([a-z_]+)\.([a-z_]+)", str(error))
-    assert path, error  # every leaf of Settings is two levels deep
+    assert path, error  # this cannot be None, because every value of Settings is two levels deep
     section, name = path.groups()
     key = f"{section}.{name}"
     return _wrong(variables.get(key, source), key, raw[section][name])

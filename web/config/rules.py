@@ -1,7 +1,7 @@
-"""Rules of the settings that types and bounds cannot express, for single keys and between keys.
+"""Contains rules of the settings that types and bounds cannot express, for single keys and between keys.
 
-Each rule returns its problem in words; "" if there is none. `reading.py` applies them to every file; plain http is
-checked when a server starts.
+Each rule returns its problem in words; "" if there is none. `reading.py` applies them to every file. Whether
+plain http is allowed is checked only when a server starts.
 """
 
 from collections.abc import Callable, Mapping
@@ -38,7 +38,8 @@ CHECKS: Mapping[str, Callable[[Any], bool]] = {
     "media.stun": lambda url: not url or is_stun(url),
     "media.turn": lambda found: all(map(is_turn, found)),
 }
-"""Checks that a type and its bounds cannot express, by dotted key."""
+"""Dotted key -> a check of its value that a type and its bounds cannot express; it returns True if the value
+is allowed."""
 
 
 def _tls_pair(settings: Settings) -> str:

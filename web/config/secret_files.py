@@ -6,7 +6,7 @@ from web.errors import ConfigError
 
 
 def first_line(key: str, path: str) -> str:
-    """Return the secret in the file at `path`. `key`: the setting, for the error's text.
+    """Return the secret in the file at `path`. `key`: the name of the setting, for the text of an error.
 
     Raises ConfigError if the file cannot be read.
     """

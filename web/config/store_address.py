@@ -1,7 +1,7 @@
-"""Reads `redis.url`: the address of one server, of the Sentinels that watch servers, or of a cluster's nodes. Pure.
+"""Reads `redis.url`: the address of one server, of the Sentinels that watch servers, or of a cluster's nodes.
 
-An error names the part that is wrong and what is expected. It repeats no part of the URL, because any part may
-contain a password.
+An error names the part that is wrong and what is expected. It repeats no part of the URL, because any part
+may contain a password.
 """
 
 import re
@@ -21,7 +21,7 @@ class Kind(StrEnum):
 
 
 Node = tuple[str, int]
-"""Host and port."""
+"""A host and a port."""
 
 SCHEMES: Mapping[str, Kind] = {
     "redis": Kind.SERVER,
@@ -48,8 +48,9 @@ NAMED = (
 class StoreAddress(msgspec.Struct, frozen=True):
     """The parts of the value of `redis.url`.
 
-    `server`: the URL with scheme, user, password, database and options, as redis-py reads it; with Sentinels, its
-    host is the first of them. `nodes`: the servers, or the Sentinels. `master`: the name that the Sentinels know.
+    `server`: the URL with scheme, user, password, database and options, as redis-py reads it; with Sentinels,
+    its host is the first of them. `nodes`: the servers, or the Sentinels. `master`: the name under which the
+    Sentinels know the store's server.
     """
 
     kind: Kind
@@ -115,7 +116,7 @@ def store_address(url: str) -> StoreAddress:
 
 
 def _node(text: str, number: int, kind: Kind) -> Node:
-    """Return host and port. `number`: the place of the host in the URL, from 1, for the error's text.
+    """Return the host and the port in a text. `number`: the place of the host in the URL, from 1, for an error's text.
 
     Raises ValueError if `text` is not a host, or a host and a port.
     """
@@ -127,9 +128,10 @@ def _node(text: str, number: int, kind: Kind) -> Node:
 
 
 def _named(user: str, path: str) -> tuple[str, str, str]:
-    """Return three texts: the user with the password, the name of the master, and the number of the database.
+    """Return three texts from parts of a Sentinel URL: user with password, name of the master, number of the database.
 
-    Raises ValueError if the URL has no name of a master.
+    `user`: the part before "@"; `path`: the part after the hosts. Raises ValueError if the URL has no name of
+    a master.
     """
     parts = [part for part in path.split("/") if part]
     database = parts.pop() if parts and parts[-1].isdigit() else "0"

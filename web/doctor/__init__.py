@@ -1,4 +1,4 @@
-"""The checks of `greenroom doctor`: a table of checks, each with the result good, doubtful or wrong.
+"""Contains the checks of `greenroom doctor`, in a table; each has the result good, doubtful or wrong.
 
 They check the settings and the surroundings of the server: folder, clock, store, proxy, networks, mail.
 """

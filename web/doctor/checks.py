@@ -1,4 +1,4 @@
-"""The table of checks, and the function that carries them out at the same time, each with a time limit."""
+"""Lists the checks in a table, and carries them out at the same time, each with a time limit."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -8,7 +8,7 @@ from web.doctor import machine, mail, media, pages, store
 from web.doctor.findings import Finding, wrong
 
 Check = Callable[[Settings], Awaitable[Finding] | Finding]
-"""One check. `look` is a coroutine function, or a plain function that runs in a thread."""
+"""A check: a coroutine function, or a plain function that runs in a thread."""
 
 EACH_S = 15.0
 
@@ -32,7 +32,7 @@ CHECKS: dict[str, Check] = {
 
 
 async def look(settings: Settings) -> AsyncIterator[tuple[str, Finding]]:
-    """Carry out all checks at once; yield the name and the finding of each, in the order of the table."""
+    """Carry out all checks at the same time; yield the name and the finding of each, in the order of the table."""
     running = {name: asyncio.create_task(_within(check, settings)) for name, check in CHECKS.items()}
     for name, task in running.items():
         yield name, await task
@@ -41,7 +41,8 @@ async def look(settings: Settings) -> AsyncIterator[tuple[str, Finding]]:
 async def _within(check: Check, settings: Settings) -> Finding:
     try:
         async with asyncio.timeout(EACH_S):
-            # A check runs in a thread, because it may wait for a disk. If it returns a coroutine, this is awaited here.
+            # The check runs in a thread, because it may wait for a disk. If it returns a coroutine, the event
+            # loop awaits it.
             found = await asyncio.to_thread(check, settings)
             return found if isinstance(found, Finding) else await found
     except TimeoutError:

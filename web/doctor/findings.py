@@ -1,4 +1,4 @@
-"""The result of a check."""
+"""Defines the result of a check."""
 
 from enum import StrEnum
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class State(StrEnum):
-    """How good the checked thing is."""
+    """The verdict about the checked thing."""
 
     GOOD = "good"
     DOUBTFUL = "doubtful"
@@ -24,15 +24,15 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 def good(found: str) -> Finding:
-    """Return a finding for a thing that is good: the operator need do nothing."""
+    """Return the finding that a thing is good, so that the operator need do nothing."""
     return Finding(State.GOOD, found)
 
 
 def doubtful(found: str, advice: str) -> Finding:
-    """Return a finding for a thing that works, but of which an operator should know something."""
+    """Return the finding that a thing works, but that the operator should know something about it."""
     return Finding(State.DOUBTFUL, found, advice)
 
 
 def wrong(found: str, advice: str) -> Finding:
-    """Return a finding for a thing that will cause problems for people."""
+    """Return the finding that a thing will cause problems for people."""
     return Finding(State.WRONG, found, advice)

@@ -1,4 +1,4 @@
-"""Checks of this machine: the data folder, its key, the disk, the time zones."""
+"""Checks this machine: the data folder, its key, the disk, the time zones."""
 
 import importlib.metadata
 import shutil
@@ -27,7 +27,7 @@ def data_folder(settings: Settings) -> Finding:
 
 
 def data_key(settings: Settings) -> Finding:
-    """Check the key that encrypts records."""
+    """Check that the data key, which encrypts records, exists and can be read only by the server's user."""
     path = Path(settings.data.folder) / key.FILE
     if not path.exists():
         return good(f"{path} is not there yet; the first start makes it")
@@ -56,5 +56,8 @@ def disk(settings: Settings) -> Finding:
 
 
 def time_zones(settings: Settings) -> Finding:
-    """Report the version of the time zone rules, which governments change."""
+    """Report the version of the time zone rules.
+
+    Governments change these rules, so old ones give wrong times.
+    """
     return good(f"tzdata {importlib.metadata.version('tzdata')}, not the system's")

@@ -1,4 +1,4 @@
-"""The check of the mail server: connects and signs in, but sends no mail."""
+"""Checks the mail server: connects and signs in, but sends no mail."""
 
 import contextlib
 

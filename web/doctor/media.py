@@ -61,7 +61,7 @@ async def address(settings: Settings) -> Finding:
 
 
 def _own(host: str) -> list[str]:
-    """Return the addresses that the relay announces when it listens on `host`."""
+    """Return the IP addresses that the media relay announces to browsers when it listens on `host`."""
     if not ipaddress.ip_address(host).is_unspecified:
         return [host]
     return [str(each) for each in local_addresses() if not each.is_loopback] or ["127.0.0.1"]

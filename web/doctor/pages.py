@@ -33,7 +33,7 @@ def certificate(settings: Settings) -> Finding:
 
 
 def proxy(settings: Settings) -> Finding:
-    """Check whether a proxy passes on the address of each person."""
+    """Check whether the proxy in front of the server passes on the IP address of each person."""
     behind = bool(settings.server.public_url) and not settings.tls.certificate
     if behind and not settings.server.trusted_proxies:
         return wrong(
@@ -46,7 +46,7 @@ def proxy(settings: Settings) -> Finding:
 
 
 async def answer(settings: Settings) -> Finding:
-    """Open /readyz at the address that people use."""
+    """Request /readyz at the address that people use, and check the answer."""
     address = f"{settings.origin}/readyz"
     try:
         async with aiohttp.ClientSession(timeout=ASK) as http, http.get(address) as found:
@@ -68,7 +68,7 @@ async def answer(settings: Settings) -> Finding:
 
 
 async def sockets(settings: Settings) -> Finding:
-    """Open a WebSocket at the address that people use."""
+    """Open a WebSocket at the address that people use, and check that it opens."""
     slugs = await organisations(settings)
     if not slugs:
         return good("there is no organisation to ask for yet")

@@ -1,4 +1,4 @@
-"""Checks of the store: whether it answers, whether it loses data, its clock, and the demo in it."""
+"""Checks the store: whether it answers, whether it loses data, its clock, and the demo in it."""
 
 import asyncio
 import time
@@ -24,7 +24,7 @@ NOT_ASKED = doubtful("the store could not be asked", "See the check of the store
 
 
 async def asked(settings: Settings, question: Callable[[Redis], Awaitable[Answer]]) -> Answer | None:
-    """Return the store's answer to a question; None if the store does not answer."""
+    """Return the result of `question` for a client of the store; None if the store does not answer."""
     async with connect(settings) as client:
         try:
             return await question(client)
@@ -33,7 +33,10 @@ async def asked(settings: Settings, question: Callable[[Redis], Awaitable[Answer
 
 
 async def organisations(settings: Settings) -> list[str] | None:
-    """Return the ids of the organisations in the store; None if the store does not answer, [] if it is not running."""
+    """Return the ids of the organisations in the store.
+
+    Returns None if the store does not answer, and [] if it is the embedded store and not running.
+    """
     if not settings.redis.url:
         return []
     return await asked(settings, lambda client: Organisations(client).list())
@@ -55,7 +58,7 @@ async def answers(settings: Settings) -> Finding:
 
 
 async def keeps(settings: Settings) -> Finding:
-    """Check for settings by which the store loses data that it has confirmed."""
+    """Check the store's settings for those by which it loses data that it has confirmed."""
     if not settings.redis.url:
         return good(NOT_RUNNING)
     try:
@@ -69,7 +72,7 @@ async def keeps(settings: Settings) -> Finding:
 
 
 async def clock(settings: Settings) -> Finding:
-    """Compare this machine's clock with the store's: both are used for sign-ins, links and waits."""
+    """Compare this machine's clock with that of the store. Sign-ins, links and waits use both."""
     if not settings.redis.url:
         return good(NOT_RUNNING)
     now = await asked(settings, lambda client: client.time())

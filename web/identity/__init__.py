@@ -1,1 +1,1 @@
-"""Accounts, sessions, second factors, and which person uses a browser."""
+"""Manages accounts, browser sessions and second factors, and identifies the person who uses a browser."""

@@ -1,7 +1,7 @@
-"""Staff accounts of an organisation: who may sign in, in which role, with which password.
+"""Stores the staff accounts of an organisation: who may sign in, in which role, with which password.
 
-It stores records and password hashes. A change of role, password or status increases the account's generation. This
-ends every session begun before, and is published, so that open sockets close.
+It stores records and password hashes. A change of role, password or status increases the account's generation, a
+number. This ends every session begun before, and is published, so that open sockets close.
 """
 
 import asyncio
@@ -28,10 +28,10 @@ from web.requests.mail_addresses import mail_address
 from web.requests.unicode import normalized
 
 ROLES: tuple[Role, ...] = tuple(sorted(STAFF_ROLES))
-# The allowed lengths in characters (OWASP ASVS 5.0 6.2.1, 6.2.9).
+# The allowed lengths of passwords in characters (OWASP ASVS 5.0 6.2.1, 6.2.9).
 PASSWORD_LENGTHS = range(12, 257)
 MAX_WAITING = 64
-"""The greatest number of passwords that wait to be hashed; further ones are refused with BusyError."""
+"""The greatest number of passwords that wait to be hashed; a further one is refused with BusyError."""
 
 HASHER = PasswordHasher(time_cost=1, memory_cost=47104, parallelism=1)
 """OWASP's first choice of parameters for argon2id: 46 MiB, one pass, one lane; about 40 ms of one core."""
@@ -65,7 +65,7 @@ LAST_ADMIN = N_("There must be an administrator who can sign in; make somebody e
 
 
 class Changed(msgspec.Struct, frozen=True, array_like=True):
-    """A message to all workers: close the person's sockets, those of one `session` (its key in the store) or all."""
+    """A message to all workers: close the person's sockets; with `session`, a key in the store, only those of it."""
 
     organisation: str
     person: str
@@ -91,7 +91,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     mail_assigned: bool = False
     """Whether the person wants a mail when a patient is assigned to them."""
     notify: bool = True
-    """Whether the person wants desktop notifications, if the browser allows them."""
+    """Whether the person wants desktop notifications; the browser must also allow them."""
     phone: str = ""
     """The number for text messages to the person: E.164 with spaces, or ""."""
     texts: bool = False
@@ -103,15 +103,15 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def staff(self) -> Staff:
-        """The person as signalling's record of staff."""
+        """The person in the form in which signalling records staff."""
         return Staff(id=self.id, name=self.name, role=self.role, states=self.states, areas=self.areas)
 
 
 def nobodys_hash() -> str:
     """Return a hash that no password matches.
 
-    If there is no account, the password is compared with it, so that the answer takes as long as for an account. The
-    hash is random, not computed, because only the comparison takes time.
+    If there is no account, the typed password is compared with this hash, so that the answer takes as long as for an
+    account. The hash is random, not computed, because only the comparison takes time.
     """
     salt, digest = (base64.b64encode(secrets.token_bytes(size)).rstrip(b"=").decode() for size in (16, 32))
     return (
@@ -120,7 +120,7 @@ def nobodys_hash() -> str:
 
 
 class Hasher:
-    """Computes argon2id on a few threads, so that many sign-ins do not block the event loop or fill the memory."""
+    """Computes argon2id hashes on a few threads, so that many sign-ins neither block the loop nor fill the memory."""
 
     def __init__(self, at_once: int = 2) -> None:
         self._hasher = HASHER
@@ -133,9 +133,9 @@ class Hasher:
         return str(await self._run(self._hasher.hash, _normal(password)))
 
     async def matches(self, kept: str | None, password: str) -> bool:
-        """Return whether the password matches the hash `kept`. Raises BusyError if too many passwords wait.
+        """Return whether the password matches the stored hash `kept`; None (no account) takes as long, and never matches.
 
-        None (no account) never matches, but takes the same time.
+        Raises BusyError if too many passwords wait to be hashed.
         """
         right = await self._run(self._verify, kept or self._nobody, _normal(password))
         return bool(right) and kept is not None
@@ -148,7 +148,7 @@ class Hasher:
         return bytes(await self._run(self._derive, secret, salt))
 
     def close(self) -> None:
-        """End the threads; work that waits is dropped."""
+        """End the threads; passwords that still wait are not hashed."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _verify(self, kept: str, password: str) -> bool:
@@ -193,10 +193,11 @@ class Accounts:
         states: tuple[str, ...] = (),
         person: str | None = None,
     ) -> Account:
-        """Add an account and return it; `person` is its id (None: a random one).
+        """Add an account and return it.
 
-        Without a password, sign-in to the account is not possible until one is set. Raises AccountError if the email
-        has an account already or a value is not allowed, and BusyError if too many passwords wait to be hashed.
+        `password`: None to make an account that cannot sign in until a password is set. `states`: the regions of the
+        person's licences. `person`: the account's id, None for a random one. Raises AccountError if the email has an
+        account already or a value is not allowed, and BusyError if too many passwords wait to be hashed.
         """
         email, name = email.strip(), " ".join(name.split())
         check_new(email, name, role)
@@ -223,10 +224,7 @@ class Accounts:
         return None if kept is None else msgspec.json.decode(kept, type=Account)
 
     async def many(self, organisation: str, people: Sequence[str]) -> Sequence[Account | None]:
-        """Return the accounts with these ids, in the same order, with one request to the store.
-
-        An unknown id gives None.
-        """
+        """Return the accounts with these ids, in the same order, by one request to the store; None for an unknown id."""
         kept = cast(list[bytes | None], await self._redis.hmget(keys.ACCOUNTS(organisation), people))
         return [None if record is None else msgspec.json.decode(record, type=Account) for record in kept]
 
@@ -265,14 +263,14 @@ class Accounts:
         return await self._change(organisation, email, disabled=False)
 
     async def set_password(self, organisation: str, email: str, password: str) -> Account:
-        """Set a new password; sessions begun with the old one end. Raises AccountError like `edit`."""
+        """Set a new password; older sessions end. Raises AccountError if there is no account, or it is not allowed."""
         found = await self.find(organisation, email)
         name = "" if found is None else found.name
         check_password(password, email, name, *await self._clinic(organisation))
         return await self._change(organisation, email, hash=await self._hasher.hash(password))
 
     async def set_second_factor(self, organisation: str, email: str, *, on: bool) -> Account:
-        """Set whether sign-in needs a second factor; older sessions end. Raises AccountError if there is no account."""
+        """Set whether sign-in needs a second factor; older sessions end. Raises AccountError without such an account."""
         return await self._change(organisation, email, second_factor=on)
 
     async def forget_password(self, organisation: str, email: str) -> Account:
@@ -318,7 +316,7 @@ class Accounts:
         return await self._change(organisation, email, ends_sessions=False, **chosen)
 
     async def _clinic(self, organisation: str) -> tuple[str, ...]:
-        """Return the names of the clinic. Strangers know them, so a password must not consist of them."""
+        """Return the names of the clinic. Strangers know these names, so a password must not consist of them."""
         document = await Organisations(self._redis).read(organisation)
         return (organisation,) if document is None else (organisation, document.name)
 
@@ -349,7 +347,7 @@ class Accounts:
 
 
 async def publish(redis: Redis, organisation: str, person: str, session: str | None = None) -> None:
-    """Make all workers close a person's sockets: those of one `session` (its key in the store); for None, all."""
+    """Make all workers close a person's sockets; with `session` (its key in the store), only those of the session."""
     await redis.publish(keys.ACCOUNTS_CHANNEL, msgspec.msgpack.encode(Changed(organisation, person, session)))
 
 
@@ -359,7 +357,7 @@ def pseudonym(email: str) -> str:
 
 
 def check_new(email: str, name: str, role: Role) -> None:
-    """Raise AccountError if an account with this email, name and role is not allowed."""
+    """Raise AccountError if no new account may have this email, name and role."""
     if not mail_address(email.strip(), public=False):
         raise AccountError(f"{email!r} is not an email address.")
     _check(name, role)
@@ -379,8 +377,8 @@ def _is_admin(account: Account) -> bool:
 def check_password(password: str, *own: str) -> None:
     """Raise AccountError if the password has a wrong length or is easily guessed.
 
-    The error's text is a key of the translations. `own`: texts about the person and the clinic; the password must not
-    consist of them. Every form and command that sets a password calls this function.
+    `own`: texts about the person and the clinic; the password must not consist of them. The error's text is a key of
+    the translations. Every form and command that sets a password calls this function.
     """
     if len(_normal(password)) not in PASSWORD_LENGTHS:
         raise AccountError(LENGTH)

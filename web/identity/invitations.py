@@ -1,7 +1,7 @@
-"""One-time links by which a person sets the password of their account.
+"""Makes and reads one-time links by which a person sets the password of their account.
 
-A link ends when it is used, when the account's password, role or status changes, and after `HOURS` hours. The store
-keeps only a hash, from which no link can be made.
+A link ends when it is used, when the account's password, role or status changes, and after `HOURS` hours. The
+store keeps only a hash, from which no link can be made.
 """
 
 import secrets
@@ -26,7 +26,10 @@ class Kept(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Invitations:
-    """The links of all organisations. All methods raise `UnavailableError` if the store does not answer."""
+    """Issues and redeems the invitation links of all organisations.
+
+    All methods raise `UnavailableError` if the store does not answer.
+    """
 
     def __init__(self, redis: Redis, accounts: Accounts) -> None:
         self._links = OneTime(redis)
@@ -40,19 +43,25 @@ class Invitations:
         return token
 
     async def look(self, organisation: str, name: str) -> Account | None:
-        """Return the account to which a link belongs, without using the link up; None if the link is not valid."""
+        """Return the account to which a link belongs; None if the link is not valid.
+
+        `name`: the hash of the link's token (`name_of`). The link can still be used afterwards.
+        """
         async with answering():
             kept = await self._links.look(keys.INVITATION(organisation, name))
             return await self._account(organisation, kept)
 
     async def use(self, organisation: str, name: str) -> Account | None:
-        """Return the account as `look` does, and use the token up; of two calls at once, only one returns it."""
+        """Return the account to which a link belongs, and use the link up; None if the link is not valid.
+
+        `name`: the hash of the link's token. Of two calls at once, only one returns the account.
+        """
         async with answering():
             kept = await self._links.take(keys.INVITATION(organisation, name))
             return await self._account(organisation, kept)
 
     async def was_used(self, organisation: str, name: str) -> bool:
-        """Return whether a link was valid and has been used up."""
+        """Return whether the link with this hash was valid and has been used up."""
         return await self._links.was_used(keys.INVITATION(organisation, name))
 
     async def _account(self, organisation: str, kept: bytes | None) -> Account | None:
@@ -66,5 +75,8 @@ class Invitations:
 
 
 def name_of(token: str) -> str:
-    """Return the hash of a token. The store keeps it, and also the session of the browser that opened the link."""
+    """Return the hash of a token.
+
+    The store keeps the hash, and so does the session of the browser that opened the link.
+    """
     return keys.hashed(token)

@@ -1,9 +1,9 @@
 """Recognizes passwords that are easily guessed: common ones, own words, repetitions, sequences.
 
-The rules are OWASP ASVS 5.0 6.2.4 and 6.2.11. Pure except for reading its list, `passwords.txt`. The list has common
-passwords and words of twelve characters or more, and words of four to eleven characters, which are also recognized
-with additions before or after them. It was made from the lists of zxcvbn 4.5 (MIT licence, © Dropbox). The length is
-checked in `web.identity.accounts`.
+The rules are OWASP ASVS 5.0 6.2.4 and 6.2.11. The list `passwords.txt` has common passwords and words of
+twelve characters or more, and words of four to eleven characters, which are also recognized with additions
+before or after them. It was made from the lists of zxcvbn 4.5 (MIT licence, © Dropbox). The length is checked
+in `web.identity.accounts`.
 """
 
 import functools
@@ -17,7 +17,8 @@ from web.requests.unicode import normalized
 
 LEAST_OWN = 6
 """The least number of characters that must be left after all easily guessed parts are removed."""
-# The number of characters that are checked, counted after NFKC, which may turn one character into eighteen.
+# The greatest number of characters that are checked. It is counted after the Unicode form NFKC, which may
+# turn one character into eighteen.
 LONGEST = 256
 MOST_BASES = 2
 """A password made of at most this number of common words is weak; more words are a good phrase."""
@@ -48,7 +49,7 @@ class Weak(StrEnum):
 
 @functools.cache
 def _known() -> tuple[frozenset[str], tuple[str, ...]]:
-    """Return the long entries of the list, and the short ones by decreasing length."""
+    """Return the long entries of the list, and the short ones sorted by decreasing length."""
     words = LIST.read_text("utf-8").split()
     short = sorted((word for word in words if len(word) < 12), key=len, reverse=True)
     return frozenset(word for word in words if len(word) >= 12), tuple(short)
@@ -94,10 +95,10 @@ def _without(text: str, words: Iterable[str]) -> str:
 
 
 def _without_rows(text: str) -> str:
-    """Return the text without years and without runs of three or more characters.
+    """Return the text without years and without rows of three or more characters.
 
-    A run is a part of the alphabet, the digits or a row of the keyboard, forward or backward, or one character
-    repeated.
+    A row is a part of the alphabet, of the digits or of a row of the keyboard, forward or backward, or one
+    character repeated.
     """
     text = YEAR.sub("\n", text)
     kept, at = "", 0
@@ -112,7 +113,7 @@ def _without_rows(text: str) -> str:
 
 
 def _run(text: str, at: int, row: str) -> int:
-    """Return how many characters of the text, from the index `at` on, are the same as in a part of `row`."""
+    """Return the number of characters of the text, from the index `at` on, that also follow each other in `row`."""
     start, size = row.find(text[at]), 0
     if start < 0:
         return 0

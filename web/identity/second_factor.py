@@ -1,8 +1,8 @@
-"""Second factors of staff accounts: an authenticator app's secret, and ten recovery codes.
+"""Stores the second factors of staff accounts: an authenticator app's secret, and ten recovery codes.
 
-The records in the store are encrypted. Every code works once: the store records a code's time step or removes a
-recovery code, so that only one of two workers accepts it. `Account.second_factor` decides whether an account needs a
-second factor.
+The records in the store are encrypted. Every code works once: the store records a code's time step or removes
+a recovery code, so that only one of two workers accepts it. `Account.second_factor` decides whether an
+account needs a second factor.
 """
 
 import base64
@@ -21,7 +21,8 @@ from web.requests.unicode import normalized
 
 CODES = 10
 CODE_LENGTH = 12
-"""A recovery code has 60 bits; it is stored as argon2id with a salt (OWASP ASVS 5.0 6.5.2)."""
+"""The number of characters of a recovery code, which gives 60 random bits. Codes are stored as argon2id
+hashes with a salt (OWASP ASVS 5.0 6.5.2)."""
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 # Recovery codes are in Crockford's base32. A typed letter that looks like a digit is read as that digit.
 LOOKALIKES = str.maketrans("OIL", "011")
@@ -33,11 +34,15 @@ if secret ~= ARGV[1] or tonumber(ARGV[2]) <= tonumber(last) then return 0 end
 redis.call('HSET', KEYS[1], 'step', ARGV[2])
 return 1
 """
-"""A script that accepts each time step only once, and no earlier step after it (RFC 6238 §5.2)."""
+"""A Lua script that accepts the code of each time step only once, and no earlier step afterwards (RFC 6238
+§5.2)."""
 
 
 class SecondFactors:
-    """The second factors of all organisations. Coroutines raise `UnavailableError` if the store does not answer."""
+    """Checks and changes the second factors of all organisations.
+
+    Coroutines raise `UnavailableError` if the store does not answer.
+    """
 
     def __init__(self, redis: Redis, seal: Seal, hasher: Hasher) -> None:
         self._redis = redis
@@ -48,7 +53,7 @@ class SecondFactors:
     def drawn(self, organisation: str, person: str) -> str:
         """Return a new encrypted secret for the person.
 
-        The session keeps it until a code proves that the app has the secret.
+        The caller keeps it in the session until a code proves that the person's app has the secret.
         """
         secret = secrets.token_bytes(totp.SECRET_BYTES)
         return base64.b64encode(self._seal.close(secret, _place(organisation, person))).decode()
@@ -63,9 +68,9 @@ class SecondFactors:
     async def turn_on(
         self, organisation: str, person: str, secret: bytes, written: str, now_ms: int
     ) -> list[str] | None:
-        """Store the secret if `written` is its current code, and return the recovery codes; otherwise return None.
+        """Store the secret if the typed code is its current one, and return the recovery codes; otherwise return None.
 
-        Raises BusyError if too many hashes wait to be computed.
+        `written`: the code as typed. Raises BusyError if too many hashes wait to be computed.
         """
         steps = list(totp.steps_of(secret, plain(written), now_ms))
         if not steps:
@@ -102,9 +107,9 @@ class SecondFactors:
             return await self._redis.scard(keys.RECOVERY_CODES(organisation, person))
 
     async def passes(self, organisation: str, person: str, written: str, now_ms: int) -> bool:
-        """Return whether `written` is the person's current code or a recovery code; it cannot be used again.
+        """Return whether the typed code is the person's current code or a recovery code; it cannot be used again.
 
-        Raises BusyError if too many hashes wait to be computed.
+        `written`: the code as typed. Raises BusyError if too many hashes wait to be computed.
         """
         typed = plain(written)
         if totp.is_code(typed):
@@ -138,7 +143,7 @@ class SecondFactors:
             return bool(await self._redis.srem(keys.RECOVERY_CODES(organisation, person), found))
 
     async def _codes(self) -> tuple[list[str], bytes, list[bytes]]:
-        """Return three things: new recovery codes as they are shown, their salt, and the hashes to store."""
+        """Return new recovery codes in the form that people see, their salt, and the hashes to store."""
         codes = ["".join(secrets.choice(ALPHABET) for _ in range(CODE_LENGTH)) for _ in range(CODES)]
         salt = secrets.token_bytes(SALT_BYTES)
         hashes = [await self._hasher.derived(code, salt) for code in codes]

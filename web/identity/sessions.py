@@ -1,8 +1,8 @@
-"""Browser sessions: the cookie holds an id, the store holds the content.
+"""Keeps browser sessions: the cookie holds an id, the store holds the content.
 
-This module also defines when a staff sign-in ends, by the store's clock. Each key of a session is a separate field in
-the store, so that two simultaneous requests of one browser do not overwrite each other; a deleted session is never
-written again.
+This module also defines when a staff sign-in ends, by the store's clock. Each key of a session is a separate
+field in the store, so that two simultaneous requests of one browser do not overwrite each other; a deleted
+session is never written again.
 """
 
 import json
@@ -24,7 +24,7 @@ KEEP_MS = 7 * 24 * 3600_000
 HOLD_MS = 60_000
 """The time in ms by which each call of `Storage.hold` during a live call extends the staff session."""
 
-# These are 192 random bits.
+# An id has 24 random bytes, which is 192 bits.
 ID_BYTES = 24
 
 # Field names of a stored session: "k:<key>" holds the value of <key> as JSON; the others are times in ms.
@@ -75,7 +75,7 @@ return 1
 
 
 class Session(aiohttp_session.Session):
-    """A session, with the content that was read.
+    """The session of a browser, with the content that was read from the store.
 
     `ends_in_ms`: the time in ms until the staff sign-in ends, 0 if there is none.
     """
@@ -92,7 +92,7 @@ class Session(aiohttp_session.Session):
     def key(self) -> str | None:
         """The session's key in the store; None for a new session.
 
-        Other workers may receive it, but never the cookie's value.
+        The key may be sent to other workers, the cookie's value may not.
         """
         return _key(self.identity) if self.identity else None
 
@@ -104,7 +104,7 @@ class Session(aiohttp_session.Session):
 
 
 class Storage(aiohttp_session.AbstractStorage):
-    """Stores the sessions of aiohttp-session in the store, shared by all workers."""
+    """Reads and writes sessions for aiohttp-session; they are in the store, shared by all workers."""
 
     def __init__(self, redis: "Redis", limits: Sessions, *, secure: bool, prefix: str = "") -> None:
         # A cookie whose name begins with `__Host-` must have the path "/".
@@ -143,13 +143,17 @@ class Storage(aiohttp_session.AbstractStorage):
         return await self._read(self.load_cookie(request), touch=False)
 
     async def ends_in_ms(self, key: str) -> int:
-        """Return the time in ms until the sign-in of the session with this `Session.key` ends; 0 if it has ended."""
+        """Return the time in ms until the staff sign-in of a session ends; 0 if it has ended.
+
+        `key`: the `Session.key` of the session.
+        """
         return (await self.many_end_in_ms([key]))[0]
 
     async def many_end_in_ms(self, keys: Sequence[str]) -> list[int]:
-        """Return the result of `ends_in_ms` for each key, in the same order.
+        """Return the time in ms until the sign-in of each session ends, in the same order; 0 if it has ended.
 
-        One request to the store reads all of them. It does not use the script LOAD, which would be slower.
+        `keys`: the `Session.key` of each session. One request to the store reads all of them, which is faster
+        than the script LOAD for each.
         """
         pipe = self.redis.pipeline(transaction=False)
         pipe.time()
@@ -197,7 +201,10 @@ class Storage(aiohttp_session.AbstractStorage):
     async def save_session(
         self, request: web.Request, response: web.StreamResponse, session: aiohttp_session.Session
     ) -> None:
-        """Write the changes. A new session gets an id, and the response its cookie; an empty session is deleted."""
+        """Write the changes of a session to the store.
+
+        A new session gets an id, and the response its cookie; an empty session is deleted.
+        """
         assert isinstance(session, Session)
         changes = session.changes()
         if session.identity is None:
@@ -254,7 +261,10 @@ async def get(request: web.Request) -> Session:
 
 
 async def renew(request: web.Request) -> Session:
-    """Return the same session under a new id, which the response sets as the cookie; the old id is deleted."""
+    """Move the request's session to a new id, which the response sets as the cookie; return the session.
+
+    The old id is deleted.
+    """
     old = await get(request)
     new = await aiohttp_session.new_session(request)
     assert isinstance(new, Session)

@@ -1,7 +1,8 @@
-"""Delays and stops guesses at tokens (SECURITY.md rows 14 and 41).
+"""Delays and stops guesses at secret tokens, such as those in links (SECURITY.md rows 14 and 41).
 
-There is one rule per kind of token. The caller reports whether a token was right. A token that was valid and is used
-up does not count as a wrong guess. Guesses of each kind are counted separately, in the store, across all workers.
+There is one rule per kind of token. The caller reports whether a token was right. A token that was valid and
+is used up does not count as a wrong guess. Guesses of each kind are counted separately, in the store, across
+all workers.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -18,7 +19,7 @@ from web.requests.security import Attempt, Rule, neighbourhood, remote_of
 
 
 class TokenKind(StrEnum):
-    """The kinds of tokens."""
+    """The kinds of tokens, whose wrong guesses are counted separately."""
 
     INVITATION = "link"
     GUEST = "guest_link"
@@ -39,8 +40,9 @@ async def guess(
 ) -> AsyncIterator[Attempt]:
     """Check a token inside this context; it counts as a wrong guess unless `succeeded` is called on the attempt.
 
-    `of` names the thing to which the token belongs, if it exists: then guesses at other things do not block it.
-    Raises HTTP 429 after too many wrong guesses, and BusyError if too many guesses are being checked now.
+    `of`: the id of the thing to which the token belongs, if it exists; then guesses at other things do not
+    block it. Raises HTTP 429 after too many wrong guesses, and BusyError if too many guesses are being
+    checked now.
     """
     address = neighbourhood(remote_of(request, request.app[SETTINGS].server.trusted_proxies))
     who = f"{address}/{of}" if of else address
@@ -60,10 +62,10 @@ async def opened(
     find: Callable[[str, str], Awaitable[Found | None]],
     was_used: Callable[[str, str], Awaitable[bool]],
 ) -> Found | None:
-    """Return the result of `find` for a token that works once; None if the token is not valid.
+    """Return what `find` finds for a token that works once; None if the token is not valid.
 
-    `was_used` says whether a token was valid before; such a token does not count as a wrong guess. Raises the errors
-    of `guess`.
+    `find` and `was_used` get the organisation's id and the token. `was_used` returns whether the token was
+    valid before; such a token does not count as a wrong guess. Raises the errors of `guess`.
     """
     async with guess(request, organisation, kind) as attempt:
         found = await find(organisation, token)

@@ -1,6 +1,6 @@
-"""Codes of authenticator apps (RFC 6238): HMAC-SHA-1, six digits, a new code every thirty seconds.
+"""Computes the codes of authenticator apps (RFC 6238): HMAC-SHA-1, six digits, a new code every thirty seconds.
 
-Pure: the secret, the time and the typed code are arguments.
+The functions use only their arguments: the secret, the time and the typed code.
 """
 
 import base64
@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.twofactor.hotp import HOTP
 
 STEP_MS = 30_000
 DIGITS = 6
-# The length in bytes. RFC 4226 §4, R6 recommends 160 bits.
+# The length of a secret in bytes. RFC 4226 §4, R6 recommends 160 bits.
 SECRET_BYTES = 20
 AROUND = (-1, 0, 1)
 """The time steps, counted from the present one, whose codes are accepted (RFC 6238 §5.2).
@@ -29,14 +29,15 @@ def step_at(now_ms: int) -> int:
 
 def code(secret: bytes, step: int, digits: int = DIGITS) -> str:
     """Return the code of a time step as a text of `digits` digits."""
-    # Apps use SHA-1; its collisions do not matter inside an HMAC.
+    # Authenticator apps expect SHA-1. Its known weakness, collisions, does not matter inside an HMAC.
     return HOTP(secret, digits, SHA1()).generate(step).decode()  # noqa: S303
 
 
 def steps_of(secret: bytes, written: str, now_ms: int) -> Iterable[int]:
-    """Return the time steps around now that have the typed code, the oldest first.
+    """Return the time steps near the present one that have the typed code, the oldest first.
 
-    The codes of all these steps are always compared, so that the time taken reveals nothing.
+    `written`: the code as typed. The codes of all these steps are always compared, so that the time taken
+    reveals nothing.
     """
     steps = [step_at(now_ms) + off for off in AROUND]
     right = [hmac.compare_digest(code(secret, step).encode(), written.encode()) for step in steps]
@@ -44,18 +45,18 @@ def steps_of(secret: bytes, written: str, now_ms: int) -> Iterable[int]:
 
 
 def is_code(written: str) -> bool:
-    """Return whether the text has the form of a code."""
+    """Return whether the text has the form of a code: six digits."""
     return len(written) == DIGITS and written.isascii() and written.isdigit()
 
 
 def spelled(secret: bytes) -> str:
-    """Return the secret as a person types it into an app: base32 in groups of four."""
+    """Return the secret in the form that a person types into an app: base32 in groups of four."""
     text = base64.b32encode(secret).decode().rstrip("=")
     return " ".join(text[at : at + 4] for at in range(0, len(text), 4))
 
 
 def address(secret: bytes, issuer: str, account: str) -> str:
-    """Return the otpauth URI for the QR code, with the secret, the clinic (`issuer`) and the account.
+    """Return the otpauth URI for the QR code, with the secret, the clinic (`issuer`) and the account's email.
 
     Parameters that are not in it have their default values.
     """

@@ -1,9 +1,9 @@
 """Identifies a browser: staff by sign-in, a patient by the visits that it opened, a guest by the link that it redeemed.
 
 A session may hold the keys "staff", "half", "visit:{organisation}", "visits:{organisation}" and
-"guest:{organisation}"; they are compared with the account as it is now. A session that began before the last change
-of the account's password, role or status counts as not signed in. A pending sign-in (right password, second factor
-not yet given) allows only the page for the second factor.
+"guest:{organisation}"; "half" is a pending sign-in: the password was right, and the second factor was not
+given yet. It allows only the page for the second factor. A session that began before the last change of the
+account's password, role or status counts as not signed in.
 """
 
 from typing import Any
@@ -28,14 +28,17 @@ MOST_VISITS = 5
 
 
 class StaffActor(Actor, frozen=True, kw_only=True):
-    """A signed-in member of staff, with the session's key in the store and the account's generation at the sign-in."""
+    """A signed-in member of staff, with the session's key in the store and the account's generation at the sign-in.
+
+    The generation is a number that grows when sessions must end.
+    """
 
     session: str
     generation: int
 
 
 class NotForYou(web.HTTPForbidden):
-    """The account is signed in but has no right to see or do this (HTTP 403)."""
+    """The account is signed in but has no right to see or do what it requested (HTTP 403)."""
 
 
 def visit_key(organisation: str) -> str:
@@ -53,7 +56,7 @@ def visit_of(session: Session, organisation: str, wanted: str | None = None) -> 
 
 
 def visits_of(session: Session, organisation: str) -> list[str]:
-    """Return the ids of the visits that this browser follows at the organisation, the last one first."""
+    """Return the ids of the visits of this browser at the organisation, the last opened one first."""
     last, earlier = session.get(visit_key(organisation)), session.get(earlier_key(organisation))
     return [
         one for one in (last, *(earlier if isinstance(earlier, list) else ())) if isinstance(one, str) and one
@@ -61,14 +64,14 @@ def visits_of(session: Session, organisation: str) -> list[str]:
 
 
 def add_visit(session: Session, organisation: str, visit_id: str) -> None:
-    """Make the browser follow another visit, of another person, in addition to its earlier visits."""
+    """Add a visit of another person to those of this browser; its page can then show each of them."""
     earlier = [one for one in visits_of(session, organisation) if one != visit_id]
     session[earlier_key(organisation)] = earlier[: MOST_VISITS - 1]
     session[visit_key(organisation)] = visit_id
 
 
 def earlier_key(organisation: str) -> str:
-    """Return the session key of the visits that this browser opened before its last one and still follows."""
+    """Return the session key of the visits of this browser at an organisation, except the last one."""
     return f"visits:{organisation}"
 
 
@@ -78,12 +81,12 @@ def booked_key(organisation: str) -> str:
 
 
 def guest_key(organisation: str) -> str:
-    """Return the session key of the visit and the party to which a guest's link gave access."""
+    """Return the session key of a guest's visit and party at an organisation, to which the guest's link gave access."""
     return f"guest:{organisation}"
 
 
 def guest_of(session: Session, organisation: str) -> tuple[str, str] | None:
-    """Return (visit id, party key) of the guest link that this browser redeemed last at the organisation, or None."""
+    """Return the visit id and the party key of the guest link that this browser used last here, or None."""
     match session.get(guest_key(organisation)):
         case {"visit": str(visit), "guest": str(guest)}:
             return visit, guest
@@ -99,7 +102,7 @@ async def signed_in(request: web.Request, organisation: str) -> Account | None:
 
 
 async def was_signed_in(request: web.Request, organisation: str) -> bool:
-    """Return whether this browser's sign-in ended only because its time was over."""
+    """Return whether this browser was signed in to the organisation until the time of the sign-in was over."""
     lapsed = (await sessions.get(request)).lapsed
     return lapsed is not None and await _as_begun(lapsed, organisation, request.app[ACCOUNTS]) is not None
 
@@ -140,12 +143,15 @@ async def require(request: web.Request, organisation: str, *roles: Role) -> Acco
 
 
 def owes_second_factor(organisation: Organisation, account: Account) -> bool:
-    """Return whether the account must set up a second factor before it may do anything else."""
+    """Return whether the account must set up a second factor before it may do anything else, by the clinic's rules."""
     return organisation.admins_two_factor and account.role is Role.ADMIN and not account.second_factor
 
 
 async def let_in(request: web.Request, organisation: str, account: Account, now_ms: int) -> str:
-    """Sign the account in, or begin a pending sign-in if it has a second factor; return the path to redirect to."""
+    """Sign the account in, or begin a pending sign-in if it has a second factor; return the path to redirect to.
+
+    `now_ms`: the time by the store's clock.
+    """
     if not account.second_factor:
         await sign_in(request, organisation, account)
         return f"/{organisation}/staff"
@@ -160,7 +166,10 @@ async def let_in(request: web.Request, organisation: str, account: Account, now_
 
 
 async def half_in(session: Session, organisation: str, accounts: Accounts, now_ms: int) -> Account | None:
-    """Return the account of the pending sign-in; None if the account has changed, or too much time has passed."""
+    """Return the account that has given its password and must give a second factor; None if there is none.
+
+    There is none either if the account has changed, or too much time has passed.
+    """
     entry: dict[str, Any] | None = session.get(HALF)
     if entry is None or entry["until_ms"] <= now_ms:
         return None
@@ -190,7 +199,8 @@ async def sign_out(request: web.Request) -> None:
     session.pop(STAFF, None)
     session.pop(HALF, None)
     if before is not None and old.identity is not None:
-        # Delete before publishing, so that a closed socket cannot reconnect with the same cookie.
+        # The session is deleted before the message to the sockets, so that a closed socket cannot reconnect
+        # with its cookie.
         storage = request.app[SESSIONS]
         await storage.delete(old.identity)
         await publish(storage.redis, before["organisation"], before["person"], old.key)
@@ -209,7 +219,8 @@ async def enrol(service: Service, organisation: str, account: Account) -> None:
     """Update signalling's record of this member of staff (name, role, states of licence, areas) from the account."""
     mirror = await service.mirrors.get(organisation)
     committed = None
-    # An attempt fails only if another writer succeeds, which is rare.
+    # An attempt fails only if another worker has changed the record meanwhile, which is rare; then it is
+    # repeated.
     while committed is None:
         held, now_ms = await service.store.load(organisation, Staff, account.id)
         before = held or account.staff
@@ -225,7 +236,7 @@ async def enrol(service: Service, organisation: str, account: Account) -> None:
 
 
 def patient(organisation: str, visit_id: str, name: str) -> Actor:
-    """Return the actor for the patient of a visit."""
+    """Return the actor (the author of commands) for the patient of a visit."""
     return Actor(
         organisation=organisation, id=f"patient:{visit_id}", name=name, role=Role.PATIENT, visit=visit_id
     )
@@ -234,7 +245,8 @@ def patient(organisation: str, visit_id: str, name: str) -> Actor:
 def guest(visit: Visit, key: str) -> Actor | None:
     """Return the actor for the guest with this party key.
 
-    None if the visit has no party of that key (a dismissed guest is removed), or if that party is not a guest.
+    Returns None if the visit has no party of that key (a dismissed guest is removed), or if that party is not
+    a guest.
     """
     party = visit.parties.get(key)
     if party is None or party.relation is None:
@@ -278,7 +290,8 @@ async def _guest_actor(
     visit = await app[SERVICE].visit_now(
         organisation,
         found[0],
-        # The guest may arrive before the mirror has received the invitation.
+        # The store is read, because the guest may arrive before this worker's copy of the visits has the
+        # invitation.
     )
     return None if visit is None else guest(visit, found[1])
 

@@ -1,1 +1,1 @@
-"""Opening a visit, from a page, a booking, a kiosk or the API."""
+"""Opens visits, from a page, a booking, a kiosk or the API."""

@@ -25,7 +25,7 @@ class Availability(NamedTuple):
 
 
 async def availability(service: Service, organisation: Organisation, area: str = "") -> Availability:
-    """Return whether a patient may use Meet Now in an area, by the settings of the area.
+    """Return whether a patient may use Meet Now in a waiting area, by the settings of the area.
 
     `area`: its id, "" for none. Raises `UnavailableError` if the store does not answer.
     """
@@ -43,14 +43,20 @@ async def availability(service: Service, organisation: Organisation, area: str =
 def wait_at(mirror: Mirror, place: int | None, now_ms: int, area: str = "") -> tuple[int, int] | None:
     """Return the expected wait (low, high) in ms at a place of the queue; None without a place or an estimate.
 
-    `place` counts from 1. `area`: the id of a waiting area, "" for none.
+    `mirror`: this worker's copy of the visits; `place`: the place, from 1; `area`: the id of a waiting area,
+    "" for none.
     """
     if not place or area:
-        # The claims of the whole organisation do not show how fast one area is.
+        # There is no estimate for an area, because the claims of the whole organisation do not show how fast
+        # one area is.
         return None
     return expected_wait(place, list(mirror.claims), staff_on_call(mirror), now_ms)
 
 
 def staff_on_call(mirror: Mirror, area: str = "") -> int:
-    """Return the number of staff who are on call and work in an area."""
+    """Return the number of staff who are on call and work in a waiting area.
+
+    `mirror`: this worker's copy of the visits and the staff; `area`: the area's id, "" for the whole
+    organisation.
+    """
     return sum(staff.on_call and serves(staff.areas, area) for staff in mirror.staff.values())

@@ -1,7 +1,7 @@
-"""Calculates closing times, and ends the visits that still wait then, if the clinic's rules say so (`closes_line`).
+"""Calculates closing times, and ends the visits that still wait then, if the clinic's setting `closes_line` says so.
 
-Every worker checks, and each visit ends only once. `signalling/visit/notifications.py` defines the notifications
-about the end, and `web/mail/visits.py` the mails. Alerts before closing time are defined in
+Every worker checks, and each visit ends only once. `signalling/visit/notifications.py` defines the
+notifications about the end, and `web/mail/visits.py` the mails. Alerts before closing time are defined in
 `signalling/visit/queue_watch.py`.
 """
 
@@ -27,12 +27,12 @@ from web.organisations.settings import Organisation
 
 PERIOD_S = 15.0
 GRACE = timedelta(minutes=1)
-"""The time from closing time until the visits that wait are ended."""
+"""The time after closing time at which the visits that still wait are ended."""
 log = structlog.get_logger("web.closing")
 
 
 def closes_ms(organisation: Settings, now_ms: int, area: str) -> int | None:
-    """Return the closing time of an area ("" for none) in ms: the next one, or the last one if the area is closed now.
+    """Return the closing time of a waiting area in ms: the next one, or the last one if the area is closed now.
 
     Return None if there is no closing time near `now_ms`.
     """
@@ -42,7 +42,7 @@ def closes_ms(organisation: Settings, now_ms: int, area: str) -> int | None:
 
 
 def is_closing(organisation: Organisation, at: datetime) -> bool:
-    """Return whether visits that still wait at `at` (a time with time zone) must end."""
+    """Return whether visits that still wait at a moment must end. `at`: the moment, with a time zone."""
     return organisation.policy.closes_line and not (
         is_open(organisation, at) or is_open(organisation, at - GRACE)
     )
@@ -77,18 +77,18 @@ async def close_lines(service: Service, organisations: Organisations) -> int:
 
 
 async def run(service: Service, organisations: Organisations) -> None:
-    """Check for clinics that have closed, until cancelled."""
+    """End the visits of clinics that have closed, every few seconds until cancelled."""
     while True:
-        # The loop tries again.
+        # After an error of the store, the loop tries again.
         with contextlib.suppress(UnavailableError):
             await close_lines(service, organisations)
         await asyncio.sleep(PERIOD_S)
 
 
 async def running(app: web.Application) -> AsyncIterator[None]:
-    """Check for clinics that close as long as the app runs.
+    """Run the check for clinics that have closed, from the start of the app to its end.
 
-    This clean-up context must come after that of signalling.
+    The app must open this context after that of signalling, which it uses.
     """
     app[SERVICE].closes = closes_ms
     app[SUPERVISOR].keep("web.closing", partial(run, app[SERVICE], app[ORGANISATIONS]))

@@ -1,13 +1,10 @@
-"""Makes ids from a secret. A request that is sent again gets the same id, and so creates nothing twice.
-
-Pure.
-"""
+"""Makes ids from a secret. A request that is sent again gets the same id, and so creates nothing twice."""
 
 import base64
 import hashlib
 
 ENOUGH = 32
-"""The length in characters from which the secret of a form cannot be guessed (24 random bytes in base64)."""
+"""The least length in characters of a secret that cannot be guessed: 24 random bytes in base64."""
 
 
 def derived_id(prefix: str, *parts: str) -> str:

@@ -1,7 +1,7 @@
-"""The patient information form: the rules of each field, and the sentence for each error.
+"""Checks the patient information form: the rules of each field, and the sentence for each error.
 
-Pure: today's date is an argument. It uses the organisation's country and languages. The result is signalling's
-`PatientInformation`, without control characters and with a limited size.
+Today's date is an argument. The rules use the organisation's country and languages. The result is
+signalling's `PatientInformation`, without control characters and with a limited size.
 """
 
 import unicodedata
@@ -28,7 +28,7 @@ class Field(NamedTuple):
     longest: int
     problem: Callable[[str], str | None]
     required: str = ""
-    """The sentence if the field is empty; "" if it may be empty."""
+    """The sentence to show if the field is empty; "" if it may be empty."""
 
 
 class Checked(NamedTuple):
@@ -47,7 +47,8 @@ def check(posted: Mapping[str, object], organisation: Organisation, today: date)
     fields = _fields(organisation, today)
     form = {name: clean(posted.get(name), field.longest + 1) for name, field in fields.items()}
     if not organisation.regions:
-        # A page that was opened before the settings changed still sends this field.
+        # A page that was opened before the settings changed still sends the field `state`; its value is
+        # ignored.
         form["state"] = ""
     found = {name: _problem(fields[name], text) for name, text in form.items()}
     errors = {name: sentence for name, sentence in found.items() if sentence is not None}
@@ -67,9 +68,10 @@ def check(posted: Mapping[str, object], organisation: Organisation, today: date)
 
 
 def empty(organisation: Organisation, reads: str = "") -> dict[str, str]:
-    """Return the empty form.
+    """Return the values of the empty form.
 
-    Its language is `reads`, the language of the page, if the organisation has it; otherwise the organisation's first.
+    Its language is `reads`, the language of the page, if the organisation has it; otherwise the
+    organisation's first.
     """
     form = dict.fromkeys(_fields(organisation, date.min), "")
     return form | {"language": reads if reads in organisation.languages else organisation.languages[0]}
@@ -155,7 +157,7 @@ def _email(text: str) -> str | None:
 
 
 def today_anywhere() -> date:
-    """Return the latest date that it is now in any time zone, because it may already be tomorrow for the patient."""
+    """Return the latest date that it is now in any time zone; the patient's date may be a day after the server's."""
     return (datetime.now(UTC) + timedelta(hours=14)).date()
 
 

@@ -1,7 +1,7 @@
-"""Opens a visit exactly once, also if its request is sent several times.
+"""Opens a visit exactly once, even if its request is sent several times.
 
-The patient's form, the kiosk, the API and the check-in use it. The caller derives the visit's id from the request
-(`ids.derived_id`). A second request with the same id finds the visit of the first one.
+The patient's form, the kiosk, the API and the check-in use it. The caller derives the visit's id from the
+request (`ids.derived_id`). A second request with the same id finds the visit of the first one.
 """
 
 from contextlib import AbstractAsyncContextManager, nullcontext
@@ -19,7 +19,7 @@ log = structlog.get_logger("web.intake")
 
 
 def id_of_form(organisation: str, secret: str, *parts: str) -> str:
-    """Return the id of the visit that a form with this secret opens; a new one if the secret is too short.
+    """Return the id of the visit that a form opens: derived from its secret, or random if the secret is too short.
 
     `parts`: further texts from which the id is derived. The same secret and parts always give the same id.
     """
@@ -36,10 +36,12 @@ async def open_once(
     area: str = "",
     limit: Limit | None = None,
 ) -> Visit:
-    """Return the visit with this id, which may have ended; if it does not exist, open it in a waiting area.
+    """Return the visit with this id; if it does not exist, open it.
 
-    Opening is an attempt within `limit`, and counts only if this call opened the visit. Raises the errors of `limit`,
-    RuntimeError if the visit is refused, and `UnavailableError` if the store does not answer.
+    `information`: the patient's data; `booked_ms`: the booked time, None for Meet Now; `area`: the id of the
+    waiting area, "" for none. `limit`: a limit on openings, which counts this call only if it opened the
+    visit. The returned visit may have ended. Raises the errors of `limit`, RuntimeError if the visit is
+    refused, and `UnavailableError` if the store does not answer.
     """
     organisation = actor.organisation
     before = await service.visit(organisation, visit_id)
@@ -50,8 +52,8 @@ async def open_once(
         if not isinstance(outcome, Refusal):
             log.info("visit.opened", organisation=organisation, visit=visit_id)
             return outcome.visit
-        # The command is refused if the same request, sent at the same time, has opened the visit. Any other refusal is
-        # a bug.
+        # A refusal means that the same request, sent twice at the same time, has already opened the visit.
+        # Any other refusal is a bug.
         visit = await service.visit(organisation, visit_id)
         if visit is None:
             raise RuntimeError(outcome.code)

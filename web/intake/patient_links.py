@@ -1,4 +1,7 @@
-"""A patient's one-time link: a secret that gives one browser access to one visit, once, within a day or less."""
+"""Issues one-time links for patients: a secret that gives one browser access to one visit, once.
+
+A link is valid for a day or less.
+"""
 
 import secrets
 from typing import NamedTuple
@@ -14,28 +17,31 @@ SHORT_MS = 15 * 60_000
 
 
 class Made(NamedTuple):
-    """A link's token, and the time in ms for which it is valid."""
+    """A new link: its token, and the time in ms for which it is valid."""
 
     token: str
     for_ms: int
 
 
 class PatientLinks:
-    """Issues and redeems links. All methods raise `UnavailableError` if the store does not answer."""
+    """Issues and redeems the links of patients.
+
+    All methods raise `UnavailableError` if the store does not answer.
+    """
 
     def __init__(self, redis: Redis) -> None:
         self._links = OneTime(redis)
 
     async def issue(self, organisation: str, visit_id: str, for_ms: int = FOR_MS) -> Made:
-        """Return a new link to a visit."""
+        """Return a new link to a visit, which is valid for `for_ms` ms."""
         token = secrets.token_urlsafe(24)
         await self._links.keep(keys.PATIENT_LINK(organisation, keys.hashed(token)), visit_id.encode(), for_ms)
         return Made(token, for_ms)
 
     async def peek(self, organisation: str, token: str) -> str | None:
-        """Return the id of the link's visit without using the link up.
+        """Return the id of the link's visit; None if the link is not valid, or no longer valid.
 
-        None if the link is not valid, or no longer valid.
+        The link can still be used afterwards.
         """
         found = await self._links.look(keys.PATIENT_LINK(organisation, keys.hashed(token)))
         return found.decode() if found else None
@@ -47,7 +53,7 @@ class PatientLinks:
     async def redeem(self, organisation: str, token: str) -> str | None:
         """Return the id of the link's visit and use the link up; None if the link is not valid.
 
-        Of two calls at the same time, only one gets the id.
+        Of two calls at the same time, only one returns the id.
         """
         found = await self._links.take(keys.PATIENT_LINK(organisation, keys.hashed(token)))
         return found.decode() if found else None

@@ -1,6 +1,7 @@
-"""Phone numbers as people write them: read by the rules of a country, dialled in one form, shown in another.
+"""Reads phone numbers as people write them, by the rules of a country, and returns them in two forms.
 
-Pure. The library phonenumbers has the numbering plans of all countries, and loads a plan when it is needed.
+One form is for dialling, the other for people to read. The library phonenumbers has the numbering plans of
+all countries, and loads a plan when it is needed.
 """
 
 from collections.abc import Iterator
@@ -13,9 +14,10 @@ from web.requests.unicode import normalized
 
 
 class Number(NamedTuple):
-    """A phone number.
+    """A phone number in two forms.
 
-    `dialled`: E.164 with spaces, "+1 512 555 0142"; `extension`: "12", or "" for none; `shown`: as people write it.
+    `dialled`: E.164 with spaces, "+1 512 555 0142"; `extension`: "12", or "" for none; `shown`: the form in
+    which people of the country write it.
     """
 
     dialled: str

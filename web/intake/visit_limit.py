@@ -1,7 +1,8 @@
 """Limits how many visits strangers open, book and move, so that a script cannot fill the queue or send mail to others.
 
-The limits are in the settings. Requests are counted in the store, across all workers; a request that opens or books
-nothing does not count. Facilities and programs are not limited here, because they have a link or a key.
+The limits are in the settings. Requests are counted in the store, across all workers. A request that opens or
+books nothing does not count. Facilities and programs are not limited here, because they identify themselves
+by a link or a key.
 """
 
 from collections.abc import AsyncIterator
@@ -27,11 +28,12 @@ def _daily(name: str, limit: int) -> Rule | None:
 
 
 class Openings:
-    """Limits the visits that are opened, booked and moved."""
+    """Limits how many visits are opened, booked and moved, by IP address and by organisation."""
 
     def __init__(self, throttle: Throttle, settings: Settings) -> None:
         limit = settings.limits.visits_per_address
-        # A visit is not delayed by earlier visits from the same address, because many patients may share one address.
+        # There is no delay after earlier visits from the same address, because many patients may share one
+        # address.
         self._rule = Rule("meet_now", limit, WINDOW_MS, first_delay_ms=0) if limit else None
         self._by_address = _daily("booking", settings.limits.bookings_per_address)
         self._by_email = _daily("booking_email", settings.limits.bookings_per_email)
@@ -41,10 +43,10 @@ class Openings:
 
     @asynccontextmanager
     async def one(self, request: web.Request, organisation: str) -> AsyncIterator[Attempt]:
-        """Open a visit inside this context; it counts unless `succeeded` is called on the attempt.
+        """Count the opening of a visit inside this context, unless `succeeded` is called on the attempt.
 
-        Call `succeeded` if no visit was opened. Raises BlockedError after too many visits from this address, and
-        BusyError if too many visits are being opened now.
+        The caller calls `succeeded` if no visit was opened. Raises BlockedError after too many visits from
+        this IP address, and BusyError if too many visits are being opened now.
         """
         if self._rule is None:
             yield Attempt()
@@ -54,10 +56,10 @@ class Openings:
 
     @asynccontextmanager
     async def booking(self, request: web.Request, organisation: str, email: str) -> AsyncIterator[None]:
-        """Book a visit inside this context.
+        """Count the booking of a visit inside this context.
 
-        The booking counts for a day, for the address, the email address and the organisation. It does not count if
-        the body of the context raises an error. Raises BlockedError and BusyError like `one`.
+        The booking counts for a day, for the IP address, the email address and the organisation. It does not
+        count if the body of the context raises an error. Raises BlockedError and BusyError like `one`.
         """
         async with AsyncExitStack() as stack:
             for rule, who in (
@@ -71,9 +73,9 @@ class Openings:
 
     @asynccontextmanager
     async def moving(self, organisation: str, appointment: str) -> AsyncIterator[None]:
-        """Move one booked visit inside this context; it counts unless the body of the context raises an error.
+        """Count a move of one booked visit inside this context, unless the body of the context raises an error.
 
-        Raises BlockedError and BusyError like `one`.
+        `appointment`: its id. Raises BlockedError and BusyError like `one`.
         """
         async with self._throttle.attempt(MOVES, organisation, appointment):
             yield

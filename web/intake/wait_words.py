@@ -1,4 +1,4 @@
-"""An expected wait in words, for calendar and kiosk. Pure.
+"""Writes an expected wait in words, for calendar and kiosk.
 
 `waitWords` in `web/static/shared/format.js` has the same rules, for a patient who is already waiting.
 """

@@ -1,7 +1,8 @@
-"""Sends the clinic's messages to patients who have waited for a number of minutes (`Organisation.messages`).
+"""Sends the clinic's automatic messages to patients who have waited for a number of minutes.
 
-Every worker checks; each message is sent once, because its id is made from the visit and the time. The message
-appears in the chat on the visit's page. An absent patient reads it there later, and gets no mail and no text message.
+The messages are in `Organisation.messages`. Every worker checks; each message is sent once, because its id is
+made from the visit and the time. The message appears in the chat on the visit's page. An absent patient reads
+it there later, and gets no mail and no text message.
 """
 
 import asyncio
@@ -25,7 +26,7 @@ CLINIC = "clinic"
 def due(organisation: Organisation, visit: Visit, now_ms: int) -> WaitingMessage | None:
     """Return the newest message that is due for a waiting visit; None if no message is due.
 
-    A visit that came back into the queue gets no message.
+    A visit that was returned to the queue gets no message.
     """
     waited_ms = now_ms - visit.arrived_ms
     come = [one for one in organisation.messages if one.after_min * MINUTE_MS <= waited_ms]
@@ -33,16 +34,16 @@ def due(organisation: Organisation, visit: Visit, now_ms: int) -> WaitingMessage
 
 
 class Sender:
-    """Sends the messages that are due, for one worker."""
+    """Sends the clinics' automatic messages that are due, for one worker."""
 
     def __init__(self, service: Service, organisations: Organisations) -> None:
         self._service = service
         self._organisations = organisations
-        # The ids of messages that were already sent to visits that still wait. They need not be tried again.
+        # The ids of messages that were sent to visits that still wait; these messages are not tried again.
         self._sent: set[str] = set()
 
     async def send_due(self) -> int:
-        """Send the messages that are due; return their number.
+        """Send the automatic messages that are due; return their number.
 
         Raises `UnavailableError` if the store does not answer.
         """
@@ -76,13 +77,16 @@ class Sender:
     async def run(self) -> None:
         """Send the messages that are due every few seconds, until cancelled."""
         while True:
-            # The loop tries again.
+            # After an error of the store, the loop tries again.
             with contextlib.suppress(UnavailableError):
                 await self.send_due()
             await asyncio.sleep(PERIOD_S)
 
 
 async def running(app: web.Application) -> AsyncIterator[None]:
-    """Send messages as long as the app runs. This clean-up context must come after that of signalling."""
+    """Send the automatic messages from the start of the app to its end.
+
+    The app must open this context after that of signalling, which it uses.
+    """
     app[SUPERVISOR].keep("web.waiting_messages", Sender(app[SERVICE], app[ORGANISATIONS]).run)
     yield

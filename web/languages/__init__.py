@@ -1,1 +1,1 @@
-"""The language of a response, and the texts in each language."""
+"""Chooses the language of a response, and contains the texts in each language."""

@@ -1,9 +1,9 @@
-"""Languages: chooses the language of a response, and provides texts, dates and numbers in each.
+"""Chooses the language of a response, and provides texts, dates and numbers in each language.
 
-A language is one file, `locale/<language>/LC_MESSAGES/messages.po`, read at run time; the English text is the key.
-The current language is a context variable, so that `gettext` needs no argument for it. Numbers have the digits 0 to 9
-in every language. Date fields, phone numbers, codes and clinics' own texts on the same page have these digits too,
-and people misread two kinds of digits beside each other.
+A language is one file, `locale/<language>/LC_MESSAGES/messages.po`, read at run time; the English text is the
+key. The current language is a context variable, so that `gettext` needs no argument for it. Numbers have the
+digits 0 to 9 in every language. Date fields, phone numbers, codes and clinics' own texts on the same page
+have these digits too, and people misread a page with two kinds of digits.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ from babel.support import NullTranslations, Translations
 FOLDER = Path(__file__).parents[1] / "locale"
 FILE = "LC_MESSAGES/messages.po"
 STATIC = Path("web/static")
-"""The folder of the scripts, as catalogues name it."""
+"""The folder of the scripts, in the form in which the files of translations name it."""
 SOURCE = "en"
 """The language of the texts in the source code; it has no catalogue."""
 
@@ -37,7 +37,7 @@ COOKIE_AGE_S = 365 * 24 * 3600
 CHOSEN = web.RequestKey("language chosen", str)
 """The language that this request chooses by `?lang=`."""
 SAID = web.RequestKey("language said", bool)
-"""Whether the visitor or their browser has asked for a language that exists here."""
+"""True if the visitor or their browser has asked for a language that exists here."""
 
 RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 PLAIN_NUMBER = re.compile(r"[\d.,:\s]*")
@@ -56,9 +56,9 @@ class Text(NamedTuple):
 
 
 class Language(NamedTuple):
-    """A language of pages and mails. `locale` defines the form of dates and numbers, such as "es_US".
+    """A language of pages and mails.
 
-    `direction` is "ltr" or "rtl", as in HTML's `dir`.
+    `locale`: its form of dates and numbers, such as "es_US". `direction`: "ltr" or "rtl", as in HTML's `dir`.
     """
 
     code: str
@@ -67,7 +67,8 @@ class Language(NamedTuple):
     direction: str
     words: NullTranslations
     plural: str
-    """The rule for plurals in the syntax of C and JavaScript: it gives the index of the form for the number `n`."""
+    """The rule for plurals, in the syntax of C and JavaScript. For the number `n`, it gives the index of the
+    form to use."""
     texts: tuple[Text, ...]
     """The texts of scripts; none in the source language."""
 
@@ -76,7 +77,7 @@ _current: ContextVar[str] = ContextVar("language", default=SOURCE)
 
 
 def read(path: Path) -> Catalog:
-    """Return the catalogue of a .po file. Raises babel's PoFileError if the file is not valid."""
+    """Return the texts of a .po file. Raises babel's PoFileError if the file is not valid."""
     with path.open("rb") as file:
         return read_po(file, locale=path.parent.parent.name, abort_invalid=True)
 
@@ -116,9 +117,9 @@ def _texts(catalogue: Catalog) -> Iterator[Text]:
 
 
 def script(code: str, files: frozenset[str] | None = None) -> bytes:
-    """Return an ES module with the language's rule for plurals and its texts for `shared/text.js`.
+    """Return an ES module for `shared/text.js`, with the language's rule for plurals and its texts.
 
-    `files`: the files below web/static whose texts are included; None for all texts.
+    `code`: the language; `files`: the files below web/static whose texts are included, None for all texts.
     """
     language = languages()[code]
     wanted = [text for text in language.texts if files is None or text.shown_by & files]
@@ -151,7 +152,7 @@ def direction() -> str:
 
 
 def use(code: str) -> None:
-    """Make this the current language of the task; English if the language does not exist."""
+    """Make this the current language of the running task; English if the language does not exist."""
     _current.set(code if code in languages() else SOURCE)
 
 
@@ -171,16 +172,19 @@ def gettext(text: str) -> str:
 
 
 def ngettext(one: str, many: str, n: int) -> str:
-    """Return the text for the number `n` in the current language, made from its forms for `one` and for `many`."""
+    """Return the right form of a text for the number `n`, in the current language.
+
+    `one` and `many`: the English forms for one thing and for several.
+    """
     return languages()[_current.get()].words.ungettext(one, many, n)
 
 
 def isolated(value: object) -> object:
-    """Return a value in the form in which it can be put into a sentence.
+    """Return a value in a form that can be put into a sentence.
 
-    A text that may be written in the other direction gets isolating characters before and after it. They do for a
-    text what `<bdi>` does for an element of a page: the value does not change the order of the words and numbers
-    around it. Other values are unchanged.
+    A text that may be written in the other direction gets isolating characters before and after it. Like
+    `<bdi>` in HTML, they keep the value from changing the order of the words and numbers around it. Other
+    values are unchanged.
     """
     if not isinstance(value, str):
         return value
@@ -189,7 +193,7 @@ def isolated(value: object) -> object:
 
 
 def filled(text: str, **values: object) -> str:
-    """Return a text with its {names} replaced by values, which are `isolated`."""
+    """Return a text with its {names} replaced by values, each of which is isolated by `isolated`."""
     return text.format(**{name: isolated(value) for name, value in values.items()})
 
 
@@ -202,7 +206,7 @@ def N_(text: str) -> str:
 
 
 def install(environment: jinja2.Environment) -> None:
-    """Add `{{ _('…') }}` and `{% trans %}` to templates, and filters for dates, times and numbers."""
+    """Add `{{ _('…') }}` and `{% trans %}` to the templates' environment, and filters for dates, times and numbers."""
     environment.add_extension("jinja2.ext.i18n")
     environment.policies["ext.i18n.trimmed"] = True
     environment.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]
@@ -214,7 +218,10 @@ def install(environment: jinja2.Environment) -> None:
 
 
 def _isolating(translate: Any) -> Callable[..., Any]:
-    """Return a function for templates that isolates the values, such as `name` in `_("Hello %(name)s", name=…)`."""
+    """Return the translating function for templates.
+
+    It isolates values, such as `name` in `_("Hello %(name)s", name=…)`.
+    """
 
     @jinja2.pass_context
     def filled_in(context: jinja2.runtime.Context, *texts: Any, **values: Any) -> Any:
@@ -260,7 +267,7 @@ def number_words(value: float) -> str:
 
 
 def duration_words(minutes: int) -> str:
-    """Return a length of time in words; from two hours on in hours: "95 minutes", "24 hours"."""
+    """Return a length of time in words, such as "95 minutes"; from two hours on in hours, such as "24 hours"."""
     return dates.format_timedelta(
         timedelta(minutes=minutes), "minute" if minutes < 120 else "hour", threshold=1000, locale=locale()
     )
@@ -273,7 +280,7 @@ def day_names() -> list[str]:
 
 
 def day_name(day: date) -> str:
-    """Return the name of the day as written within a sentence: "Monday", "lunes"."""
+    """Return the name of the day in the form used within a sentence: "Monday", "lunes"."""
     return dates.format_date(day, "EEEE", locale=locale())
 
 
@@ -334,7 +341,7 @@ def language_middleware(
 
 
 def organisation_language(request: web.Request, offered: Iterable[str]) -> None:
-    """Use the first of the organisation's languages that exists here, if the visitor asked for none."""
+    """Use the first of the organisation's languages that exists here, if the visitor has asked for none."""
     if not request.get(SAID, True):
         use(next((code for code in offered if code in languages()), SOURCE))
 

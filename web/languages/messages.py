@@ -1,6 +1,7 @@
-"""`make messages`: collects the texts of Python, templates and scripts, and updates the file of each language.
+"""Collects the texts of Python, templates and scripts (`make messages`), and updates the file of each language.
 
-`python -m web.languages.messages fr` adds a language. The command prints the texts that are not translated yet.
+`python -m web.languages.messages fr` adds a language. The command prints the texts that are not translated
+yet.
 """
 
 import re
@@ -41,7 +42,7 @@ IDLE = (
     b'"Last-',
     b'"Language-Team',
 )
-"""Header lines that are not needed, or that would change at every run and so appear in every commit."""
+"""Header lines that are left out, because they are not needed, or would change at every run."""
 STRING = r'("(?:[^"\\\n]|\\.)*"(?:\s*\+\s*"(?:[^"\\\n]|\\.)*")*)'
 """The pattern of a string in a script, or of several that are joined by + because one line would be too long."""
 CALL = re.compile(rf"(?<![\w.$])(tn?)\(\s*{STRING}(?:\s*,\s*{STRING})?")
@@ -53,7 +54,11 @@ HEADER = """\
 def scripts(
     file: IO[bytes], keywords: object, tags: object, options: object
 ) -> Iterator[tuple[int, str, str | tuple[str, ...], list[str]]]:
-    """Yield the texts of a script for Babel's extraction: t("…") and tn("…", "…"), also inside template strings."""
+    """Yield the texts of a script, in the form that Babel's extraction needs: line, function, texts, comments.
+
+    The texts are those in t("…") and tn("…", "…"), also inside template strings. The other arguments are
+    Babel's and are not used.
+    """
     source = file.read().decode()
     for call in CALL.finditer(source):
         name, one, many = call.groups()
@@ -70,7 +75,7 @@ def _unescaped(strings: str) -> str:
 
 
 def template() -> Catalog:
-    """Return a catalogue of all texts with their places, without translations."""
+    """Return all texts with the places where they are used, without translations."""
     catalogue = Catalog(project="Greenroom", version="1", charset="utf-8", fuzzy=False)
     for pattern, method in METHODS:
         for path in sorted(ROOT.glob(pattern)):
@@ -85,7 +90,7 @@ def template() -> Catalog:
 
 
 def left(catalogue: Catalog) -> list[str]:
-    """Return the English texts that a catalogue does not translate."""
+    """Return the English texts that have no translation in a catalogue."""
     return [
         message.id if isinstance(message.id, str) else message.id[0]
         for message in catalogue
@@ -118,7 +123,7 @@ def update(path: Path, texts: Catalog) -> list[str]:
 
 
 def main(codes: list[str]) -> None:
-    """Update the files of all languages, and create those of `codes` that are new."""
+    """Update the files of all languages. `codes`: languages to add."""
     texts = template()
     paths = {*i18n.FOLDER.glob(f"*/{i18n.FILE}"), *(i18n.FOLDER / code / i18n.FILE for code in codes)}
     for path in sorted(paths):

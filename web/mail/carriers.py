@@ -33,7 +33,7 @@ class Carrier(Protocol):
 
 
 def smtp_client(settings: Settings) -> aiosmtplib.SMTP:
-    """Return a client of the mail server in the settings, which is not connected yet."""
+    """Return a client for the mail server in the settings; the client is not connected yet."""
     mail = settings.mail
     return aiosmtplib.SMTP(
         hostname=mail.host,
@@ -52,7 +52,7 @@ class Smtp:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        # If the password file cannot be read, the server must stop at its start.
+        # The password is read here, so that the server does not start if the file cannot be read.
         _password(settings)
 
     async def carry(self, message: EmailMessage, name: str) -> None:
@@ -96,12 +96,15 @@ class Files:
 
 
 def carrier(settings: Settings) -> Carrier:
-    """Return the carrier for these settings. Raises ConfigError if the password cannot be read."""
+    """Return the object that sends mails with these settings.
+
+    Raises ConfigError if the password cannot be read.
+    """
     return Smtp(settings) if settings.mails else Files(Path(settings.data.folder))
 
 
 def where(settings: Settings) -> str:
-    """Return in words where mail is sent to, for the person who starts the server."""
+    """Return, in words, where mails are sent to, for the person who starts the server."""
     if settings.mails:
         return f"through {settings.mail.host}"
     return f"files in {Path(settings.data.folder) / OUTBOX} (no SMTP server is set)"

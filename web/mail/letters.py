@@ -1,6 +1,7 @@
-"""The content of mails, as text and as HTML, in one language, with an organisation's name and colour.
+"""Writes mails, as text and as HTML, in one language, with an organisation's name and colour.
 
-Pure except for reading templates. A line break in a header is refused, so that no visitor can add headers.
+The only I/O is the reading of templates. A line break in a header is refused, so that no visitor can add
+headers.
 """
 
 import re
@@ -41,7 +42,10 @@ class Attachment(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Letter(msgspec.Struct, frozen=True, kw_only=True):
-    """A mail to write. `context` holds the values for its template: texts, numbers, flags, times in ms."""
+    """A mail to write.
+
+    `context`: the values for its template, which are texts, numbers, flags, and times in ms.
+    """
 
     name: str
     to: str
@@ -51,7 +55,7 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def moment(ms: float, timezone: str) -> datetime:
-    """Return the time (ms since the epoch) in the organisation's time zone; a filter for templates."""
+    """Return a time (ms since the epoch) in the organisation's time zone. Templates use it as a filter."""
     return datetime.fromtimestamp(ms / 1000, UTC).astimezone(ZoneInfo(timezone))
 
 
@@ -85,10 +89,10 @@ TEXT, HTML = _environment(html=False), _environment(html=True)
 def written(
     letter: Letter, organisation: Organisation, *, sender: str, origin: str, message_id: str, now: datetime
 ) -> EmailMessage:
-    """Return the mail as a message.
+    """Return the mail as a message that can be sent.
 
-    `sender` is an address, `origin` the beginning of links. Raises LetterError if an address or a header is not
-    valid.
+    `sender`: the address of the server; `origin`: the beginning of links; `now`: the time. Raises LetterError
+    if an address or a header is not valid.
     """
     if letter.name not in NAMES:
         raise LetterError("there is no such letter")
@@ -139,7 +143,7 @@ def written(
 
 
 def _recipient(letter: Letter) -> str:
-    """Return the address in ASCII. Raises LetterError if no mail can be sent to it."""
+    """Return the address of the recipient in ASCII. Raises LetterError if no mail can be sent to it."""
     address = on_the_envelope(letter.to)
     if not address:
         raise LetterError("To cannot be an address")
@@ -147,7 +151,7 @@ def _recipient(letter: Letter) -> str:
 
 
 def _also_as(message: EmailMessage, attachment: Attachment) -> None:
-    """Add a text to the message as an alternative form of the whole mail."""
+    """Add an attachment's text to the message as an alternative form of the whole mail."""
     _, sub, parameters = _kind(attachment)
     charset = parameters.pop("charset", "utf-8")
     message.add_alternative(
@@ -156,7 +160,7 @@ def _also_as(message: EmailMessage, attachment: Attachment) -> None:
 
 
 def _kind(attachment: Attachment) -> tuple[str, str, dict[str, str]]:
-    """Return the two parts of the content type, and its parameters."""
+    """Return the content type of an attachment: its two parts, such as "text" and "calendar", and its parameters."""
     kind, _, rest = attachment.kind.partition(";")
     main, _, sub = kind.strip().partition("/")
     return main, sub, dict(re.findall(r"([\w-]+)=([\w.-]+)", rest))

@@ -1,7 +1,8 @@
-"""The mail queue: mails are jobs, and a carrier sends them when they are due.
+"""Queues mails: a mail is a job, and is sent when it is due.
 
-A mail is queued either complete, or as a promise (`{"mail": name, ...}`). A resolver makes the mail of a promise when
-it is due, from the data at that time. If a mail is sent twice after a crash, both have the same Message-ID.
+A mail is queued either complete, or as a promise (`{"mail": name, ...}`). A resolver writes the mail of a
+promise when it is due, from the data at that time. If a mail is sent twice after a crash, both have the same
+Message-ID.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
@@ -24,13 +25,18 @@ from web.programs.breaker import Breakers
 
 KIND = "mail"
 LONGEST_PAUSE_MS = 60_000
-"""The longest pause of a mail server that fails: somebody waits for the mail with a new password."""
+"""The longest pause after failures of the mail server. It is short, because people wait for mails such as
+links to set a password."""
 Resolver = Callable[[Organisation, dict[str, Any]], Awaitable[Letter | None]]
-"""Returns the mail of a promise, made from current data; None if it is no longer needed."""
+"""Writes the mail of a promise from current data, when it is due; returns None if the mail is no longer
+needed."""
 
 
 class MailQueue:
-    """The mail queue of one worker. Register a promise's resolver in `resolvers`, under the mail's name."""
+    """The mail queue of one worker.
+
+    For each mail that is queued as a promise, register a function in `resolvers`, under the mail's name.
+    """
 
     def __init__(
         self,
@@ -57,10 +63,11 @@ class MailQueue:
         due_ms: int | None = None,
         expires_ms: int | None = None,
     ) -> Extra:
-        """Return (key, score, member) for a commit: the mail is queued if, and only if, the commit succeeds.
+        """Return the entry (key, score, member) that a commit adds to queue a mail; its text is written later.
 
-        The resolver of `kind` writes the mail when it is due, at `due_ms` (None: at once). The mail is not tried
-        after `expires_ms`.
+        The mail is queued if, and only if, the commit succeeds. `kind`: the mail's name; `payload`: the
+        values for the resolver, which writes the mail when it is due. `due_ms`: the time, None for at once;
+        after `expires_ms`, the mail is not tried again.
         """
         job = new_job(KIND, {"mail": kind, **payload}, now_ms, expires_ms=expires_ms)
         return self._jobs.entry(organisation, job, due_ms)
@@ -79,8 +86,8 @@ class MailQueue:
     ) -> None:
         """Queue a mail to the address `to`. It is tried until it is sent, from `due_ms` on (None: at once).
 
-        `kind`: the name of the mail; `context`: the values for its template. Raises `UnavailableError` if the store
-        does not answer.
+        `kind`: the name of the mail; `language`: its language; `context`: the values for its template. Raises
+        `UnavailableError` if the store does not answer.
         """
         letter = Letter(name=kind, to=to, language=language, context=context, attachments=tuple(attachments))
         await self._jobs.add(organisation, _job(letter, now_ms), due_ms)
@@ -88,8 +95,9 @@ class MailQueue:
     async def deliver(self, organisation_id: str, taken: Taken) -> bool:
         """Write the mail of a job and send it. Return False if the mail is no longer needed.
 
-        This is the handler of jobs of this kind. Raises PermanentJobError if the mail can never be sent, PutOffError
-        during the pause of the mail server's breaker, or another error if a later try may succeed.
+        This is the handler of jobs of this kind. Raises PermanentJobError if the mail can never be sent,
+        PutOffError while the mail server has a pause after failures, or another error if a later try may
+        succeed.
         """
         organisation = await self._organisations.get(organisation_id)
         if organisation is None:
@@ -119,7 +127,7 @@ class MailQueue:
         except (PermanentJobError, DeliveryError):
             await self._breakers.succeeded(
                 organisation_id, KIND
-            )  # the server works: it answered about this mail
+            )  # the refusal is about this mail only, so the mail server is not counted as failing
             raise
         except Exception:
             await self._breakers.failed(organisation_id, KIND, taken.now_ms, LONGEST_PAUSE_MS)

@@ -1,6 +1,6 @@
-"""The folder for mails if no SMTP server is set: the names of its files, and when they are erased.
+"""Defines the folder for mails if no SMTP server is set: the names of its files, and when they are erased.
 
-A file's name contains the organisation, because each organisation sets how long it keeps data.
+A file's name contains the organisation's id, because each organisation sets how long it keeps data.
 """
 
 import contextlib

@@ -1,7 +1,8 @@
-"""The mails that a visit's events cause: "declined" and "closed" to the patient, "assigned" to staff who want it.
+"""Queues and writes the mails that a visit's events cause: "declined" and "closed" to the patient, "assigned" to staff.
 
-This module defines which event queues which mail, and writes the mail from the visit's record when it is due. A mail
-is queued in the same commit as its event. So no mail is lost, and none is sent about a change that failed.
+This module defines which event queues which mail, and writes the mail from the visit's record when it is due.
+A mail is queued in the same commit as its event. So no mail is lost, and none is sent about a change that
+failed.
 """
 
 from collections.abc import Callable, Iterable
@@ -22,7 +23,7 @@ from web.organisations.settings import Organisation
 
 MINUTE_MS = 60_000
 LETTERS = {"closed": "closed", "declined": "declined", "assigned": "assigned", "transferred": "assigned"}
-"""Event -> the mail that it queues."""
+"""Name of an event -> name of the mail that it queues."""
 
 
 def promises(mail_queue: MailQueue) -> service.Consequences:
@@ -43,7 +44,10 @@ def promises(mail_queue: MailQueue) -> service.Consequences:
 
 
 def register(app: web.Application, mail_queue: MailQueue, visits: Callable[[], service.Service]) -> None:
-    """Register the functions that write these mails."""
+    """Register the functions that write these mails when they are due.
+
+    `visits` returns the worker's service for visits.
+    """
 
     async def declined(organisation: Organisation, payload: dict[str, Any]) -> Letter | None:
         visit = await visits().visit(organisation.id, payload["visit"])
@@ -68,7 +72,7 @@ def register(app: web.Application, mail_queue: MailQueue, visits: Callable[[], s
     async def assigned(organisation: Organisation, payload: dict[str, Any]) -> Letter | None:
         visit = await visits().visit(organisation.id, payload["visit"])
         if visit is None or visit.status is not Status.QUEUED or visit.assignee is None:
-            # The visit was claimed or assigned to another person meanwhile.
+            # There is no mail, because the visit was claimed or assigned to another person meanwhile.
             return None
         account = await accounts().get(organisation.id, visit.assignee.id)
         if account is None or account.disabled or not account.mail_assigned:

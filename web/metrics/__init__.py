@@ -1,1 +1,1 @@
-"""Metrics for Prometheus: their table, and one scrape for all workers. No value is about a patient or a visit."""
+"""Collects metrics for Prometheus over all workers. No value is about a patient or a visit."""

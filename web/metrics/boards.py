@@ -1,7 +1,8 @@
 """Keeps the newest metrics of each worker in memory that all workers share, so that any worker can answer a scrape.
 
-A worker writes once a second, and no reader waits for it. So the values of a worker that hangs can be read for some
-seconds too. This module handles bytes; `scrape.py` defines their meaning.
+A scrape is Prometheus's request for metrics. A worker writes once a second, and no reader waits for it. So
+the values of a worker that hangs can be read for some seconds too. This module handles bytes; `scrape.py`
+defines their meaning.
 """
 
 from __future__ import annotations
@@ -13,12 +14,15 @@ from zlib import crc32
 # A slot begins with the time of writing (monotonic, in s), the length of the data, and their checksum.
 _HEAD = struct.Struct("<dII")
 SLOT_BYTES = 65_536
-FRESH_S = 5.0  # the time in s after which a worker that has not written counts as hanging or ended
+FRESH_S = 5.0  # if a worker has not written for this time in s, it counts as hanging or ended
 TRIES = 3
 
 
 class Boards:
-    """The slots of the shared memory, one for each index of a worker; the master makes them before it forks."""
+    """The slots of the shared memory, one for each index of a worker.
+
+    The master process makes them before it forks.
+    """
 
     def __init__(self, workers: int) -> None:
         # There are twice as many slots as workers, because a worker that stops and its successor run at the
@@ -39,7 +43,10 @@ class Boards:
             _HEAD.pack_into(self._memory, at, now_s, len(data), crc32(data))
 
     def read(self, now_s: float) -> dict[int, bytes]:
-        """Return the data that each serving worker has written: index -> bytes."""
+        """Return the data that each running worker has written: index -> bytes.
+
+        `now_s`: the time (monotonic).
+        """
         found = {index: self._slot(index, now_s) for index in range(self._slots)}
         return {index: data for index, data in found.items() if data}
 
@@ -52,5 +59,5 @@ class Boards:
             data = self._memory[at + _HEAD.size : at + _HEAD.size + length]
             if crc32(data) == checksum:
                 return data
-        # The worker was writing at each try, or it died while it wrote.
+        # No data could be read, because the worker was writing at each try, or died while it wrote.
         return b""

@@ -8,6 +8,6 @@ from collections import Counter
 JOBS: Counter[tuple[str, str]] = Counter()
 """Attempts at jobs, by kind and result: "sent", "retried" or "failed"."""
 TOKENS_REFUSED: Counter[str] = Counter()
-"""Wrong links and other wrong tokens, by kind."""
+"""Links and other tokens that were refused as wrong, by kind."""
 REQUESTS: Counter[tuple[str, str]] = Counter()
-"""Answered requests, by method and class of the status, as in "2xx"."""
+"""Answered requests, by method and by class of the status, such as "2xx"."""

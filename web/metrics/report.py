@@ -1,6 +1,7 @@
 """Writes a report about each worker of each machine to the store every two seconds, for `greenroom status`.
 
-The reports of the last ten seconds are kept: a worker without a report has ended, or does not reach the store.
+The reports of the last ten seconds are kept. If a worker has no report, it has ended or does not reach the
+store.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ TASK = "report"
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """The state of one worker at one moment.
 
-    `cpu`: the share of one core that it has used since the last report; `lag_ms`: how late its event loop was since
-    then. `memory_bytes`: its memory, 0 if the system does not say.
+    `cpu`: the share of one core that it has used since the last report; `lag_ms`: the longest delay of its
+    event loop since then. `memory_bytes`: its memory, 0 if the system does not report it.
     """
 
     worker: str
@@ -49,7 +50,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     memory_bytes: int
     draining: bool
     keys: tuple[str, ...] = ()
-    """Ids of the data keys that it knows, last the one that it encrypts with; empty for a version that has one only."""
+    """The ids of the data keys that the worker has; it encrypts with the last one. Empty for a version with
+    only one key."""
 
 
 _DECODER = msgspec.msgpack.Decoder(Report)
@@ -74,7 +76,7 @@ class Reporter:
         self._lag_s, self._looks = _lag()
 
     def report(self) -> Report:
-        """Return a report about the worker as it is now."""
+        """Return a report about the worker's present state."""
         cpu_s, at_s = time.process_time(), time.monotonic()
         lag_s, looks = _lag()
         relay, worker = self._app[RELAY], self._app[SIGNALLING]
@@ -98,9 +100,9 @@ class Reporter:
         return found
 
     async def run(self) -> None:
-        """Report every EVERY_S seconds until cancelled."""
+        """Write a report every EVERY_S seconds until cancelled."""
         while True:
-            # The error is in the log already.
+            # The error is already in the log, and the loop goes on.
             with contextlib.suppress(UnavailableError):
                 await self._write(self.report())
             await asyncio.sleep(EVERY_S)
@@ -120,7 +122,7 @@ def _lag() -> tuple[float, int]:
 
 
 async def running(app: web.Application) -> AsyncIterator[None]:
-    """Report as long as the app runs."""
+    """Write reports from the start of the app to its end."""
     app[SUPERVISOR].keep(TASK, Reporter(app).run)
     yield
     await app[SUPERVISOR].stop(TASK)

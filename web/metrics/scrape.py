@@ -1,8 +1,8 @@
-"""Answers a scrape with the values of all workers of this machine, in Prometheus's format.
+"""Answers a scrape (Prometheus's request for metrics) with the values of all workers of this machine.
 
-The values of the other workers are at most a second old. The worker that answers reads the values that all workers
-share. Values that only the store knows are left out while the store does not answer. prometheus-client is imported
-with the first scrape.
+The values of the other workers are at most a second old; all workers share them in memory. Values that are
+read from the store are left out while the store does not answer. prometheus-client is imported with the first
+scrape.
 """
 
 from __future__ import annotations
@@ -43,17 +43,17 @@ if TYPE_CHECKING:
 
 LOOK_S = 0.25
 ASK_S = 1.0
-"""The longest time in s to wait for the store."""
+"""The longest time in s to wait for the store's answer."""
 TASK = "metrics"
 Found = dict[str, list[Series]]
 _DECODER = msgspec.msgpack.Decoder(Found)
 
 
 async def metrics(request: web.Request) -> web.Response:
-    """Answer GET /metrics on the port of the pages.
+    """Answer GET /metrics with the metrics of all workers, on the port of the pages.
 
-    The answer is 404 if no token is set, or if metrics have a port of their own; it is 401 if the request has no
-    valid token.
+    The answer is 404 if no token is set, or if metrics have a port of their own; it is 401 if the request has
+    no valid token.
     """
     settings = request.app[SETTINGS].metrics
     if settings.port or not (settings.token or settings.token_file):
@@ -80,7 +80,7 @@ def token_of(settings: Settings) -> str:
 
 
 async def gathered(app: web.Application) -> Found:
-    """Return the series of all workers of this machine, and those that they share, by the name of their metric."""
+    """Return the values of all workers of this machine, and those that they share, by the name of their metric."""
     own = app[WORKER].index if WORKER in app else 0
     boards = app[WORKER].boards if WORKER in app else None
     workers = {} if boards is None else boards.read(time.monotonic())
@@ -94,7 +94,7 @@ async def gathered(app: web.Application) -> Found:
         async with asyncio.timeout(ASK_S):
             shared |= await _stored(app)
     except (UnavailableError, TimeoutError):
-        # The error is in the log already.
+        # The error is already in the log; these values are left out.
         pass
     each = {
         metric.name: [
@@ -109,7 +109,10 @@ async def gathered(app: web.Application) -> Found:
 
 
 async def _stored(app: web.Application) -> Found:
-    """Return the series that only the store knows. Raises `UnavailableError` if the store does not answer."""
+    """Return the values that are read from the store.
+
+    Raises `UnavailableError` if the store does not answer.
+    """
     jobs, now_ms = app[JOB_QUEUES], app[SERVICE].clock_ms()
     async with answering():
         pipe = app[REDIS].pipeline(transaction=False)
@@ -129,13 +132,13 @@ async def _stored(app: web.Application) -> Found:
 
 
 class _Families:
-    """Gives the series to prometheus-client, which calls `collect`."""
+    """Passes the values to prometheus-client, which calls `collect`."""
 
     def __init__(self, found: Found) -> None:
         self._found = found
 
     def collect(self) -> Iterator[Family]:
-        """Yield each metric that has series."""
+        """Yield each metric that has values."""
         for name, series in self._found.items():
             if series:
                 yield _family(BY_NAME[name], series)
@@ -158,9 +161,9 @@ def _family(metric: Metric, series: Iterable[Series]) -> Family:
 
 
 async def running(app: web.Application) -> AsyncIterator[None]:
-    """Measure the event loop, and write this worker's values for the others, as long as the app runs.
+    """Measure the event loop, and write this worker's values for the other workers, as long as the app runs.
 
-    Raises ConfigError if the token cannot be read.
+    Raises ConfigError if the file with the token cannot be read.
     """
     token_of(app[SETTINGS])
     app[SUPERVISOR].keep(TASK, partial(_run, app))
@@ -187,7 +190,7 @@ def _write(app: web.Application, data: bytes) -> None:
 
 
 async def port(listener: socket.socket, app: web.Application) -> AsyncIterator[None]:
-    """Answer scrapes on a port of their own as long as the app runs; all workers share the listener."""
+    """Answer scrapes on a port of their own as long as the app runs; all workers share the socket `listener`."""
     own = web.Application()
     own.add_routes([web.get("/metrics", partial(_answer, app))])
     runner = web.AppRunner(own, access_log=None)

@@ -1,6 +1,7 @@
-"""The table of all metrics. Each row has a name, a kind, a help text, labels, and a function that reads the values.
+"""Defines all metrics in one table: name, kind, help text, labels, and a function that reads the values.
 
-docs/OPERATIONS.md shows the table. `scrape.py` collects the values of all workers and writes Prometheus's format.
+docs/OPERATIONS.md shows the table. `scrape.py` collects the values of all workers and writes Prometheus's
+format.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from web.keys import AUDIT_LOG, LIVENESS, RELAY, SERVICE, SIGNALLING, SUPERVISOR
 from web.metrics import counts as web_counts
 
 Series = tuple[tuple[str, ...], float | list[Any]]
-"""The values of the labels, and the value; for a histogram, the number in each interval, and then the sum."""
+"""The values of the labels, and the metric's value; for a histogram, the number in each interval, then the
+sum."""
 Read = Callable[[web.Application], Iterable[Series]]
 STARTED_S: Final = time.time()
 VERSION: Final = importlib.metadata.version("greenroom")
@@ -32,11 +34,11 @@ MEMORY: Final = Path("/proc/self/statm")
 
 
 class Metric(NamedTuple):
-    """A row of the table: one metric.
+    """A metric, a row of the table.
 
-    `read` returns the values from a worker's app. `labels`: the names of its labels, without `worker`, which each
-    metric has that is not `shared`. `shared`: True if every worker would read the same values, so that only the
-    worker that answers a scrape reads them. `bounds`: the upper limits of a histogram's intervals.
+    `read` returns the values from a worker's app. `labels`: the names of its labels, without `worker`, which
+    each metric has that is not `shared`. `shared`: True if every worker would read the same values, so that
+    only the worker that answers a scrape reads them. `bounds`: the upper limits of a histogram's intervals.
     """
 
     name: str
@@ -54,7 +56,7 @@ class Metric(NamedTuple):
 
 
 def _one(value: Callable[[web.Application], float | None]) -> Read:
-    """Return a function that reads a metric without labels. If `value` returns None, the metric has no series."""
+    """Return a function that reads a metric without labels; the metric has no value while `value` returns None."""
 
     def read(app: web.Application) -> Iterable[Series]:
         found = value(app)
@@ -64,7 +66,7 @@ def _one(value: Callable[[web.Application], float | None]) -> Read:
 
 
 def _by(value: Callable[[web.Application], Mapping[Any, float]]) -> Read:
-    """Return a function that reads a metric with labels from a map: the value of the label -> number.
+    """Return a function that reads a metric with labels from a map: value of the label -> number.
 
     If the metric has several labels, the keys of the map are tuples.
     """
@@ -75,7 +77,11 @@ def _by(value: Callable[[web.Application], Mapping[Any, float]]) -> Read:
 
 
 def _counted(name: str, help: str, counter: Mapping[Any, float], *labels: str) -> Metric:
-    """Return the row of a counter. With `labels`, `counter` has one key per series; without, its only key is ""."""
+    """Return the row of a metric that only grows.
+
+    `help`: its help text. With `labels`, `counter` has one key for each combination of labels; without, its
+    only key is "".
+    """
     read = _by(lambda _: counter) if labels else _one(lambda _: counter.get("", 0))
     return Metric(name, "counter", help, read, labels)
 
@@ -83,7 +89,7 @@ def _counted(name: str, help: str, counter: Mapping[Any, float], *labels: str) -
 def _histogram(name: str, help: str, *labelled: tuple[str, Histogram], label: str = "") -> Metric:
     """Return the row of a histogram with one label, whose values are the texts in `labelled`.
 
-    Without `label`, there is one histogram. All histograms must have the same bounds.
+    `help`: its help text. Without `label`, there is one histogram. All histograms must have the same bounds.
     """
 
     def read(_: web.Application) -> Iterable[Series]:
@@ -128,7 +134,7 @@ def _sockets(app: web.Application) -> Mapping[str, float]:
 
 
 def memory_bytes() -> int:
-    """Return the resident memory of this process in bytes; 0 if the system does not say (it is not Linux)."""
+    """Return the resident memory of this process in bytes; 0 if the system is not Linux and does not report it."""
     try:
         return int(MEMORY.read_text().split()[1]) * PAGE_BYTES
     except OSError:
@@ -150,12 +156,12 @@ AUDIT_QUEUED: Final = "greenroom_audit_queued_entries"
 
 
 def _asked(_: web.Application) -> Iterable[Series]:
-    """Return no series. `scrape.py` asks the store for these values when a worker answers a scrape."""
+    """Return no values, because `scrape.py` reads them from the store when a worker answers a scrape."""
     return []
 
 
 METRICS: Final = (
-    # The server
+    # Metrics of the server
     Metric(
         "greenroom_build_info", "gauge", "1, with the version as its label.",
         lambda _: [((VERSION,), 1)], ("version",), shared=True,
@@ -185,7 +191,7 @@ METRICS: Final = (
         "greenroom_requests_total", "Answered requests for pages and the API; status is its class, as in 2xx.",
         web_counts.REQUESTS, "method", "status",
     ),
-    # Visits
+    # Metrics of visits
     Metric(
         "greenroom_visits", "gauge", "Open visits of all organisations, by status.",
         _by(_visits), ("status",), shared=True,
@@ -206,7 +212,7 @@ METRICS: Final = (
         "greenroom_claim_to_page_seconds", "From a claim to the message about it to the patient's page.",
         ("", counts.CLAIM_TO_PAGE_S),
     ),
-    # Sockets
+    # Metrics of WebSockets
     Metric("greenroom_sockets", "gauge", "Open WebSockets, by role.", _by(_sockets), ("role",)),
     _counted(
         "greenroom_sockets_opened_total", "Hellos; the result is new, resumed, or the code of the error.",
@@ -221,7 +227,7 @@ METRICS: Final = (
         "greenroom_tokens_refused_total", "Wrong links and resume tokens, by kind.",
         web_counts.TOKENS_REFUSED, "kind",
     ),
-    # The store and what goes through it
+    # Metrics of the store and of requests to it
     Metric(
         "greenroom_store_writable", "gauge", "1 while the store accepts the worker's writes, else 0.",
         _one(lambda app: app[LIVENESS].healthy),
@@ -248,14 +254,14 @@ METRICS: Final = (
     Metric(
         AUDIT_QUEUED, "gauge", "Entries in the store that are not bound into the audit log yet.", _asked, shared=True
     ),
-    # Jobs
+    # Metrics of jobs
     Metric(JOBS_DUE, "gauge", "Jobs that are due now, by queue.", _asked, ("queue",), shared=True),
     Metric(JOBS_DEAD, "gauge", "Jobs that were given up in the last 30 days.", _asked, shared=True),
     _counted(
         "greenroom_jobs_total", "Attempts at jobs (mail, webhook, text, push and others): sent, retried or failed.",
         web_counts.JOBS, "kind", "result",
     ),
-    # Calls
+    # Metrics of calls
     Metric("greenroom_rooms", "gauge", "Calls whose media the worker carries.", _one(lambda app: app[RELAY].rooms)),
     Metric("greenroom_parties", "gauge", "Parties in these calls.", _one(lambda app: app[RELAY].parties)),
     _counted("greenroom_rooms_taken_over_total", "Calls taken over from workers that have ended.", counts.TAKEOVERS),
@@ -286,14 +292,14 @@ METRICS: Final = (
         ("sent", counts.SENT_LOST), ("received", counts.RECEIVED_LOST), label="direction",
     ),
 )  # fmt: skip
-"""All metrics."""
+"""All metrics of the server."""
 
 BY_NAME: Final[Mapping[str, Metric]] = {metric.name: metric for metric in METRICS}
 
 
 def values(app: web.Application, *, shared: bool = False) -> dict[str, list[Series]]:
-    """Return the series of this worker, by the name of their metric.
+    """Return the values of this worker, by the name of their metric.
 
-    With `shared`, return those of shared metrics only.
+    `shared`: True to return those of shared metrics only, False for the others.
     """
     return {metric.name: list(metric.read(app)) for metric in METRICS if metric.shared is shared}

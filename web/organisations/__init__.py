@@ -1,1 +1,1 @@
-"""An organisation's settings and documents, and where they are stored."""
+"""Defines and stores an organisation's settings and documents."""

@@ -1,7 +1,7 @@
-"""Countries and their regions: where a patient may be, and where a provider may be licensed.
+"""Lists countries and their regions, in which a patient may be and a provider may be licensed.
 
-The table `regions.json` is written by `make docs` from ISO 3166 (tests/docs/regions.py); the package tzdata has the
-time zones' countries. Codes of regions are those of ISO 3166-2 without the country: "TX", "ON", "BE".
+The table `regions.json` is written by `make docs` from ISO 3166 (tests/docs/regions.py); the package tzdata
+has the time zones' countries. Codes of regions are those of ISO 3166-2 without the country: "TX", "ON", "BE".
 """
 
 from collections.abc import Mapping
@@ -40,9 +40,10 @@ def regions(country: str) -> Mapping[str, str]:
 
 
 def country_of(timezone: str, spoken: str = "") -> str:
-    """Return the code of the country of a time zone; without one, that of the locale `spoken`; otherwise "US".
+    """Return the code of the country to which a time zone belongs.
 
-    `spoken`: a locale such as "de_DE.UTF-8", "" for none.
+    If it belongs to none, return the country of the locale `spoken`, such as "de_DE.UTF-8" ("" for none);
+    otherwise "US".
     """
     _, _, territory = spoken.partition(".")[0].partition("_")
     return _of_zones().get(timezone) or (territory if is_country(territory) else "US")

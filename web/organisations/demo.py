@@ -1,7 +1,7 @@
-"""The demo organisation: Riverside Clinic, with an admin, two providers and a setup guide with a step of every kind.
+"""Creates the demo organisation: Riverside Clinic, with an admin, two providers and a guide with every kind of step.
 
-It is added only to a store without organisations, and only if the settings ask for it. Its passwords are derived from
-this installation's data key, and printed only at the start that creates it.
+It is added only to a store without organisations, and only if the settings ask for it. Its passwords are
+derived from this installation's data key, and printed only at the start that creates it.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ ORGANISATION = Organisation(
 
 
 def password(settings: Settings, email: str) -> str:
-    """Return the demo password of this installation for one of PEOPLE, such as "cedar-lagoon-flint-4071"."""
+    """Return the password of one of PEOPLE in the demo of this installation, such as "cedar-lagoon-flint-4071"."""
     drawn = derived(data_key(Path(settings.data.folder)), f"demo password {email}")
     words = [WORDS[int.from_bytes(drawn[at : at + 4]) % len(WORDS)] for at in (0, 4, 8)]
     return "-".join([*words, f"{int.from_bytes(drawn[12:16]) % 10_000:04}"])
@@ -102,7 +102,7 @@ async def seed(settings: Settings, store: Redis, organisations: Organisations, a
             await _refuse_untouched(accounts)
         return False
     for person, email, name, role, states in PEOPLE:
-        # Another worker may have added the account.
+        # Another worker may have added the account already.
         with contextlib.suppress(AccountError):
             await accounts.add(
                 ID,

@@ -1,4 +1,4 @@
-"""The demo clinic's own texts in the other languages of the pages: language -> text -> translation.
+"""Contains the demo clinic's own texts in the other languages of the pages: language -> text -> translation.
 
 No native speaker has read the French and the Arabic yet.
 """

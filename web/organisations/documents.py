@@ -1,6 +1,7 @@
-"""The documents in the store that hold the settings of organisations, and their earlier versions.
+"""Reads and writes the documents that hold the settings of organisations, and their earlier versions.
 
-`settings.py` defines their content. Documents are small and read often, so a worker caches each for two seconds.
+`settings.py` defines their content. Documents are small and read often, so a worker caches each for two
+seconds.
 """
 
 import time
@@ -36,7 +37,10 @@ class Edit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Organisations:
-    """The documents in the store. All methods raise `UnavailableError` if the store does not answer."""
+    """Reads and writes the organisations' documents.
+
+    All methods raise `UnavailableError` if the store does not answer.
+    """
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
@@ -73,7 +77,7 @@ class Organisations:
         return sorted(name.decode() for name in names)
 
     async def save(self, organisation: Organisation) -> None:
-        """Store a document. Raises OrganisationError if it is not valid."""
+        """Store an organisation's document. Raises OrganisationError if it is not valid."""
         validated(organisation)
         async with answering():
             await self._redis.set(keys.ORGANISATION(organisation.id), msgspec.json.encode(organisation))
@@ -98,8 +102,9 @@ class Organisations:
         return bool(done)
 
     async def edit(self, organisation: str, revision: int) -> Edit | None:
-        """Return the change that made this revision; None if there is none, or if it is older than the last
-        `EDITS_KEPT` changes.
+        """Return the change that made this revision of the document.
+
+        Returns None if there is none, or if it is older than the last `EDITS_KEPT` changes.
         """
         async with answering():
             found = cast(bytes | None, await self._redis.hget(keys.EDITS(organisation), str(revision)))

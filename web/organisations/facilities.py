@@ -1,7 +1,8 @@
-"""Facilities (a ward, a pharmacy, a school) whose staff add patients to the queue with the facility's link.
+"""Stores facilities (a ward, a pharmacy, a school), whose staff add patients to the queue with the facility's link.
 
-A link's token is derived from the data key, so that an administrator can see the link and its QR code again, while the
-store keeps only a hash. All methods of `Facilities` raise `UnavailableError` if the store does not answer.
+The secret part of a link, its token, is derived from the data key. So an administrator can see the link and
+its QR code again, although the store keeps only a hash. All methods of `Facilities` raise `UnavailableError`
+if the store does not answer.
 """
 
 import hashlib
@@ -36,7 +37,7 @@ if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then return 0 end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 return 1
 """
-"""A script that changes a facility, unless the facility was revoked meanwhile."""
+"""A Lua script that changes a facility, unless the facility was revoked meanwhile."""
 
 
 class Facility(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,10 +64,10 @@ class Facilities:
         self._move: Any = redis.register_script(MOVE)
 
     async def add(self, organisation: str, name: str, by: str, area: str = "") -> Facility:
-        """Add a facility and return it; `by` is the name of the person who adds it.
+        """Add a facility and return it. `by`: the name of the person who adds it.
 
-        `area`: the waiting area of all its patients, "" if its page asks for the area. Raises `FacilityError` if the
-        name is too long or taken, or if there are too many facilities.
+        `area`: the waiting area of all its patients, "" if its page asks for the area. Raises `FacilityError`
+        if the name is too long or taken, or if there are too many facilities.
         """
         name = " ".join(name.split())
         if len(name) not in NAME:
@@ -118,7 +119,7 @@ class Facilities:
         return True
 
     async def get(self, organisation: str, facility_id: str) -> Facility | None:
-        """Return a facility, or None."""
+        """Return the facility with this id, or None."""
         async with answering():
             kept = await self._redis.hget(keys.FACILITIES(organisation), facility_id)
         return None if kept is None else msgspec.json.decode(kept, type=Facility)
@@ -142,7 +143,7 @@ class Facilities:
 
     @staticmethod
     def opens(facility: Facility, token: str) -> bool:
-        """Return whether the token belongs to the facility's link."""
+        """Return whether the token is the valid one of the facility's link."""
         return hmac.compare_digest(facility.hash, _hash(token))
 
     def token(self, organisation: str, facility: Facility) -> str:

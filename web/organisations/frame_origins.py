@@ -1,4 +1,4 @@
-"""The origins of sites that may show a patient's pages in a frame. Pure."""
+"""Checks the origins of other sites that may show a patient's pages in a frame."""
 
 from yarl import URL
 

@@ -1,7 +1,7 @@
-"""The history of an organisation's setup guide: the author and the time of each version.
+"""Stores the history of an organisation's setup guide: the author and the time of each version.
 
-Signalling keeps the content of the versions, which older visits need; this module keeps only what the administrator
-sees about a version.
+Signalling keeps the content of the versions, which older visits need; this module keeps only what the
+administrator sees about a version.
 """
 
 from typing import cast
@@ -23,7 +23,7 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Versions:
-    """The versions of the guides of all organisations.
+    """Reads and writes the versions of the guides of all organisations.
 
     All methods raise `UnavailableError` if the store does not answer.
     """
@@ -32,7 +32,7 @@ class Versions:
         self._redis = redis
 
     async def note(self, organisation: str, version: Version) -> None:
-        """Record the author of a version; a second record of the same version is ignored."""
+        """Record the author of a version; a second record of the same version changes nothing."""
         async with answering():
             await self._redis.hsetnx(
                 keys.GUIDE_VERSIONS(organisation), str(version.version), msgspec.json.encode(version).decode()

@@ -1,7 +1,7 @@
-"""An organisation's logo: which files are accepted, and where they are stored.
+"""Checks and stores an organisation's logo.
 
-The first bytes of a file show whether it is PNG, JPEG or WebP. A logo is served with the type that its bytes have,
-never with the one that a browser sent. SVG is refused, because it can contain scripts.
+The first bytes of a file show whether it is PNG, JPEG or WebP. A logo is served with the type that its bytes
+have, never with the one that a browser sent. SVG is refused, because it can contain scripts.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ SIDES = range(16, 2049)
 
 
 class Logo(NamedTuple):
-    """A picture and its content type."""
+    """A logo: the bytes of its file, and its content type."""
 
     kind: str
     data: bytes
@@ -73,7 +73,7 @@ KINDS: Mapping[str, tuple[Callable[[bytes], bool], Callable[[bytes], Size]]] = {
     "image/jpeg": (lambda data: data.startswith(b"\xff\xd8\xff"), _jpeg),
     "image/webp": (lambda data: data[:4] == b"RIFF" and data[8:12] == b"WEBP", _webp),
 }
-"""Content type -> (function that checks the first bytes, function that returns the size)."""
+"""Content type -> a function that checks the first bytes, and a function that returns the size."""
 
 
 def checked(data: bytes) -> Logo:
@@ -98,7 +98,10 @@ def checked(data: bytes) -> Logo:
 
 
 class Logos:
-    """The logos of all organisations. All methods raise `UnavailableError` if the store does not answer."""
+    """Reads and writes the logos of all organisations.
+
+    All methods raise `UnavailableError` if the store does not answer.
+    """
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis

@@ -19,7 +19,7 @@ def spans_on(organisation: Organisation, day: date) -> tuple[Span, ...]:
 
 
 def night_before(organisation: Organisation, day: date) -> tuple[Span, ...]:
-    """Return the opening hours that began the day before and end on this date (a night); () if there are none."""
+    """Return the opening hours that began the day before and end on this date; () if there are none."""
     return tuple(span for span in spans_on(organisation, day - timedelta(days=1)) if is_night(span))
 
 
@@ -29,7 +29,7 @@ def opens_on(organisation: Organisation, day: date) -> bool:
 
 
 def is_open(organisation: Organisation, at: datetime) -> bool:
-    """Return whether `at` (a time with time zone) is within the opening hours."""
+    """Return whether a moment is within the opening hours. `at`: the moment, with a time zone."""
     local = at.astimezone(ZoneInfo(organisation.timezone))
     day, minute = local.date(), f"{local:%H:%M}"
     return any(
@@ -41,8 +41,8 @@ def is_open(organisation: Organisation, at: datetime) -> bool:
 def closes_at(organisation: Organisation, at: datetime) -> datetime | None:
     """Return when the organisation closes next; if it is closed at `at`, return when it closed last.
 
-    The result is None if no such time is found from a week before `at` to the end of the next day. Hours that follow
-    each other without a gap have one end.
+    `at`: a time with time zone. Returns None if no such time is found from a week before `at` to the end of
+    the next day. Opening hours that follow each other without a gap have one end.
     """
     zone = ZoneInfo(organisation.timezone)
     days = (at.astimezone(zone).date() + timedelta(days=ahead) for ahead in range(-WEEK_DAYS, 2))
@@ -61,10 +61,10 @@ def _ends(organisation: Organisation, day: date, zone: ZoneInfo) -> Iterator[dat
 
 
 def opens_next(organisation: Organisation, at: datetime) -> str | None:
-    """Return the next opening time after `at` in words; None if there is none.
+    """Return the next opening time after a moment in words; None if there is none.
 
-    Examples are "today at 9:00 AM" and "Monday at 9:00 AM". If the time is a week or more ahead, the words have a
-    date: "Monday, December 14, 2026 at 9:00 AM".
+    `at`: the moment, with a time zone. Examples are "today at 9:00 AM" and "Monday at 9:00 AM". If the time
+    is a week or more ahead, the words have a date: "Monday, December 14, 2026 at 9:00 AM".
     """
     local = at.astimezone(ZoneInfo(organisation.timezone))
     for ahead in range(FURTHEST_DAYS):
@@ -76,7 +76,10 @@ def opens_next(organisation: Organisation, at: datetime) -> str | None:
 
 
 def _when(day: date, ahead: int) -> str:
-    """Return the words for a day that is `ahead` days after today, with the placeholder `{time}`."""
+    """Return the words for a date, with the placeholder `{time}`.
+
+    `ahead`: the number of days from today to the date.
+    """
     if ahead < 2:
         return gettext("tomorrow at {time}") if ahead else gettext("today at {time}")
     name = i18n.day_name(day) if ahead < WEEK_DAYS else i18n.date_words(day)

@@ -1,6 +1,6 @@
-"""An organisation's settings: its name, hours, texts, limits, languages and setup guide, and the allowed values.
+"""Defines an organisation's settings and their allowed values: name, hours, texts, limits, languages, setup guide.
 
-Pure except for the time zones of the system.
+The functions use only their arguments and the time zones of the system.
 """
 
 import itertools
@@ -57,8 +57,7 @@ LANGUAGES: Mapping[str, str] = {
 Span = tuple[str, str]
 """Opening and closing time, `HH:MM` in the organisation's time zone; "24:00" is the end of the day.
 
-A closing time before the opening time is on the next day: ("22:00", "02:00") is a night.
-"""
+A closing time before the opening time is on the next day: ("22:00", "02:00") is a night."""
 
 
 def is_night(span: Span) -> bool:
@@ -68,23 +67,23 @@ def is_night(span: Span) -> bool:
 
 
 Day = Annotated[tuple[Span, ...], Meta(max_length=8)]
-"""The opening hours of a day: spans with breaks between them. Only the last span may be a night."""
+"""The opening hours of a day: several spans, with breaks between them. Only the last span may end on the next day."""
 
 
 class Booking(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The settings of booked visits, which lie within the opening hours."""
 
     enabled: bool = False
-    # The length of a booked visit, and the distance between starting times
+    # The length of a booked visit in minutes, and the distance between starting times
     slot_min: Annotated[int, Meta(ge=5, le=240)] = 30
     # The hours from now to the earliest time that can be booked
     lead_h: Annotated[int, Meta(ge=0, le=336)] = 2
-    # The number of days ahead for which times can be booked
+    # The number of days from today in which times can be booked
     horizon_days: Annotated[int, Meta(ge=1, le=180)] = 28
     # The greatest number of booked visits at the same time, which is the number of providers for them
     capacity: Annotated[int, Meta(ge=1, le=100)] = 1
     opens: str = "00:00"  # the earliest time of the opening hours that can be booked
-    closes: str = "24:00"  # the latest such time; if it is before `opens`, it is on the next day
+    closes: str = "24:00"  # the latest time that can be booked; before `opens`, it is on the next day
     feed_initials: bool = False  # whether a provider's own calendar shows the patients' initials
 
 
@@ -92,9 +91,9 @@ SurveyChoice = Annotated[str, Meta(min_length=1, max_length=60)]
 
 
 class Survey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The words of the survey after a visit. `Policy.survey` decides whether the survey is shown.
+    """The texts of the survey after a visit. `Policy.survey` decides whether the survey is shown.
 
-    `choices`: the clinic's choices, in the clinic's order; answers keep the number of a choice, not its words.
+    `choices`: the answers to choose from, in the clinic's order; an answer is stored as the number of its choice.
     """
 
     question: Annotated[str, Meta(max_length=200)] = ""
@@ -110,9 +109,9 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rota(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Defines in which order staff get a message when nobody claims a request.
+    """The on-call rota: the order in which staff get a message when nobody claims a request.
 
-    One person after another gets a message, and at last the administrators.
+    The people get it one after another, and at last all administrators.
     """
 
     # The time in minutes that a request waits before the first person gets a message; 0: no messages
@@ -123,7 +122,7 @@ class Rota(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class WaitingMessage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A message that the clinic sends by itself to a patient who has waited for this number of minutes."""
+    """A message that the clinic sends automatically to a patient who has waited for this number of minutes."""
 
     after_min: Annotated[int, Meta(ge=1, le=600)]
     text: Annotated[str, Meta(min_length=1, max_length=500)]
@@ -136,7 +135,7 @@ MailAddress = Annotated[str, Meta(max_length=254)]
 
 
 class Area(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A waiting area (service) with an address of its own; without own hours or guide it uses the organisation's."""
+    """A waiting area (service) with an address. Without hours or a guide of its own, it has the organisation's."""
 
     id: str
     name: Annotated[str, Meta(min_length=1, max_length=100)]
@@ -164,7 +163,7 @@ class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     booking: Booking = Booking()
     survey: Survey = Survey()
     rota: Rota = Rota()
-    messages: tuple[WaitingMessage, ...] = ()  # they are sorted by time
+    messages: tuple[WaitingMessage, ...] = ()  # sorted by time
     translations: Translations = {}  # translations of the texts above, and of the setup guides
     languages: tuple[str, ...] = ("en",)
     policy: Policy = Policy()
@@ -184,16 +183,16 @@ class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     @property
     def area_names(self) -> Mapping[str, str]:
-        """The waiting areas, id -> name; none if there is one queue for all."""
+        """The waiting areas: id -> name; empty if there is one queue for all."""
         return {area.id: area.name for area in self.areas}
 
     @property
     def main_language(self) -> str:
-        """The language of the organisation's own texts."""
+        """The language in which the organisation writes its own texts."""
         return self.languages[0]
 
     def translated(self, text: str, language: str) -> Translated:
-        """Return one of the organisation's own texts in a language of the pages, if it is translated."""
+        """Return one of the organisation's texts in a language of the pages; without a translation, the text itself."""
         return translated(text, language, self.main_language, self.translations)
 
     def guide_of(self, area: str) -> Guide:
@@ -201,9 +200,9 @@ class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         return self.within(area).guide
 
     def within(self, area: str) -> "Organisation":
-        """Return these settings as they apply in an area, with its name, hours and guide.
+        """Return these settings as they apply in a waiting area, with its name, hours and guide.
 
-        Unchanged for "" or unknown ids.
+        `area`: the area's id; for "" or an unknown id, the settings are unchanged.
         """
         found = next((one for one in self.areas if one.id == area), None)
         if found is None:
@@ -217,7 +216,7 @@ class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     @property
     def next_guide(self) -> int:
-        """The version for the next guide: no guide of the organisation or of an area has ever had this version."""
+        """The version number for the next guide, which no guide of the organisation or of an area has ever had."""
         versions = (area.guide.version for area in self.areas if area.guide is not None)
         return max(self.newest_guide, self.guide.version, *versions) + 1
 
@@ -228,7 +227,7 @@ class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class Bounds(NamedTuple):
-    """The least and the greatest number, or length of a text or list. Both values are allowed."""
+    """The least and the greatest allowed number, or the least and the greatest length of a text or list."""
 
     least: int
     most: int
@@ -253,7 +252,7 @@ def _hints(kind: type[msgspec.Struct]) -> dict[str, Any]:
 
 
 def validated(organisation: Organisation) -> Organisation:
-    """Return the organisation. Raises OrganisationError, naming the field, for values that are not allowed."""
+    """Return the organisation unchanged. Raises OrganisationError, naming the field, if a value is not allowed."""
     return parsed(msgspec.to_builtins(organisation))
 
 
@@ -268,7 +267,7 @@ def parsed(document: Mapping[str, Any] | bytes) -> Organisation:
 
 
 def _consistent(organisation: Organisation) -> Organisation:
-    """Return the organisation. Raises OrganisationError, naming the field, for values that types cannot exclude."""
+    """Return the organisation unchanged. Raises OrganisationError, naming the field, if values do not fit together."""
     for area in organisation.areas:
         _consistent_area(organisation, area)
     ids = [area.id for area in organisation.areas]
@@ -345,7 +344,7 @@ def _consistent(organisation: Organisation) -> Organisation:
 
 
 def _consistent_area(organisation: Organisation, area: Area) -> None:
-    """Check an area's hours and guide like those of an organisation. Raises OrganisationError if they are wrong."""
+    """Raise OrganisationError if a waiting area's hours or guide break the rules for those of an organisation."""
     if not SLUG.fullmatch(area.id) or area.id in IN_USE:
         raise OrganisationError(
             f"areas: {area.id} cannot be an id: letters a-z, digits, hyphens, and not in use."
@@ -391,7 +390,7 @@ def _is_in_order(day: tuple[Span, ...]) -> bool:
 
 
 def too_long_nights(hours: Sequence[Sequence[Span]]) -> list[int]:
-    """Return the days (0 to 6) that open before the hours of the previous day, which last over midnight, have ended."""
+    """Return the days (0 to 6) that open before the hours of the day before, which last over midnight, have ended."""
     return [
         day
         for day, spans in enumerate(hours)

@@ -1,6 +1,6 @@
-"""The first settings of a new organisation: office hours and a short setup guide, to be changed in the set-up.
+"""Makes the first settings of a new organisation: office hours and a short setup guide, to be changed in the set-up.
 
-Pure. Texts are in English, because they become the organisation's own texts.
+Texts are in English, because they become the organisation's own texts.
 """
 
 from signalling.visit.setup_guide import Guide, Kind, Step

@@ -1,6 +1,7 @@
-"""Translations of an organisation's own texts into other languages of the pages; the key is the text itself.
+"""Translates an organisation's own texts into other languages of the pages; the key is the text itself.
 
-Pure. A text that was changed has no translation until somebody writes one. So an outdated translation is never shown.
+A text that was changed has no translation until somebody writes one. So an outdated translation is never
+shown.
 """
 
 from collections.abc import Mapping
@@ -22,7 +23,10 @@ class Translated(NamedTuple):
 def translated(
     text: str, language: str, main: str, translations: Mapping[str, Mapping[str, str]]
 ) -> Translated:
-    """Return a text in a language of the pages; without a translation, the text itself with the main language."""
+    """Return a text in a language of the pages; without a translation, the text itself.
+
+    `main`: the language of the text itself.
+    """
     found = translations.get(language, {}).get(text)
     return Translated(text, main) if found is None else Translated(found, language)
 

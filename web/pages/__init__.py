@@ -1,3 +1,4 @@
-"""The pages: responses for browsers. Each module holds the handlers of one group of pages; `rendering`
-fills templates.
+"""Answers browsers with pages.
+
+Each module has the handlers of one group of pages; `rendering` fills templates.
 """

@@ -1,4 +1,4 @@
-"""The page that shows the API's description, made from the same document that programs receive.
+"""Serves the page with the API's description, made from the same document that programs receive.
 
 It describes the schemas of any table of operations in words.
 """
@@ -33,7 +33,7 @@ class Field(NamedTuple):
 
 
 async def read(request: web.Request) -> web.Response:
-    """Answer GET /{organisation}/api with the page."""
+    """Answer GET /{organisation}/api with the page that describes the API."""
     organisation = await organisation_of(request)
     described = document(organisation.id)
     settings = request.app[SETTINGS]
@@ -75,7 +75,10 @@ async def read(request: web.Request) -> web.Response:
 
 
 def _named(holder: dict[str, Any] | None) -> str:
-    """Return the name of the type of the body in a request or a response; "" if there is no body."""
+    """Return the name of the body's type in a request or a response; "" if there is no body.
+
+    `holder`: the request or the response in the OpenAPI document.
+    """
     contents = (holder or {}).get("content", {})
     return next((_kind(content["schema"]) for content in contents.values()), "")
 
@@ -89,7 +92,7 @@ def _fields(schema: dict[str, Any]) -> list[Field]:
 
 
 def _kind(schema: dict[str, Any]) -> str:
-    """Return the type of a schema in a word or two."""
+    """Return the type of a JSON schema in a word or two, such as "text" or "list of text"."""
     if "$ref" in schema:
         return str(schema["$ref"]).rpartition("/")[2]
     for key in ("anyOf", "allOf"):

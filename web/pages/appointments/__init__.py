@@ -1,1 +1,1 @@
-"""The pages about booked visits."""
+"""Serves the pages about booked visits."""

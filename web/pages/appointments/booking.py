@@ -1,7 +1,8 @@
-"""The pages on which a patient books a time: the week, the form with patient information, and the booking.
+"""Serves the pages on which a patient books a time: the week, the form with patient information, and the booking.
 
-`web.appointments` defines which times are free and booked. A time is chosen by a POST request, because it is then
-held for ten minutes, and others cannot book it. A browser holds only one time, whose id is in its session.
+`web.appointments` defines which times are free and booked. A time is chosen by a POST request, because it is
+then held for ten minutes, and others cannot book it. A browser holds only one time, whose id is in its
+session.
 """
 
 from typing import Any
@@ -38,7 +39,7 @@ log = structlog.get_logger("web.booking")
 
 
 def hold_key(organisation: str) -> str:
-    """Return the session key of the time that this browser holds at an organisation."""
+    """Return the key in the browser's session under which the id of its held time is stored."""
     return f"hold:{organisation}"
 
 
@@ -49,7 +50,7 @@ async def choose(request: web.Request) -> web.Response:
 
 
 async def hold(request: web.Request) -> web.Response:
-    """Answer POST /{organisation}/appointments/hold: hold this time for ten minutes, and redirect to the form."""
+    """Answer POST /{organisation}/appointments/hold: hold the chosen time for ten minutes, and redirect to the form."""
     organisation = await organisation_of(request)
     area = asked_area(request, organisation)
     posted = await read_form(request)
@@ -70,7 +71,7 @@ async def hold(request: web.Request) -> web.Response:
 
 
 async def new(request: web.Request) -> web.Response:
-    """Answer GET /{organisation}/appointments/new: the patient information form for the held time."""
+    """Answer GET /{organisation}/appointments/new with the patient information form for the held time."""
     organisation = await organisation_of(request)
     held = _held(await sessions.get(request), organisation)
     if held is None:
@@ -80,10 +81,10 @@ async def new(request: web.Request) -> web.Response:
 
 
 async def book(request: web.Request) -> web.Response:
-    """Answer POST /{organisation}/appointments/new: book the time. A form that is sent twice books once.
+    """Answer POST /{organisation}/appointments/new: book the held time. A form that is sent twice books once.
 
-    If the time is no longer free (the ten minutes are over), the form is shown again, with the patient's input and the
-    free times.
+    If the time is no longer free (the ten minutes are over), the form is shown again, with the patient's
+    input and the free times.
     """
     organisation = await organisation_of(request)
     posted = await read_form(request, PATIENT_BYTES)
@@ -146,9 +147,9 @@ def moment_of(text: str) -> int:
 
 
 def _times_path(organisation: Organisation, area: str) -> str:
-    """Return the path of the page with the bookable times of the organisation, or of the waiting area `area`.
+    """Return the path of the page with the bookable times of the organisation, or of a waiting area.
 
-    The page of a waiting area has more than the times. `area`: its id, "" for the organisation.
+    `area`: the id of the waiting area, "" for the organisation.
     """
     return home(organisation, area) if area else f"/{organisation.id}/appointments"
 

@@ -1,7 +1,8 @@
-"""A provider's booked visits as a calendar (iCalendar) that their own calendar program reads by a secret link.
+"""Serves a provider's booked visits as a calendar (iCalendar), which their own calendar program reads by a secret link.
 
-The link is made in *My settings*. Calendar programs ask again and again. So the answer is 304 if nothing has changed
-(RFC 9110 §13), and the number of requests by one link is limited. No entry has a patient's full name.
+The link is made in *My settings*. Calendar programs read it again and again. So the answer is 304 if nothing
+has changed (RFC 9110 §13), and the number of requests by one link is limited. No entry has a patient's full
+name.
 """
 
 import hashlib
@@ -28,7 +29,7 @@ READS = Rule("feed", 60, HOUR_MS, first_delay_ms=0)
 
 
 async def visits(request: web.Request) -> web.Response:
-    """Answer GET /{organisation}/feed/{token}/visits.ics: the booked visits of the link's owner."""
+    """Answer GET /{organisation}/feed/{token}/visits.ics with the booked visits of the link's owner."""
     organisation = await organisation_of(request)
     feed, account = await _opened(request, organisation)
     desk = request.app[DESK]
@@ -86,9 +87,10 @@ def _calendar(
 
 
 def _is_known(request: web.Request, etag: str, changed: datetime) -> bool:
-    """Return whether the program already has this answer.
+    """Return whether the calendar program already has this answer, so that 304 is enough.
 
-    `changed`, the time of the answer, is compared only if the program sends no ETag (RFC 9110 §13.2.2).
+    `etag` and `changed`: the hash and the time of the content. The time is compared only if the program sends
+    no ETag (RFC 9110 §13.2.2).
     """
     tags = request.if_none_match
     if tags is not None:

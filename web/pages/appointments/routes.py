@@ -1,4 +1,4 @@
-"""The routes of the pages about booked visits, and the objects that a worker creates for them."""
+"""Lists the routes of the pages about booked visits, and makes the objects that a worker needs for them."""
 
 import asyncio
 import contextlib
@@ -45,7 +45,10 @@ ROUTES = (
 
 
 async def desk(app: web.Application) -> AsyncIterator[None]:
-    """Create this worker's desk for booked visits and register its mails. It must come after signalling."""
+    """Make this worker's `Desk`, the actions on booked visits, and register its mails.
+
+    The app must open this context after that of signalling, which it uses.
+    """
     settings = app[SETTINGS]
     key = data_key(Path(settings.data.folder))
     book, links = Book(app[REDIS], app[SEAL]), Links(key)
@@ -66,7 +69,10 @@ async def desk(app: web.Application) -> AsyncIterator[None]:
 
 
 async def follow_rules(found: Desk, organisations: Organisations) -> None:
-    """Move bookings according to the current rules of time zones, at the start and once a day, until cancelled."""
+    """Move bookings according to the current rules of time zones, at the start and once a day, until cancelled.
+
+    `found`: the worker's actions on booked visits.
+    """
     while True:
         wait_s = AGAIN_S
         with contextlib.suppress(UnavailableError):

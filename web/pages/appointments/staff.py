@@ -1,4 +1,4 @@
-"""The staff's calendar: booked visits and check-ins; staff can move or cancel a visit for a patient.
+"""Serves the staff's calendar: booked visits and check-ins; staff can move or cancel a visit for a patient.
 
 The rules of booked visits are defined in `web.appointments`. All staff may open the calendar.
 """
@@ -34,7 +34,7 @@ LEADS = {
     True: N_("It is booked for {when}. The patient gets a letter about the new time."),
     False: N_("It is booked for {when}. No email is sent: please tell the patient the new time."),
 }
-"""The text above the times to which a visit can be moved; the key is True if mails leave this server."""
+"""The text above the times to which a visit can be moved. The key is True if mails leave this server."""
 
 
 async def calendar(request: web.Request) -> web.Response:
@@ -64,7 +64,7 @@ async def cancel(request: web.Request) -> web.Response:
 
 
 async def choose(request: web.Request) -> web.Response:
-    """Answer GET …/{appointment}/move: the week, to choose another time for the patient."""
+    """Answer GET …/{appointment}/move with the week of bookable times, to choose another time for the patient."""
     organisation, account = await _staff(request)
     found = await _appointment(request, organisation)
     if found is None:

@@ -1,6 +1,7 @@
-"""The page of one booked visit, opened by its signed link: show, move, cancel, check in.
+"""Serves the page of one booked visit, opened by its signed link: show, move, cancel, check in.
 
-The rules of booked visits are defined in `web.appointments`; the visit that begins at check-in is an ordinary one.
+The rules of booked visits are defined in `web.appointments`; the visit that begins at check-in is an ordinary
+one.
 """
 
 import functools
@@ -39,7 +40,7 @@ Opened = Callable[[web.Request, Organisation, Appointment], Awaitable[web.Respon
 def opened(handler: Opened) -> Callable[[web.Request], Awaitable[web.Response]]:
     """Return a handler that finds the appointment of the link and passes it to `handler`.
 
-    Forged, erased and mistyped links get the same answer.
+    Forged, mistyped and erased links get the same answer, so that an answer reveals nothing.
     """
 
     @functools.wraps(handler)
@@ -62,7 +63,7 @@ async def show(request: web.Request, organisation: Organisation, appointment: Ap
 
 @opened
 async def choose(request: web.Request, organisation: Organisation, appointment: Appointment) -> web.Response:
-    """Answer GET …/{token}/move: the week, to choose another time."""
+    """Answer GET …/{token}/move with the week of bookable times, to choose another time."""
     if not may_change(appointment, request.app[DESK].now_ms()):
         raise web.HTTPSeeOther(_path(request, organisation, appointment))
     return await _week_page(request, organisation, appointment, None)
