@@ -66,7 +66,7 @@ class Desk:
         return await self.book.hold(organisation.id, slot, organisation.booking.capacity, hold, holder)
 
     async def made(self, organisation: Organisation, hold: str) -> Appointment | None:
-        """Return the appointment that the same form, sent before, has booked with the hold of this id; otherwise None."""
+        """Return the appointment that the same form, sent before, has booked with this hold; otherwise None."""
         return await self.book.get(organisation.id, _appointment_id(organisation.id, hold))
 
     async def make(

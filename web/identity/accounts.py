@@ -133,7 +133,7 @@ class Hasher:
         return str(await self._run(self._hasher.hash, _normal(password)))
 
     async def matches(self, kept: str | None, password: str) -> bool:
-        """Return whether the password matches the stored hash `kept`; None (no account) takes as long, and never matches.
+        """Return whether the password matches the hash `kept`; None (no account) takes as long, but never matches.
 
         Raises BusyError if too many passwords wait to be hashed.
         """
@@ -224,7 +224,7 @@ class Accounts:
         return None if kept is None else msgspec.json.decode(kept, type=Account)
 
     async def many(self, organisation: str, people: Sequence[str]) -> Sequence[Account | None]:
-        """Return the accounts with these ids, in the same order, by one request to the store; None for an unknown id."""
+        """Return the accounts with these ids, in their order, by one request to the store; None for an unknown id."""
         kept = cast(list[bytes | None], await self._redis.hmget(keys.ACCOUNTS(organisation), people))
         return [None if record is None else msgspec.json.decode(record, type=Account) for record in kept]
 
@@ -270,7 +270,7 @@ class Accounts:
         return await self._change(organisation, email, hash=await self._hasher.hash(password))
 
     async def set_second_factor(self, organisation: str, email: str, *, on: bool) -> Account:
-        """Set whether sign-in needs a second factor; older sessions end. Raises AccountError without such an account."""
+        """Set whether sign-in needs a second factor; older sessions end. Raises AccountError if there is no account."""
         return await self._change(organisation, email, second_factor=on)
 
     async def forget_password(self, organisation: str, email: str) -> Account:

@@ -1,4 +1,4 @@
-"""Error pages: they say what happened, what was saved and where to go, but show no internals.
+"""Answers errors with pages that say what happened, what was saved and where to go, but show no internals.
 
 There is one set of texts per kind of error, for all pages.
 """
@@ -95,9 +95,9 @@ WORDS: dict[int | type[web.HTTPException], Words] = {
 
 @web.middleware
 async def error_pages(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Call the handler; answer every error that it raises with an error page. This is a middleware.
+    """Call the handler, and answer every error that it raises with an error page.
 
-    Neither the request nor the text of an exception is logged.
+    This is a middleware. It logs neither the request nor the text of an exception.
     """
     try:
         return await handler(request)
@@ -109,7 +109,7 @@ async def error_pages(request: web.Request, handler: Handler) -> web.StreamRespo
         return _unavailable(request)
     except (UnavailableError, RedisError, ConnectionError, TimeoutError) as error:
         if isinstance(error, ConnectionResetError) or request.transport is None:
-            # The browser has closed the connection and reads no page.
+            # The browser has closed the connection, so no error page can be sent.
             raise
         log_unavailable(error)
         return _unavailable(request)
@@ -122,7 +122,7 @@ async def error_pages(request: web.Request, handler: Handler) -> web.StreamRespo
 
 @web.middleware
 async def needs_cookies(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer HTTP 403 with a link to open the page in a new tab, if it is framed and the browser keeps no cookies."""
+    """Answer HTTP 403 with a link to open the page in a new tab, if another site frames it and cookies are not kept."""
     if not frames.keeps_no_cookies(request):
         return await handler(request)
     organisation = await organisation_of(request)
@@ -134,7 +134,7 @@ async def needs_cookies(request: web.Request, handler: Handler) -> web.StreamRes
 
 
 async def is_own_form(request: web.Request) -> bool:
-    """Return whether a form's token proves that it comes from this site's page. Raises the errors of `read_posted`.
+    """Return whether a form's token proves that it comes from a page of this site. Raises the errors of `read_posted`.
 
     If the browser has no cookie with a token, the form is not read. If nobody is signed in, the form may have at most
     the size of a patient's largest form.
@@ -149,7 +149,7 @@ async def is_own_form(request: web.Request) -> bool:
 
 
 def not_found(request: web.Request, heading: str, text: str, links: list[tuple[str, str]]) -> web.Response:
-    """Return a 404 page with these texts."""
+    """Return a 404 page with these texts. `links`: pairs of path and words."""
     return error_page(request, 404, heading, text, links)
 
 
@@ -174,7 +174,7 @@ def _page(
     )
     response.headers.update(kept)
     if status in (408, 413, 415):
-        # The connection is closed, so that the rest of the body need not be awaited.
+        # The connection is closed, so that the server need not read the rest of the body.
         response.force_close()
     return response
 

@@ -1,4 +1,4 @@
-"""QR codes of links, as SVG. Pure except for making the answer."""
+"""Makes QR codes of links, as SVG."""
 
 import io
 from functools import lru_cache
@@ -8,12 +8,15 @@ import segno
 from aiohttp import web
 
 BORDER = 4
-"""The width of the empty border in modules (ISO/IEC 18004 requires four)."""
+"""The width of the empty border, counted in the small squares of the code (ISO/IEC 18004 requires four)."""
 
 
 @lru_cache(maxsize=256)
 def svg(text: str) -> bytes:
-    """Return the QR code of a text as an SVG document: dark on white in any colour scheme, without a fixed size."""
+    """Return the QR code of a text as an SVG document, without a fixed size.
+
+    It is dark on white in any colour scheme.
+    """
     out = io.BytesIO()
     code = segno.make(text, error="m", micro=False)
     code.save(
@@ -30,7 +33,7 @@ def svg(text: str) -> bytes:
 
 
 def inline(text: str) -> markupsafe.Markup:
-    """Return the QR code as an element of a page, in the same colours.
+    """Return the QR code of a text as an element of a page, dark on white.
 
     The code is not cached, because the text may be secret.
     """
@@ -42,7 +45,7 @@ def inline(text: str) -> markupsafe.Markup:
 
 
 def answer(request: web.Request, text: str, name: str) -> web.Response:
-    """Return the QR code as an image; with `?download`, as a file with this name."""
+    """Return a response with the QR code of a text as an image; with `?download`, as a file with this name."""
     response = web.Response(body=svg(text), content_type="image/svg+xml")
     if "download" in request.query:
         response.headers["Content-Disposition"] = f'attachment; filename="{name}.svg"'

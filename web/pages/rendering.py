@@ -27,12 +27,12 @@ CODINGS: Mapping[str, Callable[[bytes], bytes]] = {
     "br": lambda body: brotli.compress(body, quality=5),
     "gzip": lambda body: gzip.compress(body, 6, mtime=0),
 }
-"""The functions that compress a page, best first; each takes less than a millisecond."""
+"""Name of a coding -> the function that compresses a page, best first; each takes less than a millisecond."""
 
 
 @cache
 def environment() -> jinja2.Environment:
-    """Return the environment that fills templates. It compiles each template once in a process."""
+    """Return the jinja2 environment that fills templates. It compiles each template once in a process."""
     loader = jinja2.FileSystemLoader(TEMPLATES)
     made = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     made.filters["tojson"] = _tojson
@@ -41,7 +41,7 @@ def environment() -> jinja2.Environment:
 
 
 def setup(app: web.Application) -> None:
-    """Prepare the app, so that `page` can be called and /static/ is served."""
+    """Prepare the app, so that `page` can be called and files below /static/ are served."""
     app[aiohttp_jinja2.APP_KEY] = environment()
     app.router.add_get("/static/{path:.+}", static_file)
 
@@ -55,9 +55,9 @@ def page(
     status: int = 200,
     unmixed: bool = False,
 ) -> web.Response:
-    """Return the page made from the template and the context; `title` is the title of the browser's tab.
+    """Return the page made from the template and the values in `context`; `title`: the title of the browser's tab.
 
-    `unmixed`: True if no text in the context was written by another visitor. See `_may_be_compressed`.
+    `unmixed`: True if no text in the context was written by another visitor; then the page may be compressed.
     """
     prefix, org = request.app[SETTINGS].path_prefix, request.get(ORGANISATION)
     if prefix and org and "boot" in context:
@@ -86,12 +86,12 @@ def page(
 
 
 def _may_be_compressed(request: web.Request, unmixed: bool) -> bool:
-    """Return whether the page contains no secret, or no text that another person could choose.
+    """Return whether a page may be compressed: if it contains no secret, or no text that another person could choose.
 
     If it contained both, the length of the compressed page would show how similar they are, and so reveal the secret
-    bit by bit (BREACH). A page contains no secret if the browser sent no cookie of this server except those of the
-    language and the first one of a frame. A page repeats the query of its address, which another person can choose in
-    a link.
+    bit by bit (an attack that is called BREACH). A page contains no secret if the browser sent no cookie of this
+    server except those of the language and the first one of a frame. `unmixed`: True if the handler knows that no
+    text is of another person. A page repeats the query of its address, which another person can choose in a link.
     """
     ours = request.app[SESSIONS].cookie_name
     harmless = {f"{ours}-lang", f"{ours}-lang{frames.TWIN}", f"{ours}-kept{frames.TWIN}"}
@@ -100,10 +100,9 @@ def _may_be_compressed(request: web.Request, unmixed: bool) -> bool:
 
 
 def live(request: web.Request, organisation: Organisation, script: str) -> dict[str, Any]:
-    """Return the data that every live page needs at its start.
+    """Return the data that the scripts of every live page need: organisation, languages, and whether mails are sent.
 
-    They are about the organisation, the languages, and whether an SMTP server sends mails. `script`: the page's
-    script, whose texts are included in each language.
+    `script`: the page's script, whose texts are included in each language.
     """
     return {
         "organisation": {"id": organisation.id, "name": organisation.name, "logo": logo_path(organisation)},
@@ -136,8 +135,8 @@ def error_page(
 ) -> web.Response:
     """Return a page with a heading and a text about what happened.
 
-    `links`: pairs of path and words, for other pages; None for the usual ones. `new_tab`: True if they open a new
-    tab.
+    `links`: pairs of path and words, for other pages; None for the usual ones. `new_tab`: True if the links open a
+    new tab.
     """
     organisation: Organisation | None = request.get(ORGANISATION)
     if links is None:

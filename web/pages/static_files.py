@@ -1,8 +1,8 @@
-"""Serves `web/static`: each script and style sheet joined with its imports, compressed once.
+"""Serves the files of `web/static`: each script and style sheet joined with its imports, compressed once.
 
 A link contains a hash of its file: a browser keeps the file for a year, and after an update gets only changed files.
-A path without a hash leads to the source file, not joined. All links lead to source files while one of these was
-changed after the files in `web/joined` were made.
+A path without a hash leads to the source file, not joined. If a source file was changed after the files in
+`web/joined` were made, all links lead to source files.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ SOURCES = "sources.json"
 MODULES = "modules.json"
 """The file in `JOINED` that names the sources of each joined script."""
 SHOWS_TEXTS = "shared/text.js"
-"""The module through which a script shows texts."""
+"""The module through which a script shows texts; a script that imports it needs the texts of a language."""
 KEEP_FOR_GOOD = "public, max-age=31536000, immutable"
 TYPES: Mapping[str, str] = {
     ".css": "text/css",
@@ -45,15 +45,15 @@ TYPES: Mapping[str, str] = {
     ".webp": "image/webp",
     ".woff2": "font/woff2",
 }
-"""Content types by extension; other files are not served. The machine's own table is not used, because
-machines differ.
-"""
+"""Extension -> content type; files with other extensions are not served. The machine's own table of types is not
+used, because machines differ."""
 TEXTS = frozenset({".css", ".html", ".js", ".json", ".svg", ".txt", ".webmanifest"})
 CODINGS: Mapping[str, Callable[[bytes], bytes]] = {
     "br": lambda body: brotli.compress(body, quality=10),
     "gzip": lambda body: gzip.compress(body, mtime=0),
 }
-"""The functions that compress files, best first. Brotli's highest quality would take 2.5 times as long for 2 % less."""
+"""Name of a coding -> the function that compresses files, best first. Brotli's highest quality would take 2.5 times
+as long, for 2 % less."""
 HASHED = re.compile(r"([0-9a-f]{12})/(.+)", re.DOTALL)
 LOCALE = re.compile(r"locale/([A-Za-z-]+)(?:/(.+))?\.js")
 """The texts for scripts in a language: all of them, or those of one joined script, such as locale/es/patient/app.js."""
@@ -70,7 +70,7 @@ class File:
         self._bodies = {"": body}
 
     async def body(self, coding: str) -> bytes:
-        """Return the content in one of `codings`; "" means not compressed."""
+        """Return the content, compressed by the function of this name in CODINGS; "" for the uncompressed content."""
         if coding not in self._bodies:
             self._bodies[coding] = await asyncio.to_thread(CODINGS[coding], self._bodies[""])
         return self._bodies[coding]
@@ -88,7 +88,10 @@ def is_joined(suffix: str) -> bool:
 
 @cache
 def modules() -> Mapping[str, frozenset[str]]:
-    """Return the sources of each joined script: name -> names of the sources. Their list is read only once."""
+    """Return the sources of each joined script: name -> names of the sources.
+
+    The list is read from its file only once.
+    """
     found = json.loads((JOINED / MODULES).read_text("utf-8"))
     return {name: frozenset(sources) for name, sources in found.items()}
 
@@ -129,9 +132,10 @@ def best_coding(header: str, offered: Iterable[str]) -> str:
 
 
 async def static_file(request: web.Request) -> web.StreamResponse:
-    """Answer GET /static/{hash}/…, kept for a year if the hash is current; /static/… is the file as it is written.
+    """Answer GET /static/{hash}/… and GET /static/… with a file.
 
-    An older hash leads to the current file, so that a page that is open during an update finds its files.
+    If the hash is current, browsers keep the file for a year. An older hash leads to the current file, so that a page
+    that is open during an update finds its files. Without a hash, the source file is sent.
     """
     hashed = HASHED.fullmatch(request.match_info["path"])
     if hashed is None and not LOCALE.fullmatch(request.match_info["path"]):
@@ -166,7 +170,7 @@ def _locale(code: str, script: str | None) -> bytes:
 def _path(name: str) -> Path:
     """Return the path of a static file. Raises HTTPNotFound if there is no such file."""
     path = STATIC / name
-    # Each name has only one spelling, so that each file is joined and compressed once.
+    # A name with "..", a doubled slash or the like is refused, so that each file is joined and compressed only once.
     plain = "\0" not in name and path.resolve().as_posix() == f"{STATIC.resolve().as_posix()}/{name}"
     if not plain or path.suffix not in TYPES or not path.is_file():
         raise web.HTTPNotFound

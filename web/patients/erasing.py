@@ -1,6 +1,6 @@
 """Erases visits and booked visits, and everything else that names them: messages, notifications, jobs, events, mails.
 
-This module defines which keys of the store hold such data. The audit log keeps its entries, which contain ids, but
+This module defines which keys of the store hold such data. Entries of the audit log are kept; they contain ids, but
 nothing that a patient wrote.
 """
 
@@ -64,7 +64,10 @@ class Erasure:
         return erased
 
     async def _events(self, members: Collection[str]) -> None:
-        """Delete the events of these records, which hold copies of them, from the stream."""
+        """Delete from the stream the events of these records, which hold copies of the records.
+
+        `members`: the ids of the records.
+        """
         stream, start = keys.EVENTS(self._organisation), "-"
         while found := await self._redis.xrange(stream, min=start, count=EVENTS_AT_ONCE):
             gone = [name for name, fields in found if decode_entry(fields[b"e"]).member in members]
@@ -99,12 +102,13 @@ class Erasure:
             await self._redis.zrem(dead, member)
 
     async def _naming(self, key: str, place: str, names: Collection[bytes]) -> AsyncIterator[bytes]:
-        """Yield the members of the sorted set at `key` that contain one of the names, for the caller to remove.
+        """Yield the members of the sorted set at `key` that contain one of the names, so that they can be removed.
 
-        `place` is needed to decrypt them. A member that cannot be decrypted is left out.
+        `place`: what the encryption of the members is bound to. A member that cannot be decrypted is left out.
         """
         found = True
-        while found:  # once more: a rotation of keys may replace the bytes of a member meanwhile
+        # the set is read again, because a rotation of keys may have replaced the bytes of a member meanwhile
+        while found:
             found = False
             for member in await self._redis.zrange(key, 0, -1):
                 with contextlib.suppress(SealError):
@@ -115,7 +119,7 @@ class Erasure:
 
 
 def _names(visits: Iterable[Visit], booked: Iterable[Appointment]) -> set[bytes]:
-    """Return the ids and email addresses, in small letters, by which other data refer to these records."""
+    """Return the ids and email addresses, in small letters, by which other data name these records."""
     records: list[Visit | Appointment] = [*visits, *booked]
     names = {one.id for one in records} | {one.patient.email for one in records}
     return {name.lower().encode() for name in names if name}

@@ -1,4 +1,4 @@
-"""Writes records for a person who asks for them, in a new folder: JSON lines, and photos as files.
+"""Writes the records of a patient, or of all patients, into a new folder: JSON lines, and photos as files.
 
 This module defines which records belong to a visit. The files are not encrypted.
 """
@@ -30,7 +30,10 @@ class Written(NamedTuple):
 
 
 class Export:
-    """The folder of one export, which only its owner may open. Raises CommandError if it cannot be made."""
+    """Writes one export into a folder that only its owner may open.
+
+    Raises CommandError if the folder cannot be made.
+    """
 
     def __init__(self, folder: Path, store: Store, organisation: str) -> None:
         self._folder = folder
@@ -61,7 +64,7 @@ class Export:
         return Written(count, len(booked), self._photos)
 
     async def _of(self, visit: Visit) -> dict[str, Any]:
-        """Return a visit with its events, messages and calls, and write its photos."""
+        """Return a visit with its events, messages and calls as a map for JSON, and write its photos."""
         for photo in visit.photos:
             data = await Photos(self._store).get(self._organisation, visit.id, photo.id)
             if data is not None:

@@ -19,7 +19,7 @@ EVER_MS = 2**52
 
 
 class Wanted(NamedTuple):
-    """Describes the wanted records: those with these ids, and those of one patient.
+    """Describes which records are wanted: those with these ids, and those of one patient.
 
     `patient`: a name, an email address or a phone number; `born`: also the date of birth, "" for any.
     """
@@ -64,9 +64,9 @@ async def visits(store: Store, organisation: str, wanted: Wanted) -> AsyncIterat
 
 
 async def booked(book: Book, organisation: str, wanted: Wanted, ids: Collection[str]) -> list[Appointment]:
-    """Return the wanted booked visits, and those whose check-in opened one of the visits `ids`.
+    """Return the wanted booked visits, and those whose check-in opened one of the visits with these ids.
 
-    Raises `UnavailableError` if the store does not answer.
+    `wanted`: the records that are wanted. Raises `UnavailableError` if the store does not answer.
     """
     found = await book.between(organisation, 0, EVER_MS)
     return [one for one in found if one.visit in ids or wanted.fits(one.id, one.patient)]

@@ -1,4 +1,5 @@
-"""Synthetic patients and providers: people for scripts, a driver for many of them, and a report of their measurements.
+"""Plays synthetic patients and providers against a server, and reports what they measured.
 
-They use a server as browsers do: pages, forms and the WebSocket.
+It contains people for scripts, a driver for many of them, and the report. They use a server as browsers do: by pages,
+forms and the WebSocket.
 """

@@ -1,4 +1,4 @@
-"""All errors of the load tester. The text of each is one sentence for the person at the terminal."""
+"""Defines all errors of the load tester. The text of each is one sentence for the person at the terminal."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class UnknownMessageError(PeersError):
 
 
 class RunError(PeersError):
-    """A share of a run could not be driven."""
+    """A share of a run could not be played to its end."""
 
 
 class ObservationsError(PeersError, ValueError):
@@ -51,7 +51,10 @@ class EntryError(PeersError):
 
 
 class RefusedError(PeersError):
-    """The server refused a request. `code` is one of PROTOCOL.md (#errors), or one defined where it is raised."""
+    """The server refused a request.
+
+    `code`: an error code of PROTOCOL.md#errors, or one that the raising code defines.
+    """
 
     def __init__(self, code: str, text: str = "", details: Any = None) -> None:
         super().__init__(f"{code}: {text}" if text else code)
@@ -60,7 +63,7 @@ class RefusedError(PeersError):
 
 
 class VisitEndedError(PeersError):
-    """The visit ended while something else was expected; `outcome` is one of PROTOCOL.md (#visit)."""
+    """The visit ended while something else was expected. `outcome`: how it ended, as in PROTOCOL.md#visit."""
 
     def __init__(self, outcome: str) -> None:
         super().__init__(f"the visit has ended: {outcome}")
@@ -79,7 +82,7 @@ class ViolationError(PeersError):
 
 
 class UntestableError(PeersError):
-    """A check cannot be made with this server; the text gives the reason and what would help."""
+    """A check is not possible with this server; the text gives the reason, and what would make it possible."""
 
 
 class MissingPersonError(UntestableError):

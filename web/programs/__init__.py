@@ -1,1 +1,1 @@
-"""API keys and webhooks for other programs. It contains no page."""
+"""Defines API keys and webhooks for other programs. It contains no page."""

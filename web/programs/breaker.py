@@ -1,7 +1,7 @@
-"""Breakers: after several failures in a row, nothing is sent to a receiver for a while; then it is tried once.
+"""Pauses deliveries to a receiver that has failed several times in a row; after the pause, it is tried once.
 
-A receiver is a server of another company, which the caller names. Failures and pauses are kept in the store, by the
-store's clock, for all workers together.
+This is called a breaker. A receiver is a server of another company, which the caller names. Failures and pauses are
+kept in the store, by the store's clock, for all workers together.
 """
 
 from pathlib import Path
@@ -16,7 +16,7 @@ from signalling.store.unavailable import answering
 OPENS_AFTER = 5
 FIRST_PAUSE_MS, LONGEST_PAUSE_MS = 30_000, 900_000
 TRIAL_MS = 15_000
-"""After a pause, one attempt is made. For this time in ms, all others wait for its result."""
+"""The time in ms after a pause in which one attempt is made while all others wait for its result."""
 
 log = structlog.get_logger("web.breakers")
 
@@ -24,14 +24,20 @@ _SCRIPT = (Path(__file__).parent / "breaker.lua").read_text()
 
 
 class Paused(NamedTuple):
-    """The pause of a receiver: nothing is sent to it until `until_ms`, after this number of failures in a row."""
+    """A receiver that has a pause: nothing is sent to it until `until_ms`.
+
+    It also has the number of failures in a row.
+    """
 
     failures: int
     until_ms: int
 
 
 class Breakers:
-    """The breakers of all receivers. All methods raise `UnavailableError` if the store does not answer."""
+    """Counts failures and pauses of all receivers.
+
+    All methods raise `UnavailableError` if the store does not answer.
+    """
 
     def __init__(self, redis: Redis) -> None:
         self._redis: Any = redis

@@ -99,7 +99,7 @@ async def cancel(request: web.Request, organisation: Organisation, appointment: 
 async def check_in(
     request: web.Request, organisation: Organisation, appointment: Appointment
 ) -> web.Response:
-    """Answer POST …/{token}/check-in: open the visit; this browser follows it from now on."""
+    """Answer POST …/{token}/check-in: open the visit for the waiting room; this browser shows it from now on."""
     try:
         visit = await request.app[DESK].check_in(organisation, appointment.id)
     except TooLateError:
@@ -113,7 +113,7 @@ async def check_in(
 async def download(
     request: web.Request, organisation: Organisation, appointment: Appointment
 ) -> web.Response:
-    """Answer GET …/{token}/visit.ics: the calendar entry."""
+    """Answer GET …/{token}/visit.ics with the calendar entry of the booked visit."""
     link = request.app[SETTINGS].origin + _path(request, organisation, appointment)
     body = ics.entry(
         appointment,
@@ -142,7 +142,7 @@ def _path(request: web.Request, organisation: Organisation, appointment: Appoint
 
 
 async def _refused(request: web.Request, organisation: Organisation) -> web.Response:
-    """Return the current page, with the message that the action came too late."""
+    """Return the current page, with the message that it is too late for the action."""
     now = await _found(request, organisation)
     assert now is not None, "records last longer than their time"
     return await _visit_page(request, organisation, now, error=gettext(TOO_LATE), status=409)
@@ -191,7 +191,7 @@ async def _week_page(
 ) -> web.Response:
     path = _path(request, organisation, appointment)
     shown = await calendar_week(request, organisation.within(appointment.area), but=appointment.id)
-    # Booking was turned off meanwhile, but a booked visit stays and can be cancelled.
+    # Booking was switched off meanwhile. A booked visit stays, and can still be cancelled.
     if not shown:
         return await _refused(request, organisation)
     context = {

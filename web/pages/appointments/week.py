@@ -1,4 +1,4 @@
-"""The week of bookable times, for all pages that show it."""
+"""Makes the week of bookable times for all pages that show it."""
 
 from datetime import timedelta
 from typing import Any
@@ -16,7 +16,7 @@ from web.organisations.settings import Organisation
 
 
 async def booked_here(request: web.Request, organisation: Organisation) -> dict[str, str] | None:
-    """Return the time and the page's path of the last visit that this browser booked; None if it has none to come.
+    """Return the time and the page's path of the last visit that this browser booked; None if no booked visit is ahead.
 
     Raises `UnavailableError` if the store does not answer.
     """
@@ -33,9 +33,10 @@ async def booked_here(request: web.Request, organisation: Organisation) -> dict[
 
 
 async def calendar_week(request: web.Request, organisation: Organisation, *, but: str = "") -> dict[str, Any]:
-    """Return the context of calendar/week.html for the week of `?day=`; {} if nothing can be booked.
+    """Return the values for the template calendar/week.html, for the week of `?day=`; {} if nothing can be booked.
 
-    The time of the appointment `but` counts as free. Raises `UnavailableError` if the store does not answer.
+    `but`: the id of an appointment whose time counts as free, "" for none. Raises `UnavailableError` if the store
+    does not answer.
     """
     if not organisation.booking.enabled:
         return {}

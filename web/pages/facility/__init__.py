@@ -1,1 +1,1 @@
-"""The page of a facility whose staff add patients to the queue."""
+"""Serves the page of a facility (such as a ward or a school) whose staff add patients to the queue."""

@@ -1,4 +1,4 @@
-"""A facility's kiosk: its staff add patients to the queue, see their state, and take a call on this device.
+"""Serves a facility's kiosk: its staff add patients to the queue, see their state, and take a call on this device.
 
 A person who has the link needs no other sign-in. A browser shows only patients that it added itself, and only their
 initials, because others may see the screen; typed texts are cleared after a while (kiosk.js).
@@ -37,10 +37,9 @@ SHOWN_MS = 3_600_000
 KEPT_MS = 24 * 3_600_000
 MOST = 100
 IDLE_S, WARNED_S = 90, 20
-"""Two times in s: an unused screen warns after the first one, and is cleared when the second one has passed too.
+"""Two times in s. A screen that nobody touches shows a warning after the first time, and is cleared after the second.
 
-WCAG 2.2.1 requires at least 20 s in which a person can prevent this.
-"""
+The second time begins at the warning. WCAG 2.2.1 requires at least 20 s in which a person can prevent this."""
 BECAME = {
     Outcome.COMPLETED: N_("The visit is over."),
     Outcome.BY_PHONE: N_("The visit is over."),
@@ -52,7 +51,7 @@ BECAME = {
 
 
 async def kiosk(request: web.Request) -> web.Response:
-    """Answer GET /{organisation}/facility/{token}: the form, and the list of patients added by this browser."""
+    """Answer GET /{organisation}/facility/{token} with the form, and the list of patients added by this browser."""
     organisation, facility = await _facility(request)
     if facility is None:
         return _revoked(request)
@@ -73,7 +72,7 @@ async def place(request: web.Request) -> web.Response:
     form, errors, found = patient_form.check(posted, organisation, today_anywhere())
     area = _area(organisation, facility, posted.get("area", ""))
     shut = (await availability(request.app[SERVICE], organisation.within(area), area)).why is not None
-    # The page shows the reason, and keeps the typed texts.
+    # The patient cannot be added now. The page says why, and keeps the typed texts.
     if found is None or shut:
         return await _page(request, organisation, facility, form, errors, area)
     visit_id = id_of_form(organisation.id, posted.get("once", ""), facility.id)
@@ -83,7 +82,7 @@ async def place(request: web.Request) -> web.Response:
 
 
 async def rows(request: web.Request) -> web.Response:
-    """Answer GET …/facility/{token}/list: only the list, which the page loads again and again."""
+    """Answer GET …/facility/{token}/list with the list only, which the page loads every few seconds."""
     organisation, facility = await _facility(request)
     if facility is None:
         return _revoked(request)
@@ -106,7 +105,7 @@ async def act(request: web.Request) -> web.Response:
         raise web.HTTPSeeOther(f"/{organisation.id}/visit")
     if do == "withdraw":
         await request.app[SERVICE].command(_actor(organisation, facility), visit_id, c.Withdraw())
-        # If the act is refused, the list shows the visit's current state.
+        # If the action is refused, the list shows the visit's current state.
         raise web.HTTPSeeOther(_path(request, organisation))
     raise web.HTTPBadRequest
 
@@ -123,7 +122,7 @@ async def _facility(request: web.Request) -> tuple[Organisation, Facility | None
 
 
 def _area(organisation: Organisation, facility: Facility, chosen: str = "") -> str:
-    """Return the waiting area of a patient: the facility's own, otherwise the chosen one; "" for none."""
+    """Return the id of the waiting area for a patient: the facility's own, otherwise the chosen one; "" for none."""
     return next((area for area in (facility.area, chosen) if area in organisation.area_names), "")
 
 
@@ -156,7 +155,7 @@ async def _placed(request: web.Request, organisation: Organisation, facility: Fa
 
 
 async def _keep(request: web.Request, organisation: Organisation, facility: Facility, visit_id: str) -> None:
-    """Keep the visit's id in the session under a key of its own, so that two tabs do not overwrite each other's ids."""
+    """Store the visit's id in the session under its own key, so that two tabs do not overwrite each other's ids."""
     session, prefix = await sessions.get(request), _prefix(organisation, facility)
     now_ms = request.app[SERVICE].clock_ms()
     placed = await _placed(request, organisation, facility)

@@ -1,1 +1,1 @@
-"""The pages of patients and guests."""
+"""Serves the pages of patients and guests."""

@@ -1,4 +1,4 @@
-"""The patient's choice to get a message when it is their turn and no page of theirs is open."""
+"""Stores the patient's choice to get a message when it is their turn and no page of theirs is open."""
 
 from aiohttp import web
 
@@ -14,7 +14,7 @@ from web.requests.fields import read_form
 
 
 async def agree(request: web.Request) -> web.Response:
-    """Answer POST …/visits/{visit}/contact with 204.
+    """Answer POST …/visits/{visit}/contact: store the choice; the answer is 204.
 
     The form has `text` or `push`, each with "yes" or "no"; with `push` also the browser's subscription. Raises HTTP
     404 if this browser has no open visit with this id, and HTTP 422 if the browser cannot be notified.
@@ -39,9 +39,9 @@ async def agree(request: web.Request) -> web.Response:
 async def _has_devices(
     request: web.Request, organisation: str, visit: str, posted: dict[str, str], *, adds: bool
 ) -> bool:
-    """Add this browser to the visit's devices if `adds` is true, otherwise remove it.
+    """Add this browser to the visit's devices for notifications if `adds` is true, otherwise remove it.
 
-    Return whether the visit has a device afterwards.
+    `posted`: the fields of the form. Returns whether the visit has a device afterwards.
     """
     service, devices = request.app[PUSH], request.app[PUSH].visits
     device = service.device(posted, "", request.app[SERVICE].clock_ms())

@@ -1,6 +1,6 @@
-"""The pages of a patient's one-time link.
+"""Serves the pages of a patient's one-time link, which gives a browser access to a visit.
 
-GET shows a page with one button, so that a preview of the link in a mail program does not use it up; POST redeems it.
+GET shows a page with one button, so that a preview of the link in a mail program does not use it up; POST uses it.
 Used, expired and forged links get the same answer.
 """
 
@@ -18,7 +18,7 @@ from web.pages.rendering import page
 
 
 async def enter_page(request: web.Request) -> web.Response:
-    """Answer GET /{organisation}/enter/{token}: the page with the button that redeems the link."""
+    """Answer GET /{organisation}/enter/{token} with the page whose button uses the link."""
     organisation = await organisation_of(request)
     token, links = request.match_info["token"], request.app[PATIENT_LINKS]
     visit_id = await opened(request, organisation.id, TokenKind.PATIENT, token, links.peek, links.was_used)
@@ -28,7 +28,7 @@ async def enter_page(request: web.Request) -> web.Response:
 
 
 async def enter(request: web.Request) -> web.Response:
-    """Answer POST /{organisation}/enter/{token}: redeem the link; this browser follows the visit from now on."""
+    """Answer POST /{organisation}/enter/{token}: use the link up; this browser may show the visit from now on."""
     organisation = await organisation_of(request)
     token, links = request.match_info["token"], request.app[PATIENT_LINKS]
     visit_id = await opened(request, organisation.id, TokenKind.PATIENT, token, links.redeem, links.was_used)

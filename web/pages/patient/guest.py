@@ -1,7 +1,7 @@
-"""The pages of a guest: the one-time link, and the visit to which it gives access.
+"""Serves the pages of a guest: the one-time link, and the visit to which it gives access.
 
-After the link is redeemed, this browser takes part in a visit; signalling defines the guest's rights. When the link
-is redeemed, the token disappears from the address bar. All invalid links get the same answer.
+After the link is used, this browser takes part in a visit; signalling defines the guest's rights. When the link is
+used, the token disappears from the address bar. All invalid links get the same answer.
 """
 
 import structlog
@@ -26,7 +26,7 @@ log = structlog.get_logger("web.guest")
 
 
 async def join_page(request: web.Request) -> web.Response:
-    """Answer GET /{organisation}/join/{token}: the invitation with a button.
+    """Answer GET /{organisation}/join/{token} with the invitation and a button.
 
     The link is not used up when the page is opened.
     """
@@ -48,7 +48,7 @@ async def join_page(request: web.Request) -> web.Response:
 
 
 async def join(request: web.Request) -> web.Response:
-    """Answer POST /{organisation}/join/{token}: use the link up; this browser is the guest from now on."""
+    """Answer POST /{organisation}/join/{token}: use the link up; this browser is the guest's from now on."""
     organisation = await organisation_of(request)
     token, invites = request.match_info["token"], request.app[INVITES]
     invite = await opened(request, organisation.id, TokenKind.GUEST, token, invites.redeem, invites.was_used)
@@ -61,7 +61,7 @@ async def join(request: web.Request) -> web.Response:
 
 
 async def guest_page(request: web.Request) -> web.Response:
-    """Answer GET /{organisation}/guest: the guest's single page, from the device check to the end."""
+    """Answer GET /{organisation}/guest with the guest's single page, from the device check to the end."""
     organisation = await organisation_of(request)
     found = guest_of(await sessions.get(request), organisation.id)
     visit = None if found is None else await request.app[SERVICE].visit_now(organisation.id, found[0])

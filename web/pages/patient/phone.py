@@ -22,7 +22,7 @@ from web.requests.fields import read_form
 from web.requests.security import RETRY_S, Rule, origin_of
 
 RATE = Rule("phone", limit=6, window_ms=10 * 60_000, first_delay_ms=0)
-"""The number of links that may be made for one visit in a period."""
+"""The number of links that may be made for one visit within ten minutes."""
 MANY = N_("Many links have been made for this visit. Please wait {minutes} min.")
 OVER = N_("This visit is over.")
 NO_MAIL = N_("No email can be sent from here. Please use the QR code.")
@@ -32,7 +32,7 @@ BUSY = N_("Many people ask for this just now. Please try again in a moment.")
 async def make_link(request: web.Request) -> web.Response:
     """Answer POST …/phone: make a new link.
 
-    With `how=mail` the link is sent by mail (204); otherwise the answer is its QR code (JSON).
+    With `how=mail` the link is sent by mail and the answer is 204; otherwise the answer is JSON with its QR code.
     """
     organisation = await organisation_of(request)
     visit_id, session = request.match_info["visit"], await sessions.get(request)

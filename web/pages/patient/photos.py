@@ -1,4 +1,4 @@
-"""Photos of a visit: the patient adds them; everyone who may see Case Information sees them.
+"""Stores and serves the photos of a visit: the patient adds them; everyone who may see Case Information sees them.
 
 A photo is checked, then stored, then added to the visit's record. Which commands are allowed is defined in
 `signalling/visit/rules.py`, who may see Case Information in `signalling/topics/rights.py`.
@@ -29,7 +29,7 @@ from web.server.store_rewriting import erasing
 MOST_TEXT = 200
 FORM_BYTES = MOST_BYTES + 16 * 1024
 RATE = Rule("photo", limit=30, window_ms=10 * 60_000, first_delay_ms=0)
-"""The number of photos that may be sent for one visit in a period. Photos that are refused or removed count too."""
+"""The number of photos that may be sent for one visit within ten minutes. Refused and removed photos count too."""
 HEADERS = {"Content-Disposition": 'inline; filename="photo.jpg"'}
 TOO_LARGE = N_("The picture is larger than {most} MB. Please choose a smaller one.")
 FULL = N_("No more photos can be kept in this visit. Remove one first.")
@@ -55,7 +55,10 @@ def _refused(refusal: Refusal) -> web.Response:
 
 
 async def _actors(request: web.Request, *roles: str) -> list[Actor]:
-    """Return the actors with these roles that this browser has at the path's organisation; there may be several."""
+    """Return the actors (authors of commands) with these roles that this browser has at the path's organisation.
+
+    There may be several, because a browser can belong to a patient and to a member of staff.
+    """
     organisation, session = await organisation_of(request), await sessions.get(request)
     wanted = request.match_info["visit"]
     found = [await ACTORS[role](request.app, session, organisation.id, wanted) for role in roles]
@@ -63,7 +66,7 @@ async def _actors(request: web.Request, *roles: str) -> list[Actor]:
 
 
 async def photo(request: web.Request) -> web.Response:
-    """Answer GET …/photos/{photo}: the JPEG file."""
+    """Answer GET …/photos/{photo} with the JPEG file."""
     actors = await _actors(request, "staff", "patient")
     service, at = request.app[SERVICE], request.match_info
     visit = await service.visit_now(at["organisation"], at["visit"]) if actors else None
@@ -103,7 +106,7 @@ async def add_photo(request: web.Request) -> web.Response:
 
 
 async def _taken(request: web.Request, actor: Actor) -> web.Response:
-    """Read, check and store a photo; return the response.
+    """Read, check and store the photo of a form; return the response.
 
     If the photo is refused, the response is returned and not raised, because a refused photo counts as an attempt
     too.
@@ -119,7 +122,8 @@ async def _taken(request: web.Request, actor: Actor) -> web.Response:
         return _problem(HTTPStatus.UNPROCESSABLE_ENTITY, gettext(str(error)))
     service, visit, name = request.app[SERVICE], request.match_info["visit"], new_id("p")
     text = clean(posted.fields.get("text"), MOST_TEXT)
-    # The photo is stored first, so that the record never lists a photo that is not in the store yet.
+    # The photo is stored before the record is changed, so that the record never lists a photo that is not in the
+    # store.
     await service.photos.keep(actor.organisation, visit, name, picture.data)
     outcome = await service.command(actor, visit, c.AddPhoto(name, picture.width, picture.height, text))
     if isinstance(outcome, Refusal):
@@ -130,7 +134,7 @@ async def _taken(request: web.Request, actor: Actor) -> web.Response:
 
 def _unread(status: HTTPStatus, words: str) -> web.Response:
     response = _problem(status, words)
-    # The connection is closed, so that the rest of the body need not be awaited.
+    # The connection is closed, so that the server need not read the rest of the body.
     response.force_close()
     return response
 

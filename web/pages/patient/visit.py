@@ -1,7 +1,7 @@
-"""The pages for people without an account: the public-facing calendar, patient information, the visit.
+"""Serves the pages for people without an account: the public-facing calendar, patient information, the visit.
 
 The rules of a visit are defined in signalling, those of the form's fields in `web/intake/information_form.py`. The
-POST of the patient information enters the setup guide and starts the wait.
+POST of the patient information opens the visit: the setup guide and the wait begin.
 """
 
 import secrets
@@ -61,7 +61,7 @@ NOBODY = N_(
 
 
 async def start(request: web.Request) -> web.Response:
-    """Answer GET /: redirect to the organisation if there is only one; the names of several are not shown."""
+    """Answer GET /: redirect to the only organisation; the names of several organisations are not shown."""
     names = await request.app[ORGANISATIONS].list()
     if len(names) == 1:
         raise web.HTTPSeeOther(f"/{names[0]}")
@@ -74,12 +74,12 @@ async def start(request: web.Request) -> web.Response:
 
 
 async def calendar(request: web.Request) -> web.Response:
-    """Answer GET /{organisation}: the public-facing calendar."""
+    """Answer GET /{organisation} with the public-facing calendar."""
     return await _calendar(request, await organisation_of(request), "")
 
 
 async def area_calendar(request: web.Request) -> web.Response:
-    """Answer GET /{organisation}/{area}: the calendar of a waiting area."""
+    """Answer GET /{organisation}/{area} with the calendar of a waiting area."""
     organisation, area = await organisation_of(request), request.match_info["area"]
     if area not in organisation.area_names:
         return await no_such_page(request)
@@ -112,9 +112,9 @@ async def _calendar(request: web.Request, organisation: Organisation, area: str)
 
 
 async def shut_words(service: Service, organisation: Organisation, area: str = "") -> str:
-    """Return why a filled-in form cannot be sent now, and when it can; "" if it can be sent.
+    """Return a sentence why a filled-in form cannot be sent now, and when it can; "" if it can be sent.
 
-    Raises `UnavailableError` if the store does not answer.
+    `area`: the id of a waiting area, "" for none. Raises `UnavailableError` if the store does not answer.
     """
     found = await availability(service, organisation, area)
     if found.why is None:
@@ -140,12 +140,12 @@ def _information_path(organisation: Organisation, area: str) -> str:
 
 
 def home(organisation: Organisation, area: str) -> str:
-    """Return the path of the calendar of a waiting area; for "", that of the organisation."""
+    """Return the path of the calendar of a waiting area; for "", the path of the organisation's calendar."""
     return f"/{organisation.id}" + (f"/{area}" if area else "")
 
 
 def hold_path(organisation: Organisation, area: str) -> str:
-    """Return the path to which a calendar sends a chosen time."""
+    """Return the path to which the calendar of an area sends a chosen time. `area`: the area's id, "" for none."""
     return f"/{organisation.id}/appointments/hold" + (f"?area={area}" if area else "")
 
 
@@ -184,15 +184,15 @@ async def meet_now(service: Service, organisation: Organisation, area: str = "")
 
 
 async def information(request: web.Request) -> web.Response:
-    """Answer GET /{organisation}/information: the form; redirect to this browser's visit if one is open.
+    """Answer GET /{organisation}/information with the form; redirect to this browser's visit if one is open.
 
-    `?another`: the form for another person, who has a visit of their own.
+    With `?another`, return the form for another person, who then has a visit of their own.
     """
     organisation, area = await _within(request)
     if "another" not in request.query and await open_visits(request, organisation):
         raise web.HTTPSeeOther(f"/{organisation.id}/visit")
     if (await availability(request.app[SERVICE], organisation, area)).why is not None:
-        # The calendar shows the reason.
+        # The redirect leads to the calendar, which says why no visit can be opened.
         raise web.HTTPSeeOther(home(organisation, area))
     form = patient_form.empty(organisation, current())
     return _with_form_cookie(
@@ -201,7 +201,7 @@ async def information(request: web.Request) -> web.Response:
 
 
 async def open_a_visit(request: web.Request) -> web.Response:
-    """Answer POST /{organisation}/information: open the visit; the setup guide and the queue begin.
+    """Answer POST /{organisation}/information: open the visit; the setup guide and the wait begin.
 
     If the form is sent twice (a double click, a reload), it opens only one visit: the form's cookie determines the
     visit's id. If this browser has an open visit of another person, the page asks first.
@@ -239,7 +239,10 @@ async def open_a_visit(request: web.Request) -> web.Response:
 async def _opened(
     request: web.Request, organisation: Organisation, found: PatientInformation, area: str
 ) -> str:
-    """Return the id of the visit that this form opens. A form whose visit has ended opens another visit."""
+    """Return the id of the visit that this form opens; a new one if the form's earlier visit has ended.
+
+    `found`: the patient's data; `area`: the id of the waiting area, "" for none.
+    """
     visit_id = id_of_form(organisation.id, frames.cookie_of(request, _form_cookie(request)))
     for one in (visit_id, new_id("v")):
         limit = request.app[OPENINGS].one(request, organisation.id)
@@ -251,9 +254,9 @@ async def _opened(
 
 
 async def visit_page(request: web.Request) -> web.Response:
-    """Answer GET /{organisation}/visit: the patient's single page, from the setup guide to the end.
+    """Answer GET /{organisation}/visit with the patient's single page, from the setup guide to the end.
 
-    `?visit=`: the visit's id, if this browser follows several; by default the last one.
+    `?visit=`: the visit's id, if this browser has several; by default the last one.
     """
     organisation = await organisation_of(request)
     session = await sessions.get(request)
@@ -300,7 +303,7 @@ async def no_such_page(request: web.Request) -> web.Response:
 
 
 async def open_visits(request: web.Request, organisation: Organisation) -> list[Visit]:
-    """Return this browser's visits that have not ended, the last one first."""
+    """Return the visits of this browser at the organisation that have not ended, the last one first."""
     held = visits_of(await sessions.get(request), organisation.id)
     found = [await request.app[SERVICE].visit(organisation.id, visit_id) for visit_id in held]
     return [visit for visit in found if visit is not None and visit.is_open]
@@ -319,7 +322,10 @@ def _path(organisation: Organisation, visit: Visit) -> str:
 def form_context(
     organisation: Organisation, form: dict[str, str], errors: dict[str, str], area: str = ""
 ) -> dict[str, Any]:
-    """Return the context of the patient information form, which opens a visit in this area."""
+    """Return the values for the template of the patient information form, which opens a visit in this waiting area.
+
+    `form`: the values of the fields; `errors`: field -> sentence; `area`: the area's id, "" for none.
+    """
     return {
         "form": form,
         "errors": errors,
@@ -348,7 +354,7 @@ def _form_page(
 def _asked(
     request: web.Request, organisation: Organisation, form: dict[str, str], visits: list[tuple[str, str]]
 ) -> web.Response:
-    """Return the page with the sent form, and the question whether it is for another person than `visits`."""
+    """Return the page with the sent form, and the question whether it is for another person than that of `visits`."""
     context = {**form_context(organisation, form, {}, asked_area(request, organisation)), "visits": visits}
     title = gettext("A second visit? Your information")
     return page(request, "information.html", context, title=title, status=409)
@@ -357,7 +363,7 @@ def _asked(
 def _later(
     request: web.Request, organisation: Organisation, form: dict[str, str], later: str, *, status: int
 ) -> web.Response:
-    """Return the page with the sent form and the sentence `later`, which says when the form can be sent again."""
+    """Return the page with the sent form, and the sentence `later`: when the form can be sent again."""
     book = status == 409 and organisation.booking.enabled
     context = {
         **form_context(organisation, form, {}, asked_area(request, organisation)),
@@ -373,7 +379,7 @@ def _form_cookie(request: web.Request) -> str:
 
 
 def _with_form_cookie(request: web.Request, response: web.Response) -> web.Response:
-    """Return the response. If the browser does not have the form's cookie, the response sets it."""
+    """Return the response; if the browser does not have the cookie of the form, the response sets the cookie."""
     if not frames.cookie_of(request, _form_cookie(request)):
         _set_form_cookie(request, response, secrets.token_urlsafe(24))
     return response

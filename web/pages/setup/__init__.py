@@ -1,1 +1,4 @@
-"""The set-up by an administrator, in the browser. Each module is one section; `frame` holds the common parts."""
+"""Serves the set-up, in which an administrator changes the settings.
+
+Each module is one section; `frame` has common parts.
+"""

@@ -1,7 +1,7 @@
-"""The form "After the visit": the tags that staff may set, and the survey for the patient.
+"""Defines the form "After the visit": the tags that staff may set, and the survey for the patient.
 
-Pure. Until an administrator saves the survey, its fields contain proposed words in the administrator's language.
-Answers keep the number of a choice, so new words apply to earlier answers too.
+Until an administrator saves the survey, its fields contain proposed words in the administrator's language. Answers
+keep the number of a choice, so new words apply to earlier answers too.
 """
 
 from msgspec.structs import replace
@@ -89,8 +89,8 @@ class After:
 
 
 def _lines(text: str, longest: int) -> list[str]:
-    """Return the lines that are not empty.
+    """Return the lines of a text that are not empty.
 
-    Each is cut to `longest` + 1 characters, so that a line that is too long can still be noticed.
+    Each is cut to `longest` + 1 characters; the one more shows that a line is too long.
     """
     return [line for found in text[:20_000].splitlines() if (line := plain(found, longest))]

@@ -1,4 +1,4 @@
-"""The set-up's page of waiting areas (services): address, name, and if needed an area's own hours and setup guide.
+"""Serves the set-up's page of waiting areas (services): address, name, and if needed an area's own hours and guide.
 
 The guide of an area is edited on the page of the setup guide (`guide.py`).
 """

@@ -1,4 +1,4 @@
-"""The set-up's page of the audit log: all actions, newest first, filtered by person and by visit.
+"""Serves the set-up's page of the audit log: all actions, newest first, filtered by person and by visit.
 
 One request reads a limited number of entries. `greenroom audit verify`, which reads all entries, checks whether the
 log is complete. Patients are not named here: an entry has the visit's id, which links to the visit.
@@ -39,7 +39,7 @@ class Found(NamedTuple):
 
 
 async def audit(request: web.Request) -> web.Response:
-    """Answer GET …/setup/audit: entries filtered by ?who= and ?visit= (ids), below the number ?before=."""
+    """Answer GET …/setup/audit with entries filtered by ?who= and ?visit= (ids), below the number ?before=."""
     organisation, _ = await admin(request)
     who, visit = (request.query.get(name, "").strip()[:200] for name in ("who", "visit"))
     before = request.query.get("before", "")
@@ -78,7 +78,7 @@ async def _search(
         kept = await audit_log.read(organisation.id, start, end - start)
         for entry in map(audit_entries.entry_of, reversed(kept)):
             if entry is None:
-                # The entry cannot be read; `greenroom audit verify` reports it.
+                # The entry cannot be read, so it is left out; `greenroom audit verify` reports it.
                 continue
             if (not who or entry.act.who == who) and (not visit or _concerns(entry.act, visit)):
                 entries.append(entry)
@@ -95,9 +95,9 @@ def _concerns(act: Act, visit: str) -> bool:
 
 
 async def _names(request: web.Request, organisation: Organisation) -> dict[str, str]:
-    """Return the name of each possible actor: id -> name.
+    """Return the names of all possible actors: id -> name.
 
-    The id of a failed sign-in is a pseudonym of an email address.
+    The actor of a failed sign-in is a pseudonym of an email address, which has no name here.
     """
     people = await request.app[ACCOUNTS].list(organisation.id)
     keys = await request.app[API_KEYS].list(organisation.id)

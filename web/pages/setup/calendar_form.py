@@ -1,7 +1,7 @@
-"""The form of the public-facing calendar: names, texts, hours with breaks, closed days, bookable times, colours.
+"""Defines the form of the public-facing calendar: names, texts, hours, closed days, bookable times, colours.
 
-Pure. It has the error sentence of each field, and describes this part of the settings in words. If a day's hours end
-at midnight, the settings have "24:00", and the form has 00:00, as clocks and browsers write it.
+It has the error sentence of each field, and describes this part of the settings in words. If a day's hours end at
+midnight, the settings have "24:00", and the form has 00:00, as clocks and browsers write it.
 """
 
 import itertools
@@ -40,7 +40,7 @@ MIDNIGHT = "24:00"
 
 
 class Text(NamedTuple):
-    """A text of the settings, and the error sentence that is shown if it must not be empty."""
+    """A text of the settings, with the error sentence to show if it is empty but must not be."""
 
     label: str
     required: str = ""
@@ -54,7 +54,7 @@ TEXTS: Mapping[str, Text] = {
 
 
 class Number(NamedTuple):
-    """A number of the booking settings."""
+    """A number of the booking settings, with the unit of its field in the form."""
 
     label: str
     unit: str
@@ -77,7 +77,7 @@ CHOICES: Mapping[str, str] = {
 
 
 class Calendar:
-    """The section "Calendar"."""
+    """The section "Calendar" of the set-up."""
 
     name = "calendar"
     template = "setup/calendar.html"
@@ -178,12 +178,12 @@ class Calendar:
 
 
 def zones() -> list[str]:
-    """Return the time zones to choose from, those with a city first."""
+    """Return the names of the time zones to choose from, those with a city first."""
     return sorted(available_timezones(), key=lambda name: ("/" not in name or name.startswith("Etc/"), name))
 
 
 def clock_hours(hours: Sequence[Day]) -> list[list[Span]]:
-    """Return the opening hours of a week in the form of the page's fields."""
+    """Return the opening hours of a week in the form that the page's fields have: 00:00 for midnight."""
     return [[(opens, _as_clock(closes)) for opens, closes in spans] for spans in hours]
 
 
@@ -193,7 +193,7 @@ def hours_words(hours: Sequence[Day]) -> str:
 
 
 def typed_hours(posted: Posted, prefix: str = "") -> list[list[Span]]:
-    """Return the opening hours of a week as they were typed, unchecked, without empty rows.
+    """Return the opening hours of a week in the form in which they were typed, unchecked, without empty rows.
 
     `prefix`: the beginning of the names of their fields.
     """
@@ -206,7 +206,7 @@ def typed_hours(posted: Posted, prefix: str = "") -> list[list[Span]]:
 
 
 def _typed(posted: Posted) -> Form:
-    """Return all fields of the form as they were typed, unchecked, without empty rows."""
+    """Return all fields of the form with the typed values, unchecked, without empty rows."""
     return {
         **{
             name: plain(posted.get(name, ""), bounds(Organisation, name).most, lines=name != "name")
@@ -256,7 +256,10 @@ def wrong_week(days: Sequence[Sequence[Span]]) -> dict[int, str]:
 
 
 def wrong_day(pairs: Sequence[Span]) -> str:
-    """Return what is wrong with the opening hours of a day; "" if they are right."""
+    """Return what is wrong with the opening hours of a day in a sentence; "" if they are right.
+
+    `pairs`: the typed opening and closing times.
+    """
     if len(pairs) > MOST_SPANS:
         return gettext("These are too many opening times for one day.")
     if not all(TIME.fullmatch(end) for pair in pairs for end in pair):
@@ -270,7 +273,7 @@ def wrong_day(pairs: Sequence[Span]) -> str:
 
 
 def spans_of(pairs: Sequence[Span]) -> tuple[Span, ...]:
-    """Return the day's spans in order; adjacent spans are joined."""
+    """Return the opening hours of a day in order, made from typed pairs of times; adjacent ones are joined."""
     found: list[Span] = []
     for opens, closes in sorted(
         (opens, MIDNIGHT if closes == "00:00" else closes) for opens, closes in pairs

@@ -1,6 +1,7 @@
-"""The set-up's page of deliveries: mails, messages and webhooks that are due, late or given up, by receiver.
+"""Serves the set-up's page of deliveries: mails, messages and webhooks that are due, late or given up, by receiver.
 
-An administrator sends them again here. No patient is named: a delivery has its subject, time, attempts and reason.
+An administrator can have them sent again here. No patient is named: a delivery has its subject, time, attempts and
+reason.
 """
 
 import re
@@ -23,7 +24,7 @@ NAME = "deliveries"
 SHOWN = 20
 """The greatest number of deliveries in the list of a receiver."""
 WANTED = re.compile(r"([a-z]{1,16}|h_[\w-]{16})(?: (j_[\w-]{16}))?", re.ASCII)
-"""The field `do`: a receiver, and the id of a job if only this one is sent again."""
+"""The form of the field `do`: a receiver, and the id of a job if only this one is sent again."""
 RECEIVERS = {"mail": N_("Mail"), "text": N_("Text messages"), "push": N_("Notifications")}
 STATES = {
     State.DUE: (N_("Due: %(num)s"), ""),
@@ -31,7 +32,7 @@ STATES = {
     State.DEAD: (N_("Given up: %(num)s"), "red"),
     State.PLANNED: (N_("For a later time: %(num)s"), "off"),
 }
-"""State -> its words with a number, and the look of the chip that shows it."""
+"""State of a delivery -> its words with a number, and the CSS class of the label that shows it."""
 REASONS = {
     "ConnectionRefusedError": NO_CONNECTION,
     "SMTPAuthenticationError": N_("the user name or the password is refused"),
@@ -42,11 +43,11 @@ REASONS = {
     "SMTPTimeoutError": NO_ANSWER,
     "TimeoutError": NO_ANSWER,
 }
-"""Class of an error -> its words; the reasons of our own errors are texts already."""
+"""Class of an error -> its words. The reasons of errors that this package defines are texts already."""
 
 
 async def page(request: web.Request) -> web.Response:
-    """Answer GET …/setup/deliveries."""
+    """Answer GET …/setup/deliveries with the list of receivers and their deliveries."""
     organisation, _ = await admin(request)
     found = await deliveries(request.app, organisation.id)
     webhooks = {one.id: one.url for one in await request.app[WEBHOOKS].of(organisation.id)}
@@ -84,7 +85,7 @@ async def page(request: web.Request) -> web.Response:
 
 
 async def act(request: web.Request) -> web.Response:
-    """Answer POST …/setup/deliveries: send a receiver's deliveries again, or one of them, as the field `do` says."""
+    """Answer POST …/setup/deliveries: send all deliveries of a receiver again, or one, as the field `do` says."""
     organisation, _ = await admin(request)
     wanted = WANTED.fullmatch((await posted_to(request)).get("do", ""))
     if wanted is None:
@@ -96,7 +97,7 @@ async def act(request: web.Request) -> web.Response:
 
 
 def _counts(found: list[Delivery]) -> list[tuple[str, str]]:
-    """Return the words and the look of each state that a delivery has, with their number."""
+    """Return for each state of these deliveries its words with their number, and its CSS class."""
     counts = Counter(one.state for one in found)
     return [
         (gettext(words) % {"num": counts[state]}, look)
@@ -106,7 +107,7 @@ def _counts(found: list[Delivery]) -> list[tuple[str, str]]:
 
 
 def _rows(found: list[Delivery], organisation: Organisation) -> list[dict[str, Any]]:
-    """Return what is listed of the newest deliveries that are late or given up, the newest first."""
+    """Return the values to show of the newest deliveries that are late or given up, the newest first."""
     listed = [one for one in found if one.state in (State.LATE, State.DEAD)]
     return [
         {

@@ -1,4 +1,4 @@
-"""The set-up's page of facilities: makes, moves and revokes them, and shows each link as text, QR code and poster.
+"""Serves the set-up's page of facilities: adds, moves, revokes them, and shows each link as text, QR code and poster.
 
 The patients' own link has a QR code and a poster too.
 """
@@ -58,7 +58,7 @@ async def act(request: web.Request) -> web.Response:
 
 
 async def patient_qr(request: web.Request) -> web.Response:
-    """Answer GET /{organisation}/qr.svg: the QR code of the patients' link, which is not secret.
+    """Answer GET /{organisation}/qr.svg with the QR code of the patients' link, which is not secret.
 
     `?area=`: the id of a waiting area, whose link is then in the code.
     """
@@ -69,13 +69,13 @@ async def patient_qr(request: web.Request) -> web.Response:
 
 
 async def facility_qr(request: web.Request) -> web.Response:
-    """Answer GET …/setup/facilities/{facility}/qr.svg: the QR code of a facility's link."""
+    """Answer GET …/setup/facilities/{facility}/qr.svg with the QR code of a facility's link."""
     organisation, facility = await _facility(request)
     return qr.answer(request, _url(request, organisation, facility), f"{organisation.id}-{facility.id}")
 
 
 async def patient_poster(request: web.Request) -> web.Response:
-    """Answer GET …/setup/links/poster: a page to print with the patients' link."""
+    """Answer GET …/setup/links/poster with a page to print that shows the patients' link."""
     organisation, _account = await admin(request)
     context = {
         "heading": _("See a clinician by video"),
@@ -90,7 +90,7 @@ async def patient_poster(request: web.Request) -> web.Response:
 
 
 async def facility_poster(request: web.Request) -> web.Response:
-    """Answer GET …/setup/facilities/{facility}/poster: a page to print with a facility's link."""
+    """Answer GET …/setup/facilities/{facility}/poster with a page to print that shows a facility's link."""
     organisation, facility = await _facility(request)
     context = {
         "heading": facility.name,

@@ -1,4 +1,4 @@
-"""The common parts of the set-up's pages: the check of the role, the frame, and saving without overwriting others.
+"""Contains the common parts of the set-up's pages: check of the role, frame, and saving without overwriting others.
 
 The settings of an organisation are one document in the store, and each saved change gives it a new revision. A form
 contains the revision from which it was made. If another person has saved the same section since, nothing is written,
@@ -35,7 +35,11 @@ Form = dict[str, Any]
 
 
 class Parsed(NamedTuple):
-    """A posted form: the values to show again, a sentence for each wrong field, and a function that applies them."""
+    """The result of reading a posted form.
+
+    It has the values to show again, a sentence for each wrong field, and a function that applies the values to the
+    settings.
+    """
 
     form: Form
     errors: dict[str, str]
@@ -52,7 +56,7 @@ class Section(Protocol):
         """Return the form, filled with the organisation's settings."""
 
     def parse(self, posted: Posted, organisation: Organisation) -> Parsed:
-        """Return the posted form after checking it; `organisation` has the settings as they are now."""
+        """Return the posted form after checking it; `organisation` has the settings before the change."""
 
     def shown(self, organisation: Organisation) -> Mapping[str, str]:
         """Return the section's settings in words (label -> text), so that two versions can be compared."""
@@ -75,7 +79,7 @@ class Conflict(NamedTuple):
 
 
 ADMIN = web.RequestKey("administrator", Account)
-"""The administrator of a request to the set-up."""
+"""The administrator who is signed in, a value of each request to the set-up."""
 
 PAGES: tuple[tuple[str, str], ...] = (
     ("", N_("First set-up")),
@@ -95,14 +99,14 @@ PAGES: tuple[tuple[str, str], ...] = (
     ("deliveries", N_("Deliveries")),
     ("audit", N_("Audit log")),
 )
-"""The pages by the last part of their paths, in the order of the navigation."""
+"""The pages of the set-up: last part of the path, and name; in the order of the navigation."""
 
 
 async def admin(request: web.Request) -> tuple[Organisation, Account]:
-    """Return the organisation as it is now, and the signed-in administrator.
+    """Return the organisation as it is in the store now, and the signed-in administrator.
 
-    Raises HTTP 404 if there is no such organisation, 303 if nobody is signed in, and 403 for an account that is no
-    administrator's.
+    Raises HTTP 404 if there is no such organisation, 303 if nobody is signed in, and 403 for an account that is not
+    an administrator's.
     """
     name = request.match_info["organisation"]
     organisation = await request.app[ORGANISATIONS].read(name)
@@ -126,8 +130,8 @@ async def posted_to(request: web.Request) -> Posted:
 def keeping(handler: Handler) -> Handler:
     """Return a handler that keeps the typed values of a posted form if the sign-in has ended meanwhile.
 
-    The handler then answers with a page (HTTP 401) that contains the fields. The person signs in in another tab, and
-    sends them again.
+    If so, it answers with a page (HTTP 401) that contains the fields. The person signs in in another tab, and sends
+    the fields again.
     """
 
     async def keep(request: web.Request) -> web.StreamResponse:
@@ -160,7 +164,7 @@ def plain(text: str, longest: int, *, lines: bool = False) -> str:
 
 
 def path_of(organisation: Organisation, name: str = "") -> str:
-    """Return the path of a page of the set-up."""
+    """Return the path of the page with this name in the set-up; "" for its first page."""
     return f"/{organisation.id}/staff/setup" + (f"/{name}" if name else "")
 
 
@@ -172,7 +176,10 @@ def draw(
     context: Mapping[str, Any],
     status: int = 200,
 ) -> web.Response:
-    """Return a page of the set-up in its frame, made from the template and the context; `name` is its name in PAGES."""
+    """Return a page of the set-up in its frame.
+
+    `name`: its name in PAGES; `context`: the values for the template.
+    """
     title = gettext(dict(PAGES)[name])
     frame: dict[str, Any] = {
         "here": name,
@@ -208,7 +215,11 @@ def show(
     status: int = 200,
     **more: Any,
 ) -> web.Response:
-    """Return a section's page, with the saved values or those of the posted form."""
+    """Return a section's page, with the saved values or those of the posted form.
+
+    `parsed`: the posted form, None for the saved values; `conflict`: the changes of another person, if there are any;
+    `more`: further values for the template.
+    """
     form = section.form(organisation) if parsed is None else parsed.form
     context = {"form": form, "errors": parsed.errors if parsed else {}, "conflict": conflict, **more}
     return draw(request, organisation, section.name, section.template, context, status)
@@ -222,7 +233,10 @@ async def save(
     posted: Posted,
     **more: Any,
 ) -> web.Response:
-    """Save a posted section and redirect to its page; if it cannot be saved, return the form with HTTP 409 or 422."""
+    """Save a posted section and redirect to its page; if it cannot be saved, return the form with HTTP 409 or 422.
+
+    `account`: the administrator; `more`: further values for the template.
+    """
     organisations = request.app[ORGANISATIONS]
     for _ in range(ATTEMPTS):
         parsed = section.parse(posted, organisation)
@@ -254,7 +268,7 @@ def revision_of(posted: Posted) -> int:
 
 
 def _drawn_from(organisation: Organisation, posted: Posted) -> Organisation:
-    """Return the settings with the revision of the form, so that a second save finds the same conflict."""
+    """Return the settings with the revision of the form, so that a second save detects the same conflict again."""
     return replace(organisation, revision=revision_of(posted))
 
 
@@ -275,7 +289,7 @@ async def _conflict(
         if before.get(label, "") != now.get(label, "")
     ]
     if not changes:
-        # The other changes are in other sections, and are kept.
+        # There is no conflict: the other changes are in other sections, and are kept.
         return None
     by, at = ("", "") if newest is None else (newest.by, when(newest.at_ms, organisation))
     return Conflict(by, at, changes)

@@ -1,4 +1,4 @@
-"""The page on which an administrator builds the setup guide.
+"""Serves the page on which an administrator builds the setup guide.
 
 The buttons to add, move and remove a step send the form. The answer shows the changed form, which is not saved yet. A
 script makes this faster and adds a preview. Saving makes a new version. Visits that have begun keep their version, so
@@ -22,7 +22,7 @@ SECTION = guide_form.GuideSection()
 
 
 async def guide(request: web.Request) -> web.Response:
-    """Answer GET …/setup/guide: the form; `?version=` fills it with an earlier version, without saving."""
+    """Answer GET …/setup/guide with the form; `?version=` fills it with an earlier version, without saving."""
     organisation, _ = await admin(request)
     section = _section(request, organisation)
     asked = request.query.get("version", "")
@@ -66,7 +66,7 @@ async def save_guide(request: web.Request) -> web.Response:
 
 
 def _section(request: web.Request, organisation: Organisation) -> guide_form.GuideSection:
-    """Return the section of the area that `?area=` names, otherwise that of the organisation.
+    """Return the form section for the waiting area that `?area=` names, otherwise that for the organisation.
 
     Raises HTTP 404 if there is no such area.
     """
@@ -77,8 +77,9 @@ def _section(request: web.Request, organisation: Organisation) -> guide_form.Gui
 
 
 async def _keep_versions(request: web.Request, before: Organisation, account: Account) -> None:
-    """Store the guide before and after the change, so that both versions can be shown even if no visit begins with
-    them.
+    """Store the guide before and after a change, so that both can be shown even if no visit begins with it.
+
+    `before`: the settings before the change; `account`: the author.
     """
     after = await request.app[ORGANISATIONS].read(before.id)
     if after is None or after.guide == before.guide:

@@ -1,8 +1,8 @@
-"""The form for a setup guide: its steps in order. Each step has a key, which is a part of the names of its fields.
+"""Defines the form for a setup guide: its steps in order. A step has a key, which is a part of its fields' names.
 
-Pure. It has the rules of each field, and adds, moves and removes steps in an unsaved form. A condition is written in
-one field as the earlier step's key, a colon, and "yes", "no", or "=" and an option. The urgency of an answer is
-written as a level, a colon, and the option.
+It has the rules of each field, and adds, moves and removes steps in an unsaved form. A condition is written in one
+field as the earlier step's key, a colon, and "yes", "no", or "=" and an option. The urgency of an answer is written
+as a level, a colon, and the option.
 """
 
 import re
@@ -31,7 +31,7 @@ MOST_OPTIONS = bounds(Step, "options").most
 LONGEST_OPTION = bounds_of(Option).most
 LONGEST: Mapping[str, int] = {name: bounds(Step, name).most for name in ("title", "help", "text")}
 LEVELS: Mapping[Urgency, str] = {Urgency.EMERGENCY: N_("Emergency"), Urgency.URGENT: N_("Urgent")}
-"""The levels that an answer may mean; all others are routine."""
+"""The levels of urgency that an answer may have, with their words; all other answers are routine."""
 ANSWERS: Mapping[str, bool] = {"yes": True, "no": False}
 
 Row = dict[str, Any]
@@ -91,7 +91,7 @@ class GuideSection:
 
 
 class AreaGuide(GuideSection):
-    """The setup guide of a waiting area; until it is saved, the clinic's own is shown."""
+    """The section "Setup guide" for a waiting area; until it is saved, the clinic's own guide is shown."""
 
     def __init__(self, area: str) -> None:
         self.area = area
@@ -126,15 +126,16 @@ def form_of(guide: Guide) -> Form:
 
 
 def typed(posted: Posted) -> Form:
-    """Return the form as it was filled in, unchecked."""
+    """Return the form with the values that were typed, unchecked."""
     keys = list(dict.fromkeys(key for key in posted.getall("key", []) if SLUG.fullmatch(key)))
     return {"steps": [_typed_row(posted, key) for key in keys[: MOST_STEPS + 1]]}
 
 
 def moved(form: Form, do: str) -> Moved | None:
-    """Return the form after the action `do`: `add:` a kind; `up:`, `down:`, `remove:` or `levels:` a step's key.
+    """Return the form after the action of a button; None for an unknown action.
 
-    `levels:` shows the urgency fields of options that were just typed. The result is None for any other action.
+    `do` is `add:` with a kind of step, or `up:`, `down:`, `remove:` or `levels:` with a step's key. `levels:` shows
+    the urgency fields of options that were just typed.
     """
     rows: list[Row] = list(form["steps"])
     verb, _, what = do.partition(":")
@@ -159,9 +160,9 @@ def moved(form: Form, do: str) -> Moved | None:
 
 
 def conditions(rows: Sequence[Row], index: int) -> list[tuple[str, str]]:
-    """Return a step's possible conditions as (value, words).
+    """Return the conditions under which a step can be asked, as (value, words).
 
-    A chosen condition that is no longer possible comes last.
+    `rows`: all steps; `index`: the position of the step. A chosen condition that is no longer possible comes last.
     """
     found = []
     for row in rows[:index]:
@@ -223,7 +224,7 @@ def _typed_levels(posted: Posted, key: str) -> dict[str, str]:
 
 
 def _levels(row: Row) -> dict[str, Urgency]:
-    """Return the urgency of each option of a choice: option -> level. Options that were removed are left out."""
+    """Return the urgency of each option of a choice step: option -> level. Options that were removed are left out."""
     if row["kind"] != Kind.CHOICE:
         return {}
     levels = row["levels"]
@@ -231,7 +232,7 @@ def _levels(row: Row) -> dict[str, Urgency]:
 
 
 def level_choices(row: Row) -> list[tuple[str, str]]:
-    """Return (option, its level or "") for each option of a choice, from which the fields of the levels are drawn."""
+    """Return pairs of an option of a choice step and its level ("" for none), one pair for each field of a level."""
     if row["kind"] != Kind.CHOICE:
         return []
     return [(option, row["levels"].get(option, "")) for option in _options(row)[:MOST_OPTIONS]]
@@ -269,7 +270,10 @@ def _wrong(row: Row, before: Sequence[Row]) -> dict[str, str]:
 
 
 def _ids(rows: Sequence[Row]) -> dict[str, str]:
-    """Return step key -> id: an existing step keeps its id, and the id of a new step is made from its title."""
+    """Return the ids of the steps: key -> id.
+
+    An existing step keeps its id; that of a new step is made from its title.
+    """
     taken = {row["key"] for row in rows if not row["key"].startswith("new-")}
     found = {}
     for row in rows:

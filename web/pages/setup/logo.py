@@ -1,4 +1,4 @@
-"""The form for the logo on the page of the public-facing calendar, and the path that serves the logo.
+"""Handles the form for the logo on the page of the public-facing calendar, and serves the logo.
 
 `web.organisations.logos` defines which files are accepted.
 """
@@ -33,9 +33,10 @@ async def logo(request: web.Request) -> web.Response:
 
 
 async def save_logo(request: web.Request) -> web.Response:
-    """Answer POST …/setup/logo: upload or remove the logo, as the field `do` says.
+    """Answer POST …/setup/logo: store or remove the logo, as the field `do` says.
 
-    `seen`: the logo that the form showed.
+    The field `seen` has the name of the logo that the form showed, so that another person's change is not
+    overwritten.
     """
     organisation, account = await admin(request)
     try:

@@ -1,4 +1,4 @@
-"""The set-up's page about mail: the sender's addresses, how mails are sent, how many wait, and a test mail.
+"""Serves the set-up's page about mail: the sender's addresses, how mails are sent, how many wait, and a test mail.
 
 `web.mail` defines the texts of mails.
 """
@@ -80,7 +80,7 @@ async def save_mail(request: web.Request) -> web.Response:
 
 
 async def try_mail(request: web.Request) -> web.Response:
-    """Answer POST …/setup/mail/try: send a test mail to the administrator, through the same queue as all others."""
+    """Answer POST …/setup/mail/try: send a test mail to the administrator, through the same queue as all mails."""
     organisation, account = await admin(request)
     now_ms = request.app[SERVICE].clock_ms()
     language = account.language or current()

@@ -1,6 +1,6 @@
-"""The fields of the messages that a clinic sends automatically to waiting patients: each has a time and a text.
+"""Defines the fields of the messages that a clinic sends automatically to waiting patients: each has a time and a text.
 
-Pure. The fields are a part of the form "Rules and limits".
+The fields are a part of the form "Rules and limits".
 """
 
 from web.languages.i18n import gettext
@@ -14,7 +14,7 @@ ROWS = tuple((f"after-{number}", f"say-{number}") for number in range(MOST_MESSA
 
 
 def form_of(organisation: Organisation) -> Form:
-    """Return the fields, filled with the organisation's messages."""
+    """Return the fields of all messages, filled with the organisation's messages."""
     rows = [(str(one.after_min), one.text) for one in organisation.messages]
     rows += [("", "")] * (MOST_MESSAGES - len(rows))
     return {
@@ -25,7 +25,7 @@ def form_of(organisation: Organisation) -> Form:
 
 
 def typed(posted: Posted) -> Form:
-    """Return the fields as they were filled in, unchecked."""
+    """Return the fields with the values that were typed, unchecked."""
     return {
         name: text
         for after, say in ROWS

@@ -1,7 +1,7 @@
-"""The pages of the set-up that have no module of their own, such as the calendar and the entry links.
+"""Serves the pages of the set-up that have no module of their own, such as the calendar and the entry links.
 
-This module defines the steps of a first set-up, and when each is done. The fields of a form are defined in its form
-module, such as `calendar_form.py`.
+This module also defines the steps of a first set-up, and when each is done. The fields of a form are defined in its
+form module, such as `calendar_form.py`.
 """
 
 from collections.abc import Callable, Sequence
@@ -74,7 +74,10 @@ STEPS: tuple[Step, ...] = (
 
 
 class Link(NamedTuple):
-    """An entry link. `path`: the rest of its address after the organisation's path, "" for that path itself."""
+    """A link by which people enter.
+
+    `path`: the part of its address after the organisation's path, "" for that path itself.
+    """
 
     path: str
     label: str
@@ -104,7 +107,7 @@ sound.
 
 
 async def overview(request: web.Request) -> web.Response:
-    """Answer GET …/setup: the checklist of the first set-up."""
+    """Answer GET …/setup with the checklist of the first set-up."""
     organisation, _ = await admin(request)
     accounts = await request.app[ACCOUNTS].list(organisation.id)
     steps = [
@@ -153,7 +156,7 @@ async def save_after(request: web.Request) -> web.Response:
 
 
 async def links(request: web.Request) -> web.Response:
-    """Answer GET …/setup/links: the links for patients and staff."""
+    """Answer GET …/setup/links with the links for patients and staff."""
     organisation, _ = await admin(request)
     origin = origin_of(request, request.app[SETTINGS].server.public_url.rstrip("/"))
     found = [
@@ -192,7 +195,7 @@ async def _save(request: web.Request, section: Section, **more: Any) -> web.Resp
 
 
 def calendar_context() -> dict[str, Any]:
-    """Return the context of the calendar's page without its form."""
+    """Return the values for the template of the calendar's page, except those of its form."""
     return {
         "languages": list(LANGUAGES.items()),
         "zones": calendar_form.zones(),

@@ -1,8 +1,8 @@
-"""The set-up's page of people: the accounts that may sign in, with their roles and licensed states.
+"""Serves the set-up's page of people: the accounts that may sign in, with their roles and licensed states.
 
-Only the owner of an account knows its password: a new person, or a person whose password is reset, receives a one-time
-link by mail. The administrator sees the link too. If two administrators change one person at once, the second sees a
-message.
+Only the owner of an account knows its password: a new person, or a person whose password is reset, receives a
+one-time link by mail. The administrator sees the link too. If two administrators change one person at once, the
+second sees a message.
 """
 
 import hashlib
@@ -82,7 +82,7 @@ async def add_person(request: web.Request) -> web.Response:
 
 
 async def change_person(request: web.Request) -> web.Response:
-    """Answer POST …/setup/people/{person}: carry out the action in the field `do`, one of DOING."""
+    """Answer POST …/setup/people/{person}: carry out the action in the field `do`, which is one of DOING."""
     organisation, account = await admin(request)
     posted = await posted_to(request)
     person = await request.app[ACCOUNTS].get(organisation.id, request.match_info["person"])
@@ -157,7 +157,7 @@ ACTS = {
 
 
 def fingerprint(person: Account) -> str:
-    """Return a hash of the values from which a person's form was made, so that a change in between is detected."""
+    """Return a hash of the values from which a person's form was made. It shows whether they were changed meanwhile."""
     access = (person.disabled, bool(person.hash), person.second_factor)
     values = repr((person.name, person.role, person.states, person.areas, *access))
     return hashlib.sha256(values.encode()).hexdigest()[:16]
@@ -166,7 +166,10 @@ def fingerprint(person: Account) -> str:
 async def _linked(
     request: web.Request, organisation: Organisation, account: Account, person: Account, letter: str
 ) -> web.Response:
-    """Make a one-time link for the person, mail it to them and show it to the administrator."""
+    """Make a one-time link for a person, mail it to them, and return the page that shows it to the administrator.
+
+    `account`: the administrator; `person`: the person's account; `letter`: the name of the mail.
+    """
     token = await Invitations(request.app[REDIS], request.app[ACCOUNTS]).make(organisation.id, person)
     origin = origin_of(request, request.app[SETTINGS].server.public_url.rstrip("/"))
     link = f"{origin}/{organisation.id}/staff/invitation/{token}"
@@ -185,9 +188,9 @@ async def _linked(
 
 
 def _typed(posted: Posted, organisation: Organisation, states: tuple[str, ...] = ()) -> Form:
-    """Return the form as it was typed.
+    """Return the values of the form that were typed.
 
-    If the organisation has no regions, the licensed states are `states`, unchanged.
+    `states`: the person's present licensed states, which stay unchanged if the organisation has no regions.
     """
     regions, chosen = organisation.regions, posted.getall("states", [])
     return {

@@ -1,6 +1,6 @@
-"""The form of the rules and limits: durations, who may claim, and how long ended visits are kept.
+"""Defines the form of the rules and limits: durations, who may claim, and how long ended visits are kept.
 
-Pure. `DURATIONS` and `CHOICES` have a row for each field of `Policy`. A test compares them with `Policy`, so that an
+`DURATIONS` and `CHOICES` have a row for each field of `Policy`. A test compares them with `Policy`, so that an
 administrator can change every rule. The bounds of a field are part of its type.
 """
 
@@ -134,7 +134,7 @@ WORDS: Mapping[str, str] = {
     "urgent_word": N_("Urgent"),
     "routine_word": N_("Routine"),
 }
-"""The fields for the clinic's own words for the levels of urgency -> the words that pages use by default."""
+"""Field for the clinic's own word for a level of urgency -> the word that pages use by default."""
 RETENTION = "retention_days"
 """A field of this form, a number of days, that belongs to `Organisation`, not to `Policy`."""
 TWO_FACTOR = "admins_two_factor"
@@ -224,7 +224,10 @@ def _word_label(name: str) -> str:
 
 
 def _wrong(name: str, number: float) -> str | None:
-    """Return a sentence about what is wrong with a duration, in the unit of its row; None if nothing is wrong."""
+    """Return a sentence about what is wrong with a duration; None if nothing is wrong.
+
+    `name`: the field; `number`: the value in the unit of its row.
+    """
     unit_ms, (least_ms, most_ms) = DURATIONS[name].unit_ms, bounds(Policy, name)
     if least_ms <= number * unit_ms <= most_ms:
         return None

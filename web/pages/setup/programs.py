@@ -1,4 +1,4 @@
-"""The set-up's page of programs: makes and revokes API keys and webhooks, and shows the last deliveries.
+"""Serves the set-up's page of programs: makes and revokes API keys and webhooks, and shows the last deliveries.
 
 A key and a webhook's secret are shown once, in the answer to the form that made them. Their rules are defined in
 `web/programs/keys.py` and `web/programs/webhooks.py`.

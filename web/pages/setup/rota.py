@@ -1,8 +1,7 @@
-"""The set-up's page of the on-call rota: the staff who get a message when nobody claims a request, their order and
-hours.
+"""Serves the set-up's page of the on-call rota, the order in which staff get a message when nobody claims a request.
 
-People choose the channels in their preferences; `web.channels` sends the messages. The page lists the people
-whom no channel reached.
+It also has each person's hours. People choose the channels in their preferences; `web.channels` sends the messages.
+The page lists the people whom no channel reached.
 """
 
 from collections.abc import Sequence
@@ -24,11 +23,11 @@ MOST = bounds(Rota, "turns").most
 SHOWN = 20
 """The greatest number of people in the list of those who were not reached."""
 CHANNELS = {"text": N_("Text message"), "push": N_("Notification")}
-"""Channel -> its name in that list."""
+"""Channel -> its name in the list of people who were not reached."""
 
 
 class Number(NamedTuple):
-    """A number of minutes of the rota."""
+    """A field of the rota with a number of minutes, and its texts."""
 
     label: str
     help: str
@@ -107,7 +106,7 @@ class RotaSection:
         }
 
     def others(self, form: Form) -> list[tuple[str, str]]:
-        """Return the id and name of each person who can be added."""
+        """Return the id and the name of each person who is not in the rota and can be added."""
         known = {row["key"] for row in form["turns"]}
         return [(key, name) for key, name in self._names.items() if key in self._new - known]
 
@@ -161,7 +160,10 @@ async def _context(
 
 
 def _note(account: Account, channels: tuple[str, ...]) -> str:
-    """Return the reason why a person of the rota gets no messages; "" if the person gets them."""
+    """Return a sentence why a person of the rota gets no messages; "" if the person gets them.
+
+    `channels`: the channels that reach the person.
+    """
     if account.disabled:
         return gettext("This account is disabled: the person gets no message.")
     if not channels:

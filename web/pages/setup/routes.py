@@ -1,4 +1,4 @@
-"""The routes of the set-up."""
+"""Lists the routes of the set-up."""
 
 from aiohttp import web
 

@@ -1,4 +1,4 @@
-"""The set-up's page about text messages: the service that sends them, a test message, and failed messages.
+"""Serves the set-up's page about text messages: the service that sends them, a test message, and failed messages.
 
 The service's address contains its secrets, so it is never shown again. `web.channels` sends the messages.
 """

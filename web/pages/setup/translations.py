@@ -1,4 +1,4 @@
-"""The set-up's page on which an administrator writes the clinic's own texts in the other languages of the pages."""
+"""Serves the page on which an administrator translates the clinic's own texts into the other languages."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ NAME = TranslationsSection.name
 
 
 async def page(request: web.Request) -> web.Response:
-    """Answer GET …/setup/translations: the form in the language that `?language=` names, otherwise in the first one."""
+    """Answer GET …/setup/translations with the form for the language in `?language=`, otherwise for the first."""
     organisation, _ = await admin(request)
     section = TranslationsSection(_language(request, organisation))
     return show(request, organisation, section, **_context(organisation, section))

@@ -1,4 +1,4 @@
-"""The mails and text messages that could not be delivered, as the set-up's pages list them.
+"""Lists the mails and text messages that could not be delivered, for pages of the set-up.
 
 Patients are listed by name, staff by address.
 """
@@ -47,7 +47,7 @@ class Unreached(NamedTuple):
 
 
 def about(job: Job) -> str:
-    """Return the subject of a mail or message, or the event of a webhook's delivery. Pure."""
+    """Return the subject of a mail or message in words, or the event of a webhook's delivery."""
     payload = job.payload
     if "event" in payload:
         return str(payload["event"])
@@ -58,9 +58,9 @@ def about(job: Job) -> str:
 async def unreached(
     request: web.Request, organisation: Organisation, given_up: Sequence[tuple[int, Job]]
 ) -> list[Unreached]:
-    """Return the messages of the newest given-up jobs, the newest first.
+    """Return the newest messages that could not be delivered, the newest first.
 
-    `given_up`: pairs of the time in ms and the job.
+    `given_up`: the given-up jobs, as pairs of time in ms and job.
     """
     return [await _unreached(request, organisation, *one) for one in given_up[: -SHOWN - 1 : -1]]
 
@@ -71,7 +71,7 @@ async def _unreached(request: web.Request, organisation: Organisation, at_ms: in
     if "visit" in payload:
         visit = await request.app[SERVICE].visit(organisation.id, payload["visit"])
         if visit is not None:
-            # Only messages to staff have the key "person".
+            # Only messages to staff have the key "person"; other messages are to the visit's patient.
             who = payload["name"] if "person" in payload else visit.patient.name
             path = f"{home}/visits/{visit.id}"
     elif "appointment" in payload:

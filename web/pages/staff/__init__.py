@@ -1,1 +1,1 @@
-"""The pages of staff."""
+"""Serves the pages of staff."""

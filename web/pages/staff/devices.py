@@ -94,7 +94,7 @@ async def _sent(request: web.Request, organisation: Organisation, account: Accou
 
 
 async def context_of(request: web.Request, organisation: Organisation, account: Account) -> dict[str, Any]:
-    """Return the values that the template of this part of the page needs."""
+    """Return the values for the template of this part of the page *My settings*."""
     push, tried = request.app[PUSH], request.query.get("tried", "")
     return {
         "devices": [

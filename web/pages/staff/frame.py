@@ -1,4 +1,4 @@
-"""The frame of all pages of the staff: the navigation, and the data for the frame's scripts."""
+"""Makes the frame of all pages of the staff: the navigation, and the data for the frame's scripts."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,7 +22,7 @@ PAGES: tuple[tuple[str, str, str, bool], ...] = (
 
 
 def boot_of(request: web.Request, organisation: Organisation, account: Account, here: str) -> dict[str, Any]:
-    """Return the data that the scripts of every page of the staff need; `here` is the key of the page in PAGES."""
+    """Return the data that the scripts of every page of the staff need; `here`: the name of the page in PAGES."""
     home = f"/{organisation.id}/staff"
     return {
         **live(request, organisation, "staff/app.js"),
@@ -51,7 +51,10 @@ def staff_page(
     title: str,
     status: int = 200,
 ) -> web.Response:
-    """Return the page made from the template and the context, in the frame; `here` is its name in PAGES."""
+    """Return a page of the staff in its frame.
+
+    `here`: its name in PAGES; `context`: the values for the template; `title`: the title of the browser's tab.
+    """
     boot = boot_of(request, organisation, account, here)
     labels = {name: gettext(label) for name, label, _, _ in PAGES}
     frame = {

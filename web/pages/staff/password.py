@@ -1,4 +1,4 @@
-"""The page on which a member of staff sets a password, opened by a one-time link.
+"""Serves the page on which a member of staff sets a password, opened by a one-time link.
 
 The token is removed from the address bar at once: the browser's session keeps its hash, and the page's address does
 not contain it. The link is not used up when it is opened, because mail programs open links too. It is used up when
@@ -25,7 +25,7 @@ INVITATION = "invitation"
 
 
 async def open_link(request: web.Request) -> web.Response:
-    """Answer GET /{organisation}/staff/invitation/{token}: redirect to the page.
+    """Answer GET /{organisation}/staff/invitation/{token}: redirect to the page on which a password is set.
 
     All invalid links get the same answer.
     """
@@ -40,7 +40,7 @@ async def open_link(request: web.Request) -> web.Response:
 
 
 async def password_page(request: web.Request) -> web.Response:
-    """Answer GET /{organisation}/staff/password: the form, if this browser opened a link that is still valid."""
+    """Answer GET /{organisation}/staff/password with the form, if this browser has opened a link that is valid."""
     organisation = await organisation_of(request)
     name = await _name(request, organisation)
     account = await _invitations(request).look(organisation.id, name)
@@ -64,7 +64,7 @@ async def set_password(request: web.Request) -> web.Response:
     if problem := problem_of(wanted, posted.get("again", ""), organisation, account):
         return _form(request, account, problem)
     if await invitations.use(organisation.id, name) is None:
-        # The link was used in another window a moment ago.
+        # The link was used in another window a moment ago, so it is not valid now.
         return _no_link(request, organisation)
     account = await request.app[ACCOUNTS].set_password(organisation.id, account.email, wanted)
     (await sessions.get(request)).pop(INVITATION, None)

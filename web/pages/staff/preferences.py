@@ -1,4 +1,4 @@
-"""The preferences of a member of staff: mails, messages, language, the password, and the link for a calendar.
+"""Serves the preferences of a member of staff: mails, messages, language, the password, and the link for a calendar.
 
 The page has several forms. The values are stored in the account; each person can change only their own. A new
 password requires the old one; wrong guesses count like those at the sign-in. A new password ends every other sign-in.
@@ -48,7 +48,7 @@ async def show(request: web.Request) -> web.Response:
 
 
 async def save(request: web.Request) -> web.Response:
-    """Answer POST /{organisation}/staff/preferences: store the preferences; an unknown language counts as none."""
+    """Answer POST /{organisation}/staff/preferences: store the preferences. An unknown language counts as no choice."""
     organisation = await organisation_of(request)
     account = await require(request, organisation.id)
     posted = await read_form(request)
@@ -94,7 +94,10 @@ async def try_text(request: web.Request) -> web.Response:
 
 
 async def change_password(request: web.Request) -> web.Response:
-    """Answer POST …/preferences/password: change the password, given the old one; all other browsers are signed out."""
+    """Answer POST …/preferences/password: change the password, which requires the old one.
+
+    All other browsers of the person are signed out.
+    """
     organisation = await organisation_of(request)
     account = await require(request, organisation.id)
     posted = await read_form(request)

@@ -1,4 +1,4 @@
-"""The reports of an organisation, for its administrators: figures, charts with tables, and CSV.
+"""Serves the reports of an organisation to its administrators: figures, charts with tables, and a CSV file.
 
 `web.reports` calculates the figures.
 """
@@ -29,7 +29,7 @@ from web.reports.words import cards, figures
 
 DAYS, LONGEST_DAYS = 30, 366
 COMMENTS = 200
-"""The greatest number of the survey's texts on the page; the CSV file has all."""
+"""The greatest number of free texts of the survey on the page; the CSV file has all."""
 # the number of visits read and decrypted in one turn of the event loop, so that calls are served in between
 AT_ONCE = 200
 WRITE_S = 60.0
@@ -38,7 +38,7 @@ log = structlog.get_logger("web.reports")
 
 
 class Span(NamedTuple):
-    """The days of a report."""
+    """The first and the last day of a report."""
 
     first: date
     last: date
@@ -87,7 +87,7 @@ async def reports(request: web.Request) -> web.Response:
 
 
 async def table(request: web.Request) -> web.StreamResponse:
-    """Answer GET /{organisation}/staff/reports.csv: the same visits, one per line, without names of patients.
+    """Answer GET /{organisation}/staff/reports.csv with the report's visits, one per line, without patients' names.
 
     The file has all visits in the order in which they ended, and is sent while they are read.
     """
@@ -95,7 +95,7 @@ async def table(request: web.Request) -> web.StreamResponse:
     await require(request, organisation.id, Role.ADMIN)
     _, span = _span(request, organisation)
     parts = _parts(request, organisation, span, request.query.get("tag", ""))
-    # If the store does not answer, this line raises the error before anything is sent.
+    # The first part is read before the answer begins, so that an error of the store can still be answered.
     first: list[Past] = await anext(parts, [])
     response = web.StreamResponse()
     response.content_type, response.charset = "text/csv", "utf-8"
@@ -109,7 +109,7 @@ async def table(request: web.Request) -> web.StreamResponse:
             await _write(response, lines(part))
         await response.write_eof()
     except (UnavailableError, OSError, TimeoutError) as problem:
-        # The end of the body is not sent, so that the browser reports a failed download and not a shorter file.
+        # The body is not completed, so that the browser reports a failed download instead of saving a shorter file.
         log.warning("reports.download_failed", problem=type(problem).__name__)
         if request.transport is not None:
             request.transport.abort()
@@ -124,10 +124,10 @@ async def _write(response: web.StreamResponse, text: str) -> None:
 async def _parts(
     request: web.Request, organisation: Organisation, span: Span, tag: str
 ) -> AsyncIterator[list[Past]]:
-    """Yield the visits that arrived on these days and have ended, in the order in which they ended.
+    """Yield the visits that arrived on these days and have ended, in parts, in the order in which they ended.
 
-    If `tag` is not "", only visits with this tag are included. Each yielded part is read, decrypted and calculated in
-    one turn of the event loop. Raises `UnavailableError` if the store does not answer.
+    If `tag` is not "", only visits with this tag are included. Each part is read, decrypted and calculated in one
+    turn of the event loop. Raises `UnavailableError` if the store does not answer.
     """
     zone = ZoneInfo(organisation.timezone)
     since_ms, until_ms = (
@@ -135,7 +135,7 @@ async def _parts(
         for day in (span.first, span.last + timedelta(days=1))
     )
     store, place = request.app[SERVICE].store, OLDEST
-    # A visit ends after its arrival. So every visit that arrived since `since_ms` also ended since then.
+    # Visits are stored in the order of their end. A visit ends after its arrival, so reading begins at `since_ms`.
     while places := await store.ended(organisation.id, since_ms, place, AT_ONCE, oldest_first=True):
         visits = await store.visits(organisation.id, places)
         yield [
@@ -149,7 +149,10 @@ async def _parts(
 
 
 def _span(request: web.Request, organisation: Organisation) -> tuple[date, Span]:
-    """Return today's date, and the requested days. They are in order, at most 366, and not in the future."""
+    """Return today's date, and the days of the report that the request asks for.
+
+    The days are in order, at most 366, and not in the future.
+    """
     today = datetime.now(UTC).astimezone(ZoneInfo(organisation.timezone)).date()
     last = min(_date(request.query.get("until", ""), today), today)
     first = _date(request.query.get("since", ""), last - timedelta(days=DAYS - 1))

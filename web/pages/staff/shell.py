@@ -1,4 +1,4 @@
-"""The pages of staff: sign-in, sign-out, and the shell, which is the page for Sessions List and the video session.
+"""Serves sign-in, sign-out, and the shell: the one page for Sessions List and video session, drawn by scripts.
 
 `GET …/staff/session` returns the time after which the sign-in ends; `POST` also extends that time.
 """
@@ -87,7 +87,7 @@ async def sign_out_form(request: web.Request) -> web.Response:
     account = await _account(request, organisation)
     await sign_out(request)
     if account is not None:
-        # The person must be signed out in any case.
+        # An error of the store is ignored, because the person must be signed out in any case.
         with contextlib.suppress(UnavailableError):
             await off_call(request.app[SERVICE], organisation.id, account)
     headers = {"Location": f"/{organisation.id}/staff/sign-in", "Clear-Site-Data": '"storage"'}
@@ -134,7 +134,7 @@ async def session_left(request: web.Request) -> web.Response:
 
 
 async def session_prolonged(request: web.Request) -> web.Response:
-    """Answer POST /{organisation}/staff/session: the person is active. The answer is that of GET."""
+    """Answer POST /{organisation}/staff/session: extend the sign-in of an active person; the answer is that of GET."""
     return await _left(request, await organisation_of(request), await sessions.get(request))
 
 

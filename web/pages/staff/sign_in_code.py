@@ -1,4 +1,4 @@
-"""The second page of the sign-in: a code from the person's phone, or a recovery code.
+"""Serves the second page of the sign-in, which asks for a code from the person's phone, or a recovery code.
 
 The page appears after the right password. Guesses at codes are delayed and stopped, and many wrong codes block the
 account for a time. A stranger cannot block an account in this way, because a guess is possible only after the right
@@ -25,7 +25,7 @@ from web.requests.security import RETRY_S, SIGN_IN, Rule, neighbourhood, remote_
 
 PATH = "/{organisation}/staff/sign-in/code"
 CODE = Rule("code")
-"""Guesses at one account's codes from all addresses."""
+"""Limits the guesses at one account's codes, from all addresses together."""
 NOT_NOW = N_(
     "This code is not right, or was used already. Wait until the app shows the next one, and try that."
 )
@@ -39,7 +39,7 @@ log = structlog.get_logger("web.sign_in_code")
 
 
 async def code_page(request: web.Request) -> web.Response:
-    """Answer GET /{organisation}/staff/sign-in/code: the form, within five minutes of the right password."""
+    """Answer GET /{organisation}/staff/sign-in/code with the form, within five minutes of the right password."""
     organisation = await organisation_of(request)
     if await _half_in(request, organisation) is None:
         raise web.HTTPSeeOther(f"/{organisation.id}/staff/sign-in")
@@ -75,7 +75,8 @@ async def right_code(
 ) -> bool:
     """Return whether this is a code or a recovery code of the account, and use it up; a wrong code counts as a guess.
 
-    Raises BlockedError after too many wrong codes, and BusyError if too many guesses are being checked now.
+    `written`: the code as typed. Raises BlockedError after too many wrong codes, and BusyError if too many guesses
+    are being checked now.
     """
     throttle = request.app[THROTTLE]
     now_ms = request.app[SERVICE].store.clock_ms

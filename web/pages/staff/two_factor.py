@@ -1,4 +1,4 @@
-"""The page on which staff set up their own two-factor sign-in: QR code, recovery codes, a new phone, turning it off.
+"""Serves the page on which staff set up their two-factor sign-in: QR code, recovery codes, new phone, turning it off.
 
 A secret is kept encrypted in the browser's session until a code proves that the app has it. Every change needs the
 password and a code (wrong ones count like guesses at the sign-in), and sends a mail to the person. Administrators
@@ -31,7 +31,7 @@ from web.requests.security import RETRY_S
 
 PATH = "/{organisation}/staff/two-factor"
 DRAFT = "second_factor"
-"""The session key of a secret that no code has proven yet."""
+"""The session key of a secret that was shown, but of which no code was typed yet."""
 NOT_YOURS = N_("This is not your password. Write it once more.")
 NOT_SHOWN = N_("The app shows another code now. Write the newest; if it fails again, scan the QR code anew.")
 BUSY = N_("The server is busy right now. Try again in a few seconds.")
@@ -39,7 +39,7 @@ log = structlog.get_logger("web.two_factor")
 
 
 class Wrong(NamedTuple):
-    """The reason of a refusal: the field, a sentence, the HTTP status, and `retry_s`.
+    """The reason why a request is refused: the field, a sentence, the HTTP status, and `retry_s`.
 
     `retry_s`: the time in s until the next try; 0 if it may follow at once.
     """
@@ -77,7 +77,7 @@ async def act(request: web.Request) -> web.Response:
     if doing is None:
         raise web.HTTPBadRequest
     if at.account.second_factor is not doing.needs_on:
-        # The action was done already, perhaps in another tab.
+        # The action was already done, perhaps in another tab, so only the page is shown.
         return _to(at)
     try:
         answer = await doing.handler(at, posted)
@@ -87,7 +87,10 @@ async def act(request: web.Request) -> web.Response:
 
 
 async def notify(request: web.Request, organisation: Organisation, account: Account, what: str) -> None:
-    """Queue a mail to the account's owner. `what`: "on" or "off"; or "reset" if an administrator turned it off."""
+    """Queue a mail to the account's owner about a change of the two-factor sign-in.
+
+    `what`: "on", "off", or "reset" if an administrator has turned it off.
+    """
     await request.app[MAIL_QUEUE].queue(
         organisation.id,
         "two_factor",

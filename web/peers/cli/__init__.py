@@ -1,1 +1,1 @@
-"""`greenroom peers` on the command line."""
+"""Contains the commands `greenroom peers`."""

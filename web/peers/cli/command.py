@@ -1,4 +1,4 @@
-"""`greenroom peers`: synthetic patients and providers against any server, from the command line.
+"""Defines `greenroom peers`, which plays synthetic patients and providers against any server.
 
 This module defines the options, and prints an error as one sentence. The exit code is 2 for an argument that cannot
 be used, and 1 for a broken threshold or a lost server. `greenroom peers URL …` is short for `greenroom peers run URL
@@ -239,7 +239,7 @@ def run(
     elif loss != "0%":
         shown["loss"] = loss
     if local:
-        # The port differs each time. It must not count as a difference between two runs.
+        # The port differs in each run, and must not be shown as a difference between two runs.
         shown["server"] = "its own"
     if duration:
         shown["duration"] = duration

@@ -1,4 +1,4 @@
-"""Shows a run while it goes on: bars of patients by state, durations of steps, errors; or a line of text now and then.
+"""Shows a load test while it goes on: bars of patients by state, durations of steps, errors; or lines of text.
 
 It reads the observations in a thread of its own; its cost does not depend on the number of people.
 """
@@ -21,10 +21,11 @@ from web.peers.run.observations import STEPS, Observations
 
 REFRESH_PER_SECOND = 2
 PLAIN_EVERY_S = 5.0
-# The time in s; it is short, so that the reader soon sees that the run has begun.
+# The time in s after which the first line of text is shown; it is short, so that the reader sees that the run has
+# begun.
 PLAIN_FIRST_S = 1.0
 RECENT = 1000
-"""How many of a step's last values the figures are calculated from, so that they are recent and cost little."""
+"""The number of a step's last values from which figures are calculated, so that they are recent and cost little."""
 RATE_OVER_S = 10.0
 ERRORS_SHOWN = 6
 BARS = ("arrived", "waiting", "in call", "done")
@@ -32,7 +33,7 @@ IN_A_LINE = ("queue_seen", "claim", "pulled_in", "first_frame")
 
 
 class Planned(Protocol):
-    """The part of a run that is known before it begins."""
+    """What is known of a run before it begins."""
 
     @property
     def patients(self) -> int:
@@ -40,7 +41,7 @@ class Planned(Protocol):
 
 
 class Live:
-    """A context manager that shows a run while it goes on."""
+    """Shows a run while it goes on; it is a context manager."""
 
     def __init__(
         self,
@@ -116,7 +117,7 @@ class Live:
         return Group(*parts)
 
     def line(self) -> str:
-        """Return the same figures in one line, for an output that is no terminal."""
+        """Return the present figures in one line, for an output that is no terminal."""
         now = people(self._seen)
         parts = [
             f"{self._seen.now_s:.0f} s: {now.arrived} of {self._total} arrived, {now.waiting} waiting, "
@@ -140,7 +141,7 @@ class Live:
         return written(percentile(recent, 50), TIME), written(percentile(recent, 99), TIME)
 
     def _rate(self, name: str) -> float:
-        """Return how often per second the step was taken recently."""
+        """Return how many times per second a step was carried out recently. `name`: the step."""
         series = self._seen.steps.get(name)
         now = self._seen.now_s
         over_s = min(RATE_OVER_S, now)

@@ -23,7 +23,7 @@ from web.server.throwaway import throwaway
 
 ORGANISATION = "bench"
 WORDS = "a password of nobody"
-# The number of accounts made at the same time; each takes a connection to the store.
+# The number of accounts that are made at the same time; each needs a connection to the store.
 AT_ONCE = 50
 
 
@@ -49,14 +49,14 @@ def local_server(workers: int, providers: int, admins: int = 0) -> Iterator[Loca
 
 
 class OneHash(Hasher):
-    """Hashes one password only once and uses the hash for all accounts, because fifty hashes take seconds."""
+    """Hashes one password only once and returns that hash for all accounts, because fifty hashes take seconds."""
 
     def __init__(self) -> None:
         super().__init__()
         self._hash = ""
 
     async def hash(self, password: str) -> str:
-        """Return the hash of the first password."""
+        """Return the hash of the password that was hashed first."""
         self._hash = self._hash or await super().hash(password)
         return self._hash
 

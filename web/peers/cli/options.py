@@ -108,7 +108,7 @@ def part(text: str) -> tuple[int, int]:
 def moment(text: str) -> float | None:
     """Parse a time of today (tomorrow, if it has passed) or a date and time, in this machine's zone.
 
-    Return it as a value of time.monotonic in s, or None for "". Raises PlanError if the text is no time, or a time
+    Returns it as a value of time.monotonic in s, or None for "". Raises PlanError if the text is no time, or a time
     more than a day ahead.
     """
     if not text:

@@ -1,7 +1,7 @@
-"""Checks of a server: what an administrator may do with a waiting request and with a colleague's visit.
+"""Checks what a server lets an administrator do with a waiting request and with a colleague's visit.
 
 Each check needs an administrator and a provider among the credentials, and some need a second provider. Without them
-the check is not tried. The notifications that follow are checked in `bell.py`.
+the check is not carried out. The notifications that follow are checked in `bell.py`.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ NOBODY = "u_nosuchcolleague"
 
 
 async def row_of(line: CheckedSocket, visit: str, what: str) -> Message:
-    """Return the next row of a visit in the queue that the server sends; `what` describes it in the text of a fault."""
+    """Return the next row of a visit in the queue that the server sends; `what` names it in the text of a fault."""
     found = await line.expect("queue.row", lambda m: m["row"]["visit"] == visit, what)
     row: Message = found["row"]
     return row
 
 
 async def stands(line: CheckedSocket, visit: str, wanted: str) -> Message:
-    """Subscribe to a visit and return its state, which must have the status `wanted`."""
+    """Subscribe to a visit and return its state. Raises ViolationError if its status is not `wanted`."""
     state: Message = (await whole(line, f"visit/{visit}", "visit.state"))["visit"]
     line.want(
         state["status"] == wanted, f"`status` {wanted}, for a refused request has changed nothing", state

@@ -1,4 +1,4 @@
-"""Checks of a server: requests and their answers, malformed messages, and the limits for one client."""
+"""Checks a server's answers to requests and to malformed messages, and its limits for one client."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ async def flooded(people: People) -> None:
 
 
 async def flood(line: CheckedSocket, messages: list[dict[str, Any]]) -> None:
-    """Send all of these messages at once; an error is ignored if the server closes the socket meanwhile."""
+    """Send all of these messages at once; ignore the error if the server closes the socket meanwhile."""
     with contextlib.suppress(ViolationError):
         for message in messages:
             await line.send(message)

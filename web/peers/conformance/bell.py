@@ -1,6 +1,7 @@
-"""Checks of a server: who receives notifications, how long they are kept, and that reading one marks it in all tabs.
+"""Checks who receives notifications from a server, how long they are kept, and that reading one marks it in all tabs.
 
-Most checks need an administrator, because only administrators assign and decline. Without one they are not tried.
+Most checks need an administrator, because only administrators assign and decline. Without one they are not carried
+out.
 """
 
 from __future__ import annotations
@@ -23,9 +24,10 @@ async def listening(*lines: CheckedSocket) -> Message:
 async def rung(
     line: CheckedSocket, visit: str, kind: str, by: CheckedSocket, note: str | None = None
 ) -> Message:
-    """Return the next notification about a visit. It must have this kind, sender and note.
+    """Return the next notification about a visit, after checking it.
 
-    Raises ViolationError if it does not.
+    `kind`, `by` and `note`: the kind, the socket of the sender and the note that it must have. Raises ViolationError
+    if it has others.
     """
     found = await line.expect("bell.item", lambda m: m["item"]["visit"] == visit, f"of kind {kind}")
     item = found["item"]

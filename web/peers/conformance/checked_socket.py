@@ -1,4 +1,4 @@
-"""One socket to a server under test, which checks each message against PROTOCOL.md.
+"""Defines a socket to a server under test that checks each received message against PROTOCOL.md.
 
 It checks the shape, the frame type, the answers and the versions. It raises ViolationError at the first deviation,
 and never waits longer than `WITHIN_S`.
@@ -23,14 +23,14 @@ from signalling.protocol.reference import server_types
 from web.peers.errors import ViolationError, shown
 
 WITHIN_S: Final = 5.0
-QUIET_S: Final = 0.3  # the time in s in which `quiet` expects that nothing arrives
+QUIET_S: Final = 0.3  # the time in s in which nothing may arrive for `quiet`
 ABNORMAL: Final = 1006
 Message = dict[str, Any]
 KNOWN: Final = server_types()
 
 
 class CheckedSocket:
-    """A socket that checks what it receives.
+    """A socket to the server under test that checks what it receives.
 
     `sent`: the message that was sent last; `news`: the received messages that are no answers; `held`: topic -> the
     version that the socket has of it.
@@ -49,7 +49,7 @@ class CheckedSocket:
 
     @property
     def visit(self) -> str:
-        """The id of the visit in the welcome."""
+        """The id of the patient's visit, which the server's `welcome` names."""
         return str(self.welcome.get("visit"))
 
     @property
@@ -67,7 +67,7 @@ class CheckedSocket:
         return packed
 
     async def send(self, message: Message) -> None:
-        """Send a message unchanged."""
+        """Send a message as it is, also if it is not valid."""
         if isinstance(message.get("id"), int):
             self._asked.add(message["id"])
         await self.send_frame(self.encoded(message), text=self.codec.text, shown=message)
@@ -83,13 +83,19 @@ class CheckedSocket:
             ) from None
 
     async def ask(self, kind: str, /, **fields: Any) -> Message:
-        """Send a request; return its answer, which may be an error."""
+        """Send a request and return its answer, which may be an error.
+
+        `kind`: the request's type; `fields`: its fields.
+        """
         request = {"type": kind, "id": next(self._ids), **fields}
         await self.send(request)
         return await self.answer(request["id"], kind)
 
     async def answer(self, request_id: int | None, kind: str = "the request") -> Message:
-        """Return the answer to the request with this id; for None, return the error whose `reply_to` is null."""
+        """Return the answer to the request with this id; for None, return the error whose `reply_to` is null.
+
+        `kind`: the request's type, for the text of a fault.
+        """
         while True:
             message = await self.receive(f"an answer to {kind}, with reply_to {json.dumps(request_id)}")
             if "reply_to" in message and message["reply_to"] == request_id:
@@ -97,18 +103,18 @@ class CheckedSocket:
             self.news.append(message)
 
     async def get(self, kind: str, answer: str = "done", /, **fields: Any) -> Message:
-        """Send a request; return its answer, which must be of the type `answer`."""
+        """Send a request; return its answer, after checking that it has the type `answer`."""
         found = await self.ask(kind, **fields)
         if found["type"] != answer:
             raise ViolationError(f"`{answer}`", found, self.sent)
         return found
 
     async def refused(self, code: str, kind: str, /, **fields: Any) -> Message:
-        """Send a request that must be refused with this code; return the details of the error."""
+        """Send a request, check that it is refused with this code, and return the details of the error."""
         return self.is_error(await self.ask(kind, **fields), code)
 
     def is_error(self, answer: Message, *codes: str) -> Message:
-        """Return the details of an answer, which must be an error with one of these codes."""
+        """Return the details of an answer, after checking that it is an error with one of these codes."""
         if answer["type"] != "error" or answer["code"] not in codes:
             raise ViolationError(" or ".join(f"an error `{code}`" for code in codes), answer, self.sent)
         details: Message = answer["details"]
@@ -117,7 +123,11 @@ class CheckedSocket:
     # --- receiving
 
     async def receive(self, expected: str, within_s: float = WITHIN_S) -> Message:
-        """Return the next message. Raises ViolationError if none arrives, the socket closes, or it is not valid."""
+        """Return the next message.
+
+        `expected`: what should arrive, for the text of a fault. Raises ViolationError if no message arrives within
+        `within_s` seconds, if the socket closes, or if the message is not valid.
+        """
         frame = await self._frame(expected, within_s)
         if frame.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
             return self._read(frame)
@@ -128,7 +138,7 @@ class CheckedSocket:
             async with asyncio.timeout(within_s):
                 while True:
                     frame = await self.ws.receive()
-                    # Only a connection with `autoping=False` passes its pings on to this code.
+                    # Pings arrive here only on a connection that does not answer them by itself (`autoping=False`).
                     if frame.type is aiohttp.WSMsgType.PING:
                         await self.ws.pong(frame.data)
                     elif frame.type is not aiohttp.WSMsgType.PONG:
@@ -148,7 +158,7 @@ class CheckedSocket:
             raise ViolationError(f"a message in {self.codec.subprotocol}", frame.data, self.sent) from None
         if not isinstance(message, dict) or not isinstance(message.get("type"), str):
             raise ViolationError("a map with a `type`", message, self.sent)
-        # A message of another type may come from a later version 1.x.
+        # Messages of unknown types are not checked, because a later version 1.x may have added them.
         if message["type"] in KNOWN:
             try:
                 self.codec.decode_server(frame.data)
@@ -207,7 +217,7 @@ class CheckedSocket:
         what: str = "",
         within_s: float = WITHIN_S,
     ) -> Message:
-        """Return the first message of a type for which `fits` is true; `what` describes it in the error's text."""
+        """Return the first message of a type for which `fits` returns True; `what` names it in the text of a fault."""
         expected = f"`{kind}`" + (f" {what}" if what else "")
         loop = asyncio.get_running_loop()
         until = loop.time() + within_s
@@ -248,7 +258,7 @@ class CheckedSocket:
             return messages
 
     def want(self, holds: bool, expected: str, got: object) -> None:
-        """Raise ViolationError unless `holds` is true."""
+        """Raise ViolationError, with the expected and the received value, unless `holds` is true."""
         if not holds:
             raise ViolationError(expected, shown(got), self.sent)
 
@@ -259,5 +269,5 @@ class CheckedSocket:
             connection.transport.abort()
 
     async def close(self) -> None:
-        """Close the socket; the connection may be resumed."""
+        """Close the socket in an orderly way; its connection may still be resumed."""
         await self.ws.close()

@@ -1,4 +1,4 @@
-"""The media of a client under test: a relay for it to connect to, and a check of what it does there.
+"""Checks the media of a client under test, which connects to a relay here.
 
 The client is one party of a room, and joins again with each offer. Another party, the observer, receives the client's
 media and sends nothing.
@@ -17,16 +17,19 @@ from media.protocols.red import blocks
 from web.peers.conformance.judge import Judge
 
 CONNECT_S: Final = 10.0
-# The time in s (RFC 7675 §5.1).
+# The time in s for which a client may send without a new consent of the receiver (RFC 7675 §5.1).
 CONSENT_S: Final = 30.0
-# The time in s; a check that comes sooner after the connection may only repeat an earlier check.
+# The time in s after the connection in which a consent check may only repeat an earlier one, and does not count.
 REPEATED_S: Final = 1.0
-# The time in s within which a requested packet must have come again.
+# The time in s within which the client must send a requested packet again.
 AGAIN_S: Final = 3.0
 
 
 class ClientMedia:
-    """The media of the client. Call in this order: `offer`, `accept`, `settled` until true, `decide`, `close`."""
+    """The relay and the checks for one client.
+
+    The caller calls, in this order: `offer`, `accept`, `settled` until it returns True, `decide`, `close`.
+    """
 
     def __init__(self, judge: Judge, relay: Relay) -> None:
         self.answered = False
@@ -34,11 +37,11 @@ class ClientMedia:
         self._party: Party | None = None
         self._answered_s = 0.0
         self._connected_s: float | None = None
-        # The number of consent checks before the consent time began.
+        # The number of consent checks that had arrived before the measured time began.
         self._checks = 0
         self._consents = False
         self._observer: RawPeer | None = None
-        # kind -> (time of the request in s, number of packets that had come again before it)
+        # kind of media -> (time of the request in s, number of packets that had been sent again before the request)
         self._asked: dict[Kind, tuple[float, int]] = {}
 
     def offer(self) -> str:
@@ -66,12 +69,12 @@ class ClientMedia:
     def accept(self, sdp: str) -> None:
         """Use the client's answer to the newest offer."""
         if self._party is None:
-            # There was no offer.
+            # There was no offer to which this could be the answer.
             return
         try:
             self._party.accept(sdp)
         except PartyGoneError:
-            # The connection of this answer has failed.
+            # The connection for which the client has sent this answer has failed.
             return
         except SdpError as problem:
             wanted = f"an answer that can be used ({problem.code}: {problem.detail})"
@@ -81,7 +84,7 @@ class ClientMedia:
             self.answered, self._answered_s = True, time.monotonic()
 
     def settled(self) -> bool:
-        """Return whether there is nothing more to wait for."""
+        """Return whether all observations are complete, so that the rules can be decided."""
         now_s = time.monotonic()
         if self._observer is not None:
             self._observer.tick(now_s)
@@ -121,7 +124,7 @@ class ClientMedia:
             self._judge.holds("nack", self._came(kind), wanted, "none", "a generic NACK (RFC 4585)")
 
     def _ask(self, now_s: float) -> None:
-        """Request the newest packet of each kind once more, if the client's answer says that it sends packets again."""
+        """Request the newest packet of each kind again, if the client's answer says that it can send packets again."""
         if self._party is None:
             return
         endpoint = self._party.endpoint
@@ -139,7 +142,7 @@ class ClientMedia:
         return self._repeated(kind) > self._asked[kind][1]
 
     def _repeated(self, kind: Kind) -> int:
-        """Return the number of packets that have come again: as retransmissions, or as replays, which SRTP refuses."""
+        """Return the number of packets that the client has sent again, as retransmissions or as the same packets."""
         rtx = self._party.endpoint.current.get("rtx") if self._party is not None else None
         return self._relay.stats.replayed + (rtx.packets if rtx is not None and kind == "video" else 0)
 

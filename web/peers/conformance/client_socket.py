@@ -1,4 +1,4 @@
-"""The scripted server's end of one socket to a client under test. It checks each message and sends plausible answers.
+"""Plays the server's side of one socket to a client under test. It checks each message and sends plausible answers.
 
 Answers are the examples of PROTOCOL.md with the right names filled in, so that any client finds the expected fields.
 """
@@ -64,21 +64,21 @@ class ClientSocket:
         self._answering = True
 
     async def opened(self, request: web.Request, ws: web.WebSocketResponse) -> None:
-        """Use this open socket; return when the script of the server has finished with it."""
+        """Use this open socket; return when the scripted server has finished with it."""
         self._ws, self._request = ws, request
         self._codec = CODECS.get(ws.ws_protocol or "", CODECS[JSON_SUBPROTOCOL])
         self._opened.set()
         await self.done.wait()
 
     async def is_open(self) -> None:
-        """Wait until the upgrade is done."""
+        """Wait until the client's request is upgraded to a WebSocket."""
         async with asyncio.timeout(HELLO_S):
             await self._opened.wait()
 
     # --- hello
 
     async def hello(self) -> Message | None:
-        """Return the client's hello, or None if its first message is no hello."""
+        """Return the client's hello, or None if its first message is something else."""
         message = await self._receive(HELLO_S)
         if message is None:
             self._judge.wrong("hello", "hello within 5 s", "nothing, or the end")
@@ -87,7 +87,10 @@ class ClientSocket:
         return message if message.get("type") == "hello" else None
 
     async def refuse_resume(self, hello: Message, code: str) -> Message | None:
-        """Refuse a hello's token; return the next message if it is a hello without a token, otherwise None."""
+        """Refuse the token of a hello with an error of this code.
+
+        Return the client's next message if it is a hello without a token, otherwise None.
+        """
         refusal = error(hello["id"], code)
         await self._send(
             {"type": "error", "reply_to": hello["id"], "code": code, "text": refusal.text, "details": {}}
@@ -100,7 +103,11 @@ class ClientSocket:
         return again if fits else None
 
     async def welcome(self, hello: Message, *, resumed: bool, token: str = "") -> str:
-        """Send the client `welcome` after a moment in which it must send nothing; return its token."""
+        """Send the client `welcome`, after a moment in which the client must send nothing; return the new token.
+
+        `hello`: the client's message; `resumed`: whether the connection continues; `token`: the token to send, "" for
+        a new one.
+        """
         early = await self._receive(WELCOME_AFTER_S)
         self._judge.holds("waits", early is None, "nothing until `welcome`", early)
         role = hello.get("role", "patient")
@@ -125,7 +132,7 @@ class ClientSocket:
     # --- topics
 
     async def serve_topics(self) -> None:
-        """Answer requests until the client holds a topic, and for SETTLE_S longer."""
+        """Answer requests until the client has the state of a topic, and for SETTLE_S longer."""
         if await self._serve(lambda: bool(self._subscribed), TOPIC_S):
             await self.serve_for(SETTLE_S)
 
@@ -162,7 +169,7 @@ class ClientSocket:
             asked = self._subscribed.get(topic)
             self._judge.holds("again", asked is not None, f"subscribe to {topic} again", "nothing", "welcome")
             if asked is None or asked.get("epoch") is None:
-                # A client need not send the version that it holds. The server then sends the whole state.
+                # A client may subscribe without the version that it has. The server then sends the whole state.
                 continue
             received = f"epoch {asked['epoch']}, version {asked.get('version')}"
             rule = "stale" if held_epoch == "e_1" else "epoch"
@@ -173,7 +180,7 @@ class ClientSocket:
         await self.serve_for(SETTLE_S)
 
     def _change(self, topic: str) -> str:
-        """Return the type of a topic's changes; "" if the topic is always sent whole."""
+        """Return the type of the messages with changes of a topic; "" if the topic's state is always sent whole."""
         return CHANGES.get(topic.partition("/")[0], "")
 
     def _whole(self, topic: str, epoch: str, version: int) -> Message:
@@ -182,7 +189,7 @@ class ClientSocket:
         return {**found, "topic": topic, "epoch": epoch, "version": version}
 
     async def serve_media(self) -> None:
-        """If the client has answered an offer, answer requests until its connection can be judged."""
+        """Answer requests until the client's media can be judged; do nothing if it has answered no offer."""
         if not self._media.answered:
             return
         while not self._ws.closed and not self._media.settled():
@@ -261,7 +268,7 @@ class ClientSocket:
             self._held.pop(message.get("topic", ""), None)
         if kind in ONCE:
             self._unanswered.append({k: v for k, v in message.items() if k != "id"})
-            # The script ends here. So it can be seen what the client does with the request after the socket is lost.
+            # The request is not answered, to observe what the client does with it after the socket is lost.
             return
         if kind == "media.answer":
             self._media.accept(str(message.get("sdp")))
@@ -290,7 +297,7 @@ class ClientSocket:
     # --- the end
 
     async def close(self, code: int) -> None:
-        """Close with this code, after the ping was answered or the time for the answer is over."""
+        """Close with this code, after the client has answered the ping or the time for the answer is over."""
         await self._end()
         await self._ws.close(code=code)
 

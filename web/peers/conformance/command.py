@@ -1,4 +1,4 @@
-"""`greenroom peers --conformance URL` and `greenroom peers --conformance-client`: check a server or a client.
+"""Defines `greenroom peers --conformance URL`, which checks a server, and `--conformance-client`, for a client.
 
 The exit code 1 means a fault; 2 means that there is no such server, or that sign-in failed.
 """

@@ -1,4 +1,4 @@
-"""Checks of a server: upgrade, hello, resume, keep-alive.
+"""Checks how a server handles the upgrade to WebSocket, hello, resume and keep-alive.
 
 A check raises ViolationError if the server does not follow the rule, and UntestableError if that cannot be decided.
 """
@@ -115,7 +115,10 @@ async def second_hello(people: People) -> None:
 
 
 async def lost(people: People, number: int = 0) -> CheckedSocket:
-    """Return a connection of a member of staff whose socket was lost."""
+    """Return the connection of a member of staff, after closing its socket without a goodbye.
+
+    `number`: which member.
+    """
     line = await people.staff(number)
     await line.vanish()
     return line
@@ -141,7 +144,10 @@ async def taken_over(people: People) -> None:
 
 
 async def refused_resume(people: People, token: str, number: int, *codes: str) -> None:
-    """Resume with a token that must be refused; the same socket may then send a hello without one."""
+    """Resume with a token that the server must refuse; the same socket may then send a hello without one.
+
+    `number`: which member of staff; `codes`: the allowed codes of the refusal.
+    """
     line = await people.open(people.staff_browser(number))
     line.is_error(await line.ask("hello", role="staff", resume=token), *codes)
     try:
@@ -182,7 +188,7 @@ async def bye(people: People) -> None:
     line = await people.staff()
     await line.send({"type": "bye", "id": 99})
     await line.closes(1000)
-    # The server may take a moment to notice that the socket is closed.
+    # The check is repeated, because the server may need a moment to notice that the socket is closed.
     for _ in range(20):
         again = await people.open(people.staff_browser())
         answer = await again.ask("hello", role="staff", resume=line.welcome["resume"])

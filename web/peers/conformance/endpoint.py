@@ -1,8 +1,8 @@
-"""A scripted server for a client under test. It plays a drain, a lost socket, a refused token, a store that does not
-answer and a sign-out, and checks how the client reacts to each.
+"""Plays a server from a script, for a client under test, and checks how the client reacts.
 
-It answers each request with an example of PROTOCOL.md, and serves one client at a time, on `/{organisation}/ws`,
-without sign-in. `run` ends after the last of these acts, or when the client does not come back.
+The acts of the script are a drain, a lost socket, a refused token, a store that does not answer, and a sign-out. The
+server answers each request with an example of PROTOCOL.md, and serves one client at a time, on `/{organisation}/ws`,
+without sign-in. `run` ends after the last act, or when the client does not come back.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from web.peers.conformance.client_socket import ClientSocket
 from web.peers.conformance.judge import Judge
 from web.peers.conformance.table import Outcome
 
-# The time in s; it is long, because a person may have to start the client.
+# The time in s to wait for the client's first connection; it is long, because a person may have to start the client.
 FIRST_S: Final = 120.0
-# The time in s: the longest pause of a client (15 s), and 5 s more.
+# The time in s to wait for the client's return: the longest pause of a client (15 s), and 5 s more.
 BACK_S: Final = 20.0
 DRAIN_S: Final = 2.0
 SLACK_S: Final = 1.5
 AWAY_S: Final = 3.0
 REFUSALS: Final = 2
-# The time in s; a shorter time between two attempts to connect is a fault.
+# The shortest allowed time in s between two attempts of the client to connect.
 AT_ONCE_S: Final = 0.15
 Say = Callable[[str], None]
 
@@ -43,7 +43,7 @@ class Endpoint:
         self.tokens: list[str] = []  # the tokens that were sent to the client, the newest last
         self.held: dict[
             str, tuple[str, int]
-        ] = {}  # topic -> (epoch, version) that the client holds if it follows the rules
+        ] = {}  # topic -> (epoch, version) that the client has if it follows the rules
         self.unanswered: list[dict[str, Any]] = []
         self._host, self._port, self._say = host, port, say
         self._arrivals: asyncio.Queue[tuple[float, asyncio.Future[ClientSocket | None]]] = asyncio.Queue(16)
@@ -78,9 +78,10 @@ class Endpoint:
         return web.Response(text="Connect a client to /demo/ws; it is looked at there.\n")
 
     async def _socket(self, request: web.Request) -> web.StreamResponse:
-        """Keep an attempt to connect waiting until the script accepts or refuses it."""
+        """Keep an attempt to connect waiting until the script accepts or refuses it; return the response."""
         if "upgrade" not in request.headers.get("Connection", "").lower():
-            # A client may ask by GET whether the server is there. That is no attempt to connect.
+            # A plain GET is not counted as an attempt to connect: a client may test by it whether the server is
+            # there.
             return web.Response(status=426, headers={"Upgrade": "websocket", "Connection": "Upgrade"})
         loop = asyncio.get_running_loop()
         admitted: asyncio.Future[ClientSocket | None] = loop.create_future()
@@ -140,7 +141,7 @@ class Endpoint:
             finally:
                 socket.done.set()
             if not self.tokens:
-                # Without a welcome, the client has nothing to resume.
+                # The rest of the act is left out: without a welcome, the client has no connection to resume.
                 break
         else:
             await self._stays_away()
@@ -184,7 +185,7 @@ class Endpoint:
         return socket
 
     async def _begins(self, socket: ClientSocket) -> None:
-        """Welcome the client and let it subscribe, then close with 1001 as a draining worker does."""
+        """Act: welcome the client and let it subscribe, then close with 1001 as a worker does that is being stopped."""
         hello = await socket.hello()
         if hello is not None and hello.get("resume") is not None:
             hello = await socket.refuse_resume(hello, "resume_invalid")
@@ -197,7 +198,7 @@ class Endpoint:
         await socket.close(1001)
 
     async def _is_back(self, socket: ClientSocket) -> None:
-        """Resume the client's connection after the drain, with a new epoch; then lose the socket."""
+        """Act: resume the client's connection after the drain, with a new epoch; then cut the connection."""
         hello = await self._with_token(socket)
         if hello is None:
             return
@@ -206,7 +207,7 @@ class Endpoint:
         await socket.lose()
 
     async def _begins_anew(self, socket: ClientSocket) -> None:
-        """Refuse the token of a client that returns too late; it must begin a new connection."""
+        """Act: refuse the token of a client that returns too late; it must begin a new connection."""
         hello = await self._with_token(socket)
         if hello is None:
             return
@@ -218,7 +219,7 @@ class Endpoint:
         await socket.close(4002)
 
     async def _is_signed_out(self, socket: ClientSocket) -> None:
-        """Resume the client's connection after the refused attempts; then sign its person out (4201)."""
+        """Act: resume the client's connection after the refused attempts; then sign its person out (code 4201)."""
         hello = await self._with_token(socket)
         if hello is None:
             return

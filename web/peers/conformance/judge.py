@@ -1,7 +1,7 @@
-"""The rules for clients, and the first fault of one client against each rule.
+"""Defines the rules for clients, and records the first fault of a client against each rule.
 
-`endpoint.py` plays the server and reports its observations. A rule that could not be observed has the outcome
-"not told", with the reason.
+`endpoint.py` plays the server and reports its observations. A rule that could not be observed has the outcome "not
+told", with the reason.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ RULES: Final[dict[str, Rule]] = {
 
 
 class Judge:
-    """The results of one client. The first fault against a rule counts."""
+    """Records the results of one client. Only the first fault against a rule counts."""
 
     def __init__(self) -> None:
         self.faults: dict[str, ViolationError] = {}
@@ -91,11 +91,15 @@ class Judge:
         self.seen.add(rule)
 
     def wrong(self, rule: str, expected: str, got: object, sent: object = "") -> None:
-        """Record that the client broke this rule: what was expected, what it did, and what had been sent to it."""
+        """Record that the client broke this rule.
+
+        `expected`: what the rule requires; `got`: what the client did; `sent`: what had been sent to the client
+        before.
+        """
         self.faults.setdefault(rule, ViolationError(expected, got, sent))
 
     def holds(self, rule: str, holds: bool, expected: str, got: object, sent: object = "") -> None:
-        """Call `kept` if `holds` is true, otherwise `wrong`."""
+        """Record whether the client followed a rule: call `kept` if `holds` is true, otherwise `wrong`."""
         if holds:
             self.kept(rule)
         else:

@@ -1,6 +1,6 @@
-"""Checks of a server: joining media, the offer, the answers that it refuses, and when it forwards media.
+"""Checks how a server handles media: joining, the offer, the answers that it refuses, and when it forwards media.
 
-They use ICE, DTLS and SRTP.
+The checks use ICE, DTLS and SRTP.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ OFFERS: Final = (
 
 
 async def offered(line: CheckedSocket, visit: str) -> dict[str, Any]:
-    """Join the visit's media; return the offer."""
+    """Join the visit's media; return the server's offer."""
     await line.get("media.join", visit=visit)
     offer = await line.expect("media.offer", lambda m: m["visit"] == visit, "after `done`")
     line.want(offer["fresh"] is True, "`fresh` true after media.join", offer)
@@ -61,7 +61,7 @@ async def connected(line: CheckedSocket, visit: str, media: LightMedia) -> None:
 
 
 def line_of(sdp: str, pattern: str) -> str:
-    """Return the first line of an SDP text that matches the pattern, or ""."""
+    """Return the first line of an SDP text that matches the pattern; "" if there is none."""
     found = re.search(pattern, sdp, re.MULTILINE)
     return found[0].strip() if found else ""
 
@@ -146,7 +146,7 @@ async def paths(people: People) -> None:
         await offered(
             await people.hello(people.patients[-1].browser, "patient"),
             visit,
-            # The second connection replaces the first one in the call.
+            # The server must close the first connection, because the second one replaces it in the call.
         )
         message = await provider.expect("media.path", what="of the connection that was given up")
         wanted["path"] = "lost"
@@ -173,7 +173,7 @@ async def gate(people: People) -> None:
     try:
         await connected(provider, visit, receives)
         await connected(patient, visit, sends)
-        # The media is sent although the person has not pressed Start Session.
+        # The check sends media although the person has not pressed Start Session; nothing may arrive.
         sends.start()
         receives.start()
         await _nothing_crosses(provider, receives, "before anybody has pressed Start")
@@ -185,7 +185,7 @@ async def gate(people: People) -> None:
         await _crosses(provider, receives, before)
         await patient.get("visit.hang_up", visit=visit)
         await status(provider, visit, "claimed")
-        # Packets that were sent before may still arrive.
+        # The pause lets packets arrive that were sent before.
         await asyncio.sleep(0.1)
         await _nothing_crosses(provider, receives, "after the patient has hung up")
     finally:

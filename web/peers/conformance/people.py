@@ -1,4 +1,4 @@
-"""The people of a check: staff who sign in once, patients who come by Meet Now, and the sockets they open.
+"""Makes the people of a check: staff who sign in once, patients who come by Meet Now, and the sockets they open.
 
 They sign in or enter as in PROTOCOL.md#entry. After each check, all visits are ended and all sockets closed, so that
 no made-up visit stays in the queue.
@@ -25,7 +25,7 @@ ROLES: Final = ("patient", "staff", "guest")
 
 @dataclass(slots=True)
 class PatientBrowser:
-    """A patient in the queue: the browser, and the visit's id as soon as a socket was welcomed."""
+    """A patient in the queue: the browser, and the visit's id after the server has welcomed a socket."""
 
     browser: Browser
     visit: str = ""
@@ -43,9 +43,10 @@ async def off_call(line: CheckedSocket) -> AsyncIterator[None]:
 
 @dataclass(slots=True)
 class People:
-    """One server and its people. `subprotocol` is used for sockets unless a check asks for another.
+    """The people of the checks of one server.
 
-    `staff_browsers`: the browsers of the providers first, then those of `admins`.
+    `subprotocol`: the one of their sockets unless a check asks for another. `staff_browsers`: the browsers of the
+    providers first, then those of `admins`.
     """
 
     clinic: Clinic
@@ -58,7 +59,7 @@ class People:
     patients: list[PatientBrowser] = field(default_factory=list)
 
     def speaking(self, subprotocol: str) -> People:
-        """Return the same people for another check, with this subprotocol."""
+        """Return the same people for another check, whose sockets use this subprotocol."""
         return replace(self, subprotocol=subprotocol, lines=[], patients=[])
 
     async def sign_in(self) -> None:
@@ -75,7 +76,7 @@ class People:
             if page.location != f"{self.clinic.path}/staff":
                 raise EntryError(f"{email} is asked for more than a password; name an account that is not")
             self.staff_browsers.append(browser)
-            # A wrong reply to hello is found by a check, and must not stop the run here.
+            # A wrong reply to hello is found by a check of its own, and must not stop the sign-in here.
             with contextlib.suppress(ViolationError):
                 line = await self.hello(browser, "staff")
                 if line.welcome["me"]["role"] == "admin":
@@ -86,35 +87,45 @@ class People:
     # --- people
 
     def staff_browser(self, number: int = 0) -> Browser:
-        """Return the browser of a member of staff. Raises MissingPersonError if there are too few credentials."""
+        """Return the browser of a member of staff, counted from 0.
+
+        Raises MissingPersonError if there are too few credentials.
+        """
         if number >= len(self.staff_browsers):
             raise MissingPersonError("a second member of staff" if number else "a member of staff")
         return self.staff_browsers[number]
 
     async def staff(self, number: int = 0, **how: Any) -> CheckedSocket:
-        """Return a welcomed socket of a member of staff. Raises MissingPersonError like `staff_browser`."""
+        """Return a socket of a member of staff that the server has welcomed.
+
+        `number`: which member, from 0; `how`: options of the socket. Raises MissingPersonError if there are too few
+        credentials.
+        """
         return await self.hello(self.staff_browser(number), "staff", **how)
 
     async def on_call(self, number: int = 0, **how: Any) -> CheckedSocket:
-        """Return a welcomed socket of a member of staff who is on call.
+        """Return a socket of a member of staff who is on call; the server has welcomed it.
 
-        Raises MissingPersonError like `staff_browser`.
+        `number`: which member, from 0. Raises MissingPersonError if there are too few credentials.
         """
         line = await self.staff(number, **how)
         await line.get("on_call", on=True)
         return line
 
     async def provider(self, number: int = 0) -> CheckedSocket:
-        """Return a welcomed socket of a provider who is on call.
+        """Return a socket of a provider who is on call; the server has welcomed it.
 
-        Raises MissingPersonError if there are too few providers.
+        `number`: which provider, from 0. Raises MissingPersonError if there are too few providers.
         """
         if number >= len(self.staff_browsers) - len(self.admins):
             raise MissingPersonError("a second provider" if number else "a provider")
         return await self.on_call(number)
 
     async def admin(self) -> CheckedSocket:
-        """Return an administrator's socket. Raises MissingPersonError if there is no administrator or no provider."""
+        """Return an administrator's socket, after a provider has gone on call.
+
+        Raises MissingPersonError if there is no administrator or no provider.
+        """
         if not self.admins:
             raise MissingPersonError("an admin")
         if len(self.admins) == len(self.staff_browsers):
@@ -145,16 +156,19 @@ class People:
         return self.patients[-1]
 
     async def in_line(self, **how: Any) -> tuple[PatientBrowser, CheckedSocket]:
-        """Return a new patient in the queue, with the patient's socket."""
+        """Return a new patient in the queue, with a socket that the server has welcomed.
+
+        `how`: options of the socket.
+        """
         patient = await self.patient()
         line = await self.hello(patient.browser, "patient", **how)
         patient.visit = line.visit
         return patient, line
 
     async def claimed_visit(self, number: int = 0) -> tuple[CheckedSocket, CheckedSocket, str]:
-        """Make a provider claim a new patient.
+        """Let a provider claim the visit of a new patient.
 
-        Return the provider's socket, the patient's socket and the visit's id.
+        `number`: which provider, from 0. Returns the provider's socket, the patient's socket and the visit's id.
         """
         provider = await self.on_call(number)
         _, patient = await self.in_line()
@@ -173,7 +187,11 @@ class People:
         headers: Mapping[str, str] | None = None,
         **how: Any,
     ) -> CheckedSocket:
-        """Return an open socket on which nothing was sent. Raises ViolationError if the upgrade is refused."""
+        """Return an open socket on which nothing was sent yet.
+
+        `browser`: whose cookies are sent, None for none; `subprotocol`: the codec; `how`: options of the socket.
+        Raises ViolationError if the server refuses the upgrade.
+        """
         subprotocol = subprotocol or self.subprotocol
         sent = dict(headers) if headers is not None else (browser or Browser(self.clinic)).headers
         try:
@@ -209,7 +227,10 @@ class People:
         resume: str | None = None,
         **how: Any,
     ) -> CheckedSocket:
-        """Return a socket whose hello was answered by a welcome. Raises ViolationError if it was not."""
+        """Send hello on a new socket; return the socket after the server's welcome.
+
+        `resume`: a token to send; `how`: options of the socket. Raises ViolationError if there is no welcome.
+        """
         line = await self.open(browser, subprotocol, **how)
         line.welcome = await line.get("hello", "welcome", role=role, **({"resume": resume} if resume else {}))
         return line

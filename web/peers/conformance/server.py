@@ -44,7 +44,7 @@ async def run(
     if not people.credentials:
         raise EntryError("name at least one member of staff, a provider, in the credentials")
     await people.sign_in()
-    # Meet Now may need a provider who is on call.
+    # A provider goes on call, because Meet Now may be open only then.
     host = await people.on_call()
     listens = asyncio.create_task(_listen(host))
     try:
@@ -92,7 +92,7 @@ async def play(
 
 
 async def _listen(line: CheckedSocket) -> None:
-    """Read until the socket closes, so that its pings are answered."""
+    """Read from a socket until it closes, so that the server's pings are answered."""
     while not line.ws.closed:
         await line.ws.receive()
 
@@ -116,7 +116,8 @@ async def _outcome(check: Check, people: People) -> Outcome:
     except TimeoutError:
         fault = ViolationError("an end", f"none within {CHECK_S:g} s")
     except (KeyError, TypeError, AttributeError, IndexError) as problem:
-        # The check has read a part of a message that is missing, or that has another type than in PROTOCOL.md.
+        # A KeyError or TypeError means that a message has no such part, or a part of another type than in
+        # PROTOCOL.md.
         fault = ViolationError("messages as the reference has them", f"{type(problem).__name__}: {problem}")
     finally:
         await people.tidy()

@@ -1,4 +1,4 @@
-"""Defines checks and their outcomes, and prints outcomes.
+"""Defines what a check and its outcome are, and prints outcomes.
 
 A fault has three parts: the sent message, the rule of PROTOCOL.md, and the received message. Private tokens are cut.
 """
@@ -61,10 +61,10 @@ CHECKS: list[Check] = []
 def check(
     room: str, name: str, section: str, *, waits: bool = False, slow: bool = False, codecs: bool = False
 ) -> Callable[[Callable[[Any], Awaitable[None]]], Callable[[Any], Awaitable[None]]]:
-    """Return a decorator that adds a function to the checks.
+    """Return a decorator that adds a function to the checks of a server.
 
-    `codecs`: True if the check must run in each codec; `slow`: True if it takes half a minute; `waits`: as in
-    `Check`.
+    `room`: the module of the check; `name`: the rule in words; `section`: the section of PROTOCOL.md; `waits`: True
+    if the check mostly waits; `slow`: True if it takes half a minute; `codecs`: True if it must run in each codec.
     """
 
     def put(run: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:
@@ -95,7 +95,7 @@ STYLES: Final = {"kept": "green", "wrong": "bold red", "not told": "yellow", "no
 
 
 def print_outcomes(console: Console, outcomes: Sequence[Outcome]) -> None:
-    """Print the table, each fault with what was sent, expected and received, and the totals."""
+    """Print the table of outcomes, then each fault with what was sent, expected and received, and the totals."""
     table = Table(box=None, pad_edge=False)
     for title in ("", "check", "PROTOCOL.md"):
         table.add_column(title, overflow="fold")

@@ -1,4 +1,4 @@
-"""Checks of a server: subscriptions, their updates, how a client catches up after a loss, and how they end."""
+"""Checks a server's subscriptions: their updates, how a client catches up after a loss, and how they end."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def whole(line: CheckedSocket, topic: str, kind: str) -> dict[str, Any]:
     line.want(answer["topic"] == topic, f"`topic` {topic}", answer)
     state = await line.expect(
         kind,
-        # If the socket was subscribed already, an older state may still be on its way.
+        # An older state may still arrive, if the socket was subscribed already.
         lambda m: m["topic"] == topic and m["version"] >= answer["version"],
         f"of {topic}, with `subscribed`",
     )
@@ -40,7 +40,7 @@ async def whole(line: CheckedSocket, topic: str, kind: str) -> dict[str, Any]:
 
 
 async def ended(line: CheckedSocket, topic: str) -> None:
-    """Wait for the server's `gone` of a topic.
+    """Wait for the server's message `gone` about a topic.
 
     Raises ViolationError if it does not come within ENDS_WITHIN_S seconds.
     """

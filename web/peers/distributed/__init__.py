@@ -1,1 +1,1 @@
-"""One run over several machines."""
+"""Distributes one run of the load tester over several machines."""

@@ -1,4 +1,4 @@
-"""The command line of a run on several machines: the options of `run` about helpers, and the command `join`.
+"""Defines the options of `run` about helpers (other machines that take part), and the command `join`.
 
 The channel between machines is defined in `web.peers.distributed.messages`.
 """
@@ -35,7 +35,10 @@ def attach(app: typer.Typer) -> None:
 
 
 class HelperOptions(NamedTuple):
-    """The address and the key for helpers, and the time in s to wait for them. `shown`: the key as it is printed."""
+    """Where helpers can join, and for how long: the address, the key, and the time in s.
+
+    `shown`: the key as it is printed.
+    """
 
     at: Address
     key: str
@@ -43,13 +46,13 @@ class HelperOptions(NamedTuple):
     within_s: float
 
     def coordinator(self, plan: Plan, shares: Sequence[Share]) -> Coordinator:
-        """Return a context manager inside which helpers may join, to drive these shares."""
+        """Return the context manager that helpers join while it is open, to drive these shares of the plan."""
         from web.peers.distributed.coordinator import Coordinator
 
         return Coordinator(self.at, self.key, plan, shares, say)
 
     def gather(self, coordinator: Coordinator) -> list[Connection]:
-        """Print the command for the other machines, and wait for them; return the pipes to their processes.
+        """Print the command for the other machines, and wait for them; return a pipe to each of their processes.
 
         Raises RunError if they have not all joined in time.
         """
@@ -133,7 +136,7 @@ def say(sentence: str) -> None:
 
 
 def _reached(at: Address) -> Address:
-    """Return the address that people type on other machines.
+    """Return the address that people type on other machines to reach `at`.
 
     If `at` is the address for all networks, this machine's own address replaces it.
     """

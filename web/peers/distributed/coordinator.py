@@ -1,9 +1,9 @@
-"""The coordinator's side of a run with helpers: which machines have joined, and a pipe to each of their processes.
+"""Lets other machines, the helpers, join a run, and makes a pipe to each of their processes.
 
-A small HTTPS server in a thread of its own copies messages between WebSockets and pipes, so that `Crew` can use remote
-processes like local ones. Its certificate is made for the run; a request without the run's key is refused before the
-upgrade. If a helper leaves before the run begins, another takes its place; if it leaves during the run, its pipes
-report the loss. No credential is sent.
+A small HTTPS server in a thread of its own copies messages between WebSockets and pipes, so that `Crew` can use
+remote processes like local ones. Its certificate is made for the run; a request without the run's key is refused
+before the upgrade. If a helper leaves before the run begins, another takes its place; if it leaves during the run,
+its pipes report the loss. No credential is sent.
 """
 
 from __future__ import annotations
@@ -80,11 +80,11 @@ class _Helper:
 
 
 class Coordinator:
-    """The helpers of a run, as a context manager; `gather` waits for them and returns the pipes for `Crew.open`.
+    """Holds the helpers of a run; `gather` waits for them and returns the pipes for `Crew.open`.
 
-    `say` receives a sentence when a helper joins or leaves. `names`: the names of all helpers; `left`: the names of
-    those that ended early. `fingerprint`: the SHA-256 of the certificate, in hex. Raises RunError if it cannot
-    listen, or if the plan is too long to send.
+    It is a context manager. `say` receives a sentence when a helper joins or leaves. `names`: the names of all
+    helpers; `left`: the names of those that ended early. `fingerprint`: the SHA-256 of the certificate, in hex.
+    Raises RunError if it cannot listen, or if the plan is too long to send.
     """
 
     def __init__(
@@ -148,13 +148,13 @@ class Coordinator:
         except KeyboardInterrupt:
             raise RunError(f"ended before it began: {self.joined}") from None
 
-    # --- in the thread
+    # --- methods that run in the server's thread
 
     def _live(self) -> None:
         try:
             with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
                 runner.run(self._serve())
-        # After any error, `__enter__` must not wait for a port.
+        # The port is reported even after an error, because `__enter__` waits for it.
         finally:
             self._bound.cancel()
             self._complete.cancel()
@@ -206,7 +206,7 @@ class Coordinator:
             self._note(f"Somebody at {request.remote} came with another version of Greenroom.")
             await channel.close(OTHER_VERSION)
         except ChannelLostError:
-            # The helper left before it joined.
+            # The helper left before it had joined, which needs no message.
             pass
         else:
             if helper is not None:
@@ -318,7 +318,7 @@ class Coordinator:
             return
         with suppress(
             asyncio.QueueFull
-            # The queue is full of earlier orders; a second order to stop changes nothing.
+            # The queue is full of earlier orders, of which one is to stop; a second one would change nothing.
         ):
             helper.outbox.put_nowait(Go(process, *rest) if kind == "go" else Stop(process))
 
@@ -342,7 +342,7 @@ class Coordinator:
 
     @staticmethod
     async def _to_pipe(pipe: Connection, message: tuple[str, str | bytes]) -> None:
-        """Write to the pipe. While the pipe is full, only messages of this helper wait."""
+        """Write a message to the pipe. While the pipe is full, only messages of this helper wait."""
         with suppress(OSError):
             await asyncio.to_thread(pipe.send, message)
 

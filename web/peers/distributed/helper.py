@@ -1,4 +1,4 @@
-"""A helper's side of a run that another machine coordinates: starts processes and copies their pipes to the network.
+"""Takes part, as a helper, in a run that another machine coordinates: starts processes and copies their pipes.
 
 It joins, checks that the plan gives the same people on this machine, and passes on orders and observations. It ends
 without leaving an open visit after an order, after Ctrl-C, and if the coordinator is gone. The credentials of its
@@ -51,11 +51,12 @@ from web.peers.run.plan import Credential, Plan, Share
 
 UNAUTHORIZED = 401
 OUTBOX = 1000
-"""The number of messages that may wait for a slow network, enough for minutes; with more, the helper ends."""
+"""The number of messages that may wait for a slow network, which is enough for minutes; if there are more, the helper
+ends."""
 
 
 class Own(NamedTuple):
-    """The parts of a plan that each machine has for itself."""
+    """The parts of a plan that each machine has for itself and that are not sent."""
 
     credentials: tuple[Credential, ...] = ()
     ca: Path | None = None
@@ -64,7 +65,7 @@ class Own(NamedTuple):
 
 
 class Helper:
-    """This machine's part in a run of another machine.
+    """Plays this machine's part in a run that another machine coordinates.
 
     `run` does all the work; `say` gets sentences about its progress.
     """
@@ -72,7 +73,11 @@ class Helper:
     def __init__(
         self, at: Address, fingerprint: bytes, key: str, processes: int, own: Own, say: Callable[[str], None]
     ) -> None:
-        """Keep the arguments. `fingerprint`: the SHA-256 of the coordinator's certificate."""
+        """Keep the arguments.
+
+        `at`: the coordinator's address; `fingerprint`: the SHA-256 of its certificate; `key`: the key of the run;
+        `processes`: how many to start; `own`: this machine's part of the plan; `say`: prints a sentence.
+        """
         self.interrupted = False
         self._at, self._fingerprint, self._key = at, fingerprint, key
         self._count, self._own, self._say = processes, own, say
@@ -195,7 +200,7 @@ class Helper:
             raise RunError(f"the run at {self._at} does without: {message.why}")
         return message
 
-    # --- the processes
+    # --- methods about the processes
 
     async def _drive(self, channel: Channel[FromCoordinator], shares: list[Share]) -> None:
         loop = asyncio.get_running_loop()
@@ -212,7 +217,7 @@ class Helper:
             for pipe in self._pipes:
                 loop.remove_reader(pipe.fileno())
             # A process whose pipe is closed ends its visits by itself. After a second Ctrl-C, this machine does not
-            # wait for that.
+            # wait until it has done so.
             patience_s = 0.0 if self._at_once else GOODBYE_S
             try:
                 await asyncio.to_thread(end, self._pipes, self._processes, patience_s)
@@ -243,8 +248,8 @@ class Helper:
         """Receive the coordinator's orders and pass them on to the processes; return when the run is over."""
         unbegun = set(range(len(self._pipes)))
         while True:
-            # Until all processes have begun, the coordinator must send the next order in time. Later it may send
-            # nothing for hours.
+            # Before all processes have begun, the coordinator must send the next order in time. Afterwards it may
+            # send nothing for hours.
             match await channel.receive(READY_S + 2 * ANSWER_S if unbegun else None):
                 case Over(why):
                     if why:
@@ -267,7 +272,7 @@ class Helper:
             await channel.send(message)
 
     def _read(self, process: int) -> None:
-        """Read a process's next message, or detect its end."""
+        """Read the next message of the process with this number, or detect that it has ended."""
         try:
             kind, content = self._pipes[process].recv()
         except (EOFError, OSError):
@@ -305,6 +310,6 @@ class Helper:
             self._limit.reschedule(asyncio.get_running_loop().time() + GOODBYE_S + ANSWER_S)
 
     def _order(self, process: int, *order: object) -> None:
-        # The process may have died; the end of its pipe shows that.
+        # The process may have died, which the end of its pipe will show.
         with suppress(OSError):
             self._pipes[process].send(order)

@@ -1,8 +1,8 @@
-"""The messages between the machines of one run, and the channel that carries them.
+"""Defines the messages between the machines of one run, and the channel that carries them.
 
 A message is MessagePack of one of the types below; all other bytes are refused. The channel is a WebSocket over TLS.
-The helper compares the coordinator's certificate with the fingerprint that the coordinator prints, and only then sends
-the run's key, as a bearer token. No message contains a credential or an absolute time.
+The helper compares the coordinator's certificate with the fingerprint that the coordinator prints, and only then
+sends the run's key, as a bearer token. No message contains a credential or an absolute time.
 """
 
 from __future__ import annotations
@@ -50,38 +50,41 @@ class Join(Message, frozen=True):
 
 
 class Present(Message, frozen=True):
-    """The message of a helper that understands the plan and reaches the plan's server."""
+    """Sent by a helper after it has understood the plan and reached the plan's server."""
 
 
 class Ready(Message, frozen=True):
-    """All staff whom one process of a helper plays are On-Call. `process`: its number in that helper, from 0."""
+    """Sent when all staff whom one process of a helper plays are On-Call.
+
+    `process`: its number in that helper, from 0.
+    """
 
     process: Number
 
 
 class News(Message, frozen=True):
-    """The new observations of a process, as `Observations.news` returns them."""
+    """Brings the new observations of a process, as `Observations.news` returns them."""
 
     process: Number
     lines: Lines
 
 
 class Done(Message, frozen=True):
-    """The last observations of a process that has finished."""
+    """Brings the last observations of a process that has finished."""
 
     process: Number
     lines: Lines
 
 
 class Broken(Message, frozen=True):
-    """The message that a process has failed; `why` says why."""
+    """Reports that a process has failed. `why`: the reason in words."""
 
     process: Number
     why: Sentence
 
 
 class Leaving(Message, frozen=True):
-    """A helper ends early.
+    """Reports that a helper ends early.
 
     If the run has not begun, the helper takes no part; otherwise it still sends its observations.
     """
@@ -90,7 +93,7 @@ class Leaving(Message, frozen=True):
 
 
 class Welcome(Message, frozen=True):
-    """The answer to `Join`: the plan, and the numbers of this helper's shares, of `of` shares in all.
+    """Answers `Join` with the plan, the numbers of this helper's shares, and `of`, the number of all shares.
 
     The run begins, or is given up, within `within_s` seconds.
     """
@@ -104,11 +107,11 @@ class Welcome(Message, frozen=True):
 
 
 class Open(Message, frozen=True):
-    """The order to sign the staff in, because all helpers have joined."""
+    """Orders a helper to sign the staff in, because all helpers have joined."""
 
 
 class Go(Message, frozen=True):
-    """The order to a process to begin in `in_s` seconds. The run began `ago_s` seconds ago."""
+    """Orders a process to begin in `in_s` seconds. The run began `ago_s` seconds ago."""
 
     process: Number
     in_s: Seconds
@@ -116,13 +119,13 @@ class Go(Message, frozen=True):
 
 
 class Stop(Message, frozen=True):
-    """The order to a process to stop: no further patient arrives, and all people leave."""
+    """Orders a process to stop: no further patient arrives, and all people leave."""
 
     process: Number
 
 
 class Over(Message, frozen=True):
-    """The last message to a helper. An empty `why` means that all its observations have arrived."""
+    """Ends the messages to a helper. If `why` is empty, all its observations have arrived."""
 
     why: Sentence
 
@@ -134,7 +137,7 @@ COORDINATORS: msgspec.msgpack.Decoder[FromCoordinator] = msgspec.msgpack.Decoder
 
 
 class Channel(Generic[T]):
-    """One end of a channel. `decoder` decodes the messages that may arrive."""
+    """One end of a channel between two machines. `decoder` decodes the messages that may arrive."""
 
     def __init__(self, socket: Socket, decoder: msgspec.msgpack.Decoder[T]) -> None:
         self._socket, self._decoder = socket, decoder

@@ -1,7 +1,7 @@
-"""A locust user: whole visits, with locust's own figures and web page. Run it: `locust -f locustfile.py`.
+"""Defines a locust user that plays whole visits, shown by locust's own figures and web page.
 
-locust uses gevent and these people asyncio, so each visit runs in a real thread. The loop there is uvloop's, because
-gevent has replaced the system calls on which asyncio's own loop waits.
+Run it: `locust -f locustfile.py`. locust uses gevent and these people asyncio, so each visit runs in a real thread.
+The loop there is uvloop's, because gevent has replaced the system calls on which asyncio's own loop waits.
 """
 
 import os

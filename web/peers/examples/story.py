@@ -1,4 +1,4 @@
-"""A visit in plain asyncio: a patient meets a provider, and both see each other. Run it: `python story.py`.
+"""Plays a visit in plain asyncio: a patient meets a provider, and both see each other. Run it: `python story.py`.
 
 `light` media is real ICE, DTLS and SRTP with made-up contents; write `real` for VP8 and Opus, or `none`.
 """

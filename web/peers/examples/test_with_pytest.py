@@ -1,6 +1,6 @@
-"""Plain pytest, without a plugin: each test is one visit at this clinic. Run it: `pytest test_with_pytest.py`.
+"""Tests a clinic with plain pytest, without a plugin: each test plays one visit. Run it: `pytest test_with_pytest.py`.
 
-A deliberate fault, such as a lost network, is a method of the synthetic person.
+Each deliberate fault, such as a lost network, is a method of the synthetic person.
 """
 
 import asyncio

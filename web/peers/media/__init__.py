@@ -1,1 +1,1 @@
-"""The media of synthetic people: what they send and receive in a call."""
+"""Sends and receives the media of synthetic people in a call."""

@@ -1,4 +1,4 @@
-"""The counts of received pictures and sound, and the interface of all kinds of media."""
+"""Counts received pictures and sound, and defines the interface of all kinds of media."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 FREEZE_S = 0.5
-"""During a call, a time in s of this length without a packet or frame is a freeze."""
+"""If no packet or frame arrives for this time in s during a call, that is a freeze."""
 
 
 @dataclass(slots=True)
 class Flow:
-    """Counts of what was received.
+    """Counts what one side of a call has received.
 
     Light media counts SRTP `packets`; real media counts decoded `frames`, and `pictures`, the frames that are not
     black. `first_at`: the time of the first video packet or frame; `freezes`: the gaps over FREEZE_S since then.
@@ -45,7 +45,7 @@ class Flow:
 
 
 class Media(Protocol):
-    """One person's half of a call."""
+    """The media of one side of a call."""
 
     flow: Flow
 

@@ -1,4 +1,4 @@
-"""Light media: real ICE, DTLS and SRTP with packets of the sizes and rate of a call, but without encoding.
+"""Defines light media: real ICE, DTLS and SRTP with packets of the sizes and rate of a call, but without encoding.
 
 A call has 30 frames in 110 video packets, and 50 audio packets, per second; one timer sends them for hundreds of
 people. The code is written to use little CPU per packet. Before `start` it sends black and silence, as a disabled
@@ -27,29 +27,30 @@ from web.peers.media.flow import Flow, until
 FRAMES_PER_S, VIDEO_PER_S = 30, 110
 VIDEO_BYTES, AUDIO_BYTES = 1188, 108
 BLACK_BYTES, SILENCE_BYTES = 60, 12
-# Every sixth black frame is sent as a packet.
+# While the camera is off, only one of this number of frames is sent as a packet.
 BLACK_EVERY = 6
 KEYFRAME_PACKETS = 8
 FRAME_S, AUDIO_S, REPORT_S = 1 / FRAMES_PER_S, 0.02, 1.0
 LOOK_S, KEEP_S, WAKE_S = 0.05, 1.0, 0.005
-# The time in s; a driver that is later than this omits packets, and does not send them all at once.
+# If the driver is later than this time in s, it leaves packets out, instead of sending them all at once.
 LATE_S = 0.1
-FEEDBACK, PLI, FIR = 206, 1, 4  # RFC 4585 §6.3.1, RFC 5104 §4.3.1
+# types of RTCP packets (RFC 4585 §6.3.1) and of requests for a keyframe (RFC 5104 §4.3.1)
+FEEDBACK, PLI, FIR = 206, 1, 4
 _REPORT = Struct("!BBHIIIIII")
 _AUDIO, _VIDEO = (
     Struct("!BBHII"),
     Struct("!BBHII2s"),
-)  # RFC 3550 §5.1; with the first bytes of VP8 (RFC 7741 §4.2)
+)  # headers of RTP packets (RFC 3550 §5.1); those of video with the first bytes of VP8 (RFC 7741 §4.2)
 
 
 class Speaker(RawPeer):
-    """One connection to the relay: sends, answers requests for a keyframe, and counts the packets that arrive."""
+    """One connection to the relay: sends packets, answers requests for a keyframe, and counts received packets."""
 
     def __init__(self, identity: Identity, host: str, flow: Flow, changed: Callable[[], None]) -> None:
         super().__init__(best_binding(), identity, host)
         self.flow = flow
         self.on = False
-        # This party keeps no packet that it has sent.
+        # It does not promise to send lost packets again, because it keeps no packet that it has sent.
         self.promises_nack = False
         self.on_rtcp = self._feedback
         self._changed = changed
@@ -62,7 +63,7 @@ class Speaker(RawPeer):
         self._buffer[:VIDEO_BYTES] = os.urandom(VIDEO_BYTES)
 
     def look(self, now: float) -> float:
-        """Continue ICE and DTLS; return the time in s after which to call this method again.
+        """Continue the ICE and DTLS handshakes; return the time in s after which to call this method again.
 
         The methods `frame`, `sound` and `report` return such a time too.
         """
@@ -70,10 +71,9 @@ class Speaker(RawPeer):
         return KEEP_S if self.ready else LOOK_S
 
     def frame(self, now: float) -> float:
-        """Send a video frame as three or four packets, or more for a keyframe.
+        """Send a video frame as three or more packets; return the time in s until the next call.
 
-        While the camera is off, a small packet is sent for every sixth frame. Return the time in s until the next
-        call.
+        While the camera is off, a small packet is sent for every sixth frame.
         """
         if not self.ready:
             return FRAME_S
@@ -103,14 +103,14 @@ class Speaker(RawPeer):
         return AUDIO_S
 
     def _emit(self, size: int) -> None:
-        """Encrypt and send a packet with a new header; its payload is what the buffer held before."""
+        """Encrypt and send a packet of `size` bytes with a new header; its payload is whatever the buffer contains."""
         self._length[0] = size
         if self.binding.protect(self.tx, self._handle, self._length) == srtp.OK:
             self.sent += 1
             try:
                 self.udp.send(self._view[: self._length[0]])
             except OSError:
-                # The packet is lost, as can happen on any network.
+                # The system has no space for the packet, so it is lost, as can happen on any network.
                 return
 
     def report(self, now: float) -> float:
@@ -125,7 +125,7 @@ class Speaker(RawPeer):
         self._wants_keyframe = True
 
     def readable(self) -> None:
-        """Handle the received datagrams as RawPeer does; call `changed` once, when the connection is ready."""
+        """Handle the datagrams that have arrived, and call `changed` once, when the connection is ready."""
         super().readable()
         if self.ready and not self._was_ready:
             self._was_ready = True
@@ -135,7 +135,7 @@ class Speaker(RawPeer):
         if packet_type == FEEDBACK and count in (PLI, FIR):
             self._wants_keyframe = True
             if self.on:
-                # An encoder sends a requested keyframe at once, too.
+                # The keyframe is sent at once, as a real encoder does.
                 self.frame(time.monotonic())
 
     def _media(self, size: int) -> None:
@@ -154,9 +154,9 @@ WORK: tuple[Work, ...] = (Speaker.look, Speaker.frame, Speaker.sound, Speaker.re
 
 
 class Pacer:
-    """One timer for all light media of an event loop.
+    """Drives all light media of an event loop with one timer.
 
-    It sends all packets that are due within a few milliseconds together.
+    All packets that are due within a few milliseconds are sent together.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -259,9 +259,9 @@ class LightMedia:
 
 
 def local_address(offer: str) -> str:
-    """Return the local address to bind, from which the offer's first candidate can be reached.
+    """Return the local IP address from which a socket can reach the offer's first candidate.
 
-    It is loopback, or the address that stands for all addresses of the same IP version.
+    It is the loopback address, or the address that means all addresses of the same IP version.
     """
     hosts = [line.split()[4] for line in offer.splitlines() if line.startswith("a=candidate:")]
     if not hosts or hosts[0].startswith("127."):

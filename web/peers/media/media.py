@@ -1,8 +1,8 @@
 """Chooses the media of synthetic people: real, light, or none.
 
-`real` is aiortc with VP8 and Opus, from generated or recorded sources. `light` is real ICE, DTLS and SRTP with packets
-of a call's sizes and rate that are not encoded, so that one core can play hundreds of people. Times are of
-`time.monotonic`, in s.
+`real` is aiortc with VP8 and Opus, from generated or recorded sources. `light` is real ICE, DTLS and SRTP with
+packets of a call's sizes and rate that are not encoded, so that one core can play hundreds of people. All times are
+values of `time.monotonic`, in s.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ KINDS = ("none", "light", "real")
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The settings of media: the kind (`none`, `light` or `real`), the `file` to play, and the `network` to cross.
+    """The settings of media: the kind (`none`, `light` or `real`), the `file` to play, and the `network` to simulate.
 
     `file` is used by real media only. `number`: in the same network, people with different numbers lose different
     packets.
@@ -60,7 +60,7 @@ class Sources:
 
 
 class Proxied:
-    """Media that reaches the relay through a simulated network; `host` is the address of the network's proxy.
+    """Media whose packets pass through a simulated network; `host`: the address of the network's proxy.
 
     The phases of the network count from the first offer.
     """
@@ -72,7 +72,10 @@ class Proxied:
         self.start, self.stop, self.wait_connected = media.start, media.stop, media.wait_connected
 
     async def take_offer(self, offer: str, *, fresh: bool) -> str | None:
-        """Return the answer to an offer in which the proxy replaces the relay (`Media.take_offer`)."""
+        """Return the SDP answer to an offer, after replacing the relay's address in the offer by the proxy's.
+
+        `fresh`: True if the offer is for a new connection.
+        """
         server = server_of(offer)
         if self.proxy is None:
             self.proxy = await Proxy.open(self._network, server, host=self._host, number=self._number)

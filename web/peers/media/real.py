@@ -1,6 +1,7 @@
-"""Real media: an aiortc peer that encodes and decodes VP8 and Opus, from a generated picture and tone or from a file.
+"""Defines real media: an aiortc peer that encodes and decodes VP8 and Opus.
 
-aiortc cannot renegotiate a connection that the other side restarts, so this media joins again instead.
+The picture and the sound are generated, or come from a file. aiortc cannot renegotiate a connection that the other
+side restarts, so this media joins again instead.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ BLACK = 16
 
 
 class Gated(Switched):
-    """The picture or sound of a file, repeated; black or silent until `enabled`, like a disabled track in a browser.
+    """The picture or sound of a file, played again and again; black or silent until `enabled`, like a disabled track.
 
     The file is opened again for each repetition: aiortc's own loop restarts at time 0, which encoders refuse, and
     reads ahead without a limit.
@@ -50,12 +51,15 @@ class Gated(Switched):
         return track
 
     async def recv(self) -> VideoFrame | AudioFrame:
-        """Return the next frame at its time. Raises MediaStreamError after `stop`, or if the file has no frame."""
+        """Return the next frame at the time when it is due.
+
+        Raises MediaStreamError after `stop`, or if the file has no frame.
+        """
         try:
             frame = await self._source.recv()
         except MediaStreamError:
             if self.readyState != "live" or self._next == self._began:
-                # The source was stopped, or the file has no frame.
+                # The error is passed on: the source was stopped, or the file has no frame at all.
                 raise
             self._began, self._source = self._next, self._opened()
             frame = await self._source.recv()
@@ -104,7 +108,10 @@ class RealMedia(SyntheticParty):
         self._answered = False
 
     async def take_offer(self, offer: str, *, fresh: bool) -> str | None:
-        """Return the answer to an offer."""
+        """Return the SDP answer to an offer; None if the media must join again.
+
+        `fresh`: True if the offer is for a new connection.
+        """
         if self._answered and not fresh:
             return None
         self._answered = True

@@ -1,1 +1,1 @@
-"""Simulated bad networks: what happens to each packet, the file that defines it, and the proxy that applies it."""
+"""Simulates bad networks: decides what happens to each packet, by a file, in a proxy."""

@@ -1,7 +1,7 @@
 """Describes a network as data, and decides what happens to each packet in it.
 
-Pure. Randomness and times are arguments: the same random numbers and times give the same result. A `Network` holds
-the usual values and those of its phases; a `Direction` decides packet by packet.
+It does no I/O: the same random numbers and times give the same result. A `Network` holds the usual values and those
+of its phases; a `Direction` decides about each packet.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ RESEND_S: Final = 0.2
 RESENDS: Final = 6
 
 Side = Literal["up", "down"]
-"""The direction of a packet: sent by the peer, or sent to it."""
+"""The direction of a packet: "up" is sent by the peer, "down" is sent to it."""
 
 Share = Annotated[float, Meta(ge=0, le=1, description="a share from 0 to 1")]
 Fewer = Annotated[float, Meta(ge=0, le=0.5, description="a share from 0 to 0.5")]
@@ -34,17 +34,17 @@ Switch = Annotated[bool, Meta(description="true or false")]
 
 
 class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The base of all tables in the file of a network."""
+    """The base of all tables in a file that describes a network; unknown keys are refused."""
 
 
 class Way(Table, frozen=True):
-    """The treatment of packets in one direction.
+    """Describes what happens to packets in one direction.
 
-    Losses are independent; with `burst_share` and `burst_packets` there are also bursts with losses of their own
-    (Gilbert-Elliott). `burst_share` of all packets are in bursts, whose mean length is `burst_packets`, and the share
-    `burst_loss` of these is lost. A packet waits in a queue for the link (`rate_kbit`; 0: no limit), then `delay_ms`
-    and a random time up to `jitter_ms`. A packet that would wait longer than `queue_ms` is dropped. Packets keep their
-    order, except the share `reorder`, which arrives `reorder_ms` later.
+    Losses are independent; with `burst_share` and `burst_packets` there are also bursts with losses of their own (the
+    model of Gilbert and Elliott). `burst_share` of all packets are in bursts, whose mean length is `burst_packets`,
+    and the share `burst_loss` of these is lost. A packet waits in a queue for the link (`rate_kbit`; 0: no limit),
+    then `delay_ms` and a random time up to `jitter_ms`. A packet that would wait longer than `queue_ms` is dropped.
+    Packets keep their order, except the share `reorder`, which arrives `reorder_ms` later.
     """
 
     loss: Share = 0.0
@@ -83,7 +83,7 @@ Phases = Annotated[tuple[Phase, ...], Meta(max_length=1000, description="at most
 
 
 class Network(Table, frozen=True):
-    """A network between a peer and a server. `up`: the way of the packets that the peer sends; `down`: of all others.
+    """A network between a peer and a server. `up` is for the packets that the peer sends, `down` for all others.
 
     `phases` replace parts of it for a time; later phases have priority. `udp`, `tcp`: False blocks the whole
     protocol. Times count from the beginning of the call.
@@ -115,12 +115,15 @@ class Network(Table, frozen=True):
 
     @property
     def rebinds_s(self) -> list[float]:
-        """Return the times at which the peer's addresses change."""
+        """Return the times in s at which the peer's addresses change."""
         return [phase.from_s for phase in self.phases if phase.rebind]
 
 
 def problem(network: Network) -> str:
-    """Return a sentence about what is wrong with a network whose single values are right; "" if it is valid."""
+    """Return a sentence about what is wrong with a network as a whole; "" if it is valid.
+
+    The single values were checked before.
+    """
     for number, phase in enumerate(network.phases):
         if phase.to_s is not None and phase.to_s <= phase.from_s:
             return f"phases[{number}].to_s: expected a time after from_s ({phase.from_s:g}); found {phase.to_s:g}"
@@ -137,7 +140,7 @@ def lossy(share: float, seed: int = 1) -> Network:
 class Direction:
     """Decides whether and when each packet of one direction arrives. `draw` returns random numbers from 0 to below 1.
 
-    `counts`: the number of packets by their fate: `passed`, `lost`, `queue_full`, `doubled`.
+    `counts`: the number of packets by what happened to them: `passed`, `lost`, `queue_full`, `doubled`.
     """
 
     def __init__(self, draw: Callable[[], float]) -> None:
@@ -148,7 +151,7 @@ class Direction:
         self._last_s = -math.inf
 
     def packet(self, way: Way, size: int, now_s: float) -> tuple[float, ...]:
-        """Return the times at which a packet of `size` bytes, sent now, arrives.
+        """Return the times in s at which a packet of `size` bytes that is sent at `now_s` arrives.
 
         The result is () if the packet is lost, and has two times if it is doubled.
         """
@@ -165,7 +168,7 @@ class Direction:
         return (arrives_s,) * (1 + twice)
 
     def segment(self, way: Way, size: int, now_s: float) -> float:
-        """Return the time at which bytes of a TCP stream, sent now, arrive.
+        """Return the time in s at which `size` bytes of a TCP stream that are sent at `now_s` arrive.
 
         Lost bytes are sent again after a round trip.
         """
@@ -200,5 +203,5 @@ class Direction:
 
 
 def _begins(way: Way) -> float:
-    """Return the chance that a burst begins, so that bursts hold `burst_share` of all packets."""
+    """Return the probability that a burst begins at a packet, so that bursts contain `burst_share` of all packets."""
     return way.burst_share / (way.burst_packets * (1 - way.burst_share))

@@ -1,6 +1,6 @@
-"""The candidates of an offer: reads the address of the server from them, and replaces it by a proxy's.
+"""Reads the address of the server from the candidates of an SDP offer, and replaces it by a proxy's.
 
-Pure. Only the lines `a=candidate` of an SDP are read.
+Only the lines `a=candidate` of an SDP are read.
 """
 
 from __future__ import annotations

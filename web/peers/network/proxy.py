@@ -1,7 +1,8 @@
-"""A port for UDP and TCP that leads to a server through a simulated bad network.
+"""Opens a port for UDP and TCP that leads to a server through a simulated bad network.
 
-`network.py` decides; this module does the I/O. Tests, benchmarks and synthetic people use it. The contents of packets
-are not changed, so a client that uses this port instead of the server's notices only the network.
+`network.py` decides what happens to packets; this module does the I/O. Tests, benchmarks and synthetic people use it.
+The contents of packets are not changed, so a client that uses this port instead of the server's notices only the
+network.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ from typing import Any, Final, get_args
 from web.peers.network.network import RESEND_S, Direction, Network, Side
 
 MOST_WAITING: Final = 4096
-"""The greatest number of datagrams on their way; further ones are dropped."""
+"""The greatest number of datagrams that wait for their time to arrive; further ones are dropped."""
 MOST_FLOWS: Final = 256
 """The greatest number of client addresses, and of TCP connections; a new one replaces the oldest."""
 SEGMENT: Final = 1448
 SEGMENTS: Final = 256
-"""The greatest number of segments on their way in each direction of a TCP connection; then the sender has to wait."""
+"""The greatest number of segments that wait in each direction of a TCP connection; then the sender has to wait."""
 READ_AT_ONCE: Final = 64
 DATAGRAM: Final = 65_536
 LONGEST_PAUSE_S: Final = 120.0
@@ -62,7 +63,8 @@ class Proxy:
     ) -> Proxy:
         """Listen on a free port of `host` and return the proxy.
 
-        `number`: proxies with the same seed and different numbers draw different random numbers.
+        `server`: the host and port to which it leads; `number`: proxies with the same seed and different numbers draw
+        different random numbers.
         """
         udp, tcp = _same_port(host)
         proxy = cls(network, server, udp, number)
@@ -86,7 +88,7 @@ class Proxy:
         return self._count("passed")
 
     def lead_to(self, server: tuple[str, int]) -> None:
-        """Lead to this server from now on; connections to another server are ended."""
+        """Send packets to this server from now on; connections to another server are ended."""
         if server != self._server:
             self._server = server
             self.rebind()
@@ -108,7 +110,7 @@ class Proxy:
             _abort(ends)
 
     async def close(self) -> None:
-        """Close all sockets; packets on their way are lost."""
+        """Close all sockets; packets that still wait are lost."""
         for timer in (self._timer, *self._rebinds):
             if timer is not None:
                 timer.cancel()
@@ -143,7 +145,7 @@ class Proxy:
             self._pass("up", len(datagram), partial(back.send, datagram))
 
     def _flow(self, address: Any) -> socket.socket:
-        """Return a new socket that represents this client at the server."""
+        """Return a new socket from which this client's packets reach the server."""
         if len(self._flows) >= MOST_FLOWS:
             self._end(self._flows.pop(next(iter(self._flows))))
         family = socket.AF_INET6 if ":" in self._server[0] else socket.AF_INET
@@ -177,7 +179,7 @@ class Proxy:
         """Send the packets that are due, and schedule the next ones."""
         waiting, now_s = self._waiting, time.monotonic()
         while waiting and waiting[0][0] <= now_s:
-            # The server's port is closed, or the flow has ended.
+            # An error is ignored: the server's port is closed, or the client's socket is.
             with contextlib.suppress(OSError):
                 heapq.heappop(waiting)[2]()
         if self._timer is not None:
@@ -225,7 +227,7 @@ class Proxy:
     async def _take(
         self, side: Side, reader: asyncio.StreamReader, waiting: asyncio.Queue[tuple[float, bytes]]
     ) -> None:
-        """Read one side of a connection up to its end, and queue the bytes with the time when they are due.
+        """Read one side of a TCP connection up to its end, and queue the bytes with the time when they are due.
 
         Raises OSError if the connection is lost.
         """
@@ -249,7 +251,7 @@ class Proxy:
             await writer.drain()
 
     async def _until_tcp(self) -> None:
-        """Return at the first attempt of TCP that is not blocked; the pauses between attempts double."""
+        """Return at the first attempt of TCP that is not blocked; like TCP's, the pauses between attempts double."""
         pause_s = RESEND_S
         while not self._now().tcp:
             await asyncio.sleep(pause_s)

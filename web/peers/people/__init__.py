@@ -1,1 +1,1 @@
-"""Synthetic patients and providers: their actions, and what they see."""
+"""Plays synthetic patients and providers: their actions, and what they see."""

@@ -1,6 +1,6 @@
-"""Texts of synthetic people: patient information that is clearly made up, and plausible answers to any setup guide.
+"""Makes the texts of synthetic people: patient information that is clearly made up, and answers to any setup guide.
 
-Pure. The steps are those of PROTOCOL.md#case.
+The steps are those of PROTOCOL.md#case.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ Answer = str | bool | dict[str, Any] | None
 def information(number: int, language: str = "en", **fields: str) -> dict[str, str]:
     """Return a filled-in patient information form of a person who is clearly not real.
 
-    The phone number is in the range reserved for fiction (555-0100 to 555-0199). `fields` replace the default values.
+    `number`: makes the name unique. The phone number is in the range reserved for fiction (555-0100 to 555-0199).
+    `fields` replace the default values.
     """
     made_up = {
         "name": f"Synthetic Patient {number}",

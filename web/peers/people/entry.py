@@ -1,4 +1,4 @@
-"""HTTP as a browser uses it: pages, forms, cookies, Origin, and the upgrade to the WebSocket.
+"""Uses HTTP as a browser does: pages, forms, cookies, Origin, and the upgrade to the WebSocket.
 
 `Clinic` is one organisation on one server; `Browser` is one person's cookies and connection. If a server is no
 Greenroom, does not answer or is not trusted, the error's text says so in a sentence.
@@ -78,7 +78,7 @@ class Clinic:
         self._language = ""
 
     async def connect(self) -> Wire:
-        """Return a new connection to the server. Raises EntryError if the server cannot be reached."""
+        """Open a connection to the server and return it. Raises EntryError if the server cannot be reached."""
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self.timeout_s):
@@ -130,7 +130,10 @@ class Clinic:
         return f"/{self.organisation}"
 
     async def check(self) -> None:
-        """Return if the server is a Greenroom with this organisation; otherwise raise EntryError with the reason."""
+        """Check that the server is a Greenroom with this organisation.
+
+        Raises EntryError with the reason if it is not.
+        """
         browser = Browser(self)
         try:
             await self._check(browser)
@@ -160,7 +163,7 @@ class Clinic:
             raise EntryError(f"{self.origin} has no signalling of a Greenroom at {self.path}/ws")
 
     async def language(self, browser: Browser) -> str:
-        """Return the first language of the patient information form. Raises EntryError if Meet Now is closed."""
+        """Return the language that the patient information form selects. Raises EntryError if Meet Now is closed."""
         if not self._language:
             page = await browser.get(f"{self.path}/information")
             _, _, select = page.text.partition('name="language"')
@@ -172,7 +175,7 @@ class Clinic:
 
 
 class Browser:
-    """One person's browser: its cookies, and requests as the clinic's pages make them, one after another."""
+    """The browser of one person: its cookies, and requests as the clinic's pages make them, one after another."""
 
     def __init__(self, clinic: Clinic) -> None:
         self.clinic = clinic
@@ -192,7 +195,7 @@ class Browser:
         return await self._ask(self._head("GET", path, headers or {}))
 
     async def post(self, path: str, form: Mapping[str, str]) -> Page:
-        """Post a form to the clinic. Raises EntryError if there is no answer."""
+        """Post the fields of a form to a path of the clinic. Raises EntryError if there is no answer."""
         body = "&".join(f"{name}={quote_plus(value)}" for name, value in form.items()).encode()
         headers = {
             "Origin": self.clinic.origin,
@@ -214,7 +217,7 @@ class Browser:
                     try:
                         await wire.upgrade(head)
                     except HttpError:
-                        # The server has closed the idle connection. If it really refuses the socket, the second try
+                        # The server may have closed the idle connection. If it really refuses the socket, the second try
                         # raises the error again.
                         wire.abort()
                     else:
@@ -255,7 +258,7 @@ class Browser:
             try:
                 return await self._wire.request(head, body)
             except HttpError:
-                # The server closed the idle connection at this moment. The request is sent again, as browsers do.
+                # The server has closed the idle connection at this moment. The request is sent again, as browsers do.
                 self.close()
         self._wire = await self.clinic.connect()
         return await self._wire.request(head, body)
@@ -271,7 +274,7 @@ class Browser:
 
 
 def sentence(problem: Any, origin: str) -> str:
-    """Return a sentence about a network error, for the person who typed the address `origin`."""
+    """Return a sentence about a network error (`problem`), for the person who typed the address `origin`."""
     host = urlsplit(origin).hostname
     if isinstance(problem, ssl.SSLCertVerificationError):
         why = problem.verify_message or "it cannot be verified"

@@ -1,8 +1,7 @@
-"""WebSocket frames of a client (RFC 6455 §5): builds frames to send, and splits received bytes into frames.
+"""Builds WebSocket frames of a client (RFC 6455 §5), and splits received bytes into frames.
 
-Pure. The code is written to use little CPU, for a thousand people on one core and for benchmarks. So it calls a
-function once per payload. Fragments and control frames are passed to the caller unchanged. A server's frames are not
-masked.
+The code is written to use little CPU, for a thousand people on one core and for benchmarks; so it calls a function
+once per message. Fragments and control frames are passed to the caller unchanged. A server's frames are not masked.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ def frame(opcode: int, payload: bytes) -> bytes:
 def take(data: bytes, whole: Callable[[bytes], None], other: Callable[[int, bytes], None]) -> bytes:
     """Call `whole` with the payload of each complete message, and `other` with each other frame.
 
-    `other` receives the frame's first byte and its payload. Return the bytes that are left, which are the beginning
+    `other` receives the frame's first byte and its payload. Returns the bytes that are left, which are the beginning
     of an incomplete frame.
     """
     at, end = 0, len(data)
@@ -47,7 +46,7 @@ def take(data: bytes, whole: Callable[[bytes], None], other: Callable[[int, byte
             break
         first = data[at]
         at = stop
-        # The first byte is FINAL, with TEXT or BINARY.
+        # This first byte means a complete text or binary message (FIN with opcode 1 or 2).
         if 0x81 <= first <= 0x82:
             whole(data[start:stop])
         else:

@@ -1,4 +1,4 @@
-"""Patients and providers for scripts: `async with Patient(url) as p: await p.meet_now(); …`.
+"""Plays patients and providers for scripts: `async with Patient(url) as p: await p.meet_now(); …`.
 
 `Patient` and `Provider` do what people do on the pages; `Room` is a visit of one of them. Their observations are in
 `seen`, `at` and `Room.flow`. Deliberate faults are methods of `Person` and `Room`.
@@ -58,7 +58,7 @@ class Patient(Person):
 
     @property
     def waited_s(self) -> float:
-        """The time from sending the patient information to the claim, in s."""
+        """The time in s from sending the patient information to the claim."""
         return self.room.at["claimed"] - self.at["meet_now"]
 
     async def arrive(self) -> None:
@@ -111,15 +111,15 @@ class Patient(Person):
     ) -> None:
         """Answer the setup guide in `over_s` seconds.
 
-        `answers`: the answers by step id; all others are made up. Before each text, `drafts` half-typed answers are
-        sent, as a browser does. The patient continues after a claim, and stops when the visit ends. Raises
-        RefusedError if the server refuses an answer.
+        `answers`: step id -> answer; answers to other steps are made up. Before each text, `drafts` half-typed
+        answers are sent, as a browser does. The patient continues after a claim, and stops when the visit ends.
+        Raises RefusedError if the server refuses an answer.
         """
         try:
             await self._answer(dict(answers or {}), over_s, drafts)
         except RefusedError as refused:
             if refused.code != "wrong_status":
-                # The code `wrong_status` means that the visit has just ended.
+                # Another refusal is raised; the code `wrong_status` means that the visit has just ended.
                 raise
 
     async def _answer(self, given: dict[str, Any], over_s: float, drafts: int) -> None:
@@ -184,7 +184,8 @@ class Patient(Person):
                 async with asyncio.timeout(WITHDRAW_S):
                     await self.withdraw()
             except (RefusedError, TimeoutError):
-                # A provider claimed the visit at this moment, or the server does not answer.
+                # The visit cannot be withdrawn: a provider has claimed it at this moment, or the server does not
+                # answer.
                 pass
         await super().leave()
 
@@ -284,7 +285,7 @@ class Provider(Person):
                 lost.add(visit)
 
     async def forget(self, room: Room) -> None:
-        """Leave a visit's page and end its subscriptions. Raises RefusedError if the server refuses it."""
+        """Close a visit's page and end its subscriptions. Raises RefusedError if the server refuses it."""
         self.rooms.pop(room.visit, None)
         await room.drop_media()
         topics = [topic for topic in self.topics if topic.endswith(f"/{room.visit}")]

@@ -1,9 +1,9 @@
-"""The common part of patients and providers: a browser, a connection that reconnects, and deliberate faults.
+"""Contains what patients and providers have in common: a browser, a connection that reconnects, and deliberate faults.
 
 `signalling.clients.reconnecting` defines when to reconnect. Its `ReturningClient` is not used: these people send lost
 requests again and have deliberate faults, and a thousand of them run on one core, without a task for each. `room.py`
 defines a visit as one person sees it; `people.py` defines what patients and providers do. Every wait ends after
-`timeout_s`. Times in an `at` attribute are of `time.monotonic`, in s.
+`timeout_s`. Times in an `at` attribute are values of `time.monotonic`, in s.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from web.peers.people.room import Room
 from web.peers.people.wire import LeanClient
 
 GIVE_UP_S = 4 * MOST_S
-# The pause in s after the answer `unavailable`.
+# The pause in s before a request is sent again after the answer `unavailable`.
 AGAIN_S = 0.25
 
 
 @dataclass(slots=True)
 class Seen:
-    """The events of one person: codes of refused requests, close codes of lost sockets, number of reconnections."""
+    """What one person has noticed: codes of refused requests, close codes of lost sockets, number of reconnections."""
 
     refusals: list[str] = field(default_factory=list)
     closes: list[int] = field(default_factory=list)
@@ -84,7 +84,7 @@ class Person(ABC):
     # --- the connection
 
     async def connect(self, resume: str | None = None) -> None:
-        """Open the WebSocket and send hello; if the token is refused, send hello again without it.
+        """Open the WebSocket and send hello with the token `resume`, if given; if it is refused, send hello without it.
 
         Raises RefusedError if the server refuses the hello, and EntryError if it refuses the WebSocket or does not
         answer.
@@ -137,7 +137,8 @@ class Person(ABC):
     async def request(self, kind: str, /, **fields: Any) -> dict[str, Any]:
         """Send a request and return its answer; send it again if the socket was lost or the store did not answer.
 
-        Raises RefusedError; its code is `lost` if this person does not reconnect, `no_answer` after `timeout_s`.
+        `kind`: the request's type; `fields`: its fields. Raises RefusedError; its code is `lost` if this person does
+        not reconnect, `no_answer` after `timeout_s`.
         """
         try:
             async with asyncio.timeout(self.timeout_s):
@@ -177,11 +178,12 @@ class Person(ABC):
     async def until(self, condition: Callable[[], bool], what: str, timeout_s: float | None = None) -> None:
         """Wait until `condition()` is true; it is checked at each message that this person receives.
 
-        Raises RefusedError if this person does not reconnect, and TimeoutError with `what` in its text.
+        `what`: what is waited for, for the error's text. Raises RefusedError if this person does not reconnect, and
+        TimeoutError after the time.
         """
         if not condition() and self.gone is None:
-            # The condition is checked when a message arrives. To wake a task for each message would cost more CPU
-            # than all other work.
+            # The condition is checked by the code that receives messages. To wake a task for each message would cost
+            # more CPU than all other work.
             waiter = (condition, asyncio.get_running_loop().create_future())
             self._waiters.append(waiter)
             within_s = self.timeout_s if timeout_s is None else timeout_s
@@ -219,7 +221,7 @@ class Person(ABC):
             room.receive(message)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run this in the background; its exception is added to `seen.problems`."""
+        """Run this coroutine in the background; if it raises an exception, that is added to `seen.problems`."""
         task = asyncio.get_running_loop().create_task(self._tried(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -247,7 +249,7 @@ class Person(ABC):
 
     def _is_gone(self, code: int) -> None:
         self.gone = code
-        # The calls that wait for a socket are woken, so that they see that there is none.
+        # The calls that wait for a socket are woken, so that they notice that there will be none.
         self._standing.set()
         self._standing.clear()
         self.wake()
@@ -270,7 +272,10 @@ class Person(ABC):
                 return
 
     async def _return(self, resume: str | None) -> None:
-        """Open a new socket; subscribe to the topics again, and restore the rooms."""
+        """Open a new socket; subscribe to the topics again, and restore the rooms.
+
+        `resume`: the token of the lost connection, None to begin a new one.
+        """
         await self.connect(resume)
         assert self.client is not None
         resumed = bool(self.client.welcome["resumed"])
@@ -281,9 +286,9 @@ class Person(ABC):
             await room.returned(resumed=resumed)
 
     async def _hold_again(self) -> None:
-        """Subscribe to all topics again; drop topics that this person may no longer see.
+        """Subscribe to all topics again; remove topics that this person may no longer see.
 
-        Raises RefusedError if the server refuses one for another reason.
+        Raises RefusedError if the server refuses a topic for another reason.
         """
         try:
             await self.together(*(("subscribe", {"topic": topic}) for topic in self.topics))
@@ -298,10 +303,10 @@ class Person(ABC):
                         raise
                     self.topics = [held for held in self.topics if held != topic]
 
-    # --- faults on purpose
+    # --- deliberate faults
 
     async def reload(self) -> None:
-        """Reload the page: close the socket without bye, then open the page with a new connection."""
+        """Reload the page as a browser does: close the socket without bye, then open the page with a new connection."""
         client, self._leaving = self.client, True
         self._standing.clear()
         if client is not None:

@@ -1,7 +1,7 @@
-"""One visit as one person sees it: its status, the person's actions, the call, and what was received.
+"""Holds one visit as one person sees it: its status, the person's actions, the call, and what was received.
 
 It uses the topics `visit/…`, `case/…` and `place/…` of PROTOCOL.md#topics and the messages of media. Times in `at`
-are of `time.monotonic`, in s: when each status was first received, and when this person pressed a button.
+are values of `time.monotonic`, in s: when each status was first received, and when this person pressed a button.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ class Room:
         self.at: dict[str, float] = {}
         self.lines: list[dict[str, Any]] = []
         self.muted: dict[tuple[str, str], bool] = {}
-        """(party, kind) -> True if the other side has switched this kind of media off."""
+        """(party, kind) -> True if that party has switched this kind of media off."""
         self.paths: dict[str, str] = {}
-        """The last `media.path` of each party: open, lost or none."""
+        """Party -> its last `media.path`: open, lost or none."""
         self.media: Media | None = None
         self.flow = Flow()
         """The counts of received picture and sound; all zero without media."""
@@ -45,13 +45,13 @@ class Room:
 
     @property
     def status(self) -> str:
-        """`queued`, `claimed`, `live`, `ended`, or "" before the first state."""
+        """The status of the visit: `queued`, `claimed`, `live`, `ended`, or "" before the first state has arrived."""
         return str(self.state.get("status", ""))
 
     # --- actions
 
     async def connect(self) -> None:
-        """Join the call's media and return when connected.
+        """Join the call's media; return when they are connected.
 
         Nothing is forwarded before both have pressed Start Session. Raises RefusedError if the server refuses to
         join, and TimeoutError after MEDIA_S seconds.
@@ -115,7 +115,7 @@ class Room:
         await self.person.request("media.mute", visit=self.visit, kind=kind, muted=muted)
 
     def early_media(self) -> None:
-        """Send picture and sound before Start Session was pressed: a deliberate fault."""
+        """Send picture and sound before Start Session was pressed, which is a deliberate fault."""
         if self.media is not None:
             self.media.start()
 
@@ -158,7 +158,7 @@ class Room:
     # --- messages
 
     def receive(self, message: dict[str, Any]) -> None:
-        """Handle a message about this visit."""
+        """Handle a message about this visit, which the person's connection has received."""
         kind = message["type"]
         if kind == "media.offer":
             self.person.spawn(self._answer(message))
@@ -197,7 +197,7 @@ class Room:
         self.state = state
 
     async def _answer(self, message: dict[str, Any]) -> None:
-        # An offer may arrive while the previous one is being answered.
+        # Offers are answered one after another, because one may arrive while the previous one is being answered.
         async with self._answering:
             if self.media is None:
                 return
@@ -216,9 +216,8 @@ class Room:
     async def returned(self, *, resumed: bool) -> None:
         """Restore this room on a new socket.
 
-        If the connection was not resumed, enter the visit and connect the media again.
-
-        Raises RefusedError if the server refuses one of these.
+        If the connection was not resumed, this enters the visit and connects the media again. Raises RefusedError if
+        the server refuses a request.
         """
         if resumed or self.status == "ended":
             return

@@ -1,4 +1,4 @@
-"""One connection of a synthetic browser: HTTP/1.1 requests, then the WebSocket on the same connection.
+"""Implements one connection of a synthetic browser: HTTP/1.1 requests, then the WebSocket on the same connection.
 
 The load tester and benchmarks use it. It implements only those parts of RFC 9112 and RFC 6455 that a thousand people
 on one core need. A general client would cost more CPU than all their other work. It handles bytes, no cookies and no
@@ -40,11 +40,11 @@ END = b"\r\n\r\n"
 EMPTY = frozenset({204, 304})
 MOST_READ = 256
 READ: dict[bytes | str, Received] = {}
-"""The last decoded messages by their bytes. They must not be changed."""
+"""Bytes of a message -> the decoded message, for the last ones. The decoded messages must not be changed."""
 
 
 class Answer(NamedTuple):
-    """A response: status, headers by lower-case name (several of one name are joined by a line break), body."""
+    """A response: status, headers by lower-case name, body. Headers of the same name are joined by a line break."""
 
     status: int
     headers: dict[str, str]
@@ -82,9 +82,9 @@ class Wire(asyncio.Protocol):
         return await self._answer
 
     async def upgrade(self, head: str, subprotocol: str = MSGPACK) -> None:
-        """Open the WebSocket by a request with this head and the headers of an upgrade.
+        """Open the WebSocket by a request with this head; the headers of an upgrade are added.
 
-        Raises HttpError if it is refused.
+        Raises HttpError if the server refuses it.
         """
         offered = f"Sec-WebSocket-Protocol: {subprotocol}\r\n" if subprotocol else ""
         answer = await self.request(
@@ -141,7 +141,7 @@ class Wire(asyncio.Protocol):
     # --- WebSocket
 
     def send(self, payload: bytes, opcode: int = BINARY) -> None:
-        """Send one message, unless the connection is closed."""
+        """Send one message in a frame with this opcode; do nothing if the connection is closed."""
         if self._transport is not None:
             self._transport.write(frame(opcode, payload))
 
@@ -163,11 +163,11 @@ class Wire(asyncio.Protocol):
     # --- the connection
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport (called by asyncio)."""
+        """Keep the connection's transport (called by asyncio)."""
         self._transport = cast(
             asyncio.Transport,
             transport,
-            # uvloop's transport has the methods, but not this base class.
+            # A cast is needed: uvloop's transport has the methods, but not this base class.
         )
 
     def data_received(self, data: bytes) -> None:
@@ -180,7 +180,7 @@ class Wire(asyncio.Protocol):
             self._buffer = take(data, self.on_message, self._other)
 
     def eof_received(self) -> None:
-        """End an answer that has no length (called by asyncio)."""
+        """End an answer whose length was not given, because the server has finished sending (called by asyncio)."""
         if self._answer is not None and END in self._buffer:
             self._buffer = self._buffer.replace(
                 END, f"\r\nContent-Length: {_rest(self._buffer)}".encode() + END, 1
@@ -188,14 +188,14 @@ class Wire(asyncio.Protocol):
             self._http()
 
     def connection_lost(self, problem: Exception | None) -> None:
-        """Fail a request that waits, and call `on_end` (called by asyncio)."""
+        """Raise an error in a request that still waits, and call `on_end` (called by asyncio)."""
         self.closed, self._transport = True, None
         self._fail("the connection was lost")
         if self._upgraded:
             self.on_end(self._code)
 
     def pause_reading(self) -> None:
-        """Stop reading."""
+        """Stop reading from the connection."""
         if self._transport is not None:
             self._transport.pause_reading()
 
@@ -226,7 +226,10 @@ def _body(code: int, headers: dict[str, str], rest: bytes) -> tuple[bytes, bytes
 
 
 def _chunks(data: bytes) -> tuple[bytes, bytes] | None:
-    """Return the body of a chunked answer, like `_body` (RFC 9112 §7.1). Trailer fields are ignored."""
+    """Return the body of a chunked answer and the bytes after it (RFC 9112 §7.1); None while it is not complete.
+
+    Trailer fields are ignored.
+    """
     body: list[bytes] = []
     at = 0
     while (end := data.find(b"\r\n", at)) >= 0:
@@ -254,7 +257,7 @@ class LeanClient(SignallingClient):
         wire.on_message, wire.on_end = self._take, self._ended
 
     def _take(self, data: bytes | str) -> None:
-        # A message to all staff has the same bytes for each person. So it is decoded only once.
+        # A message to all staff has the same bytes for each person, so it is decoded only once.
         message = READ.get(data)
         if message is None:
             message = msgpack.unpackb(data)
@@ -275,7 +278,10 @@ class LeanClient(SignallingClient):
         self._wire.send(msgpack.packb(message))
 
     async def ask(self, message_type: str, /, **fields: object) -> asyncio.Future[Received]:
-        """Send a request; return a future of its reply. Raises `ClosedError` if the socket is closed."""
+        """Send a request; return a future of its reply. Raises `ClosedError` if the socket is closed.
+
+        `message_type`: the request's type; `fields`: its fields.
+        """
         if self.closed_with is not None:
             raise ClosedError(self.closed_with)
         request_id = next(self._ids)

@@ -1,4 +1,4 @@
-"""The report of a run as a page, JSON and CSV; thresholds that a run may break; and the comparison of two runs.
+"""Makes the report of a run as a page, JSON and CSV; checks thresholds of a run; and compares two runs.
 
 A program that drives a run needs only `write`, `judge`, `parse` and `compare`.
 """

@@ -1,4 +1,4 @@
-"""`greenroom peers compare` and `greenroom peers report`: compare two runs, and make a report from files.
+"""Defines `greenroom peers compare`, which compares two runs, and `greenroom peers report`, which reports from files.
 
 The other modules of this folder define the contents of a report.
 """
@@ -96,9 +96,9 @@ def report(
 
 
 def holds(seen: Observations, thresholds: list[str]) -> bool:
-    """Return whether a run keeps all thresholds; print the broken ones in one line.
+    """Return whether a run keeps all thresholds; print those that it breaks in one line.
 
-    Raises ThresholdError if one is not valid.
+    `seen`: the observations of the run. Raises ThresholdError if a threshold is not valid.
     """
     from web.peers.report.thresholds import judge
 

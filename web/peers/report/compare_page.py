@@ -1,4 +1,4 @@
-"""A comparison of two runs for people: one page, and the same content in plain text."""
+"""Writes the comparison of two runs for people: one page, and the same content in plain text."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ A comparison has dozens of ratios. At 95 %, one of twenty would be called a chan
 MARGIN = 0.1
 DRAWS = 2000
 BEYOND = 3
-"""The number of values (effective number) that must lie beyond a percentile; otherwise it is not compared."""
+"""A percentile is compared only if at least this number of values (effective number) lie beyond it."""
 AT_LEAST = 30
 LAGS = 200
 BETTER, WORSE, SAME, UNDECIDED = "better", "worse", "about the same", "cannot be told"
@@ -150,7 +150,7 @@ def _inflation(above: Sequence[bool]) -> float:
 
 
 class _Judge:
-    """Draws samples, computes intervals, and gives the verdict on each figure."""
+    """Draws random samples, computes intervals, and returns the verdict on each figure."""
 
     def __init__(self, random: Random, margin: float, confidence: float) -> None:
         self._random, self._margin, self._confidence = random, margin, confidence
@@ -216,9 +216,8 @@ class _Judge:
     def _quantile(self, ordered: Sequence[float], number: float, share: float) -> float:
         """Return a random percentile (`share`, 0 to 1) of a sample of `number` values.
 
-        `ordered` are the observed values.
-
-        The rank of the percentile in such a sample follows a beta distribution.
+        `ordered`: the observed values, sorted. The rank of the percentile in such a sample follows a beta
+        distribution.
         """
         rank = self._random.betavariate(share * (number + 1), (1 - share) * (number + 1))
         return ordered[min(len(ordered) - 1, int(rank * len(ordered)))]

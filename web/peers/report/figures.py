@@ -1,6 +1,6 @@
-"""The figures of a run: the spread of each step and its course over time, people, rates, gauges and errors.
+"""Calculates the figures of a run: the spread of each step and its course over time, people, rates, gauges and errors.
 
-Pure. Percentiles are by nearest rank, so each is a value that was observed.
+Percentiles are by nearest rank, so each is a value that was observed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ BUCKETS = 40
 GAUGES = (
     "waiting in_call server_cpu server_rss store_cpu store_rss driver_cpu driver_lag machine_cpu"
 ).split()
-"""The gauges that a driver writes: people, busy cores, resident bytes, and the delay of its event loop in s."""
+"""The gauges (values that go up and down) that a driver writes: people, busy cores, resident bytes, and the delay of
+its event loop in s."""
 COUNTS = "claims_lost freezes reloads vanished".split()
 """The counts that a driver writes; `closed_4002` (or another close code) counts connections closed with that code."""
 
@@ -35,7 +36,7 @@ class Bin(msgspec.Struct, frozen=True):
 
 
 class Bucket(msgspec.Struct, frozen=True):
-    """A period that begins at `begin_s`: the number of values observed in it, and their spread."""
+    """One interval of time, which begins at `begin_s`: the number of values observed in it, and their spread."""
 
     begin_s: float
     count: int
@@ -44,7 +45,7 @@ class Bucket(msgspec.Struct, frozen=True):
 
 
 class StepFigures(msgspec.Struct, frozen=True):
-    """The duration of one step, in seconds."""
+    """The figures of one step's durations, in seconds."""
 
     count: int
     mean_s: float
@@ -58,7 +59,10 @@ class StepFigures(msgspec.Struct, frozen=True):
 
 
 class GaugeFigures(msgspec.Struct, frozen=True):
-    """One gauge, summed over the processes. `over_time` has pairs of second and value."""
+    """The figures of one gauge (a value that goes up and down), added up over all processes.
+
+    `over_time`: pairs of second and value.
+    """
 
     mean: float
     max: float
@@ -67,7 +71,7 @@ class GaugeFigures(msgspec.Struct, frozen=True):
 
 
 class ErrorFigures(msgspec.Struct, frozen=True):
-    """One kind of error: its number, the times of the first and the last, and some of their texts."""
+    """The figures of one kind of error: its number, the times of the first and the last, and some of their texts."""
 
     count: int
     first_s: float
@@ -115,13 +119,13 @@ def percentile(ordered: Sequence[float], percent: float) -> float:
 
 
 def figures(seen: Observations) -> Figures:
-    """Return all figures that the report shows of a run."""
+    """Return all figures that the report shows of a run. `seen`: the observations of the run."""
     duration_s = seen.duration_s
     width_s = bucket_width(duration_s)
     order = [name for name in STEPS if name in seen.steps]
     order += [name for name in seen.steps if name not in STEPS]
     gauges = {
-        # The delays of two event loops that are late at the same time must not be added, so the greatest one is used.
+        # The delays of event loops in several processes must not be added, so the greatest one is used.
         name: gauge(list(sources.values()), duration_s, max if name.endswith("_lag") else math.fsum)
         for name, sources in sorted(seen.gauges.items())
     }
@@ -155,7 +159,7 @@ def figures(seen: Observations) -> Figures:
 
 
 def step(series: Series, width_s: float, duration_s: float) -> StepFigures:
-    """Return the spread of one step, its histogram, and its course over time.
+    """Return the figures of one step: its spread, its histogram, and its course over time.
 
     The course covers `duration_s` seconds, in intervals of `width_s` seconds.
     """
@@ -179,8 +183,8 @@ def histogram(ordered: Sequence[float], bins: int = BINS) -> list[Bin]:
         return []
     low = max(ordered[0], 1e-6)
     high = max(ordered[-1], low)
-    # If a step always takes the same time, its scale is made wider. Otherwise its single bar would look like a
-    # spread.
+    # If a step always takes the same time, its scale is made wider. Otherwise its single bar would fill the whole
+    # width.
     middle = math.sqrt(low * high)
     low, high = min(low, middle / 1.25), max(high, middle * 1.25)
     edges = [low * (high / low) ** (at / bins) for at in range(bins + 1)]
@@ -220,7 +224,7 @@ def per_bucket(series: Series | None, width_s: float, duration_s: float) -> list
 def gauge(
     sources: Sequence[Series], duration_s: float, combined: Callable[[list[float]], float] = math.fsum
 ) -> GaugeFigures:
-    """Return one gauge of the whole run, made from the series of all its processes.
+    """Return the figures of one gauge for the whole run, made from the series of all its processes.
 
     At each moment its value is `combined` (by default the sum) of the last values of all processes.
     """
@@ -275,9 +279,9 @@ def people(seen: Observations) -> PatientCounts:
 
 
 def _for_each(name: str, seen: Observations, visits: int) -> float | None:
-    """Return a gauge's integral divided by the number of visits.
+    """Return a gauge's integral over time divided by the number of visits.
 
-    None if no process has two values of the gauge, or if there was no visit.
+    Returns None if no process has two values of the gauge, or if there was no visit.
     """
     found = [series for series in seen.gauges.get(name, {}).values() if len(series) > 1]
     return sum(integral(series) for series in found) / visits if found and visits else None
@@ -293,8 +297,8 @@ def _last(seen: Observations, name: str, otherwise: int) -> int:
 def throughput(seen: Observations) -> float:
     """Return the number of whole visits per second, from the first end of a visit to the last.
 
-    If only one visit ended, the whole run is used. The time before the first end is left out, because it depends on
-    how long people talk, not on what the server can do.
+    The time before the first end is left out, because it depends on how long people talk, not on what the server can
+    do. If only one visit ended, the whole run is used.
     """
     ends = seen.steps.get("journey", Series()).at
     if len(ends) < 2:

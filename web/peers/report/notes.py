@@ -1,6 +1,6 @@
-"""Warnings for the reader of a report: too few values, or a machine or driver that was too busy.
+"""Writes warnings for the reader of a report: too few values, or a machine or driver that was too busy.
 
-Pure. A note is one sentence.
+Each warning, a note, is one sentence.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The report as one page: a run's figures in the form that the template needs.
+"""Makes the report of a run as one page, from the figures in the form that the template needs.
 
 The page contains its style, loads nothing and runs no script.
 """
@@ -25,7 +25,7 @@ KINDS = ("one", "two", "three", "four")
 
 
 def report_page(found: Figures, verdicts: list[Verdict]) -> str:
-    """Return the page of one run as HTML."""
+    """Return the page of one run as HTML. `verdicts`: the results of the thresholds."""
     marks, ticks = strips(found.steps.values())
     steps = [
         {
@@ -137,7 +137,7 @@ def run_plots(found: Figures) -> list[tuple[str, str, Plot]]:
 
 
 def draw(template: str, **context: Any) -> str:
-    """Render a template of this folder, with the styles that all of them share."""
+    """Fill a template of this folder with values, and with the styles that all of them share; return the HTML."""
     style = markupsafe.Markup("".join((HERE / name).read_text("utf-8") for name in STYLES))  # noqa: S704 - our own
     return _environment().get_template(template).render(style=style, **context)
 

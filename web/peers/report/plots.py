@@ -1,7 +1,7 @@
-"""Plots as shapes: the position of each line, bar, tick and label of an SVG. The template only draws them.
+"""Calculates plots as shapes: the position of each line, bar, tick and label of an SVG. The template only draws them.
 
-Pure. Lengths are in the units of the SVG's view box. Durations are on a logarithmic scale if they are compared, and on
-a linear one over time.
+Lengths are in the units of the SVG's view box. Durations are on a logarithmic scale if they are compared, and on a
+linear one over time.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SHARES = 120
 
 
 class Polyline(NamedTuple):
-    """A line over time. `pieces`: the points of each part without a gap; `kind`: the CSS class."""
+    """A line over time. `pieces`: the points of each part without a gap; `kind`: its CSS class."""
 
     kind: str
     name: str
@@ -131,7 +131,11 @@ def curves_plot(
     duration_s: float,
     zones: Iterable[tuple[float, float, str]] = (),
 ) -> Plot:
-    """Return lines over the time of the run, on one scale from 0. `zones`: begin and end (s), and a tooltip."""
+    """Return a plot of lines over the time of the run, on one scale from 0.
+
+    `label`: a description of the plot; `kind`: the kind of the figures, for units; `zones`: begin and end in s, and a
+    tooltip.
+    """
     values = [value for curve in curves for _, value in curve.points if not math.isnan(value)]
     top, y_ticks = _scale(max(values, default=0), kind)
     end_s = max(duration_s, 1e-3)

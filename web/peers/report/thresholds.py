@@ -1,7 +1,7 @@
-"""Thresholds on the command line, such as `pulled_in.p99>5ms`, for use in continuous integration.
+"""Checks thresholds given on the command line, such as `pulled_in.p99>5ms`, for use in continuous integration.
 
-Pure. An expression describes a failure, so the threshold `pulled_in.p99>5ms` is broken if the expression is true. It
-is also broken if its step was never taken, because a run that measured nothing must not pass.
+An expression describes a failure, so the threshold `pulled_in.p99>5ms` is broken if the expression is true. It is
+also broken if its step was never taken, because a run that measured nothing must not pass.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def judge(seen: Observations, thresholds: Sequence[str]) -> list[str]:
 def verdicts(seen: Observations, thresholds: Sequence[str], found: Figures | None = None) -> list[Verdict]:
     """Return the result of each threshold. Raises ThresholdError if one is not valid.
 
-    `found`: the figures of the run, if they were calculated already.
+    `seen`: the observations of the run; `found`: its figures, if they were calculated already.
     """
     read = [parse(expression, seen.steps, seen.gauges, seen.counts) for expression in thresholds]
     if not read:

@@ -1,4 +1,4 @@
-"""Kinds of figures, the units in which people write them, and how a figure is formatted. Pure."""
+"""Defines kinds of figures and the units in which people write them, and formats figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report's names for steps, gauges and thresholds, and a description of what each measures.
+"""Contains the report's names for steps, gauges and thresholds, and a description of what each measures.
 
 A step or gauge that exists only in a user's scenario is shown by its own name.
 """

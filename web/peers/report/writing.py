@@ -54,7 +54,7 @@ def write(seen: Observations, folder: Path, thresholds: Sequence[str] = ()) -> P
 
 
 def _harmless(text: str) -> str:
-    """Return the text for a cell of a CSV file.
+    """Return a text that is safe in a cell of a CSV file.
 
     If a spreadsheet program would read it as a formula, a quotation mark is put in front.
     """

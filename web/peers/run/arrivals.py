@@ -43,7 +43,7 @@ def seconds(text: str) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A duration: always `low_s`; or uniform from `low_s` to `high_s`; or exponential with the mean `mean_s`."""
+    """A length of time: always `low_s`, or random from `low_s` to `high_s`, or exponential with the mean `mean_s`."""
 
     low_s: float = 0.0
     high_s: float = 0.0
@@ -64,7 +64,7 @@ class Span:
         return span
 
     def draw(self, random: Random) -> float:
-        """Return one duration in s."""
+        """Return one duration in s, drawn with this generator of random numbers."""
         if self.mean_s:
             return min(random.expovariate(1 / self.mean_s), LONGEST * self.mean_s)
         return random.uniform(self.low_s, self.high_s)
@@ -189,8 +189,8 @@ def _staged(stages: tuple[tuple[float, float], ...]) -> Iterator[float]:
 class Visitor:
     """One planned patient.
 
-    It has the time of arrival, the times to fill in the guide and to talk (all in s), and a seed for all other
-    choices.
+    It has the time of arrival, the times that the patient takes for the guide and for the call (all in s), and a seed
+    for all other choices.
     """
 
     number: int

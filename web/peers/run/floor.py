@@ -49,7 +49,7 @@ class Floor:
         self._closed = False
 
     def row(self, visit: str) -> None:
-        """Record the time at which a provider's queue showed this visit; only the first time counts."""
+        """Record the time at which a provider's queue first showed this visit."""
         if visit not in self._shown:
             self._shown[visit] = time.monotonic()
             meeting = self.meetings.get(visit)
@@ -75,7 +75,7 @@ class Floor:
             self._offer(visit, meeting)
 
     async def next(self) -> Meeting | None:
-        """Wait for and return the patient who has waited longest; None when the run is over."""
+        """Wait for the patient who has waited longest, and return the patient's visit; None when the run is over."""
         while self._ready:
             meeting = self.meetings.get(self._ready.popleft())
             if meeting is not None and not meeting.taken.is_set():

@@ -1,4 +1,4 @@
-"""The driver: plays one process's share of a run, from the first sign-in to the last bye, and observes it.
+"""Plays one process's share of a run, from the first sign-in to the last goodbye, and observes it.
 
 It follows each visit from the patient's and the provider's side, and measures the steps. The plan defines when people
 come and how long they take. After `stop`, patients leave and running calls are ended.
@@ -141,7 +141,7 @@ class Driver:
             async with asyncio.timeout(GOODBYE_S):
                 await provider.leave()
 
-    # --- a patient
+    # --- the course of a patient
 
     async def _patient(self, visitor: Visitor) -> None:
         patient = Patient(
@@ -208,7 +208,7 @@ class Driver:
             self._count("vanished", 1)
             patient.vanish()
 
-    # --- a provider
+    # --- the course of a provider
 
     async def _provider(self, provider: Provider) -> None:
         while (meeting := await self.floor.next()) is not None:
@@ -232,7 +232,8 @@ class Driver:
         visit = meeting.patient.room.visit
         pressed = time.monotonic()
         try:
-            # The claim is not cancelled before its answer. Otherwise a claimed visit could be left that nobody ends.
+            # The claim is finished even if this task is cancelled. Otherwise a claimed visit could be left that
+            # nobody ends.
             room = await to_its_end(provider.claim(visit))
         except RefusedError as refused:
             if refused.code not in LOST_CLAIMS:
@@ -267,7 +268,7 @@ class Driver:
     async def _give_back(self, provider: Provider, room: Room | None, meeting: Meeting) -> None:
         if room is None:
             if not meeting.taken.is_set():
-                # This provider may lack the licence, so another provider tries.
+                # The provider may lack the licence for the patient's region. After a pause, another provider may try.
                 await asyncio.sleep(AGAIN_S)
                 self.floor.again(meeting.patient.room.visit)
             return

@@ -1,4 +1,4 @@
-"""One run over several processes and machines: which process drives which share, when it begins, and its observations.
+"""Distributes one run over several processes and machines: starts them, begins at the same time, collects observations.
 
 One process coordinates the run: it collects the observations and shows them. Each other process drives its share with
 an event loop of its own, and sends its observations about once a second. Times in messages are relative to the moment
@@ -127,7 +127,7 @@ class Crew:
 
     @staticmethod
     def _order(pipe: Connection, *order: object) -> None:
-        # The process may have died; the end of its pipe shows that.
+        # The process may have died, which the end of its pipe will show.
         with suppress(OSError):
             pipe.send(order)
 
@@ -180,7 +180,8 @@ class Crew:
                 deadline = deadline or time.monotonic() + (PARENT_GONE_S if self.gone else GOODBYE_S)
                 if time.monotonic() > deadline:
                     if self.gone:
-                        # No visit can be ended properly; the report has the observations so far.
+                        # No visit can be ended properly without the server, so the run ends; the report has the
+                        # observations so far.
                         return
                     raise RunError(f"not everybody had left after {GOODBYE_S:.0f} s")
 
@@ -221,9 +222,9 @@ def end(pipes: Sequence[Connection], processes: Sequence[BaseProcess], within_s:
 
 
 def work(pipe: Connection, share: Share) -> None:
-    """Drive a share by the coordinator's orders. It runs in a new process."""
+    """Drive a share of the plan as the coordinator orders through the pipe. This function runs in a new process."""
     for number in SIGNALS:
-        # The coordinator handles signals and sends orders.
+        # The process ignores signals, because the coordinator handles them and sends orders.
         signal.signal(number, signal.SIG_IGN)
     try:
         uvloop.run(_work(pipe, share))
@@ -259,16 +260,16 @@ async def _work(pipe: Connection, share: Share) -> None:
         if kind == "go":
             in_s, ago_s = order
             seen = Observations(ago_s=ago_s + time.monotonic() - told_at)
-            # The objects made so far stay in memory until the end. If the garbage collector checked them again, that
-            # would take time from a busy event loop.
+            # The objects made so far stay until the end. The garbage collector must not check them again and again,
+            # because that would delay the event loop.
             gc.collect()
             gc.freeze()
             news = asyncio.create_task(_news(pipe, seen))
             await driver.play(seen, began=told_at + in_s)
             news.cancel()
         _send(pipe, "done", seen.news())
-        # Another process may use the same account. If this process went Off-Call now, the other one would be Off-Call
-        # as well.
+        # The process waits before it sets its staff Off-Call: another process may use the same accounts, whose
+        # providers would be Off-Call as well.
         await over.wait()
     finally:
         await driver.close()
@@ -284,5 +285,5 @@ def _send(pipe: Connection, kind: str, content: object) -> None:
     try:
         pipe.send((kind, content))
     except OSError:
-        # The coordinator has ended, which the end of its pipe shows as well.
+        # The coordinator has ended, so nobody reads the last message.
         return

@@ -1,7 +1,8 @@
-"""The observations of a run, each with its time, and the file in which they are stored.
+"""Records the observations of a run, each with its time, and defines the file in which they are stored.
 
-They are durations of steps, counts, errors with a few examples, gauges, and facts about the run (plan, command,
-machine). `merge` makes one file from those of several processes or machines. Callers must not write patients' data.
+They are durations of steps, counts, errors with a few examples, gauges (values that go up and down), and facts about
+the run (plan, command, machine). `merge` makes one file from those of several processes or machines. Callers must not
+write patients' data.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ STEPS = (
 """The steps of a whole visit, in order. A scenario may add its own steps."""
 FORMAT = 1
 EXAMPLES = 5
-"""The number of different examples that are stored of one error; each has at most EXAMPLE_LENGTH characters."""
+"""The number of different texts that are stored of one error; each has at most EXAMPLE_LENGTH characters."""
 EXAMPLE_LENGTH = 240
 CODES = 200
 """The number of different error codes that are counted; all further ones are counted under OTHER."""
@@ -94,7 +95,7 @@ class Observations:
 
     @property
     def now_s(self) -> float:
-        """The seconds since the run began."""
+        """The time in s since the run began."""
         return self._clock() - self._zero
 
     @property
@@ -111,11 +112,14 @@ class Observations:
         _named(self.counts, name, Series).add(self._clock() - self._zero, n)
 
     def error(self, code: str, example: str) -> None:
-        """Add an error, now. `code` groups errors; `example` is its text, without anything about a patient."""
+        """Add an error that happens now.
+
+        `code`: groups errors; `example`: the error's text, without anything about a patient.
+        """
         self._error(self._clock() - self._zero, code, example)
 
     def gauge(self, name: str, value: float) -> None:
-        """Set a gauge: it has this value from now until the next call."""
+        """Set a gauge, which has this value from now until the next call."""
         _named(self.gauges, name, _Sources).setdefault(0, Series()).add(self._clock() - self._zero, value)
 
     def save(self, path: Path) -> None:
@@ -174,7 +178,7 @@ class Observations:
         return made
 
     def rows(self) -> Iterator[tuple[str, str, float, float, str]]:
-        """Yield each observation as a row: kind, name, second, value, and for a gauge its process."""
+        """Yield each observation as a row for the CSV file: kind, name, second, value, and for a gauge its process."""
         for kind, name, series in self._all():
             kind, _, source = kind.partition(" ")
             yield from ((kind, name, round(at, 6), round(value, 9), source) for at, value in series)
@@ -186,7 +190,7 @@ class Observations:
     def absorb(self, lines: bytes, *, source: int | None = None, later_s: float = 0.0) -> None:
         """Add the lines of another process, with `later_s` added to their times.
 
-        `source`: the number of the process whose gauges they are, if it sends several times; None: a new process.
+        `source`: the number of the process whose gauges they are, if it sends several times; None for a new process.
         Raises ObservationsError if a line is not valid.
         """
         offset = self._sources if source is None else source
@@ -231,7 +235,10 @@ class Observations:
             yield from ((f"gauge {source}", name, series) for source, series in list(sources.items()))
 
     def _lines(self, sent: dict[tuple[str, str], int]) -> Iterator[bytes]:
-        """Yield the observations that are not counted in `sent` yet, as JSON lines, and update `sent`."""
+        """Yield the observations that were not sent yet, as JSON lines.
+
+        `sent`: (kind, name) -> the number of values that were sent; it is updated.
+        """
         for kind, name, series in self._all():
             begin, end = sent.get((kind, name), 0), len(series)
             sent[kind, name] = end
@@ -244,7 +251,7 @@ class Observations:
                 yield msgspec.json.encode((kind, name, round(at, 6), round(value, 9), more)) + b"\n"
 
     def _unsent_examples(self, sent: dict[tuple[str, str], int], code: str) -> Iterator[str]:
-        """Return the examples of an error that were not sent yet; at most as many as there are new errors."""
+        """Yield the texts of an error that were not sent yet, at most as many as there are new errors."""
         kept = self.examples.get(code, ())
         begin, sent["example", code] = sent.get(("example", code), 0), len(kept)
         return iter(kept[begin:])

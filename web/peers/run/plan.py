@@ -1,6 +1,6 @@
-"""The plan of a run: how many people, when they come, how long they take, and which process plays which share.
+"""Defines the plan of a run: how many people, when they come, how long they take, and which process plays which share.
 
-Pure. The same plan and seed make the same people on every machine. `SharedPlan` is sent between machines; `Plan` adds
+The same plan and seed make the same people on every machine. `SharedPlan` is sent between machines; `Plan` adds
 values that each machine has for itself and never sends.
 """
 
@@ -90,7 +90,11 @@ class Plan(SharedPlan):
         credentials: tuple[Credential, ...],
         media_file: Path | None,
     ) -> Self:
-        """Return another machine's plan with the values of this machine."""
+        """Return another machine's plan with the values of this machine.
+
+        `shared`: the plan; `ca` and `insecure`: which certificates to trust; `credentials`: the staff; `media_file`:
+        a film.
+        """
         same = {field.name: getattr(shared, field.name) for field in fields(SharedPlan)}
         return cls(**same, ca=ca, insecure=insecure, credentials=credentials, media_file=media_file)
 
@@ -136,7 +140,10 @@ class Share:
 
     @property
     def digest(self) -> str:
-        """Return a hash by which two machines can compare whether they draw the same people from the plan."""
+        """Return a hash of the people of this share.
+
+        Two machines compare it, to check that they draw the same people.
+        """
         # Times are rounded to the millisecond, because the last bit of a logarithm differs between systems.
         people = [
             (one.number, round(one.arrives_s, 3), round(one.fill_in_s, 3), round(one.talk_s, 3), one.seed)
@@ -157,7 +164,7 @@ def credentials(text: str) -> tuple[Credential, ...]:
             continue
         email, _, password = line.strip().partition("," if "," in line.split()[0] else " ")
         if "@" not in email or not password.strip():
-            # The line itself contains a password, so it is not shown.
+            # The error does not show the line, because the line contains a password.
             raise PlanError(f"expected an email and a password in line {number} of the credentials")
         found.append(Credential(email.strip(), password.strip()))
     if not found:

@@ -12,10 +12,11 @@ from types import TracebackType
 from typing import Self
 
 EVERY_S = 1.0
-# The time in s; a slower connection proves nothing, because the machine may be busy.
+# The time in s to wait for a connection. A slower one shows nothing, because the machine may only be busy.
 PATIENCE_S = 5.0
 GONE_S = 15.0
-"""The time in s for which a port must refuse before the run ends; a server that only restarts is back earlier."""
+"""The time in s for which a port must refuse before the server counts as gone; a server that restarts is back
+earlier."""
 
 
 class Presence:

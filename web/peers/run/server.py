@@ -21,7 +21,7 @@ PACKAGES = ("greenroom", "aiohttp", "uvloop", "msgspec", "aiortc", "pylibsrtp")
 
 
 class Use(NamedTuple):
-    """CPU time since the processes began, in seconds, and resident memory, in bytes."""
+    """The CPU time in s since the processes began, and their resident memory in bytes."""
 
     cpu_s: float
     rss: int
@@ -52,7 +52,7 @@ def sample(*pids: int) -> Sample | None:
 
 
 class Watch:
-    """Writes a server's use as gauges at each `tick`: busy cores since the last one, and resident bytes.
+    """Writes a server's use as gauges at each `tick`: busy cores since the last call, and resident bytes.
 
     The driver's own CPU is written too, because an overloaded driver measures its own delays. If `machine` is true,
     the CPU of the whole machine is written too; only one process of a run does that.
@@ -82,7 +82,8 @@ class Watch:
             before: Use | None = getattr(self._last, name, None)
             if use is None or before is None:
                 continue
-            # The sum may be less than before, because it no longer has the CPU time of a worker that has ended.
+            # The result is at least 0: the new sum may be smaller, because it lacks the CPU time of a worker that has
+            # ended.
             self._seen.gauge(f"{name}_cpu", max(0.0, use.cpu_s - before.cpu_s) / took_s)
             self._seen.gauge(f"{name}_rss", use.rss)
         self._at, self._own, self._last = now, own, found

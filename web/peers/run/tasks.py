@@ -1,4 +1,4 @@
-"""Functions for asyncio's tasks: run several at once, finish one in spite of a cancellation, end several in time."""
+"""Contains functions for asyncio's tasks: run several at once, finish one in spite of a cancellation, end several."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def to_its_end(work: Coroutine[Any, Any, T]) -> T:
 
 
 async def over(tasks: Iterable[asyncio.Task[None]], within_s: float) -> None:
-    """Wait until all tasks have ended; cancel those that are still running after the time."""
+    """Wait until all tasks have ended; cancel those that are still running after `within_s` seconds."""
     waiting = [task for task in tasks if not task.done()]
     if waiting:
         _, late = await asyncio.wait(waiting, timeout=within_s)
