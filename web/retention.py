@@ -67,7 +67,7 @@ class Retention:
         """Erase data that is too old, every hour, until cancelled."""
         await asyncio.sleep(FIRST_S)
         while True:
-            # The erasure is tried again in an hour.
+            # After an error of the store, the erasure is tried again in an hour.
             with contextlib.suppress(UnavailableError):
                 for organisation in await self._organisations.list():
                     await self._erase_all(organisation)
@@ -81,7 +81,7 @@ class Retention:
         except UnavailableError:
             raise
         except Exception as error:
-            # If one record cannot be read, the others must still be erased.
+            # A record that cannot be read is left out, so that the others are still erased.
             log.error("retention.failed", organisation=organisation, exc_info=error)
 
     async def erase_audit(self, organisation: str, now_ms: int) -> int:
@@ -127,9 +127,10 @@ class Retention:
                 try:
                     visit, _ = await self._service.store.load(organisation, Visit, visit_id)
                 except (SealError, msgspec.DecodeError):
-                    # A visit that cannot be read is erased too. It must not prevent the erasure of later ones.
+                    # A visit that cannot be read is erased too, so that it does not prevent the erasure of later
+                    # ones.
                     visit = None
-                # A visit that was reopened is not erased. When it ends again, it comes into the index again.
+                # A visit that was reopened is not erased. When it ends again, it is added to the index again.
                 if visit is None or not visit.is_open:
                     async with erasing(self._redis):
                         await self._redis.delete(*await keys_of_visit(self._redis, organisation, visit_id))
@@ -158,7 +159,7 @@ class Retention:
                 await self._redis.xdel(stream, *old)
 
     async def _by_score(self, organisation: str, now_ms: int, before_ms: int) -> None:
-        """Erase old notifications and given-up jobs, which may name patients; their scores are their times in ms."""
+        """Erase old notifications and given-up jobs, which may name patients. They are sorted by their times in ms."""
         people = {
             *await self._redis.zrange(keys.STAFF(organisation), 0, -1),
             *await self._redis.hkeys(keys.ACCOUNTS(organisation)),
@@ -178,7 +179,10 @@ class Retention:
 
 
 async def running(app: web.Application) -> AsyncIterator[None]:
-    """Erase old data as long as the app runs. This clean-up context must come after that of signalling."""
+    """Erase old data from the start of the app to its end.
+
+    The app must open this context after that of signalling, which it uses.
+    """
     settings = app[SETTINGS]
     kept = Retention(
         app[REDIS],

@@ -63,13 +63,13 @@ from web.server.socket_shares import NONE, Balance
 
 SIGNED_OUT = 4201
 WATCH_S = 5.0
-AT_ONCE = 100  # the number of sign-ins in one request to the store
+AT_ONCE = 100  # the number of sign-ins that one request to the store checks
 DROPPED = "a proxy before this server drops the header Upgrade: let it pass WebSockets; docs/OPERATIONS.md"
 log = structlog.get_logger("web.sockets")
 
 
 async def socket(request: web.Request) -> web.StreamResponse:
-    """Answer GET /{organisation}/ws: serve the protocol of signalling/protocol/PROTOCOL.md.
+    """Answer GET /{organisation}/ws: open a WebSocket and serve the protocol of signalling/protocol/PROTOCOL.md.
 
     A request from another site gets HTTP 403 before the upgrade.
     """
@@ -107,7 +107,8 @@ async def _admit(request: web.Request) -> str:
     except UnavailableError:
         raise web.HTTPServiceUnavailable from None
     upgrades = request.headers.get("Upgrade", "").lower() == "websocket"
-    # A page sends no Origin when it asks why its sockets do not open (`#findBlock` in web/static/signalling.js).
+    # A plain GET without Origin is allowed: a page sends it to find out why its sockets do not open (`#findBlock` in
+    # web/static/signalling.js).
     if (upgrades or "Origin" in request.headers) and not is_own_origin(
         request, request.app[SETTINGS].server.public_url
     ):
@@ -122,14 +123,14 @@ async def _admit(request: web.Request) -> str:
 async def _guessed(request: web.Request) -> None:
     try:
         async with answering(), guess(request, request.match_info["organisation"], TokenKind.RESUME):
-            # `succeeded` is not called, so the guess counts as wrong.
+            # `succeeded` is not called, so that this attempt counts as a wrong guess.
             pass
     except (web.HTTPTooManyRequests, BusyError):
         raise TooManyGuessesError from None
 
 
 async def _authenticate(request: web.Request, role: str) -> Actor | None:
-    """Return the actor of this browser in that role; None if it has none.
+    """Return the actor of this browser in a role (staff, patient or guest), for a request to open a WebSocket; or None.
 
     It is read from the store now, because the sign-in may be newer than the socket.
     """
@@ -140,7 +141,7 @@ async def _authenticate(request: web.Request, role: str) -> Actor | None:
 
 
 async def signalling(app: web.Application) -> AsyncIterator[None]:
-    """Open the relay and this worker's signalling; drain and close them at the end."""
+    """Open the media relay and this worker's signalling; end their connections and close them at the end of the app."""
     settings, process = app[SETTINGS], app.get(WORKER)
     index = process.index if process is not None else 0
     relay = await Relay.open(relay_settings(settings, index))
@@ -212,9 +213,9 @@ def turn(settings: Settings) -> Turn | None:
 
 
 def relay_settings(settings: Settings, index: int) -> RelaySettings:
-    """Return the settings of the relay of the worker with this index.
+    """Return the settings of the media relay of the worker with this index.
 
-    Its UDP ports are its own port of the range first, then those of its neighbours.
+    Its UDP ports are first its own port of the range, then those of the other workers.
     """
     ports = settings.media_ports(index)
     media = settings.media
@@ -274,7 +275,7 @@ class Watch:
             except UnavailableError:
                 log.debug(
                     "sign_ins.store_unavailable"
-                    # The sockets stay open; their commands are refused while the store does not answer.
+                    # The sockets stay open, but their commands are refused while the store does not answer.
                 )
 
     async def _look(self) -> None:
@@ -291,7 +292,7 @@ class Watch:
                 except UnavailableError:
                     raise
                 except Exception as error:
-                    # If one account cannot be read, the others must still be checked.
+                    # An account that cannot be read is left out, so that the others are still checked.
                     log.error("sign_ins.watch_failed", exc_info=error)
 
     async def _look_at(self, organisation: str, actors: list[StaffActor]) -> None:
@@ -314,7 +315,7 @@ class Watch:
                     await off_call(self._service, organisation, account)
 
     def _actors(self) -> list[StaffActor]:
-        """Return the actor of each staff socket that is open on this worker."""
+        """Return the actors (the signed-in people) of all staff sockets that are open on this worker."""
         found = [socket.actor for socket in self._hub.sockets.values() if socket.open]
         return [actor for actor in found if isinstance(actor, StaffActor)]
 

@@ -70,11 +70,11 @@ class Breakers:
             log.warning("receiver.paused", organisation=organisation, kind=_kind(receiver), failures=failures)
 
     async def probe(self, organisation: str, receiver: str) -> None:
-        """Let the next attempt at a paused receiver be made at once; the others wait for its result."""
+        """Allow the next attempt at a paused receiver at once; other attempts wait for its result."""
         await self._do(organisation, receiver, "probe", OPENS_AFTER, receiver)
 
     async def all_paused(self, organisation: str, now_ms: int) -> dict[str, Paused]:
-        """Return the pauses of all receivers that may not be called, by receiver."""
+        """Return the receivers that may not be called now: name of a receiver -> its pause."""
         async with answering():
             found = await self._redis.smembers(keys.PAUSED(organisation))
         pauses = {
@@ -97,5 +97,5 @@ class Breakers:
 
 
 def _kind(receiver: str) -> str:
-    """Return what the log names: the kind of a receiver that a browser has chosen, otherwise its name."""
+    """Return the name of a receiver for the log; for a push service, which a browser has chosen, only its kind."""
     return receiver.partition(" ")[0]

@@ -1,7 +1,4 @@
-"""Sends POST requests to servers of others.
-
-They go only to public addresses, have a time-out, and follow no redirect.
-"""
+"""Sends POST requests to servers of others: only to public addresses, with a time limit, and following no redirect."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,7 +10,7 @@ from web.programs.public_addresses import Network, connector, url_problem
 
 EACH_S = 10.0
 ANSWER_BYTES = 4096
-"""How many bytes of an answer are read, only so that the connection ends properly. Their content is not used."""
+"""The number of bytes of an answer that are read, only so that the connection ends properly. They are not used."""
 
 NOT_ALLOWED = N_("the address is not public")
 NO_ANSWER = N_("no answer in time")

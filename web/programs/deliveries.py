@@ -1,6 +1,6 @@
-"""The deliveries of an organisation, by receiver: those that are due, late or given up, and another try of them.
+"""Lists an organisation's deliveries by receiver (due, late or given up), and has them tried again.
 
-A receiver is "mail", "text", "push", or the id of a webhook. Nothing here names a patient.
+A receiver is "mail", "text", "push", or the id of a webhook. A delivery contains no name of a patient.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from web.keys import BREAKERS, JOB_QUEUES, JOBS, SERVICE
 
 LATE_MS = 60_000
 MOST = 1_000
-"""The greatest number of jobs of a queue that are looked at, those that are due first."""
+"""The greatest number of jobs that are read from a queue, beginning with those that are due first."""
 
 
 class State(StrEnum):
@@ -27,7 +27,7 @@ class State(StrEnum):
 
 
 class Delivery(NamedTuple):
-    """A delivery that is not done. `at_ms`: when it was given up, tried first, or is due."""
+    """A delivery that is not done. `at_ms`: the time when it was given up, was first tried, or is due, by its state."""
 
     job: Job
     state: State
@@ -37,24 +37,30 @@ class Delivery(NamedTuple):
 
 
 def state_of(begun: bool, begins_ms: int, now_ms: int) -> State:
-    """Return the state of a delivery that waits; the arguments are those of `Waiting`. Pure."""
+    """Return the state of a delivery that waits; the arguments are those of `Waiting`."""
     if not begun and begins_ms > now_ms:
         return State.PLANNED
     return State.LATE if now_ms - begins_ms > LATE_MS else State.DUE
 
 
 def receiver_of(job: Job) -> str:
-    """Return the receiver of a job. Pure."""
+    """Return the receiver of a job: "mail", "text", "push", or the id of a webhook."""
     return str(job.payload.get("webhook", job.kind))
 
 
 def of_breaker(name: str) -> str:
-    """Return the receiver of a breaker: each push service has a breaker of its own. Pure."""
+    """Return the receiver to which a breaker (a pause after failures) belongs.
+
+    Each push service has its own breaker.
+    """
     return name.partition(" ")[0]
 
 
 async def deliveries(app: web.Application, organisation: str) -> Mapping[str, list[Delivery]]:
-    """Return the deliveries that are not done by receiver, the newest last. Raises `UnavailableError`."""
+    """Return the deliveries that are not done, by receiver, the newest last.
+
+    Raises `UnavailableError` if the store does not answer.
+    """
     now_ms = app[SERVICE].clock_ms()
     found: list[Delivery] = []
     for queue in app[JOB_QUEUES].values():
@@ -70,10 +76,10 @@ async def deliveries(app: web.Application, organisation: str) -> Mapping[str, li
 
 
 async def send_again(app: web.Application, organisation: str, receiver: str, job: str = "") -> int:
-    """Try what is late or given up again: the job with this id, or all of a receiver. Return the number of jobs.
+    """Try deliveries again that are late or given up; return the number of jobs.
 
-    If the receiver is paused, one attempt is made at once and the others wait for its result. Raises
-    `UnavailableError`.
+    `job`: the id of one job; "" for all jobs of the receiver. If the receiver has a pause after failures, one attempt
+    is made at once and the others wait for its result. Raises `UnavailableError` if the store does not answer.
     """
 
     def chosen(one: Job) -> bool:

@@ -34,7 +34,7 @@ KIND = "webhook"
 EVENTS: tuple[str, ...] = tuple(
     dict.fromkeys(row.event for table in (RULES, DEADLINES) for row in table if row.event not in QUIET)
 )
-"""Every event that a webhook may receive, in the order of the visit's tables."""
+"""The names of all events that a webhook may receive, in the order of the visit's tables."""
 
 REDIRECTED = N_("redirects are not followed")
 NOT_TAKEN = N_("not taken")
@@ -49,7 +49,10 @@ def signature(secret: str, timestamp_s: int, body: bytes) -> str:
 
 
 def consequences(jobs: Jobs, known: Known) -> Callable[..., Iterable[Extra]]:
-    """Return the function that signalling calls at each commit; it returns the jobs that an event causes."""
+    """Return the function that signalling calls at each commit; it returns the jobs that an event causes.
+
+    `jobs`: the queue; `known`: this worker's copy of the webhooks.
+    """
 
     def of(_: Organisation, __: Visit | None, after: Visit, event: Event) -> Iterable[Extra]:
         if event.kind in QUIET:
@@ -78,7 +81,7 @@ def _job(webhook: Webhook, visit: Visit, event: Event) -> Job:
 
 
 class Courier:
-    """Delivers messages. `allowed`: networks that may be called although they are not public."""
+    """Delivers messages to webhooks. `allowed`: networks that may be called although they are not public."""
 
     def __init__(self, webhooks: Webhooks, breakers: Breakers, allowed: Sequence[Network]) -> None:
         self._webhooks = webhooks
@@ -86,10 +89,10 @@ class Courier:
         self._allowed = allowed
 
     async def deliver(self, organisation: str, taken: Taken) -> None:
-        """Deliver the message of a job.
+        """Deliver the message of a job to its webhook.
 
-        Raises DeliveryError if the job must be tried again, PutOffError during the pause of the receiver's breaker,
-        and PermanentJobError if the job must not be tried again.
+        Raises DeliveryError if the job must be tried again, PutOffError while the receiver has a pause after
+        failures, and PermanentJobError if the job must not be tried again.
         """
         payload = taken.job.payload
         webhook = await self._webhooks.get(organisation, payload["webhook"])
@@ -117,7 +120,10 @@ class Courier:
         await self._breakers.succeeded(organisation, webhook.id)
 
     async def _post(self, webhook: Webhook, job: str, body: bytes, now_ms: int) -> tuple[int, str | None]:
-        """Return the receiver's status (0: no answer), and why the message is not delivered (None if it is)."""
+        """Send a message; return the receiver's HTTP status (0: no answer), and why it is not delivered (or None).
+
+        `job`: its id; `now_ms`: the time of the signature.
+        """
         timestamp_s = now_ms // 1000
         headers = {
             "Content-Type": "application/json",

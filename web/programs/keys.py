@@ -1,4 +1,4 @@
-"""The API keys of an organisation: what a program may do, and how often.
+"""Stores the API keys of an organisation, and counts their requests.
 
 A key has 256 random bits, so its SHA-256 is stored, and no slower hash is needed. The key is shown only once. All
 methods raise `UnavailableError` if the store does not answer.
@@ -25,9 +25,9 @@ MOST_KEYS = 50
 LABEL = range(1, 101)
 WINDOW_MS = 60_000
 PER_WINDOW = 600
-"""The greatest number of requests of a key per minute."""
+"""The greatest number of requests with a key per minute."""
 WRONG_PER_WINDOW = 60
-"""The greatest number of requests without a valid key from an address per minute."""
+"""The greatest number of requests without a valid key from one IP address per minute."""
 
 ADD = """
 if redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[3]) then return 0 end
@@ -55,7 +55,7 @@ SCOPES: dict[Scope, str] = {
     Scope.OPEN: N_("open visits, make patient links, follow and withdraw visits that were opened so"),
     Scope.STAFF: N_("assign, unassign and decline as an administrator, and manage webhooks"),
 }
-"""What each scope allows a program to do, as a clause."""
+"""Scope -> what it allows a program to do, as a part of a sentence."""
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,7 +69,7 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     made_by: str
 
     def allows(self, scopes: Collection[Scope]) -> bool:
-        """Return whether the key has one of these scopes, or `scopes` is empty."""
+        """Return whether the key has one of these scopes; True if `scopes` is empty."""
         return not scopes or any(scope in self.scopes for scope in scopes)
 
 
@@ -81,10 +81,10 @@ class Count(NamedTuple):
 
 
 class ApiKeys:
-    """The keys of all organisations."""
+    """Reads and changes the API keys of all organisations."""
 
     def __init__(self, redis: Redis) -> None:
-        # redis-py's type stubs do not know that answers are bytes.
+        # The type is Any, because the types of redis-py do not know that answers are bytes.
         self._redis: Any = redis
         self._add: Any = redis.register_script(ADD)
         self._count: Any = redis.register_script(COUNT)
@@ -94,8 +94,8 @@ class ApiKeys:
     ) -> tuple[ApiKey, str]:
         """Make a key; return it and its token, which cannot be shown again.
 
-        `label`: the program's name; `by`: the person who makes the key. Raises `ApiKeyError` if a value is not
-        allowed or there are too many keys.
+        `label`: the program's name; `by`: the person who makes the key. Raises `ApiKeyError` if a value is not allowed
+        or there are too many keys.
         """
         label = " ".join(label.split())
         if len(label) not in LABEL:
@@ -155,7 +155,10 @@ class ApiKeys:
         return await self._counted(organisation, f"key:{key.id}", key.id)
 
     async def count_wrong(self, organisation: str, address: str) -> Count:
-        """Count a request without a valid key from this address or /64; return the count in the current window."""
+        """Count a request without a valid key from an IP address; return the count in the current window.
+
+        All addresses of an IPv6 network (/64) are counted together.
+        """
         return await self._counted(organisation, f"wrong:{address}", "")
 
     async def _counted(self, organisation: str, who: str, used: str) -> Count:

@@ -17,10 +17,11 @@ from yarl import URL
 from web.errors import AddressRefusedError
 
 LOOKUP_S = 5.0
-# The last 32 bits of such an address are an IPv4 address (RFC 6052).
+# NAT64 addresses: their last 32 bits are an IPv4 address (RFC 6052).
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 INTERNAL = tuple(
-    # Python treats these addresses as public: site-local, local-use NAT64 (RFC 8215) and IPv4-compatible ones.
+    # Networks that Python treats as public, but that are not: site-local, local-use NAT64 (RFC 8215),
+    # IPv4-compatible.
     ipaddress.IPv6Network(network)
     for network in ("fec0::/10", "64:ff9b:1::/48", "::/96")
 )
@@ -48,7 +49,7 @@ def may_call(text: str, allowed: Sequence[Network]) -> bool:
 
 
 def _inner(address: Address) -> Address:
-    """Return the IPv4 address inside an IPv6 address; the address itself if there is none."""
+    """Return the IPv4 address that an IPv6 address contains; the address itself if it contains none."""
     if isinstance(address, ipaddress.IPv6Address):
         if address in NAT64:
             return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
@@ -57,10 +58,11 @@ def _inner(address: Address) -> Address:
 
 
 def url_problem(url: str, allowed: Sequence[Network]) -> str | None:
-    """Return what is wrong with the text of a webhook's URL; None if it is right.
+    """Return what is wrong with the text of a webhook's URL as a sentence; None if it is right.
 
-    The addresses of a name are checked later, at each call. The checked host is the one to which the client connects:
-    after IDNA and NFKC, which turn many characters into ASCII.
+    `allowed`: networks that may be called although they are not public. If the URL has a name, its addresses are
+    checked later, at each call. The checked host is the one to which the client connects: after IDNA and NFKC, which
+    turn many characters into ASCII.
     """
     try:
         parts = URL(url)
@@ -92,15 +94,18 @@ def _literal(host: str) -> Address | None:
     except ValueError:
         pass
     try:
-        # This reads the old notations (inet_aton(3)), such as 2130706433, 0x7f.1 and 0177.0.0.1. A host name never
-        # looks like them.
+        # The function reads the old notations (inet_aton(3)), such as 2130706433, 0x7f.1 and 0177.0.0.1. Host names
+        # do not have these forms.
         return ipaddress.IPv4Address(socket.inet_aton(host.removesuffix(".")))
     except (OSError, ValueError):
         return None
 
 
 class Sockets:
-    """Makes sockets for a client's connector, and only for allowed addresses. `refused`: True after one was refused."""
+    """Makes sockets for the connections of an HTTP client, and only to allowed addresses.
+
+    `refused`: True after one was refused.
+    """
 
     def __init__(self, allowed: Sequence[Network]) -> None:
         self._allowed = allowed
@@ -116,9 +121,9 @@ class Sockets:
 
 
 class Resolver(AbstractResolver):
-    """Looks up names, and returns only addresses that may be called.
+    """Looks up the addresses of names for an HTTP client.
 
-    Raises `AddressRefusedError` if one may not be called.
+    Raises `AddressRefusedError` if one of them may not be called.
     """
 
     def __init__(self, allowed: Sequence[Network]) -> None:
@@ -155,7 +160,7 @@ class Resolver(AbstractResolver):
 
 
 def connector(allowed: Sequence[Network]) -> tuple[TCPConnector, Sockets]:
-    """Return a connector that reaches only allowed addresses, and its `Sockets`, which records refusals."""
+    """Return a connector for an HTTP client that reaches only allowed addresses, and its `Sockets`."""
     sockets = Sockets(allowed)
     return TCPConnector(
         resolver=Resolver(allowed), socket_factory=sockets, limit=1, force_close=True

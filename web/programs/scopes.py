@@ -1,4 +1,7 @@
-"""The scopes of API keys. This module imports no library of the server, so that the command line starts fast."""
+"""Defines the scopes of API keys, which are their rights.
+
+This module imports no library of the server, so that the command line starts fast.
+"""
 
 from enum import StrEnum
 

@@ -1,4 +1,4 @@
-"""Adds to the app what other programs need: API keys, webhooks, and the delivery of events."""
+"""Adds API keys, webhooks, and the delivery of events to the app."""
 
 from aiohttp import web
 
@@ -22,7 +22,7 @@ from web.programs.webhooks import Known, Webhooks, knowing
 
 
 def setup(app: web.Application, settings: Settings) -> None:
-    """Create the keys, the webhooks and their delivery, and register the handlers; call it after `web.jobs.setup`."""
+    """Create the API keys, the webhooks and their delivery, and register handlers; call it after `web.jobs.setup`."""
     redis = app[REDIS]
     app[API_KEYS] = ApiKeys(redis)
     app[WEBHOOKS] = webhooks = Webhooks(redis, app[SEAL])

@@ -1,7 +1,7 @@
-"""The types of the API's bodies. The description (openapi.py) and the validation are both made from them.
+"""Defines the types of the API's bodies. The description (openapi.py) and the validation are both made from them.
 
-Pure. A field whose name ends in `_ms` is a time in ms since 1970, by the store's clock. `Visit` has no patient
-information; the rows of the queue have it, and need the scope `read`.
+A field whose name ends in `_ms` is a time in ms since 1970, by the store's clock. `Visit` has no patient information;
+the rows of the queue have it, and need the scope `read`.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ Time = Annotated[int, Meta(description="ms since 1970-01-01T00:00Z")]
 
 
 class Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The body of a request. An unknown field is an error."""
+    """The base of the bodies of requests. An unknown field is an error."""
 
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
-    """The body of an answer."""
+    """The base of the bodies of answers."""
 
 
 class Patient(Given, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""Makes the bodies that the API returns about visits, waits and staff; each is called a view of its record. Pure."""
+"""Makes the bodies that the API returns about visits, waits and staff; each is called a view of its record."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ from web.programs import types as t
 
 
 def person(of: r.Person | None) -> t.PersonShown | None:
-    """Return the view of a member of staff; None for None."""
+    """Return the view of a member of staff; None if `of` is None."""
     return None if of is None else t.PersonShown(id=of.id, name=of.name)
 
 
@@ -24,7 +24,10 @@ def wait(range_ms: tuple[int, int] | None) -> t.Range | None:
 
 
 def visit(of: r.Visit, place: int | None = None, expected: t.Range | None = None) -> t.Visit:
-    """Return the view of a visit's state, with its place in the queue and its expected wait, if they are given."""
+    """Return the view of a visit's state.
+
+    `place`: its place in the queue, from 1; `expected`: the view of its expected wait. None leaves them out.
+    """
     return t.Visit(
         id=of.id,
         version=of.version,
@@ -54,7 +57,7 @@ def queue(visits: OpenVisits, policy: r.Policy) -> t.Queue:
 
 
 def row(of: r.Visit, place: int) -> t.QueueRow:
-    """Return the view of a waiting patient."""
+    """Return the view of a waiting patient; `place`: the place in the queue, from 1."""
     return t.QueueRow(
         visit=of.id,
         place=place,

@@ -1,4 +1,4 @@
-"""The webhooks of an organisation: their addresses, their events, and the results of the last deliveries.
+"""Stores the webhooks of an organisation: their addresses, their events, and the results of the last deliveries.
 
 The records are encrypted, because they hold the secret for signatures. `Known` is this worker's copy of all webhooks,
 so that an event finds its webhooks without a request to the store; it is refreshed every second. All methods of
@@ -45,7 +45,11 @@ log = structlog.get_logger("web.webhooks")
 
 
 class Webhook(msgspec.Struct, frozen=True, kw_only=True):
-    """An address that receives events. `events`: the names of its events; empty: all. `secret` signs the messages."""
+    """An address that receives events.
+
+    `events`: the names of the events that it receives; empty for all. `secret` is the key of the messages'
+    signatures.
+    """
 
     id: str
     url: str
@@ -60,7 +64,7 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Webhooks:
-    """The webhooks of all organisations."""
+    """Reads and changes the webhooks of all organisations."""
 
     def __init__(self, redis: Redis, seal: Seal) -> None:
         self._redis: Any = redis
@@ -85,12 +89,12 @@ class Webhooks:
         return webhook if added else None
 
     async def change(self, organisation: str, webhook: Webhook, **changes: Any) -> Webhook | None:
-        """Change the webhook and return it; None if it was deleted."""
+        """Change some fields of the webhook and return it; None if it was deleted meanwhile."""
         after = replace(webhook, **changes)
         async with answering():
             args = [after.id, self._sealed(organisation, after)]
             done = await self._replace(keys=[keys.WEBHOOKS(organisation)], args=args)
-            # The breaker is reset, so that the receiver is called again at once.
+            # The failures of the receiver are forgotten, so that it is called again at once.
             await self._redis.delete(keys.BREAKER(organisation, webhook.id))
         return after if done else None
 
@@ -128,12 +132,12 @@ class Webhooks:
             try:
                 found.append(self._opened(organisation, data))
             except (SealError, msgspec.DecodeError):
-                # If one record cannot be read, the others must still be refreshed.
+                # A record that cannot be read is left out, so that the others are still refreshed.
                 log.exception("webhook.unreadable", organisation=organisation)
         return sorted(found, key=lambda webhook: (webhook.made_ms, webhook.id))
 
     async def attempted(self, organisation: str, webhook_id: str, delivery: Delivery) -> None:
-        """Add the result of an attempt to a webhook's log."""
+        """Add the result of an attempt to deliver to the log of a webhook."""
         key = keys.WEBHOOK_LOG(organisation, webhook_id)
         async with answering():
             pipe = self._redis.pipeline(transaction=False)
@@ -173,14 +177,14 @@ class Known:
     async def run(self) -> None:
         """Refresh this worker's copy of the webhooks regularly, until cancelled."""
         while True:
-            # The error is in the log already; the loop tries again.
+            # The error is already in the log, and the loop tries again.
             with contextlib.suppress(UnavailableError):
                 await self.refresh()
             await asyncio.sleep(REFRESH_S)
 
 
 async def knowing(app: web.Application) -> AsyncIterator[None]:
-    """Keep this worker's copy of the webhooks up to date as long as the app runs; a clean-up context."""
+    """Keep this worker's copy of the webhooks up to date, from the start of the app to its end."""
     app[SUPERVISOR].keep("web.webhooks", app[KNOWN_WEBHOOKS].run)
     yield
     await app[SUPERVISOR].stop("web.webhooks")

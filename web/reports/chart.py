@@ -1,7 +1,7 @@
-"""A bar chart as shapes: the position of each bar, tick and label. The template only draws them.
+"""Calculates a bar chart as shapes: the position of each bar, tick and label. The template only draws them.
 
-Pure. Lengths are in the units of the SVG's view box. Bars with the same label are stacked. A mark is a short line
-across a bar, at a value of its own.
+Lengths are in the units of the SVG's view box. Bars with the same label are stacked. A mark is a short line across a
+bar, at a value of its own.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ TICKS = 5
 
 
 class Series(NamedTuple):
-    """Bars of one kind, with a value for each label; `kind` is the CSS class for their colour."""
+    """The bars of one kind, with a value for each label. `kind`: the CSS class for their colour."""
 
     name: str
     kind: str
@@ -26,7 +26,7 @@ class Series(NamedTuple):
 
 
 class Bar(NamedTuple):
-    """A rectangle."""
+    """A rectangle in the chart."""
 
     kind: str
     x: float
@@ -36,7 +36,7 @@ class Bar(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """A line across a bar."""
+    """A short line across a bar."""
 
     kind: str
     x: float

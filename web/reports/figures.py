@@ -1,7 +1,7 @@
-"""Figures of past visits: waits, claims and outcomes, by day, hour, provider and tag, and answers to the survey.
+"""Calculates figures of past visits: waits, claims, outcomes, answers to the survey, by day, hour, provider and tag.
 
-Pure. It uses records of visits and an organisation's time zone; the result names no patient. Durations are in ms, and
-None if there is no visit from which to calculate them.
+It uses records of visits and an organisation's time zone; the result names no patient. Durations are in ms, and None
+if there is no visit from which to calculate them.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Past(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """The figures of a group of visits."""
+    """The figures of a group of visits, such as those of one day."""
 
     visits: int
     claims: int
@@ -55,7 +55,7 @@ class Report(NamedTuple):
     providers: dict[tuple[str, str], Summary]
     tags: dict[str, Summary]
     answers: dict[int, int]
-    """How often each choice of the survey was chosen."""
+    """Number of a choice in the survey -> how often it was chosen."""
     comments: list[Past]
     """The visits whose patient wrote something in the survey, the newest first."""
 
@@ -122,10 +122,7 @@ def summary(found: Iterable[Past]) -> Summary:
 
 
 def percentile(values: Iterable[int], share: int) -> int | None:
-    """Return the smallest of the values that at least `share` percent of them do not exceed.
-
-    None if there is no value.
-    """
+    """Return the smallest of the values that at least `share` percent of them do not exceed; None without values."""
     ordered = sorted(values)
     return ordered[max(0, -(-len(ordered) * share // 100) - 1)] if ordered else None
 

@@ -1,7 +1,4 @@
-"""Calculates the scale of a chart, with round steps and ticks, for the charts of the reports and of the load tester.
-
-Pure.
-"""
+"""Calculates the scale of a chart, with round steps and ticks, for the charts of the reports and of the load tester."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ NICE = (1, 2, 5, 10)
 
 
 class Tick(NamedTuple):
-    """A label of a scale and its position, in the units of the SVG's view box."""
+    """A tick of a scale: its label and its position, in the units of the SVG's view box."""
 
     at: float
     text: str

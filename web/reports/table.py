@@ -1,7 +1,7 @@
-"""Past visits as CSV (RFC 4180), one per line, for a spreadsheet.
+"""Writes past visits as CSV (RFC 4180), one per line, for a spreadsheet.
 
-Pure. It contains no names, except in texts that patients wrote. The words of the header are the same in every
-language, so that scripts can read them.
+It contains no names, except in texts that patients wrote. The words of the header are the same in every language, so
+that scripts can read them.
 """
 
 from __future__ import annotations
@@ -49,5 +49,5 @@ def lines(found: Iterable[Past]) -> str:
 
 
 def _harmless(text: str) -> str:
-    """Return the text. If a spreadsheet would read it as a formula, a mark in front makes it plain text."""
+    """Return a text that is safe in a spreadsheet: if it could be read as a formula, a quotation mark comes first."""
     return f"'{text}" if text.startswith(FORMULA) else text

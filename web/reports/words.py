@@ -1,6 +1,6 @@
-"""A report in words and shapes: the cards at the top, and each chart with its legend and the same figures as a table.
+"""Writes a report in words and shapes: the cards at the top, and each chart with its legend and a table.
 
-The words are in the current language. The figures are calculated in `figures.py`.
+The words are in the current language. `figures.py` calculates the figures.
 """
 
 from collections.abc import Iterable, Sequence
@@ -45,7 +45,7 @@ def _share(part: int, whole: int) -> str:
 
 
 def cards(total: Summary) -> list[tuple[str, str]]:
-    """Return the cards at the top of the report, as (a few words, the figure)."""
+    """Return the cards at the top of the report, as pairs of a few words and the figure."""
     return [
         (gettext("Visits"), number_words(total.visits)),
         (gettext("Claimed"), _share(total.claims, total.visits)),

@@ -1,1 +1,1 @@
-"""Checks of every request from a browser: its origin, its form, its text."""
+"""Checks every request from a browser: its origin, its form, its text."""

@@ -1,6 +1,6 @@
-"""Reads the fields of a posted form and limits its size. Leaves out the field with the token of `own_forms`.
+"""Reads the fields of a posted form, with a limit of size that is smaller for strangers than for staff.
 
-The limits differ for strangers and for staff.
+The field with the token of `own_forms` is left out.
 """
 
 from aiohttp import web
@@ -11,13 +11,11 @@ from web.requests import own_forms
 from web.requests.forms import URLENCODED, read_posted
 
 SMALL_BYTES = 8 * 1024
-"""The greatest size in bytes of a form without a sign-in: an email address and a password, with every
-letter escaped.
-"""
+"""The greatest size in bytes of a form that can be sent without a sign-in: an email address and a password, with
+every letter escaped."""
 PATIENT_BYTES = 24 * 1024
-"""The greatest size in bytes of patient information: 1,500 characters, which browsers escape in at most twelve bytes
-each.
-"""
+"""The greatest size in bytes of the patient information form: 1,500 characters, each of which browsers escape in at
+most twelve bytes."""
 STAFF_BYTES = 64 * 1024
 LARGEST_BYTES = 1024 * 1024
 """The greatest size in bytes of a form of the set-up."""

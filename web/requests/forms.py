@@ -59,7 +59,7 @@ def refuse_other_encodings(exempt: Callable[[web.Request], bool]) -> Middleware:
 def check_encoding(request: web.Request, *kinds: str) -> None:
     """Raise HTTP 415 if the request has a body that is not of one of these kinds, not in UTF-8, or compressed."""
     if "Content-Encoding" in request.headers:
-        # Otherwise aiohttp would unpack the body before it drops it.
+        # The rest of the body is ignored; otherwise aiohttp would decompress it before ignoring it.
         request.content.feed_eof()
         raise web.HTTPUnsupportedMediaType
     if not request.can_read_body:
@@ -82,16 +82,16 @@ async def read_body(request: web.Request, most: int) -> bytes:
         async with asyncio.timeout(BODY_S):
             return await request.clone(client_max_size=most).read()
     except TimeoutError:
-        # Otherwise aiohttp would wait ten more seconds for the rest of the body.
+        # The rest of the body is ignored; otherwise aiohttp would wait ten more seconds for it.
         request.content.feed_eof()
         raise web.HTTPRequestTimeout from None
 
 
 async def read_posted(request: web.Request, most: int, *kinds: str) -> Posted:
-    """Return the posted form, which may have `most` bytes; it is read once per request.
+    """Return the posted form; it is read once per request.
 
-    Raises HTTP 400 if the body is not such a form, 408 if it takes too long, 413 if it is too large, and 415 if its
-    type is not one of `kinds`.
+    `most`: the greatest size in bytes; `kinds`: the allowed content types. Raises HTTP 400 if the body is not such a
+    form, 408 if it takes too long, 413 if it is too large, and 415 if its type is not allowed.
     """
     if request.content_type not in kinds:
         raise web.HTTPUnsupportedMediaType
@@ -118,10 +118,12 @@ def _pairs(body: bytes) -> list[tuple[str, str]]:
 
 async def _multipart(request: web.Request, most: int) -> Posted:
     body = await read_body(request, most)
-    # Otherwise aiohttp would use this field as the codec of all other fields.
+    # A field with the name of this pattern is refused, because aiohttp would use its value as the codec of all other
+    # fields.
     if CHARSET_PART.search(body):
         raise web.HTTPUnsupportedMediaType
-    # Otherwise aiohttp would search for the first part line by line.
+    # A body that does not begin with its first part is refused, because aiohttp would search for the part line by
+    # line.
     if not body.startswith((b"--", b"\r\n--")):
         raise web.HTTPBadRequest
     stream = StreamReader(BaseProtocol(asyncio.get_running_loop()), most + 1, loop=asyncio.get_running_loop())
@@ -134,7 +136,7 @@ async def _multipart(request: web.Request, most: int) -> Posted:
         RuntimeError,
         AssertionError,
         HttpProcessingError,
-        # aiohttp raises these errors if the body is not a multipart form.
+        # aiohttp raises these errors if the body is not a multipart form; the answer is then HTTP 400.
     ):
         raise web.HTTPBadRequest from None
 

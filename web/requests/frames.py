@@ -1,8 +1,8 @@
-"""A patient's pages inside the clinic's own site: which paths may be framed, and the cookies that a frame keeps.
+"""Lets the clinic's own site show a patient's pages in a frame: which paths may be framed, and which cookies are kept.
 
 A browser sends `SameSite=Lax` cookies to a frame only if the framing page is of the same site. So each cookie that a
-framed page sets has a twin, `SameSite=None; Secure; Partitioned`, which the browser keeps for frames on that one site.
-The twin is read if the cookie itself is missing. Pages of staff are never framed, and never read a twin.
+framed page sets has a twin, `SameSite=None; Secure; Partitioned`, which the browser keeps for frames on that one
+site. The twin is read if the cookie itself is missing. Pages of staff are never framed, and never read a twin.
 """
 
 from aiohttp import web
@@ -10,7 +10,7 @@ from aiohttp import web
 from web.keys import ORGANISATION, SESSIONS
 
 TWIN = "-frame"
-"""The end of a twin's name."""
+"""The end of the name of a twin cookie."""
 ORG = "/{organisation}"
 OPENED = ORG + "/appointments/{token}"
 FRAMED = frozenset(
@@ -32,7 +32,7 @@ FRAMED = frozenset(
         f"{ORG}/ws",
     }
 )
-"""The paths of the patient's pages, as the router writes them. No other path may be framed."""
+"""The paths of the patient's pages, in the form in which the router has them. No other path may be framed."""
 
 
 def may_be_framed(request: web.Request) -> bool:
@@ -48,7 +48,7 @@ def framing_sites(request: web.Request) -> tuple[str, ...]:
 
 
 def is_framed(request: web.Request) -> bool:
-    """Return whether the request comes from a frame, for a page of the patient."""
+    """Return whether the request is for a page of the patient and comes from a frame."""
     return request.headers.get("Sec-Fetch-Dest") == "iframe" and may_be_framed(request)
 
 
@@ -68,7 +68,7 @@ def keeps_no_cookies(request: web.Request) -> bool:
 
 
 async def add_twins(request: web.Request, response: web.StreamResponse) -> None:
-    """Give each cookie of a framed page a twin. A browser that sent no cookie gets a first one.
+    """Add a twin to each cookie that a framed page sets. A browser that sent no cookie gets a first cookie.
 
     With this first cookie, `keeps_no_cookies` distinguishes a browser that keeps no cookies from one on its first
     visit.
@@ -83,7 +83,7 @@ async def add_twins(request: web.Request, response: web.StreamResponse) -> None:
 
 
 def twin(cookie: str) -> str:
-    """Return the value of Set-Cookie that sets the twin of a cookie."""
+    """Return the Set-Cookie header that sets the twin of a cookie. `cookie`: the Set-Cookie header of the cookie."""
     name, _, rest = cookie.partition("=")
     attributes = [part for part in rest.split("; ") if part.casefold() not in ("secure", "samesite=lax")]
     return f"{name}{TWIN}=" + "; ".join((*attributes, "Secure", "SameSite=None", "Partitioned"))

@@ -1,4 +1,4 @@
-"""Email addresses: which ones a mail can be sent to, and how they are written on its envelope. Pure."""
+"""Checks email addresses: which ones a mail can be sent to, and how they are written for mail servers."""
 
 from email_validator import EmailNotValidError, ValidatedEmail, validate_email
 
@@ -6,9 +6,9 @@ LONGEST = 254
 
 
 def mail_address(text: str, *, public: bool = True) -> str:
-    """Return the address in the form in which it is stored; "" if no mail can be sent to it.
+    """Return an email address in the form in which it is stored; "" if no mail can be sent to it.
 
-    Its domain is as people write it. A domain without a dot belongs to the clinic's own network, and is refused if
+    Its domain keeps its own letters. A domain without a dot belongs to the clinic's own network, and is refused if
     the address must be `public`.
     """
     found = _read(text)
@@ -16,13 +16,16 @@ def mail_address(text: str, *, public: bool = True) -> str:
 
 
 def on_the_envelope(text: str) -> str:
-    """Return the address in ASCII, its domain in A-labels (RFC 5890); "" if no mail can be sent to it."""
+    """Return an email address in ASCII, for mail servers; "" if no mail can be sent to it.
+
+    Its domain is in A-labels (RFC 5890).
+    """
     found = _read(text)
     return "" if found is None else found.ascii_email or ""
 
 
 def _read(text: str) -> ValidatedEmail | None:
-    """Return the address in its parts, or None if no mail can be sent to it.
+    """Return an email address in its parts, or None if no mail can be sent to it.
 
     Only the domain may have characters beyond ASCII, because mail servers do not deliver other addresses.
     """

@@ -1,4 +1,4 @@
-"""Tokens that prove that a form comes from this site, for browsers that do not send where a request comes from.
+"""Adds tokens to forms, which prove that a form comes from this site, for browsers that do not send its origin.
 
 Safari before 16.4, and other browsers on plain http, send a form of a page with `Referrer-Policy: no-referrer` as
 `Origin: null` and without Sec-Fetch-Site; a form of another site looks the same. For these browsers each form has a

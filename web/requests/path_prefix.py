@@ -1,6 +1,6 @@
 """Adds the path prefix of `[server] public_url` to addresses that browsers get, and removes it from requests.
 
-All code in between uses paths without the prefix, as the routes do. Pure. `prefix` is "" or like "/greenroom".
+All code in between uses paths without the prefix, as the routes do. `prefix` is "" or like "/greenroom".
 """
 
 import re
@@ -19,7 +19,7 @@ It cannot match inside a text of a visitor, because there each quotation mark is
 
 
 def without(message: RawRequestMessage, prefix: str) -> RawRequestMessage:
-    """Return a request whose path is the rest after the prefix.
+    """Return a request whose path no longer begins with the prefix.
 
     If the path has no prefix, as that of a health check, the request is unchanged.
     """
@@ -36,7 +36,7 @@ def without(message: RawRequestMessage, prefix: str) -> RawRequestMessage:
 
 
 def in_html(text: str, prefix: str) -> str:
-    """Return a page in which links, forms and files begin with the prefix."""
+    """Return a page after adding the prefix to the addresses of its links, forms and files."""
     if not prefix:
         return text
     base = f'<html data-base="{prefix}"'

@@ -1,4 +1,4 @@
-"""Pictures of strangers: decoded within limits, and encoded again, so that only the picture itself is left.
+"""Decodes pictures of strangers within limits, and encodes them again, so that only the picture itself is left.
 
 A new file is made from the pixels. Nothing that the sent file says about place, time, camera or person gets into it,
 nor data that is hidden behind its end.
@@ -26,9 +26,10 @@ MOST_BYTES = 8 * 1024 * 1024
 MOST_SIDE = 1600
 MOST_KEPT_BYTES = 640 * 1024
 STEPS = ((MOST_SIDE, 85), (MOST_SIDE, 70), (1200, 60), (800, 50))
-"""(longest side in pixels, JPEG quality): the first that gives at most MOST_KEPT_BYTES is used, otherwise the last."""
+"""Pairs of longest side in pixels and JPEG quality. The first pair whose file has at most MOST_KEPT_BYTES is used,
+otherwise the last."""
 MOST_WAITING = 8
-"""The greatest number of pictures that wait in a worker while another is decoded; each has up to MOST_BYTES."""
+"""The greatest number of pictures that wait in a worker while another is decoded; each may have MOST_BYTES."""
 
 
 class Picture(NamedTuple):
@@ -40,7 +41,7 @@ class Picture(NamedTuple):
 
 
 def plain(data: bytes) -> Picture:
-    """Return the picture in this file, encoded again; this may take seconds.
+    """Return the picture in a file, encoded again as JPEG; this may take seconds.
 
     Raises `PictureError` if the file is not a picture that is accepted.
     """
@@ -91,7 +92,7 @@ class Pictures:
         self._waiting = 0
 
     async def plain(self, data: bytes) -> Picture:
-        """Return the picture in this file, encoded again.
+        """Return the picture in a file, encoded again as JPEG, after waiting for its turn.
 
         Raises `PictureError` like the function `plain`, and `BusyError` if too many pictures are waiting.
         """

@@ -1,7 +1,7 @@
-"""Rules for every response and every request from a browser, on all pages.
+"""Applies security rules to every response and every request from a browser, on all pages.
 
 This module adds response headers, recognizes requests of this site's own pages, and delays and stops wrong guesses.
-The throttle counts in the store, so that all workers count together.
+The throttle (the counter of guesses) is in the store, so that all workers count together.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 RETRY_S = 5
-"""The seconds after which a client that could not be served should try again (Retry-After)."""
+"""The time in s after which a client that could not be served should try again (header Retry-After)."""
 
 POLICY: Mapping[str, str] = {
     "default-src": "'none'",
@@ -56,12 +56,11 @@ HEADERS: Mapping[str, str] = {
 """The headers of every response, errors included, except files of `PARTS` and WebSocket handshakes."""
 
 PARTS = frozenset({"text/css", "text/javascript"})
-"""Content types of files below /static/ that a page loads. The page's policies apply to them."""
+"""Content types of scripts and style sheets below /static/. A page loads them, and its policies apply to them."""
 PART_HEADERS = {name: HEADERS[name] for name in ("X-Content-Type-Options", "Cross-Origin-Resource-Policy")}
-"""The headers of a file of `PARTS`. They say which sites may load it, and as what.
+"""The headers of scripts and style sheets. They say which sites may load the file, and as which type.
 
-The other headers are not needed, and would add half a kilobyte to each file.
-"""
+The other headers are not needed, and would add half a kilobyte to each file."""
 
 HSTS = "max-age=31536000"
 
@@ -87,10 +86,10 @@ def is_own_origin(request: web.Request, public: str) -> bool:
 
 
 def is_own_request(request: web.Request, public: str) -> bool:
-    """Return whether an unsafe request was made by a page of this server, or typed in by the person.
+    """Return whether a request that changes something was made by a page of this server, or typed in by the person.
 
-    Fetch metadata decides if the browser sends it; otherwise the Origin header does. A request with neither does not
-    come from a current browser and is refused.
+    The headers Sec-Fetch-… decide if the browser sends them; otherwise the Origin header does. A request with neither
+    does not come from a current browser and is refused. `public`: the origin in the settings, "" for none.
     """
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:
@@ -125,11 +124,12 @@ def same_site_middleware(
     exempt: Callable[[web.Request], bool] = lambda _: False,
     proven: Callable[[web.Request], Awaitable[bool]] = _proves_nothing,
 ) -> Middleware:
-    """Return a middleware that answers 403 to an unsafe request from another site (OWASP ASVS 5.0 3.5.1).
+    """Return a middleware that answers 403 to a request from another site that changes something.
 
-    `exempt`: requests that no cookie identifies, so that another site cannot make them in a person's name. `proven`:
-    returns whether a form's token shows that the form is our own. It is called for requests of unknown origin, such as
-    those of Safari before 16.4 from a page with `Referrer-Policy: no-referrer`: `Origin: null` and no Sec-Fetch-Site.
+    This is OWASP ASVS 5.0 3.5.1. `exempt`: requests that no cookie identifies, so that another site cannot make them
+    in a person's name. `proven`: returns whether a form's token shows that the form is our own. It is called for
+    requests of unknown origin, such as those of Safari before 16.4 from a page with `Referrer-Policy: no-referrer`:
+    `Origin: null` and no Sec-Fetch-Site.
     """
 
     @web.middleware
@@ -159,8 +159,7 @@ def headers_signal(
         # The header is removed, so that no software version is disclosed.
         response.headers.popall("Server", None)
         if response.status == HTTPStatus.SWITCHING_PROTOCOLS:
-            # The response is no page, so these headers are not needed. The headers would add
-            # half a kilobyte.
+            # The response is a script or style sheet, which does not need these headers.
             return
         if request.path.startswith("/static/") and response.content_type in PARTS:
             response.headers.update(PART_HEADERS)
@@ -188,7 +187,7 @@ def headers_signal(
 
 
 def _is_plain_host(host: str) -> bool:
-    """Return whether the Host header may be put into a policy.
+    """Return whether the text of the Host header may be put into a content security policy.
 
     It must contain nothing that could end a directive or add one.
     """
@@ -196,7 +195,7 @@ def _is_plain_host(host: str) -> bool:
 
 
 def remote_of(request: web.Request, proxies: Sequence[str]) -> str:
-    """Return the address from which a request came, as far as it can be trusted.
+    """Return the IP address from which a request came, as far as it can be trusted.
 
     X-Forwarded-For is read from the right, as long as the address to the right is one of the trusted `proxies`
     (addresses or networks); the rest may be invented and is ignored. The address is returned in the form of
@@ -216,10 +215,10 @@ PORT = re.compile(r"(?P<v6>\[[^\[\]]*\])(:[\w.]+)?|(?P<v4>[0-9.]+):[\w.]+", re.A
 
 
 def plain_address(text: str) -> str:
-    """Return the address that a proxy has written in one of many ways; return a text that is not an address unchanged.
+    """Return the IP address in a text, which proxies write in many ways; return a text without an address unchanged.
 
-    Some proxies add a port (`203.0.113.5:51123`, `[2001:db8::1]:443`), brackets, quotes or a zone (`fe80::1%eth0`). An
-    IPv4 address may be written as an IPv6 one (`::ffff:203.0.113.5`), usually by a server that listens on both.
+    Some proxies add a port (`203.0.113.5:51123`, `[2001:db8::1]:443`), brackets, quotes or a zone (`fe80::1%eth0`).
+    An IPv4 address may be written as an IPv6 one (`::ffff:203.0.113.5`), usually by a server that listens on both.
     """
     text = text.strip().strip('"').strip()
     ported = PORT.fullmatch(text)
@@ -241,10 +240,10 @@ def _is_in(address: str, networks: Sequence[ipaddress.IPv4Network | ipaddress.IP
 
 
 def neighbourhood(address: str) -> str:
-    """Return the range of addresses that one person at `address` can use: the address itself, or its /64 if it is IPv6.
+    """Return the range of IP addresses that a person at `address` can use: the address itself, or its /64 if IPv6.
 
-    For a text that is not an address, return a hash of it: a proxy may replace addresses by names of its own (RFC 7239
-    §6.3), and these must not all count as one person.
+    For a text that is not an address, return a hash of it: a proxy may replace addresses by names of its own (RFC
+    7239 §6.3), and these must not all count as one person.
     """
     try:
         found = ipaddress.ip_address(plain_address(address))
@@ -278,10 +277,11 @@ class Rule:
 
 SIGN_IN = Rule("sign_in")
 ACCOUNT = Rule("account", limit=0, longest_delay_ms=5_000)
-"""Guesses at one account from all addresses are delayed, never stopped. Otherwise strangers could block an account."""
+"""Guesses at one account from all addresses are delayed, but never stopped, because strangers could otherwise block
+an account."""
 
 PENDING_MS = 60_000
-"""The time in ms after which a guess without a result is forgotten (its worker died)."""
+"""The time in ms after which a guess without a result is forgotten, because its worker must have died."""
 
 BEGIN = """
 local t = redis.call('TIME')
@@ -311,7 +311,7 @@ end
 
 
 class Attempt:
-    """One guess that is being checked; it counts as wrong unless `succeeded` is called."""
+    """A guess that is being checked; it counts as wrong unless `succeeded` is called."""
 
     def __init__(self) -> None:
         self.failed = True
@@ -335,8 +335,9 @@ class Throttle:
 
     @asynccontextmanager
     async def attempt(self, rule: Rule, organisation: str, who: str) -> AsyncIterator[Attempt]:
-        """Run the body as a guess by `who` (an address, an account) at a secret of `organisation`, after its delay.
+        """Run the body of the context as a guess at a secret of an organisation, after its delay.
 
+        `rule`: the delay and the limit; `who`: whose guesses are counted together, an IP address or an account.
         Raises BlockedError after too many wrong guesses, and BusyError if the guess could not begin within ten
         seconds.
         """

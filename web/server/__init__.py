@@ -1,1 +1,1 @@
-"""Processes and the things that all of them need: the store's process, the data key, TLS, logs, health."""
+"""Runs the processes, and what all of them need: the store's process, the data key, TLS, logs, health."""

@@ -1,4 +1,4 @@
-"""Follows the files of `[tls]`, so that a renewed certificate is used for new connections without a restart.
+"""Watches the files of `[tls]`, so that a renewed certificate is used for new connections without a restart.
 
 Open connections keep the certificate with which they began.
 """
@@ -26,7 +26,7 @@ Stamp = tuple[tuple[int, int, int], ...]
 
 
 class Certificate:
-    """The certificate in two PEM files. Raises ConfigError if the files cannot be used.
+    """Holds the TLS context made from the two PEM files of `[tls]`. Raises ConfigError if the files cannot be used.
 
     The master reads it once, so that a worker that is started again can serve even if the files are broken by then.
     Each worker follows the files by itself; only one of them logs.
@@ -55,7 +55,7 @@ class Certificate:
             await asyncio.sleep(EVERY_S)
 
     def look(self) -> None:
-        """Use changed files as soon as two checks in a row find the same contents.
+        """Read the files again if they have changed and two checks in a row find the same contents.
 
         Two checks are needed, because a renewal writes one file after the other. Files that cannot be used are logged
         once, and the previous certificate stays in use.
@@ -75,7 +75,10 @@ class Certificate:
             log.info("tls.certificate_renewed")
 
     def _stamp(self) -> Stamp | None:
-        """Return a value that changes with the files' contents; None while one is missing. Links are followed."""
+        """Return a value that changes with the files' contents; None while a file is missing.
+
+        Symbolic links are followed.
+        """
         try:
             found = [os.stat(path) for path in self._files]
         except OSError:

@@ -1,12 +1,12 @@
-"""The data key: 32 random bytes in the data folder, which encrypt records about patients.
+"""Creates and reads the data key: 32 random bytes in the data folder, which encrypt records about patients.
 
 The key is one file, which several processes can create safely. Servers that share a store must share the key: copy
 `secret.key` from the first server's data folder to the others' before they start; `check` stops a server that has
 another key.
 
-After a rotation (`key_rotation.py`) the file holds several keys of 32 bytes in a row. The first is the root key, which
-never changes: links and the audit log's hashes are derived from it. Each later one encrypts records: there is one, and
-while a rotation has not finished also the one before it. A file with one key has that for both.
+After a rotation (`key_rotation.py`) the file holds several keys of 32 bytes in a row. The first is the root key,
+which never changes: links and the audit log's hashes are derived from it. The keys after it encrypt records: usually
+there is one, and two until a rotation has finished. If the file has only one key, that key does both.
 """
 
 import contextlib
@@ -27,13 +27,14 @@ FILE = "secret.key"
 BYTES = 32
 MOST = 3
 RESTORING = b"restoring "
-"""Begins the value of `keys.DATA_KEY` while a backup is being restored into a store; the backup's id follows."""
+"""The beginning of the value of `keys.DATA_KEY` while a backup is being restored into a store; the backup's id
+follows."""
 
 
 def make_data_key(folder: Path) -> None:
     """Create the key if the folder has none. Raises ConfigError if it cannot be written.
 
-    Called only when a worker starts, so that a key that is lost later causes an error and is not replaced.
+    It is called only when a worker starts, so that a key that is lost later causes an error and is not replaced.
     """
     path = folder / FILE
     try:
@@ -45,12 +46,15 @@ def make_data_key(folder: Path) -> None:
 
 
 def keep(folder: Path, key: bytes) -> None:
-    """Write a key into a folder that has none. Raises OSError."""
+    """Write a key into a folder that has none. Raises OSError if it cannot be written."""
     _create(folder / FILE, key)
 
 
 def content(folder: Path) -> bytes:
-    """Return the keys in the folder, in a row. Raises ConfigError if they cannot be read or have a wrong length."""
+    """Return the bytes of the key file: all its keys in a row.
+
+    Raises ConfigError if they cannot be read or have a wrong length.
+    """
     path = folder / FILE
     try:
         found = path.read_bytes()
@@ -70,18 +74,18 @@ def data_key(folder: Path) -> bytes:
 
 
 def keys_in(found: bytes) -> dict[bytes, bytes]:
-    """Return the keys that encrypt records, of a file's content: id -> key, the newest last."""
+    """Return the keys in the content of a key file that encrypt records: id -> key, the newest last."""
     rows = [found[at : at + BYTES] for at in range(0, len(found), BYTES)]
     return {key_id(key): key for key in rows[1:] or rows}
 
 
 def ordered(found: Mapping[bytes, bytes], newest: bytes) -> dict[bytes, bytes]:
-    """Return the keys with the one last that new records are encrypted with."""
+    """Return the keys in another order: the key with the id `newest`, which encrypts new records, comes last."""
     return {**{name: key for name, key in found.items() if name != newest}, newest: found[newest]}
 
 
 def replace(folder: Path, found: bytes) -> None:
-    """Write the file's new content in one step, for the owner of the old one. Raises OSError."""
+    """Replace the content of the key file in one step, keeping its owner. Raises OSError if it cannot be written."""
     path = folder / FILE
     owner, draft = path.stat(), _draft(path, found)
     try:
@@ -107,7 +111,10 @@ def _create(path: Path, key: bytes) -> None:
 
 
 def _draft(path: Path, found: bytes) -> Path:
-    """Write a file beside `path`, on the disk when this returns. Raises OSError, and then leaves none."""
+    """Write a file beside `path`, which is on the disk when this returns; return its path.
+
+    Raises OSError, and then leaves no file.
+    """
     draft = path.with_name(f".{FILE}.{os.getpid()}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -134,8 +141,10 @@ def derived(key: bytes, purpose: str) -> bytes:
 
 
 async def check(redis: Redis, found: bytes) -> dict[bytes, bytes]:
-    """Return the keys of a file's content as `keys_in` does, the one last that the store's new records are encrypted
-    with. Raises ConfigError if that is not among them.
+    """Check that the keys of a key file belong to the store; return them as `keys_in` does.
+
+    `found`: the content of the file. The key that encrypts the store's new records comes last. Raises ConfigError if
+    that key is not among them.
     """
     name, known = keys.DATA_KEY(), keys_in(found)
     await redis.set(name, next(iter(known)), nx=True)

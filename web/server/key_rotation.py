@@ -1,8 +1,9 @@
-"""Rotation of the data key: the steps of `greenroom rotate-keys`, and how running workers follow them.
+"""Rotates the data key: the steps of `greenroom rotate-keys`, and the part of running workers.
 
-The new key is put beside the old one in `secret.key`. When all workers know it, the store names it as the key to
-encrypt with. When all workers do, everything in the store is encrypted again, and the old key leaves the file. Each
-step shows in the file or in the store, so that a command that was killed is continued by the next one.
+The new key is put beside the old one in `secret.key`. When all workers know the new key, the store names it as the
+key to encrypt with. When all workers use it, everything in the store is encrypted again, and the old key is removed
+from the file. After each step, the file or the store shows how far the rotation is, so that a command that was killed
+is continued by the next one.
 """
 
 import asyncio
@@ -34,39 +35,43 @@ from web.server.redis_client import connect
 from web.server.store_rewriting import UNMARK, mark
 
 LOOK_S = 1.0
-"""The time in s between two looks of a worker at the store and the file."""
+"""The time in s after which a worker reads the store and the file again."""
 PATIENCE_S = 15.0
-"""How long the command waits for workers: longer than the report of a worker that ended is kept."""
+"""The time in s to wait for workers. It is longer than the report of a worker that ended is kept."""
 LEASE_MS = 5_000
 TASK = "web.server.key_rotation"
 COPY = "copy secret.key from the server that rotated the keys"
 SWITCH = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('SET', KEYS[1], ARGV[2]) end"
 
 Progress = Callable[[str, int, int], None]
-"""Receives the name of a step, how much of it is done, and of how much; 0 if that is unknown."""
+"""Receives the name of a step, how much of it is done, and how much there is in all; 0 if that is unknown."""
 log = structlog.get_logger("web.rotation")
 
 
 class Follower:
-    """Gives a worker the keys in the file, and encrypts with the one that the store names."""
+    """Gives a worker the keys in the file, and makes it encrypt with the key that the store names."""
 
     def __init__(self, redis: Redis, folder: Path, seal: Seal) -> None:
         self._redis: Any = redis
         self._folder = folder
         self._seal = seal
-        self._read: tuple[int, int, int] | None = None  # what the file looked like when it was read
+        self._read: tuple[int, int, int] | None = None  # size, time and inode of the file when it was read
         self._known: dict[bytes, bytes] = {}
         self._missed = b""
 
     async def run(self) -> None:
-        """Look every LOOK_S seconds until cancelled."""
+        """Check for changed keys every LOOK_S seconds until cancelled."""
         while True:
-            with contextlib.suppress(UnavailableError):  # the next look is in a second
+            # after an error of the store, the check is repeated in a second
+            with contextlib.suppress(UnavailableError):
                 await self.look()
             await asyncio.sleep(LOOK_S)
 
     async def look(self) -> None:
-        """Take up the keys if the file or the store has changed. Keys that do not open new records are not taken."""
+        """Read the keys again if the file or the store has changed.
+
+        They are not used if they cannot decrypt new records.
+        """
         async with answering():
             newest = await self._redis.get(keys.DATA_KEY())
         if newest is None or newest.startswith(secret.RESTORING):
@@ -77,7 +82,8 @@ class Follower:
             if looks != self._read:
                 self._known, self._read = secret.keys_in(secret.content(self._folder)), looks
         except (OSError, ConfigError):
-            self._known, self._read = {}, None  # it is being written, or lost: the keys that are known stay
+            # the file is being written, or is lost; the worker keeps the keys that it has
+            self._known, self._read = {}, None
         if newest not in self._known:
             if newest not in self._seal.ids and newest != self._missed:
                 log.error("key.missing", hint=COPY)
@@ -90,7 +96,10 @@ class Follower:
 
 
 async def running(app: web.Application) -> AsyncIterator[None]:
-    """Follow the key as long as the app lives; a clean-up context that must come after that of signalling."""
+    """Follow changes of the keys, from the start of the app to its end.
+
+    The app must open this context after that of signalling, which it uses.
+    """
     folder = Path(app[SETTINGS].data.folder)
     app[SUPERVISOR].keep(TASK, Follower(app[REDIS], folder, app[SEAL]).run)
     yield
@@ -98,9 +107,9 @@ async def running(app: web.Application) -> AsyncIterator[None]:
 
 
 class Rotated(NamedTuple):
-    """The result of a rotation: the id of the new key and the number of records that were encrypted again.
+    """The result of a rotation: the id of the new key, and the number of records that were encrypted again.
 
-    Also the names of the other machines with workers, to which the key file must be copied once more.
+    It also has the names of the other machines with workers, to which the key file must be copied once more.
     """
 
     key: str
@@ -109,7 +118,7 @@ class Rotated(NamedTuple):
 
 
 class Rotation:
-    """One rotation of the key of a store and a data folder."""
+    """One rotation of the data key of a store and a data folder."""
 
     def __init__(self, redis: Redis, settings: Settings, progress: Progress) -> None:
         self._redis: Any = redis
@@ -120,8 +129,9 @@ class Rotation:
         self._unmark: Any = redis.register_script(UNMARK)
 
     async def run(self) -> Rotated:
-        """Begin a rotation, or continue the one that has not finished. Raises CommandError, ConfigError and redis-py's
-        errors.
+        """Begin a rotation, or continue one that has not finished; return its result.
+
+        Raises CommandError if a step is not possible, ConfigError if the keys do not fit, and redis-py's errors.
         """
         async with self._alone():
             old, new = await self._begun()
@@ -132,13 +142,17 @@ class Rotation:
             await self._workers(lambda ids: ids[-1:] == (new,), "encrypt with the new key")
             found = secret.content(self._folder)
             secret.replace(self._folder, found[: secret.BYTES] + secret.keys_in(found)[new])
-            await mark(self._redis)  # the store's file still has the records as they were before
+            # the store's file on the disk still has the records that are encrypted with the old key
+            await mark(self._redis)
             machines = {one.machine for one in await reports(self._redis)} - {socket.gethostname()}
             return Rotated(new.decode(), records, sorted(machines))
 
     @asynccontextmanager
     async def _alone(self) -> AsyncIterator[None]:
-        """Refuse a second rotation of this store. The claim of a command that was killed ends by itself."""
+        """Refuse a second rotation of this store at the same time.
+
+        The claim of a command that was killed ends by itself.
+        """
         token, end_s = secrets.token_hex(8), _now() + PATIENCE_S
         while not await self._redis.set(keys.ROTATING(), token, nx=True, px=LEASE_MS):
             if _now() > end_s:
@@ -158,11 +172,11 @@ class Rotation:
     async def _renew(self) -> None:
         while True:
             await asyncio.sleep(LEASE_MS / 5000)
-            with suppress(RedisError):  # the next time may be early enough
+            with suppress(RedisError):  # the claim is extended again soon, which may be early enough
                 await self._redis.pexpire(keys.ROTATING(), LEASE_MS)
 
     async def _begun(self) -> tuple[bytes, bytes]:
-        """Return the ids of the old and the new key, which are both in the file from now on."""
+        """Put a new key into the file, unless that is done; return the ids of the old and of the new key."""
         found = secret.content(self._folder)
         await secret.check(self._redis, found)
         if len(secret.keys_in(found)) == 1:
@@ -172,7 +186,11 @@ class Rotation:
         return old, new
 
     async def _workers(self, ready: Callable[[tuple[bytes, ...]], bool], what: str) -> None:
-        """Return when all workers that report to the store are ready, by the ids of their keys."""
+        """Wait until all workers that report to the store are ready.
+
+        `ready`: returns whether a worker is, from the ids of its keys; `what`: the name of the step. Raises
+        CommandError if that takes too long.
+        """
 
         def lacks(one: Report) -> bool:
             return not ready(tuple(key.encode() for key in one.keys))
@@ -189,10 +207,10 @@ class Rotation:
             await asyncio.sleep(LOOK_S / 2)
 
     async def _reseal(self, old: bytes) -> int:
-        """Encrypt until nothing with the old key is left; return how many records that were.
+        """Encrypt again until no record is left that is encrypted with the old key; return the number of records.
 
-        A worker may have encrypted something just before it took up the new key: the last look begins when no such
-        write can be on its way any more.
+        A worker may have encrypted something just before it began to use the new key. So the last search begins when
+        no such write can reach the store any longer.
         """
         seal = Seal(await secret.check(self._redis, secret.content(self._folder)))
         resealing, records, late_s = Resealing(self._redis, seal, old), 0, _now() + self._late_s
@@ -209,7 +227,8 @@ class Rotation:
             if not passed.found and began_s > late_s:
                 return records
             if not passed.changed:
-                await asyncio.sleep(max(0.5, _now() - began_s))  # a job that a worker has is done first
+                # the pause lets a worker finish a job that it has taken
+                await asyncio.sleep(max(0.5, _now() - began_s))
 
 
 def _now() -> float:
@@ -217,7 +236,10 @@ def _now() -> float:
 
 
 async def rotate(settings: Settings, progress: Progress) -> Rotated:
-    """Rotate the data key of a store and a data folder. Raises CommandError, ConfigError and redis-py's errors."""
+    """Rotate the data key of a store and a data folder; return the result.
+
+    Raises CommandError if a step is not possible, ConfigError if the keys do not fit, and redis-py's errors.
+    """
     if settings.redis.url and store_address(settings.redis.url).kind is Kind.CLUSTER:
         raise CommandError("redis.url: the key of a store that is a cluster cannot be rotated")
     redis = connect(settings)
@@ -225,7 +247,7 @@ async def rotate(settings: Settings, progress: Progress) -> Rotated:
         return await Rotation(redis, settings, progress).run()
     except OSError as error:
         if error.filename is None:
-            raise  # the store's, not the file's
+            raise  # the error is about the store, not about the key file
         raise CommandError(f"{error.filename} cannot be written ({error.strerror})") from None
     finally:
         await redis.aclose()

@@ -1,7 +1,7 @@
 """Writes logs as one line per event on standard error, without patient data, tokens or line breaks from outside.
 
-ALLOWED lists the keys whose values may be logged. Records of other libraries are reduced to their safe parts. There
-are two formats. An event's name is a constant text in the code; everything variable is the value of a key.
+ALLOWED lists the keys whose values may be logged. Of log records of other libraries, only the safe parts are written.
+There are two formats. An event's name is a constant text in the code; everything variable is the value of a key.
 """
 
 import logging
@@ -31,7 +31,7 @@ ALLOWED = frozenset(
     stream task timestamp topic total trace transport url version visit what worker
     """.split()
 )
-"""The keys whose values are logged: numbers, states, identifiers made by the server. Others become [hidden]."""
+"""The keys whose values are logged: numbers, states, ids that the server made. Other values are [hidden]."""
 
 OWN = ("web", "signalling", "media")
 PLAIN = ("gunicorn", "aiohttp", "asyncio")
@@ -100,9 +100,9 @@ def _lost(processors: list[Any], count: int) -> str:
 
 
 def _foreign(_logger: object, _method: str, event: Event) -> Event:
-    """Reduce a record of a known library to its constant template, and any other record to its place in the code.
+    """Keep of a known library's log record only its constant template, and of any other record only its place in code.
 
-    Arguments are dropped unless they are numbers, because they may contain anything, such as the path of a request.
+    Arguments are removed unless they are numbers, because they may contain anything, such as the path of a request.
     """
     record: logging.LogRecord = event["_record"]
     args = event.pop("positional_args", ())
@@ -122,7 +122,7 @@ def _foreign(_logger: object, _method: str, event: Event) -> Event:
 def _exceptions(_logger: object, _method: str, event: Event) -> Event:
     """Replace an exception by its type and its places in the code.
 
-    Its text is dropped, because it may quote a patient.
+    Its text is removed, because it may quote a patient.
     """
     raised = event.pop("exc_info", None)
     if raised is True:
@@ -167,13 +167,13 @@ def _quoted(value: str) -> str:
 
 
 class AccessLog(abc.AbstractAccessLogger):
-    """Logs one line per request, at debug level unless the request failed.
+    """Logs one line per HTTP request, at debug level unless the request failed.
 
     The line has the route's template, never the path, which may contain a token.
     """
 
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
-        """Log and count one answered request; `time` is in seconds."""
+        """Log and count one answered request; `time`: how long the answer took, in s."""
         method = request.method if request.method in METH_ALL else "other"
         REQUESTS[method, f"{response.status // 100}xx"] += 1
         found = request.match_info if isinstance(request, web.Request) else None

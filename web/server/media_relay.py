@@ -1,6 +1,6 @@
 """Connects the media relay to the interfaces that signalling declares (`signalling/rooms/ports.py`).
 
-Errors and events of media are converted into those of the interfaces.
+Errors and events of the package media are converted into those of the interfaces.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def _errors() -> Iterator[None]:
 
 
 class Party:
-    """Implements `ports.MediaParty` with a `media.Party`."""
+    """A party of a call: implements `ports.MediaParty` with a `media.Party`."""
 
     __slots__ = ("_party",)
 
@@ -72,7 +72,7 @@ class Party:
         self._party.set_receiving(kind, allowed)
 
     def set_admitted(self, admitted: bool) -> None:
-        """Set whether media may be forwarded from and to this party."""
+        """Set whether media may be forwarded from and to this party at all."""
         self._party.set_admitted(admitted)
 
     def quality(self) -> media.Quality:
@@ -85,7 +85,7 @@ class Party:
 
 
 class Room:
-    """Implements `ports.MediaRoom` with a `media.Room`."""
+    """A room, the media of one call: implements `ports.MediaRoom` with a `media.Room`."""
 
     __slots__ = ("_room",)
 
@@ -105,7 +105,7 @@ class Room:
         opposite: str | None,
         admitted: bool,
     ) -> Party:
-        """Return a new party of the room, with an endpoint of its own. Raises `RoomFullError` if it has too many.
+        """Add a party to the room and return it. Raises `RoomFullError` if the room has too many.
 
         `listener` is called with each event of the party; `opposite`: the id of the party whose media it receives on
         the m-lines on which it sends, or None; `admitted`: as in `Party.set_admitted`.
@@ -134,14 +134,14 @@ class Turn(NamedTuple):
 
 
 class Relay:
-    """Implements `ports.MediaRelay` with a `media.Relay`."""
+    """The media relay of this worker: implements `ports.MediaRelay` with a `media.Relay`."""
 
     def __init__(self, relay: media.Relay, turn: Turn | None = None) -> None:
         self._relay = relay
         self._turn = turn
 
     def room(self, room_id: str) -> Room:
-        """Return the room of this name; it is made if there is none."""
+        """Return the room with this name, after making it if there is none."""
         return Room(self._relay.room(room_id))
 
     def ice_servers(self) -> list[IceServer]:
@@ -153,20 +153,23 @@ class Relay:
         return [IceServer(urls=list(made.urls), username=made.username, credential=made.credential)]
 
     def probe(self) -> str | None:
-        """Return an SDP offer with which a browser can try its network paths to the server.
+        """Return an SDP offer with which a browser can test its network paths to the server.
 
-        None if too many browsers do so now.
+        Returns None if too many browsers are testing now.
         """
         return self._relay.probe()
 
     def addresses(self) -> list[tuple[str, int]]:
-        """Return the UDP addresses at which this relay is reached."""
+        """Return the UDP addresses at which this relay receives, as (host, port)."""
         return [(found.host, found.port) for found in self._relay.candidates() if found.transport == "udp"]
 
     def answer_probes(self, name: str, password: str) -> None:
-        """Answer the STUN requests by which other workers check whether this relay is reached; they use this name."""
+        """Answer STUN requests with this name and password, by which other workers check this relay."""
         self._relay.probed_by = media.Credentials(name, password)
 
     async def reaches(self, addresses: Sequence[tuple[str, int]], name: str, password: str) -> bool:
-        """Return whether the relay with this name answers at one of its addresses within half a second."""
+        """Return whether another worker's relay answers at one of its addresses within half a second.
+
+        `name` and `password`: those that the other worker gave to `answer_probes`.
+        """
         return await media.reaches(addresses, media.Credentials(name, password))

@@ -1,7 +1,8 @@
-"""Spans by OpenTelemetry's SDK, sent by OTLP over HTTP. Imported only if tracing is on (`tracing.py`).
+"""Sends spans with OpenTelemetry's SDK, by OTLP over HTTP. Imported only if tracing is on (`tracing.py`).
 
-The SDK sends from a thread of its own. Its queue has a bound; what the receiver does not take in time is dropped.
-OpenTelemetry's own variables (`OTEL_...`) are read by the SDK: headers, certificates, sampler, the name of the server.
+A span is one timed step of a trace. The SDK sends from a thread of its own. Its queue has a limit; spans that the
+receiver does not accept in time are dropped. The SDK itself reads OpenTelemetry's variables (`OTEL_...`) for headers,
+certificates, sampling, and the name of the server.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ RESULT = "greenroom.result"
 
 
 class BegunSpan:
-    """A span that has begun; `signalling.tracing.Span`."""
+    """A span that has begun; implements `signalling.tracing.Span`."""
 
     __slots__ = ("_span", "context")
 
@@ -41,13 +42,13 @@ class BegunSpan:
         self.context = _packed(span)
 
     def end(self, result: str) -> None:
-        """End the span now."""
+        """End the span now. `result`: "done", or the code of the refusal."""
         self._span.set_attribute(RESULT, result)
         self._span.end()
 
 
 class OpenTelemetry:
-    """Makes the spans of one worker; `signalling.tracing.Tracer`."""
+    """Makes the spans of one worker; implements `signalling.tracing.Tracer`."""
 
     def __init__(self, settings: Tracing, worker: str) -> None:
         version = importlib.metadata.version("greenroom")
@@ -62,12 +63,15 @@ class OpenTelemetry:
         self._tracer = self.provider.get_tracer("greenroom", version)
 
     def begin(self, name: str) -> BegunSpan | None:
-        """Begin a trace now; return None if it is not one of the sample."""
+        """Begin a trace now; return None if this one is not in the sample."""
         span = self._tracer.start_span(name, Context(), SpanKind.SERVER)
         return BegunSpan(span) if span.is_recording() else None
 
     def add(self, name: str, parent: bytes, begun_ns: int, ended_ns: int) -> bytes:
-        """Add a span that has ended; return its context."""
+        """Add a span that has ended; return its context, by which later spans name it as their parent.
+
+        `parent`: the context of its own parent; `begun_ns` and `ended_ns`: its times in ns since the epoch.
+        """
         trace, span_id = int.from_bytes(parent[:16], "big"), int.from_bytes(parent[16:], "big")
         held = NonRecordingSpan(SpanContext(trace, span_id, is_remote=True, trace_flags=SAMPLED))
         span = self._tracer.start_span(name, set_span_in_context(held, Context()), start_time=begun_ns)

@@ -21,7 +21,7 @@ Put = Callable[[bytes], int]
 
 
 class Output(io.TextIOBase):
-    """A text stream on a descriptor that never raises and never waits.
+    """A text stream to a file descriptor, whose methods never raise and never wait.
 
     `lost` counts the lines that were dropped. `line_of(count)` returns the log line that reports this number.
     """
@@ -36,7 +36,7 @@ class Output(io.TextIOBase):
         os.register_at_fork(after_in_child=self._begin)
 
     def _begin(self) -> None:
-        """Reset the state after a fork: the new process has lost no lines, and no thread of it can hold the lock."""
+        """Reset the state after a fork: the new process has lost no lines, and no thread of it holds the lock."""
         self.lost, self._rest, self._lock = 0, b"", threading.RLock()
 
     def write(self, text: str) -> int:
@@ -53,21 +53,21 @@ class Output(io.TextIOBase):
                 self._push(b"")
 
     def _push(self, data: bytes) -> bool:
-        """Send the rest of the last line, a report of lost lines, and then the data.
+        """Write the rest of the last line, a report of lost lines, and then the data, if that is possible now.
 
-        Return False if the data must be dropped.
+        Returns False if the data must be dropped.
         """
         if self._rest:
             self._rest = self._rest[self._send(self._rest) :]
             if self._rest:
                 return False
         report = self.line_of(self.lost).encode() if self.lost else b""
-        # The report and the line are sent in one write. Otherwise the short report alone could fit into a full pipe
-        # again and again, without the line.
+        # The report and the line are sent in one write. Otherwise the short report alone might fit into a full pipe
+        # again and again, but never the line.
         sent = self._send(data := report + data)
         if data and not sent:
             return False
-        # The rest of the last line is written before anything else.
+        # The rest of the line is kept, and is written before anything else.
         self._rest = data[sent:]
         if report:
             self.lost = 0
@@ -80,7 +80,7 @@ class Output(io.TextIOBase):
             while sent < len(data) and (count := self._put(data[sent:])):
                 sent += count
         except OSError:
-            # The output is full, closed, or not ready. The caller counts the lost lines.
+            # Nothing can be written: the output is full, closed, or not ready. The caller counts the lost lines.
             pass
         return sent
 
@@ -121,7 +121,7 @@ def guard() -> None:
 
 
 def retry() -> None:
-    """Report lost lines if that is possible now; called about once a second."""
+    """Report lost lines if that is possible now; the server calls this about once a second."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, Output):
             stream.retry()
@@ -150,14 +150,14 @@ def _put(descriptor: int) -> Put:
         own = os.open(
             os.ttyname(descriptor) if os.isatty(descriptor) else f"/proc/self/fd/{descriptor}", NO_WAIT
         )
-    # This is not Linux, there is no permission, or the pipe has no reader.
+    # The pipe cannot be opened again: this is not Linux, there is no permission, or the pipe has no reader.
     except OSError:
         return lambda data: _if_ready(descriptor, data)
     return lambda data: os.write(own, data)
 
 
 def _if_ready(descriptor: int, data: bytes) -> int:
-    """Write to a pipe if it is ready; return the number of bytes.
+    """Write to a pipe if it is ready; return the number of bytes written.
 
     It waits only if another process fills the pipe at that moment.
     """

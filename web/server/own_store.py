@@ -1,8 +1,7 @@
 """Checks each server of a store that the operator runs, when Greenroom starts and in `greenroom doctor`.
 
-This module defines which settings a store needs so that no visit is lost. It asks by INFO, CONFIG GET and a
-transaction that is discarded, so it changes nothing. `problem_of` and the reasons of `Weaknesses` are decided without
-I/O.
+This module defines which settings a store needs so that no visit is lost. It asks the server by INFO, CONFIG GET and
+a transaction that is discarded, so it changes nothing. `problem_of` and the reasons of `Weaknesses` do no I/O.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -32,7 +31,7 @@ log = structlog.get_logger("web.valkey")
 
 
 class About(NamedTuple):
-    """What a server of the store answers about itself.
+    """The answers of one server of the store about itself.
 
     `name`: host and port, "" if it is the only server. `info`: its answer to INFO. `settings`: the values of
     SETTINGS; "unknown" for one that it does not return.
@@ -48,7 +47,7 @@ class About(NamedTuple):
 
 
 class Weaknesses(NamedTuple):
-    """The reasons why servers of the store lose records, with the servers' names; "" if they lose none.
+    """The reasons why servers of the store lose records, with the servers' names; "" for a reason that does not apply.
 
     `evicts`: why sign-ins are lost; `keeps_nothing`: why all is lost when a server ends; `loses_tail`: why the newest
     commands are lost at a failover.
@@ -88,9 +87,9 @@ def weaknesses(store: Store) -> Weaknesses:
 
 
 def problem_of(about: About, *, copy: bool) -> str:
-    """Return why the server cannot hold visits; "" if it can.
+    """Return why a server cannot hold visits, as a sentence; "" if it can.
 
-    `copy`: whether it must be able to replace another server.
+    `copy`: True if the server must be able to replace another one.
     """
     version = str(about.info.get("valkey_version") or about.info.get("redis_version", "0"))
     policy, role = str(about.info.get("maxmemory_policy", "")), about.info.get("role", "master")
@@ -124,7 +123,10 @@ def _joined(reasons: Iterable[str]) -> str:
 
 
 def _examined(store: Store) -> Iterator[About]:
-    """Yield what each server answers about itself. Raises ConfigError if one cannot hold visits or does not answer."""
+    """Yield the answers of each server about itself.
+
+    Raises ConfigError if one cannot hold visits or does not answer.
+    """
     copies = store_address(store.url).kind is not Kind.SERVER
     try:
         for name, client in servers_now(store, store.socket_timeout_s):
@@ -158,7 +160,10 @@ def _about(name: str, client: "redis.Redis") -> About:
 
 
 def _setting(client: "redis.Redis", name: str) -> str:
-    """Return a setting of the store; "unknown" if the store does not return it (hosted stores often refuse CONFIG)."""
+    """Return the value of a setting of the store; "unknown" if the store does not return it.
+
+    Hosted stores often refuse CONFIG.
+    """
     try:
         found: Any = client.config_get(name)
     except redis.ResponseError:
@@ -167,7 +172,7 @@ def _setting(client: "redis.Redis", name: str) -> str:
 
 
 def _refused(client: "redis.Redis") -> Iterator[str]:
-    """Yield the name of each command that the user of the store may not give.
+    """Yield the name of each needed command that the store does not allow its user.
 
     The commands are tried in a transaction that is discarded.
     """
@@ -189,10 +194,11 @@ def _refused(client: "redis.Redis") -> Iterator[str]:
             except redis.exceptions.NoPermissionError:
                 yield command[0]
                 if command == ("MULTI",):
-                    # Without a transaction, the next commands would be carried out.
+                    # The other commands are not tried, because without a transaction they would be carried out.
                     return
             except redis.ResponseError:
-                # A store that is full or cannot save refuses too, for a while. /readyz reports that.
+                # A store that is full or cannot save refuses writes too, for a while. That is not an error here;
+                # /readyz reports it.
                 pass
     finally:
         connection.disconnect()

@@ -1,7 +1,8 @@
 """Accepts connections on the pages' port, and recognises ICE over TCP, TLS and HTTP by their first bytes.
 
-A network that blocks UDP and unknown ports often allows port 443. The bytes stay in the socket (MSG_PEEK). So
-aiohttp, or another worker that serves the call, reads the connection from its beginning.
+Media of a call may come over this port, because a network that blocks UDP and unknown ports often allows port 443.
+The first bytes are read without removing them from the socket (MSG_PEEK). So aiohttp, or another worker that serves
+the call, reads the connection from its beginning.
 """
 
 from __future__ import annotations
@@ -30,20 +31,20 @@ log = structlog.get_logger("web.serve")
 Tls = Callable[[], SSLContext | None]
 """Returns the TLS context for a new connection; None if pages are served by plain http."""
 PassOn = Callable[[int, socket.socket], bool]
-"""Receives the index of a worker and a connection; returns whether that worker has got the connection."""
+"""Passes a connection to the worker with this index; returns whether that worker has got it."""
 
 
 def plain() -> None:
-    """Return None: pages are served by plain http."""
+    """Return None, because pages are served by plain http."""
 
 
 def to_nobody(index: int, sock: socket.socket) -> bool:
-    """Return False: no connection is passed on, because there is no other worker."""
+    """Return False, because there is no other worker to which a connection could be passed."""
     return False
 
 
 class Site(web.BaseSite):
-    """A listening socket for pages. `pass_on` gets the connections with ICE over TCP.
+    """A listening socket for pages. Connections with ICE over TCP are given to `pass_on`.
 
     `first_bytes_s`: the time in s after which a connection is closed if its first bytes have not arrived.
     """
@@ -57,7 +58,7 @@ class Site(web.BaseSite):
         first_bytes_s: float,
     ) -> None:
         super().__init__(runner)
-        # `BaseSite` has checked it.
+        # This is never None, because `BaseSite` has checked it.
         assert runner.server is not None
         self._pages = runner.server
         self._listening = listening
@@ -75,7 +76,7 @@ class Site(web.BaseSite):
 
     @property
     def name(self) -> str:
-        """The address, in the form of aiohttp's own sites."""
+        """The address of the socket, in the form of aiohttp's own sites."""
         return f"fd://{self._listening.fileno()}"
 
     async def start(self) -> None:
@@ -100,7 +101,7 @@ class Site(web.BaseSite):
         self._loop.add_reader(self._listening.fileno(), self._accept)
 
     def _accept(self) -> None:
-        """Accept one connection per turn of the loop, so that idle workers get the others."""
+        """Accept one connection in each turn of the event loop, so that idle workers get the others."""
         try:
             sock, _address = self._listening.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
@@ -119,7 +120,7 @@ class Site(web.BaseSite):
         self._loop.add_reader(sock.fileno(), self._look, sock)
 
     def _look(self, sock: socket.socket) -> None:
-        """Look at the first bytes of a connection, and pass the connection to the part that serves it."""
+        """Read the first bytes of a connection without removing them, and pass it to the part that serves it."""
         try:
             data = sock.recv(ice.FRAME_LENGTH + ice.REQUEST_MAX, socket.MSG_PEEK)
         except BlockingIOError:
@@ -155,7 +156,7 @@ class Site(web.BaseSite):
             self._refuse(sock)
 
     def _settle(self, sock: socket.socket) -> None:
-        """Stop waiting for the first bytes of a connection."""
+        """End the wait for the first bytes of a connection."""
         self._waiting.pop(sock).cancel()
         self._seen.pop(sock, None)
         self._loop.remove_reader(sock.fileno())
@@ -176,6 +177,6 @@ class Site(web.BaseSite):
         task.add_done_callback(self._tasks.discard)
 
     async def _hand_over(self, sock: socket.socket) -> None:
-        # The client has disconnected, or does not use TLS.
+        # The TLS handshake has failed: the client has disconnected, or does not use TLS.
         with contextlib.suppress(OSError):
             await self._loop.connect_accepted_socket(self._pages, sock, ssl=self._tls())

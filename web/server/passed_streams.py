@@ -1,8 +1,8 @@
-"""Passes connections with ICE over TCP to the worker that serves their call.
+"""Passes connections with ICE over TCP, which carry media, to the worker that serves their call.
 
-All workers accept from the pages' port, so that a browser's connection arrives at any of them. The ufrag in its first
-packet names the worker of the call (`media.protocols.ice.relay_index`). The socket is sent to that worker as a
-descriptor (SCM_RIGHTS). No byte of the connection has been read before.
+All workers accept from the pages' port, so that a browser's connection arrives at any of them. The ufrag (a name) in
+its first packet names the worker of the call (`media.protocols.ice.relay_index`). The socket is sent to that worker
+as a descriptor (SCM_RIGHTS). No byte of the connection has been read before.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ BATCH = 32
 
 
 class PassedStreams:
-    """Two ends of a Unix socket for each index of a worker, made by the master before it forks.
+    """Passes connections through a Unix socket pair for each index of a worker; the master makes them before it forks.
 
     If a worker dies, its successor receives the descriptors that are left, finds no call for them and closes them.
     """

@@ -1,7 +1,7 @@
-"""The server's processes: a master that keeps the store and the workers running, and the workers that serve requests.
+"""Runs the server's processes: a master that keeps the store and the workers running, and workers that serve requests.
 
 gunicorn restarts workers. `web.app:create_app` makes a worker's app. The master binds the port, locks the folder,
-starts the store and forks; a worker runs an event loop and the app, and drains it at the end.
+starts the store and forks; a worker runs an event loop and the app, and ends its connections in order when it stops.
 """
 
 import asyncio
@@ -53,23 +53,23 @@ FROZEN_S = 30
 """A worker whose event loop has not run for this number of seconds is replaced."""
 REBOOT_PAUSE_S = 1.0
 ANNOUNCE_S = 0.25
-"""The time in s that the master waits for the store to announce a worker's end; it does nothing else meanwhile."""
+"""The time in s that the master waits, and does nothing else, for the store to announce a worker's end to others."""
 IDLE_S = 15.0
 """A connection is closed if no complete request arrives on it for this time in s."""
 STOPPING = {signal.SIGTERM, signal.SIGQUIT, signal.SIGINT}
 GARBAGE = (5_000, 10, 10)
-"""Python's garbage collector runs after this many new objects. With its default of 700 it took 4 % of a worker's time
-at 300 visits, instead of 0.6 %, in pauses that delay a claim."""
+"""The numbers of new objects after which Python's garbage collector runs. With its default of 700 it took 4 % of a
+worker's time at 300 visits, instead of 0.6 %, in pauses that delay a claim."""
 
 log = structlog.get_logger("web.serve")
 
 
 @dataclass(frozen=True)
 class Worker:
-    """The identity of a process: a replacement takes over `index`, which counts from 0; `id` is never used again.
+    """The identity of a worker process: a replacement gets its `index`, from 0; an `id` is never used again.
 
-    `shares`: how many sockets each worker holds; None if there is only this process. `streams`: connections with media
-    that other workers have accepted. `boards`: the metrics of each worker.
+    `shares`: how many sockets each worker holds; None if there is only this process. `streams`: connections with
+    media that other workers have accepted. `boards`: the metrics of each worker.
     """
 
     index: int
@@ -117,7 +117,7 @@ def serve(
         settings = replace(settings, redis=replace(settings.redis, url=store.url))
         store.begin()
     try:
-        # Import while the store starts, and before the fork, so that workers share the memory of the modules.
+        # The modules are imported while the store starts, and before the fork, so that workers share their memory.
         module, _, name = application.partition(":")
         create_app: AppFactory = getattr(importlib.import_module(module), name)
         if store is not None:
@@ -127,8 +127,8 @@ def serve(
         )
         Master(Processes(settings, create_app, listener, folder, notify, welcome, scraped), store).run()
     except SystemExit as end:
-        # In the master, replace gunicorn's exit code for an app that refuses its settings by ours. Workers, which are
-        # forked inside `run`, also come here, and keep their code.
+        # In the master, this exit code of gunicorn for an app that refuses its settings is replaced by our own.
+        # Workers, which are forked inside `run`, also come here, and keep their code.
         refused = end.code == Arbiter.APP_LOAD_ERROR and os.getpid() == master
         raise SystemExit(EXIT_CODE if refused else end.code) from None
     finally:
@@ -241,7 +241,7 @@ class Processes(BaseApplication):
             app.cleanup_ctx.append(self._certificate.following)
         if self._scraped is not None:
             app.cleanup_ctx.append(partial(port, self._scraped))
-        # Objects made at start-up are never freed: the garbage collector need not visit them.
+        # Objects made at start-up are never freed, so the garbage collector need not check them.
         gc.freeze()
         return Runner(
             app,
@@ -288,7 +288,7 @@ class WorkerProcess(GunicornUVLoopWebWorker):
     app: Processes
 
     def run(self) -> None:
-        """Serve until a signal stops it.
+        """Serve requests until a signal stops this worker.
 
         An error at start-up ends the server only while the server itself starts; later the worker is started again
         after a pause, since calls on other workers continue.
@@ -306,7 +306,7 @@ class WorkerProcess(GunicornUVLoopWebWorker):
     def _say(self, error: Exception) -> int:
         """Print or log the error (in plain words if a setting is wrong) and return gunicorn's exit code for it."""
         if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-            # The master has bound the pages' port; a worker binds only the relay's ports.
+            # It is a port of the relay, because a worker binds no other; the master has bound the pages' port.
             error = ConfigError("media.ports: no port is free there; stop what uses them, or choose others")
         if isinstance(error, ConfigError):
             print(f"greenroom: {error}", file=sys.stderr, flush=True)  # noqa: T201
@@ -331,12 +331,12 @@ class WorkerProcess(GunicornUVLoopWebWorker):
             log.exception("server.welcome_not_printed")
 
     def handle_quit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to drain, and keep showing the master that the event loop runs."""
+        """Begin to end the connections, and keep showing the master that the event loop runs."""
         super().handle_quit(sig, frame)
         self._beat()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Drain at once on SIGTERM; gunicorn's own handler would wait for the next heartbeat."""
+        """Begin to end the connections at once on SIGTERM; gunicorn's own handler would wait for the next heartbeat."""
         self.handle_quit(sig, frame)
 
     def _beat(self) -> None:
@@ -377,7 +377,7 @@ class Master(Arbiter):
         super().stop(graceful)
 
     def spawn_worker(self) -> int:
-        """Fork a worker with stop signals blocked until it can handle them; gunicorn would lose an early signal."""
+        """Fork a worker; block stop signals until it can handle them, because gunicorn would lose an early one."""
         signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
         try:
             return super().spawn_worker()
@@ -394,7 +394,7 @@ class QuietLogger(Logger):
     """Sends gunicorn's messages to the common log, routine ones at debug level."""
 
     def setup(self, cfg: Config) -> None:
-        """Leave all handling to `web.server.logs`."""
+        """Set up nothing, because `web.server.logs` handles all log records."""
         self.error_log.handlers.clear()
         self.error_log.propagate = True
         self.error_log.setLevel("WARNING")

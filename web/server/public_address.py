@@ -1,4 +1,4 @@
-"""Keeps the relay's public address up to date by STUN.
+"""Keeps the media relay's public address up to date, by asking a STUN server.
 
 It warns if browsers in other networks get only private addresses.
 """
@@ -26,7 +26,7 @@ def only_private(hosts: Iterable[str]) -> bool:
 
 
 class PublicAddress:
-    """The public address of one worker's relay. Only one worker of a machine logs."""
+    """The public address of one worker's media relay. Only one worker of a machine logs."""
 
     def __init__(self, relay: Relay, settings: Settings, index: int) -> None:
         self._relay, self._settings, self._logs = relay, settings, index == 0
@@ -48,7 +48,10 @@ class PublicAddress:
             await self.look()
 
     async def look(self) -> None:
-        """Ask the STUN server, if there is one. A known address is kept while the server does not answer."""
+        """Ask the STUN server, if there is one, and use the address.
+
+        A known address is kept while the server does not answer.
+        """
         if not self._settings.media.stun:
             return
         found = await public_address(*stun_server(self._settings.media.stun))
@@ -64,5 +67,5 @@ class PublicAddress:
         self._answered = found is not None
 
     def hosts(self) -> list[str]:
-        """Return the addresses that browsers are given."""
+        """Return the IP addresses that browsers get for the media relay."""
         return [candidate.host for candidate in self._relay.candidates()]

@@ -1,8 +1,8 @@
-"""The client of the store, with limits on the time that a worker waits and on the number of connections.
+"""Makes the client of the store, with limits on the time that a worker waits and on the number of connections.
 
 The settings of [redis] name one server, Sentinels that name a master, or the nodes of a cluster. All other code uses
-the client in the same way for each of them. Raises redis-py's errors, and OSError, if the store does not answer in
-time.
+the client in the same way for each of them. Its methods raise redis-py's errors, and OSError, if the store does not
+answer in time.
 """
 
 import asyncio
@@ -28,11 +28,12 @@ from web.config.store_address import Kind, Node, StoreAddress, store_address
 
 CONNECTIONS = 64
 SENTINEL_S = 0.5
-"""The time in s after which the next Sentinel is asked. The machine that failed often has a Sentinel too."""
+"""The time in s after which the next Sentinel is asked. It is short, because the machine that failed often has a
+Sentinel too."""
 
 
 class _Sending(AbstractConnection):
-    """Sends without `asyncio.wait_for`, which redis-py uses if there is a time-out.
+    """Sends commands without `asyncio.wait_for`, which redis-py uses if there is a time-out.
 
     On Python 3.11, `wait_for` loses a cancellation that comes as it finishes, and the task then never ends. On every
     version it makes a task for each command.
@@ -49,7 +50,7 @@ class _Sending(AbstractConnection):
         try:
             async with asyncio.timeout(patience_s):
                 await super().send_packed_command(command, check_health)
-        # redis-py has closed the connection.
+        # redis-py has already closed the connection; only the type of the error is changed.
         except builtins.TimeoutError:
             raise TimeoutError("Timeout writing to socket") from None
         finally:
@@ -69,14 +70,14 @@ class _Unix(_Sending, UnixDomainSocketConnection):
 
 
 class _AtMaster(Connection):
-    """Connects to the server that is the master at that moment, so that each new connection follows a failover."""
+    """A connection to the server that is the master at that moment, so that each new connection follows a failover."""
 
     def __init__(self, *, find_master: Callable[[], Awaitable[Node]], **options: Any) -> None:
         super().__init__(**options)
         self._find_master = find_master
 
     async def connect(self) -> None:
-        """Connect to the master, unless there is a connection. Raises redis-py's errors if there is none."""
+        """Connect to the master, unless it is connected. Raises redis-py's errors if there is no master."""
         if not self.is_connected:
             self.host, self.port = await self._find_master()
         await super().connect()  # type: ignore[no-untyped-call]
@@ -95,7 +96,7 @@ AT_MASTER: dict[type, type] = {_Tcp: _MasterTcp, _Tls: _MasterTls}
 
 
 async def _greet_master(connection: Any) -> None:
-    """Sign in. Raises redis-py's ConnectionError if the server is no master.
+    """Sign in on a new connection. Raises redis-py's ConnectionError if the server is no master.
 
     A Sentinel that was not connected for a while may still name the earlier master.
     """
@@ -112,7 +113,7 @@ def connect(settings: Settings) -> Redis:
     options: dict[str, Any] = {
         **_options(store, address, parse_url),
         "protocol": 3,
-        # Push messages are needed for pub/sub.
+        # This version of the protocol has push messages, which pub/sub needs.
     }
     kind = CLASSES[options.pop("connection_class", Connection)]
     if address.kind is Kind.CLUSTER:
@@ -125,13 +126,16 @@ def connect(settings: Settings) -> Redis:
 
 
 def _pool(store: Store, kind: type, options: Mapping[str, Any]) -> BlockingConnectionPool:
-    """Return the pool of connections to one server of this `kind`."""
+    """Return the pool of connections to one server.
+
+    `kind`: the class of the connections; `options`: their arguments.
+    """
     return BlockingConnectionPool(
         max_connections=CONNECTIONS,
         timeout=store.socket_timeout_s,
         connection_class=kind,
-        # One more try is enough if the store has closed an idle connection. More tries would only make the caller
-        # wait longer.
+        # One more attempt is enough if the store has closed an idle connection. More attempts would only make the
+        # caller wait longer.
         retry=Retry(ConstantBackoff(0.05), 1),
         client_name="greenroom",
         **options,
@@ -145,7 +149,10 @@ def _at(node: Node) -> dict[str, Any]:
 def _options(
     store: Store, address: StoreAddress, parse: Callable[[str], Any], patience_s: float | None = None
 ) -> dict[str, Any]:
-    """Return redis-py's options for a connection. Raises ConfigError if the file of the password cannot be read."""
+    """Return redis-py's options for a connection. Raises ConfigError if the file of the password cannot be read.
+
+    `parse`: redis-py's function that reads a URL; `patience_s`: the time limit in s, None for that of the settings.
+    """
     password = store.password or (
         store.password_file and first_line("redis.password_file", store.password_file)
     )
@@ -175,7 +182,7 @@ def _sentinel_options(store: Store, options: dict[str, Any], patience_s: float) 
 
 
 def _master_finder(store: Store, address: StoreAddress) -> Callable[[], Awaitable[Node]]:
-    """Return a function that asks the Sentinels for the master's address."""
+    """Return a function that asks the Sentinels for the master's address, as (host, port)."""
     options = _sentinel_options(store, _options(store, address, parse_url), store.socket_timeout_s)
 
     async def find() -> Node:
@@ -189,17 +196,17 @@ def _master_finder(store: Store, address: StoreAddress) -> Callable[[], Awaitabl
 
 
 class _ClusterNow(redis.RedisCluster):
-    """A client of a cluster that publishes each message only on the node of its channel. Workers subscribe there."""
+    """A client of a cluster that publishes a message only on the node of its channel, where workers subscribe."""
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
-        """Carry out a command, with PUBLISH as SPUBLISH. Raises redis-py's errors if that is not possible."""
+        """Carry out a command; PUBLISH is sent as SPUBLISH. Raises redis-py's errors if that is not possible."""
         name, *words = args
         sharded = "SPUBLISH" if name == "PUBLISH" else name
         return super().execute_command(sharded, *words, **options)  # type: ignore[no-untyped-call]
 
 
 def connect_now(store: Store, patience_s: float) -> Any:
-    """Return redis-py's client for code without an event loop.
+    """Return redis-py's client for code without an event loop. `patience_s`: the longest time in s to wait.
 
     Raises redis-py's errors if no Sentinel names a master, or no node of the cluster answers.
     """

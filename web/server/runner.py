@@ -33,9 +33,9 @@ A worker accepts one connection per turn of the event loop, so that many new con
 visit.
 """
 FIRST_S = 0.5
-"""The time in s after the stop began in which the first request of a new connection is awaited."""
+"""The time in s after the stop in which new connections may still send their first request."""
 LOOK_S = 0.02
-# The time in s; aiohttp reads 0 as no time-out.
+# The shortest time-out in s to pass to aiohttp, which reads 0 as no time-out.
 LEAST_S = 0.1
 TEST_S = 2.0
 
@@ -104,7 +104,7 @@ class Runner(web.AppRunner):
         end = self.server.shutdown
 
         async def end_in_time(timeout: float | None = None) -> None:
-            # aiohttp cancels the remaining requests after this time-out.
+            # aiohttp cancels the requests that still run after this time.
             await end(max(LEAST_S, self._stopped_s + self._stop_s - time.monotonic()))
 
         self.server.shutdown = end_in_time  # type: ignore[method-assign]
@@ -149,12 +149,12 @@ class Runner(web.AppRunner):
 
 
 def assign(request: Any, unresolved: MatchInfoError) -> None:
-    """Let the app of `unresolved` prepare the response, until the router finds the real route."""
+    """Make aiohttp prepare a response with the app of `unresolved`, until the router has found the real route."""
     request._match_info = unresolved
 
 
 def waits(connection: Any) -> bool:
-    """Return whether a connection waits for a request."""
+    """Return whether a connection is idle, that is, waits for a request."""
     return connection._waiter is not None and not connection._waiter.done()
 
 
@@ -166,7 +166,7 @@ def requests(connection: Any) -> int:
 async def works() -> bool:
     """Return whether the three functions above work as described; log a warning if they do not.
 
-    The check sends a request to a server of its own.
+    The check sends a request to a server that it starts for that.
     """
     problem = "wrong values"
     try:

@@ -18,14 +18,14 @@ from collections.abc import Callable, Sequence
 # One slot per worker index: the monotonic time in s at which it was written, and the number of sockets.
 _SLOT = struct.Struct("<dq")
 LOOK_S = 1.0
-FRESH_S = 3.0  # the time in s after which a worker that has not written counts as hanging or ended
+FRESH_S = 3.0  # if a worker has not written for this time in s, it counts as hanging or ended
 # The value that a stopping worker writes.
 NONE = -1
 # A worker asks no client to move while it has at most a fifth and four sockets more than its fair share.
 MARGIN, SPARE = 1.2, 4
 # The greatest part (0 to 1) of its sockets that a worker asks to move at a time.
 MOST = 0.1
-# Sockets are moved only between these two times, in s after a worker was missing.
+# Sockets are moved only in the period between these two times, in s after the last moment when a worker was missing.
 SETTLED_S, WINDOW_S = 3.0, 120.0
 
 
@@ -53,7 +53,10 @@ class Shares:
 
 
 def surplus(mine: int, others: Sequence[int]) -> int:
-    """Return how many of its sockets a worker should ask to move now, if it has `mine` sockets. Pure."""
+    """Return how many of its sockets a worker should ask to move now.
+
+    `mine`: its number of sockets; `others`: those of the other workers.
+    """
     fair = (mine + sum(others)) / (1 + len(others))
     if not others or mine <= fair * MARGIN + SPARE:
         return 0
@@ -61,7 +64,7 @@ def surplus(mine: int, others: Sequence[int]) -> int:
 
 
 class Balance:
-    """Balances the sockets of one worker.
+    """Balances the sockets of one worker with those of the others.
 
     `count` returns its number of sockets (NONE if it stops); `move` asks this number of clients to move.
     """
@@ -73,9 +76,8 @@ class Balance:
         self._count, self._move = count, move
         # The time in s at which a worker was last missing.
         self._missing_s = float("-inf")
-        self._complete = (
-            False  # True once all workers served at the same time; before that, none counts as missing
-        )
+        # True once all workers were running at the same time; before that, no worker counts as missing.
+        self._complete = False
 
     async def run(self) -> None:
         """Compare the shares every LOOK_S seconds until cancelled."""

@@ -37,13 +37,13 @@ log = structlog.get_logger("web.rewriting")
 
 
 async def mark(redis: Redis) -> None:
-    """Record in the store that data was erased, so that its file will be rewritten."""
+    """Record in the store that data was erased, so that the append-only file will be rewritten."""
     await redis.set(keys.ERASED(), secrets.token_hex(8))
 
 
 @asynccontextmanager
 async def erasing(redis: Redis) -> AsyncIterator[None]:
-    """Erase data inside this context.
+    """Record an erasure that happens inside this context, so that the append-only file will be rewritten.
 
     The erasure is recorded twice: before, because this worker may die, and after, because a rewriting may have begun
     during the erasure.
@@ -68,7 +68,7 @@ class Rewriting:
         """Check every LOOK_S seconds until cancelled whether a rewriting is due."""
         while True:
             await asyncio.sleep(LOOK_S)
-            # The check is repeated in a minute.
+            # After an error of the store, the check is repeated in a minute.
             with contextlib.suppress(UnavailableError):
                 await self.look()
 
@@ -87,7 +87,8 @@ class Rewriting:
             if reason in (BUSY, FAILED):
                 if reason == FAILED:
                     log.warning("erasure.log_not_rewritten", reason=reason)
-                # Another rewriting began before the erasure, or this one failed. It is tried again after the pause.
+                # The data may still be in the file: another rewriting began before the erasure, or this one failed.
+                # The next look tries again after the pause.
                 return False
             await self._redis.set(keys.REWRITTEN(), b"1", ex=DAILY_S)
             if erased is not None:
@@ -99,9 +100,7 @@ class Rewriting:
             return not reason
 
     async def now(self) -> str:
-        """Rewrite the file without waiting for the pause.
-
-        Return why it may still contain erased data, "" if it does not.
+        """Rewrite the file at once; return why it may still contain erased data, "" if it does not.
 
         Raises `UnavailableError` if the store does not answer.
         """
@@ -112,14 +111,14 @@ class Rewriting:
                 reason = await self._rewrite()
                 if reason != BUSY:
                     break
-                # A rewriting that began before the erasure must end first.
+                # A rewriting that is running now began before the erasure, and must end first.
                 await asyncio.sleep(POLL_S)
             if not reason and erased is not None:
                 await self._unmark(keys=[keys.ERASED()], args=[erased])
             return reason
 
     async def _rewrite(self) -> str:
-        """Rewrite the file of each server; return why one was not rewritten, "" if all were."""
+        """Rewrite the file of each server; return a sentence why one was not rewritten, "" if all were."""
         reasons = [await self._rewrite_at(server) async for server in self._each()]
         return next((each for each in (FAILED, BUSY) if each in reasons), next(filter(None, reasons), ""))
 
@@ -131,7 +130,7 @@ class Rewriting:
             yield server
 
     async def _rewrite_at(self, server: Any) -> str:
-        """Rewrite the file of a server; return why it was not rewritten, "" if it was."""
+        """Rewrite the file of one server; return a sentence why it was not rewritten, "" if it was."""
         try:
             if not (await server.info("persistence")).get("aof_enabled"):
                 return "the store keeps no append-only file; its snapshots hold what was erased until they are replaced"
@@ -149,9 +148,9 @@ class Rewriting:
 
 
 async def running(app: web.Application) -> AsyncIterator[None]:
-    """Rewrite the file when that is due, as long as the app runs.
+    """Rewrite the file when that is due, from the start of the app to its end.
 
-    This clean-up context must come after that of signalling.
+    The app must open this context after that of signalling, which it uses.
     """
     app[SUPERVISOR].keep(
         "web.server.store_rewriting", Rewriting(app[REDIS], partial(servers, app[SETTINGS])).run

@@ -10,11 +10,16 @@ from signalling.store import keys
 from web.errors import ConfigError
 
 VERSION = 1
-"""A release increases this number if an older release cannot read its records. Every release reads version 1."""
+"""The version of the store's contents. A release that writes records that older releases cannot read increases it.
+
+Every release reads version 1."""
 
 
 async def check(redis: Redis) -> None:
-    """Write this version into a store that has none. Raises ConfigError if the store has a later version."""
+    """Check that this server can read the store; write this version into a store that has none.
+
+    Raises ConfigError if the store has a later version.
+    """
     name = keys.STORE_VERSION()
     await redis.set(name, VERSION, nx=True)
     found = int(await redis.get(name) or 0)

@@ -34,7 +34,7 @@ def passed_listener(environment: Environment) -> socket.socket | None:
     )
     if receiver != str(os.getpid()):
         return None
-    # The descriptor may be no socket.
+    # The descriptor may not be a socket; the error is reported below.
     with contextlib.suppress(OSError):
         listener = socket.socket(fileno=FIRST)
         if count == "1" and listener.family in INTERNET and listener.type == socket.SOCK_STREAM:
@@ -54,7 +54,7 @@ class Notify:
     def __init__(self, environment: Environment) -> None:
         address = environment.pop("NOTIFY_SOCKET", "")
         self._address = f"\0{address[1:]}" if address.startswith("@") else address
-        # The master and its workers share this memory.
+        # The master and its workers share this byte of memory.
         self._answering = mmap.mmap(-1, 1)
         self._ready = False
 
@@ -63,21 +63,21 @@ class Notify:
         self._answering[0] = 1
 
     def look(self) -> None:
-        """Send once that the server answers, as soon as a worker has recorded it."""
+        """Send systemd once the state that the server is ready, as soon as a worker has recorded that it answers."""
         if self._answering[0] and not self._ready:
             self._ready = True
             self._send("READY=1")
 
     def reloaded(self) -> None:
-        """Send that the new workers have replaced the old ones."""
+        """Send systemd the state that the new workers have replaced the old ones."""
         self._send("READY=1")
 
     def reloading(self) -> None:
-        """Send that new workers begin to replace the old ones."""
+        """Send systemd the state that new workers begin to replace the old ones."""
         self._send(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self) -> None:
-        """Send that the server has begun to stop."""
+        """Send systemd the state that the server has begun to stop."""
         self._send("STOPPING=1")
 
     def _send(self, state: str) -> None:

@@ -21,13 +21,13 @@ from web.server.subprocesses import end
 from web.server.valkey import EmbeddedStore, LockedFolder
 
 GREENROOM = [sys.executable, "-c", "from web.commands.main import main; main()"]
-"""The command line that runs `greenroom`, whether or not its script is installed."""
+"""The command line that runs `greenroom`, even if its script is not installed."""
 READY_S = 30.0
 STOP_S = 30.0
 UNLIMITED = dict.fromkeys(
     ("visits_per_address", "sockets_before_hello", "sockets_per_address", "sockets_per_person"), 0
 )
-"""Settings of `[limits]` for a load test, in which all clients connect from one machine."""
+"""Settings of `[limits]` for a load test, in which all clients connect from one IP address."""
 SERVE = [*GREENROOM, "serve", "--config"]
 
 
@@ -92,7 +92,10 @@ def _server(folder: Path, sections: dict[str, dict[str, Any]]) -> Iterator[tuple
 
 
 def _ready(server: "subprocess.Popen[bytes]", log: Path, workers: int) -> tuple[str, list[int]]:
-    """Return the server's URL and the ids of its workers, when each worker has opened its UDP socket for media."""
+    """Wait until each worker has opened its UDP socket for media; return the server's URL and the ids of the workers.
+
+    `log`: the file with the server's output.
+    """
     deadline = time.monotonic() + READY_S
     while time.monotonic() < deadline and server.poll() is None:
         url = _listening(log)

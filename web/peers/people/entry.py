@@ -217,7 +217,7 @@ class Browser:
                     try:
                         await wire.upgrade(head)
                     except HttpError:
-                        # The server may have closed the idle connection. If it really refuses the socket, the second try
+                        # The server may have closed the idle connection. If it really refuses the socket, a second try
                         # raises the error again.
                         wire.abort()
                     else:
