@@ -1,8 +1,8 @@
-"""Draws the imports between rooms, from the imports of the code, into docs/imports.svg.
+"""Draws the imports between rooms (folders of the code) into docs/imports.svg, from the import statements.
 
-A room is a folder. A file that lies beside rooms is a box of its own, unless there are many of them. Arrows point
-downward, from the importing room to the imported one. A red arrow points upward and belongs to a cycle. An arrow is
-left out if a path of other arrows leads to the same room.
+A file that lies beside rooms is a box of its own, unless there are many of them. Arrows point downward, from the
+importing room to the imported one. A red arrow points upward and belongs to a cycle. An arrow is left out if a path
+of other arrows leads to the same room.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Box(NamedTuple):
 
 
 def rooms() -> dict[str, str]:
-    """Return the dotted name of each module -> its room."""
+    """Return the room of each module: dotted name of the module -> its room."""
     found = {}
     for package in PACKAGES:
         folder = ROOT / package
@@ -116,7 +116,7 @@ def _against(known: Links, circle: set[str]) -> set[Link]:
 
 
 def needed(down: set[Link]) -> set[Link]:
-    """Return the links to draw, of a graph without cycles: those that no path of other links replaces."""
+    """Return the links to draw: those that no path of other links replaces. `down`: a graph without cycles."""
     below: dict[str, set[str]] = {}
 
     def under(room: str) -> set[str]:
@@ -133,8 +133,9 @@ def needed(down: set[Link]) -> set[Link]:
 
 
 def floors(down: set[Link], members: list[str]) -> dict[str, int]:
-    """Return room -> its floor: 0 if it imports no other member, otherwise one above the highest floor that it imports
-    from.
+    """Return the floor of each room: 0 if it imports no other member, otherwise one above the highest imported one.
+
+    `down`: the links, without cycles; `members`: the rooms.
     """
     found: dict[str, int] = {}
 

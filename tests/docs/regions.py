@@ -22,7 +22,7 @@ MAIL = {
 }
 """Destinations of United States mail that ISO 3166-2 does not have (USPS Publication 28, appendix B)."""
 EMPTY = {"US-UM"}
-"""Regions in which nobody lives."""
+"""Codes of regions in which nobody lives, and which are left out."""
 
 
 def made() -> str:

@@ -1,4 +1,7 @@
-"""Makes the lists of rooms in docs/ARCHITECTURE.md from the first paragraph of each folder's `__init__.py`."""
+"""Makes the lists of rooms (folders of the code) in docs/ARCHITECTURE.md from each folder's `__init__.py`.
+
+The text of a room is the first paragraph of the docstring there.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ def folders(package: str) -> list[Path]:
 
 
 def parts() -> dict[str, str]:
-    """Return the name of each part of docs/ARCHITECTURE.md that is made here -> its text."""
+    """Return the parts of docs/ARCHITECTURE.md that are made here: name of a part -> its text."""
     rows = [
         f"| `{folder.relative_to(ROOT).as_posix()}/` | {sentence_of(folder)} |"
         for package in PACKAGES

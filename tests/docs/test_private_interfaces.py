@@ -1,7 +1,7 @@
 """Tests the table of private interfaces in ARCHITECTURE.md: it matches the code, and the version bounds hold.
 
-A module or attribute is private if its name begins with an underscore and it belongs to a package that is neither ours
-nor Python's.
+A private interface is a module or attribute whose name begins with an underscore, and that belongs to a package that
+is neither ours nor Python's.
 """
 
 from __future__ import annotations

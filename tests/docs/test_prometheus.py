@@ -135,7 +135,7 @@ def _address(process: subprocess.Popen[bytes], log: Path) -> str:
 
 
 def _judged(running: Running) -> list[dict[str, Any]]:
-    """Return the alert rules that Prometheus has evaluated by now."""
+    """Return the alert rules that Prometheus has evaluated until now."""
     groups = running.get("rules")["groups"]
     return [rule for group in groups for rule in group["rules"] if rule["health"] != "unknown"]
 

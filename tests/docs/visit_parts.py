@@ -15,7 +15,7 @@ _REFUSED = re.compile(r'Refusal\("(\w+)"')
 
 
 def parts() -> dict[str, str]:
-    """Return the name of each part of docs/VISIT.md that is made here -> its text."""
+    """Return the parts of docs/VISIT.md that are made here: name of a part -> its text."""
     return {
         "states": _states(),
         "commands": _commands(),

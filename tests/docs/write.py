@@ -19,7 +19,7 @@ PARTS: dict[str, Callable[[], dict[str, str]]] = {
     "OPERATIONS.md": lambda: {**keys_parts(), **metrics_parts()},
     "LOAD-TESTER.md": peers_parts,
 }
-"""Document with generated parts -> the function that returns them, by name."""
+"""Path of a document with generated parts -> the function that returns these parts, by name."""
 
 MADE = [*(DOCS / name for name in PARTS), imports.PATH, regions.FILE]
 

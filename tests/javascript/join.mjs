@@ -1,5 +1,6 @@
-/* Joins the scripts and style sheets that the templates name into `web/joined`: one file each, minified.
-   `node join.mjs --check` writes nothing and fails if `web/joined` is not what the sources make. */
+/* Joins the scripts and style sheets that the templates name with their imports: one minified file each,
+   in `web/joined`. `node join.mjs --check` writes nothing, and fails if `web/joined` does not match the
+   sources. */
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -44,7 +45,7 @@ const sources = Object.fromEntries(
 const made = new Map(
   outputFiles.map(({ path, contents }) => [path.slice(JOINED.length + 1), Buffer.from(contents)]),
 );
-// A page gets the translated texts of the files in this list (web/pages/static_files.py).
+// The server reads this list to find the translated texts that a page needs (web/pages/static_files.py).
 const modules = Object.fromEntries(
   Object.entries(metafile.outputs)
     .filter(([name]) => name.endsWith(".js"))

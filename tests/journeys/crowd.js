@@ -1,5 +1,5 @@
 /* Measures how long a page with many patients takes: the time until all rows are painted, and the time for
-   changes. */
+   changes. A test calls the functions of `crowd`. */
 globalThis.crowd = {
   opened: null, // the time at which the last row was painted, in ms after the navigation began
 
@@ -52,14 +52,14 @@ globalThis.crowd = {
     return rows.length === count && String(rows) === String(order.filter((visit) => shown.has(visit)));
   },
 
-  /** Writes into a field of the search. Resolves as `painted` does. */
+  /** Writes a value into a field of the search. Resolves as `painted` does. */
   write(name, value) {
     const field = document.querySelector(`.sift [name=${name}]`);
     field.value = value;
     return this.painted(() => field.dispatchEvent(new Event("input", { bubbles: true })));
   },
 
-  /** Leaves the tab and comes back, which builds every row. Resolves as `painted` does. */
+  /** Leaves the tab and comes back, so that the page builds every row. Resolves as `painted` does. */
   async build() {
     const [requests, other] = document.querySelectorAll(".tabs a");
     await this.painted(() => other.click());

@@ -12,7 +12,7 @@ from typing import Any
 from playwright.async_api import ElementHandle, Locator, Page, expect
 
 MOST_STOPS = 150
-SCROLLED_MS = 300  # The page may still scroll to the focused element for this time in ms.
+SCROLLED_MS = 300  # after Tab, the page may still scroll to the focused element for this time in ms
 
 # This function runs in a page. It returns the name of the focused element, what is wrong with the visibility of its
 # focus ("" if nothing is), whether it is `target`, and whether `target` has left the page.

@@ -1,5 +1,6 @@
-"""The people of a journey, each with a real browser: what they do, what their pages show, and which
-media they receive.
+"""Defines the people of a journey, each with a real browser.
+
+The methods do what people do, check what their pages show, and measure which media they receive.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The web site of a clinic: a small reverse proxy that serves our server below a path, and nothing of it elsewhere."""
+"""Serves the web site of a clinic: a small reverse proxy that shows our server below a path of the site only."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ class Cheat:
 
 @asynccontextmanager
 async def browser(server: RunningServer) -> AsyncIterator[aiohttp.ClientSession]:
-    """Yield an HTTP session that has cookies and sends an Origin, as a browser does."""
+    """Yield an HTTP session that keeps cookies and sends an Origin, as a browser does."""
     jar = aiohttp.CookieJar(unsafe=True)
     async with aiohttp.ClientSession(server.url, cookie_jar=jar, headers={"Origin": server.url}) as http:
         yield http
@@ -120,7 +120,7 @@ async def test_nothing_crosses_before_both_have_pressed_nor_after_the_end(
             await provider.close()
             provider = await connected(providers, server, "staff")
 
-        # A patient who is still waiting has no media (SECURITY.md row 9).
+        # A patient who is still waiting has no media, so each request about media is refused (SECURITY.md row 9).
         for request, fields in (("media.join", {}), ("media.answer", {"offer": 1, "sdp": "v=0\r\n"})):
             with pytest.raises(RequestError) as refused:
                 await patient.request(request, visit=visit, **fields)

@@ -49,7 +49,8 @@ async def sees_and_hears_all(who: Person, others: int) -> None:
     seen: list[tuple[dict[str, Any], dict[str, float]]] = []
     for _ in range(120):
         seen = [*seen[-8:], (await who.page.evaluate(TILES), await who.page.evaluate(HEARD))]
-        # Compare with the counters of two seconds ago; anything that was counted earlier has no effect.
+        # The newest counters are compared with those of two seconds ago, so that anything received earlier has no
+        # effect.
         (old, quiet), (tiles, heard) = seen[0], seen[-1]
         moving = [
             k for k, t in tiles.items() if t["light"] > 20 and k in old and t["frames"] > old[k]["frames"] + 5

@@ -19,8 +19,9 @@ from tests.journeys.turn import SECRET, coturn
 from tests.server import RunningServer
 
 LOGGED_S = 60.0
-PICTURE_S = 3.0  # The product promises this time in s from the second press to a picture on both pages.
-SLOWER = 5  # A busy machine may be slower than promised by this factor.
+# the product promises that a picture is on both pages within this time in s after the second Start Session
+PICTURE_S = 3.0
+SLOWER = 5  # a busy machine may be slower than promised by this factor
 ONLY_TCP = """
 const set = RTCPeerConnection.prototype.setRemoteDescription;
 RTCPeerConnection.prototype.setRemoteDescription = function ({ type, sdp }) {
@@ -46,7 +47,8 @@ window.RTCPeerConnection = class extends Made {
 };
 """
 
-# The statistics may lack the pair for a moment after it carries the picture.
+# The script asks again and again, because the statistics may lack the pair of addresses for a moment after it carries
+# the picture.
 PATH = """async () => {
   let reports = [];
   const find = (is) => reports.find(is);

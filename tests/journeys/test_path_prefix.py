@@ -29,7 +29,8 @@ async def test_f47_a_visit_below_a_path_of_the_clinics_site_and_in_a_frame_of_an
             assert server.process.poll() is None, server.log
             await asyncio.sleep(0.02)
         site.server = f"http://127.0.0.1:{told[0]['port']}"
-        # The server's address is that of the proxy, which runs in this loop; so the loop must not be blocked.
+        # The start is awaited in a thread: the server's address is that of the proxy, which runs in this event loop,
+        # so the loop must not be blocked.
         await asyncio.to_thread(server.wait)
         provider = await on_call(browser, server)
         patient: Patient = await person(browser, server, Patient, **PHONE)

@@ -43,8 +43,8 @@ async def test_a_patient_without_devices_hears_again_after_a_reload_by_one_press
         await patient.sees_and_hears()
         button = patient.page.get_by_role("button", name="Press to hear")
         await expect(button).to_have_count(0)
-        # For the browser, each evaluation by Playwright counts as a press. So the test evaluates nothing until the page
-        # has failed to play.
+        # For the browser, each evaluation by Playwright counts as a press of the person. So the test evaluates
+        # nothing until the page has failed to play sound.
         refused = patient.page.expect_console_message(lambda said: said.text == "NotAllowedError")
         async with refused:
             await patient.page.reload()

@@ -1,4 +1,4 @@
-"""A proxy between browsers and the server that counts every byte in both directions."""
+"""Counts every byte between browsers and the server, in both directions, in a proxy."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ async def set_up(admin: Staff, shoot: Shoot) -> None:
 
 
 async def under(page: Page, place: Any) -> None:
-    """Scroll until an element (`place`) is near the top of the window."""
+    """Scroll the page until an element (`place`) is near the top of the window."""
     await place.evaluate("(element) => scrollTo(0, element.getBoundingClientRect().top + scrollY - 20)")
     await page.mouse.click(2, 400)
 

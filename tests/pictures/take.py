@@ -23,7 +23,7 @@ HERE = Path(__file__).parent
 WIDTH, HEIGHT, FRAMES = 640, 480, 10
 PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2}
 DESK = {"viewport": {"width": 1280, "height": 800}}
-Colour = tuple[int, int, int]  # brightness, blue and red difference (Y, Cb, Cr)
+Colour = tuple[int, int, int]  # a colour of a film: brightness, blue and red difference (Y, Cb, Cr)
 
 # Chromium gives a camera that plays a film the name of the file, which no real device has. This script changes the
 # names.
@@ -87,7 +87,7 @@ async def shoot(who: Person, name: str) -> None:
 
 
 async def report(browser: Browser, folder: Path) -> None:
-    """Run a load test, and save a picture of the first screen of its report. `folder`: for the report's files."""
+    """Run a load test, and save a picture of the beginning of its report. `folder`: for the report's files."""
     # There are enough providers for all patients, because the picture must show the speed of the server, not a lack of
     # providers.
     told = "--local --patients 120 --arrivals poisson:3/s --providers 20 --talk 3s..6s --media light --report"
@@ -102,7 +102,7 @@ async def report(browser: Browser, folder: Path) -> None:
 
 
 async def main() -> None:
-    """Play a visit, and save its pictures."""
+    """Play a visit between two people, and save the pictures of their pages."""
     folder = Path(tempfile.mkdtemp())
     camera(folder / "patient.y4m", (150, 118, 140), (110, 150, 110), (170, 112, 150), (60, 122, 138))
     camera(folder / "provider.y4m", (185, 132, 122), (225, 128, 126), (118, 116, 150), (38, 126, 130))

@@ -1,4 +1,4 @@
-"""Fixtures of the web's tests: a site in this process, with quick password hashes.
+"""Contains the fixtures of the web's tests: a site in this process, with quick password hashes.
 
 Each site begins with three accounts. Hashes of full strength would take a third of the time of these tests.
 """

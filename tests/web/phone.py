@@ -1,4 +1,4 @@
-"""A phone with an authenticator app, for tests: it reads the key on the page, and makes codes by a clock of its own.
+"""Plays a phone with an authenticator app: it reads the key on the page, and makes codes by a clock of its own.
 
 `Clock` moves only when a test moves it. The site uses it too, so that no step of time ends during a test.
 """

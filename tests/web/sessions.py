@@ -1,4 +1,4 @@
-"""Changes the times of sessions in the store, so that no test has to wait."""
+"""Changes the times of browser sessions in the store, so that no test has to wait."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A site in this process for tests of pages and sockets: the whole app on a real Valkey, and people who use it.
+"""Runs a site in this process for tests of pages and sockets: the whole app on a real store, and people who use it.
 
 A `Person` is a browser, with its cookies, its Origin and the forms it sends.
 """

@@ -22,7 +22,7 @@ from web.organisations import demo
 from web.pages import rendering
 from web.pages.static_files import link
 
-# --- static files
+# --- static files and their links
 
 
 async def test_a_files_link_carries_its_hash_and_is_kept_for_good(site: Site) -> None:
@@ -65,7 +65,7 @@ def test_boot_data_cannot_end_its_script_element() -> None:
     assert json.loads(text) == hostile
 
 
-# --- failures
+# --- errors of the server
 
 
 async def test_a_fault_of_ours_is_a_page_without_a_trace(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,7 +121,7 @@ async def test_a_body_that_does_not_come_is_not_waited_for(
     writer.close()
 
 
-# --- health
+# --- readiness of a worker
 
 
 async def test_a_worker_is_ready_until_it_drains(site: Site) -> None:
@@ -133,7 +133,7 @@ async def test_a_worker_is_ready_until_it_drains(site: Site) -> None:
     assert (await someone.get("/healthz")).status == 200
 
 
-# --- the real server: a frozen store, and what its log holds
+# --- with the real server: a store that does not answer, and the content of its log
 
 
 def page(url: str) -> tuple[int, str]:
@@ -157,7 +157,7 @@ async def test_a_frozen_store_fails_closed_and_heals_alone(greenroom_server: Sta
     os.kill(store, signal.SIGSTOP)
     try:
         async with asyncio.timeout(20):
-            # A worker keeps the organisation's settings for two seconds, and can answer for so long.
+            # A worker keeps the organisation's settings for two seconds, so it can answer during this time.
             while (answer := await ask(None, page, server.url + "/demo"))[0] == 200:  # noqa: ASYNC110 (another process)
                 await asyncio.sleep(0.1)
         assert (answer[0], "Unavailable, retrying" in answer[1]) == (503, True)

@@ -15,7 +15,7 @@ from tests.web.test_scripts import sources
 
 WEB = Path(__file__).parents[2] / "web"
 
-# --- Style sheets
+# --- style sheets
 
 SIDE = re.compile(
     r"(?<![\w-])(?:left|right|(?:margin|padding|border|scroll-(?:margin|padding))-(?:left|right)"
@@ -73,7 +73,7 @@ def test_a_side_is_found_in_a_rule(rule: str, has: bool) -> None:
     assert has_a_side(rule) is has
 
 
-# --- Templates
+# --- templates
 
 EXPRESSION = re.compile(r"\{\{-?\s*(.*?)\s*-?\}\}", re.DOTALL)
 OURS = re.compile(
@@ -193,7 +193,7 @@ def test_a_name_in_a_template_is_found_unless_it_stands_apart() -> None:
     assert drawn(source) == ["a.name", "f", "of.name"]
 
 
-# --- Scripts
+# --- scripts
 
 NAMED = re.compile(
     r"\$\{(?P<what>[\w.?]*\.(?:name|reason|text|note|facility|filled_in_by|title|help|label|signature)"

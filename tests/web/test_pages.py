@@ -218,7 +218,7 @@ async def test_a_form_of_another_kind_is_refused(site: Site) -> None:
     assert response.status == 415
 
 
-# --- the valid content of each field
+# --- the valid content of each field of patient information
 
 TODAY = date(2026, 11, 23)
 CLINIC = replace(demo.ORGANISATION, languages=("en", "es"))
@@ -300,7 +300,7 @@ def test_line_breaks_and_control_characters_do_not_get_in() -> None:
     assert found.filled_in_by == "Rosa Ruiz"
 
 
-# --- staff
+# --- pages of staff
 
 
 async def test_staff_sign_in_and_see_their_name_on_the_page(site: Site) -> None:

@@ -81,7 +81,7 @@ async def test_a_visit_that_cannot_be_read_is_erased_and_does_not_keep_later_one
 
 
 async def kinds_in(valkey: Redis) -> set[str]:
-    """Return the patterns of the keys in use that, by the table of keys, the retention erases."""
+    """Return the patterns of the keys in use that the retention must erase, by the table of keys."""
     found = set()
     client: Any = valkey
     for name in (name.decode() for name in await client.keys("*")):
@@ -297,7 +297,7 @@ async def test_s34_an_exported_and_erased_patient_is_in_no_file_and_the_audit_lo
     site: Site, valkey: Redis, embedded_store: EmbeddedStore, tmp_path: Path
 ) -> None:
     visits, other = await leave_traces(site), await withdrawn(site, phone="(512) 555-0199")
-    for queue in site.app[JOB_QUEUES]:  # No job runs, so no mail is written during the erasure.
+    for queue in site.app[JOB_QUEUES]:  # no job runs, so no mail is written during the erasure
         await site.app[SUPERVISOR].stop(f"web.jobs.{queue}")
     config, data = tmp_path / "config.toml", Path(site.app[SETTINGS].data.folder)
     config.write_text(toml({"redis": {"url": embedded_store.url}, "data": {"folder": str(data)}}))

@@ -339,7 +339,7 @@ class Cast:
         }
 
     async def right(self, path: str) -> str:
-        """Return a valid token for this path; an invalid one if the path needs none."""
+        """Return a valid token for this path; an invalid one if the path needs no token."""
         kind = next((kind for kind, ways in WAYS.items() if path in ways), None)
         if kind is None:
             return WRONG_TOKEN
@@ -360,9 +360,7 @@ class Cast:
 
 
 def let_in(answer: ClientResponse) -> bool:
-    """Return whether the answer admits the person. It does not if it refuses, finds nothing, or redirects to the
-    sign-in.
-    """
+    """Return whether an answer admits the person: it does not refuse, find nothing, or redirect to the sign-in."""
     if answer.status == 303:
         where = answer.headers["Location"]
         return where not in ("/", "/demo") and not where.endswith("/staff/sign-in")

@@ -1,4 +1,4 @@
-"""Tests that the libraries of others are exactly the files in their record, each with its hash."""
+"""Tests that the libraries of others in web/static/vendor are exactly the files in their record, each with its hash."""
 
 import hashlib
 import json

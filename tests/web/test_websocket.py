@@ -56,7 +56,7 @@ async def goes_off_call(site: Site) -> None:
             await asyncio.sleep(0.02)
 
 
-# --- roles
+# --- roles of a socket
 
 
 async def test_a_patient_is_welcomed_to_their_own_visit(site: Site) -> None:

@@ -1,6 +1,6 @@
-"""A minimal app for tests of the processes: it answers with its worker's id, and fails if a file requires that.
+"""Makes a minimal app for tests of the processes: it answers with its worker's id, and fails if a file requires that.
 
-It takes the place of `web.app`, so that these tests test nothing else.
+It replaces `web.app`, so that these tests test nothing else.
 """
 
 import asyncio

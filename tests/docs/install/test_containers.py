@@ -52,7 +52,7 @@ def manifests() -> dict[str, Any]:
 
 
 def image() -> dict[str, str]:
-    """Return the environment variables that the image sets."""
+    """Return the environment variables that the Dockerfile sets, with their values."""
     text = (INSTALL / "Dockerfile").read_text("utf-8").rpartition("\nFROM ")[2]
     return dict(re.findall(r'(GREENROOM_\w+)="([^"]*)"', text))
 

@@ -120,7 +120,7 @@ PROXIES = {
 
 
 class Resolver(AbstractResolver):
-    """A resolver of names that gives the same address for each."""
+    """Resolves every host name to the same address."""
 
     def __init__(self, address: str) -> None:
         self._address = address
@@ -130,12 +130,12 @@ class Resolver(AbstractResolver):
         return [{"hostname": host, "host": self._address, "port": port, "family": 2, "proto": 0, "flags": 0}]
 
     async def close(self) -> None:
-        """Do nothing, because nothing is open."""
+        """Do nothing, because the resolver holds no resources."""
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """One server behind all proxies."""
+    """A running server, which is behind each of the proxies."""
     settings: dict[str, dict[str, Any]] = {
         "server": {
             "port": 0,
@@ -157,7 +157,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 
 @contextlib.contextmanager
 def running(name: str, server: RunningServer, folder: Path) -> Iterator[Place]:
-    """Run a proxy by its recipe; yield its place."""
+    """Run the proxy of this name by its recipe, in front of a server; yield its place."""
     if shutil.which(name) is None or sys.platform != "linux":
         pytest.skip(f"no {name} here, or only one loopback address")
     proxy = PROXIES[name]

@@ -1,4 +1,4 @@
-"""Makes the fixtures of sites, which run in the process of the tests, available to these tests."""
+"""Makes the fixtures available that run a site in the process of the tests."""
 
 from tests.web.conftest import open_site, quick_passwords, site
 

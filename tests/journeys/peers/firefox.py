@@ -41,12 +41,12 @@ PREFERENCES = {
 
 
 def say(text: str) -> None:
-    """Write a line to standard output, which the test reads."""
+    """Write a line to standard output, from which the test reads it."""
     print(text, flush=True)
 
 
 class Bridge:
-    """The WebSocket of the page. Lines for the page wait until it has connected."""
+    """The WebSocket to the page in Firefox. Lines for the page wait until the page has connected."""
 
     def __init__(self) -> None:
         self.page: asyncio.Future[web.WebSocketResponse] = asyncio.get_running_loop().create_future()
@@ -73,7 +73,7 @@ def write_preferences(file: Path) -> None:
 
 
 async def main(program: str) -> None:
-    """Run the browser until standard input ends."""
+    """Run Firefox until standard input ends. `program`: its path."""
     bridge = Bridge()
     app = web.Application()
     app.router.add_get("/lines", bridge.lines)

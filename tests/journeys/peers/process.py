@@ -21,7 +21,7 @@ from web.peers.media.flow import Flow, Media, until
 from web.peers.media.media import Proxied, Sources
 from web.peers.network.network import Network
 
-START_S = 120.0  # Starting a browser takes so long on a machine that is too busy.
+START_S = 120.0  # this long in s, because a busy machine needs much time to start a browser
 ANSWER_S = 60.0
 END_S = 5.0
 LINE_MAX = 1 << 20
@@ -55,7 +55,7 @@ class PeerProcess:
             return await self._answer
 
     async def read(self) -> None:
-        """Read the messages of the peer until it ends."""
+        """Read the messages of the peer, and keep its state, until the peer ends."""
         assert self._process.stdout is not None
         async for line in self._process.stdout:
             self._take(json.loads(line))

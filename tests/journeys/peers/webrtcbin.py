@@ -110,7 +110,7 @@ class Peer:
         reply = self.ask(rtc, "create-answer", None)
         self.ask(
             rtc, "set-local-description", reply.get_value("answer")
-        )  # The description in the reply exists only as long as the reply.
+        )  # the description must be copied, because it exists only as long as the reply
         while rtc.get_property("ice-gathering-state") != GstWebRTC.WebRTCICEGatheringState.COMPLETE:
             time.sleep(0.02)
         return str(rtc.get_property("local-description").sdp.as_text())
@@ -129,7 +129,7 @@ class Peer:
             say({"connected": True})
 
     def receive(self, _: Any, pad: Any) -> None:
-        """Decode and count the media that arrive on a new pad."""
+        """Decode and count the media that arrive on a new pad (an output) of webrtcbin."""
         if pad.get_direction() != Gst.PadDirection.SRC:
             return
         caps = pad.get_current_caps().get_structure(0)

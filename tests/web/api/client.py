@@ -1,4 +1,4 @@
-"""A program that uses an organisation's API, for tests: it sends a key, but no cookie and no Origin."""
+"""Plays a program that uses an organisation's API: it sends a key, but no cookie and no Origin."""
 
 from typing import Any
 

@@ -1,6 +1,4 @@
-"""Tests that a key of one organisation does not work for another one, and that each worker knows a key added at
-another.
-"""
+"""Tests that an API key works for its own organisation only, and that a new key works at once on each worker."""
 
 import asyncio
 

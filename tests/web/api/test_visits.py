@@ -36,7 +36,7 @@ async def on_call(site: Site, email: str = OSEI) -> ClientWebSocketResponse:
     return ws
 
 
-# --- opening and following
+# --- opening and following a visit
 
 
 async def test_a_program_opens_a_visit_and_its_patient_enters_it_by_a_link_that_works_once(
@@ -48,7 +48,7 @@ async def test_a_program_opens_a_visit_and_its_patient_enters_it_by_a_link_that_
     assert (visit["status"], visit["place"], visit["facility"]) == ("queued", 1, "Front office")
     path = "/" + url.split("/", 3)[3]
     ana, mallory = site.person(), site.person()
-    for _ in range(2):  # A mail program that opens the link for a preview must not use it up.
+    for _ in range(2):  # A preview of the link in a mail program, which opens its page, must not use it up.
         assert "Open my visit" in await (await ana.get(path)).text()
     answer = await ana.post(path)
     assert (answer.status, answer.headers["Location"]) == (303, "/demo/visit")
@@ -101,7 +101,7 @@ async def test_an_idempotency_key_opens_a_new_visit_when_its_day_is_over(site: S
     _, first = await office.call("POST", "/visits", body, **once)
     (place,) = [key async for key in valkey.scan_iter("*:idempotency:*")]
     assert 23 * 3600 < await valkey.ttl(place) <= 24 * 3600
-    await valkey.delete(place)  # The server deletes this key after some time.
+    await valkey.delete(place)  # The server does this after some time: it forgets the idempotency key.
     status, second = await office.call("POST", "/visits", body, **once)
     assert (status, first["visit"]["id"] != second["visit"]["id"]) == (201, True)
     assert (await office.call("POST", "/visits", body, **once))[1]["visit"]["id"] == second["visit"]["id"]
@@ -143,7 +143,7 @@ async def test_what_the_patient_information_page_refuses_the_api_refuses_field_b
     assert await office.code("POST", "/visits", big) == (413, "too_large")
 
 
-# --- the clinic's side
+# --- actions of the clinic's staff
 
 
 async def test_a_program_assigns_and_takes_it_back_and_the_assignees_bell_rings(site: Site) -> None:
@@ -225,7 +225,7 @@ async def test_a_program_withdraws_what_it_opened_twice_if_it_must_and_no_patien
     assert await office.code("POST", f"/visits/{own}/withdraw") == (404, "not_found")
 
 
-# --- keys
+# --- API keys and their rights
 
 
 async def test_a_request_without_a_key_or_with_a_missing_scope_changes_nothing(site: Site) -> None:
@@ -264,7 +264,8 @@ async def test_the_store_does_not_know_the_key_itself(site: Site, valkey: Redis)
     token = (await program(site)).headers["Authorization"].removeprefix("Bearer ")
     kept = str(await valkey.hgetall("{demo}:api-keys"))
     assert "Front office" in kept
-    _, key_id, secret = token.split("_", 2)  # The secret itself may contain "_".
+    # The token is split at the first two "_", because the secret itself may contain "_".
+    _, key_id, secret = token.split("_", 2)
     assert key_id in kept
     assert secret not in kept
 

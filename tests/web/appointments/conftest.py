@@ -1,4 +1,4 @@
-"""The clinic for the tests of booking over HTTP."""
+"""Makes the clinic for the tests of booking over HTTP."""
 
 import pytest
 

@@ -26,7 +26,7 @@ from web.organisations.settings import Booking, Organisation
 
 CHICAGO = ZoneInfo("America/Chicago")
 WORKDAYS = ((("09:00", "12:00"), ("13:00", "17:00")),) * 5 + ((),) * 2
-NOW = datetime(2026, 11, 23, 6, 0, tzinfo=CHICAGO)  # This is a Monday, before the clinic opens.
+NOW = datetime(2026, 11, 23, 6, 0, tzinfo=CHICAGO)  # a Monday, at an hour before the clinic opens
 
 
 def clinic(**changes: object) -> Organisation:
@@ -61,7 +61,7 @@ def test_nothing_can_be_booked_on_a_closed_day_or_where_booking_is_off() -> None
     assert on(day)
     assert not on(day, clinic(closed=(day.isoformat(),)))
     assert not on(day, clinic(booking=booking(enabled=False)))
-    assert not on(date(2026, 11, 28))  # This day is a Saturday.
+    assert not on(date(2026, 11, 28))  # a Saturday, on which the clinic is closed
 
 
 def test_only_the_bookable_part_of_the_hours_can_be_booked() -> None:
@@ -116,11 +116,12 @@ def test_only_a_time_that_is_on_offer_can_be_asked_for() -> None:
 @pytest.mark.parametrize(
     ("day", "clocks"),
     [
-        (date(2027, 3, 14), ["00:00", "01:00", "03:00", "04:00"]),  # On this day there is no two o'clock.
+        # clocks are set forward on this day, so there is no two o'clock
+        (date(2027, 3, 14), ["00:00", "01:00", "03:00", "04:00"]),
         (
             date(2026, 11, 1),
             ["00:00", "01:00", "01:00", "02:00", "03:00", "04:00"],
-        ),  # On this day, one o'clock comes twice.
+        ),  # clocks are set back on this day, so one o'clock comes twice
     ],
 )
 def test_a_day_on_which_the_clocks_change_has_the_slots_that_it_really_holds(
@@ -143,7 +144,7 @@ NIGHTS = ((("22:00", "02:00"),),) * 7
     ("changes", "clocks"),
     [
         ({"slot_min": 60}, ["00:00", "01:00", "22:00", "23:00"]),
-        # One of these slots ends after midnight.
+        # A slot may end after midnight, as the one at 23:30 does.
         ({"slot_min": 45}, ["00:15", "01:00", "22:00", "22:45", "23:30"]),
         ({"slot_min": 30, "opens": "23:00", "closes": "01:00"}, ["00:00", "00:30", "23:00", "23:30"]),
         ({"slot_min": 60, "opens": "00:00", "closes": "12:00"}, ["00:00", "01:00"]),

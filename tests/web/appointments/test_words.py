@@ -1,4 +1,4 @@
-"""Tests the words with which pages name a time zone."""
+"""Tests the names of time zones on pages."""
 
 import pytest
 

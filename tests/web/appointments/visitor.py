@@ -1,4 +1,4 @@
-"""A patient at a clinic that takes bookings: reads the free times, holds one, and books it.
+"""Plays a patient at a clinic that takes bookings: reads the free times, holds one, and books it.
 
 `appointments` returns the clinic's booked visits.
 """

@@ -1,4 +1,4 @@
-"""Tests that every kind of act leaves its audit entry: actor, act and subject, without any text of a patient."""
+"""Tests that every kind of action leaves its audit entry: actor, action and subject, without any text of a patient."""
 
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
@@ -26,7 +26,10 @@ CANARIES = [FORM[name].encode() for name in ("name", "birth_date", "email", "rea
 
 
 async def acts(site: Site) -> list[Act]:
-    """Return all entries, the oldest first. Fails if the log is broken or contains a patient's text."""
+    """Return all entries of the audit log, the oldest first.
+
+    Fails if the log is broken or contains a patient's text.
+    """
     audit_log = site.app[AUDIT_LOG]
     await audit_log.flush()
     await audit_log.bind_all("demo")
@@ -40,7 +43,7 @@ async def acts(site: Site) -> list[Act]:
 
 
 async def entries_of(site: Site) -> list[tuple[str, str, str]]:
-    """Return all entries as (actor, act, subject)."""
+    """Return all entries of the audit log as (actor, action, subject)."""
     return [(act.who, act.what, act.about) for act in await acts(site)]
 
 
@@ -72,7 +75,7 @@ async def test_an_administrators_acts_leave_entries(site: Site) -> None:
     admin = await desk(site)
     me = (await account(site, ADMIN)).id
     assert (await admin.change("calendar", welcome="Come in.")).status == 303
-    # The form was refused, so nothing changed.
+    # The form was refused, so nothing has changed and there is no entry.
     assert (await admin.change("calendar", name="")).status == 422
     assert (await admin.change("policy")).status == 303
     assert (await admin.change("mail", reply_to="desk@riverside.example")).status == 303
@@ -128,9 +131,10 @@ async def test_keys_webhooks_and_facilities_leave_entries(site: Site) -> None:
         ("facilities", f"revoke {made['facility.added']}"),
     ):
         await press(admin, section, do, area="mind")
-    # The facility is revoked already, so nothing changes.
+    # The facility is revoked already, so nothing changes and there is no entry.
     await press(admin, "facilities", f"move {made['facility.added']}", area="mind")
-    await press(admin, "api", "revoke-key 000000000000")  # There is no such key, so nothing changes.
+    # There is no such key, so nothing changes and there is no entry.
+    await press(admin, "api", "revoke-key 000000000000")
     assert [(act.what, act.about) for act in (await acts(site))[4:]] == [
         ("key.revoked", made["key.added"]),
         ("webhook.changed", made["webhook.added"]),

@@ -1,4 +1,4 @@
-"""Tests backups of a running server, and that they can be restored into a data folder or a store of one's own."""
+"""Tests backups of a running server, and that they can be restored into a data folder or into another store."""
 
 from __future__ import annotations
 
@@ -194,7 +194,7 @@ def test_a_copied_key_has_the_same_values_and_one_that_expires_is_left_out(valke
         store.flushall()
         for entries in copied:
             store_content.write(store, entries)
-            # This is the state of the store after a restore that was killed.
+            # The store is now in the state after a restore that was killed.
             store_content.write(store, entries)
         assert content() == before
         store.flushall()

@@ -15,7 +15,7 @@ PARTS = [["keys", b"Ana Ruiz"], ["file", "a", b"\0" * 5000], ["end", 1]]
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """The path of a backup that has three parts."""
+    """The path of the file of a backup that has three parts."""
     with Writer(tmp_path / "backup", about("2026-11-28", KEY, "1.0", with_key=False), KEY) as writer:
         for part in PARTS:
             writer.part(part)

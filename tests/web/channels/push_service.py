@@ -1,4 +1,4 @@
-"""A push service on this machine, with a browser that has subscribed to it and reads its messages."""
+"""Plays a push service on this machine, with a browser that has subscribed to it and decrypts its messages."""
 
 import base64
 import json

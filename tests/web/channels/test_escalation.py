@@ -70,7 +70,7 @@ async def sent(count: int, *sites: Site) -> None:
 
 
 async def all_due(site: Site, count: int) -> bool:
-    """Return whether messages about exactly `count` requests are due, according to this worker."""
+    """Return whether, by this worker's copy of the visits, messages about exactly `count` requests are due."""
     clinic, now_ms = await site.app[ORGANISATIONS].get("demo"), site.app[SERVICE].clock_ms()
     return (
         clinic is not None
@@ -93,12 +93,12 @@ def decide_before_one_writes(monkeypatch: pytest.MonkeyPatch, *sites: Site) -> N
 
 
 async def is_here(site: Site, person: str) -> bool:
-    """Return whether the store has a sign that this member of staff has a page open."""
+    """Return whether the store says that this member of staff has a page open."""
     return await site.app[REDIS].zscore(keys.HERE("demo"), person) is not None
 
 
 async def unreached(site: Site, person: str) -> bool:
-    """Return whether, of the first waiting visit's messages, exactly those to `person` have not arrived."""
+    """Return whether exactly the messages to `person` about the first waiting visit have not arrived."""
     return [one.id for one in (await waiting(site))[0].escalations if not one.reached] == [person]
 
 
@@ -144,7 +144,8 @@ async def test_f41_a_provider_without_a_page_gets_a_text_message_then_the_next_a
 async def test_f41_of_two_workers_one_sends_each_message_and_a_worker_that_begins_anew_sends_none_again(
     open_site: OpenSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs, "PERIOD_S", 3600)  # No job runs, so the messages stay in their queue.
+    # with this long period no job runs, so the messages stay in their queue
+    monkeypatch.setattr(jobs, "PERIOD_S", 3600)
     one, other = await open_site(), await open_site()
     await one.app[TEXT_SERVICES].put("demo", SERVICE_OF_NOBODY)
     await chooses(one, OSEI)

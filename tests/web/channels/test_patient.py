@@ -35,7 +35,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def smtp() -> AsyncIterator[MailServer]:
-    """A mail server for this test."""
+    """A running mail server for this test."""
     async with mail_server() as server:
         yield server
 

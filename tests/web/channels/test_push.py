@@ -1,6 +1,6 @@
-"""Tests push notifications to a real push service: accepted, gone, refused, and never sent to internal addresses.
+"""Tests push notifications: accepted, gone or refused by a push service, and never sent to internal addresses.
 
-A browser there decrypts them.
+The push service runs on this machine, and a browser there decrypts the notifications.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def there() -> AsyncIterator[PushService]:
-    """A push service on this machine."""
+    """A running push service on this machine."""
     async with push_service() as found:
         yield found
 

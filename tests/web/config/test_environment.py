@@ -1,4 +1,4 @@
-"""Tests settings from environment variables: each key, each type, files, order, and which are refused."""
+"""Tests that environment variables set every key of every type, also by files; their order; and which are refused."""
 
 import os
 import subprocess

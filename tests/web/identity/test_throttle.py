@@ -227,7 +227,7 @@ async def kept(valkey: Redis) -> bytes:
     found: list[bytes] = []
     async for key in redis.scan_iter("*"):
         kind = await redis.type(key)
-        if kind != b"none":  # This key has expired since it was listed.
+        if kind != b"none":  # otherwise the key has expired since it was listed
             found += [key, repr(await reads[kind](key)).encode()]
     return b"\n".join(found)
 

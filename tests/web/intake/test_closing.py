@@ -45,7 +45,7 @@ def test_f18_closing_time_is_that_of_the_area() -> None:
 
 
 async def the_visit(site: Site) -> Visit:
-    """Return the only open visit."""
+    """Return the only open visit of the site."""
     service = site.app[SERVICE]
     (found,) = (await service.mirrors.get("demo")).visits.values()
     return found

@@ -1,4 +1,4 @@
-"""Tests ids that are derived from a secret."""
+"""Tests that the same secret always gives the same id, and that the id reveals nothing."""
 
 from web.intake.ids import derived_id
 

@@ -19,9 +19,7 @@ from web.requests.security import Attempt
 
 
 class Counted:
-    """Takes the place of the limit of visits per address: counts attempts, except those whose caller reports that no
-    visit was opened.
-    """
+    """Replaces the limit of visits per address: counts attempts, except those for which the caller reports no visit."""
 
     def __init__(self) -> None:
         self.visits = 0

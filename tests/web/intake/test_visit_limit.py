@@ -1,4 +1,4 @@
-"""Tests how many visits one address may open by Meet Now; over HTTP, with the whole app on a real Valkey."""
+"""Tests how many visits one IP address may open by Meet Now, over HTTP with the whole app on a real store."""
 
 import asyncio
 import re

@@ -17,7 +17,7 @@ CLINIC = replace(demo.ORGANISATION, messages=(SOON, LATER))
 
 
 async def the_visit(site: Site) -> Visit:
-    """Return the only open visit."""
+    """Return the only open visit of the site."""
     (found,) = (await site.app[SERVICE].mirrors.get("demo")).visits.values()
     return found
 

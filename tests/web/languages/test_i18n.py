@@ -250,7 +250,7 @@ async def test_a_third_language_is_one_catalogue_file(
         page = await (await site.person(**{"Accept-Language": "fr-CA"}).get("/demo/staff/sign-in")).text()
         assert '<html lang="fr" dir="ltr">' in page
         assert "<h1>Personnel</h1>" in page
-        assert ">Password</label>" in page  # A text without translation is shown in English.
+        assert ">Password</label>" in page  # a text without a translation is shown in English
         assert ">Français</a>" in page
     finally:
         monkeypatch.undo()

@@ -23,7 +23,7 @@ CONTEXT: dict[str, Any] = {
     "minutes": 2,
     "hours": 24,
     "left_min": 95,
-    "starts_ms": 1795190400000,  # This is 10:00 on 2026-11-20 in Chicago.
+    "starts_ms": 1795190400000,  # 10:00 on 2026-11-20 in Chicago
     "was_ms": 1795104000000,
     "timezone": "America/Chicago",
     "url": "https://visits.example/demo/appointments/token",

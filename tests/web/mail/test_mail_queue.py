@@ -123,7 +123,7 @@ async def test_a_worker_that_dies_after_sending_sends_the_same_mail_again_under_
     monkeypatch.setattr(queues, "LEASE_MS", 300)
     async with mail_server() as smtp:
         settings = settings_for(valkey_url, tmp_path, mail=smtp.settings)
-        smtp.hold = asyncio.Event()  # The mail arrives, but the worker gets no answer.
+        smtp.hold = asyncio.Event()  # from now on mails arrive, but the worker gets no answer
         async with Site(settings) as site:
             await queue(site)
             await smtp.until(1)

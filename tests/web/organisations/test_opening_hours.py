@@ -26,7 +26,7 @@ def test_opening_hours_are_the_organisations_own_time() -> None:
     def at(text: str) -> datetime:
         return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
-    monday_nine = at("2026-11-23T15:00")  # In November, Chicago is six hours behind UTC.
+    monday_nine = at("2026-11-23T15:00")  # in November, Chicago is six hours behind UTC
     assert is_open(clinic, monday_nine)
     assert not is_open(clinic, at("2026-11-23T14:59"))
     assert not is_open(clinic, at("2026-11-23T18:00"))
@@ -65,10 +65,10 @@ NIGHT = [["22:00", "02:00"]]
         ("2026-11-25T02:00", False),
         # The 26th is a closed day, so the night that would begin on it has no hours.
         ("2026-11-26T23:00", False),
-        ("2026-11-26T01:00", True),  # The night of the 25th still ends as usual.
+        ("2026-11-26T01:00", True),  # the night that began on the 25th still ends as usual
         ("2026-11-27T01:00", False),
-        ("2026-11-28T01:00", True),  # The night of Friday, the 27th, ends on this day.
-        ("2026-11-28T23:00", False),  # There are no hours on Saturdays.
+        ("2026-11-28T01:00", True),  # the night that began on Friday, the 27th, ends on this day
+        ("2026-11-28T23:00", False),  # there are no hours on Saturdays
         ("2026-11-29T01:00", False),
     ],
 )

@@ -76,7 +76,7 @@ def test_a_document_that_is_not_valid_names_the_field(changes: dict[str, Any], f
         parsed(document(**changes))
 
 
-# --- the bounds of each field, in its form and in the document
+# --- the bounds of each field, in its form and in its type
 
 CALENDAR, POLICY, GUIDE, MAIL = overview.CALENDAR, overview.POLICY, guide.SECTION, mail.SECTION
 FORMS: dict[str, Section] = {
@@ -98,7 +98,7 @@ MADE: dict[str, Callable[[int], Any]] = {
 number of letters.
 """
 LATER = "Red must come later than amber."
-"""An error sentence that has nothing to do with the bounds."""
+"""An error of the form that may be shown in every case, and has nothing to do with the bounds."""
 NAMES_NO_BOUND = {"closed", *mail.ADDRESSES}
 
 

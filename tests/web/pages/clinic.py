@@ -1,4 +1,4 @@
-"""A small scripted server for page tests: it has one visit and a queue, and speaks the protocol of PROTOCOL.md.
+"""Plays a small server for page tests: it has one visit and a queue, and follows the protocol of PROTOCOL.md.
 
 It behaves as one worker with one visit. A test can put the pages into any state, refuse any request and close any
 socket. The real server has other tests.
@@ -57,9 +57,9 @@ class Clinic:
         self.hellos: list[JSON] = []
         self.received: list[JSON] = []
         self.refuse: dict[str, Callable[[JSON], None]] = {}
-        self.silent: set[str] = set()  # types of requests that get no answer
+        self.silent: set[str] = set()  # types of requests to which this server sends no answer
         self.refuse_resume: str | None = None
-        self.open_to_all = True  # If False, new sockets get the status 503, as if the worker had ended.
+        self.open_to_all = True  # if False, new sockets get the status 503, as if the worker had ended
         # If True, new sockets get 426, as behind a proxy that passes no WebSockets on.
         self.drops_upgrade = False
         self.contexts: dict[str, JSON] = {}
@@ -111,7 +111,7 @@ class Clinic:
         self.notices: list[JSON] = []
         self.unread = 0
         self.taken: list[JSON] = []
-        self.calls: list[JSON] = []  # the quality of each party's call, in the visit's history
+        self.calls: list[JSON] = []  # the quality of each party's call, as the visit's history shows it
         self.past: list[JSON] = []
         self.past_left: list[int] = []
         """For each further answer about past visits, the number of visits that are not read yet. The last number is
@@ -124,7 +124,7 @@ class Clinic:
             for person in (OSEI, LIND)
         }
 
-    # --- called by tests
+    # --- methods for tests
 
     def row(self, visit: str, name: str, waited_s: int, **changes: Any) -> JSON:
         """Put a patient into the queue, or change the patient's row; return the row. No message is sent."""
@@ -234,7 +234,7 @@ class Clinic:
             while not true():  # noqa: ASYNC110 - what is awaited is any condition at all
                 await asyncio.sleep(0.01)
 
-    # The content that the pages receive
+    # --- the content that the pages receive
 
     def whole(self, topic: str) -> JSON:
         """Return the message with the whole state of a topic."""

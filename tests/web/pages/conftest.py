@@ -1,4 +1,4 @@
-"""Fixtures of the page tests: a clinic, and people who have its pages open.
+"""Contains the fixtures of the page tests: a clinic, and people who have its pages open.
 
 A test fails if a page logs an error or breaks its own policy.
 """
@@ -21,7 +21,7 @@ SOCKET = "/demo/ws"
 
 @pytest.fixture
 async def clinic() -> AsyncIterator[Clinic]:
-    """A scripted server with one visit."""
+    """A running scripted server with one visit."""
     async with running() as clinic:
         yield clinic
 

@@ -1,4 +1,4 @@
-"""The setup guide for the page tests, with a step of every kind."""
+"""Defines the setup guide of the page tests, which has a step of every kind."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The HTTP server of a test's clinic: the real templates and static files, and the socket, on a free port.
+"""Runs the HTTP server of a test's clinic: the real templates and static files, and the socket, on a free port.
 
 It has default values for each template. The messages on the socket are defined in `clinic.py`.
 """

@@ -353,7 +353,7 @@ async def test_media_that_are_gone_are_joined_again_and_a_lost_socket_joins_only
     await clinic.cut()
     await clinic.until(
         lambda: len(clinic.got("media.join")) == 3
-    )  # No picture has arrived by now, so the page requests one.
+    )  # no picture has arrived by now, so the page requests one
 
 
 async def test_a_join_that_is_refused_for_now_is_tried_again(clinic: Clinic, open_page: OpenPage) -> None:

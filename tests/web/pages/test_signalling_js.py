@@ -163,7 +163,7 @@ async def test_some_close_codes_mean_stay_away_until_the_person_acts(
 ) -> None:
     page = await connected(open_page)
     await clinic.cut(code)
-    # This time is longer than the first pause before a reconnection.
+    # The test waits longer than the first pause before a reconnection.
     await page.evaluate("new Promise((later) => setTimeout(later, 900))")
     assert len(clinic.hellos) == 1
     assert await page.evaluate("statuses.at(-1)") == {"status": "closed", "code": code}
@@ -203,7 +203,7 @@ async def test_a_socket_that_no_longer_answers_is_given_up_when_the_device_wakes
 
 async def test_waits_are_counted_against_the_servers_clock(clinic: Clinic, open_page: OpenPage) -> None:
     page = await open_page("/demo/nowhere")
-    await page.clock.install(time=time.time() - 3_600)  # The clock of this device is an hour slow.
+    await page.clock.install(time=time.time() - 3_600)  # the clock of this device is an hour slow
     await page.evaluate(CONNECT, [])
     assert abs(await page.evaluate("client.now()") - time.time() * 1000) < 2_000
 

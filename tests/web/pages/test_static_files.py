@@ -1,5 +1,6 @@
-"""Tests static files: their links change with their content, they are kept for a year, compressed once, and served
-alone.
+"""Tests static files: their links change with their content, they are kept for a year, and compressed once.
+
+No other file is served.
 """
 
 import gzip
@@ -98,7 +99,7 @@ async def test_f49_pages_load_the_sources_while_one_differs_from_what_was_joined
 
 @pytest.fixture(scope="module")
 def texts_of_files() -> dict[str, set[str]]:
-    """Script in web/static -> the English texts that it shows."""
+    """Return the texts of each script: name of the script in web/static -> the English texts that it shows."""
     texts: dict[str, set[str]] = {}
     for path in STATIC.glob("**/*.js"):
         with path.open("rb") as file:

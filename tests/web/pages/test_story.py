@@ -1,4 +1,4 @@
-"""Tests past sessions in parts, and a visit's history with each person's acts and the quality of its call."""
+"""Tests past sessions in parts, and a visit's history with each person's actions and the quality of its call."""
 
 from playwright.async_api import Page, expect
 

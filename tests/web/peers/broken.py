@@ -1,4 +1,4 @@
-"""A proxy of the real server that breaks the protocol, one fault at a time, by altering messages.
+"""Breaks the protocol, one fault at a time, in a proxy before the real server that changes messages.
 
 It handles JSON frames only. `fault` is the name of a fault; each fault is a small function in `FAULTS`.
 """
@@ -19,15 +19,16 @@ Message = dict[str, Any]
 
 
 class Broken:
-    """A proxy to use by `async with`. With an empty `fault` it alters nothing. It also serves `files` of its own below
-    /our/.
+    """A proxy that breaks the protocol; use it by `async with`.
+
+    With an empty `fault` it changes nothing. It also serves `files` of its own below /our/.
     """
 
     def __init__(self, origin: str, files: Mapping[str, str] | None = None) -> None:
         self.origin = origin
         self.files = files or {}
         self.fault = ""
-        self.tokens: dict[str, str] = {}  # public id -> the real token
+        self.tokens: dict[str, str] = {}  # token that the client gets -> the real token
         self.ended: set[str] = set()
         self.asked: dict[int | None, Message] = {}
         """The requests of the socket whose message is altered, by id."""
@@ -132,13 +133,11 @@ class Broken:
         return here
 
     def answers(self, message: Message) -> Message:
-        """Return the request that a message of the server answers; {} if it answers none."""
+        """Return the request to which a message of the server is the answer; {} if it is no answer."""
         return self.asked.get(message.get("reply_to"), {})
 
     def rise(self, text: str, asked: dict[int | None, Message]) -> str:
-        """Return a message of the client, altered if the fault alters it, and record it in `asked`, if
-        it is a request.
-        """
+        """Return a message of the client, changed if the fault changes it; if it is a request, record it in `asked`."""
         try:
             message = json.loads(text)
         except ValueError:

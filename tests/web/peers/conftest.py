@@ -1,4 +1,4 @@
-"""A site for synthetic people, without a limit of visits from this machine."""
+"""Makes a site for synthetic people, which has no limit of visits from this machine."""
 
 import pytest
 

@@ -17,7 +17,7 @@ SPREADS = {
 
 
 class Clock:
-    """A clock that stands still until a test moves it."""
+    """A clock that a test sets; it does not move by itself."""
 
     now = 0.0
 

@@ -14,7 +14,7 @@ PEERS = Path(errors.__file__).parent
 
 
 def classes() -> dict[str, list[ast.ClassDef]]:
-    """Return file -> the classes that are defined in it outside of functions."""
+    """Return the classes of each file that are defined outside of functions: path -> classes."""
     return {
         path.relative_to(PEERS).as_posix(): [
             node for node in ast.parse(path.read_text("utf-8")).body if isinstance(node, ast.ClassDef)

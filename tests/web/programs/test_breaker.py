@@ -1,4 +1,7 @@
-"""Tests breakers: after several failures there is a pause, then one attempt, and a longer pause if that fails too."""
+"""Tests breakers: several failures cause a pause, then there is one attempt, and a longer pause if that fails too.
+
+A breaker keeps the pauses of one receiver.
+"""
 
 import asyncio
 

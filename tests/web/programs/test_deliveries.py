@@ -1,4 +1,7 @@
-"""Tests which state a delivery has, and which receiver. `test_mail_queue.py` and the page's test send them again."""
+"""Tests the state and the receiver of a delivery.
+
+`test_mail_queue.py` and the test of the set-up's page send deliveries again.
+"""
 
 import pytest
 

@@ -152,7 +152,7 @@ async def test_a_receiver_that_fails_is_tried_again_until_it_takes_it_and_admins
     async with receiver() as there:
         office = await program(site)
         hook = (await made(office, there.url, "opened"))["webhook"]["id"]
-        there.statuses = [500, 302]  # A redirect is not followed, because it could lead to any address.
+        there.statuses = [500, 302]  # a redirect is not followed, because it could lead to any address
         await office.open()
         messages = await there.messages(3)
         assert len({message["id"] for message in messages}) == 1
@@ -242,7 +242,7 @@ async def test_a_delivery_is_written_in_the_commit_of_its_event_even_if_no_worke
         await office.open()
         assert await valkey.zcard("{demo}:queue:webhook") >= 1
         await there.messages(1)
-        assert await valkey.zcard("{demo}:queue:webhook") >= 1  # The job still waits in the queue.
+        assert await valkey.zcard("{demo}:queue:webhook") >= 1  # the job still waits in the queue
 
 
 # --- addresses that a webhook may have

@@ -221,7 +221,7 @@ async def test_s29_programs_send_json_in_utf_8_or_are_refused(site: Site) -> Non
 )
 async def test_f_a_multipart_form_of_too_many_parts_or_lines_is_refused_at_once(body: bytes) -> None:
     loop = asyncio.get_running_loop()
-    for _ in range(2):  # The first request loads modules that the second one needs too.
+    for _ in range(2):  # the first request loads modules, so that the second one does not count them
         payload = StreamReader(BaseProtocol(loop), 2**16, loop=loop)
         payload.feed_data(body)
         payload.feed_eof()

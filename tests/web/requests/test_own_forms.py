@@ -95,17 +95,17 @@ async def test_s44_a_patient_and_a_doctor_enter_with_an_old_safari(site: Site) -
     assert (answer.status, answer.headers["Location"]) == (303, "/demo/visit")
     osei = site.person()
     ((action, _, fields),) = await own_forms(osei, "/demo/staff/sign-in")
-    password = (await site.person().sign_in(OSEI)).status  # This person has the password of the demo.
+    password = (await site.person().sign_in(OSEI)).status  # this form has the password of the demo
     assert password == 303
     form = {"email": OSEI, "password": demo.password(site.settings, OSEI), **fields}
     assert (await osei.post(action, form, **OLD_SAFARI)).headers["Location"] == "/demo/staff"
-    # The first is a form that a script draws, the second a request without other content.
+    # A token is accepted in a form that a script draws, and in a request without other content.
     token = re.search(rf'<meta name="{FIELD}" content="(\w+)">', await (await osei.get("/demo/staff")).text())
     assert token is not None
     assert await sent(osei, "/demo/staff/session", {}) == 403
     assert await sent(osei, "/demo/staff/session", {FIELD: token[1]}) == 200
     large = {FIELD: token[1], "x": "a" * 200_000}
-    # This is a provider, who may not use the set-up.
+    # Dr Osei is a provider, who may not use the set-up, so this large form is refused.
     assert await sent(osei, "/demo/staff/setup/guide", large) == 403
     assert await sent(osei, "/demo/staff/sign-out", {FIELD: token[1]}) == 303
 

@@ -61,7 +61,7 @@ async def test_visits_accounts_keys_and_the_audit_log_of_an_earlier_version_are_
             assert "Riverside Clinic" in await answer.text()
     entries = 0
     async with asyncio.timeout(20):
-        while entries <= ENTRIES:  # a worker binds the newest entries within a second
+        while entries <= ENTRIES:  # a worker adds the newest entries to the log within a second
             said = await asyncio.to_thread(greenroom, server, "audit", "verify")
             assert "unbroken since 2026-11-28" in said
             entries = int(said.split()[1].replace(",", ""))

@@ -1,4 +1,4 @@
-"""Tests whether a worker is ready, and that each of its tasks that must never end is supervised.
+"""Tests when a worker is ready, and that each of its tasks that must never end is supervised.
 
 The tables are made from the sources: the test fails for a new loop or a new task that is not in a table.
 """
@@ -16,7 +16,7 @@ from web.keys import SUPERVISOR
 ROOT = Path(__file__).resolve().parents[3]
 # These modules are not parts of the server: the load tester, the client for tests, and synthetic browsers.
 NOT_THE_SERVER = ("web/peers/", "signalling/clients/client.py", "media/peers/aiortc_peer.py")
-# Functions that start tasks without the supervisor -> what ends these tasks.
+# Functions that start tasks without the supervisor -> what ends the tasks.
 ENDS = {
     "signalling/worker.py spawn": "one-off work; ends by itself",
     "signalling/supervision.py keep": "the supervisor's own",

@@ -1,4 +1,4 @@
-"""Tests rotations of the data key: while servers write, killed in the middle, and with states that are not whole."""
+"""Tests rotations of the data key: while servers write, killed in the middle, and with an incomplete store or file."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ ORG = "demo"
 
 
 def quiet(step: str, done: int, whole: int) -> None:
-    """Show nothing."""
+    """Receive the progress of a rotation, and show nothing."""
 
 
 def folder_of(site: Site) -> Path:
@@ -58,24 +58,24 @@ def newest(site: Site) -> bytes:
 
 
 async def turned(site: Site) -> Rotated:
-    """Rotate the key of a site's store and data folder."""
+    """Rotate the key of a site's store and data folder; return the result."""
     return await rotate(site.settings, quiet)
 
 
 async def left(site: Site, key: bytes) -> set[bytes]:
-    """Return the start of each text in the store that is encrypted with this key; the mark of an event is none."""
+    """Return the beginning of each text in the store that is encrypted with this key. Marks of events are left out."""
     mark: Any = await site.app[REDIS].hget(keys.HEAD(ORG), "mark")
     return await asyncio.to_thread(in_store, site.settings.redis.url, key) - {mark[:29]}
 
 
 async def called(*arguments: str) -> asyncio.subprocess.Process:
-    """Start a command of the console script."""
+    """Start the console script with these arguments; return the process."""
     return await asyncio.create_subprocess_exec(GREENROOM, *arguments, stdout=asyncio.subprocess.PIPE)
 
 
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes workers look and report more often."""
+    """Makes workers look for new keys and report more often."""
     monkeypatch.setattr(key_rotation, "LOOK_S", 0.1)
     monkeypatch.setattr(report, "EVERY_S", 0.2)
 
@@ -148,7 +148,7 @@ async def test_a_rotation_that_was_killed_is_continued_and_the_next_one_drops_th
         await open_visit(site.app[SERVICE].store, ORG)
     queue = Jobs(redis, site.app[SEAL], "held")
     await queue.add(ORG, new_job("held", {}, 1))
-    (held,) = await queue.take(ORG, 1)  # the old key is needed until it is done
+    (held,) = await queue.take(ORG, 1)  # the old key is needed until this job is done
     config = tmp_path / "config.toml"
     folder = str(folder_of(site))
     config.write_text(toml({"redis": {"url": valkey_url}, "data": {"folder": folder}}), "utf-8")

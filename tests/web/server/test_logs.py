@@ -1,4 +1,4 @@
-"""Tests logs: which values are logged, which ones never, and that no input can make a line that looks like another."""
+"""Tests logs: which values are logged, which ones never, and that no input can make a line that looks like an entry."""
 
 import ast
 import json
@@ -37,7 +37,7 @@ def test_what_the_code_logs_is_a_constant_text_and_values_under_allowed_keys(pac
     for source in (ROOT / package).rglob("*.py"):
         for call in logged_in(source):
             where = f"{source.relative_to(ROOT)}:{call.lineno}"
-            # The file processes.py alone may log an event whose name is not a constant.
+            # Only the file processes.py may log an event whose name is not a constant.
             if source.name != "processes.py":
                 assert isinstance(call.args[0], ast.Constant), where
             assert {keyword.arg for keyword in call.keywords} <= logs.ALLOWED | {"exc_info"}, where
@@ -128,7 +128,7 @@ def test_events_below_the_log_level_are_left_out(capsys: pytest.CaptureFixture[s
     logs.setup(Log(format="json", level="warning"))
     structlog.get_logger("web").info("quiet")
     assert lines(capsys) == []
-    assert sys.stderr is not sys.__stderr__  # This shows that standard error was captured the whole time.
+    assert sys.stderr is not sys.__stderr__  # shows that standard error was captured the whole time
 
 
 @pytest.mark.parametrize("form", ["json", "text"])

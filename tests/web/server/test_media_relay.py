@@ -1,4 +1,4 @@
-"""Tests that the adapter of the relay turns every error and event of media into a type that signalling knows."""
+"""Tests that the module which connects the relay turns every error and event of media into a type of signalling."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from web.server.media_relay import ERRORS, EVENTS, Relay
 BEFORE_THE_ADAPTER = {
     media.MediaError,
     media.PortsTakenError,
-}  # These are the base class, and the error that only `media.Relay.open` raises.
+}  # the base class, and the error that only `media.Relay.open` raises
 
 
 def test_every_error_and_event_of_media_has_its_counterpart() -> None:

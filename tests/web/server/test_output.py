@@ -33,7 +33,7 @@ def drained(descriptor: int) -> bytes:
 
 @pytest.fixture(params=["pipe", "pipe that cannot be opened again", "terminal", "socket"])
 def pair(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pair]:
-    """An output, in turn of each kind that can be read, and a function that returns what has arrived."""
+    """An output stream of each kind, one after another, and a function that returns what has arrived."""
     if request.param == "terminal":
         reader, writer = pty.openpty()
     elif request.param == "socket":

@@ -21,7 +21,7 @@ from web.server.valkey import EmbeddedStore, LockedFolder
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[EmbeddedStore]:
-    """A store for this test, which is running."""
+    """A running store for this test."""
     locked = LockedFolder(tmp_path / "data")
     made = EmbeddedStore(locked)
     made.start()

@@ -115,7 +115,7 @@ async def test_pages_by_tls_are_served_and_a_failed_handshake_disturbs_nobody(tm
     trusting = ssl.create_default_context(cafile=str(certificate))
     async with a_port(tls.server_context(str(certificate), str(key))) as port:
         reader, writer = await port.connect()
-        writer.write(HTTP)  # plain HTTP to a port with TLS
+        writer.write(HTTP)  # plain HTTP, to a port with TLS
         assert await reader.read() == b""
         writer.close()
         reader, writer = await port.connect(trusting)

@@ -83,10 +83,10 @@ def both(server: RunningServer) -> dict[int, dict[str, Any]]:
 
 def test_the_first_answer_comes_within_two_seconds(tiny: Tiny) -> None:
     took = []
-    for _ in range(3):  # One success of three is enough, because the machine may be busy.
+    for _ in range(3):  # one success in three attempts is enough, because the machine may be busy
         began = time.monotonic()
         subprocess.run([sys.executable, "-c", "import aiohttp.web"], check=True)
-        bare_s = time.monotonic() - began  # This takes half a second on an idle machine.
+        bare_s = time.monotonic() - began  # half a second on an idle machine
         began = time.monotonic()
         server = tiny(quick=False, server={"workers": 2}).wait()
         took.append((time.monotonic() - began) * min(1.0, 0.5 / bare_s))
@@ -164,7 +164,7 @@ def test_a_worker_that_stops_reads_a_form_to_its_end_and_closes_what_is_idle(tin
         idle.sendall(HEALTHZ)
         assert idle.recv(1000).startswith(b"HTTP/1.1 200 OK")
         halfway.sendall(b"POST /form HTTP/1.1\r\nHost: a\r\nContent-Length: 8\r\n\r\n1234")
-        time.sleep(0.1)  # In this time the worker begins to read the request. Nothing outside shows when.
+        time.sleep(0.1)  # the worker begins to read the request in this time; nothing outside shows when
         began = time.monotonic()
         server.process.terminate()
         assert idle.recv(1000) == silent.recv(1000) == b""
@@ -179,7 +179,7 @@ def test_a_stop_lets_a_request_finish_and_leaves_nothing_running(tiny: Tiny) -> 
     children = [*both(server), store_pid(server)]
     with ThreadPoolExecutor() as pool:
         answer = pool.submit(server.status, "/slow?seconds=1")
-        # In this time the worker begins to carry out the request. Nothing outside shows when.
+        # The worker begins to carry out the request in this time; nothing outside shows when.
         time.sleep(0.3)
         server.process.terminate()
         assert answer.result() == 200

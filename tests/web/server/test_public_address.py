@@ -1,6 +1,4 @@
-"""Tests the public address of a worker: asked for regularly, kept while no answer comes, and a warning if there is
-none.
-"""
+"""Tests the public address of a worker: requested regularly, kept without an answer, and a warning if there is none."""
 
 from __future__ import annotations
 

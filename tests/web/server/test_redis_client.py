@@ -26,7 +26,7 @@ MUCH = bytes(32 << 20)  # more bytes than the kernel's buffers can take
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[EmbeddedStore]:
-    """A Valkey for this test, which may freeze it."""
+    """A running store for this test, which the test may freeze."""
     folder = LockedFolder(tmp_path)
     store = EmbeddedStore(folder)
     store.start()

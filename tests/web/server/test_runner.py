@@ -23,7 +23,7 @@ TOP = b"GET / HTTP/1.1\r\nHost: a\r\n"
 FORM = b"POST /demo/information HTTP/1.1\r\nHost: a\r\nSec-Fetch-Site: none\r\n"
 MALFORMED = [
     b"GARBAGE\r\n\r\n",
-    # This is the beginning of TLS, sent to a port without TLS.
+    # The beginning of a TLS connection, sent to a port without TLS.
     b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
     b"GET / HTTP/9.9\r\n\r\n",
     b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
@@ -106,7 +106,7 @@ def test_s40_a_request_without_a_host_asks_no_name_server(monkeypatch: pytest.Mo
     assert host_of(make_mocked_request("GET", "/")) == ""
 
 
-# --- without aiohttp's private attributes
+# --- if aiohttp's private attributes cannot be used
 
 
 def gone(*_: Any) -> Any:

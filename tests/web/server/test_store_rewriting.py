@@ -110,7 +110,7 @@ async def test_s34_erased_data_is_in_no_file_of_the_data_folder(
     gone = before - in_store(store.url, key)
     assert {record[:29] for record in records} <= gone, "deleting alone leaves it in the append-only file"
     assert await Rewriting(client).look()
-    for _ in range(100):  # The store removes its old files in the background, so try again.
+    for _ in range(100):  # the store removes its old files in the background, so the test tries again
         if not (left := gone & on_disk(tmp_path, key)):
             break
         await asyncio.sleep(0.05)

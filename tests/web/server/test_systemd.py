@@ -68,7 +68,7 @@ def test_the_passed_socket_is_served_and_each_state_is_sent(states: socket.socke
         finally:
             server.kill()
         with socket.create_connection(listener.getsockname(), timeout=PATIENCE_S):
-            pass  # This connection waits for the next start of the server.
+            pass  # this connection waits for the next start of the server
 
 
 def environment(count: int, pid: int = 0) -> dict[str, str]:
@@ -111,7 +111,7 @@ def test_anything_but_one_tcp_socket_is_refused(
     given = socket.socket(family, kind)
     with pytest.raises(ConfigError, match="one ListenStream="):
         passed(given, environment(count), monkeypatch)
-    given.detach()  # The refusal has closed the descriptor already.
+    given.detach()  # the refusal has already closed the descriptor
 
 
 def test_states_reach_an_abstract_address_and_are_lost_without_systemd() -> None:

@@ -1,4 +1,4 @@
-"""Tests when tracing is on, what is sent at a worker's end, and that a server without its packages is as good."""
+"""Tests when tracing is on, what a worker sends at its end, and that the server runs without OpenTelemetry."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from web.server.valkey import EmbeddedStore, LockedFolder, parse_version
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[LockedFolder]:
-    """A locked data folder."""
+    """A data folder that this test has locked."""
     locked = LockedFolder(tmp_path / "data")
     yield locked
     locked.close()
@@ -24,7 +24,7 @@ def folder(tmp_path: Path) -> Iterator[LockedFolder]:
 
 @pytest.fixture
 def store(folder: LockedFolder) -> Iterator[EmbeddedStore]:
-    """An embedded store, started."""
+    """A running embedded store."""
     made = EmbeddedStore(folder)
     made.start()
     yield made
@@ -125,7 +125,7 @@ def test_a_store_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     command = [sys.executable, "-c", script, str(tmp_path)]
     said = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
     assert int(said.stdout) > 0
-    locked = LockedFolder(tmp_path)  # The store holds the lock of the folder as long as it runs.
+    locked = LockedFolder(tmp_path)  # the store holds the lock of the folder as long as it runs
     locked.close()
 
 

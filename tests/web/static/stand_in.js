@@ -1,47 +1,52 @@
-/* A client without a socket, for stores that subscribe to topics and send requests: the test sends the
-   messages and the answers. */
+/* Replaces the signalling client, without a socket, for objects that subscribe to topics and send
+   requests: the test sends the messages and the answers. */
 
-/** @typedef {(message: any) => void} Handler */
+/** @typedef {(message: any) => void} Handler a listener of a topic */
 
+/** A signalling client for tests, which keeps the requests and has no socket. */
 export class StandIn {
   /** @type {Map<string, { handler: Handler, refused: Handler }>} */
   #topics = new Map();
-  /** @type {any[]} requests, oldest first */
+  /** @type {any[]} the sent requests, the oldest first */
   sent = [];
-  /** @type {any[]} answers to come, oldest first */
+  /** @type {any[]} the answers to the next requests, in order */
   answers = [];
   status = "open";
 
-  /** @param {string} name @param {Handler} handler @param {Handler} refused */
-  subscribe(name, handler, refused = () => {}) {
+  /** Keeps the listeners of a topic; returns a function that removes them. */
+  subscribe(
+    /** @type {string} */ name,
+    /** @type {Handler} */ handler,
+    /** @type {Handler} */ refused = () => {},
+  ) {
     this.#topics.set(name, { handler, refused });
     return () => this.#topics.delete(name);
   }
 
   addEventListener() {}
 
-  /** @param {object} message */
-  async request(message) {
+  /** Keeps a request, and resolves with the next answer. */
+  async request(/** @type {object} */ message) {
     this.sent.push(message);
     return this.answers.shift() ?? { type: "done" };
   }
 
-  /** @param {string} name */
-  holds(name) {
+  /** Returns true if the topic with this name has listeners. */
+  holds(/** @type {string} */ name) {
     return this.#topics.has(name);
   }
 
-  /** @param {string} name @param {object} message */
-  push(name, message) {
+  /** Passes a message of a topic to its listener. */
+  push(/** @type {string} */ name, /** @type {object} */ message) {
     this.#topics.get(name)?.handler({ topic: name, version: 1, ...message });
   }
 
-  /** @param {string} name @param {Error} error */
-  refuse(name, error) {
+  /** Refuses a topic to its listener. */
+  refuse(/** @type {string} */ name, /** @type {Error} */ error) {
     this.#topics.get(name)?.refused(error);
   }
 
-  /** @returns {any} */
+  /** @returns {any} this object, with a type that fits every parameter for a client */
   get asClient() {
     return this;
   }

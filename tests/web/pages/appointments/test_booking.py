@@ -70,7 +70,7 @@ async def test_a_patient_whose_hold_ended_chooses_again_and_keeps_the_typed_valu
     redis: Any = site.app[REDIS]
     (name,) = await redis.zrange("{demo}:slots", 0, -1)
     ends, _ = (await redis.hget("{demo}:slots:spans", name)).split()
-    # The ten minutes are over for which a time is held.
+    # The hold is changed so that its ten minutes are over.
     await redis.hset("{demo}:slots:spans", name, b"%s 1" % ends)
     await book(ben, first, name="Ben Lee")
     answer = await ana.post("/demo/appointments/new", FORM)

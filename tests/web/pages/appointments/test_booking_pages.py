@@ -30,7 +30,9 @@ def morning() -> str:
     left.
     """
     ahead = (9 - datetime.now(UTC).hour + 11) % 24 - 11
-    return f"Etc/GMT{-ahead:+d}"  # In these names, the sign is the opposite of the usual one.
+    return (
+        f"Etc/GMT{-ahead:+d}"  # in the names of these time zones, the sign is the opposite of the usual one
+    )
 
 
 @pytest.fixture

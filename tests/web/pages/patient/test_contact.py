@@ -1,5 +1,6 @@
-"""Tests notifications on a patient's device: the browser is asked only after a press, the choice is stored, and it may
-refuse.
+"""Tests notifications on a patient's device: the browser is asked only after a press, and the choice is stored.
+
+The browser may also refuse.
 """
 
 from urllib.parse import parse_qsl

@@ -1,4 +1,4 @@
-"""Tests what the page of a waiting patient shows about closing time."""
+"""Tests the notice about closing time on the page of a waiting patient."""
 
 import time
 

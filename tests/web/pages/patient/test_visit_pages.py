@@ -25,7 +25,7 @@ async def test_the_guide_is_walked_to_its_end_and_opens_the_waiting_room(
     await page.get_by_label("Allergies").fill("Penicillin")
     await following.click()
     await expect(title).to_contain_text("When did it begin?")
-    await following.click()  # The question is optional, so the patient goes on without an answer.
+    await following.click()  # the question is optional, so the patient can go on without an answer
     await page.get_by_label("I have read this and I agree").check()
     await page.get_by_label("Signature").fill("Ana Ruiz")
     await following.click()

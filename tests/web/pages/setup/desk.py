@@ -1,4 +1,4 @@
-"""An administrator for tests, who is signed in to the demo and sends the set-up's forms as the pages show them.
+"""Plays an administrator who is signed in to the demo and sends the set-up's forms as the pages show them.
 
 `Form` reads a form of a page as a browser without JavaScript would send it.
 """

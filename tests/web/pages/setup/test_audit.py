@@ -19,7 +19,7 @@ PATH = "/demo/staff/setup/audit"
 
 
 async def noted(site: Site, *entries: tuple[str, str, str]) -> None:
-    """Write these (person, act, subject) as entries, and bind them to the log."""
+    """Add these (person, action, subject) as entries to the audit log, so that the page shows them."""
     for who, what, about in entries:
         site.app[AUDIT_LOG].note("demo", who, what, about)
     await site.app[AUDIT_LOG].flush()
@@ -27,7 +27,7 @@ async def noted(site: Site, *entries: tuple[str, str, str]) -> None:
 
 
 def numbers(html: str) -> list[int]:
-    """Return the numbers of the rows in the order of the page."""
+    """Return the numbers of the entries in the order of the page."""
     return [int(found) for found in re.findall(r'<tr><td class="num">(\d+)</td>', html)]
 
 

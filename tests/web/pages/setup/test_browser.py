@@ -315,7 +315,7 @@ async def test_a_patient_is_asked_only_what_their_answers_call_for(site: Site, o
     titles = page.get_by_label("What the step asks")
     before = await titles.count()
     await page.get_by_role("button", name="Text", exact=True).click()
-    await expect(titles).to_have_count(before + 1)  # Anything that was typed into the earlier page is lost.
+    await expect(titles).to_have_count(before + 1)  # the typed text was lost with the earlier page
     await titles.last.fill("Which week is it?")
     await page.get_by_label("Asked only if").last.select_option(
         label="Are you pregnant, or could you be?: Yes"

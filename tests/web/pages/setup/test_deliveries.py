@@ -1,4 +1,4 @@
-"""Tests the set-up's page of deliveries: by receiver, without names of patients, sent again by buttons."""
+"""Tests the set-up's page of deliveries: listed by receiver, without patients' names, and sent again by buttons."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SERVICE_OF_PUSH = "push https://push.example"
 
 @pytest.fixture(autouse=True)
 def _no_runners(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lets jobs stay where they are, and makes late what was tried at all."""
+    """Switches off the runners of jobs, and makes a delivery late as soon as it was tried once."""
 
     async def never(_: Runner) -> None:
         await asyncio.Event().wait()
@@ -37,7 +37,7 @@ def _no_runners(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def taken(site: Site, kind: str, **payload: object) -> Taken:
-    """Add a job to the queue of its kind and take it."""
+    """Add a job to the queue of its kind and take it; return the taken job. `payload`: its values."""
     queue = site.app[JOB_QUEUES][kind]
     await queue.add("demo", new_job(kind, payload, 1))
     [found] = await queue.take("demo", 1)
@@ -45,7 +45,7 @@ async def taken(site: Site, kind: str, **payload: object) -> Taken:
 
 
 async def full(site: Site) -> tuple[list[str], str]:
-    """Let deliveries of all kinds fail; return the ids of the given-up mails, and that of the webhook."""
+    """Make deliveries of all kinds fail; return the ids of the given-up mails, and the id of the webhook."""
     await site.person().ask_for_a_visit()
     [visit] = (await site.app[SERVICE].mirrors.get("demo")).visits
     hook = await site.app[WEBHOOKS].add("demo", "https://hooks.example/greenroom?token=s3cret", ())
@@ -67,7 +67,7 @@ async def full(site: Site) -> tuple[list[str], str]:
 
 
 def cards(page: str) -> dict[str, str]:
-    """Return the text of each receiver's card, by its name."""
+    """Return the cards of the page: name of a receiver -> the text of its card."""
     found = re.findall(r'<h2 id="receiver-\d+"><bdi>(.*?)</bdi>(.*?)</section>', page, re.DOTALL)
     return {name: " ".join(re.sub(r"<[^>]*>", " ", text).split()) for name, text in found}
 
@@ -118,7 +118,7 @@ async def test_the_page_of_deliveries_is_accessible(site: Site, browser: Browser
         await page.emulate_media(color_scheme="dark" if dark else "light")
         await page.goto(
             PAGE
-        )  # with its colours from the first picture: to measure a change of them would be a race
+        )  # the colours must be final from the first picture on, because axe could measure them while they change
         await is_accessible(page)
     await page.get_by_role("button", name="Send all again").first.click()
     await expect(page.get_by_role("status").first).to_contain_text("2 deliveries are tried again now.")

@@ -67,7 +67,7 @@ async def test_what_is_saved_in_the_calendar_is_what_visitors_see(site: Site) ->
     assert "Lakeside Clinic" in text
     assert "Times are for Eastern" in text
     assert "9:00\u202fAM – 12:00\u202fPM<br>1:00\u202fPM – midnight" in text
-    assert "All day" in text  # The other days show this.
+    assert "All day" in text  # the days without a change show this text
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_f33_every_form_of_the_set_up_with_fields_is_asked_about_before_it_is_le
     own = {
         "guide.html",
         "signed_out.html",
-    }  # The guide's own script asks before it is left. A signed-out person has no unsaved value to lose.
+    }  # the guide's own script asks before the page is left; a signed-out person has no unsaved value to lose
     forms = {
         f"{path.name}: {form[0]}"
         for path in sorted(folder.glob("*.html"))
@@ -230,7 +230,7 @@ def test_f33_every_form_of_the_set_up_with_fields_is_asked_about_before_it_is_le
 def test_f32_every_button_of_the_set_up_and_the_settings_that_takes_something_away_asks_first() -> None:
     pages = [
         path for path in (TEMPLATES / "setup").glob("*.html") if path.name != "guide.html"
-    ]  # On the page of the guide, such a button changes nothing before Save is pressed.
+    ]  # on the page of the guide, such a button changes nothing before Save is pressed
     found = {
         f"{path.name}: {button[0]}"
         for path in [*pages, TEMPLATES / "preferences.html"]

@@ -1,4 +1,4 @@
-"""Tests that the set-up asks before an act that cannot be undone, and before a page with unsaved values is left."""
+"""Tests that the set-up asks before an action that cannot be undone, and before a page with unsaved values is left."""
 
 from playwright.async_api import Dialog, Page, expect
 
@@ -6,7 +6,7 @@ from tests.web.browsing import OpenPage
 from tests.web.pages.setup.test_browser import go, open_page, save, signed_in
 from tests.web.site import OSEI, Site
 
-__all__ = ["open_page"]  # pytest needs the imported fixture here.
+__all__ = ["open_page"]  # pytest needs this imported fixture in the module
 
 
 async def asked(page: Page, button: str, title: str, *words: str) -> None:

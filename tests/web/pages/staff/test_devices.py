@@ -1,5 +1,6 @@
-"""Tests the devices on which staff get notifications: a press adds one, it is tested, shows notifications, and is
-removed.
+"""Tests the devices on which staff get notifications.
+
+A press adds a device; it can be tested, it shows notifications, and it can be removed.
 """
 
 import json

@@ -42,7 +42,9 @@ async def test_a_page_asks_before_the_sign_in_ends(open_page: OpenPage) -> None:
     left_ms = 50_000
     await page.clock.fast_forward(1_750_000)
     await expect(stay).to_be_visible()
-    left_ms = 0  # Nobody has answered the dialog, so no time is left.
-    await page.context.clear_cookies()  # With a valid cookie, the sign-in page would lead back to the desk.
+    left_ms = 0  # nobody has answered the dialog, so no time is left
+    await (
+        page.context.clear_cookies()
+    )  # with a valid cookie, the sign-in page would redirect to the page of requests
     await page.clock.fast_forward(10_000)
     await page.wait_for_url("**/staff/sign-in")

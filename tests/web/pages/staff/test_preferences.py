@@ -27,7 +27,8 @@ async def test_staff_choose_whether_assignments_are_mailed_and_in_which_language
         "/demo/staff/preferences", {"mail_assigned": "yes", "notify": "", "language": "es"}
     )
     assert response.headers["Location"] == "/demo/staff/preferences?saved"
-    after = await (await person.get("/demo/staff/preferences?saved")).text()  # The person is still signed in.
+    # the person is still signed in with the earlier session
+    after = await (await person.get("/demo/staff/preferences?saved")).text()
     assert 'value="yes" checked>' in after
     assert '<option value="es" lang="es" selected>Español</option>' in after
     account = await site.app[ACCOUNTS].get("demo", "u_osei")
@@ -167,7 +168,7 @@ async def test_guesses_at_the_old_password_count_like_those_at_the_sign_in(site:
     person = site.person()
     await person.sign_in(OSEI)
     throttle = site.app[THROTTLE]
-    # This is the limit of wrong guesses from one address; they have no delay here.
+    # This number of wrong guesses from one address is allowed; they have no delay here.
     for _ in range(SIGN_IN.limit):
         async with throttle.attempt(replace(SIGN_IN, first_delay_ms=0), "demo", "127.0.0.1"):
             pass

@@ -50,7 +50,7 @@ async def is_staff(person: Person) -> bool:
     return (await person.get("/demo/staff")).status == 200
 
 
-# --- setting up
+# --- setting up two-factor sign-in
 
 
 async def test_after_it_is_set_up_the_password_alone_opens_nothing_and_a_code_signs_in(
@@ -149,7 +149,7 @@ async def test_the_secret_and_the_recovery_codes_lie_sealed_in_the_store(
     osei = await signed_in(site)
     phone, codes = await set_up(osei, clock, OSEI)
     key = totp.spelled(phone.secret).replace(" ", "")
-    await osei.post(HOME, {"do": "begin"})  # While two-factor sign-in is on, this does nothing.
+    await osei.post(HOME, {"do": "begin"})  # the action does nothing while two-factor sign-in is on
     found: list[Any] = []
     for name in await valkey.keys("*"):
         found.append(name)
@@ -165,7 +165,7 @@ async def test_the_secret_and_the_recovery_codes_lie_sealed_in_the_store(
         assert canary.replace(b"-", b"") not in kept
 
 
-# --- codes
+# --- codes of the app
 
 
 async def test_a_code_is_accepted_once_by_all_workers_together(
@@ -230,7 +230,7 @@ async def test_guesses_at_codes_are_stopped_at_the_account_wherever_they_come_fr
     wrong = await (await half_in(site)).post(CODE, {"code": "000000" if phone.code() != "000000" else "1"})
     assert wrong.status == 422
     at_once = replace(CODE_RULE, first_delay_ms=0)
-    # These guesses, from other addresses and without their delays, use up the limit.
+    # These wrong guesses use up the limit; they come from other addresses, and their delays are switched off.
     for _ in range(CODE_RULE.limit - 1):
         async with site.app[THROTTLE].attempt(at_once, "demo", "u_osei"):
             pass
@@ -244,7 +244,7 @@ async def test_guesses_at_codes_are_stopped_at_the_account_wherever_they_come_fr
     assert await signed_in(site, LIND), "nobody else is stopped"
 
 
-# --- new codes, off, reset
+# --- new recovery codes, switching off, reset
 
 
 async def test_new_recovery_codes_end_the_old_ones(site: Site, clock: Clock) -> None:
@@ -338,7 +338,7 @@ async def test_every_change_is_mailed_to_the_person(
     assert told == [("two_factor", OSEI, what) for what in ("on", "off", "on", "reset")]
 
 
-# --- demanded of administrators
+# --- an organisation that requires it of administrators
 
 
 async def demand(site: Site) -> None:

@@ -37,7 +37,7 @@ GREENROOM = str(Path(sys.executable).with_name("greenroom"))
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """One real server for all of these tests."""
+    """One running server for all tests of this file."""
     running = RunningServer(
         tmp_path_factory.mktemp("peers"),
         {"server": {"port": 0}, "limits": {"visits_per_address": 0}},
@@ -234,7 +234,7 @@ def test_a_temporary_server_can_be_used_for_a_trial() -> None:
     assert result.exit_code == 0, result.output
 
 
-# --- invalid options
+# --- invalid options and servers that are not Greenroom
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -347,7 +347,7 @@ def test_staff_can_be_named_in_the_environment(
     assert "expected credentials of staff" in refused(run(server.url, "-n", 1, "-p", 1))
 
 
-# --- the examples
+# --- the examples that users can copy
 
 
 @pytest.fixture

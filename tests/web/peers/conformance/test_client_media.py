@@ -85,7 +85,10 @@ async def test_an_answer_that_cannot_be_used_is_a_fault_and_none_without_an_offe
 
 
 class Talks(Speaker):
-    """A client that sends sound as RED, and a picture. `keeps`: whether it sends requested packets again."""
+    """A client that sends a picture, and sound as RED (redundant audio, RFC 2198).
+
+    `keeps`: whether it sends requested packets again.
+    """
 
     def __init__(self, transport: Transport = "udp") -> None:
         super().__init__(transport=transport)
@@ -95,7 +98,7 @@ class Talks(Speaker):
         self.on_rtcp = self._control
 
     def talk(self, malformed: bool = False) -> None:
-        """Send 20 ms of sound and one picture. `malformed`: the sound is no valid RED."""
+        """Send 20 ms of sound and one picture. `malformed`: the sound is not valid RED (redundant audio, RFC 2198)."""
         self._number += 1
         payload = b"\x80" if malformed else red.build(b"own", [(960, b"earlier")])
         self._keep(rtp.build(RED.payload_type, self._number, 960 * self._number, self.audio_ssrc, payload))

@@ -68,7 +68,7 @@ async def test_the_command_prints_where_a_client_connects_and_its_faults(
         aiohttp.ClientSession() as http,
         http.ws_connect(url, protocols=("greenroom.v1.json",), headers=headers) as ws,
     ):
-        # The client sends no hello, so the check cannot continue.
+        # The client sends a ping instead of a hello, so the check cannot continue.
         await ws.send_json({"type": "ping", "id": 1})
         async with asyncio.timeout(30):
             code, said, _ = await running

@@ -35,7 +35,7 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def judged(client: Callable[[str], Awaitable[Any]]) -> dict[str, Outcome]:
-    """Let a client connect to the scripted server; return the key of each rule -> its outcome."""
+    """Let a client connect to the scripted server; return the outcomes: key of a rule -> its outcome."""
     async with Endpoint() as endpoint:
         running = asyncio.ensure_future(client(endpoint.url))
         try:
@@ -47,7 +47,7 @@ async def judged(client: Callable[[str], Awaitable[Any]]) -> dict[str, Outcome]:
 
 
 def faults(outcomes: dict[str, Outcome]) -> dict[str, tuple[str, str]]:
-    """Return the key of each broken rule -> (what was expected, what was received)."""
+    """Return the broken rules: key of a rule -> (what was expected, what was received)."""
     return {key: (o.fault.expected, o.fault.got) for key, o in outcomes.items() if o.fault is not None}
 
 

@@ -1,4 +1,4 @@
-"""One real server and the credentials of its staff, for the tests of runs over several machines."""
+"""Starts one real server, with the credentials of its staff, for the tests of runs over several machines."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from web.organisations import demo
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """One real server for all tests in this folder."""
+    """One running server for all tests in this folder."""
     running = RunningServer(
         tmp_path_factory.mktemp("afar"),
         {"server": {"port": 0}, "limits": {"visits_per_address": 0}},

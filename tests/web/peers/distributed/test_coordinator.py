@@ -19,7 +19,7 @@ from web.peers.people.people import Provider
 from web.peers.run.observations import Observations
 
 GREENROOM = str(Path(sys.executable).with_name("greenroom"))
-LONG_S = 60.0  # In this time in s, even a busy machine must have done anything that a test waits for.
+LONG_S = 60.0  # even a busy machine must have done anything that a test waits for within this time in s
 KEY = "a key of more than sixteen letters"
 
 
@@ -84,7 +84,7 @@ class Machine:
 
     def dies(self) -> None:
         """Kill all processes of the machine at once, as if it lost its power."""
-        if self.process.poll() is None:  # If the process has ended, another one may have its id by now.
+        if self.process.poll() is None:  # if the process has ended, another one may have its id by now
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(LONG_S)
 
@@ -137,7 +137,7 @@ def test_helpers_drive_their_shares_and_one_report_holds_what_all_of_them_saw(
     assert "2 of 2 helpers have joined" in first.said
     seen = Observations.load(tmp_path / "r" / "observations.jsonl")
     assert len(seen.steps["journey"]) == 9
-    assert len(seen.gauges["waiting"]) == 3  # Each of the three processes has one gauge.
+    assert len(seen.gauges["waiting"]) == 3  # each of the three processes has written this gauge
     assert seen.duration_s < LONG_S
     assert seen.about.plan["helpers"] == "2"
     report = "".join(file.read_text() for file in (tmp_path / "r").iterdir())
@@ -147,7 +147,7 @@ def test_helpers_drive_their_shares_and_one_report_holds_what_all_of_them_saw(
         assert "3 patients will come from here" in one.said
 
 
-# --- how it ends
+# --- how a run ends
 
 
 LONG_RUN = ("-n", 1000, "-a", "steady:20/s", "-p", 3, "--talk", "30s")

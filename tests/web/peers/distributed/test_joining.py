@@ -27,7 +27,7 @@ from web.peers.run.plan import Credential, Plan
 from web.server import tls
 
 KEY = "a key of more than sixteen letters"
-LONG_S = 60.0  # In this time in s, even a busy machine must have done anything that a test waits for.
+LONG_S = 60.0  # even a busy machine must have done anything that a test waits for within this time in s
 
 
 def join(at: object, *words: object, certificate: str = "00" * 32) -> Result:
@@ -41,7 +41,7 @@ def refused(result: Result) -> str:
 
 
 class Lobby(Coordinator):
-    """A run that waits for two helpers and never begins. `said`: the texts that its user would see."""
+    """A run that waits for two helpers and never begins. `said`: the texts that its user sees."""
 
     def __init__(self, plan: Plan, meant: Plan | None = None) -> None:
         self.said: list[str] = []

@@ -123,7 +123,7 @@ def test_reordered_and_doubled_packets_are_as_many_as_the_network_says() -> None
 
 def test_a_slow_link_carries_its_rate_and_drops_what_would_wait_longer_than_its_queue() -> None:
     way, goes = Way(rate_kbit=300, queue_ms=200), direction()
-    # These are 800 kbit/s for 10 s.
+    # 1000 packets of 1000 bytes in 10 s are 800 kbit/s.
     found = [(n / 100, goes.packet(way, 1000, n / 100)) for n in range(1000)]
     carried = [(at, arrives[0]) for at, arrives in found if arrives]
     # In kbit: 10 s at the rate, and the packets that still wait in the queue.

@@ -1,4 +1,4 @@
-"""Tests the scripting API on a real site and relay: a scripted visit, what people observe, and faults on purpose."""
+"""Tests the scripting API on a real site and relay: a scripted visit, what people observe, and deliberate faults."""
 
 import asyncio
 import itertools
@@ -197,7 +197,7 @@ async def test_light_media_crosses_once_both_have_pressed_and_not_before(url: st
     async with Patient(url, media="light") as patient:
         await patient.meet_now()
         ours, theirs = await call(patient, provider)
-        ours.early_media()  # This fault is on purpose. The relay must not forward the media.
+        ours.early_media()  # a deliberate fault; the relay must not forward this media
         await ours.start()
         await asyncio.sleep(0.15)
         assert (ours.flow.packets, theirs.flow.packets) == (0, 0)
@@ -311,7 +311,7 @@ async def test_r31_a_film_goes_on_after_its_end_at_its_own_pace(film: Path) -> N
     assert picture is not None
     assert sound is None
     began, times = time.monotonic(), list[int]()
-    for _ in range(15):  # The film has 12 frames, at 15 per second.
+    for _ in range(15):  # the film has 12 frames, at 15 per second
         frame = await picture.recv()
         times.append(frame.pts or 0)
     assert time.monotonic() - began > 0.8
@@ -324,7 +324,7 @@ async def test_r31_a_film_goes_on_after_its_end_at_its_own_pace(film: Path) -> N
 def test_r31_silence_until_the_end_of_a_call_is_a_freeze() -> None:
     flow = Flow()
     flow.over(100.0)
-    assert flow.freezes == 0  # If no frame was received at all, that is another error.
+    assert flow.freezes == 0  # if no frame was received at all, another assertion fails
     flow.add(100.0)
     flow.over(100.4)
     assert flow.freezes == 0

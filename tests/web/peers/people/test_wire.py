@@ -1,6 +1,4 @@
-"""Tests the connection of synthetic people: HTTP and WebSocket, wherever the bytes are cut into pieces, and invalid
-input.
-"""
+"""Tests the connection of synthetic people: HTTP and WebSocket, wherever bytes are cut, and invalid input."""
 
 import asyncio
 import contextlib

@@ -1,6 +1,4 @@
-"""Tests the comparison of two runs: it finds changes, reports none that are false, and reports if the data is not
-enough.
-"""
+"""Tests the comparison of two runs: it finds changes, reports no false ones, and says if the data is not enough."""
 
 from __future__ import annotations
 
@@ -51,7 +49,7 @@ def test_two_runs_of_the_same_kind_are_hardly_ever_called_a_change() -> None:
         for change in compare(run(seed), run(seed + 100)).changes
         if change.verdict in (WORSE, BETTER)
     ]
-    # Of 63 figures, this number of false changes is possible, at a certainty of 99%.
+    # With 63 figures and a certainty of 99 %, one or two false changes are possible.
     assert len(changes) <= 2, changes
 
 

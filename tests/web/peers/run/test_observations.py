@@ -14,7 +14,7 @@ from web.peers.run.observations import EXAMPLE_LENGTH, EXAMPLES, OTHER, Observat
 
 
 class Clock:
-    """A clock that stands still until a test moves it."""
+    """A clock that a test sets; it does not move by itself."""
 
     now = 100.0
 

@@ -40,13 +40,13 @@ def test_a_servers_workers_count_for_it() -> None:
         deadline = time.monotonic() + 30
         while "server_cpu" not in seen.gauges or not any(seen.gauges["server_cpu"][0].values):
             assert time.monotonic() < deadline
-            time.sleep(0.05)  # This is the shortest time between two samples.
+            time.sleep(0.05)  # the shortest time between two samples
             watch.tick()
         process.stdin.close()
     assert sample(child) is None
     assert max(seen.gauges["server_rss"][0].values) > 1e6
     assert "store_cpu" not in seen.gauges
-    watch.tick()  # A server that has ended must not be reported as a fault of the load tester.
+    watch.tick()  # a server that has ended must not be reported as a fault of the load tester
     assert sample(process.pid) is None
 
 
@@ -62,7 +62,7 @@ def test_the_machines_cpu_is_written_by_one_process_of_a_run() -> None:
     watch = Watch(seen, machine=True)
     end = time.monotonic() + 0.2
     while time.monotonic() < end:
-        pass  # This keeps a core busy.
+        pass  # the empty loop keeps a core busy
     watch.tick()
     assert seen.gauges["machine_cpu"][0].values[0] > 0.3
 

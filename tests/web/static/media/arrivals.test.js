@@ -2,7 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Arrivals } from "../../../../web/static/media/arrivals.js";
 
-/** @returns {any} */
+/**
+ * Returns a report of getStats: track -> the numbers of packets and of decoded frames.
+ *
+ * @returns {any}
+ */
 const reports = (/** @type {Record<string, [packets: number, frames?: number]>} */ counts) =>
   new Map(
     Object.entries(counts).map(([trackIdentifier, [packetsReceived, framesDecoded]]) => [
@@ -15,7 +19,7 @@ const nothingOff = () => ({ audio: false, video: false });
 const both = (/** @type {number} */ audio, /** @type {number} */ video, /** @type {number} */ frames) =>
   reports({ "ana-a": [audio], "ana-v": [video, frames] });
 
-/** Reads the reports, half a second apart; returns the last result as entries. */
+/** Reads the reports, half a second apart; returns the last result as [party, what has stopped] pairs. */
 function read(/** @type {any[]} */ readings, /** @type {any} */ off = nothingOff, arrivals = new Arrivals()) {
   let at_ms = 10_000;
   /** @type {[string, string][][]} */

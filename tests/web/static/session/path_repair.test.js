@@ -3,7 +3,7 @@ import { beforeEach, mock, test } from "node:test";
 import { PathRepair } from "../../../../web/static/session/path_repair.js";
 import { SignallingError } from "../../../../web/static/signalling/errors.js";
 
-/** The actions of the repair, and the code with which a restart is refused ("": it succeeds). */
+/** What the repair has done, and the code with which the server refuses a restart ("" if it succeeds). */
 let done = /** @type {string[]} */ ([]);
 let refused = "";
 
@@ -16,7 +16,7 @@ const repair = () =>
     join: () => done.push("join"),
   });
 
-/** Lets all promises settle that can do so now. */
+/** Waits until all promises are settled that can be settled now. */
 const turn = async () => {
   for (let n = 0; n < 5; n++) await null;
 };

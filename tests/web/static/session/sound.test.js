@@ -2,7 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Sound, speakerNow, speakersOf } from "../../../../web/static/session/sound.js";
 
-/** @param {Device["kind"]} kind @param {string} id @returns {Device} */
+/**
+ * Returns a device that is not selected.
+ *
+ * @param {Device["kind"]} kind audio, video or speaker
+ * @param {string} id the id, which is also the label
+ * @returns {Device}
+ */
 const device = (kind, id) => ({ kind, id, label: id, selected: false });
 const DEVICES = [
   device("audio", "headset"),
@@ -37,8 +43,8 @@ class Video {
     if (this.refusal) throw this.refusal;
   }
 
-  /** @param {string} id */
-  async setSinkId(id) {
+  /** Plays on another speaker; the speaker "screen" does not work. */
+  async setSinkId(/** @type {string} */ id) {
     if (id === "screen") throw new Error("it does not start");
     this.sinkId = id;
   }

@@ -18,8 +18,8 @@ const AGENTS = {
   iPhone: "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) Version/18.5 Mobile/15E148 Safari/604.1",
 };
 
-/** @param {Found} found */
-const onMac = (found) => troubleWords(found, "Chromium", "macOS");
+/** Returns the problems of these devices in words, for Chromium on a Mac. */
+const onMac = (/** @type {Found} */ found) => troubleWords(found, "Chromium", "macOS");
 
 test("the system is known by the browser's name for it, an iPad by its touches", () => {
   assert.equal(systemFamily(AGENTS.chromeOnMac, 0), "macOS");
@@ -78,8 +78,8 @@ class Silent {
   currentTime = 0;
   closed = false;
 
-  /** @param {Promise<void>} resumed */
-  constructor(resumed) {
+  /** Makes a context whose `resume` returns this promise. */
+  constructor(/** @type {Promise<void>} */ resumed) {
     this.resumed = resumed;
   }
 
@@ -92,7 +92,12 @@ class Silent {
   }
 }
 
-/** @param {import("node:test").TestContext} context @param {Promise<void>} resumed */
+/**
+ * Plays no notes with a fake AudioContext; returns the error, and whether the context was closed.
+ *
+ * @param {import("node:test").TestContext} context the running test
+ * @param {Promise<void>} resumed settles when the AudioContext has been resumed
+ */
 async function played(context, resumed) {
   /** @type {Silent[]} */
   const made = [];

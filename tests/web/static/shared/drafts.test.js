@@ -2,7 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { draftOf, forgetDrafts, keepDraft, ofMessage } from "../../../../web/static/shared/drafts.js";
 
-/** @param {string} [text] */
+/**
+ * Returns a storage of a tab, in memory.
+ *
+ * @param {string} [text] the stored draft of the clinic "demo", if there is one
+ */
 const storage = (text) => {
   const held = new Map(text === undefined ? [] : [["draft:demo", text]]);
   return {

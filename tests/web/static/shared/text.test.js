@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
 import { inEach, intlLocale, learn, t, tn } from "../../../../web/static/shared/text.js";
 
-/** Like French, this language uses the singular for 0 and 1. */
+/** The plural rule of French, which uses the singular for 0 and 1. */
 const french = (/** @type {number} */ n) => (n < 2 ? 0 : 1);
 
 afterEach(() => learn());
