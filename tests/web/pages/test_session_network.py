@@ -5,6 +5,7 @@ import re
 import pytest
 from playwright.async_api import expect
 
+from tests.media.protocols.test_sdp import OFFER
 from tests.web.pages.clinic import Clinic
 from tests.web.pages.conftest import OpenPage
 from tests.web.pages.test_accessibility import is_accessible
@@ -72,6 +73,20 @@ async def test_a_party_that_is_away_or_has_a_new_offer_is_not_shown_as_blocked(
     offer = {"offer": 1, "fresh": True, "sdp": "v=0\r\n", "ice_servers": []}
     await clinic.send({"type": "media.offer", "visit": "v_1", **offer})
     await expect(blocked).to_have_count(0)
+
+
+async def test_a_page_without_a_first_connection_after_five_seconds_asks_for_a_restart_of_ice_once(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    page = await patients_page(clinic, open_page)
+    await page.clock.install()
+    offer = {"offer": 1, "fresh": True, "sdp": OFFER, "ice_servers": []}
+    await clinic.send({"type": "media.offer", "visit": "v_1", **offer})
+    await clinic.until(lambda: clinic.got("media.answer"))
+    await page.clock.fast_forward(5_100)
+    await clinic.until(lambda: clinic.got("media.restart"))
+    await page.clock.fast_forward(6_000)
+    assert len(clinic.got("media.restart")) == 1
 
 
 async def test_a_visit_held_by_phone_ends_so_on_the_patients_page(

@@ -369,6 +369,8 @@ export class MediaLink extends EventTarget {
     if (state === "connected") {
       this.#repair.found();
       this.#set({ path: "connected" });
+    } else if (state === "connecting") {
+      this.#repair.begun();
     } else if (state === "reconnecting") {
       this.#set({ path: "reconnecting" });
       this.#repair.lost();

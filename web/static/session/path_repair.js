@@ -1,6 +1,10 @@
-/* Repairs a lost path to the media: restarts ICE, and if that does not help, joins the media again. */
+/* Finds a path to the media again if it is lost, or if there was none: restarts ICE, and if that does not
+   help, joins the media again. */
 import { codeOf } from "../signalling/errors.js";
 
+// The time in ms in which a first path is expected. Chromium tries a TCP candidate once. If the attempt is
+// refused and UDP is blocked, it would give up, and the page join again, only after 15 s.
+const FIRST_WITHIN_MS = 5_000;
 // The time in ms before a repair begins. A "disconnected" path often recovers within this time.
 const RESTART_AFTER_MS = 1_500;
 const REJOIN_AFTER_MS = 6_000;
@@ -22,6 +26,12 @@ export class PathRepair {
   constructor({ restart, join }) {
     this.#restart = restart;
     this.#join = join;
+  }
+
+  /** Restart ICE once if no first path is found in time. */
+  begun() {
+    clearTimeout(this.#timers.restart);
+    this.#timers.restart = setTimeout(() => this.now(), FIRST_WITHIN_MS);
   }
 
   /** Begin to repair a lost path, unless it recovers by itself. */

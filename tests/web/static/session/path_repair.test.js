@@ -44,6 +44,25 @@ test("a lost path may heal by itself; then ICE is restarted, then the media are 
   assert.deepEqual(done, ["restart", "join"]);
 });
 
+test("a first path that is not found in five seconds is looked for once more, with new checks", async () => {
+  const late = repair();
+  late.begun();
+  mock.timers.tick(4_999);
+  assert.deepEqual(done, []);
+  mock.timers.tick(60_000);
+  assert.deepEqual(done, ["restart"]);
+  await turn();
+  late.begun();
+  late.begun();
+  mock.timers.tick(5_000);
+  assert.deepEqual(done, ["restart", "restart"]);
+  const found = repair();
+  found.begun();
+  found.found();
+  mock.timers.tick(60_000);
+  assert.deepEqual(done, ["restart", "restart"]);
+});
+
 test("a network that is back restarts ICE at once, and once", async () => {
   const path = repair();
   path.lost();
