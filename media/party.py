@@ -88,7 +88,7 @@ class Party:
         self._session_id = secrets.randbits(62)
         self._version = 0
         self._connected = False
-        self._sendto: dict[Address, SendTo] = {}  # proven address -> the function that sends there
+        self._sendto: dict[Address, SendTo] = {}  # address that has proven the password -> sends there
 
     # -- the methods that signalling calls
 
@@ -323,7 +323,7 @@ class Party:
     # -- the methods that only this module calls
 
     def _add_address(self, address: Address, sock: PacketSocket, nominated: bool, now_s: float) -> None:
-        """Add an address that has proven the ICE password (`nominated`: that the browser chose); send there if best."""
+        """Add an address that has proven the ICE password (`nominated`: the browser chose it); send there if best."""
         moved, forgotten = self.endpoint.path.on_check(address, nominated, now_s)
         self.room.relay.add_address(self.endpoint, address, forgotten)
         for gone in forgotten:

@@ -107,7 +107,7 @@ class Socket:
         self.limit = limit
         self.topics: frozenset[str] = frozenset()  # all sockets without topics share one empty set
         self.open = True
-        # True if the heartbeat has aborted the connection because the client sent nothing
+        # True if the connection was aborted because the client had sent nothing for a long time.
         self.silent = False
         self.received_s = time.monotonic()  # the time in s at which the client last sent anything
         self._spare = 0

@@ -242,7 +242,7 @@ class Service:
                     context = self._context(settings, guide, mirror, self.store.clock_ms())
                     decided = decide(seen, command, actor, context)
                     if isinstance(decided, Refusal) and decided.code != OF_THE_MIRROR:
-                        # a refusal writes nothing, so it does not wait for its turn
+                        # A refused command writes nothing, so it need not wait for the commands before it.
                         return counts.decided(command, decided)
                 if not over:
                     break
@@ -378,7 +378,7 @@ class Service:
         known = await self.organisation(organisation)
         if self._watched(mirror.watch, mirror, known, self.clock_ms()) == mirror.watch:
             return
-        # The change is decided again with the newest settings, so that an old copy here does not undo another worker's
+        # The change is decided again with the newest settings: an old copy of them must not undo another worker's
         # change.
         settings = await self.organisations.read(organisation)
         held, now_ms = await self.store.load(organisation, Watch, mirror.watch.id)

@@ -158,10 +158,11 @@ class Sweep:
         if isinstance(done, Accepted) and done.event is not None:
             return
         next_ms = None  # the visit does not exist
-        if isinstance(done, Accepted):  # the deadline was calculated with settings that have changed since
+        # The visit's deadline was calculated with settings that have changed since.
+        if isinstance(done, Accepted):
             policy = (await self._service.organisation(organisation)).policy
             next_ms = next_deadline_ms(done.visit, policy)
-        elif done is None:  # the visit cannot be read
+        elif done is None:  # the visit's record cannot be read
             next_ms = self._service.clock_ms() + RETRY_MS
         await self._service.store.move_deadline(organisation, visit_id, due_ms, next_ms)
 

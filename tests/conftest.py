@@ -61,7 +61,8 @@ hypothesis.settings.register_profile("greenroom", deadline=None, print_blob=True
 hypothesis.settings.load_profile("greenroom")
 
 expect.set_options(timeout=SHOWN_MS)
-# If an assert in one of these helper modules fails, pytest shows its values, as it does for an assert in a test.
+# If an assert in one of these helper modules fails, pytest shows the compared values, as it does for an assert in a
+# test.
 pytest.register_assert_rewrite(
     *(f"tests.{name}" for name in ("faults", "journeys", "media", "signalling", "web"))
 )

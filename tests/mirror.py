@@ -98,7 +98,7 @@ BESIDES |= {
     "web/mail/visits": "web/mail/test_mail_queue",
     "web/reports/words": "web/reports/test_reports",
     f"{PEERS}report/words": f"{PEERS}report/test_writing",
-    # Several of these parts are tested together, over HTTP or from the command line.
+    # These files are tested together, over HTTP or from the command line.
     "web/commands/backups": "web/backups/test_backups",
     "web/commands/rotation": "web/server/test_key_rotation",
     "web/commands/options": "web/commands/test_main",
@@ -123,7 +123,7 @@ BESIDES |= {
     "web/reports/chart": "web/reports/test_figures",
     "web/reports/table": "web/reports/test_figures",
     "web/requests/fields": "web/requests/test_forms",
-    # These are pages. In one test, a person goes through all states of a page.
+    # These files are pages. In one test, a person goes through all states of a page.
     f"{PAGES}api_reference": "web/api/test_in_a_browser",
     f"{PAGES}setup/translations_form": f"{PAGES}setup/test_translations",
     f"{PAGES}appointments/routes": "web/test_routes",
@@ -146,7 +146,7 @@ BESIDES |= {
     f"{PAGES}staff/password": "web/identity/test_passwords",
     f"{PAGES}staff/reports": "web/reports/test_reports",
     f"{PAGES}staff/sign_in_code": f"{PAGES}staff/test_two_factor",
-    # These are parts of the load tester. A run is tested as a whole, on a real site and relay.
+    # These files are parts of the load tester. A run is tested as a whole, on a real site and relay.
     f"{PEERS}cli/examples": f"{PEERS}cli/test_scenario",
     f"{PEERS}cli/options": f"{PEERS}cli/test_command",
     f"{PEERS}cli/playing": f"{PEERS}cli/test_command {PEERS}cli/test_scenario",

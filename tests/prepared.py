@@ -124,7 +124,7 @@ def prepared() -> Prepared:
     return Prepared()
 
 
-# --- the prepared process
+# --- the code of the prepared process
 
 
 def _next(
@@ -216,10 +216,10 @@ def _import() -> None:
     asyncio.run(_load_pages())
     from web.identity import accounts
 
-    # The first start makes eight accounts. Full hashes would need most of the time of a start.
+    # The first start makes eight accounts, and normal password hashes would need most of the time of a start.
     accounts.HASHER = CHEAP_HASHER
     gc.collect()
-    gc.freeze()  # Memory that no fork changes is shared by all of them.
+    gc.freeze()  # shares the memory that no fork changes among all forks
 
 
 def main(descriptor: int) -> None:

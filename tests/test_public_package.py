@@ -50,8 +50,8 @@ def python(wheel: Path) -> Path:
     packages = next(folder.glob("lib/python*/site-packages"))
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(packages)
-    # Python looks for modules in a path that a .pth file names, but reads no .pth files there. So this folder is not
-    # found by way of ours.
+    # Python reads no .pth files in a folder that is named by a .pth file. So the sources, which an editable install
+    # names in one, are not found.
     (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     return folder / "bin" / "python"
 

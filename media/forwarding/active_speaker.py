@@ -16,7 +16,8 @@ LOUDEST: Final = 40.0
 # A party that sent fewer packets than this in a step (STEP_S) was silent: a browser sends no packets during silence
 # (DTX).
 PACKETS_MIN: Final = 4
-SMOOTHING: Final = 0.3  # the weight of one step in the score: the score follows within about 0.6 s
+# The weight of one step in a party's score of loudness, which so follows within about 0.6 s.
+SMOOTHING: Final = 0.3
 BEGINS: Final = 10.0  # the lowest score at which a party becomes the speaker
 ENDS: Final = 2.0
 # Another party becomes the speaker if its score is higher than the speaker's by this factor.

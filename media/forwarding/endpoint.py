@@ -109,7 +109,7 @@ class Endpoint:
         self.subscribers: dict[Endpoint, Subscription] = {}
         self.gate = False
         self.allowed: set[Kind] = {"audio", "video"}
-        # the RTP payload types that this endpoint accepts as a receiver
+        # the RTP payload types (codecs) that this endpoint's browser accepts
         self.takes: frozenset[int] = frozenset({VP8.payload_type})
         self.takes_red = self.takes_rtx = False
         # the kinds of media whose lost packets this endpoint can send again
@@ -128,7 +128,8 @@ class Endpoint:
         self.feedback_s = 0.0
         # in a room of more than two parties: the next transport-wide number for a packet to this endpoint
         self.cc_next = 0
-        self.voice = Voice()  # used only in a room of more than two parties
+        # The loudness of this endpoint's sound; used only in a room of more than two parties.
+        self.voice = Voice()
         # Decides whether pictures are sent to this endpoint, or paused because its network is too weak.
         self.pause = PicturePause()
         # The time in s at which its network was last judged, to decide about its pictures.
@@ -171,7 +172,7 @@ class Endpoint:
         """
         codec = BY_PAYLOAD_TYPE.get(payload_type)
         if codec is None:
-            # The source is stored although it is not used, because SOURCES_MAX must limit libsrtp's state.
+            # The source is stored although it is not used, so that SOURCES_MAX also limits libsrtp's state for it.
             self.sources[ssrc] = Source("audio", ssrc)
             return None
         return self.learn(ssrc, codec.stream)
@@ -319,7 +320,7 @@ class Endpoint:
             self.answer()
         if not self.answering:
             return None
-        # After a whole interval in which all packets were forwarded, the receiver's own feedback is forwarded again.
+        # If all packets were forwarded during the last interval, the receiver's own feedback is forwarded again.
         if not self.withheld and not unheard:
             self.answering = False
             self.mark()

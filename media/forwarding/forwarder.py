@@ -32,10 +32,10 @@ logger = logging.getLogger(__name__)
 STRAY_LOOKS: Final = 20
 # the number of datagrams that are handled in one turn of the event loop, so that other work does not wait for long
 BATCH: Final = 64
-REPORTER_AT: Final = 4  # the offset of the sender's SSRC in RTCP
+REPORTER_AT: Final = 4  # the offset of the sender's SSRC in an RTCP packet
 _U32 = Struct("!I")
-_OWN_NUMBERS = Struct("!HI")  # The numbers that a packet's sender chose: sequence number, timestamp
-_NUMBERS = Struct("!HII")  # sequence number, timestamp, SSRC
+_OWN_NUMBERS = Struct("!HI")  # the fields of a packet that are rewritten: sequence number, timestamp
+_NUMBERS = Struct("!HII")  # the fields of a packet that are rewritten: sequence number, timestamp, SSRC
 _NUMBERS_AT: Final = 2
 
 
@@ -369,7 +369,7 @@ class Forwarder:
             if mended is not None:
                 self.mender.send(sink.endpoint, mended)
             return False
-        # The retransmissions that the server makes itself are in the same stream, so this one continues their numbers.
+        # The server's own retransmissions are in the same stream, so the numbers of this one continue theirs.
         source.sequence_shift = (sink.sequence + 1 - (buffer[2] << 8 | buffer[3])) & 0xFFFF
         source.timestamp_shift = video.timestamp_shift
         return True

@@ -27,7 +27,7 @@ from media.protocols.rtp import (
 )
 from media.transport.srtp import BUFFER_BYTES, Binding
 
-_NUMBERS = Struct("!HII")  # sequence number, timestamp, SSRC
+_NUMBERS = Struct("!HII")  # the fields of a copy that are rewritten: sequence number, timestamp, SSRC
 _NUMBERS_AT: Final = 2
 _U16 = Struct("!H")
 _SOUND: Final = (0, False, 0)  # a packet without layers, in the form that `vp8_layer` returns

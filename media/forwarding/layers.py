@@ -15,7 +15,7 @@ SPANS_MAX: Final = 64
 # the length in packets from which a span (packets with the same shifts) is shortened: sequence numbers start again
 # after 2^16
 SPAN_MAX: Final = 0x4000
-# a layer that the receiver already gets may exceed the receiver's estimated bandwidth by this factor
+# A layer that the receiver already gets may need this factor more than the receiver's estimated bandwidth.
 KEEP: Final = 1.25
 SHARES_WHOLE: Final = (1.0,) * LAYERS
 MEASURE_S: Final = 1.0

@@ -18,7 +18,7 @@ RTT_MS: Final = 1000.0  # in ms; with a longer round trip people cannot talk to 
 WEAK_S: Final = 6.0
 WAIT_S: Final = 10.0
 WAIT_MAX_S: Final = 80.0
-PROVEN_S: Final = 30.0  # a picture that is sent again counts as stable after this time in s
+PROVEN_S: Final = 30.0  # pictures that are sent again for this time in s count as stable
 
 
 def is_weak(sound_loss: float | None, rtt_ms: float | None, picture_kbps: float) -> bool | None:
@@ -45,8 +45,8 @@ class PicturePause:
 
     def __init__(self) -> None:
         self.paused = False
-        # the time in s from which on the network was weak without a pause, or good during one; None if neither is so
-        # now
+        # The time in s from which on the network was weak (while pictures are sent) or good (while paused); None if it
+        # is not now.
         self._since_s: float | None = None
         self._resumed_s: float | None = None
         self._wait_s = WAIT_S

@@ -105,7 +105,7 @@ def translate(
                     )
                 continue
             if packet_type == PAYLOAD_FEEDBACK and count == FULL_INTRA_REQUEST and len(packet) >= 20:
-                # In this message the SSRC is in its entry (RFC 5104 §4.3.1).
+                # In a full intra request, the SSRC is not in the header but in its entry (RFC 5104 §4.3.1).
                 (about,) = U32.unpack_from(packet, 12)
                 count = PICTURE_LOSS
             source = received.get(about)

@@ -89,7 +89,7 @@ class Missing:
     __slots__ = ("_asked",)
 
     def __init__(self) -> None:
-        # sequence number -> (number of requests, time in s of the last one)
+        # sequence number of a missing packet -> (number of requests for it, time in s of the last one)
         self._asked: dict[int, tuple[int, float]] = {}
 
     def __len__(self) -> int:
@@ -179,7 +179,7 @@ class Source:
         self.timestamp_shift = 0
         self.packets = 0
         self.octets = 0
-        self.first_forwarded = 0  # the value of `packets` when `settled` last became True
+        self.first_forwarded = 0  # the value of `packets` (number received) when `settled` last became True
         self.first_sequence = 0  # the sequence number of the packet at which `settled` became True
         # The timestamp and payload of the newest packet, if the source sends plain Opus and its receiver accepts RED.
         self.earlier: tuple[int, bytes] | None = None
@@ -190,7 +190,7 @@ class Source:
         self.shares: LayerShares | None = None
         self.keyframe_due_s = 0.0
         self.keyframe_wanted = False  # True if a receiver in a room of more than two has requested a keyframe
-        self.waiting_s = 0.0  # the time in s of the first packet after `unsettle`
+        self.waiting_s = 0.0  # the time in s of the first packet since a keyframe is awaited
         # the middle 32 bits of the NTP time in a sender report -> the time in s at which the report was forwarded
         self.reports: dict[int, float] = {}
 
@@ -353,7 +353,7 @@ class Source:
         """
         if self.sink is None or not self.settled:
             return True
-        # After more packets, sequence numbers are used again.
+        # After more packets than this, sequence numbers are used again, so the number no longer shows the age.
         recent = self.packets - self.first_forwarded < 0x4000
         return recent and sequence_older(sequence, self.first_sequence, SEQUENCE_MASK)
 

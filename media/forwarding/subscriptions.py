@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from media.forwarding.endpoint import Endpoint
 
 LOSS_HIGH: Final = (
-    # The estimate falls above this share (0 to 1) of lost packets, and grows below LOSS_LOW, as in Google's congestion
-    # control.
+    # The estimate of bandwidth falls if more than this share (0 to 1) of packets is lost, and grows below LOSS_LOW.
     0.10
 )
 LOSS_LOW: Final = 0.02

@@ -28,7 +28,7 @@ from media.transport.tcp import Stream
 
 CHECK_S: Final = 0.1
 KEEPALIVE_S: Final = 2.5
-# The start of partition 0. Its frame header marks a keyframe.
+# The first bytes of a video packet that begins a VP8 keyframe: the start of partition 0, with its frame header.
 VP8_KEYFRAME: Final = b"\x10\x00"
 VP8_DELTA: Final = b"\x10\x01"
 _U32 = Struct("!I")
@@ -104,9 +104,9 @@ class RawPeer:
         self.video_types: tuple[int, ...] = (
             VP8.payload_type,
             VP8_RTX.payload_type,
-        )  # the payload types of video that it accepts, the best first
+        )  # the payload types of video that this peer accepts, the best first
         self.received_octets = 0
-        # the SSRCs of the newest offer -> the id of each one's stream (RFC 8830)
+        # SSRC in the newest offer -> the id of the stream to which it belongs (RFC 8830)
         self.streams: dict[int, str] = {}
         self.association: Association | None = None
         self.failed = False

@@ -68,7 +68,7 @@ def _element_at(packet: Packet, length: int, wanted: int, size: int) -> int:
             at += 1
             continue
         identifier = element >> 4
-        if identifier == 15:  # This identifier ends the list (RFC 8285 §4.2).
+        if identifier == 15:  # the identifier 15 ends the list of elements (RFC 8285 §4.2)
             return 0
         if identifier == wanted:
             return at + 1 if element & 0x0F == size - 1 and at + size < end else 0
@@ -116,7 +116,8 @@ def is_vp8_keyframe_start(packet: Packet, length: int) -> bool:
         return False
     descriptor = packet[at]
     at += 1
-    if not descriptor & 0x10 or descriptor & 0x07:  # this packet does not start partition 0
+    # The packet does not begin the first partition of a picture.
+    if not descriptor & 0x10 or descriptor & 0x07:
         return False
     if descriptor & 0x80:
         extended = packet[at]
@@ -182,7 +183,7 @@ def is_h264_keyframe_start(packet: Packet, length: int) -> bool:
         return at + 1 < length and bool(packet[at + 1] & 0x80) and packet[at + 1] & 0x1F in (_IDR, _SPS)
     if kind != _STAP_A:
         return kind in (_IDR, _SPS)
-    at += 3  # Each unit comes after two bytes with its size.
+    at += 3  # before each unit are two bytes with its size
     while at < length:
         if packet[at] & 0x1F in (_IDR, _SPS):
             return True

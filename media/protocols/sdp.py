@@ -36,7 +36,7 @@ _MEDIA = re.compile(r"(?a)(audio|video) (\d{1,5}) UDP/TLS/RTP/SAVPF((?: \d{1,3})
 _SSRC = re.compile(r"(?a)(\d{1,10})(?: .*)?")
 # RFC 8839 §5.4 allows only letters, digits, + and /; some browsers also use the base64url characters.
 _ICE = re.compile(r"(?a)[A-Za-z0-9+/=_-]{4,256}")
-# Without this mode, a client does not accept a keyframe of more than one packet (RFC 6184 §6.2).
+# Without packetization mode 1, a client does not accept a keyframe of more than one packet (RFC 6184 §6.2).
 _WHOLE_H264 = re.compile(rf"(?a)a=fmtp:{H264.payload_type} .*\bpacketization-mode=1\b")
 _SENDING: Final = {"sendrecv": True, "sendonly": True, "recvonly": False, "inactive": False}
 

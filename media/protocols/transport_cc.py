@@ -129,7 +129,8 @@ def read_feedback(packet: bytes) -> tuple[Seen, int]:
     The times of arrival are those of the receiver's clock. Returns ([], 0) if the packet is malformed.
     """
     base, statuses = _NUMBERS.unpack_from(packet, 12)
-    received: list[tuple[int, int]] = []  # (index, symbol) of each received packet
+    # (index of the packet, symbol of its status) for each received packet
+    received: list[tuple[int, int]] = []
     at, place = 20, 0
     while place < statuses:
         if at + 2 > len(packet):
@@ -152,7 +153,7 @@ def read_feedback(packet: bytes) -> tuple[Seen, int]:
     clock_us = int.from_bytes(packet[16:19]) * _REFERENCE_US
     seen = []
     for place, symbol in received:
-        size = symbol  # a small delta has one byte, a large one two
+        size = symbol  # a small time difference has one byte, a large one two
         if size > 2 or at + size > len(packet):
             return [], 0
         clock_us += int.from_bytes(packet[at : at + size], signed=size == 2) * _DELTA_US

@@ -24,12 +24,12 @@ MTU: Final = 1200
 EXPORTER: Final = b"EXTRACTOR-dtls_srtp"  # the label of the key export that RFC 5764 §4.2 defines
 RECORD_HEADER: Final = 13
 IDENTITY_S: Final = 7 * 24 * 3600.0
-# The certificate is valid from a day before now, because a browser's clock may be late.
+# The certificate is valid from a day before now, because the clock of a browser may be slow.
 VALID_BEFORE: Final = timedelta(days=1)
 VALID_AFTER: Final = timedelta(days=30)
 NAME: Final = x509.Name(
     [x509.NameAttribute(x509.NameOID.COMMON_NAME, "WebRTC")]
-)  # the common name in the certificates of browsers
+)  # the name in the certificate, the same as in those of browsers
 # RFC 8827 §6.5 demands the first cipher. The last two are for DTLS libraries older than this RFC.
 CIPHERS: Final = (
     b"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305"

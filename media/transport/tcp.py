@@ -56,7 +56,7 @@ class Stream:
         self._flushing = self._writing = False
         self._drained = False
         self._ended = self._closed = False
-        self.broken = False  # True if the other side has announced a packet that is too long
+        self.broken = False  # True if the other side has announced a packet that is longer than allowed
         self._on_readable: Callable[[Stream], None] | None = None
         peer = sock.getpeername()
         self.address: Address = (peer[0], peer[1], "tcp")
@@ -92,7 +92,7 @@ class Stream:
             if self._start:
                 self._input[:held] = self._view[self._start : self._stop]
                 self._start, self._stop = 0, held
-            if self._drained:  # the event loop calls again if more data has arrived
+            if self._drained:  # no more data has arrived; the event loop calls again if more does
                 self._drained = False
                 raise BlockingIOError
             room = self._view[self._stop :]
@@ -262,7 +262,8 @@ class Listener:
             try:
                 sock, _address = listening.accept()
             except OSError:
-                # No connection waits, the client has left, or no file descriptor is free. The next turn tries again.
+                # accept() fails if no connection waits, the client has left, or no file descriptor is free. It is
+                # called again later.
                 return
             try:
                 self.take(sock)

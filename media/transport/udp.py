@@ -23,7 +23,8 @@ logger = logging.getLogger(__name__)
 
 BUFFER_BYTES: Final = 4 << 20
 WILDCARDS: Final = frozenset(("", "0.0.0.0", "::"))  # noqa: S104 - chosen in the settings
-# A port that the kernel chose for UDP over IPv4 may be taken for IPv6 or TCP: on a busy machine, one in ten is.
+# A port that the kernel chose for UDP may be in use for IPv6 or TCP (one in ten on a busy machine), so several are
+# tried.
 ANY_PORT_TRIES: Final = 16
 LOOPBACK: Final = "127.0.0.1"
 

@@ -97,7 +97,8 @@ class Memberships:
         the connection.
         """
         if self.draining:
-            raise UnavailableError("draining")  # the client reconnects to another worker soon
+            # This worker stops, so its clients reconnect to another worker soon.
+            raise UnavailableError("draining")
         lease = await self._leases.take(member.organisation, member.visit, origin)
         if moving is not None and self._memberships.get(member.connection) is not moving:
             return
@@ -152,11 +153,10 @@ class Memberships:
             await self._pass_on(membership.lease, wire.Left(membership.member, membership.lease.fence))
 
     async def rejoin(self, member: Member, origin: Origin) -> None:
-        """Restore the membership of a connection that was resumed on this worker. Do nothing if no worker has the
-        lease.
+        """Put a connection that was resumed on this worker back into the call of its visit.
 
-        Raises `UnavailableError` if the store or the room's owner cannot be reached, `SupersededError` if the
-        connection has been resumed on another socket.
+        Do nothing if no worker carries that call. Raises `UnavailableError` if the store or the room's owner cannot be
+        reached, `SupersededError` if a newer socket uses the connection.
         """
         lease = await self._leases.holder(member.organisation, member.visit)
         if lease is None:
@@ -245,7 +245,7 @@ class Memberships:
     async def _join_anew(self, membership: Membership) -> None:
         member = membership.member
         if self._memberships.get(member.connection) is not membership:
-            return  # the client has joined again meanwhile
+            return  # the client has joined the call again meanwhile
         try:
             await self.join(member, None, membership.origin, moving=membership)
         except SupersededError:
@@ -255,7 +255,7 @@ class Memberships:
         except UnavailableError:
             if self._memberships.get(member.connection) is membership:
                 self._forget(member.connection)
-            # The client joins again, after pauses that it chooses.
+            # The client receives `media.gone`, and joins again after pauses that it chooses.
             self._deliver(member.connection, server.MediaGone(visit=member.visit))
         finally:
             membership.moving = False
@@ -324,9 +324,9 @@ class Memberships:
                 return  # the request was answered already
             asked = membership.unanswered.pop(delivery.reply_to)
             if self._hub.sockets.get(delivery.connection) is not asked:
-                return  # the connection was resumed on another socket, with new request numbers
+                return  # the connection was resumed on another socket, which numbers its requests anew
         elif membership is not None and delivery.fence < membership.lease.fence:
-            return  # the owner has lost the room and does not know it yet
+            return  # the sender no longer owns the room, but does not know it yet
         if delivery.replaced:
             self.superseded(delivery.connection)
         socket = self._hub.sockets.get(delivery.connection)

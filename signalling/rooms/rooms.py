@@ -175,7 +175,7 @@ class Rooms:
             return wire.Join(member, message.fence, None)
         if room is None or participant is None or not participant.sent(message):
             if isinstance(message, wire.Moved) and room is not None:
-                # Another connection has replaced the membership. This one must not take it back later.
+                # Another connection has replaced this one in the room, so this one must not take its place back later.
                 self._send(room, member, server.MediaTakenOver(visit=member.visit))
             elif not isinstance(message, wire.Left | wire.Moved):
                 self._refuse(message, "no_room")
@@ -183,7 +183,8 @@ class Rooms:
             self._remove(room, member)
         elif isinstance(message, wire.Moved):
             participant.member = member
-            self.paths.send(room, member, "open", "lost", "none")  # these states may have changed meanwhile
+            # The states of the paths may have changed meanwhile.
+            self.paths.send(room, member, "open", "lost", "none")
             self.screens.send(room, member)
             for switch in room.switches(besides=member.party):
                 self._send_muted(room, member, *switch)
@@ -342,7 +343,7 @@ class Rooms:
             for party, participant in list(room.participants.items()):
                 if participant.member.is_in(visit):
                     participant.media.set_admitted(_admitted(visit, party))
-                else:  # a removed guest or a former provider; the next person in this role begins unmuted
+                else:  # a removed guest or a former provider: the next person in this role begins unmuted
                     self._remove(room, participant.member)
                     for kind in room.muted_by(participant.member) | room.missing_by(participant.member):
                         for other in room.participants.values():

@@ -136,8 +136,8 @@ class Connection:
                 if message.type not in CLIENT_FRAMES:
                     return
                 self._busy = True
-                # If the reader has queued this message, `_pending` has its request; otherwise the reader has not seen
-                # it.
+                # If the reader has queued this message, `_pending` contains its request. Otherwise the reader has not
+                # handled it yet.
                 pending, self._pending = self._pending, None
                 pending = pending or self._handle(message)
                 if pending is not None:
@@ -260,7 +260,7 @@ def decoded(message: WSMessage, codec: Codec) -> client.ClientMessage:
 
 
 def _unknown(connection: Connection, request: client.ClientMessage) -> server.Message:
-    return error(request.id, "bad_message", {"path": "$.type"})  # `hello` is allowed only once
+    return error(request.id, "bad_message", {"path": "$.type"})  # the client may send `hello` only once
 
 
 async def _close(ws: WebSocket, code: int) -> None:

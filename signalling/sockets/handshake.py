@@ -124,7 +124,7 @@ async def serve(
             del worker.connections[connection.id]
             worker.spawn(_gone(worker, connection))
         if connection.closing is not None:
-            # Without this wait, aiohttp would close the socket itself, with another code.
+            # Wait until the client has closed, too: otherwise aiohttp would close the socket itself, with another code.
             await asyncio.wait([connection.closing], timeout=CLOSING_S)
     return ws
 
@@ -136,7 +136,7 @@ async def _upgraded(request: web.Request, ws: WebSocket) -> asyncio.Transport:
     """
     try:
         await ws.prepare(request)
-    except ValueError:  # aiohttp raises it for a Sec-WebSocket-Key that is not ASCII
+    except ValueError:  # aiohttp raises ValueError for a Sec-WebSocket-Key that is not ASCII
         raise web.HTTPBadRequest from None
     if request.transport is None:
         raise ConnectionResetError
@@ -299,7 +299,7 @@ async def _welcome(
 
 async def _restore(worker: Worker, connection: Connection) -> None:
     """Restore a resumed connection on its visits' pages and in their calls, in several tries (PROTOCOL.md#resume)."""
-    # another socket may have resumed the connection before it was registered here
+    # Another socket may have resumed the connection before this one was registered here.
     await worker.superseded(connection.id)
     if worker.connections.get(connection.id) is not connection:
         return

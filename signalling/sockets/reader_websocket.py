@@ -103,5 +103,5 @@ class ReaderWebSocket(WebSocket):
     def forget_upgrade(self, request: web.BaseRequest) -> None:
         """Free the memory that only the upgrade needed, which is a tenth of the memory of an idle socket."""
         self.headers.clear()
-        request._cache.clear()  # aiohttp caches cookies and addresses from the headers
-        request.protocol._parser = None  # WebSocket frames have another parser than HTTP
+        request._cache.clear()  # free the cookies and addresses that aiohttp has read from the headers
+        request.protocol._parser = None  # free the parser of HTTP, because WebSocket frames have another one

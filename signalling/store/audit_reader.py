@@ -103,7 +103,7 @@ class AuditReader:
             verdict, head = await self._verify(organisation)
             after = await self.head(organisation)
             if head is None or after is None or after.first == head.first:
-                # otherwise the oldest entries were trimmed during the check, and it begins again
+                # If the head has changed, the oldest entries were removed during the check, and the check begins again.
                 return verdict
 
     async def _verify(self, organisation: str) -> tuple[Verdict, Head | None]:

@@ -73,8 +73,9 @@ def hashed(secret: str) -> str:
 _EXPIRY, _RETENTION, _USE, _NONE = Erasure
 _DAYS = "the organisation's days"
 
-# The braces are a hash tag, which keeps all keys of an organisation in one slot of a cluster.
-# the keys of visits
+# The braces in a name are a hash tag, which keeps all keys of an organisation in one slot of a cluster.
+
+# --- the keys of visits
 OPEN = Key("{<organisation>}:open", "zset", "ids of open visits, by arrival", _USE, "it ends")
 ENDED = Key("{<organisation>}:ended", "zset", "ids of ended visits, by end", _RETENTION, _DAYS)
 DEADLINES = Key("{<organisation>}:deadlines", "zset", "ids of visits, by deadline", _USE, "it passed")

@@ -21,7 +21,7 @@ from signalling.store.mirror import Change, Mirrors, Reset
 from signalling.store.records import NEWEST, Place, Store
 from signalling.visit.record import Visit
 
-# A search waits this time in s for its index. Then it searches the part that has been read.
+# A search waits for its index at most this time in s. Then it searches the part of the index that has been read.
 PATIENCE_S = 0.15
 BATCH = 250  # the number of visits that are read and decrypted in one turn of the event loop
 SLICE = 4000  # the number of rows that are compared in one turn of the event loop
@@ -147,7 +147,7 @@ class Index:
                 self.unread = max(1, left)
                 self._began.set()
             self.unread = 0
-        except UnavailableError as problem:  # the next search continues at this visit
+        except UnavailableError as problem:  # the next search continues to read at this visit
             self._problem = problem
         finally:
             self._began.set()
@@ -155,7 +155,7 @@ class Index:
     def _prepend(self, newest_first: list[_Row]) -> None:
         newest_first.reverse()
         if newest_first and self._rows and _place(newest_first[-1]) >= _place(self._rows[0]):
-            for row in newest_first:  # a visit has ended during the reading
+            for row in newest_first:  # this visit has ended while older ones were being read
                 self.add(row)
         else:
             self._rows[:0] = newest_first
@@ -254,7 +254,7 @@ class PastVisits:
         return Found(found, unread if len(found) < limit else 0)
 
     async def _index(self, organisation: str) -> Index:
-        # From here on this worker receives the events of the organisation.
+        # The organisation's events are received before the index is built, so that it misses no visit.
         await self._mirrors.get(organisation)
         index = self._indexes.get(organisation)
         if index is None:

@@ -113,7 +113,7 @@ class _PublishReply:
         if isinstance(answers[0], Exception):
             self.set_exception(answers[0])
         elif not answers[0] and self._failed is not None:
-            # No worker is subscribed to the channel, so the receiving worker is disconnected or dead.
+            # The receiving worker is not subscribed to its channel, so it is disconnected or dead.
             asyncio.get_running_loop().call_soon(self._failed)
 
     def set_exception(self, problem: Exception) -> None:
@@ -129,7 +129,7 @@ class Bus:
     """
 
     def __init__(self, redis: Redis, on_reconnected: Callable[[], None] = lambda: None) -> None:
-        self._redis: Any = redis  # the type is SharedRedis
+        self._redis: Any = redis  # its type is SharedRedis
         self._handlers: dict[bytes, Handler] = {}
         self._subscribers: dict[Any, _Subscriber] = {}
         """Pool of connections to a server -> its subscriber.

@@ -346,7 +346,7 @@ class Store:
         """
         key, at = keys.ENDED(organisation), before[0]
         lowest = "-inf" if since_ms is None else since_ms
-        passed = 0  # the number of visits with this end in ms that an earlier page contained
+        passed = 0  # how many visits that ended in this ms an earlier page contained
         while True:
             async with answering():
                 if oldest_first:

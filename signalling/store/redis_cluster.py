@@ -57,7 +57,8 @@ def key_of(command: Arguments) -> Any:
     name = command[0]
     if name in SCRIPTS:
         return command[3] if int(command[2]) else None
-    if name == "SCAN":  # a pattern begins with the hash tag of an organisation
+    # The pattern of SCAN begins with the hash tag of an organisation, which names the slot.
+    if name == "SCAN":
         return next(pattern for word, pattern in pairwise(command) if word in ("MATCH", b"MATCH"))
     if name in KEYLESS or " " in name or len(command) < 2:
         return None
@@ -122,8 +123,8 @@ class ClusterRedis(SharedRedis):
     def _has_loaded(self, task: asyncio.Task[None]) -> None:
         self._loading = None
         if not task.cancelled():
-            # callers that wait receive the error, but there may be none, and asyncio would warn of an error that nobody
-            # reads
+            # Read the exception: the callers that wait receive it, but if there are none, asyncio would log that no
+            # caller has read it.
             task.exception()
 
     async def pool_of(self, key: str) -> Any:

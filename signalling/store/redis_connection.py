@@ -45,7 +45,7 @@ async def connected(pool: Any, patience_s: float) -> Any:
         async with asyncio.timeout(patience_s):
             await connection.connect()
     except BaseException as problem:
-        # with `nowait` the connection closes even if its peer does not answer
+        # With `nowait` the connection is closed even if the store does not answer.
         await connection.disconnect(nowait=True)
         if isinstance(problem, TimeoutError):
             raise LateAnswer("Timeout connecting to the store") from None
@@ -191,8 +191,8 @@ class SharedConnection:
     def _has_connected(self, task: asyncio.Task[None]) -> None:
         self._connecting = None
         if not task.cancelled():
-            # the waiting callers receive the error, but there may be none, and asyncio would warn of an error that
-            # nobody reads
+            # Read the exception: the callers that wait receive it, but if there are none, asyncio would log that no
+            # caller has read it.
             task.exception()
 
     async def _connect(self) -> None:
@@ -246,7 +246,7 @@ class SharedConnection:
         if len(question.answers) == question.wanted:
             self._waiting.popleft()
             counts.STORE_S.observe(time.monotonic() - question.sent_s)
-            if not question.done.done():  # the caller may have been cancelled
+            if not question.done.done():  # the task that waits for the reply may have been cancelled
                 question.done.set_result(question.answers)
 
     async def close(self) -> None:
@@ -276,7 +276,7 @@ class SharedRedis(Redis):
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         """Send a command; return its reply as redis-py would. Raises redis-py's errors if it fails."""
-        # A script that may have run must not run again, because it would refuse its own change.
+        # A script that may have run is not sent again: it would be refused because of its own change.
         (answer,) = await self.shared.call([args], once=args[0] in SCRIPTS)
         return await converted(self, args, options, answer)
 

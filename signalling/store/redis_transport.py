@@ -127,8 +127,8 @@ class PublicTransport:
     async def _read(self) -> None:
         while self._connection.is_connected:
             try:
-                # The caller limits the time of a reply. A connection that waits for pub/sub messages may be idle for
-                # long.
+                # The reader has no time limit: the caller limits the time of a reply, and a pub/sub connection may be
+                # idle for long.
                 reply = await self._connection.read_response(
                     timeout=math.inf, push_request=self._receiver.pushes
                 )
@@ -146,7 +146,7 @@ async def fastest() -> type[Transport]:
     global chosen
     if chosen is None:
         problem = await _problem(DirectTransport)
-        if chosen is None:  # another connection may have chosen meanwhile
+        if chosen is None:  # another connection may have chosen the class meanwhile
             chosen = PublicTransport if problem else DirectTransport
             if problem:
                 log.warning("store.connection_changed", problem=problem)
@@ -156,7 +156,8 @@ async def fastest() -> type[Transport]:
 async def _problem(kind: type[Transport]) -> str | None:
     try:
         return None if await works(kind) else "wrong replies"
-    except (AttributeError, TypeError, RedisError, OSError) as error:  # TimeoutError is an OSError
+    # This includes TimeoutError, which is an OSError.
+    except (AttributeError, TypeError, RedisError, OSError) as error:
         return type(error).__name__
 
 

@@ -96,7 +96,7 @@ class Bell:
         """
         actor = socket.actor
         name = self._name(actor.organisation, actor.id)
-        # the socket is subscribed first, so that it misses no change
+        # The socket is subscribed before the snapshot is read, so that it misses no change.
         self._hub.subscribe(socket, name, mirror.version)
         snapshot = await self._snapshot(mirror, actor.id)
         socket.send(snapshot)
@@ -171,8 +171,8 @@ class Bell:
                     log.error("bell.unreadable_notice", organisation=news.organisation)
                     continue  # a fault in one notification must not keep the others from their persons
                 held = self._unread.setdefault(name, Unread([], 0))
-                # The snapshot may come from a store that was ahead of this worker's mirror. Another page of this person
-                # may not have the notification yet, so it is sent, but not counted again.
+                # The snapshot may have been read from a store that was ahead of this worker's copy. Another page of
+                # this person may not have the notification yet, so it is sent, but not counted again.
                 unread = len(held) if notice.id in held.counted else held.add(notice.at_ms)
                 item = server.BellItem(topic=TOPIC, version=mirror.version, unread=unread, item=_part(notice))
                 self._hub.send(name, item)

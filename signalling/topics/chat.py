@@ -46,7 +46,8 @@ class Chat:
     def __init__(self, hub: Hub, service: Service) -> None:
         self._hub = hub
         self._service = service
-        # topic, as named in the hub -> lists of the messages that arrive while older ones are read from the store
+        # Topic, by its name in the hub -> lists that get the messages which arrive while older ones are read from the
+        # store.
         self._reading: dict[str, list[list[ChatMessage]]] = {}
         self._unasked: dict[
             str, int
@@ -130,7 +131,7 @@ class Chat:
         version = await self._service.write(actor.organisation, message, actor.person, origin)
         return (
             Refusal("unavailable") if version is None else version
-        )  # another message has the same random id
+        )  # the store has another message with the same random id
 
     async def _noted(self, actor: Actor, visit: Visit, mirror: Mirror, origin: Origin) -> Refusal | None:
         """Record in the visit that `actor` writes a message while the patient waits; return a refusal if that is not

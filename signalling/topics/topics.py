@@ -117,7 +117,7 @@ class Topics:
                 self._hub.unsubscribe(socket, name)
             raise
         if name not in socket.topics:
-            return error(request.id, "not_found")  # the right has ended meanwhile
+            return error(request.id, "not_found")  # the actor has lost the right to see the topic meanwhile
         socket.send(message)
         return server.Subscribed(
             reply_to=request.id, topic=request.topic, epoch=mirror.epoch, version=message.version
@@ -273,7 +273,8 @@ class Topics:
 
     async def _show_all(self, mirror: Mirror) -> None:
         """Send the whole state of all topics, because it is not known which changes were missed."""
-        order = list(self._whole)  # topics with many subscribers come first; they cost the store nothing
+        # Topics with many subscribers are sent first; they cause no request to the store.
+        order = list(self._whole)
         names = sorted(self._hub.names(mirror.organisation), key=lambda name: order.index(kind_of(name)[0]))
         for start in range(0, len(names), AT_ONCE):
             some = names[start : start + AT_ONCE]
@@ -300,7 +301,7 @@ class Topics:
                 socket.send(server.Gone(topic=f"{kind}/{visit_id}"))
             elif kind == "visit" or rights.may_see(kind, visit, socket.actor, mirror.staff):
                 state = await self._state(kind, mirror, visit, socket.actor)
-                if name in socket.topics:  # otherwise the right has ended meanwhile
+                if name in socket.topics:  # otherwise the person has lost the right to see it meanwhile
                     socket.send(state)
             if visit is not None and name in socket.topics:
                 self._end_unseen(mirror, kind, visit, (socket,))

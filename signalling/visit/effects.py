@@ -80,7 +80,7 @@ def paused(visit: Visit, now_ms: int) -> Visit:
     """Return the visit with the time since `live_ms`, when its call began, added to `talked_ms`, and with `live_ms`
     None.
     """
-    # If the clock was set back, the time that was counted before must not become less.
+    # The clock may have been set back, but the time that was counted before must not become less.
     talked = visit.talked_ms + (max(0, now_ms - visit.live_ms) if visit.live_ms is not None else 0)
     return replace(visit, talked_ms=talked, live_ms=None)
 

@@ -212,7 +212,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     returned: int = 0
     parties: dict[str, Party] = {}
     photos: tuple[Photo, ...] = ()
-    area: Area | None = None  # None: there are no areas, or none was chosen
+    area: Area | None = None  # None if there are no areas, or none was chosen
     triage: Triage | None = None  # None means routine: no level was set
     contacts: tuple[Contact, ...] = ()  # the newest result of each channel since the last claim
     agreed: tuple[str, ...] = ()  # the channels besides mail by which the patient agreed to be called

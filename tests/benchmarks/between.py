@@ -47,7 +47,8 @@ class Size(NamedTuple):
     each: int
 
 
-WHOLE = Size(40, 5, 80, 40)  # With these numbers no client exceeds the rate that the server allows.
+# With these numbers, no client exceeds the rate of messages that the server allows.
+WHOLE = Size(40, 5, 80, 40)
 QUICK = Size(10, 1, 20, 20)
 
 

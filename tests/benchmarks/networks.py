@@ -42,7 +42,7 @@ CAMERA = "--use-fake-device-for-media-stream"
 SWITCHES = [
     *(f"{CAMERA}=fps={CAMERA_FPS}" if switch.startswith(CAMERA) else switch for switch in ARGUMENTS),
     "--autoplay-policy=no-user-gesture-required",
-    # Chromium uses only the last switch of this name. This one is needed, because no proxy can resolve the names that
+    # Chromium uses only the last switch of this name. The network needs this one: no proxy can resolve the names that
     # candidates would have otherwise.
     "--disable-features=WebRtcHideLocalIpsWithMdns",
 ]

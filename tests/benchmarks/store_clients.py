@@ -99,7 +99,7 @@ async def ours_public(path: str, received: Call) -> AsyncIterator[Client]:
 
     `path`: the store's socket. `received`: called with each published message.
     """
-    # The choice need not be undone, because a process plays only one turn.
+    # The transport is chosen for the whole process, which need not be undone: a process plays only one turn.
     redis_transport.chosen = redis_transport.PublicTransport
     async with ours(path, received) as client:
         yield client

@@ -294,8 +294,7 @@ def replayed(history: History, rules: Rules) -> Iterator[Finding]:
             continue
         if _by_itself(held, after, commit.kind, history, context):
             continue
-        # Begin with the newest socket: if a command of a socket in use explains the change, no older socket is
-        # suspected.
+        # Begin with the newest socket: only if none of its commands explains the change, an older socket is suspected.
         fitting = [
             sent
             for sent in sorted(waiting[after.id], key=lambda sent: -sent.generation)

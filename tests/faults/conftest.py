@@ -77,7 +77,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for report in reports
     }
     terminalreporter.write_line(markdown(ran, MACHINE))
-    # A run of some tests replaces the results of these tests, and keeps those of the others.
+    # A run of only some tests replaces their results in the table, and keeps the results of the others.
     results = Path(__file__).with_name("results.json")
     found = {**read(results), **ran}
     results.write_text(written(found), "utf-8")

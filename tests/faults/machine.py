@@ -157,7 +157,7 @@ async def machine(
 def main(url: str) -> None:
     """Fork a worker for each line `INDEX NAME` of standard input, until that ends. `url`: of the store."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    # The worker's module is loaded once here, before the forks. The test itself does not need it.
+    # The module of the worker is loaded before the forks, so only once. The test itself does not need it.
     import tests.faults.worker as worker
 
     children: list[Process] = []

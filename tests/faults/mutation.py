@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 BYTES = (0x00, 0x01, 0x0A, 0x0D, 0x20, 0x22, 0x25, 0x26, 0x3A, 0x3D, 0x7F, 0x80, 0xFE, 0xFF)
 WORDS = (0, 1, 2, 4, 0x7F, 0x80, 0xFF, 0x100, 0x7FFF, 0x8000, 0xFFFE, 0xFFFF)
-GROWS = 40  # one of this number of inputs repeats a part of itself until it has the greatest length allowed
+# On average, one of this number of inputs repeats a part of itself until it has the greatest length allowed.
+GROWS = 40
 
 
 class Mutator:

@@ -174,7 +174,7 @@ class Run:
         assert visit is not None
         what = step.what
         if what == "save":
-            # Mostly a text that nobody else writes, which can be recognised; otherwise any answer that is accepted.
+            # `say` replaces the answer "" by a text that no other request has, so that it can be recognised.
             other = {0: ("fever", True), 1: ("consent", True)}.get(step.b % 12)
             guide_step, answer = other or ("allergies", "")
             await person.say("visit.save", visit, step=guide_step, answer=answer, left=step.b % 2 == 0)

@@ -130,7 +130,7 @@ def test_r24_a_socket_that_dies_does_not_cost_others_their_updates(
                 await asyncio.sleep(2.0 / visits)
 
         arrivals = asyncio.create_task(arrive())
-        # From now on, updates are sent all the time.
+        # From now on, updates of the queue are sent all the time.
         await until(lambda: any(task.done() for task in arriving))
         for made in sockets:
             await loop.sock_sendall(made, frame({"type": "subscribe", "id": 3, "topic": "bell"}))
@@ -149,7 +149,7 @@ def test_r24_a_socket_that_dies_does_not_cost_others_their_updates(
             return sum(not had[visit] for had in heard for visit in opened)
 
         with contextlib.suppress(AssertionError):
-            # The messages that are still missing after 3 s are measured.
+            # A client may lack messages for 3 s. Those that are still missing then are counted.
             await until(lambda: not missing(), 3)
         what = f"deliveries lost of {healthy * visits} beside {DYING} sockets that die"
         measured("R24", what, missing(), at_most=0)

@@ -48,7 +48,7 @@ class Page:
         self.gone: set[str] = set()
 
     def take(self, message: dict[str, Any]) -> None:
-        """Apply a message from the server."""
+        """Apply a message of the server to what the page shows."""
         topic = message.get("topic", "")
         if message["type"] == "gone":
             self.gone.add(topic)
@@ -271,7 +271,7 @@ async def test_r26_every_screen_equals_a_store_that_lost_events_and_shows_lost_v
                 raise AssertionError(f"wrong: {await screens.wrong()}") from None
             measured("R26", f"all screens right, {how}, {count} count", took_s, "s", at_most=WITHIN_S)
             assert (await service.store.stream.head(ORG)).epoch != before.epoch
-            # From here on, new events are shown as usual.
+            # From here on, new events are shown on all screens as usual.
             later = await at.arrive(1)
             await until(lambda: later.visit in screens.admins.rows["queue"])
 

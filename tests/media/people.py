@@ -24,7 +24,7 @@ from web.peers.network.network import Network, lossy
 CAMERA = "--use-fake-device-for-media-stream"
 SWITCHES = [
     *(f"{CAMERA}=fps=30" if switch.startswith(CAMERA) else switch for switch in ARGUMENTS),
-    "--autoplay-policy=no-user-gesture-required",  # The pages play sound without a click.
+    "--autoplay-policy=no-user-gesture-required",  # lets the pages play sound without a click
 ]
 # This brightness (luma) is between that of the fake camera's green, which is far above, and black, which is far below.
 PICTURE = 60

@@ -85,8 +85,8 @@ async def test_the_first_frame_after_the_second_press_is_a_real_picture_and_noth
     record_property("second_press_to_first_frame_ms", slower)
     assert [row["early"] for row in rows] == [0, 0, 0]
     assert min(min(row["first_luma"], row["second_luma"]) for row in rows) > PICTURE
-    # On an idle machine, 60 ms is the target (`python -m tests.media.people`). These tests share two cores, so more is
-    # allowed.
+    # The target of 60 ms is for an idle machine (`python -m tests.media.people`). These tests share two cores, so more
+    # is allowed.
     assert min(slower) < 500, rows
 
 
@@ -180,7 +180,7 @@ async def test_a_call_lives_with_loss(
             async with asyncio.timeout(2 * SHOWN_MS / 1000):
                 while True:  # the machine may be busy for a while, so the test tries again
                     rates = {loss: (await frames_under_loss(server, b, loss, 4))[0] for loss in (0.0, 0.05)}
-                    # On an idle machine, the target is 0.98 of the rate without loss.
+                    # The target on an idle machine is 0.98 of the picture rate without loss.
                     if rates[0.05] > 0.5 * rates[0.0]:
                         break
             record_property("frames_per_s_at_5_percent_loss", rates[0.05])
@@ -266,7 +266,7 @@ async def test_a_person_without_camera_or_microphone_still_sees_and_hears(camera
         await b.press()
         await a.until(f"call.frames.some(([, luma]) => luma > {PICTURE})")
         assert (await b.stats())["packetsReceived"] == 0
-        # A camera that is allowed later needs no new connection.
+        # If the camera is allowed later, the call goes on with the same connection.
         assert await a.ask("call.media.prepare()") == {"audio": "on", "video": "on"}
         await b.until(f"call.frames.some(([, luma]) => luma > {PICTURE})")
         assert await a.ask("call.states") == ["connecting", "connected"]

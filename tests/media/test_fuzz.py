@@ -96,7 +96,7 @@ def test_any_rtcp_crosses_whole_or_not(packets: list[tuple[int, int, bytes]], ta
     compound = b""
     for count, kind, body in packets:
         body += bytes(-len(body) % 4)
-        # Some of the bodies get the SSRC of a source that exists.
+        # Some of the random RTCP packets get the SSRC of a source that exists.
         body = body.replace(b"\x00\x00\x00\x01", struct.pack("!I", a.sinks["video"].ssrc))
         compound += struct.pack("!BBH", 0x80 | count, kind, len(body) // 4) + body
     for data in (compound, compound + tail, tail):

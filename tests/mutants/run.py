@@ -46,7 +46,7 @@ HERE = Path(__file__).parent
 EQUIVALENTS = HERE / "equivalents.toml"
 SAMPLES, RESULTS = HERE / "results.json", HERE / "results.md"
 SOURCES = ("signalling", "media")
-# A test hangs if it takes longer than GRACE_S plus LONGER times its duration without a change.
+# A test counts as hanging if it takes longer than GRACE_S plus LONGER times its duration without a change.
 LONGER, GRACE_S = 4, 15.0
 PATIENCE = 3  # If a test took too long, it runs again and may take this number of times as long.
 PYTEST = ("-q", "-m", "not browser", "-p", "no:cacheprovider", "-p", "no:xdist")
@@ -248,7 +248,7 @@ class Bench:
         file = self._root / mutant.source
         kept, times = file.read_bytes(), file.stat()
         file.write_bytes(mutant.change.applied(kept))
-        # With this time, Python does not use a compiled file that belongs to the unchanged source.
+        # The file gets a new time, so that Python does not use the compiled file of the unchanged source.
         os.utime(file, (times.st_atime, times.st_mtime + 3600))
         try:
             yield

@@ -58,7 +58,7 @@ def test_r24_no_method_of_a_socket_raises_because_its_transport_has_closed(act: 
         transport, _ = await asyncio.get_running_loop().create_connection(asyncio.Protocol, sock=near)
         transport.abort()
         await asyncio.sleep(0.01)
-        # The transport of uvloop raises this error, and the product runs on uvloop.
+        # The transport of uvloop, on which the product runs, raises this error.
         with pytest.raises(RuntimeError):
             transport.write(b"x")
         far.close()

@@ -219,7 +219,7 @@ class Party(Speaker):
             self.first_ns = packet.received_ns
         elif (
             packet.received_ns - self._asked_ns > ASK_AGAIN_NS
-        ):  # Request a keyframe, as a browser does if it cannot decode a frame.
+        ):  # a browser requests a keyframe in this way if it cannot decode a frame
             self._asked_ns = packet.received_ns
             self.send_rtcp(_PLI.pack(0x80 | PLI[1], PLI[0], 2, self.video_ssrc, packet.ssrc))
 

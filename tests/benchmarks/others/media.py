@@ -168,7 +168,7 @@ Start = Callable[[], Any]
 def ours() -> Iterator[Server]:
     """Yield our relay, which runs in its own process."""
     with served() as (pid, control):
-        control.send(("stats", "", None))  # The relay answers this request as soon as it runs.
+        control.send(("stats", "", None))  # the relay answers this request as soon as it runs
         control.poll(ANSWER_S)
         control.recv()
         yield Ours(pid, control)

@@ -14,9 +14,9 @@ from tests.benchmarks.others.calls import is_keyframe
         (b"\x10\x00", True),
         (b"\x10\x01", False),
         (b"\x00\x00", False),  # a packet in which no frame begins
-        (b"\x90\x80\x81\x23\x00", True),  # The header has a picture id of two bytes.
-        (b"\x90\x80\x12\x01", False),  # The header has a picture id of one byte.
-        # The header also has the field TL0PICIDX and a temporal layer (RFC 7741).
+        (b"\x90\x80\x81\x23\x00", True),  # a header with a picture id of two bytes
+        (b"\x90\x80\x12\x01", False),  # a header with a picture id of one byte
+        # A header with the field TL0PICIDX and a temporal layer (RFC 7741).
         (b"\x90\xe0\x12\x01\x40\x00", True),
         (b"\x90", False),
         (b"", False),

@@ -21,7 +21,7 @@ def take(layers: Layers, number: int) -> Span | None:
 
 
 def taken(layers: Layers, numbers: range) -> list[tuple[int, int]]:
-    """Return (picture, its number for the receiver) for each of these pictures that is sent."""
+    """Give these pictures to the layers; return (picture, its number for the receiver) for each one that is sent."""
     return [(n, n + span.sequence_shift) for n in numbers if (span := take(layers, n)) is not None]
 
 
@@ -112,7 +112,7 @@ def test_no_number_is_given_twice_whatever_is_lost_late_and_left_out(seed: int) 
         if span is not None:
             shown = (packet[0] + span.sequence_shift) & 0xFFFF
             assert used.setdefault(shown, packet) == packet
-            used.pop((shown - 5000) & 0xFFFF, None)  # at this distance, sequence numbers are used again
+            used.pop((shown - 5000) & 0xFFFF, None)  # at this distance, sequence numbers begin again
 
     for picture in range(12_000):
         layer, syncs = PATTERN[picture % 8]

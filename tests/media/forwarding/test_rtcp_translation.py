@@ -144,7 +144,7 @@ def test_a_request_for_a_keyframe_crosses_in_either_form() -> None:
     [
         packet(206, 1, pack("!II", OWN, 0x55)),  # feedback about an unknown stream
         packet(206, 1, pack("!I", OWN)),  # feedback about no stream
-        packet(206, 15, pack("!II", OWN, SEEN_AS) + b"REMB"),  # other feedback
+        packet(206, 15, pack("!II", OWN, SEEN_AS) + b"REMB"),  # feedback of a kind that is not known
         packet(205, 4, pack("!III", OWN, SEEN_AS, 0)),
         packet(205, 3, pack("!IIII", OWN, SEEN_AS, 0, 0)),
         packet(206, 2, pack("!IIII", OWN, SEEN_AS, 0, 0)),

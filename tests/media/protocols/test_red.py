@@ -45,8 +45,8 @@ def test_the_blocks_of_a_packet_are_found_oldest_first(padding: int) -> None:
         b"",
         b"\xef",
         b"\xef\x1e\x00",
-        b"\xef\x1e\x00\x05",  # The header announces a payload, but nothing follows.
-        b"\xef\x1e\x00\x05\x6fold",  # The payload is shorter than the header announces.
+        b"\xef\x1e\x00\x05",  # the header announces a payload, but nothing follows
+        b"\xef\x1e\x00\x05\x6fold",  # the payload is shorter than the header announces
         build(b"own", [(960, b"")] * (red.BLOCKS_MAX + 1)),
     ],
 )

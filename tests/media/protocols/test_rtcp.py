@@ -55,7 +55,7 @@ def test_what_is_no_compound_is_refused(data: bytes, why: str) -> None:
     ("kbps", "limit"),
     [
         (0, "01000000"),
-        (262.1435, "0103ffff"),  # This is the largest number that has eighteen bits.
+        (262.1435, "0103ffff"),  # the largest number that has eighteen bits
         (262.144, "01060000"),
         (1000, "010bd090"),
         (100_000, "0126faf0"),

@@ -21,7 +21,8 @@ from media.protocols.rtp import (
     vp8_layer,
 )
 
-FIXED = bytes(range(1, 12))  # The bytes of a header after the first one. Their values do not matter here.
+# The bytes of a header after the first one; their values do not matter in these tests.
+FIXED = bytes(range(1, 12))
 PLAIN = b"\x80" + FIXED
 SOURCES = b"\x82" + FIXED + bytes(8)  # a header with two contributing sources
 EXTENDED = b"\x90" + FIXED  # a header that an extension follows
@@ -68,10 +69,10 @@ def test_the_payload_begins_after_sources_and_extension_if_they_fit(packet: byte
         (one_byte(b"\x22abc\x22abc"), 0),
         (one_byte(b"\x22abc" + b"\0\0\x31\xab"), 0),  # an element that is cut off by the end of the extension
         (one_byte(b"\x22abc" + b"\0\x31\xab\xcd"), 22),  # an element that ends together with the extension
-        (EXTENDED + b"\xbe\xdf\0\x01\x31\xab\xcd\0", 0),  # an extension of another profile
+        (EXTENDED + b"\xbe\xdf\0\x01\x31\xab\xcd\0", 0),  # an extension of another kind than RFC 8285 defines
         (EXTENDED + b"\xbf\xde\0\x01\x31\xab\xcd\0", 0),
-        (PLAIN + b"\xbe\xde\0\x01\x31\xab\xcd\0", 0),  # The header does not announce the extension.
-        (EXTENDED + b"\xbe\xde\0\x01\x31\xab\xcd", 0),  # The packet ends within the extension.
+        (PLAIN + b"\xbe\xde\0\x01\x31\xab\xcd\0", 0),  # the header does not announce the extension
+        (EXTENDED + b"\xbe\xde\0\x01\x31\xab\xcd", 0),  # the packet ends within the extension
         (EXTENDED + b"\xbe\xde\0\x01\x31\xab\xcd\0", 17),
         (EXTENDED + b"\xbe\xde\0\0", 0),
         (EXTENDED + b"\xbe\xde\0", 0),
@@ -93,7 +94,7 @@ def test_the_transport_wide_number_is_found_only_in_a_whole_one_byte_extension(
         (PLAIN + b"\x01", 0),
         (b"\xa0" + FIXED + b"\x01\x02\x01", 12),
         (b"\xa0" + FIXED + b"\x01\x02\x00\x02", 12),
-        (b"\xa0" + FIXED + b"\x01\x02\x03", 0),  # The packet has padding and nothing else.
+        (b"\xa0" + FIXED + b"\x01\x02\x03", 0),  # the packet has padding and nothing else
         (b"\xa0" + FIXED + b"\x01\xff", 0),
         (SOURCES + b"\x01\x02", 20),
         (b"\x81" + FIXED + b"\0\0\0\0" + b"\x01\x02\x03", 16),
@@ -176,9 +177,9 @@ def test_a_keyframe_of_h264_begins_with_parameters_or_its_first_slice(payload: b
     [
         (b"\x90\xe0\x81\x02\x07\x60\x01", (1, True, 14)),
         (b"\x90\xe0\x01\x07\x80\x01", (2, False, 14)),  # a picture number of seven bits
-        (b"\x90\x60\x07\xe0\x01", (3, True, 0)),  # without a picture number
+        (b"\x90\x60\x07\xe0\x01", (3, True, 0)),  # a header without a picture number
         (b"\x90\x30\x40\x01", (1, False, 0)),
-        (b"\x90\x80\x81\x02\x01", (0, False, 14)),  # no layers
+        (b"\x90\x80\x81\x02\x01", (0, False, 14)),  # a header that names no layers
         (b"\x90\x10\xff\x01", (0, False, 0)),  # The descriptor has only the field KEYIDX.
         (b"\x10\x01", (0, False, 0)),
         (b"\x90", (0, False, 0)),
@@ -233,8 +234,8 @@ def test_the_original_of_a_retransmission_is_the_packet_that_it_repeats() -> Non
         (one_byte(b"\x10\x7f\0\0"), 127),
         (one_byte(b"\x31\xab\xcd\x10\x00"), 0),
         (one_byte(b"\x31\xab\xcd"), None),
-        (one_byte(b"\x11\x9e\x9e"), None),  # An element of two bytes is not a level.
-        (one_byte(b"\x31\xab\xcd\x10"), None),  # The element is cut off by the packet's end.
+        (one_byte(b"\x11\x9e\x9e"), None),  # an element of two bytes is not a level of sound
+        (one_byte(b"\x31\xab\xcd\x10"), None),  # the element is cut off by the end of the packet
         (PLAIN + b"sound", None),
     ],
 )

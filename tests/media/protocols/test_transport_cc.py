@@ -104,13 +104,13 @@ def test_a_flood_of_arrivals_stays_bounded() -> None:
             7,
             "8fcd0008 01020304 05060708 fffe0010 0003e807 d100c001 40020028 0107a7ff ff000000",
         ),
-        # These are the largest delta that fits into one byte, and the smallest that needs two.
+        # The largest time difference that fits into one byte, and the smallest that needs two.
         (
             [(0, 0), (1, 0), (7, 63_750), (8, 127_750), (9, 191_875)],
             255,
             "8fcd0007 01020304 05060708 0000000a 000000ff d400da00 0000ff01 00010000",
         ),
-        # Seven equal states are written as a run, six are not.
+        # Seven packets with the same status are written as a run, six are not.
         (
             [(n, 0) for n in range(9) if n != 7],
             0,
@@ -121,7 +121,7 @@ def test_a_flood_of_arrivals_stays_bounded() -> None:
             0,
             "8fcd0007 01020304 05060708 00000008 00000000 d5542001" + "0" * 16,
         ),
-        # The arrivals are too far apart for a delta of two bytes, in both directions.
+        # The arrivals are too far apart for a time difference of two bytes, in both directions.
         (
             [(0, 10_000_000), (1, 0), (2, 20_000_000)],
             1,

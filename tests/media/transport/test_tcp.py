@@ -76,7 +76,7 @@ async def test_any_port_is_one_that_no_other_program_has_for_tcp(monkeypatch: py
         bound = bind_all(*where)
         if len(refused) < 3:
             refused.extend(bound)
-            with suppress(OSError):  # Another program may have this port already.
+            with suppress(OSError):  # another program may use this port already
                 taken.enter_context(socket.create_server(bound[0].getsockname()))
         return bound
 
@@ -166,7 +166,7 @@ async def test_a_call_moves_from_udp_to_tcp_when_its_party_nominates_it() -> Non
         assert a.events == b.events == [Connected()]
 
 
-# --- strangers
+# --- the bytes of strangers
 
 
 async def _closed_by(relay: Relay, *sent: bytes) -> bool:

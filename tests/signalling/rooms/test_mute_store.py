@@ -18,7 +18,7 @@ ANA = Member("clinic", "v_1", "patient", "patient:v_1", "c1", "w1", "json")
 
 
 class Leases:
-    """A store of muted kinds in memory. While `away`, it raises UnavailableError."""
+    """Keeps muted kinds of media in memory instead of the store. While `away`, it raises UnavailableError."""
 
     def __init__(self) -> None:
         self.written: list[tuple[int, frozenset[str]]] = []

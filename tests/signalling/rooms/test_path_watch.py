@@ -62,7 +62,7 @@ async def answer(client: SignallingClient, patient: Actor, media: LightMedia, of
 
 
 def timers(open_: Clinic) -> int:
-    """Return the number of participants, on all workers, for whom the first path is still missing."""
+    """Return the number of participants, on all workers, whose media has not found a network path yet."""
     rooms = [room for worker in open_.workers for room in worker.rooms._rooms.values()]
     return sum(each.overdue is not None for room in rooms for each in room.participants.values())
 

@@ -79,7 +79,7 @@ async def problem(redis: Redis, seen_entries: Memory | None = None) -> str:
 async def test_a_commit_writes_its_audit_entry_in_the_same_step(valkey: Redis) -> None:
     audit_log = audit_log_of(valkey)
     await commit(audit_log._store, visit())
-    # Another worker was faster, so this commit changes nothing and leaves no entry.
+    # Another commit came first, so this one changes nothing and leaves no entry.
     await commit(audit_log._store, visit())
     await audit_log.bind_all(ORG)
     assert [entry.act.what for entry in await entries(audit_log)] == ["visit.opened"]

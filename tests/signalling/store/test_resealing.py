@@ -95,7 +95,7 @@ async def test_a_write_between_the_reading_and_the_replacing_is_kept(
                 case "string":
                     store.set(one.name, value)
                 case "list":
-                    store.lpop(one.name)  # the entry that was read has another number now
+                    store.lpop(one.name)  # the entry that was read is at another position of the list now
             return other(resealing, one, at, old)
 
         for kind in kinds:

@@ -68,7 +68,7 @@ COMMANDS: dict[str, c.Command] = {
 NEW = "new"
 STATUSES = (NEW, *Status)
 
-# Reviewed by people, with VISIT.md. Cells that are not here are refused. A person in brackets may repeat the command,
+# Reviewed by people, with VISIT.md. What is not listed here is refused. A person in brackets may repeat the command,
 # which then changes nothing, because its first reply may have got lost.
 ALLOWED = """
 new      open      patient, other patient, facility

@@ -290,7 +290,7 @@ def test_a_clock_that_is_set_back_does_not_shorten_the_talk_time() -> None:
     assert visit.talked_ms == 0
 
 
-# --- the tables themselves
+# --- tests of the whole tables
 
 
 def test_every_command_that_may_be_repeated_has_a_test_here() -> None:

@@ -45,7 +45,7 @@ class Promises:
 
     def __init__(self) -> None:
         self.visit: Visit | None = None
-        # the people who have pressed Start Session, and whose press has not been removed since
+        # The people who have pressed Start Session, unless their press was removed by a later change.
         self.pressed: set[str] = set()
         self.now_ms = T0
 

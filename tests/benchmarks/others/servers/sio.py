@@ -76,7 +76,7 @@ async def main(url: str) -> None:
         ws_per_message_deflate=False,
         lifespan="off",
     )
-    # The benchmark sends this signal before it measures the memory.
+    # Collect garbage at the signal SIGUSR2, which the benchmark sends before it measures the memory.
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, gc.collect)
     endpoint = socket.socket()
     endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
