@@ -87,6 +87,7 @@ POST   O/facility/{token}        holder
 GET    O/facility/{token}/list   holder
 POST   O/facility/{token}/visits/{visit}  holder
 GET    O/appointments            everybody
+GET    O/appointments/next       everybody
 POST   O/appointments/hold       everybody
 GET    O/appointments/new        everybody
 POST   O/appointments/new        everybody

@@ -111,6 +111,7 @@ DECLARED: dict[tuple[str, str], Declared] = {
     ("POST", f"{FACILITY}/visits/{{visit}}"): ByHandler(("visit.linked",)),
     # Pages of booked visits, opened by the patient's link
     ("GET", "/{organisation}/appointments"): PUBLIC,
+    ("GET", "/{organisation}/appointments/next"): PUBLIC,
     ("POST", "/{organisation}/appointments/hold"): NoEntry("holds a time for nobody yet"),
     ("GET", "/{organisation}/appointments/new"): FORM,
     ("POST", "/{organisation}/appointments/new"): Row(

@@ -91,6 +91,7 @@ interface VisitBoot extends Boot {
   home: string;
   visits: string[];
   book: string | null;
+  next_time: string;
   contact: { text: boolean; push: PushOffer };
   /**
    * `main`: the language of the clinic's own texts; `texts`: their translations, language -> text ->

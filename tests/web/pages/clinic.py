@@ -107,6 +107,7 @@ class Clinic:
             "wait_high_ms": 540_000,
             "on_call": 2,
         }
+        self.next_time_ms: int | None = None
         self.lines: list[JSON] = []
         self.notices: list[JSON] = []
         self.unread = 0

@@ -149,6 +149,7 @@ PAGES: dict[str, tuple[str, str, JSON]] = {
                 "visits": ["v_1"],
                 "home": "/demo",
                 "book": "/demo/appointments",
+                "next_time": "/demo/appointments/next",
                 "contact": {"text": True, "push": {"key": "BA", "worker": "/static/push_worker.js"}},
                 "answers": 5,
                 "main": "en",
@@ -243,6 +244,10 @@ async def _signed_in(_: web.Request) -> web.Response:
     return web.json_response({"ends_in_ms": 1_800_000})
 
 
+async def _next_time(request: web.Request) -> web.Response:
+    return web.json_response({"starts_ms": request.app[CLINIC].next_time_ms})
+
+
 async def _headers(_: web.Request, response: web.StreamResponse) -> None:
     response.headers["Content-Security-Policy"] = CSP
 
@@ -255,6 +260,7 @@ async def running() -> AsyncIterator[Clinic]:
     app.on_response_prepare.append(_headers)
     app.router.add_get("/demo/ws", _socket)
     app.router.add_route("*", "/demo/staff/session", _signed_in)
+    app.router.add_get("/demo/appointments/next", _next_time)
     app.router.add_get("/static/{path:.+}", static_file)
     app.router.add_get("/{path:.*}", _page)
     runner = web.AppRunner(app, shutdown_timeout=0.1)

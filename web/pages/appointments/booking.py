@@ -44,9 +44,19 @@ def hold_key(organisation: str) -> str:
 
 
 async def choose(request: web.Request) -> web.Response:
-    """Answer GET /{organisation}/appointments with the week of bookable times, and an error message if there is one."""
+    """Answer GET /{organisation}/appointments with the week of bookable times, `?area=`: of a waiting area."""
     organisation = await organisation_of(request)
-    return await _week_page(request, organisation, None)
+    return await _week_page(request, organisation, None, asked_area(request, organisation))
+
+
+async def next_time(request: web.Request) -> web.Response:
+    """Answer GET /{organisation}/appointments/next with the next free time in ms as JSON, null if there is none.
+
+    `?area=`: the next one of a waiting area.
+    """
+    organisation = await organisation_of(request)
+    shown = await calendar_week(request, organisation.within(asked_area(request, organisation)))
+    return web.json_response({"starts_ms": next(iter(shown.get("starts_ms", ())), None)})
 
 
 async def hold(request: web.Request) -> web.Response:

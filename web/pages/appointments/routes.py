@@ -27,6 +27,7 @@ OPENED = "/{organisation}/appointments/{token:[^/]+~[^/]+}"
 
 ROUTES = (
     web.get("/{organisation}/appointments", booking.choose),
+    web.get("/{organisation}/appointments/next", booking.next_time),
     web.post("/{organisation}/appointments/hold", booking.hold),
     web.get("/{organisation}/appointments/new", booking.new),
     web.post("/{organisation}/appointments/new", booking.book),

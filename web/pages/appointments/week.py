@@ -32,6 +32,18 @@ async def booked_here(request: web.Request, organisation: Organisation) -> dict[
     return {"when": when_words(found.starts_ms, zone), "path": path}
 
 
+def booking_paths(organisation: Organisation, area: str) -> dict[str, str | None]:
+    """Return `book`, the path of the times that can be booked, and `next_time`, that of the next one.
+
+    `book` is None if nothing can be booked. `area`: the id of a waiting area, "" for none.
+    """
+    path, query = f"/{organisation.id}/appointments", f"?area={area}" if area else ""
+    return {
+        "book": path + query if organisation.booking.enabled else None,
+        "next_time": f"{path}/next{query}",
+    }
+
+
 async def calendar_week(request: web.Request, organisation: Organisation, *, but: str = "") -> dict[str, Any]:
     """Return the values for the template calendar/week.html, for the week of `?day=`; {} if nothing can be booked.
 

@@ -37,7 +37,7 @@ from web.languages.i18n import (
 from web.organisations.by_path import organisation_of
 from web.organisations.opening_hours import opens_next
 from web.organisations.settings import LANGUAGES, Organisation
-from web.pages.appointments.week import booked_here, calendar_week
+from web.pages.appointments.week import booked_here, booking_paths, calendar_week
 from web.pages.errors import not_found
 from web.pages.rendering import error_page, live, page
 from web.requests import frames
@@ -261,15 +261,16 @@ async def visit_page(request: web.Request) -> web.Response:
     organisation = await organisation_of(request)
     session = await sessions.get(request)
     visit_id = visit_of(session, organisation.id, request.query.get("visit"))
-    if visit_id is None or await request.app[SERVICE].visit(organisation.id, visit_id) is None:
+    visit = await request.app[SERVICE].visit(organisation.id, visit_id) if visit_id else None
+    if visit is None:
         raise web.HTTPSeeOther(f"/{organisation.id}")
     boot = {
         **live(request, organisation, "patient/app.js"),
-        "visit": visit_id,
+        "visit": visit.id,
         "visits": visits_of(session, organisation.id),
-        "ws": f"/{organisation.id}/ws?visit={visit_id}",
+        "ws": f"/{organisation.id}/ws?visit={visit.id}",
         "home": f"/{organisation.id}",
-        "book": f"/{organisation.id}/appointments" if organisation.booking.enabled else None,
+        **booking_paths(organisation, visit.area_id),
         "contact": {
             "text": await request.app[TEXT_SERVICES].has(organisation.id),
             "push": {"key": request.app[PUSH].public_key, "worker": WORKER},

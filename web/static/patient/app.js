@@ -12,7 +12,7 @@ import { ownText } from "../shared/own_texts.js";
 import { refusalWords } from "../shared/refusals.js";
 import { inEach, t, tn } from "../shared/text.js";
 import { announce, ask, connectionBar, toast } from "../shared/ui.js";
-import { closingNotice } from "./closing.js";
+import { Closing } from "./closing.js";
 import { ContactChoice } from "./contact.js";
 import { guideStep } from "./guide.js";
 import { Phone } from "./phone.js";
@@ -53,6 +53,7 @@ const bar = inEach(() => ({
 const photos = new Photos(`${boot.home}/visits/${boot.visit}/photos`, redraw);
 const phone = new Phone(`${boot.home}/visits/${boot.visit}/phone`, boot.mails, redraw);
 const contact = new ContactChoice(`${boot.home}/visits/${boot.visit}/contact`, boot.contact, redraw);
+const closing = new Closing(boot, () => leaveLine(), redraw);
 const chat = new Chat(client, boot.visit, "patient", wrote);
 /** @type {Session | null} */
 let session = null;
@@ -129,8 +130,6 @@ function goTo(step) {
 
 const inLine = () => placeLine(state.place, state.visit?.taking_over ?? null);
 
-const closing = () => closingNotice(state.place, { book: boot.book, leave: leaveLine });
-
 function guide() {
   const step = hashStep() ?? state.firstOpenStep;
   if (!hashStep()) history.replaceState(null, "", stepUrl(step));
@@ -139,7 +138,7 @@ function guide() {
       <span class="chip num" role="status" translate="no"
         ><span class="dot"></span>${inLine()}</span>
     </div>
-    ${closing()}${messages(chat, boot.answers)}
+    ${closing.view(state.place)}${messages(chat, boot.answers)}
     ${guideStep({ state, client, step, busy, finished, go: (to, how) => leave(step, to, how, goTo) })}
     <div class="stack moves-out">
       ${contact.view(state.info)}
@@ -337,7 +336,7 @@ const VIEWS = {
           state,
           visit,
           organisation,
-          written: html`${closing()}${messages(chat, boot.answers)}`,
+          written: html`${closing.view(state.place)}${messages(chat, boot.answers)}`,
           photos,
           phone,
           contact,

@@ -1,6 +1,6 @@
 /* Draws the notice of closing time for a patient who waits: what happens to the visit then, and what the
    patient can do. */
-import { clock } from "../shared/format.js";
+import { clock, moment } from "../shared/format.js";
 import { html, nothing } from "../shared/lit.js";
 import { inEach, t } from "../shared/text.js";
 
@@ -22,41 +22,85 @@ const WORDS = inEach(
   }),
 );
 
-/**
- * Draw the notice of a closing time; draw nothing if none is near.
- *
- * @param {Protocol.PlaceState | null} place the patient's place in the queue, which may name a closing time
- * @param {{ book: string | null, leave: () => void }} ways `book`: the address at which a time can be
- *   booked, null if that is not possible; `leave()` withdraws from the queue
- */
-export function closingNotice(place, ways) {
-  const notice = place?.closing ? drawn(place.closing, ways) : nothing;
-  return html`<div class="closing" role="status" translate="no">${notice}</div>`;
-}
+const ASK_MS = 20_000;
 
-/**
- * Draw the notice for a closing time that is near or has passed.
- *
- * @param {Protocol.ClosingPart} closing the closing time and its rule
- * @param {{ book: string | null, leave: () => void }} ways the booking address and the function that
- *   withdraws, as for `closingNotice`
- */
-function drawn({ at_ms, over, rule }, { book, leave }) {
-  const time = clock(at_ms);
-  const ways = [
-    ...(book ? [html`<a class="btn" href=${book}>${t("Book a time")}</a>`] : []),
-    ...(over && rule === "ask"
-      ? [html`<button type="button" class="btn danger" @click=${leave}>${t("Leave the line")}</button>`]
-      : []),
-  ];
-  const heading = over
-    ? t("The clinic closed at {time}.", { time })
-    : t("The clinic closes at {time}.", { time });
-  return html`<section class="notice amber">
-    <p>
-      <b>${heading}</b>
-      ${WORDS()[rule][Number(over)]}
-    </p>
-    ${ways.length ? html`<p class="row">${ways}</p>` : nothing}
-  </section>`;
+/** The notice of a closing time, with the next time that can be booked. */
+export class Closing {
+  #boot;
+  #leave;
+  #redraw;
+  /** @type {number | null} the next time that can be booked, in ms; null if none is known */
+  #next_ms = null;
+  /** @type {boolean | null} the `over` of the notice for which the server was asked for that time */
+  #asked = null;
+
+  /**
+   * @param {Pick<VisitBoot, "book" | "next_time">} boot the addresses at which a time can be booked, and at
+   *   which the server says the next time
+   * @param {() => void} leave withdraws from the queue
+   * @param {() => void} redraw draws the page again
+   */
+  constructor(boot, leave, redraw) {
+    this.#boot = boot;
+    this.#leave = leave;
+    this.#redraw = redraw;
+  }
+
+  /**
+   * Draw the notice; draw nothing if no closing time is near.
+   *
+   * @param {Protocol.PlaceState | null} place the patient's place in the queue, which may name a closing time
+   */
+  view(place) {
+    const closing = place?.closing;
+    if (closing && this.#boot.book && this.#asked !== closing.over) {
+      this.#asked = closing.over;
+      this.#ask();
+    }
+    return html`<div class="closing" role="status" translate="no">${
+      closing ? this.#notice(closing) : nothing
+    }</div>`;
+  }
+
+  /** Ask the server for the next time. Without an answer, the notice only links to the calendar. */
+  async #ask() {
+    try {
+      const answer = await fetch(this.#boot.next_time, { signal: AbortSignal.timeout(ASK_MS) });
+      this.#next_ms = answer.ok ? (await answer.json()).starts_ms : null;
+    } catch {
+      this.#next_ms = null;
+    }
+    this.#redraw();
+  }
+
+  /** @param {Protocol.ClosingPart} closing the closing time and its rule */
+  #notice({ at_ms, over, rule }) {
+    const { book } = this.#boot;
+    const time = clock(at_ms);
+    const ways = [
+      ...(book ? [html`<a class="btn" href=${book}>${t("Book a time")}</a>`] : []),
+      ...(over && rule === "ask"
+        ? [
+            html`<button type="button" class="btn danger" @click=${this.#leave}>
+              ${t("Leave the line")}
+            </button>`,
+          ]
+        : []),
+    ];
+    const heading = over
+      ? t("The clinic closed at {time}.", { time })
+      : t("The clinic closes at {time}.", { time });
+    return html`<section class="notice amber">
+      <p>
+        <b>${heading}</b>
+        ${WORDS()[rule][Number(over)]}
+        ${
+          this.#next_ms === null
+            ? nothing
+            : t("The next time that you can book is {time}.", { time: moment(this.#next_ms) })
+        }
+      </p>
+      ${ways.length ? html`<p class="row">${ways}</p>` : nothing}
+    </section>`;
+  }
 }

@@ -11,8 +11,9 @@ import msgspec
 import pytest
 
 from tests.web.appointments.visitor import BOOKING, CHICAGO, appointments, book, hold, offered
-from tests.web.site import FORM, Site
+from tests.web.site import FORM, Person, Site
 from web.keys import DESK, ORGANISATIONS, REDIS
+from web.organisations.settings import Area
 
 
 async def test_a_time_is_chosen_held_and_booked_and_nobody_else_is_offered_it(site: Site) -> None:
@@ -30,6 +31,32 @@ async def test_a_time_is_chosen_held_and_booked_and_nobody_else_is_offered_it(si
     (kept,) = await appointments(site)
     assert (kept.starts_ms, kept.patient.phone) == (times[3], "+1 512 555 0142")
     assert times[3] not in await offered(ben)
+
+
+async def next_time(person: Person, query: str = "") -> int | None:
+    """Return the next free time in ms that the clinic names; None if there is none."""
+    found: int | None = (await (await person.get(f"/demo/appointments/next{query}")).json())["starts_ms"]
+    return found
+
+
+async def test_f18_the_next_free_time_is_the_first_of_the_calendar_or_of_the_areas_calendar(
+    site: Site,
+) -> None:
+    await site.change(booking=msgspec.structs.replace(BOOKING, lead_h=24))
+    ana = site.person()
+    before, found, after = (await offered(ana))[0], await next_time(ana), (await offered(ana))[0]
+    assert found is not None
+    assert before <= found <= after
+    await site.change(areas=(Area(id="mind", name="Mind", hours=((("10:00", "11:00"),),) * 7),))
+    found = await next_time(ana, "?area=mind")
+    assert found is not None
+    assert datetime.fromtimestamp(found / 1000, CHICAGO).hour == 10
+    assert (
+        'action="/demo/appointments/hold?area=mind"'
+        in await (await ana.get("/demo/appointments?area=mind")).text()
+    )
+    await site.change(booking=msgspec.structs.replace(BOOKING, enabled=False))
+    assert await next_time(ana) is None
 
 
 async def test_of_many_who_choose_one_time_at_once_one_gets_it_and_the_others_see_a_message(
