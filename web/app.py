@@ -69,7 +69,7 @@ from web.requests.path_prefix import add_to_redirect
 from web.requests.pictures import Pictures
 from web.requests.security import Throttle, headers_signal, same_site_middleware
 from web.server import data_key as secret
-from web.server import key_rotation, store_version, tracing
+from web.server import key_rotation, packing, store_version, tracing
 from web.server import store_rewriting as rewriting
 from web.server.health import healthz, readyz
 from web.server.redis_client import connect
@@ -162,6 +162,7 @@ def create_app(settings: Settings) -> web.Application:
             calendar_routes.desk,
             jobs.running,
             retention.running,
+            packing.running,
             closing.running,
             escalation.running,
             waiting_messages.running,

@@ -31,7 +31,15 @@ from web.server.store_rewriting import erasing, mark
 DAY_MS = 86_400_000
 FIRST_S, PERIOD_S = 60.0, 3600.0
 AT_ONCE = 200
-OF_A_VISIT = (keys.VISIT, keys.HISTORY, keys.CHAT, keys.PHOTOS, keys.CALLS, keys.VISIT_DEVICES)
+OF_A_VISIT = (
+    keys.VISIT,
+    keys.HISTORY,
+    keys.CHAT,
+    keys.PHOTOS,
+    keys.CALLS,
+    keys.PAST,
+    keys.VISIT_DEVICES,
+)
 log = structlog.get_logger("web.retention")
 
 
@@ -42,6 +50,12 @@ async def keys_of_visit(redis: Any, organisation: str, visit_id: str) -> list[st
         *(kind(organisation, visit_id) for kind in OF_A_VISIT),
         *(keys.LINE(organisation, line.decode()) for line in lines),
     ]
+
+
+async def erase_visit(redis: Any, organisation: str, visit_id: str) -> None:
+    """Erase everything of a visit but its entries in indexes."""
+    await redis.delete(keys.PAST(organisation, visit_id))  # first, so that it is not unpacked meanwhile
+    await redis.delete(*await keys_of_visit(redis, organisation, visit_id))
 
 
 class Retention:
@@ -133,7 +147,7 @@ class Retention:
                 # A visit that was reopened is not erased. When it ends again, it is added to the index again.
                 if visit is None or not visit.is_open:
                     async with erasing(self._redis):
-                        await self._redis.delete(*await keys_of_visit(self._redis, organisation, visit_id))
+                        await erase_visit(self._redis, organisation, visit_id)
                     erased += 1
                 await self._redis.zrem(ended, visit_id)
         return erased

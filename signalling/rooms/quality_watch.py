@@ -36,8 +36,10 @@ async def calls_of(store: Store, organisation: str, visit: str) -> list[Tally]:
 
     Raises `UnavailableError` if the store does not answer.
     """
-    async with answering():
-        parts = await store.redis.hvals(keys.CALLS(organisation, visit))
+    name = keys.CALLS(organisation, visit)
+    parts, past = await store.packed.beside(organisation, visit, lambda pipe: pipe.hvals(name))
+    if past is not None:
+        return list(past.calls)
     found = []
     for sealed in parts:
         try:

@@ -78,6 +78,7 @@ _DAYS = "the organisation's days"
 # --- the keys of visits
 OPEN = Key("{<organisation>}:open", "zset", "ids of open visits, by arrival", _USE, "it ends")
 ENDED = Key("{<organisation>}:ended", "zset", "ids of ended visits, by end", _RETENTION, _DAYS)
+UNPACKED = Key("{<organisation>}:unpacked", "zset", "ids of ended visits to pack", _USE, "an hour later")
 DEADLINES = Key("{<organisation>}:deadlines", "zset", "ids of visits, by deadline", _USE, "it passed")
 VISIT = Key("{<organisation>}:visit:<visit>", "hash", "the record of a visit", _RETENTION, _DAYS, True)
 HISTORY = Key("{<organisation>}:history:<visit>", "list", "the events of a visit", _RETENTION, _DAYS, True)
@@ -85,6 +86,9 @@ CHAT = Key("{<organisation>}:chat:<visit>", "zset", "ids of a visit's chat lines
 LINE = Key("{<organisation>}:line:<line>", "hash", "a chat line", _RETENTION, _DAYS, True)
 PHOTOS = Key("{<organisation>}:photos:<visit>", "hash", "a visit's photos by id", _RETENTION, _DAYS, True)
 CALLS = Key("{<organisation>}:calls:<visit>", "hash", "quality of a visit's calls", _RETENTION, _DAYS, True)
+PAST = Key(
+    "{<organisation>}:past:<visit>", "string", "all of an ended visit but its photos", _RETENTION, _DAYS, True
+)
 LEASE = Key(
     "{<organisation>}:lease:<visit>", "hash", "the worker that carries its media; mutes", _EXPIRY, "a day"
 )
@@ -200,6 +204,7 @@ STORE_VERSION = Key("greenroom:version", "string", "the version of the store's c
 ERASED = Key("greenroom:erased", "string", "the last erasure", _USE, "the store's file is rewritten")
 REWRITING = Key("greenroom:rewriting", "string", "a worker rewrites the store's file", _EXPIRY, "5 minutes")
 REWRITTEN = Key("greenroom:rewritten", "string", "the file was rewritten", _EXPIRY, "a day")
+PACKING = Key("greenroom:packing", "string", "a worker packs ended visits", _EXPIRY, "two minutes")
 WORKER = Key("worker:<worker>", "string", "a worker's sign of life", _EXPIRY, "a second")
 REPORTS = Key("workers:reports", "zset", "what workers report for `greenroom status`", _EXPIRY, "ten seconds")
 WORKER_ADDRESSES = Key("worker:<worker>:addresses", "string", "its media addresses", _EXPIRY, "a day")

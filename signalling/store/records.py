@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 import structlog
@@ -27,6 +27,8 @@ from signalling.store.event_stream import (
     StreamHead,
     new_epoch,
 )
+from signalling.store.kinds import KINDS, RECORDS, index_of
+from signalling.store.packing import PackedVisits
 from signalling.store.unavailable import answering
 from signalling.visit import audit_entries as audit
 from signalling.visit.queue_state import Watch
@@ -38,14 +40,6 @@ from signalling.visit.waiting import Paced, paced
 
 _SCRIPT = (Path(__file__).parent / "commit.lua").read_text()
 _DEADLINE = (Path(__file__).parent / "deadline.lua").read_text()
-KINDS: dict[type[Record], str] = {
-    Visit: "visit",
-    Staff: "staff",
-    ChatMessage: "line",
-    Mark: "mark",
-    Watch: "watch",
-}
-"""Type of record -> the name of its kind in keys, in encrypted data and in the stream of events."""
 _RECORD: dict[str, Any] = {name: msgspec.msgpack.Decoder(kind) for kind, name in KINDS.items()}
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -94,30 +88,6 @@ def newest(at_ms: int) -> str:
     return f">{at_ms}"
 
 
-RECORDS = {
-    "visit": keys.VISIT,
-    "staff": keys.STAFF_MEMBER,
-    "line": keys.LINE,
-    "mark": keys.MARK,
-    "watch": keys.WATCH,
-}
-
-
-def index_of(organisation: str, record: Record) -> str:
-    """Return the key of the sorted set that lists a record of an organisation."""
-    match record:
-        case Visit():
-            return keys.OPEN(organisation)
-        case ChatMessage():
-            return keys.CHAT(organisation, record.visit)
-        case Staff():
-            return keys.STAFF(organisation)
-        case Watch():
-            return keys.WATCHES(organisation)
-        case _:
-            return keys.MARKS(organisation)
-
-
 class Store:
     """Reads and writes the records. `clock_ms()` is this machine's estimate of the store's clock."""
 
@@ -127,6 +97,7 @@ class Store:
         self._commit: Any = redis.register_script(_SCRIPT)
         self._deadline: Any = redis.register_script(_DEADLINE)
         self.stream = EventStream(redis)
+        self.packed = PackedVisits(redis, seal)
         self._offset_ms: float | None = None
         self.on_audited: Callable[[str], None] = lambda organisation: None
 
@@ -150,9 +121,14 @@ class Store:
             pipe.time()
             pipe.hget(RECORDS[kind](organisation, member), "record")
             now, sealed = await pipe.execute()
-        return (
-            None if sealed is None else self.unseal(organisation, kind, member, sealed)
-        ), self._read_clock(now)
+        now_ms = self._read_clock(now)
+        if sealed is None and what is Visit:
+            sealed, past = await self.packed.beside(
+                organisation, member, lambda pipe: pipe.hget(keys.VISIT(organisation, member), "record")
+            )
+            if past is not None:
+                return cast(Any, past.visit), now_ms
+        return None if sealed is None else self.unseal(organisation, kind, member, sealed), now_ms
 
     def unseal(self, organisation: str, what: str, member: str, sealed: bytes) -> Any:
         """Return the decrypted record in the bytes `sealed`.
@@ -195,6 +171,7 @@ class Store:
         put += extras
         if isinstance(record, Visit) and not record.is_open:
             put.append((keys.ENDED(organisation), record.ended_ms or event.at_ms, record.id.encode()))
+            put.append((keys.UNPACKED(organisation), event.at_ms, record.id.encode()))
         history = b""
         if what == "visit" and event.kind not in QUIET:
             history = self.seal.close(_encode(event), f"{organisation}/history/{record.id}")
@@ -235,6 +212,8 @@ class Store:
             raise SupersededError
         if act is not None and answer[0]:
             self.on_audited(organisation)
+        if what == "visit" and answer == [0, b"0"]:  # there is no such record: the visit may be packed
+            await self.packed.unpack(organisation, record.id, self.clock_ms())
         return Committed(int(answer[1]), answer[2].decode(), entry) if answer[0] else None
 
     def sealed_act(self, organisation: str, act: audit.Act) -> bytes:
@@ -315,9 +294,16 @@ class Store:
 
     async def lines(self, organisation: str, visit_id: str, limit: int = 500) -> list[ChatMessage]:
         """Return at most `limit` chat messages of a visit, the newest ones, with the oldest first."""
-        async with answering():
-            found = await self.redis.zrange(keys.CHAT(organisation, visit_id), -limit, -1)
-        lines: dict[str, ChatMessage] = await self._many(organisation, "line", found)
+        chat, lines = keys.CHAT(organisation, visit_id), dict[str, ChatMessage]()
+        for _ in range(2):  # the visit may be packed between the two reads
+            found, past = await self.packed.beside(
+                organisation, visit_id, lambda pipe: pipe.zrange(chat, -limit, -1)
+            )
+            if past is not None:
+                return list(past.messages[-limit:])
+            lines = await self._many(organisation, "line", found)
+            if len(lines) == len(found):
+                break
         return list(lines.values())
 
     async def count_lines(self, organisation: str, visit_id: str) -> int:
@@ -373,9 +359,10 @@ class Store:
         """Return the ended visits at these places, in the same order; None for a visit that was erased or has another
         place now.
         """
-        found: dict[str, Visit] = await self._many(
-            organisation, "visit", [name.encode() for _, name in places]
-        )
+        names = [name for _, name in places]
+        found: dict[str, Visit] = await self._many(organisation, "visit", map(str.encode, names))
+        missing = [name for name in names if name not in found]
+        found |= await self.packed.visits(organisation, missing)
         return [
             visit if (visit := found.get(name)) is not None and visit.ended_ms == ended_ms else None
             for ended_ms, name in places
@@ -394,7 +381,9 @@ class Store:
 
     async def history(self, organisation: str, visit_id: str) -> list[Event]:
         """Return the events of a visit, the oldest first."""
-        async with answering():
-            found = await self.redis.lrange(keys.HISTORY(organisation, visit_id), 0, -1)
+        name = keys.HISTORY(organisation, visit_id)
+        found, past = await self.packed.beside(organisation, visit_id, lambda pipe: pipe.lrange(name, 0, -1))
+        if past is not None:
+            return list(past.events)
         place = f"{organisation}/history/{visit_id}"
         return [msgspec.msgpack.decode(self.seal.open(data, place), type=Event) for data in found]

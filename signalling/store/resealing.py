@@ -25,6 +25,7 @@ PLACES: Mapping[keys.Key, str] = {
     keys.LINE: "{0}/line/{1}",
     keys.PHOTOS: "{0}/photo/{1}/{at}",
     keys.CALLS: "{0}/calls/{1}",
+    keys.PAST: "{0}/past/{1}",
     keys.STAFF_MEMBER: "{0}/staff/{1}",
     keys.BELL: "{0}/bell/{1}",
     keys.MARK: "{0}/mark/{1}",

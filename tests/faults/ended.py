@@ -1,4 +1,4 @@
-"""Writes many ended visits to the store, in the form in which `Store.commit` writes them."""
+"""Writes many ended visits to the store, packed, or in the form in which `Store.commit` writes them."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 
 from signalling.store import keys
 from signalling.store.encryption import Seal
+from signalling.store.packed import PackedVisit, packed
 from signalling.visit.record import Outcome, Person, Status, Visit
 from tests.signalling.clinic import ANA
 
@@ -48,14 +49,18 @@ def ended_visit(organisation: str, number: int, begun_ms: int = FIRST_MS, **chan
     return replace(visit, **changes)
 
 
-async def write_ended(redis: "Redis", seal: Seal, visits: Iterable[Visit]) -> None:
-    """Write these visits to the store, encrypted by `seal`."""
+async def write_ended(redis: "Redis", seal: Seal, visits: Iterable[Visit], *, pack: bool = False) -> None:
+    """Write these visits to the store, encrypted by `seal`; packed ones if `pack`."""
     client: Any = redis
     pipe = client.pipeline(transaction=False)
     for number, visit in enumerate(visits, 1):
-        org, data = visit.organisation, msgspec.msgpack.encode(visit)
-        sealed = seal.close(data, f"{org}/visit/{visit.id}")
-        pipe.hset(keys.VISIT(org, visit.id), mapping={"version": visit.version, "record": sealed})
+        org = visit.organisation
+        if pack:
+            past = seal.close(packed(PackedVisit(visit)), f"{org}/past/{visit.id}")
+            pipe.set(keys.PAST(org, visit.id), past)
+        else:
+            sealed = seal.close(msgspec.msgpack.encode(visit), f"{org}/visit/{visit.id}")
+            pipe.hset(keys.VISIT(org, visit.id), mapping={"version": visit.version, "record": sealed})
         pipe.zadd(keys.ENDED(org), {visit.id: visit.ended_ms})
         if number % 500 == 0:
             await pipe.execute()

@@ -1,5 +1,5 @@
-"""Tests that every ended visit is found, in pages and in time, and that an incomplete list reports that there is more
-(row R32).
+"""Tests that every ended visit is found, in pages and in time, that an incomplete list reports that there is more (row
+R32), and the memory that an ended visit takes in the store (row R39).
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import pytest
@@ -19,12 +19,16 @@ from redis.asyncio import Redis
 
 from signalling.clients.client import SignallingClient
 from signalling.protocol.client_messages import SessionsPast
+from signalling.store import keys
+from signalling.visit.record import MINUTE_MS
 from tests.faults.conftest import Measured, Rounds
 from tests.faults.ended import ended_visit, name_of, write_ended
 from tests.faults.link import link_to
 from tests.signalling.clinic import ORG, Clinic, clinic
+from tests.signalling.past import whole_visit
 from tests.web.site import ADMIN, Person, Site, settings_for
 from web.keys import SERVICE
+from web.retention import DAY_MS
 from web.server.processes import GARBAGE
 from web.server.valkey import EmbeddedStore
 
@@ -57,7 +61,7 @@ async def watched() -> AsyncIterator[list[float]]:
 
 async def filled(desk: Clinic, many: int) -> None:
     store = desk.workers[0].service.store
-    await write_ended(store.redis, store.seal, (ended_visit(ORG, number) for number in range(many)))
+    await write_ended(store.redis, store.seal, (ended_visit(ORG, n) for n in range(many)), pack=True)
 
 
 async def until_read(desk: Clinic) -> int:
@@ -178,11 +182,41 @@ async def test_r32_a_file_that_cannot_be_finished_is_a_failed_download_not_a_sho
         link.heal()
 
 
+@pytest.mark.long
+async def test_r39_two_thousand_past_visits_take_at_most_1_5_kb_of_the_stores_memory_each(
+    valkey: "Redis", rounds: Rounds, measured: Measured
+) -> None:
+    many, warm_up = rounds(20, 2_000), 300  # the stream of events has its full length before it is measured
+    async with clinic(valkey, workers=1, off_call_ms=240 * MINUTE_MS) as desk:
+        provider, worker, client = desk.provider(), desk.workers[0], cast(Any, valkey)
+        await worker.service.set_on_call(provider, on=True)
+
+        async def used_after(visits: int) -> int:
+            """Let this number of visits end, pack them, and return the store's memory without the audit log."""
+            for _ in range(visits // 20):
+                await asyncio.gather(*(whole_visit(desk, provider) for _ in range(20)))
+            for queued in await worker.service.store.packed.due(
+                ORG, worker.service.clock_ms() + DAY_MS, visits
+            ):
+                assert await worker.service.store.packed.pack(ORG, queued)
+            await worker.audit_log.flush()
+            await worker.audit_log.bind_all(ORG)
+            audit = await client.memory_usage(keys.AUDIT(ORG), samples=0)
+            await client.delete(keys.AUDIT(ORG), keys.AUDIT_HEAD(ORG))
+            if visits == many:
+                measured("R39", "audit log of a past visit, 16 entries", audit / many, "bytes", at_most=2048)
+            return int((await client.info("memory"))["used_memory"])
+
+        before = await used_after(warm_up)
+        taken = (await used_after(many) - before) / many
+        measured("R39", "a past visit in the store, ten messages and a call", taken, "bytes", at_most=1536)
+
+
 async def _admin(site: Site, many: int) -> Person:
     store = site.app[SERVICE].store
     begun_ms = round((datetime.now(UTC) - timedelta(days=3)).timestamp() * 1000)
     await write_ended(
-        store.redis, store.seal, (ended_visit("demo", number, begun_ms) for number in range(many))
+        store.redis, store.seal, (ended_visit("demo", n, begun_ms) for n in range(many)), pack=True
     )
     admin = site.person()
     await admin.sign_in(ADMIN)

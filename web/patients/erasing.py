@@ -20,7 +20,8 @@ from signalling.visit.record import Visit
 from web.appointments.appointment import Appointment
 from web.errors import CommandError
 from web.mail import outbox
-from web.retention import keys_of_visit
+from web.patients.exporting import LINES
+from web.retention import erase_visit
 from web.server.store_rewriting import erasing
 
 EVENTS_AT_ONCE = 200
@@ -54,11 +55,12 @@ class Erasure:
 
     async def _visits(self, visits: Iterable[Visit]) -> list[str]:
         """Erase visits with their chat messages; return the ids of the messages."""
-        erased, indexes = list[str](), (keys.ENDED, keys.OPEN, keys.DEADLINES)
+        erased, indexes = list[str](), (keys.ENDED, keys.UNPACKED, keys.OPEN, keys.DEADLINES)
         for visit in visits:
             found = await self._redis.zrange(keys.CHAT(self._organisation, visit.id), 0, -1)
             erased += [line.decode() for line in found]
-            await self._redis.delete(*await keys_of_visit(self._redis, self._organisation, visit.id))
+            erased += [line.id for line in await self._store.lines(self._organisation, visit.id, LINES)]
+            await erase_visit(self._redis, self._organisation, visit.id)
             for index in indexes:
                 await self._redis.zrem(index(self._organisation), visit.id)
         return erased

@@ -9,20 +9,25 @@ from redis.asyncio import Redis
 from signalling.store import keys
 from web.errors import ConfigError
 
-VERSION = 1
-"""The version of the store's contents. A release that writes records that older releases cannot read increases it.
+FIRST, VERSION = 1, 2
+"""The version of a new store, and the latest one that this release reads.
 
-Every release reads version 1."""
+A release that writes records which older releases cannot read increases VERSION, and raises the store to it before
+(`web/server/packing.py`: 2, packed visits). Every release reads version 1."""
+
+
+async def of(redis: Redis) -> int:
+    """Return the version of the store's contents, 0 if it has none. Raises redis-py's errors if the store fails."""
+    return int(await redis.get(keys.STORE_VERSION()) or 0)
 
 
 async def check(redis: Redis) -> None:
-    """Check that this server can read the store; write this version into a store that has none.
+    """Check that this server can read the store; write the first version into a store that has none.
 
-    Raises ConfigError if the store has a later version.
+    Raises ConfigError if the store has a later version than VERSION.
     """
-    name = keys.STORE_VERSION()
-    await redis.set(name, VERSION, nx=True)
-    found = int(await redis.get(name) or 0)
+    await redis.set(keys.STORE_VERSION(), FIRST, nx=True)
+    found = await of(redis)
     if found > VERSION:
         raise ConfigError(
             f"the store was used by a newer Greenroom (its records have version {found}, this one reads {VERSION}): "

@@ -21,10 +21,10 @@ from redis.backoff import ConstantBackoff
 from signalling.errors import SealError, UnavailableError
 from signalling.store import keys
 from signalling.store.encryption import Seal
-from signalling.store.records import Committed, Place, Store, index_of
+from signalling.store.records import Committed, Place, Store
 from signalling.store.redis_connection import SharedRedis
 from signalling.visit import audit_entries as audit
-from signalling.visit.record import Role, Staff, Visit
+from signalling.visit.record import Visit
 from signalling.visit.relations import Event
 from tests.signalling.visits import ANA, ORG, T0, queued
 from web.server.valkey import EmbeddedStore
@@ -227,8 +227,3 @@ async def test_a_frozen_store_has_a_clock_that_goes_on(own: EmbeddedStore, clien
     with pytest.raises(UnavailableError):
         await store.stream.head(ORG)
     assert store.clock_ms() > told_ms + TIMEOUT_S * 1000 - 50
-
-
-def test_each_kind_of_record_is_in_its_own_index() -> None:
-    person = Staff(id="u_1", name="Dr M. Osei", role=Role.PROVIDER)
-    assert (index_of(ORG, visit()), index_of(ORG, person)) == (keys.OPEN(ORG), keys.STAFF(ORG))

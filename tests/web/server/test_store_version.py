@@ -12,10 +12,13 @@ from web.errors import ConfigError
 from web.server import store_version
 
 
-async def test_a_store_without_a_version_gets_that_of_this_release(valkey: Redis) -> None:
-    for _ in range(2):
-        await store_version.check(valkey)
-        assert await valkey.get("greenroom:version") == b"%d" % store_version.VERSION
+async def test_a_store_without_a_version_gets_the_first_one_and_keeps_a_later_one(valkey: Redis) -> None:
+    assert await store_version.of(valkey) == 0
+    await store_version.check(valkey)
+    assert await store_version.of(valkey) == store_version.FIRST
+    await valkey.set("greenroom:version", store_version.VERSION)
+    await store_version.check(valkey)
+    assert await store_version.of(valkey) == store_version.VERSION
 
 
 async def test_a_server_does_not_start_on_a_store_of_a_later_version(

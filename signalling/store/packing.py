@@ -1,0 +1,237 @@
+"""Packs ended visits in the store, an hour after their last change, and unpacks those that change again.
+
+A visit that has ended is read rarely, and kept for months. Its record, history, chat messages and calls, a key each,
+are replaced by one compressed value (`packed.py`), which takes a sixth of the memory. Each step is one script that does
+nothing if the visit has changed meanwhile: a visit is always either packed or not. All methods raise
+`UnavailableError` if the store does not answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import structlog
+from redis.asyncio import Redis
+
+from signalling.errors import SealError
+from signalling.store import keys
+from signalling.store.encryption import Seal
+from signalling.store.packed import PackedVisit, packed, record_of, unpacked
+from signalling.store.unavailable import answering
+from signalling.visit.call_quality import Tally, merged
+from signalling.visit.record import ChatMessage, Visit
+from signalling.visit.relations import Event
+
+AFTER_MS = 3_600_000
+"""A visit is packed this time after its last change: by then it is no longer tagged, rated or opened again."""
+_SCRIPT = (Path(__file__).parent / "guarded.lua").read_text()
+_encode = msgspec.msgpack.Encoder().encode
+_VISIT = msgspec.msgpack.Decoder(Visit)
+_EVENT = msgspec.msgpack.Decoder(Event)
+_MESSAGE = msgspec.msgpack.Decoder(ChatMessage)
+_TALLY = msgspec.msgpack.Decoder(Tally)
+Command = tuple[str | bytes | int, ...]
+Check = tuple[Command, str | bytes | int]
+"""A command, and the reply that it must have: "false" for none."""
+log = structlog.get_logger()
+
+
+class Queued(NamedTuple):
+    """An ended visit that is not packed yet. `changed_ms`: the time of its last change."""
+
+    visit: str
+    changed_ms: int
+
+
+class PackedVisits:
+    """Reads, packs and unpacks the ended visits of all organisations."""
+
+    def __init__(self, redis: Redis, seal: Seal) -> None:
+        self._redis: Any = redis
+        self._seal = seal
+        self._guarded: Any = redis.register_script(_SCRIPT)
+
+    # --- reading
+
+    async def visits(self, organisation: str, ids: Sequence[str]) -> dict[str, Visit]:
+        """Return the records of those of these visits that are packed, by id, without those that cannot be read."""
+        async with answering():
+            pipe = self._redis.pipeline(transaction=False)
+            for visit_id in ids:
+                pipe.get(keys.PAST(organisation, visit_id))
+            values = await pipe.execute() if ids else []
+        found = {}
+        for visit_id, sealed in zip(ids, values, strict=True):
+            if sealed is None:
+                continue
+            try:
+                found[visit_id] = record_of(self._seal.open(sealed, _place(organisation, visit_id)))
+            except (SealError, msgspec.DecodeError):
+                log.error("store.unreadable_record", organisation=organisation, what="past")
+        return found
+
+    async def beside(
+        self, organisation: str, visit_id: str, ask: Callable[[Any], object]
+    ) -> tuple[Any, PackedVisit | None]:
+        """Return (the reply to the command that `ask` adds to a pipeline, the packed visit, None if it is not packed).
+
+        The reply says nothing if the visit is packed. Raises `SealError` if the packed visit cannot be read.
+        """
+        past = keys.PAST(organisation, visit_id)
+        async with answering():
+            pipe = self._redis.pipeline(transaction=False)
+            pipe.get(past)
+            ask(pipe)
+            pipe.get(past)  # the visit may be packed, or unpacked, between the commands
+            before, reply, after = await pipe.execute()
+        sealed = before if before is not None else after
+        return reply, None if sealed is None else self._opened(organisation, visit_id, sealed)
+
+    def _opened(self, organisation: str, visit_id: str, sealed: bytes) -> PackedVisit:
+        return unpacked(self._seal.open(sealed, _place(organisation, visit_id)))
+
+    # --- packing
+
+    async def enqueue(self, organisation: str, places: Iterable[tuple[int, str]]) -> None:
+        """Add visits to the queue, each (the time in ms of its end, its id), except those that are in it already."""
+        async with answering():
+            await self._redis.zadd(
+                keys.UNPACKED(organisation), {visit_id: ended_ms for ended_ms, visit_id in places}, nx=True
+            )
+
+    async def due(self, organisation: str, now_ms: int, limit: int) -> list[Queued]:
+        """Return at most `limit` visits to pack at this time."""
+        async with answering():
+            found = await self._redis.zrange(
+                keys.UNPACKED(organisation), "-inf", now_ms - AFTER_MS, byscore=True, offset=0, num=limit,
+                withscores=True,
+            )  # fmt: skip
+        return [Queued(name.decode(), int(changed_ms)) for name, changed_ms in found]
+
+    async def pack(self, organisation: str, queued: Queued) -> bool:
+        """Pack a visit, and remove it from the queue; return False if it was changed meanwhile, and nothing was done.
+
+        A visit that is open again, was erased or cannot be read is only removed from the queue: when it ends again, it
+        comes into the queue again.
+        """
+        visit_id, queue = queued.visit, keys.UNPACKED(organisation)
+        visit, history, chat, calls = names = _keys(organisation, visit_id)
+        async with answering():
+            pipe = self._redis.pipeline(transaction=False)
+            pipe.hget(visit, "record").lrange(history, 0, -1).zrange(chat, 0, -1).hgetall(calls)
+            record, events, ids, parts = await pipe.execute()
+            lines = [keys.LINE(organisation, line.decode()) for line in ids]
+            pipe = self._redis.pipeline(transaction=False)
+            for line in lines:
+                pipe.hget(line, "record")
+            messages = await pipe.execute() if lines else []
+        whole = self._whole(
+            organisation, visit_id, record, events, dict(zip(ids, messages, strict=True)), parts
+        )
+        checks: list[Check] = [
+            (("ZSCORE", queue, visit_id), queued.changed_ms),
+            (("HGET", visit, "record"), record or "false"),
+            (("ZCARD", chat), len(ids)),
+            (("HLEN", calls), len(parts)),
+            *((("HGET", calls, part), value) for part, value in parts.items()),
+        ]
+        past, commands = keys.PAST(organisation, visit_id), list[Command]()
+        if whole is not None:
+            commands += [("SET", past, self._seal.close(packed(whole), _place(organisation, visit_id)))]
+            commands += [("DEL", name) for name in (*names, *lines)]
+        commands.append(("ZREM", queue, visit_id))
+        return await self._run([queue, past, *names, *lines], checks, commands)
+
+    def _whole(
+        self,
+        organisation: str,
+        visit_id: str,
+        record: bytes | None,
+        events: list[bytes],
+        messages: dict[bytes, bytes | None],
+        parts: dict[bytes, bytes],
+    ) -> PackedVisit | None:
+        """Return a visit from its encrypted values; None if it does not exist, is open, or cannot be read."""
+
+        def opened(value: bytes | None, kind: str, name: str = visit_id) -> bytes:
+            if value is None:
+                raise SealError("lost")
+            return self._seal.open(value, f"{organisation}/{kind}/{name}")
+
+        if record is None:
+            return None
+        try:
+            visit = _VISIT.decode(opened(record, "visit"))
+            if visit.is_open:
+                return None
+            return PackedVisit(
+                visit,
+                tuple(_EVENT.decode(opened(value, "history")) for value in events),
+                tuple(
+                    _MESSAGE.decode(opened(value, "line", id_.decode())) for id_, value in messages.items()
+                ),
+                tuple(merged(_TALLY.decode(opened(value, "calls")) for value in parts.values())),
+            )
+        except (SealError, msgspec.DecodeError):
+            log.error("store.unreadable_record", organisation=organisation, what="visit")
+            return None
+
+    async def unpack(self, organisation: str, visit_id: str, now_ms: int) -> None:
+        """Replace a packed visit by its keys, so that a command can change it. Do nothing if it is not packed.
+
+        Raises `SealError` if it cannot be read.
+        """
+        past, queue = keys.PAST(organisation, visit_id), keys.UNPACKED(organisation)
+        async with answering():
+            sealed = await self._redis.get(past)
+        if sealed is None:
+            return
+        whole = self._opened(organisation, visit_id, sealed)
+        visit, history, chat, calls = names = _keys(organisation, visit_id)
+
+        def closed(value: object, kind: str, name: str = visit_id) -> bytes:
+            return self._seal.close(_encode(value), f"{organisation}/{kind}/{name}")
+
+        commands: list[Command] = [
+            ("HSET", visit, "version", whole.visit.version, "record", closed(whole.visit, "visit")),
+            *(("RPUSH", history, closed(event, "history")) for event in whole.events),
+            *(
+                ("HSET", calls, f"past/{number}", closed(tally, "calls"))
+                for number, tally in enumerate(whole.calls)
+            ),
+        ]
+        score = 0
+        for message in whole.messages:
+            score = max(score + 1, message.at_ms)
+            line = keys.LINE(organisation, message.id)
+            commands.append(("ZADD", chat, score, message.id))
+            commands.append(
+                ("HSET", line, "version", message.version, "record", closed(message, "line", message.id))
+            )
+        commands += [("DEL", past), ("ZADD", queue, now_ms, visit_id)]
+        lines = [keys.LINE(organisation, message.id) for message in whole.messages]
+        await self._run([queue, past, *names, *lines], [(("GET", past), sealed)], commands)
+
+    async def _run(self, names: list[str], checks: list[Check], commands: list[Command]) -> bool:
+        args: list[str | bytes | int] = [len(checks)]
+        for command, reply in checks:
+            args += [len(command), *command, reply]
+        for command in commands:
+            args += [len(command), *command]
+        async with answering():
+            return bool(await self._guarded(keys=names, args=args))
+
+
+def _keys(organisation: str, visit_id: str) -> tuple[str, str, str, str]:
+    """Return the keys that a packed visit replaces, except those of its chat messages."""
+    visit, history, chat, calls = (
+        kind(organisation, visit_id) for kind in (keys.VISIT, keys.HISTORY, keys.CHAT, keys.CALLS)
+    )
+    return visit, history, chat, calls
+
+
+def _place(organisation: str, visit_id: str) -> str:
+    return f"{organisation}/past/{visit_id}"

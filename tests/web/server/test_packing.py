@@ -1,0 +1,112 @@
+"""Tests when ended visits are packed, and that a store of an earlier release is brought to packed visits whole."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+import pytest
+from redis.asyncio import Redis
+
+from signalling.store import keys
+from signalling.store.packing import PackedVisits
+from signalling.store.records import OLDEST
+from signalling.visit.record import Visit
+from tests.faults.ended import ended_visit, write_ended
+from tests.signalling.clinic import ORG, Clinic, clinic
+from web.metrics.report import Report
+from web.metrics.table import VERSION as RELEASE
+from web.server import store_version
+from web.server.packing import Packer
+
+MANY = 12
+
+
+@pytest.fixture
+async def desk(valkey: Redis, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Clinic]:
+    """A clinic on a store of an earlier release, with ended visits."""
+    monkeypatch.setattr("web.server.packing.AT_ONCE", 5)
+    monkeypatch.setattr("web.server.packing.REST", 0)
+    await store_version.check(valkey)
+    async with clinic(valkey, workers=1) as opened:
+        seal = opened.workers[0].service.store.seal
+        await write_ended(valkey, seal, (ended_visit(ORG, number) for number in range(MANY)))
+        yield opened
+
+
+def packer(desk: Clinic, valkey: Redis) -> Packer:
+    """Return a worker's part that packs visits."""
+    service = desk.workers[0].service
+    return Packer(valkey, service, service.organisations)
+
+
+async def all_visits(desk: Clinic) -> list[Visit | None]:
+    """Return all ended visits, the oldest first."""
+    store = desk.workers[0].service.store
+    return await store.visits(ORG, await store.ended(ORG, None, OLDEST, 100, oldest_first=True))
+
+
+async def packed_and_not(valkey: Redis) -> tuple[int, int]:
+    """Return how many visits are packed, and how many are not."""
+    client: Any = valkey
+    return len(await client.keys(keys.PAST(ORG, "*"))), len(await client.keys(keys.VISIT(ORG, "*")))
+
+
+async def report(valkey: Redis, release: str) -> None:
+    """Report a worker of a server of this release."""
+    one = Report(
+        worker=release, machine="m", pid=1, version=release, up_s=1, at_ms=1, sockets=0, rooms=0, parties=0,
+        cpu=0, lag_ms=0, memory_bytes=0, draining=False,
+    )  # fmt: skip
+    await valkey.zadd(keys.REPORTS(), {msgspec.msgpack.encode(one): 1})
+    await valkey.pexpire(keys.REPORTS(), 60_000)
+
+
+async def test_r39_visits_of_an_earlier_release_are_packed_and_its_servers_are_refused_from_then_on(
+    desk: Clinic, valkey: Redis
+) -> None:
+    before = await all_visits(desk)
+    await report(valkey, RELEASE)
+    assert await packer(desk, valkey).look() == MANY
+    assert await packed_and_not(valkey) == (MANY, 0)
+    assert await all_visits(desk) == before
+    assert None not in before
+    assert await store_version.of(valkey) == store_version.VERSION
+    assert await packer(desk, valkey).look() == 0, "this minute is another worker's"
+
+
+async def test_r39_nothing_is_packed_while_a_server_of_another_release_reports(
+    desk: Clinic, valkey: Redis
+) -> None:
+    await report(valkey, RELEASE)
+    await report(valkey, "0.9.0")
+    assert await packer(desk, valkey).look() == 0
+    assert await packed_and_not(valkey) == (0, MANY)
+    assert await store_version.of(valkey) == store_version.FIRST
+
+
+@pytest.mark.parametrize(("method", "calls"), [("enqueue", 1), ("pack", 1), ("pack", 7)])
+async def test_r39_a_packing_that_was_killed_leaves_each_visit_whole_and_the_next_one_goes_on(
+    desk: Clinic, valkey: Redis, monkeypatch: pytest.MonkeyPatch, method: str, calls: int
+) -> None:
+    before, left, real = await all_visits(desk), [None] * (calls - 1), getattr(PackedVisits, method)
+
+    async def until_killed(*args: Any) -> Any:
+        if not left:
+            raise asyncio.CancelledError
+        left.pop()
+        return await real(*args)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(PackedVisits, method, until_killed)
+        with pytest.raises(asyncio.CancelledError):
+            await packer(desk, valkey).look()
+    done = calls - 1 if method == "pack" else 0
+    assert await packed_and_not(valkey) == (done, MANY - done)
+    assert await all_visits(desk) == before
+    await valkey.delete(keys.PACKING())  # the turn of the killed worker has expired
+    assert await packer(desk, valkey).look() == MANY - done
+    assert await packed_and_not(valkey) == (MANY, 0)
+    assert await all_visits(desk) == before

@@ -1,0 +1,104 @@
+"""Packs ended visits an hour after their last change, so that the store needs less memory for them.
+
+`signalling/store/packing.py` packs one visit. One worker packs at a time. A store of a release before packed visits is
+raised to their version first, as soon as no server of another release reports.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import structlog
+from aiohttp import web
+from redis.asyncio import Redis
+
+from signalling.errors import UnavailableError
+from signalling.service import Organisations, Service
+from signalling.store import keys
+from signalling.store.records import OLDEST
+from signalling.store.unavailable import answering
+from web.keys import ORGANISATIONS, REDIS, SERVICE, SUPERVISOR
+from web.metrics.report import reports
+from web.metrics.table import VERSION as RELEASE
+from web.server import store_version
+
+LOOK_S = 60.0
+TURN_MS = 120_000
+AT_ONCE = 50
+REST = 4
+"""The worker rests this many times as long as it worked: old visits of a large store keep no request waiting."""
+TASK = "web.server.packing"
+log = structlog.get_logger(TASK)
+
+
+class Packer:
+    """Packs ended visits of all organisations. All methods raise `UnavailableError` if the store does not answer."""
+
+    def __init__(self, redis: Redis, service: Service, organisations: Organisations) -> None:
+        self._redis: Any = redis
+        self._service = service
+        self._store = service.store
+        self._organisations = organisations
+
+    async def run(self) -> None:
+        """Look every LOOK_S seconds until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            with contextlib.suppress(UnavailableError):  # the next look is in a minute
+                await self.look()
+
+    async def look(self) -> int:
+        """Pack the visits that are due, unless another worker does; return their number."""
+        async with answering():
+            if not await self._redis.set(keys.PACKING(), b"1", nx=True, px=TURN_MS):
+                return 0
+        if not await self._raised():
+            return 0
+        done = 0
+        for organisation in await self._organisations.list():
+            done += await self._pack(organisation)
+        if done:
+            log.info("packing.done", count=done)
+        return done
+
+    async def _pack(self, organisation: str) -> int:
+        packed, loop = self._store.packed, asyncio.get_running_loop()
+        done, began_s = 0, loop.time()
+        while found := await packed.due(organisation, self._service.clock_ms(), AT_ONCE):
+            left = sum([await packed.pack(organisation, queued) for queued in found])
+            done += left
+            if not left:
+                break  # they change just now
+            await asyncio.sleep(REST * (loop.time() - began_s))
+            async with answering():
+                await self._redis.set(keys.PACKING(), b"1", px=TURN_MS)
+            began_s = loop.time()
+        return done
+
+    async def _raised(self) -> bool:
+        """Return whether the store has the version of packed visits.
+
+        Raise it to that version if all servers can read them: earlier ended visits come into the queue before. If this
+        worker dies in between, another one begins again.
+        """
+        async with answering():
+            if await store_version.of(self._redis) >= store_version.VERSION:
+                return True
+            if {one.version for one in await reports(self._redis)} - {RELEASE}:
+                return False
+        for organisation in await self._organisations.list():
+            place = OLDEST
+            while places := await self._store.ended(organisation, None, place, 500, oldest_first=True):
+                await self._store.packed.enqueue(organisation, places)
+                place = places[-1]
+        async with answering():
+            await self._redis.set(keys.STORE_VERSION(), store_version.VERSION)
+        return True
+
+
+async def running(app: web.Application) -> AsyncIterator[None]:
+    """Pack as long as the app runs. This clean-up context must come after that of signalling."""
+    app[SUPERVISOR].keep(TASK, Packer(app[REDIS], app[SERVICE], app[ORGANISATIONS]).run)
+    yield
+    await app[SUPERVISOR].stop(TASK)
