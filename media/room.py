@@ -24,7 +24,7 @@ PARTIES_MAX: Final = 6
 
 
 class Room:
-    """A room, made by `Relay.room`. `parties`: those present, by their ids."""
+    """A room, in which parties exchange media; `Relay.room` makes it. `parties`: id -> party that is present."""
 
     def __init__(self, relay: Relay, room_id: str) -> None:
         self.relay = relay

@@ -93,7 +93,7 @@ class PartyGoneError(MediaError):
 
 
 class BadSdpError(MediaError):
-    """The SDP cannot be used. `problem`: a short code for the reason."""
+    """The SDP of a browser cannot be used. `problem`: a short code for the reason."""
 
     def __init__(self, problem: str) -> None:
         super().__init__(problem)

@@ -59,7 +59,7 @@ class Losses:
 
 
 class Arrivals:
-    """Collects the transport-wide sequence numbers that arrived since the last feedback, at most _FIT_MAX."""
+    """Collects the transport-wide numbers of the packets that arrived since the last feedback, at most _FIT_MAX."""
 
     __slots__ = ("_count", "_seen", "losses")
 

@@ -95,7 +95,10 @@ class Liveness:
         return self._unanswering.union(announced)
 
     def announced(self, data: bytes) -> None:
-        """Handle the announcement of a worker's death. `data`: the message from pub/sub, the worker's name."""
+        """Handle the announcement that a worker is dead.
+
+        `data`: the message from pub/sub, which is the worker's name.
+        """
         worker = data.decode()
         self._remember(worker)
         if worker in self._watched():

@@ -279,7 +279,7 @@ class Memberships:
                 self._forget(connection)
 
     def close_room(self, visit: str) -> None:
-        """Remove all memberships of a visit whose room this worker has closed at the end of the call."""
+        """Forget all connections in a visit's room, because this worker has closed the room at the end of the call."""
         for connection, membership in list(self._memberships.items()):
             if membership.member.visit == visit:
                 self._forget(connection)

@@ -202,10 +202,11 @@ class EventStream:
         return [found[pool] for pool in pools]
 
     async def begin_epoch(self, organisation: str, field: str, held: str, identity: str = "") -> bool:
-        """Begin a new epoch, because the store may have lost events; return False if another worker has begun one.
+        """Begin a new epoch of an organisation's stream, because the store may have lost events.
 
-        The new epoch begins only if `field` of the head ("epoch" or "store") still has the value `held`, so that only
-        one epoch begins if several workers try. `identity`: that of the store, "" if not known.
+        Numbers of events from two epochs cannot be compared. The epoch begins only if `field` of the stream's head
+        ("epoch" or "store") still has the value `held`, so that only one epoch begins if several workers try; return
+        False otherwise. `identity`: that of the store, "" if not known.
         """
         async with answering():
             begun = await self._epoch(

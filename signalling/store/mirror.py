@@ -334,5 +334,5 @@ class Mirrors:
         return mirror
 
     async def close(self) -> None:
-        """End the repairs of all copies."""
+        """End the repairs of all mirrors (copies of open records) that run in the background."""
         await asyncio.gather(*(mirror.close() for mirror in self))

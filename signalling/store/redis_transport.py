@@ -156,7 +156,7 @@ async def fastest() -> type[Transport]:
 async def _problem(kind: type[Transport]) -> str | None:
     try:
         return None if await works(kind) else "wrong replies"
-    # This includes TimeoutError, which is an OSError.
+    # OSError includes TimeoutError
     except (AttributeError, TypeError, RedisError, OSError) as error:
         return type(error).__name__
 

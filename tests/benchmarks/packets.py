@@ -54,7 +54,7 @@ _REPORT = Struct("!BBHIIIIII")
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The figures of one run. CPU is the user and system time of the relay process."""
+    """The figures of one run of the relay. CPU is the user and system time of its process."""
 
     calls: int
     packets: int

@@ -60,7 +60,7 @@ class Peer:
         self._read()
 
     def rtcp(self, data: bytes) -> None:
-        """Send a compound packet that is encrypted and signed for SRTCP; its content may be invalid."""
+        """Send an RTCP packet that is encrypted and signed for SRTCP; its content may be invalid."""
         self.speaker.send_rtcp(data)
         self._read()
 

@@ -93,9 +93,9 @@ def _cells(*cells: object) -> str:
 
 
 def sample(commit: str, drawn: int, judgements: Iterable[tuple[Survivor, str]]) -> Sample:
-    """Return the sample that these first `judgements` make.
+    """Make a sample from the first judgements of its changes; return it.
 
-    `drawn`: the number of changes that were drawn at the commit.
+    `drawn`: the number of changes drawn at the commit.
     """
     judged = list(judgements)
     counted = {kind: sum(found == kind for _, found in judged) for kind in ("killed", "late", EQUIVALENT)}

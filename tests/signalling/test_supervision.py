@@ -40,7 +40,7 @@ class Work:
 
 @asynccontextmanager
 async def supervised(*ways: str) -> AsyncIterator[tuple[Supervisor, Work]]:
-    """Yield (a supervisor, the work that it supervises). The work ends in these ways, one after another."""
+    """Yield (a supervisor, the work that it supervises). `ways`: how the work ends, one after another."""
     supervisor, work = Supervisor(pause_s=0.001), Work(*ways)
     supervisor.keep("work", work.run)
     yield supervisor, work

@@ -137,7 +137,7 @@ class Janus:
 
 
 class Aiortc:
-    """aiortc's MediaRelay. Both parties send their offers at the second press."""
+    """Runs calls on aiortc's MediaRelay. Both parties send their offers at the second press of Start Session."""
 
     host = LOOPBACK
 

@@ -60,7 +60,9 @@ async def share(client: SignallingClient, patient: Actor, act: str = "share") ->
 
 
 async def shared(client: SignallingClient) -> tuple[str | None, bool]:
-    """Return (the party that shares or None, whether the patient is asked to share) of the next `media.shared`."""
+    """Return (the party that shares its screen or None, whether the patient is asked to share) of the next
+    `media.shared`.
+    """
     message = await client.expect("media.shared", timeout_s=20)
     return message["sharing"], message["asked"]
 

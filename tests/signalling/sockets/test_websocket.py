@@ -191,7 +191,9 @@ def loses_early_messages(patch: pytest.MonkeyPatch) -> None:
 
 
 def has_no_reader(patch: pytest.MonkeyPatch) -> None:
-    """Make aiohttp look like a version without this reader class."""
+    """Make the import of `reader_websocket.py` fail, as with a version of aiohttp without the reader class that it
+    uses.
+    """
     patch.setitem(sys.modules, "signalling.sockets.reader_websocket", None)
 
 

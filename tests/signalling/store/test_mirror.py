@@ -38,7 +38,7 @@ class Seen:
 
     @property
     def mirror(self) -> Mirror:
-        """The worker's mirror of the organisation."""
+        """Return the worker's mirror (copy of the open records) of the organisation."""
         found = self.mirrors.known(ORG)
         assert found is not None
         return found
