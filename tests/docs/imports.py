@@ -151,8 +151,9 @@ def floors(down: set[Link], members: list[str]) -> dict[str, int]:
 def _package(
     package: str, members: list[str], of: dict[str, int], at: tuple[float, float, float], out: list[str]
 ) -> dict[str, Box]:
-    """Draw a package's frame at (x, y, width): append it to `out` as SVG. Return room -> its place. `of`: room -> its
-    floor.
+    """Draw the frame of a package with its rooms, at (x, y, width), and append it to `out` as SVG.
+
+    `members`: the rooms; `of`: room -> its floor. Returns the place of each room.
     """
     x0, y0, width = at
     height = (1 + max(of.values(), default=0)) * ROW + HEAD - 6

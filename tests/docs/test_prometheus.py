@@ -124,7 +124,10 @@ def started(program: str, folder: Path, target: str) -> Iterator[Running]:
 
 
 def _address(process: subprocess.Popen[bytes], log: Path) -> str:
-    """Return the address (host:port) on which Prometheus listens, as soon as it is ready."""
+    """Return the address (host:port) on which a Prometheus process listens, as soon as it is ready.
+
+    `log`: its output.
+    """
     deadline_s = time.monotonic() + 60
     while "ready to receive web requests" not in log.read_text():
         assert process.poll() is None, log.read_text()

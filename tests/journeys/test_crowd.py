@@ -103,7 +103,7 @@ class Crowd:
 
 
 async def searched(page: Page, crowd: Crowd) -> tuple[dict[str, float], float]:
-    """Search, filter and order the list several times.
+    """Search, filter and order the list of a page several times, with the patients of `crowd`.
 
     Return (search -> the median time in ms until the list was painted, the median time in ms to build all rows).
     """

@@ -45,7 +45,7 @@ HEARD = """async () => {
 
 
 async def sees_and_hears_all(who: Person, others: int) -> None:
-    """Fail unless `others` bright, moving pictures and sounds that are not silence arrive from now on."""
+    """Fail unless this person's page gets bright, moving pictures and audible sound of `others` people from now on."""
     seen: list[tuple[dict[str, Any], dict[str, float]]] = []
     for _ in range(120):
         seen = [*seen[-8:], (await who.page.evaluate(TILES), await who.page.evaluate(HEARD))]

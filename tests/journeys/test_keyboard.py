@@ -29,7 +29,10 @@ async def signs_in(who: Staff, account: str) -> Keyboard:
 
 
 async def fills_in(ana: Person, keys: Keyboard, say: Say) -> None:
-    """Fill in the public-facing calendar's form, the patient information and the whole setup guide."""
+    """Fill in the public-facing calendar's form, the patient information and the whole setup guide as Ana.
+
+    `keys`: the keyboard of her page; `say`: translates the texts of the page.
+    """
     page = ana.page
     await ana.go("/demo?lang=ar")
     await page.keyboard.press("Tab")
@@ -120,7 +123,10 @@ async def test_a_whole_visit_works_without_a_mouse_the_patients_side_in_arabic(
 
 
 async def decides(robin: Staff, keys: Keyboard, say: Say, osei: Staff, name: str) -> None:
-    """Assign the request of `name` to Osei, decline it, look at the list of the bell, and go to the set-up."""
+    """Assign the request of `name` to Osei as Robin, decline it, look at the list of the bell, and go to the set-up.
+
+    `keys`: the keyboard of Robin's page; `say`: translates the texts of the page.
+    """
     page = robin.page
     assign = page.get_by_role("button", name=say("Assign {name}", name=name))
     await keys.press(assign)
@@ -151,7 +157,10 @@ async def decides(robin: Staff, keys: Keyboard, say: Say, osei: Staff, name: str
 
 
 async def sets_up(robin: Staff, keys: Keyboard, say: Say, amber_min: int) -> None:
-    """Look at the sections of the set-up, and save the limit `amber_min` in one of them."""
+    """Look at the sections of the set-up as Robin, and save the limit `amber_min` in one of them.
+
+    `keys`: the keyboard of Robin's page; `say`: translates the texts of the page.
+    """
     page = robin.page
     sections = page.get_by_role("navigation", name=say("Set-up"))
     for name in ("Public-facing calendar", "Setup guide", "Rules and limits"):

@@ -77,7 +77,10 @@ async def remember(server: RunningServer) -> None:
 
 
 async def clinic_side(desk: Browser, phone: Browser, provider: Staff, shoot: Shoot) -> None:
-    """Take all pictures of the clinic's side. Meanwhile a call of a provider is live, and two more patients wait."""
+    """Take all pictures of the clinic's side. Meanwhile a call of a provider is live, and two more patients wait.
+
+    `desk` and `phone`: browsers of these sizes; `shoot`: takes a picture.
+    """
     server = provider.server
     admin: Staff = await person(desk, server, Staff, **DESK)
     await admin.sign_in("admin")

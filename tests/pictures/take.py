@@ -33,7 +33,10 @@ LABELS = """Object.defineProperty(MediaDeviceInfo.prototype, "label", { get() {
 
 
 def camera(path: Path, wall: Colour, shirt: Colour, skin: Colour, hair: Colour) -> None:
-    """Write a short film of a drawn person who sits in front of a wall and moves a little (YUV4MPEG2, 4:2:0)."""
+    """Write a short film of a drawn person who sits in front of a wall and moves a little (YUV4MPEG2, 4:2:0).
+
+    `wall`, `shirt`, `skin` and `hair`: the colours of the drawing.
+    """
     with path.open("wb") as film:
         film.write(f"YUV4MPEG2 W{WIDTH} H{HEIGHT} F10:1 Ip A1:1 C420jpeg\n".encode())
         for frame in range(FRAMES):

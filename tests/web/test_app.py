@@ -22,7 +22,7 @@ from web.organisations import demo
 from web.pages import rendering
 from web.pages.static_files import link
 
-# --- static files and their links
+# --- tests of static files and their links
 
 
 async def test_a_files_link_carries_its_hash_and_is_kept_for_good(site: Site) -> None:
@@ -65,7 +65,7 @@ def test_boot_data_cannot_end_its_script_element() -> None:
     assert json.loads(text) == hostile
 
 
-# --- errors of the server
+# --- tests of errors of the server
 
 
 async def test_a_fault_of_ours_is_a_page_without_a_trace(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,7 +121,7 @@ async def test_a_body_that_does_not_come_is_not_waited_for(
     writer.close()
 
 
-# --- readiness of a worker
+# --- tests of a worker's readiness
 
 
 async def test_a_worker_is_ready_until_it_drains(site: Site) -> None:
@@ -133,7 +133,7 @@ async def test_a_worker_is_ready_until_it_drains(site: Site) -> None:
     assert (await someone.get("/healthz")).status == 200
 
 
-# --- with the real server: a store that does not answer, and the content of its log
+# --- tests with the real server: a store that does not answer, and the content of the log
 
 
 def page(url: str) -> tuple[int, str]:

@@ -15,7 +15,7 @@ from tests.web.test_scripts import sources
 
 WEB = Path(__file__).parents[2] / "web"
 
-# --- style sheets
+# --- tests of style sheets, which must name no side
 
 SIDE = re.compile(
     r"(?<![\w-])(?:left|right|(?:margin|padding|border|scroll-(?:margin|padding))-(?:left|right)"
@@ -73,11 +73,11 @@ def test_a_side_is_found_in_a_rule(rule: str, has: bool) -> None:
     assert has_a_side(rule) is has
 
 
-# --- templates
+# --- tests of templates, which must isolate names and free texts
 
 EXPRESSION = re.compile(r"\{\{-?\s*(.*?)\s*-?\}\}", re.DOTALL)
 OURS = re.compile(
-    # These are texts of ours, which are in the page's language, or which gettext isolates.
+    # Texts of ours are allowed: they are in the page's language, or gettext isolates their values.
     r"_\(|ngettext\(|module\(|parts\.|part\.|fields\(|field\(|input\(|choice\(|password\(|secret\(|wrong\(|hint\(|super|self"
 )
 PLAIN: dict[str, str] = {
@@ -193,7 +193,7 @@ def test_a_name_in_a_template_is_found_unless_it_stands_apart() -> None:
     assert drawn(source) == ["a.name", "f", "of.name"]
 
 
-# --- scripts
+# --- tests of scripts, which must isolate names and free texts
 
 NAMED = re.compile(
     r"\$\{(?P<what>[\w.?]*\.(?:name|reason|text|note|facility|filled_in_by|title|help|label|signature)"

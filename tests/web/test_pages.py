@@ -29,7 +29,7 @@ async def visits(site: Site) -> list[Visit]:
     return list((await site.app[SERVICE].mirrors.get("demo")).visits.values())
 
 
-# --- the public-facing calendar
+# --- tests of the public-facing calendar
 
 
 async def test_the_start_page_goes_on_to_the_only_organisation(site: Site) -> None:
@@ -84,7 +84,7 @@ async def test_an_organisation_may_close_meet_now_while_nobody_is_on_call(site: 
     assert "No clinician is on call" in await (await site.person().get("/demo")).text()
 
 
-# --- patient information
+# --- tests of the patient information form
 
 
 async def test_the_preferred_language_is_that_in_which_the_page_is_read(site: Site) -> None:
@@ -218,7 +218,7 @@ async def test_a_form_of_another_kind_is_refused(site: Site) -> None:
     assert response.status == 415
 
 
-# --- the valid content of each field of patient information
+# --- tests of the valid content of each field of patient information
 
 TODAY = date(2026, 11, 23)
 CLINIC = replace(demo.ORGANISATION, languages=("en", "es"))
@@ -300,7 +300,7 @@ def test_line_breaks_and_control_characters_do_not_get_in() -> None:
     assert found.filled_in_by == "Rosa Ruiz"
 
 
-# --- pages of staff
+# --- tests of the pages of staff
 
 
 async def test_staff_sign_in_and_see_their_name_on_the_page(site: Site) -> None:
@@ -364,7 +364,7 @@ async def test_an_organisation_sees_nothing_of_another(site: Site) -> None:
     assert lakeside.status == 422
 
 
-# --- pages that do not exist
+# --- tests of pages that do not exist
 
 
 @pytest.mark.parametrize(

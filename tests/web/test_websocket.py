@@ -32,7 +32,7 @@ async def closes(ws: ClientWebSocketResponse, within_s: float = WITHIN_S) -> int
     async with asyncio.timeout(within_s):
         while (message := await ws.receive()).type not in (WSMsgType.CLOSE, WSMsgType.CLOSED):
             pass
-    # This is the close code that was sent. How the TCP connection ended does not matter here.
+    # The close code that was sent is compared. How the TCP connection ended does not matter here.
     code: int | None = message.data
     return code
 
@@ -56,7 +56,7 @@ async def goes_off_call(site: Site) -> None:
             await asyncio.sleep(0.02)
 
 
-# --- roles of a socket
+# --- tests of the roles in which a WebSocket is opened
 
 
 async def test_a_patient_is_welcomed_to_their_own_visit(site: Site) -> None:
@@ -148,7 +148,7 @@ async def test_s38_sockets_are_bounded_by_person_and_by_the_address_that_a_proxy
     assert [(await ask(ws, type="ping"))["type"] for ws in open_ones] == ["pong"] * 2
 
 
-# --- the end of a sign-in (SECURITY.md rows 4 and 6)
+# --- tests of the end of a sign-in, which closes sockets (SECURITY.md rows 4 and 6)
 
 
 async def test_signing_out_closes_this_browsers_sockets_and_goes_off_call(open_site: OpenSite) -> None:

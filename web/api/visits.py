@@ -34,7 +34,7 @@ REMEMBERED_MS = 24 * 3_600_000
 
 
 async def open_visit(call: Call, body: t.OpenVisit) -> t.Opened:
-    """Open a visit; return it with the link for its patient."""
+    """Open a visit with the patient information in the body; return it with the link for its patient."""
     information = _information(call, body.patient)
     _check_area(call, body.area)
     inside = call.organisation.within(body.area)
@@ -122,7 +122,7 @@ async def withdraw(call: Call, _: None) -> t.Visit:
 
 
 async def assign(call: Call, body: t.Assign) -> t.Visit:
-    """Assign a visit to a member of staff who is on call; return the visit."""
+    """Assign the visit to the member of staff whom the body names, who must be on call; return the visit."""
     return await _command(call, call.admin, c.Assign(body.to))
 
 
@@ -132,18 +132,21 @@ async def unassign(call: Call, _: None) -> t.Visit:
 
 
 async def set_urgency(call: Call, body: t.SetUrgency) -> t.Visit:
-    """Set how urgent a request is; return the visit."""
+    """Set the urgency in the body for a waiting visit; return the visit."""
     return await _command(call, call.admin, c.SetUrgency(body.level))
 
 
 async def move(call: Call, body: t.Move) -> t.Visit:
-    """Move a request to another waiting area, or to none; return the visit."""
+    """Move a waiting visit to the waiting area in the body, or to none; return the visit."""
     _check_area(call, body.area)
     return await _command(call, call.admin, c.Move(body.area))
 
 
 async def decline(call: Call, body: t.Decline) -> t.Visit:
-    """Decline a request and return the visit; the patient's page shows the refusal, and the patient gets an email."""
+    """Decline a waiting visit, with the reason in the body; return the visit.
+
+    The patient's page shows the refusal, and the patient gets an email.
+    """
     return await _command(call, call.admin, c.Decline(body.reason.strip() or None))
 
 

@@ -17,7 +17,7 @@ from web.programs.webhooks import Webhook
 
 
 async def make(call: Call, body: t.NewWebhook) -> t.MadeWebhook:
-    """Make a webhook and return it with its secret."""
+    """Make a webhook with the URL and the events in the body; return it with its secret."""
     _check_events(body.events)
     problem = url_problem(body.url, networks(call.request.app[SETTINGS].webhooks.allow))
     if problem is not None:
@@ -42,7 +42,7 @@ async def show(call: Call, _: None) -> t.WebhookShown:
 
 
 async def change(call: Call, body: t.ChangedWebhook) -> t.WebhookShown:
-    """Change the webhook that the path names, and return it."""
+    """Change the webhook that the path names as the body says, and return it."""
     webhook = await _webhook(call)
     changes: dict[str, Any] = {}
     if body.events is not None:

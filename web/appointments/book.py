@@ -47,7 +47,7 @@ class Book:
         self._change: Any = redis.register_script(SCRIPT)
 
     async def taken(self, organisation: str, since_ms: int, until_ms: int, *, but: str = "") -> list[Taken]:
-        """Return the periods that are booked or held between two moments in ms.
+        """Return the periods that are booked or held between `since_ms` and `until_ms`, times in ms since the epoch.
 
         `but`: the id of a booking or of a hold that is left out of the result; "" to leave out none.
         """
@@ -67,10 +67,11 @@ class Book:
         return found
 
     async def hold(self, organisation: str, slot: Slot, capacity: int, hold: str, holder: str) -> int:
-        """Hold the time under the id `hold` for ten minutes; return the end of that time in ms.
+        """Hold a time for ten minutes; return the end of these minutes in ms since the epoch.
 
-        `capacity`: how many visits may have this time. `holder`: the address of the visitor. Raises TimeTakenError if
-        the time is not free, and TooManyHoldsError if this address already holds too many times.
+        `slot`: the time; `capacity`: how many visits may have it; `hold`: the id of the hold; `holder`: the address
+        of the visitor. Raises TimeTakenError if the time is not free, and TooManyHoldsError if this address already
+        holds too many times.
         """
         return await self._run(
             organisation, slot=slot, capacity=capacity, member=hold, holder=holder, hold_ms=HOLD_MS

@@ -57,10 +57,10 @@ class Desk:
         return self._service.clock_ms()
 
     async def hold(self, organisation: Organisation, starts_ms: int, hold: str, holder: str) -> int:
-        """Hold a time for ten minutes; return the end of that time in ms.
+        """Hold a time for ten minutes; return the end of these minutes in ms since the epoch.
 
-        `hold`: the id of the hold; `holder`: the visitor's address. Raises TimeTakenError if the time is not free,
-        and TooManyHoldsError if this address already holds too many times.
+        `starts_ms`: the time; `hold`: the id of the hold; `holder`: the visitor's address. Raises TimeTakenError if
+        the time is not free, and TooManyHoldsError if this address already holds too many times.
         """
         slot = self._slot(organisation, starts_ms)
         return await self.book.hold(organisation.id, slot, organisation.booking.capacity, hold, holder)
@@ -118,7 +118,7 @@ class Desk:
         return made
 
     async def move(self, organisation: Organisation, appointment_id: str, starts_ms: int) -> Appointment:
-        """Move the appointment to another time and return it.
+        """Move the appointment to the time `starts_ms` and return it.
 
         Raises TimeTakenError if the time is not free, TooLateError if the visit can no longer be moved, and
         LookupError if there is no such appointment.
@@ -158,8 +158,9 @@ class Desk:
     async def cancel(
         self, organisation: Organisation, appointment_id: str, by: str | None = None, reason: str = ""
     ) -> Appointment:
-        """Cancel the appointment and return it; `by` is the name of a member of staff, or None for the patient.
+        """Cancel the appointment and return it.
 
+        `by`: the name of the member of staff who cancels, None for the patient; `reason`: a text for the patient.
         Raises TooLateError if the visit can no longer be cancelled, and LookupError if there is no such appointment.
         """
 

@@ -21,11 +21,14 @@ class Links:
         self._key = derived(key, "appointment links")
 
     def token(self, organisation: str, appointment_id: str) -> str:
-        """Return the last part of the link: "a_Zr3…~Hk9…"."""
+        """Return the last part of the link to an appointment, with its id and the signature: "a_Zr3…~Hk9…"."""
         return f"{appointment_id}~{self._signature(organisation, appointment_id)}"
 
     def read(self, organisation: str, token: str) -> str | None:
-        """Return the id of the link's appointment; None if this server did not sign the link for this organisation."""
+        """Return the id of the appointment in a link's last part, `token`.
+
+        Returns None if this server did not sign the link for this organisation.
+        """
         appointment_id, _, given = token.partition("~")
         wanted = self._signature(organisation, appointment_id)
         return appointment_id if hmac.compare_digest(given.encode(), wanted.encode()) else None

@@ -37,7 +37,11 @@ def week_of(organisation: Organisation, now_ms: int, wanted: str) -> tuple[date,
 def week(
     organisation: Organisation, taken: Sequence[Taken], now_ms: int, begin: date, chosen: date | None
 ) -> dict[str, Any]:
-    """Return the values for the template calendar/week.html: seven days from `begin`, and the times of one of them."""
+    """Return the values for the template calendar/week.html: seven days from `begin`, and the times of one of them.
+
+    `taken`: the periods that are booked or held; `chosen`: the day whose times are shown, None for the first free
+    day.
+    """
     first, last = bookable_days(organisation, now_ms)
     days = [begin + timedelta(days=ahead) for ahead in range(WEEK)]
     free = slots(organisation, taken, now_ms, days)

@@ -55,17 +55,17 @@ def zone_name(at_ms: int, zone: str) -> str:
 
 
 def day_words(at_ms: int, zone: str) -> str:
-    """Return a date such as "Tuesday, November 24, 2026"."""
+    """Return the date of a moment in a time zone, such as "Tuesday, November 24, 2026"."""
     return date_words(moment(at_ms, zone), "full")
 
 
 def clock_words(at_ms: int, zone: str) -> str:
-    """Return a time such as "10:30 AM"."""
+    """Return the time of day of a moment in a time zone, such as "10:30 AM"."""
     return time_words(moment(at_ms, zone))
 
 
 def when_words(at_ms: int, zone: str) -> str:
-    """Return date and time such as "Tuesday, November 24, 2026, 10:30 AM, Central Standard Time"."""
+    """Return a moment in a time zone, such as "Tuesday, November 24, 2026, 10:30 AM, Central Standard Time"."""
     # Translators: a booked time in words, such as "Tuesday, November 24, 2026, 10:30 AM, Central Standard Time".
     return gettext("{day}, {clock}, {zone}").format(
         day=day_words(at_ms, zone), clock=clock_words(at_ms, zone), zone=zone_words(at_ms, zone)

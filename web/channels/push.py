@@ -77,7 +77,7 @@ class Push:
     def device(self, posted: Mapping[str, str], name: str, now_ms: int) -> Device | None:
         """Return the device that the fields of a sent form describe; None if no message can be sent to it.
 
-        `name`: the device's name for its owner.
+        `posted`: the fields; `name`: the device's name for its owner.
         """
         return device_of(posted, name, now_ms, self.allowed)
 

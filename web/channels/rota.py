@@ -54,7 +54,7 @@ def is_on_duty(organisation: Organisation, turn: Turn, at: datetime) -> bool:
 
 
 def next_people(visit: Visit, facts: Facts) -> list[Account]:
-    """Return the recipients of the next message about a request.
+    """Return the recipients of the next message about a request, by the facts that are known about the staff.
 
     They are the next person of the rota who works at this hour, or all administrators after the last person.
     """

@@ -72,7 +72,7 @@ class Texts:
         self._allowed = allowed
 
     async def try_out(self, organisation: Organisation, service: Service, phone: str) -> str:
-        """Send a test message to a phone number (E.164) at once; return one of WORDS.
+        """Send a test message through a clinic's service to a phone number (E.164) at once; return one of WORDS.
 
         A success also ends the pause that failures have caused.
         """

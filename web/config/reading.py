@@ -90,7 +90,10 @@ def _override(settings: Settings, overrides: Mapping[str, Any]) -> Settings:
 
 
 def _anchored(settings: Settings, base: Path) -> Settings:
-    """Return the settings with absolute paths, so that a later change of the current folder does not move the data."""
+    """Return the settings with absolute paths, which begin at `base` if they are relative.
+
+    So a later change of the current folder does not move the data.
+    """
 
     def absolute(path: str) -> str:
         return str((base / Path(path).expanduser()).absolute()) if path else ""

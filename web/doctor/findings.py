@@ -29,10 +29,16 @@ def good(found: str) -> Finding:
 
 
 def doubtful(found: str, advice: str) -> Finding:
-    """Return the finding that a thing works, but that the operator should know something about it."""
+    """Return the finding that a thing works, but that the operator should know something about it.
+
+    `found`: what was found; `advice`: what to do.
+    """
     return Finding(State.DOUBTFUL, found, advice)
 
 
 def wrong(found: str, advice: str) -> Finding:
-    """Return the finding that a thing will cause problems for people."""
+    """Return the finding that a thing will cause problems for people.
+
+    `found`: what was found; `advice`: what to do.
+    """
     return Finding(State.WRONG, found, advice)

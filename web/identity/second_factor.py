@@ -59,7 +59,10 @@ class SecondFactors:
         return base64.b64encode(self._seal.close(secret, _place(organisation, person))).decode()
 
     def opened(self, organisation: str, person: str, sealed: str) -> bytes | None:
-        """Return the secret that `drawn` encrypted; None if it belongs to another person or another data key."""
+        """Return the secret that `drawn` has encrypted as `sealed`.
+
+        Returns None if it belongs to another person or another data key.
+        """
         try:
             return self._seal.open(base64.b64decode(sealed), _place(organisation, person))
         except SealError:

@@ -28,7 +28,7 @@ def step_at(now_ms: int) -> int:
 
 
 def code(secret: bytes, step: int, digits: int = DIGITS) -> str:
-    """Return the code of a time step as a text of `digits` digits."""
+    """Return the code that a secret gives in a time step, as a text of `digits` digits."""
     # Authenticator apps expect SHA-1. Its known weakness, collisions, does not matter inside an HMAC.
     return HOTP(secret, digits, SHA1()).generate(step).decode()  # noqa: S303
 

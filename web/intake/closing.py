@@ -56,7 +56,8 @@ def ends(visit: Visit) -> bool:
 async def close_lines(service: Service, organisations: Organisations) -> int:
     """End the visits that wait at clinics that have closed; return their number.
 
-    Raises `UnavailableError` if the store does not answer.
+    `service`: loads and changes visits; `organisations`: the clinics. Raises `UnavailableError` if the store does not
+    answer.
     """
     count = 0
     for name in await organisations.list():

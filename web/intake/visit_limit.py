@@ -58,8 +58,9 @@ class Openings:
     async def booking(self, request: web.Request, organisation: str, email: str) -> AsyncIterator[None]:
         """Count the booking of a visit inside this context.
 
-        The booking counts for a day, for the IP address, the email address and the organisation. It does not
-        count if the body of the context raises an error. Raises BlockedError and BusyError like `one`.
+        The booking counts for a day, for the IP address, the email address and the organisation. It does not count if
+        the body of the context raises an error. Raises BlockedError after too many bookings, and BusyError if too
+        many are being made now.
         """
         async with AsyncExitStack() as stack:
             for rule, who in (
@@ -75,7 +76,7 @@ class Openings:
     async def moving(self, organisation: str, appointment: str) -> AsyncIterator[None]:
         """Count a move of one booked visit inside this context, unless the body of the context raises an error.
 
-        `appointment`: its id. Raises BlockedError and BusyError like `one`.
+        `appointment`: its id. Raises BlockedError after too many moves, and BusyError if too many are being made now.
         """
         async with self._throttle.attempt(MOVES, organisation, appointment):
             yield

@@ -307,9 +307,9 @@ def language_middleware(
 ) -> Middleware:
     """Return a middleware that sets a request's language from `?lang=`, else the cookie, else Accept-Language.
 
-    `read` returns the value of a request's cookie. The choice in `?lang=` is kept for a year. If a request has none
-    of the three, `organisation_language` sets the language later. This middleware must be the outermost, so that
-    error pages have a language too.
+    `cookie`: its name; `read`: returns the value of a request's cookie; `secure` and `path`: attributes of the
+    cookie. The choice in `?lang=` is kept for a year. If a request has none of the three, `organisation_language`
+    sets the language later. This middleware must be the outermost, so that error pages have a language too.
     """
 
     @web.middleware

@@ -86,8 +86,8 @@ class MailQueue:
     ) -> None:
         """Queue a mail to the address `to`. It is tried until it is sent, from `due_ms` on (None: at once).
 
-        `kind`: the name of the mail; `language`: its language; `context`: the values for its template. Raises
-        `UnavailableError` if the store does not answer.
+        `kind`: the name of the mail; `language`: its language; `context`: the values for its template; `attachments`:
+        its files. Raises `UnavailableError` if the store does not answer.
         """
         letter = Letter(name=kind, to=to, language=language, context=context, attachments=tuple(attachments))
         await self._jobs.add(organisation, _job(letter, now_ms), due_ms)

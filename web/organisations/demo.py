@@ -86,7 +86,7 @@ def password(settings: Settings, email: str) -> str:
 
 
 FRESH = keys.DEMO_FRESH(ID)
-"""This key exists from the creation of the demo until its passwords are printed."""
+"""A key of the store that exists from the creation of the demo until its passwords are printed."""
 FRESH_S = 600
 
 

@@ -234,7 +234,7 @@ class Bounds(NamedTuple):
 
 
 def bounds(kind: type[msgspec.Struct], field: str) -> Bounds:
-    """Return the bounds of a field of `Organisation`, `Booking`, `Policy` or `Step`, which its type defines."""
+    """Return the bounds of a field, which its type defines. `kind`: `Organisation`, `Booking`, `Policy` or `Step`."""
     return bounds_of(_hints(kind)[field])
 
 

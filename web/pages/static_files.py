@@ -122,7 +122,7 @@ def link(name: str) -> str:
 
 
 def best_coding(header: str, offered: Iterable[str]) -> str:
-    """Return the first coding that an Accept-Encoding header allows (RFC 9110 §12.5.3); "" if it allows none."""
+    """Return the first of the offered codings that an Accept-Encoding header allows (RFC 9110 §12.5.3); "" for none."""
     allowed = set()
     for part in header[:500].lower().split(","):
         coding, _, weight = part.partition(";")

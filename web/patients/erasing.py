@@ -37,7 +37,10 @@ class Erasure:
         self._data = data
 
     async def erase(self, visits: Sequence[Visit], booked: Sequence[Appointment]) -> None:
-        """Erase these records, and all other data that name them. Raises CommandError if a visit has not ended."""
+        """Erase these visits and booked visits, and all other data that name them.
+
+        Raises CommandError if a visit has not ended.
+        """
         if still := [visit.id for visit in visits if visit.is_open]:
             raise CommandError(f"{', '.join(still)} has not ended: end it first, then erase it")
         organisation, names = self._organisation, _names(visits, booked)
@@ -121,7 +124,7 @@ class Erasure:
 
 
 def _names(visits: Iterable[Visit], booked: Iterable[Appointment]) -> set[bytes]:
-    """Return the ids and email addresses, in small letters, by which other data name these records."""
+    """Return the ids and email addresses, in small letters, by which other data name these visits and booked visits."""
     records: list[Visit | Appointment] = [*visits, *booked]
     names = {one.id for one in records} | {one.patient.email for one in records}
     return {name.lower().encode() for name in names if name}

@@ -47,7 +47,7 @@ class Export:
             raise CommandError(f"{folder} cannot be made ({error.strerror}); name a new folder") from None
 
     async def write(self, visits: AsyncIterator[Visit], booked: Sequence[Appointment]) -> Written:
-        """Write the records; return how many were written.
+        """Write these visits and booked visits into the folder; return how many were written.
 
         Raises CommandError if the folder cannot be written, and `UnavailableError` if the store does not answer.
         """

@@ -47,9 +47,10 @@ class Kind(NamedTuple, Generic[T]):
 
 
 def read(path: Path, kind: Kind[T], problem: Problem[T]) -> T:
-    """Return the table that a file describes.
+    """Return the table that a TOML file describes. `kind`: the tables that it may have.
 
-    Raises PlanError if the file is not valid, and OSError if it cannot be read.
+    `problem`: returns what is wrong with a table as a whole. Raises PlanError if the file is not valid, and OSError
+    if it cannot be read.
     """
     with path.open("rb") as file:
         encoded = file.read(LARGEST + 1)

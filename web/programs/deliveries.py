@@ -37,7 +37,10 @@ class Delivery(NamedTuple):
 
 
 def state_of(begun: bool, begins_ms: int, now_ms: int) -> State:
-    """Return the state of a delivery that waits; the arguments are those of `Waiting`."""
+    """Return the state of a delivery that waits.
+
+    `begun`: whether it was tried before; `begins_ms`: the time of its first attempt, or when it is due; `now_ms`: now.
+    """
     if not begun and begins_ms > now_ms:
         return State.PLANNED
     return State.LATE if now_ms - begins_ms > LATE_MS else State.DUE

@@ -94,8 +94,8 @@ class ApiKeys:
     ) -> tuple[ApiKey, str]:
         """Make a key; return it and its token, which cannot be shown again.
 
-        `label`: the program's name; `by`: the person who makes the key. Raises `ApiKeyError` if a value is not allowed
-        or there are too many keys.
+        `label`: the program's name; `scopes`: the rights of the key; `by`: the person who makes it. Raises
+        `ApiKeyError` if a value is not allowed or there are too many keys.
         """
         label = " ".join(label.split())
         if len(label) not in LABEL:

@@ -73,7 +73,7 @@ class Webhooks:
         self._replace: Any = redis.register_script(REPLACE)
 
     async def add(self, organisation: str, url: str, events: tuple[str, ...]) -> Webhook | None:
-        """Make a webhook and return it; None if there are too many."""
+        """Make a webhook for these events and return it; None if there are too many webhooks."""
         async with answering():
             seconds, micros = await self._redis.time()
             webhook = Webhook(
@@ -160,7 +160,7 @@ class Webhooks:
 
 
 class Known:
-    """This worker's copy of all webhooks."""
+    """Holds this worker's copy of all webhooks."""
 
     def __init__(self, webhooks: Webhooks) -> None:
         self._webhooks = webhooks

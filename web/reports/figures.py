@@ -64,7 +64,7 @@ CHOICES = range(1, 6)
 
 
 def past(visit: Visit, zone: ZoneInfo) -> Past:
-    """Return the data of an ended visit for a report.
+    """Return the data of an ended visit for a report; its day and hour are those of the time zone.
 
     The wait of a booked visit begins at the booked time, not at an earlier arrival.
     """
@@ -86,7 +86,7 @@ def past(visit: Visit, zone: ZoneInfo) -> Past:
 
 
 def report(found: Sequence[Past], first: date, last: date) -> Report:
-    """Return the report of all days from `first` to `last`, by the dates and hours of arrival."""
+    """Return the report about these visits: all days from `first` to `last`, by the dates and hours of arrival."""
     days = [first + timedelta(days=ahead) for ahead in range((last - first).days + 1)]
     providers = {one.provider: None for one in found if one.provider is not None}
     tags = sorted({tag for one in found for tag in one.tags}, key=str.casefold)

@@ -22,10 +22,11 @@ LARGEST_BYTES = 1024 * 1024
 
 
 async def read_fields(request: web.Request, most: int = SMALL_BYTES) -> MultiDictProxy[str]:
-    """Return the fields of a posted form; names may repeat, files are omitted.
+    """Return the fields of a posted form; a name may occur several times, and files are left out.
 
     The form may have `most` bytes; if the request is known to be signed in, at least STAFF_BYTES are allowed. Raises
-    HTTP 400, 408, 413 or 415 like `read_posted`.
+    HTTP 400 if the body is no form, 408 if it takes too long, 413 if it is too large, and 415 for another content
+    type.
     """
     bound = max(most, STAFF_BYTES) if SIGNED_IN in request else most
     fields = (await read_posted(request, bound, URLENCODED)).fields
@@ -37,5 +38,8 @@ async def read_fields(request: web.Request, most: int = SMALL_BYTES) -> MultiDic
 
 
 async def read_form(request: web.Request, most: int = SMALL_BYTES) -> dict[str, str]:
-    """Return the fields of a posted form, the first one of each name. Limits and errors are those of `read_fields`."""
+    """Return the fields of a posted form, the first one of each name.
+
+    The form may have `most` bytes. The limits and the errors are those of `read_fields`.
+    """
     return dict(reversed(list((await read_fields(request, most)).items())))

@@ -80,7 +80,10 @@ def host_of(request: web.Request) -> str:
 
 
 def is_own_origin(request: web.Request, public: str) -> bool:
-    """Return whether the request has an Origin header and it is this server's."""
+    """Return whether the request has an Origin header with this server's origin.
+
+    `public`: the origin in the settings, "" for none.
+    """
     given = request.headers.get("Origin", "")
     return bool(given) and _origin(given) == _origin(origin_of(request, public))
 
@@ -126,10 +129,10 @@ def same_site_middleware(
 ) -> Middleware:
     """Return a middleware that answers 403 to a request from another site that changes something.
 
-    This is OWASP ASVS 5.0 3.5.1. `exempt`: requests that no cookie identifies, so that another site cannot make them
-    in a person's name. `proven`: returns whether a form's token shows that the form is our own. It is called for
-    requests of unknown origin, such as those of Safari before 16.4 from a page with `Referrer-Policy: no-referrer`:
-    `Origin: null` and no Sec-Fetch-Site.
+    This is OWASP ASVS 5.0 3.5.1. `public`: the origin in the settings, "" for none. `exempt`: requests that no cookie
+    identifies, so that another site cannot make them in a person's name. `proven`: returns whether a form's token
+    shows that the form is our own. It is called for requests of unknown origin, such as those of Safari before 16.4
+    from a page with `Referrer-Policy: no-referrer`: `Origin: null` and no Sec-Fetch-Site.
     """
 
     @web.middleware

@@ -69,7 +69,7 @@ def content(folder: Path) -> bytes:
 
 
 def data_key(folder: Path) -> bytes:
-    """Return the root key in the folder. Raises ConfigError like `content`."""
+    """Return the root key in the folder. Raises ConfigError if it cannot be read or has a wrong length."""
     return content(folder)[:BYTES]
 
 
@@ -111,7 +111,7 @@ def _create(path: Path, key: bytes) -> None:
 
 
 def _draft(path: Path, found: bytes) -> Path:
-    """Write a file beside `path`, which is on the disk when this returns; return its path.
+    """Write the bytes `found` to a temporary file beside `path`; return its path when they are on the disk.
 
     Raises OSError, and then leaves no file.
     """

@@ -61,7 +61,7 @@ class Weaknesses(NamedTuple):
 def check_own_store(store: Store) -> None:
     """Check whether records are safe in the store; log a warning if it may lose some.
 
-    Raises ConfigError like `weaknesses`.
+    Raises ConfigError if a server of the store cannot hold visits, or does not answer.
     """
     found = weaknesses(store)
     if found.evicts:

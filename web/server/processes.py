@@ -306,7 +306,7 @@ class WorkerProcess(GunicornUVLoopWebWorker):
     def _say(self, error: Exception) -> int:
         """Print or log the error (in plain words if a setting is wrong) and return gunicorn's exit code for it."""
         if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-            # It is a port of the relay, because a worker binds no other; the master has bound the pages' port.
+            # The busy port is one of the media relay's: the master, not the worker, binds the pages' port.
             error = ConfigError("media.ports: no port is free there; stop what uses them, or choose others")
         if isinstance(error, ConfigError):
             print(f"greenroom: {error}", file=sys.stderr, flush=True)  # noqa: T201

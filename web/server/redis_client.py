@@ -42,7 +42,7 @@ class _Sending(AbstractConnection):
     async def send_packed_command(
         self, command: bytes | str | Iterable[bytes], check_health: bool = True
     ) -> None:
-        """Send a packed command.
+        """Send a command that redis-py has encoded.
 
         Raises redis-py's TimeoutError after the time-out, and its ConnectionError if the connection is lost.
         """
@@ -239,7 +239,8 @@ def _sentinels(store: Store, patience_s: float) -> Any:
 def servers_now(store: Store, patience_s: float) -> Iterator[tuple[str, "redis.Redis"]]:
     """Yield each server of the store with its name: host and port, or "" if it is the only one.
 
-    Copies are included, because each may become the master. Raises redis-py's errors if the servers are not found.
+    `patience_s`: the longest time in s to wait. Copies are included, because each may become the master. Raises
+    redis-py's errors if the servers are not found.
     """
     address = store_address(store.url)
     with connect_now(store, patience_s) as client:

@@ -145,7 +145,7 @@ class Runner(web.AppRunner):
         return len(open_ones)
 
 
-# --- aiohttp's private attributes
+# --- functions that use aiohttp's private attributes
 
 
 def assign(request: Any, unresolved: MatchInfoError) -> None:

@@ -40,12 +40,15 @@ class Shares:
         self._memory = mmap.mmap(-1, self._slots * _SLOT.size)
 
     def write(self, index: int, sockets: int, now_s: float) -> None:
-        """Write how many sockets the worker with this index holds."""
+        """Write how many sockets the worker with this index has. `now_s`: the time (monotonic)."""
         if index < self._slots:
             _SLOT.pack_into(self._memory, index * _SLOT.size, now_s, sockets)
 
     def others(self, index: int, now_s: float) -> list[int]:
-        """Return the number of sockets of each other worker that is serving now."""
+        """Return the number of sockets of each running worker except the one with this index.
+
+        `now_s`: the time (monotonic).
+        """
         found = (
             _SLOT.unpack_from(self._memory, slot * _SLOT.size) for slot in range(self._slots) if slot != index
         )

@@ -23,7 +23,7 @@ VALID_FOR = datetime.timedelta(days=397)
 
 
 def server_context(certificate: str, key: str) -> ssl.SSLContext:
-    """Return a TLS context (TLS 1.2 or newer) with the certificate in these PEM files.
+    """Return a TLS context (TLS 1.2 or newer) with the certificate and the key in these PEM files.
 
     Raises ConfigError if they cannot be used.
     """

@@ -97,7 +97,8 @@ export class MediaSession extends Target {
   #accepting = Promise.resolve();
 
   /**
-   * Make a session without devices and without a connection.
+   * Make a media session that uses no device and has no connection yet.
+   *
    * @param {{ sendAnswer: (sdp: string, offerId: number) => Promise<unknown> }} options `sendAnswer` sends an
    *   SDP answer to the offer with this number
    */

@@ -76,7 +76,8 @@ export class SignallingClient extends Target {
   #left = false;
 
   /**
-   * Make a client that is not connected; `connect()` connects it.
+   * Prepare a client, which is not connected until `connect()` is called.
+   *
    * @param {string} url the address or path of the socket
    * @param {{ role: Protocol.Hello["role"], timeout_ms?: number }} options `role`: the role of the person on
    *   this page; `timeout_ms`: the time to wait for an answer to a request

@@ -49,7 +49,10 @@ class Program:
 async def program(
     site: Site, *scopes: Scope, organisation: str = "demo", label: str = "Front office"
 ) -> Program:
-    """Return a program with a new key. `scopes`: those of the key; all scopes if none is given."""
+    """Return a program with a new API key.
+
+    `scopes`: those of the key, all scopes if none is given; `label`: the program's name.
+    """
     _, token = await site.app[API_KEYS].add(organisation, label, scopes or ALL, "Robin Hale")
     return Program(site.person(), organisation, token)
 

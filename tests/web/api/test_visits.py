@@ -36,7 +36,7 @@ async def on_call(site: Site, email: str = OSEI) -> ClientWebSocketResponse:
     return ws
 
 
-# --- opening and following a visit
+# --- tests of opening and following a visit
 
 
 async def test_a_program_opens_a_visit_and_its_patient_enters_it_by_a_link_that_works_once(
@@ -143,7 +143,7 @@ async def test_what_the_patient_information_page_refuses_the_api_refuses_field_b
     assert await office.code("POST", "/visits", big) == (413, "too_large")
 
 
-# --- actions of the clinic's staff
+# --- tests of the actions of the clinic's staff
 
 
 async def test_a_program_assigns_and_takes_it_back_and_the_assignees_bell_rings(site: Site) -> None:
@@ -225,7 +225,7 @@ async def test_a_program_withdraws_what_it_opened_twice_if_it_must_and_no_patien
     assert await office.code("POST", f"/visits/{own}/withdraw") == (404, "not_found")
 
 
-# --- API keys and their rights
+# --- tests of API keys and their rights
 
 
 async def test_a_request_without_a_key_or_with_a_missing_scope_changes_nothing(site: Site) -> None:

@@ -179,7 +179,7 @@ async def test_states_of_licence_change_without_signing_anybody_out(accounts: Ac
     assert (other.role, other.generation) == (Role.ADMIN, 2)
 
 
-# --- one-time links for setting a password
+# --- tests of one-time links for setting a password
 
 
 async def test_a_link_opens_its_account_once(accounts: Accounts, valkey: Redis) -> None:

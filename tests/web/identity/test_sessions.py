@@ -27,7 +27,7 @@ async def is_staff(person: Person) -> bool:
     return (await person.get("/demo/staff")).status == 200
 
 
-# --- the session's cookie (SECURITY.md rows 5 and 7)
+# --- tests of the session's cookie (SECURITY.md rows 5 and 7)
 
 
 async def test_behind_https_the_cookie_is_bound_to_this_host_and_to_https(open_site: OpenSite) -> None:
@@ -71,7 +71,7 @@ async def test_the_store_does_not_show_what_opens_a_session(site: Site, valkey: 
     assert all(osei.cookie.encode() not in key for key in await valkey.keys("*"))
 
 
-# --- sign-out (SECURITY.md row 3)
+# --- tests of sign-out (SECURITY.md row 3)
 
 
 async def test_a_cookie_copied_before_sign_out_is_anonymous_after_it(site: Site) -> None:
@@ -109,7 +109,7 @@ async def test_two_requests_at_once_do_not_undo_each_other(valkey: Redis) -> Non
     }
 
 
-# --- time-outs of a sign-in, by the store's clock (SECURITY.md row 6)
+# --- tests of the time-outs of a sign-in, by the store's clock (SECURITY.md row 6)
 
 
 async def test_a_staff_member_who_does_nothing_is_signed_out_and_keeps_their_visit(

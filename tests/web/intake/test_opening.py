@@ -32,7 +32,7 @@ class Counted:
 
 
 async def once(service: Service, visit_id: str, counted: Counted) -> Visit:
-    """Open the visit of Ana Ruiz with this id; return it."""
+    """Open the visit of Ana Ruiz with this id, within the limit `counted`; return the visit."""
     return await open_once(service, patient("demo", visit_id, ANA.name), ANA, visit_id, limit=counted.one())
 
 

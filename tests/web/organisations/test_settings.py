@@ -76,7 +76,7 @@ def test_a_document_that_is_not_valid_names_the_field(changes: dict[str, Any], f
         parsed(document(**changes))
 
 
-# --- the bounds of each field, in its form and in its type
+# --- tests that the bounds of each field are the same in its form and in its type
 
 CALENDAR, POLICY, GUIDE, MAIL = overview.CALENDAR, overview.POLICY, guide.SECTION, mail.SECTION
 FORMS: dict[str, Section] = {
@@ -114,7 +114,10 @@ def bounded() -> list[tuple[type[msgspec.Struct], str, bool]]:
 
 
 def document_refuses(kind: type[msgspec.Struct], name: str, given: Any) -> bool:
-    """Return whether the settings with this value are refused by an error that names the field."""
+    """Return whether the settings are refused by an error that names the field, if the field has this value.
+
+    `kind`: the type that has the field; `name`: the field; `given`: the value.
+    """
     whole = document()
     steps = [step for step in whole["guide"]["steps"] if name != "options" or step["kind"] == "choice"]
     places = {
@@ -133,8 +136,9 @@ def document_refuses(kind: type[msgspec.Struct], name: str, given: Any) -> bool:
 
 
 def form_says(drawn: Fields, name: str, given: Any) -> str | None:
-    """Return the error that the form shows for this value; None if the form accepts it. `drawn`: the fields of the
-    form.
+    """Return the error that the form shows if a field has this value; None if the form accepts it.
+
+    `drawn`: the fields of the form; `name`: the field; `given`: the value.
     """
     field = next((found for found, _ in drawn if found == name or found.endswith(f"-{name}")), None)
     assert field is not None, f"the page of {FORMS[name].name} has no field for {name}"

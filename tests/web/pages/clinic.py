@@ -125,10 +125,10 @@ class Clinic:
             for person in (OSEI, LIND)
         }
 
-    # --- methods for tests
+    # --- methods that tests call
 
     def row(self, visit: str, name: str, waited_s: int, **changes: Any) -> JSON:
-        """Put a patient into the queue, or change the patient's row; return the row. No message is sent."""
+        """Put a patient, who came `waited_s` s ago, into the queue, or change the row; return it. Sends no message."""
         row = {
             "visit": visit,
             "name": name,
@@ -163,7 +163,7 @@ class Clinic:
         await self.push("queue", {"type": "queue.row", "fresh": fresh, "row": row})
 
     async def leaves(self, visit: str, why: str = "claimed", by: JSON | None = None) -> None:
-        """Remove a visit's row from the queue, and send that to the staff. `by`: the person who caused it, if any."""
+        """Remove a visit's row, and send that to the staff, with the reason and the person who caused it (`by`)."""
         self.rows.pop(visit, None)
         await self.push("queue", {"type": "queue.gone", "visit": visit, "why": why, "by": by})
 
@@ -235,7 +235,7 @@ class Clinic:
             while not true():  # noqa: ASYNC110 - what is awaited is any condition at all
                 await asyncio.sleep(0.01)
 
-    # --- the content that the pages receive
+    # --- methods that make the messages for pages
 
     def whole(self, topic: str) -> JSON:
         """Return the message with the whole state of a topic."""

@@ -49,7 +49,10 @@ OPENERS = ("itself", "its namesake", "another key", "a kiosk", "a patient", "a b
 
 
 def opener(who: str, key: ApiKey) -> tuple[Actor, int | None]:
-    """Return (the person or program that opens the visit, the booked time in ms or None)."""
+    """Return (the person or program that opens the visit, the booked time in ms or None).
+
+    `who`: the name of the opener; `key`: the API key under test.
+    """
     visit = new_id("v")
     ids = {"itself": f"api:{key.id}", "its namesake": "api:0123456789ab", "another key": "api:ba9876543210"}
     if who in ("a patient", "a booking"):

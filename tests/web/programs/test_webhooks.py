@@ -245,7 +245,7 @@ async def test_a_delivery_is_written_in_the_commit_of_its_event_even_if_no_worke
         assert await valkey.zcard("{demo}:queue:webhook") >= 1  # the job still waits in the queue
 
 
-# --- addresses that a webhook may have
+# --- tests of the addresses that a webhook may have
 
 
 @pytest.mark.parametrize(

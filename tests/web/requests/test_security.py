@@ -19,7 +19,7 @@ from web.requests.security import ACCOUNT, SIGN_IN, Rule, Throttle, neighbourhoo
 FAST = Rule("sign_in", first_delay_ms=1, longest_delay_ms=2)
 
 
-# --- origins of requests (SECURITY.md rows 1 and 2)
+# --- tests of the origins of requests (SECURITY.md rows 1 and 2)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ async def test_fetch_metadata_of_our_own_pages_is_enough(site: Site, site_header
     assert response.status == 303
 
 
-# --- headers of responses (SECURITY.md row 26)
+# --- tests of the headers of responses (SECURITY.md row 26)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ async def test_a_policy_names_no_ipv6_address_which_browsers_would_report_as_an_
     assert "connect-src 'self'" in policy
 
 
-# --- IP addresses behind proxies
+# --- tests of IP addresses behind proxies
 
 
 def test_forwarded_addresses_are_believed_from_trusted_proxies_only() -> None:
@@ -195,7 +195,7 @@ async def test_s43_behind_a_proxy_that_adds_ports_one_guesser_blocks_nobody_else
     assert ((await guesser.sign_in(OSEI)).status, (await other.sign_in(OSEI)).status) == (429, 303)
 
 
-# --- guesses (SECURITY.md row 14)
+# --- tests of guesses at secrets (SECURITY.md row 14)
 
 
 def test_the_delay_doubles_up_to_its_longest() -> None:

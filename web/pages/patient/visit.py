@@ -311,7 +311,7 @@ async def open_visits(request: web.Request, organisation: Organisation) -> list[
 
 
 def is_same(patient: PatientInformation, other: PatientInformation) -> bool:
-    """Return whether two forms are about the same person, by name and date of birth."""
+    """Return whether the patient information of two forms is about the same person, by name and date of birth."""
     names = patient.name.casefold().split(), other.name.casefold().split()
     return names[0] == names[1] and patient.birth_date == other.birth_date
 

@@ -27,7 +27,7 @@ TEXTS = {"question": bounds(Survey, "question").most, "comment": bounds(Survey, 
 
 
 class After:
-    """The section "After the visit"."""
+    """Handles the form of the set-up's section "After the visit"."""
 
     name = "after"
     template = "setup/after.html"

@@ -19,7 +19,7 @@ LONGEST_NAME = bounds(Area, "name").most
 
 
 class AreasSection:
-    """The section "Waiting areas"."""
+    """Handles the form of the set-up's section "Waiting areas"."""
 
     name = "areas"
     template = "setup/areas.html"
@@ -72,7 +72,7 @@ SECTION = AreasSection()
 
 
 async def areas(request: web.Request) -> web.Response:
-    """Answer GET …/setup/areas with the section's page."""
+    """Answer GET …/setup/areas with the page of waiting areas."""
     organisation, _ = await admin(request)
     return show(request, organisation, SECTION, **_context(organisation))
 
@@ -139,7 +139,10 @@ def _area(row: dict[str, Any], before: Area) -> Area:
 
 
 def _new_id(name: str, taken: set[str]) -> str:
-    """Return the id of a new area, made from its name; "" if the name has no usable letter or digit."""
+    """Return the id of a new area, made from its name; "" if the name has no usable letter or digit.
+
+    `taken`: the ids of the other areas.
+    """
     plain_name = unicodedata.normalize("NFKD", name.casefold()).encode("ascii", "ignore").decode()
     base = re.sub(r"[^a-z0-9]+", "-", plain_name).strip("-")[:30].strip("-")
     number, found = 1, base

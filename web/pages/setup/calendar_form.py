@@ -77,7 +77,7 @@ CHOICES: Mapping[str, str] = {
 
 
 class Calendar:
-    """The section "Calendar" of the set-up."""
+    """Handles the form of the set-up's section "Calendar"."""
 
     name = "calendar"
     template = "setup/calendar.html"

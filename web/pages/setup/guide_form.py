@@ -46,7 +46,7 @@ class Moved(NamedTuple):
 
 
 class GuideSection:
-    """The section "Setup guide"."""
+    """Handles the form of the set-up's section "Setup guide"."""
 
     name = "guide"
     template = "setup/guide.html"
@@ -91,7 +91,7 @@ class GuideSection:
 
 
 class AreaGuide(GuideSection):
-    """The section "Setup guide" for a waiting area; until it is saved, the clinic's own guide is shown."""
+    """Handles the form for the setup guide of a waiting area; until it is saved, the clinic's own guide is shown."""
 
     def __init__(self, area: str) -> None:
         self.area = area

@@ -39,7 +39,7 @@ ADDRESSES: dict[str, Address] = {
 
 
 class MailSection:
-    """The section "Mail"."""
+    """Handles the form of the set-up's section "Mail"."""
 
     name = "mail"
     template = "setup/mail.html"
@@ -67,13 +67,13 @@ SECTION = MailSection()
 
 
 async def mail(request: web.Request) -> web.Response:
-    """Answer GET …/setup/mail with the section's page."""
+    """Answer GET …/setup/mail with the page about mail."""
     organisation, _ = await admin(request)
     return show(request, organisation, SECTION, **await _context(request, organisation))
 
 
 async def save_mail(request: web.Request) -> web.Response:
-    """Answer POST …/setup/mail: save the section."""
+    """Answer POST …/setup/mail: save the addresses of the clinic's mails."""
     organisation, account = await admin(request)
     more = await _context(request, organisation)
     return await save(request, organisation, account, SECTION, await posted_to(request), **more)

@@ -123,29 +123,29 @@ async def overview(request: web.Request) -> web.Response:
 
 
 async def calendar(request: web.Request) -> web.Response:
-    """Answer GET …/setup/calendar with the section's page."""
+    """Answer GET …/setup/calendar with the form of the public-facing calendar."""
     organisation, _ = await admin(request)
     return show(request, organisation, CALENDAR, **calendar_context())
 
 
 async def save_calendar(request: web.Request) -> web.Response:
-    """Answer POST …/setup/calendar: save the section."""
+    """Answer POST …/setup/calendar: save the form of the public-facing calendar."""
     return await _save(request, CALENDAR, **calendar_context())
 
 
 async def policy(request: web.Request) -> web.Response:
-    """Answer GET …/setup/policy with the section's page."""
+    """Answer GET …/setup/policy with the form of the rules and limits."""
     organisation, _ = await admin(request)
     return show(request, organisation, POLICY, **_policy_context())
 
 
 async def save_policy(request: web.Request) -> web.Response:
-    """Answer POST …/setup/policy: save the section."""
+    """Answer POST …/setup/policy: save the form of the rules and limits."""
     return await _save(request, POLICY, **_policy_context())
 
 
 async def after(request: web.Request) -> web.Response:
-    """Answer GET …/setup/after with the section's page."""
+    """Answer GET …/setup/after with the form "After the visit"."""
     organisation, _ = await admin(request)
     return show(request, organisation, AFTER, **_after_context())
 

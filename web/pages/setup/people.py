@@ -188,7 +188,7 @@ async def _linked(
 
 
 def _typed(posted: Posted, organisation: Organisation, states: tuple[str, ...] = ()) -> Form:
-    """Return the values of the form that were typed.
+    """Return the values that were typed into the form. `posted`: its fields.
 
     `states`: the person's present licensed states, which stay unchanged if the organisation has no regions.
     """

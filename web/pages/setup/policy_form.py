@@ -145,7 +145,7 @@ LONGEST: Mapping[str, int] = {name: bounds(Policy, name).most for name in WORDS}
 
 
 class PolicySection:
-    """The section "Rules and limits"."""
+    """Handles the form of the set-up's section "Rules and limits"."""
 
     name = "policy"
     template = "setup/policy.html"

@@ -46,7 +46,10 @@ NUMBERS = {
 
 
 class RotaSection:
-    """The section "On-call rota". `accounts`: all accounts of the organisation, disabled ones included."""
+    """Handles the form of the set-up's section "On-call rota".
+
+    `accounts`: all accounts of the organisation, disabled ones included.
+    """
 
     name = "rota"
     template = "setup/rota.html"
@@ -121,7 +124,7 @@ class RotaSection:
 
 
 async def rota(request: web.Request) -> web.Response:
-    """Answer GET …/setup/rota with the section's page."""
+    """Answer GET …/setup/rota with the page of the on-call rota."""
     organisation, _ = await admin(request)
     accounts = await request.app[ACCOUNTS].list(organisation.id)
     return show(
@@ -130,7 +133,7 @@ async def rota(request: web.Request) -> web.Response:
 
 
 async def save_rota(request: web.Request) -> web.Response:
-    """Answer POST …/setup/rota: save the section."""
+    """Answer POST …/setup/rota: save the on-call rota."""
     organisation, account = await admin(request)
     accounts = await request.app[ACCOUNTS].list(organisation.id)
     more = await _context(request, organisation, accounts)

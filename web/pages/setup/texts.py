@@ -22,7 +22,7 @@ TOO_LONG = N_("This address is too long.")
 
 
 async def page(request: web.Request) -> web.Response:
-    """Answer GET …/setup/texts with the section's page."""
+    """Answer GET …/setup/texts with the page about text messages."""
     organisation, _ = await admin(request)
     return await _draw(request, organisation)
 

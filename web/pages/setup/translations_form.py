@@ -85,7 +85,7 @@ def _of_guides(organisation: Organisation) -> Iterator[Entry]:
 
 
 class TranslationsSection:
-    """The section "Translations", in one language."""
+    """Handles the form of the set-up's section "Translations", for one language."""
 
     name = "translations"
     template = "setup/translations.html"

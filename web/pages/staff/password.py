@@ -75,7 +75,10 @@ async def set_password(request: web.Request) -> web.Response:
 
 
 def problem_of(wanted: str, again: str, organisation: Organisation, account: Account) -> str:
-    """Return what is wrong with a new password that was typed twice, as a sentence; "" if it is right."""
+    """Return what is wrong with a new password, as a sentence; "" if it is right.
+
+    `wanted` and `again`: the password as it was typed twice.
+    """
     if again != wanted:
         return gettext("The two passwords are not the same. Write both once more.")
     try:

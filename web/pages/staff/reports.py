@@ -124,7 +124,7 @@ async def _write(response: web.StreamResponse, text: str) -> None:
 async def _parts(
     request: web.Request, organisation: Organisation, span: Span, tag: str
 ) -> AsyncIterator[list[Past]]:
-    """Yield the visits that arrived on these days and have ended, in parts, in the order in which they ended.
+    """Yield the visits that arrived on the days of `span` and have ended, in parts, in the order in which they ended.
 
     If `tag` is not "", only visits with this tag are included. Each part is read, decrypted and calculated in one
     turn of the event loop. Raises `UnavailableError` if the store does not answer.

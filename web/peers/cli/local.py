@@ -40,7 +40,8 @@ class Local(NamedTuple):
 def local_server(workers: int, providers: int, admins: int = 0) -> Iterator[Local]:
     """Start a server with `workers` processes and this staff; yield it with the providers' credentials first.
 
-    At the end the server is stopped and its folder removed. Raises ServerNotReadyError if the server does not start.
+    `providers` and `admins`: how many of them. At the end the server is stopped and its folder removed. Raises
+    ServerNotReadyError if the server does not start.
     """
     with throwaway(workers) as running:
         staff = asyncio.run(make_staff(running.settings, max(1, providers), admins))

@@ -22,7 +22,7 @@ KEY = "GREENROOM_PEERS_KEY"
 KEY_LENGTH = 16
 EARLY_S = 24 * 3600
 PATIENTS = 10
-"""The number of patients of a run that says neither a number nor a duration nor stages."""
+"""The number of patients of a run for which neither a number nor a duration nor stages are given."""
 
 
 def staff(path: Path | None) -> tuple[Credential, ...]:
@@ -70,8 +70,9 @@ def network(
 ) -> Network | None:
     """Return the network that a file describes; without a file, one that loses the share `loss` of its packets.
 
-    None means that nothing is lost. `described`: the network of a scenario, which a file or `loss` overrides. Raises
-    PlanError if the options do not fit together or the file is not valid, and OSError if it cannot be read.
+    Returns None if nothing is lost. `seed`: the seed of the random losses; `media`: the kind of media of the run;
+    `described`: the network of a scenario, which a file or `loss` overrides. Raises PlanError if the options do not
+    fit together or the file is not valid, and OSError if it cannot be read.
     """
     if path is None and (loss or described is None):
         return lossy(loss, seed) if loss else None
@@ -85,7 +86,7 @@ def network(
 
 
 def patients(number: int | None, arrivals: Arrivals, duration: str, seed: int) -> int:
-    """Return how many patients come: `number`, or fewer if the stages or the duration end before.
+    """Return how many patients come: `number`, or fewer if the stages of `arrivals` or the duration end before.
 
     Without any of these it is PATIENTS. Raises PlanError if nobody comes, or too many.
     """

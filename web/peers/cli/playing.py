@@ -1,6 +1,6 @@
 """Plays a run that the options describe: starts its processes, shows it, and reports it.
 
-`Outputs` says where the figures go. The exit code is decided in `command.py`.
+`command.py` decides on the exit code.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 
 
 class Judgement(NamedTuple):
-    """The thresholds of a run. `abort_if`: those that end it early, `abort_after_s` after its begin at the soonest."""
+    """The thresholds of a run.
+
+    `abort_if`: those that end the run early, not before `abort_after_s` seconds after its begin.
+    """
 
     fail_if: Sequence[str] = ()
     abort_if: Sequence[str] = ()
@@ -35,7 +38,7 @@ class Judgement(NamedTuple):
 
     @property
     def all(self) -> list[str]:
-        """All thresholds; one that ends the run early also fails it."""
+        """All thresholds; a threshold that ends the run early also makes it fail."""
         return [*self.fail_if, *(one for one in self.abort_if if one not in self.fail_if)]
 
     def ends_early(self) -> Callable[[Observations], str] | None:
@@ -59,7 +62,9 @@ def play(
 ) -> bool:
     """Play the plan, show its figures and write the report; return whether all thresholds hold.
 
-    `begins_at`: the time to begin, by time.monotonic in s; None for at once.
+    `shown`: the options for the report; `crew`: the processes; `meeting`: how helpers on other machines join, None
+    for none; `begins_at`: the time to begin, by time.monotonic in s, None for at once; `folder`: for the report;
+    `judgement`: the thresholds; `server_pids`: processes whose CPU and memory are reported.
     """
     from web.peers.cli.live import Live
     from web.peers.errors import RunError
@@ -103,7 +108,10 @@ def play(
 
 
 def _problem(seen: Observations, plan: Plan, crew: Crew, presence: Presence) -> str:
-    """Return a sentence about why a run is not valid, also if it keeps its thresholds; "" if it is valid."""
+    """Return a sentence why a run is not valid, even if it keeps its thresholds; "" if it is valid.
+
+    `seen`: the observations of the run; `presence`: knows whether the server is gone.
+    """
     from web.peers.errors import EntryError
 
     done = len(seen.steps["journey"]) if "journey" in seen.steps else 0
@@ -123,9 +131,9 @@ def _problem(seen: Observations, plan: Plan, crew: Crew, presence: Presence) -> 
 
 
 async def organisation(plan: Plan) -> str:
-    """Check that a Greenroom with this organisation answers; return the organisation's slug.
+    """Check that a Greenroom server with this organisation answers; return the organisation's slug.
 
-    Raises EntryError if it does not.
+    Raises EntryError if none answers.
     """
     from web.peers.people.entry import Clinic
 
@@ -138,7 +146,7 @@ async def organisation(plan: Plan) -> str:
 def server(wanted: bool, workers: int, providers: int) -> Iterator[Any]:
     """Start a server for this run if it is wanted, and yield it or None; stop it at the end.
 
-    Raises RunError if it does not become ready.
+    `workers` and `providers`: how many of them. Raises RunError if the server does not become ready.
     """
     if not wanted:
         yield None

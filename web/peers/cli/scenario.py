@@ -1,4 +1,4 @@
-"""A scenario: a file that describes a run of the load tester, instead of options on the command line.
+"""Reads a scenario: a file that describes a run of the load tester, instead of options on the command line.
 
 Its keys are the options of `greenroom peers run` with `_` instead of `-`. `[[stages]]` describes arrivals in stages,
 and `[network]` the network of all people's media. Options on the command line override the file.
@@ -40,14 +40,14 @@ Thresholds = Annotated[
 
 
 class Stage(Table, frozen=True):
-    """A stage of the arrivals: within `over`, the rate changes evenly to `to`."""
+    """A stage of the arrivals: in the time `over`, the rate of arrivals changes evenly to `to`."""
 
     over: Annotated[str, Meta(min_length=1, description=DURATION)]
     to: Annotated[str, Meta(min_length=1, description="a rate like 5/s or 30/min, in quotes")]
 
 
 class Scenario(Table, frozen=True, kw_only=True):
-    """The content of a file. None: the file does not have the key, so the option's default is used.
+    """The content of a scenario's file. A key that is not in the file is None, so that the option's default is used.
 
     `about`: a sentence for people. All other keys are options of `greenroom peers run`.
     """
@@ -100,9 +100,9 @@ class Scenario(Table, frozen=True, kw_only=True):
 
 
 FILES: Final = ("credentials", "ca", "media_file", "report")
-"""The keys whose values are paths."""
+"""The keys whose values are paths of files."""
 NO_OPTIONS: Final = ("about", "stages", "network")
-"""The keys that are not options of the same name."""
+"""The keys that are not options of the same name on the command line."""
 KIND: Final = toml_tables.Kind(
     Scenario, {"stages": Stage, "network": Network, "up": Way, "down": Way, "phases": Phase}
 )
@@ -112,8 +112,8 @@ KIND: Final = toml_tables.Kind(
 def read(path: Path) -> Scenario:
     """Return the scenario that a file describes.
 
-    Paths in it are completed: they are seen from the file's folder. Raises PlanError if the file is not valid, and
-    OSError if it cannot be read.
+    Relative paths in it begin at the file's folder. Raises PlanError if the file is not valid, and OSError if it
+    cannot be read.
     """
     found = toml_tables.read(path, KIND, problem)
     changes: dict[str, Any] = {
@@ -137,7 +137,10 @@ def defaults(scenario: Scenario) -> dict[str, Any]:
 
 
 def problem(scenario: Scenario) -> str:
-    """Return a sentence about what is wrong with a scenario whose single values are of the right type, or ""."""
+    """Return a sentence about what is wrong with a scenario as a whole; "" if it is valid.
+
+    The types of its single values were checked before.
+    """
     if scenario.stages and scenario.arrivals:
         return "stages: expected arrivals or stages, not both"
     if scenario.local and scenario.url:

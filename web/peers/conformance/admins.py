@@ -32,7 +32,7 @@ async def stands(line: CheckedSocket, visit: str, wanted: str) -> Message:
     return state
 
 
-# --- assign, unassign
+# --- checks of assigning a request to a colleague, and of taking that back
 
 
 @check("assign", "an assigned request names its assignee in everybody’s queue", "admins", codecs=True)
@@ -96,7 +96,7 @@ async def admins_alone(people: People) -> None:
     await stands(line, patient.visit, "queued")
 
 
-# --- decline
+# --- checks of declining a request
 
 
 @check("decline", "the patient is told, with the reason; the queue’s row goes", "admins", codecs=True)
@@ -140,7 +140,7 @@ async def too_late(people: People) -> None:
     await stands(patient, visit, "claimed")
 
 
-# --- a colleague's visit
+# --- checks of what an administrator may do with a colleague's visit
 
 
 @check("claim", "an admin claims without being on call, and invites as any claimant", "commands")
@@ -221,7 +221,7 @@ async def admin_writes(people: People) -> None:
     admin.is_error(answer, "wrong_status", "not_allowed")
 
 
-# --- transfer
+# --- checks of handing a visit over to a colleague
 
 
 @check(

@@ -57,7 +57,7 @@ class CheckedSocket:
         """The person of this socket, as messages name a person: `id` and `name`."""
         return {key: self.welcome["me"][key] for key in ("id", "name")}
 
-    # --- sending
+    # --- methods that send messages
 
     def encoded(self, message: object) -> bytes:
         """Return a message as bytes in this socket's codec."""
@@ -73,7 +73,7 @@ class CheckedSocket:
         await self.send_frame(self.encoded(message), text=self.codec.text, shown=message)
 
     async def send_frame(self, data: bytes, *, text: bool, shown: object = None) -> None:
-        """Send any bytes, in a text or a binary frame."""
+        """Send any bytes, in a text or a binary frame. `shown`: what the text of a fault shows as sent."""
         self.sent = data if shown is None else shown
         try:
             await (self.ws.send_str(data.decode()) if text else self.ws.send_bytes(data))
@@ -120,7 +120,7 @@ class CheckedSocket:
         details: Message = answer["details"]
         return details
 
-    # --- receiving
+    # --- methods that receive messages
 
     async def receive(self, expected: str, within_s: float = WITHIN_S) -> Message:
         """Return the next message.
@@ -217,7 +217,10 @@ class CheckedSocket:
         what: str = "",
         within_s: float = WITHIN_S,
     ) -> Message:
-        """Return the first message of a type for which `fits` returns True; `what` names it in the text of a fault."""
+        """Return the first message of the type `kind` for which `fits` returns True.
+
+        `what`: names the message in the text of a fault; `within_s`: the time limit in s.
+        """
         expected = f"`{kind}`" + (f" {what}" if what else "")
         loop = asyncio.get_running_loop()
         until = loop.time() + within_s

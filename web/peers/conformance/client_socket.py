@@ -75,7 +75,7 @@ class ClientSocket:
         async with asyncio.timeout(HELLO_S):
             await self._opened.wait()
 
-    # --- hello
+    # --- methods about the client's first message, hello
 
     async def hello(self) -> Message | None:
         """Return the client's hello, or None if its first message is something else."""
@@ -129,7 +129,7 @@ class ClientSocket:
         await self._ws.ping(b"conformance")
         return token
 
-    # --- topics
+    # --- methods about the client's subscriptions to topics
 
     async def serve_topics(self) -> None:
         """Answer requests until the client has the state of a topic, and for SETTLE_S longer."""
@@ -196,7 +196,7 @@ class ClientSocket:
             await self.serve_for(LOOK_S)
         self._media.decide()
 
-    # --- serving
+    # --- methods that answer the client's requests
 
     async def serve_for(self, seconds: float) -> bool:
         """Answer requests for this number of seconds; return whether the socket is still open."""
@@ -294,7 +294,7 @@ class ClientSocket:
             again = {k: v for k, v in message.items() if k != "id"} in self._unanswered
             self._judge.holds("repeats", not again, f"`{kind}` is not sent again by itself", message)
 
-    # --- the end
+    # --- methods that end the connection
 
     async def close(self, code: int) -> None:
         """Close with this code, after the client has answered the ping or the time for the answer is over."""

@@ -111,7 +111,7 @@ async def second_hello(people: People) -> None:
     await line.get("ping", "pong")
 
 
-# --- resume
+# --- checks of resuming a connection after its socket was lost
 
 
 async def lost(people: People, number: int = 0) -> CheckedSocket:
@@ -200,7 +200,7 @@ async def bye(people: People) -> None:
     raise ViolationError("an error `resume_ended`", answer, again.sent)
 
 
-# --- keep-alive
+# --- checks of pings, which keep a silent connection open
 
 
 @check("connection", "the server pings a silent socket every 25 s", "connection", waits=True, slow=True)

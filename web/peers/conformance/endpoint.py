@@ -111,7 +111,7 @@ class Endpoint:
             ended.cancel()
         return opened
 
-    # --- the script
+    # --- the acts of the script, each a method
 
     async def run(self) -> list[Outcome]:
         """Play all acts of the script; return the outcome of each rule."""

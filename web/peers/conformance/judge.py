@@ -99,7 +99,11 @@ class Judge:
         self.faults.setdefault(rule, ViolationError(expected, got, sent))
 
     def holds(self, rule: str, holds: bool, expected: str, got: object, sent: object = "") -> None:
-        """Record whether the client followed a rule: call `kept` if `holds` is true, otherwise `wrong`."""
+        """Record whether the client followed a rule: call `kept` if `holds` is true, otherwise `wrong`.
+
+        `expected`, `got` and `sent`: as for `wrong`: what the rule requires, what the client did, what it had
+        received.
+        """
         if holds:
             self.kept(rule)
         else:

@@ -84,7 +84,7 @@ class People:
         self.staff_browsers.sort(key=lambda browser: browser in self.admins)
         await self.tidy()
 
-    # --- people
+    # --- methods that return people, or their sockets
 
     def staff_browser(self, number: int = 0) -> Browser:
         """Return the browser of a member of staff, counted from 0.
@@ -178,7 +178,7 @@ class People:
             await line.get("visit.enter", visit=patient.visit)
         return patient, provider, patient.visit
 
-    # --- sockets
+    # --- methods that open and close sockets
 
     async def open(
         self,
@@ -229,7 +229,8 @@ class People:
     ) -> CheckedSocket:
         """Send hello on a new socket; return the socket after the server's welcome.
 
-        `resume`: a token to send; `how`: options of the socket. Raises ViolationError if there is no welcome.
+        `role` and `subprotocol`: those of the socket; `resume`: a token to send; `how`: options of the socket. Raises
+        ViolationError if there is no welcome.
         """
         line = await self.open(browser, subprotocol, **how)
         line.welcome = await line.get("hello", "welcome", role=role, **({"resume": resume} if resume else {}))

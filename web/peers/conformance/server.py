@@ -64,9 +64,9 @@ async def play(
     subprotocols: Sequence[str] = tuple(CODECS),
     on_outcome: Callable[[Outcome], None] = lambda _: None,
 ) -> list[Outcome]:
-    """Run the checks as `run` does, with people whose staff have signed in.
+    """Run the checks with people whose staff have signed in; return the outcomes.
 
-    Each check runs in each of `subprotocols`.
+    `only`, `slow` and `on_outcome`: as for `run`. Each check runs in each of `subprotocols`.
     """
     wanted = [
         (check, subprotocol)

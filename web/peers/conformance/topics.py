@@ -19,9 +19,10 @@ PATIENT_TOPICS = {
 
 
 async def whole(line: CheckedSocket, topic: str, kind: str) -> dict[str, Any]:
-    """Forget earlier messages and subscribe; return the whole state of the topic.
+    """Forget earlier messages and subscribe to a topic; return the whole state of the topic.
 
-    The state has the version that the answer to the request named, or a newer one.
+    `kind`: the type of the message with the state. The state has the version that the answer to the request named, or
+    a newer one.
     """
     line.news.clear()
     answer = await line.get("subscribe", "subscribed", topic=topic)

@@ -65,7 +65,8 @@ class HelperOptions(NamedTuple):
 def meeting(helpers: int, listen: str, within: str, *, alone: bool) -> HelperOptions | None:
     """Check the options of `run` about helpers; return None if there are no helpers.
 
-    `alone`: True if the run uses --part or --local. Raises PlanError if the options do not fit together.
+    `helpers`: how many; `listen`: where they join; `within`: how long to wait for them; `alone`: True if the run uses
+    --part or --local. Raises PlanError if the options do not fit together.
     """
     from web.peers.errors import PlanError
     from web.peers.run.arrivals import seconds

@@ -200,7 +200,7 @@ class Helper:
             raise RunError(f"the run at {self._at} does without: {message.why}")
         return message
 
-    # --- methods about the processes
+    # --- methods that start and serve the processes
 
     async def _drive(self, channel: Channel[FromCoordinator], shares: list[Share]) -> None:
         loop = asyncio.get_running_loop()

@@ -50,7 +50,7 @@ class Speaker(RawPeer):
         super().__init__(best_binding(), identity, host)
         self.flow = flow
         self.on = False
-        # It does not promise to send lost packets again, because it keeps no packet that it has sent.
+        # The connection does not promise to send lost packets again, because it keeps no packet that it has sent.
         self.promises_nack = False
         self.on_rtcp = self._feedback
         self._changed = changed

@@ -153,7 +153,8 @@ class Direction:
     def packet(self, way: Way, size: int, now_s: float) -> tuple[float, ...]:
         """Return the times in s at which a packet of `size` bytes that is sent at `now_s` arrives.
 
-        The result is () if the packet is lost, and has two times if it is doubled.
+        `way`: what happens to packets now. The result is () if the packet is lost, and has two times if it is
+        doubled.
         """
         left_s, jitter, late, double = self._left(way, size, now_s)
         if left_s is None:
@@ -170,7 +171,7 @@ class Direction:
     def segment(self, way: Way, size: int, now_s: float) -> float:
         """Return the time in s at which `size` bytes of a TCP stream that are sent at `now_s` arrive.
 
-        Lost bytes are sent again after a round trip.
+        `way`: what happens to packets now. Lost bytes are sent again after a round trip.
         """
         waited_s, again_s = 0.0, max(RESEND_S, 2 * way.delay_ms / 1000)
         for _ in range(RESENDS):
@@ -183,8 +184,8 @@ class Direction:
     def _left(self, way: Way, size: int, now_s: float) -> tuple[float | None, float, float, float]:
         """Return the time at which a packet has left the queue, and three random numbers.
 
-        The time is None if the packet is lost or dropped. The numbers decide on its jitter, its delay and its
-        doubling.
+        `way`: what happens to packets now; `size`: the packet's bytes; `now_s`: when it is sent. The time is None if
+        the packet is lost or dropped. The numbers decide on its jitter, its delay and its doubling.
         """
         turn, luck, jitter, late, double = (self._draw() for _ in range(DRAWS))
         self._in_burst = turn < (1 - 1 / way.burst_packets if self._in_burst else _begins(way))

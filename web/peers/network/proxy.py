@@ -133,7 +133,7 @@ class Proxy:
     def _now(self) -> Network:
         return self.network.at(time.monotonic() - self._began_s)
 
-    # --- UDP
+    # --- methods that pass on UDP datagrams
 
     def _from_client(self) -> None:
         for _ in range(READ_AT_ONCE):
@@ -191,7 +191,7 @@ class Proxy:
             self._loop.remove_reader(sock.fileno())
             sock.close()
 
-    # --- TCP
+    # --- methods that pass on TCP connections
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if len(self._connections) >= MOST_FLOWS:

@@ -16,7 +16,7 @@ NO_MASK: Final = b"\0\0\0\0"
 
 
 def frame(opcode: int, payload: bytes) -> bytes:
-    """Return a complete frame of a client, with a mask of zeros."""
+    """Return a complete WebSocket frame of a client with this opcode and payload, and a mask of zeros."""
     size = len(payload)
     if size < 126:
         head = bytes((FINAL | opcode, 0x80 | size))

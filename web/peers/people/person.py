@@ -81,7 +81,7 @@ class Person(ABC):
         self._resume: str | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
-    # --- the connection
+    # --- methods that connect and send requests
 
     async def connect(self, resume: str | None = None) -> None:
         """Open the WebSocket and send hello with the token `resume`, if given; if it is refused, send hello without it.
@@ -203,7 +203,7 @@ class Person(ABC):
             if not waiter.done() and (self.gone is not None or condition()):
                 waiter.set_result(None)
 
-    # --- messages
+    # --- methods that receive messages
 
     def _receive(self, message: dict[str, Any]) -> None:
         self.receive(message)
@@ -233,7 +233,7 @@ class Person(ABC):
             self.seen.problems.append(problem)
             self.wake()
 
-    # --- reconnection
+    # --- methods that reconnect after a lost socket
 
     def _lost(self, client: SignallingClient) -> None:
         if client is not self.client or self._leaving:
@@ -303,7 +303,7 @@ class Person(ABC):
                         raise
                     self.topics = [held for held in self.topics if held != topic]
 
-    # --- deliberate faults
+    # --- methods that cause deliberate faults
 
     async def reload(self) -> None:
         """Reload the page as a browser does: close the socket without bye, then open the page with a new connection."""
@@ -332,7 +332,7 @@ class Person(ABC):
         if self.client is not None:
             self.client.stop_reading()
 
-    # --- pages
+    # --- methods about the page that this person has open
 
     @property
     @abstractmethod

@@ -48,7 +48,7 @@ class Room:
         """The status of the visit: `queued`, `claimed`, `live`, `ended`, or "" before the first state has arrived."""
         return str(self.state.get("status", ""))
 
-    # --- actions
+    # --- methods that act as the person does on the page
 
     async def connect(self) -> None:
         """Join the call's media; return when they are connected.
@@ -111,7 +111,7 @@ class Room:
         await self.person.request("chat.send", visit=self.visit, text=text)
 
     async def mute(self, kind: str, *, muted: bool = True) -> None:
-        """Switch `audio` or `video` off or on. Raises RefusedError if the server refuses it."""
+        """Switch `kind`, "audio" or "video", off or on. Raises RefusedError if the server refuses it."""
         await self.person.request("media.mute", visit=self.visit, kind=kind, muted=muted)
 
     def early_media(self) -> None:
@@ -155,7 +155,7 @@ class Room:
         if self.status not in statuses:
             raise VisitEndedError(str(self.state["outcome"]))
 
-    # --- messages
+    # --- methods that receive messages
 
     def receive(self, message: dict[str, Any]) -> None:
         """Handle a message about this visit, which the person's connection has received."""
@@ -211,7 +211,7 @@ class Room:
         if self._joined and self.status in OPEN:
             await self.person.request("media.join", visit=self.visit)
 
-    # --- reconnection
+    # --- methods that restore the visit after a reconnection
 
     async def returned(self, *, resumed: bool) -> None:
         """Restore this room on a new socket.

@@ -68,7 +68,7 @@ class Wire(asyncio.Protocol):
         self._parts: list[bytes] = []
         self._code = NO_CODE
 
-    # --- HTTP
+    # --- methods that use HTTP
 
     async def request(self, head: str, body: bytes = b"") -> Answer:
         """Send a request; return the answer.
@@ -138,7 +138,7 @@ class Wire(asyncio.Protocol):
             self._answer.set_exception(HttpError(why))
         self.abort()
 
-    # --- WebSocket
+    # --- methods that use the WebSocket
 
     def send(self, payload: bytes, opcode: int = BINARY) -> None:
         """Send one message in a frame with this opcode; do nothing if the connection is closed."""
@@ -160,7 +160,7 @@ class Wire(asyncio.Protocol):
                 whole, self._parts = b"".join(self._parts), []
                 self.on_message(whole)
 
-    # --- the connection
+    # --- methods that asyncio calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the connection's transport (called by asyncio)."""

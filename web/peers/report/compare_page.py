@@ -18,7 +18,10 @@ ORDER = (WORSE, BETTER, SAME, UNDECIDED)
 def comparison_page(
     comparison: Comparison, before: Observations, after: Observations, names: tuple[str, str]
 ) -> str:
-    """Return the page of a comparison as HTML; `names` are the names of the two runs."""
+    """Return the page of a comparison as HTML.
+
+    `before` and `after`: the observations of both runs; `names`: the names of the two runs.
+    """
     compared = [change for change in comparison.changes if not math.isnan(change.low)]
     band = (1 - comparison.margin, 1.0, 1 + comparison.margin)
     strips, ticks = intervals([band, *((change.low, change.ratio, change.high) for change in compared)])

@@ -281,7 +281,8 @@ def people(seen: Observations) -> PatientCounts:
 def _for_each(name: str, seen: Observations, visits: int) -> float | None:
     """Return a gauge's integral over time divided by the number of visits.
 
-    Returns None if no process has two values of the gauge, or if there was no visit.
+    `name`: the gauge; `seen`: the observations of the run. Returns None if no process has two values of the gauge, or
+    if there was no visit.
     """
     found = [series for series in seen.gauges.get(name, {}).values() if len(series) > 1]
     return sum(integral(series) for series in found) / visits if found and visits else None

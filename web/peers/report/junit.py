@@ -15,7 +15,10 @@ SUITE = "greenroom peers"
 
 
 def junit(found: Figures, judged: Sequence[Verdict]) -> str:
-    """Return the document. A broken threshold is a failure with its sentence; the plan is in the properties."""
+    """Return the document in the form of JUnit: a broken threshold is a failure with its sentence.
+
+    `found`: the figures of the run, whose plan is in the properties; `judged`: the results of the thresholds.
+    """
     broken = [verdict for verdict in judged if verdict.broken]
     suite = ElementTree.Element(
         "testsuite",

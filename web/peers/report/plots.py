@@ -108,7 +108,10 @@ def histogram_plot(label: str, step: StepFigures) -> Plot:
 
 
 def over_time_plot(label: str, buckets: Sequence[Bucket], width_s: float, duration_s: float) -> Plot:
-    """Return the p50 and p99 of each interval of time (`width_s` seconds) as two lines; `label` describes the plot."""
+    """Return a plot of two lines over time: the p50 and the p99 of each interval of `width_s` seconds.
+
+    `label`: a description of the plot; `buckets`: the figures of the intervals; `duration_s`: the length of the run.
+    """
     p50 = Curve("one", "p50", [(one.begin_s + width_s / 2, one.p50_s) for one in buckets])
     p99 = Curve("two", "p99", [(one.begin_s + width_s / 2, one.p99_s) for one in buckets])
     titles = [

@@ -34,7 +34,7 @@ def gauge_kind(name: str) -> Kind:
 
 
 def unit_for(value: float, kind: Kind) -> str:
-    """Return the greatest unit that is not greater than the figure (minutes only from MINUTES_FROM_S on)."""
+    """Return the greatest unit of a kind that is not greater than the value (minutes only from MINUTES_FROM_S on)."""
     for unit in kind.shown:
         least = MINUTES_FROM_S if unit == "min" else kind.units[unit]
         if abs(value) >= least:
@@ -52,7 +52,7 @@ def number(value: float) -> str:
 
 
 def written(value: float, kind: Kind) -> str:
-    """Return a figure with its unit: `5.12 ms`, `1,204`, `96.4/s`, `12.5%`."""
+    """Return a value of a kind with its unit: `5.12 ms`, `1,204`, `96.4/s`, `12.5%`."""
     if math.isnan(value) or math.isinf(value):
         return "–"
     unit = unit_for(value, kind)

@@ -1,7 +1,6 @@
-"""The files of a run in its folder: report.html, report.json, junit.xml, observations.csv and observations.jsonl, which
-`read` reads again.
+"""Writes the files of a run in its folder: report.html, report.json, junit.xml, observations.csv, observations.jsonl.
 
-`figures`, `page`, `junit` and `thresholds` make their contents.
+Only the last one is read again, by `read`. `figures`, `page`, `junit` and `thresholds` make the contents.
 """
 
 from __future__ import annotations
@@ -33,9 +32,10 @@ class Written(msgspec.Struct, frozen=True):
 
 
 def write(seen: Observations, folder: Path, thresholds: Sequence[str] = ()) -> Path:
-    """Write the files, and make the folder if there is none. Return the page's path.
+    """Write the files into the folder, which is made if there is none; return the page's path.
 
-    Raises OSError if a file cannot be written, ThresholdError if a threshold is not valid.
+    `seen`: the observations of the run; `thresholds`: those to show. Raises OSError if a file cannot be written,
+    ThresholdError if a threshold is not valid.
     """
     found = figures(seen)
     judged = verdicts(seen, thresholds, found)

@@ -1,8 +1,7 @@
 """Plans when synthetic patients arrive and how long people take. The same text and seed always give the same plan.
 
-Pure: the text of a recorded day is an argument. `Arrivals.parse` reads `steady:2/s`, `poisson:30/min`,
-`burst:50/10s`, `at-once`, `stages:5/s@30s,5/s@2min,0/s@30s` and `day:FILE`; `Span.parse` reads `30s`, `5s..20s` and
-`~8s`.
+The text of a recorded day is an argument. `Arrivals.parse` reads `steady:2/s`, `poisson:30/min`, `burst:50/10s`,
+`at-once`, `stages:5/s@30s,5/s@2min,0/s@30s` and `day:FILE`; `Span.parse` reads `30s`, `5s..20s` and `~8s`.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ BURST = re.compile(r"(\d+)/(\d+(?:\.\d+)?(?:ms|s|min|m|h)?)")
 # person.
 LONGEST = 12.0
 MOST_PATIENTS = 1_000_000
-"""The number of patients that a pattern of arrivals may plan for a duration."""
+"""The greatest number of patients that a pattern of arrivals may plan for a duration."""
 
 
 def seconds(text: str) -> float:
@@ -129,9 +128,9 @@ class Arrivals:
         return list(itertools.islice(self._all(random), patients))
 
     def patients(self, seed: int, duration_s: float = math.inf) -> int:
-        """Return how many patients of a plan with this seed arrive, within `duration_s` if it is given.
+        """Return the number of patients of a plan with this seed who arrive within `duration_s` seconds.
 
-        Raises PlanError if there is no end to them, or if they are more than MOST_PATIENTS.
+        Raises PlanError if there is no end of arrivals, or if they are more than MOST_PATIENTS.
         """
         if self.kind != "stages" and math.isinf(duration_s):
             raise PlanError("expected a number of patients or a duration")
@@ -170,7 +169,10 @@ def _stage(text: str) -> tuple[float, float] | None:
 
 
 def _staged(stages: tuple[tuple[float, float], ...]) -> Iterator[float]:
-    """Yield the times at which the expected number of arrivals, the integral of the rate, is 0.5, 1.5, and so on."""
+    """Yield the times in s at which the expected number of arrivals is 0.5, 1.5, 2.5 and so on.
+
+    The expected number is the integral of the rate over time.
+    """
     begins_s = rate = expected = 0.0
     number = 0.5
     for over_s, to_rate in stages:
@@ -205,7 +207,8 @@ def visitors(
 ) -> list[Visitor]:
     """Return the planned patients of part (k, n), in order of arrival; all n parts together are the whole plan.
 
-    `patients`: the number of patients of the whole plan, at most.
+    `patients`: the number of patients of the whole plan, at most; `fill_in` and `talk`: how long the guide and the
+    call take; `seed`: the same seed gives the same patients.
     """
     random = Random(seed)  # noqa: S311 - the plan must be reproducible
     planned = [

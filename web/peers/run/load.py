@@ -141,7 +141,7 @@ class Driver:
             async with asyncio.timeout(GOODBYE_S):
                 await provider.leave()
 
-    # --- the course of a patient
+    # --- methods that play a patient
 
     async def _patient(self, visitor: Visitor) -> None:
         patient = Patient(
@@ -208,7 +208,7 @@ class Driver:
             self._count("vanished", 1)
             patient.vanish()
 
-    # --- the course of a provider
+    # --- methods that play a provider
 
     async def _provider(self, provider: Provider) -> None:
         while (meeting := await self.floor.next()) is not None:
@@ -285,7 +285,7 @@ class Driver:
                     async with asyncio.timeout(GOODBYE_S):
                         await room.end()
 
-    # --- observations
+    # --- methods that record observations
 
     def _step(self, name: str, begin: float, end: float | None) -> None:
         if end is not None:
@@ -335,9 +335,9 @@ class Driver:
 
 
 async def drive(plan: Plan, seen: Observations | None = None) -> Observations:
-    """Run a whole plan in this process and return the observations.
+    """Run a whole plan in this process, add what happens to `seen`, and return it.
 
-    Raises PlanError if the plan is not possible, and the errors of `Driver.open`.
+    Raises PlanError if the plan is not possible, EntryError if sign-in fails, and RefusedError if On-Call is refused.
     """
     driver = Driver(plan.share(0, 1))
     try:

@@ -54,7 +54,8 @@ class Crew:
     ) -> None:
         """Divide the plan among `processes` on this machine and `helpers` on others.
 
-        Raises PlanError if a process would have no provider.
+        `part`: this machine's part (k, n) of a plan on machines without a connection. Raises PlanError if a process
+        would have no provider.
         """
         self.interrupted = self.gone = self._over = False
         self.ended = ""
@@ -110,9 +111,9 @@ class Crew:
     ) -> None:
         """Begin in `in_s` seconds and return at the end; add the observations to `seen`.
 
-        SIGINT ends the run without leaving open visits, and the run ends if the server is gone. `ends_early` is
-        called each second with the observations so far, and ends the run when it returns a sentence. Raises RunError
-        when a process dies.
+        `server_pids`: processes whose CPU and memory are reported; `presence`: notices if the server is gone, which
+        ends the run. `ends_early` is called each second with the observations so far, and ends the run when it
+        returns a sentence. SIGINT ends the run without leaving open visits. Raises RunError when a process dies.
         """
         before = {number: signal.signal(number, self._interrupt) for number in SIGNALS}
         try:

@@ -62,7 +62,6 @@ export function reasonOf(error, kind = "video") {
 }
 
 /**
- *
  * @typedef {{
  *   devicechange: null,
  *   trackended: DeviceKind,
@@ -71,7 +70,6 @@ export function reasonOf(error, kind = "video") {
  * }} OwnEvents the events of the own devices, each with its detail
  */
 /**
- *
  * @typedef {(type: keyof OwnEvents, detail: OwnEvents[keyof OwnEvents]) => void} Notify passes an event to
  *   the listeners
  */
@@ -114,12 +112,11 @@ export class OwnDevices {
   #onDeviceChange = () => this.#notify("devicechange", null);
 
   /**
-   * Make the object without devices.
-   *
-   * called with `devicechange`, `trackended`, `trackrestored` and `tracksilent`, and the kind of device
+   * Make an object that uses no device yet.
    *
    * @param {{ send: () => Promise<void>, notify: Notify }} options `send` must put the track that `sent`
-   *   returns on the connection, if there is one; `notify` is
+   *   returns on the connection, if there is one; `notify` is called with `devicechange`, `trackended`,
+   *   `trackrestored` and `tracksilent`, and the kind of device
    */
   constructor({ send, notify }) {
     this.#send = send;

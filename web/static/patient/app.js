@@ -253,7 +253,10 @@ function followArea() {
   );
 }
 
-/** Make a session while the visit is claimed or live. When the visit is neither, release the camera. */
+/**
+ * Make the video session page while the visit is claimed or live. Otherwise close that page and release the
+ * camera.
+ */
 function followVisit() {
   followArea();
   const now = phase();

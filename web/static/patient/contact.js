@@ -14,7 +14,8 @@ export class ContactChoice {
   #device = null;
 
   /**
-   * Make the choices, and find out whether this device already gets notifications.
+   * Make the part of the page with these choices, and find out whether this device already gets
+   * notifications.
    *
    * @param {string} path the path to which the choices are sent
    * @param {{ text: boolean, push: PushOffer }} offers the channels that the clinic has

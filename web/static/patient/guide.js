@@ -51,9 +51,6 @@ function progress(state, index) {
 /**
  * Draw a step with its buttons Back and Next.
  *
- * own and 2 beside the call; `busy`: true while an answer is being checked; `go()` is called when the patient
- * has left the step; `finished`: true if the patient has finished the guide before
- *
  * @param {{
  *   state: GuideState,
  *   client: import("../signalling.js").SignallingClient | null,
@@ -63,7 +60,8 @@ function progress(state, index) {
  *   go: Go,
  *   finished: boolean,
  * }} options `client`: the connection, null in a preview; `heading`: the level of the heading, 1 on a page of
- *   its
+ *   its own and 2 beside the call; `busy`: true while an answer is being checked; `go()` is called when the
+ *   patient has left the step; `finished`: true if the patient has finished the guide before
  */
 export function guideStep({ state, client, step, heading = 1, busy, go, finished }) {
   const index = state.steps.indexOf(step);

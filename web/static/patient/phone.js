@@ -15,7 +15,7 @@ export class Phone {
   #asking = false;
 
   /**
-   * Make the card without a link; the patient must ask for one.
+   * Make this part of the page, which shows no link until the patient asks for one.
    *
    * @param {string} path the path that makes a link
    * @param {boolean} mails true if an SMTP server is configured; otherwise mails are only files

@@ -43,7 +43,7 @@ export class Photos {
   #sending = false;
 
   /**
-   * Make the card of photos.
+   * Make the part of the page with the patient's photos.
    *
    * @param {string} path the path to which photos are sent
    * @param {() => void} redraw draws the page again

@@ -2,10 +2,8 @@
    same visit again. */
 
 /**
- * path
- *
  * @param {{ visit: string, visits: string[], home: string }} boot `visit`: the visit that the server chose;
- *   `visits`: all visits of this browser; `home`: the page's
+ *   `visits`: all visits of this browser; `home`: the page's path
  * @param {boolean} asked true if the address names the visit
  * @param {Pick<Storage, "getItem" | "setItem">} storage the tab's storage
  */

@@ -36,7 +36,7 @@ export class PatientVisit extends EventTarget {
   #lastSave_ms = 0;
 
   /**
-   * Make the state of a visit, and subscribe to it.
+   * Keep the client and the visit's id, and subscribe to the visit.
    *
    * @param {import("../signalling.js").SignallingClient} client the connection to the server
    * @param {string} id the id of the visit

@@ -157,8 +157,6 @@ function answered(step, answer) {
 /**
  * Draw the waiting room.
  *
- * drawn messages of staff; `photos`, `phone` and `contact`: the cards with these names
- *
  * @param {{
  *   state: import("./visit.js").PatientVisit,
  *   visit: Protocol.VisitPart,
@@ -169,7 +167,7 @@ function answered(step, answer) {
  *   phone: import("./phone.js").Phone,
  *   contact: import("./contact.js").ContactChoice,
  * }} options `state`: the visit in this browser; `act`: functions that withdraw and that open a step;
- *   `written`: the
+ *   `written`: the drawn messages of staff; `photos`, `phone` and `contact`: the cards with these names
  */
 export function waitingRoom({ state, visit, act, organisation, written, photos, phone, contact }) {
   const { place } = state;
@@ -309,8 +307,6 @@ export const endingWords = (visit, mails) =>
 /**
  * Draw the page after a visit.
  *
- * booked, null if that is not possible; `mails`: true if an SMTP server is configured
- *
  * @param {{
  *   visit: Protocol.VisitPart,
  *   organisation: Organisation,
@@ -318,6 +314,7 @@ export const endingWords = (visit, mails) =>
  *   book: string | null,
  *   mails: boolean,
  * }} options `home`: the address of the organisation's first page; `book`: the address at which a time can be
+ *   booked, null if that is not possible; `mails`: true if an SMTP server is configured
  */
 export function afterVisit({ visit, organisation, home, book, mails }) {
   const [heading, text] = endingWords(visit, mails);

@@ -21,9 +21,7 @@ export class Asides {
   #element = null;
 
   /**
-   * Make the panels, all closed, and subscribe to the visit's messages.
-   *
-   * role, or null; `opens`: true if that panel opens when the call begins; `redraw()` draws the page again
+   * Make the panels, all of them closed, and subscribe to the visit's messages.
    *
    * @param {{
    *   client: import("../signalling.js").SignallingClient,
@@ -33,7 +31,8 @@ export class Asides {
    *   opens: boolean,
    *   redraw: () => void,
    * }} options `visit`: the visit's id; `party`: the key of the party on this page; `own()` returns the panel
-   *   of the
+   *   of the role, or null; `opens`: true if that panel opens when the call begins; `redraw()` draws the page
+   *   again
    */
   constructor({ client, visit, party, own, opens, redraw }) {
     this.#opens = opens;

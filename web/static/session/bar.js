@@ -17,9 +17,6 @@ export const TONES = { good: "", quiet: "off", amber: "amber" };
 /**
  * Draw the header.
  *
- * 1970, or null; `quality`: the sentence about the connection; `asides`: the panels with a button; `open`:
- * the panel that is open; `show()` opens a panel, or none; `entries`: those of the menu
- *
  * @param {{
  *   home: Drawn,
  *   title: string,
@@ -30,6 +27,8 @@ export const TONES = { good: "", quiet: "off", amber: "amber" };
  *   show: (which: AsideId | null) => void,
  *   entries: Entry[],
  * }} view `home`: the drawn link to the first page; `since_ms`: the time at which the call began, in ms since
+ *   1970, or null; `quality`: the sentence about the connection; `asides`: the panels with a button; `open`:
+ *   the panel that is open; `show()` opens a panel, or none; `entries`: those of the menu
  */
 export function bar({ home, title, since_ms, quality: [quality, tone], asides, open, show, entries }) {
   return html`<header class="bar">

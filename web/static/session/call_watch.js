@@ -18,7 +18,7 @@ export class CallWatch {
   #redraw;
 
   /**
-   * Make the check of a call that has not begun.
+   * Make a watch of a visit's media; `look` then checks the call.
    *
    * @param {import("./media_link.js").MediaLink} link the media of the visit
    * @param {() => void} redraw draws the page again

@@ -130,9 +130,6 @@ function openDevices(event) {
 /**
  * Draw the buttons of the call.
  *
- * has a full screen; `screen`: the button that shares a screen, or null; `devices()` draws the choice of
- * devices; `leave()` leaves the call, after a confirmation
- *
  * @param {{
  *   role: Role,
  *   link: import("./media_link.js").MediaLink,
@@ -144,7 +141,8 @@ function openDevices(event) {
  *   devices: () => Drawn,
  *   leave: Leave,
  * }} session `other`: the name of the other side; `full`: true on the full screen; `canFull`: true if the
- *   browser
+ *   browser has a full screen; `screen`: the button that shares a screen, or null; `devices()` draws the
+ *   choice of devices; `leave()` leaves the call, after a confirmation
  */
 export function callButtons({ role, link, other, full, canFull, toggleFull, screen, devices, leave }) {
   const { found, muted } = link;

@@ -58,16 +58,14 @@ export class DeviceChoice {
   #redraw;
 
   /**
-   * Make the choice, with an empty list of devices.
-   *
-   * the page again
+   * Make the choice of devices, which lists no device until the page has permission to use them.
    *
    * @param {{
    *   link: import("./media_link.js").MediaLink,
    *   sound: import("./sound.js").Sound,
    *   redraw: () => void,
    * }} options `link`: the media of the visit; `sound`: plays the others on the chosen speaker; `redraw()`
-   *   draws
+   *   draws the page again
    */
   constructor({ link, sound, redraw }) {
     this.#link = link;

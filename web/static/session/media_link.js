@@ -58,7 +58,8 @@ export class MediaLink extends EventTarget {
   #stop = new AbortController();
 
   /**
-   * Make the link without devices or media, and listen to the connection.
+   * Connect nothing yet: keep the client, and listen to its messages about this visit.
+   *
    * @param {import("../signalling.js").SignallingClient} client the connection to the server
    * @param {string} visit the visit's id
    * @param {string} party the key of the party on this page

@@ -40,10 +40,6 @@ export function overTiles({ soundBlocked, sound, listen, interrupted }) {
 /**
  * Draw the large tile of the other side.
  *
- * kinds that are off; `screen`: true if the picture is the screen of the party; `resized()` is called when
- * the picture's size changes; `held()` is called with the element that shows the party; `over`: notices to
- * draw over the picture; `stopped`: what has stopped, or null
- *
  * @param {{
  *   party: Protocol.PartyPart,
  *   role: Role,
@@ -57,7 +53,9 @@ export function overTiles({ soundBlocked, sound, listen, interrupted }) {
  *   over: Drawn,
  *   stopped: Stopped | null,
  * }} other `live`: true during the call; `seen`: true after a picture of the party has been decoded; `muted`:
- *   the
+ *   the kinds that are off; `screen`: true if the picture is the screen of the party; `resized()` is called
+ *   when the picture's size changes; `held()` is called with the element that shows the party; `over`:
+ *   notices to draw over the picture; `stopped`: what has stopped, or null
  */
 export function otherTile({ party, role, live, seen, stream, muted, screen, resized, held, over, stopped }) {
   const words = otherInWords(party, { role });
@@ -149,10 +147,9 @@ const lacks = (/** @type {DeviceWord | null} */ found) => found !== null && !["o
 /**
  * Draw the small tile with this side's own picture.
  *
- * pressed Start Session
- *
  * @param {{ link: import("./media_link.js").MediaLink, live: boolean, started: boolean }} own `link`: the
- *   media of the visit; `live`: true during the call; `started`: true if this person has
+ *   media of the visit; `live`: true during the call; `started`: true if this person has pressed Start
+ *   Session
  */
 export function ownTile({ link, live, started }) {
   const { media, muted } = link;

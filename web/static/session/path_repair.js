@@ -18,7 +18,7 @@ export class PathRepair {
   #restarting = false;
 
   /**
-   * Make the repair of a path that is not lost.
+   * Keep the two functions with which a lost path is repaired.
    *
    * @param {{ restart: () => Promise<unknown>, join: () => void }} how `restart()` restarts ICE, and
    *   rejects with the server's refusal; `join()` joins the media again

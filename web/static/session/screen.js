@@ -29,9 +29,7 @@ export class Screen {
   #live = false;
 
   /**
-   * Make the sharing, switched off, and follow the media's state.
-   *
-   * again
+   * Prepare the sharing of a screen, which is switched off, and follow the state of the media.
    *
    * @param {{
    *   link: import("./media_link.js").MediaLink,
@@ -39,7 +37,7 @@ export class Screen {
    *   party: string,
    *   redraw: () => void,
    * }} options `link`: the media of the visit; `party`: the key of the party on this page; `redraw()` draws
-   *   the page
+   *   the page again
    */
   constructor({ link, role, party, redraw }) {
     this.#link = link;
@@ -87,7 +85,7 @@ export class Screen {
   }
 
   #endShare() {
-    // This fails if the sharing has ended already.
+    // An error is ignored: the sharing may have ended already.
     this.#link.share("end").catch(() => {});
     this.#redraw();
   }

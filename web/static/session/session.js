@@ -61,11 +61,8 @@ export class Session {
   #wasLive = false;
 
   /**
-   * Make the page of a visit; `open()` begins to use the devices.
+   * Prepare the video session page of a visit; `open()` begins to use the devices.
    *
-   * returns the role's own panel, or null; `asideOpens`: true if that panel opens when the call begins;
-   * `more()` returns further menu entries; `back(mark)` draws the link in the header; `left()` is called when
-   * a guest leaves; `patient()` returns the patient's information, or null
    * @param {{
    *   client: import("../signalling.js").SignallingClient,
    *   visit: string,
@@ -81,7 +78,9 @@ export class Session {
    *   patient?: () => Protocol.PatientPart | null,
    *   asideOpens?: boolean,
    * }} options `visit`: the visit's id; `party`: the key of the party on this page, if it is a guest's;
-   *   `aside()`
+   *   `aside()` returns the role's own panel, or null; `asideOpens`: true if that panel opens when the call
+   *   begins; `more()` returns further menu entries; `back(mark)` draws the link in the header; `left()` is
+   *   called when a guest leaves; `patient()` returns the patient's information, or null
    */
   constructor({
     client,

@@ -32,7 +32,7 @@ export class Sound {
   #devices = [];
 
   /**
-   * Make the player.
+   * Keep the function that returns the elements to play; nothing is played yet.
    *
    * @param {{ videos: () => Iterable<HTMLVideoElement>, redraw: () => void }} options `videos()` returns the
    *   elements that show the others; `redraw()` draws the page again

@@ -68,7 +68,7 @@ export class Tiles {
   #seen = new Set();
 
   /**
-   * Make the tiles; no picture has been seen.
+   * Prepare the tiles; no picture of any party has been seen yet.
    *
    * @param {() => void} redraw draws the page again
    */
@@ -124,9 +124,6 @@ export class Tiles {
   /**
    * Draw the tile of one party.
    *
-   * `screen`: true if the picture is the party's screen; `speaks`: true if the party speaks now; `stopped`:
-   * what has stopped, or null
-   *
    * @param {string} key the party's key
    * @param {Protocol.PartyPart} party the state of the party
    * @param {{
@@ -137,7 +134,8 @@ export class Tiles {
    *   speaks: boolean,
    *   stopped: Stopped | null,
    * }} media `stream`: the party's media, or null; `live`: true during the call; `off`: the kinds that are
-   *   not sent;
+   *   not sent; `screen`: true if the picture is the party's screen; `speaks`: true if the party speaks now;
+   *   `stopped`: what has stopped, or null
    */
   #tile(key, party, { stream, live, off, screen, speaks, stopped }) {
     const taking = live && party.present && party.started;

@@ -54,10 +54,9 @@ export function otherSpoken(party) {
 /**
  * Return the sentence under the button Start Session. It says what must happen before the call begins.
  *
- * the person has pressed, but was then absent so long that the press no longer counts
- *
  * @param {{ me: Protocol.PartyPart, other: Protocol.PartyPart, path: string, cleared: boolean }} sides `me`
- *   and `other`: the parties; `path`: the state of the media, as in `MediaLink`; `cleared`: true if
+ *   and `other`: the parties; `path`: the state of the media, as in `MediaLink`; `cleared`: true if the
+ *   person has pressed, but was then absent so long that the press no longer counts
  */
 export function ownWords({ me, other, path, cleared }) {
   if (me.left) return t("You left the call. {name} is told so. Nobody sees or hears you.", other);
@@ -73,10 +72,8 @@ export function ownWords({ me, other, path, cleared }) {
 }
 
 /**
- * `quiet`: no sound arrives
- *
  * @typedef {"good" | "fair" | "poor" | "paused" | "quiet" | "lost"} Quality the quality of the call in one
- *   word; `paused`: pictures are not sent because the network is weak;
+ *   word; `paused`: pictures are not sent because the network is weak; `quiet`: no sound arrives
  */
 /**
  * @typedef {{ name: string, stopped: import("../media/arrivals.js").Stopped }} Standstill the name of a

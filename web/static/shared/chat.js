@@ -200,15 +200,13 @@ export function words(line) {
 /**
  * Draw the messages, and a box to write in.
  *
- * text below the box
- *
  * @param {Chat} chat the messages and the draft
  * @param {{
  *   may: boolean,
  *   failed: (error: import("../signalling/errors.js").SignallingError) => void,
  *   hint?: string,
  * }} options `may`: true to draw the box; `failed(error)` shows an error, and the typed text is kept; `hint`:
- *   the
+ *   the text below the box
  */
 export function chatView(chat, { may, failed, hint = "" }) {
   const onSubmit = (/** @type {On<HTMLFormElement>} */ event) => submit(event, chat, failed);

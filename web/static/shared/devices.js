@@ -301,10 +301,9 @@ async function outputOf(context, speaker) {
  * Play soft notes. Resolve when they are over. Reject if the browser forbids sound, or if no note has started
  * after some seconds: without a speaker, or during a phone call, some browsers would wait for ever.
  *
- * id of a speaker, "" for the system's default
- *
  * @param {{ notes?: number[], given?: AudioContext | null, speaker?: string }} options `notes`: the
- *   frequencies in Hz; `given`: an AudioContext to use, or null for a new one; `speaker`: the
+ *   frequencies in Hz; `given`: an AudioContext to use, or null for a new one; `speaker`: the id of a
+ *   speaker, "" for the system's default
  */
 export async function playNotes({ notes = [523.25, 659.25], given = null, speaker = "" } = {}) {
   const context = given ?? new AudioContext();

@@ -12,12 +12,10 @@ export class Language {
   #code = document.documentElement.lang;
 
   /**
-   * Make the choice.
-   *
-   * translations, null for English
+   * Prepare the choice among these languages.
    *
    * @param {PageLanguage[]} languages `code`, `name` and `words` of each language; `words` is the address of
-   *   the module with its
+   *   the module with its translations, null for English
    * @param {() => void} changed is called after each change, and draws the page
    */
   constructor(languages, changed) {

@@ -47,11 +47,9 @@ export class LivePage {
    * Draw the page, and set the title of its tab. When the content changes, the page scrolls to the top and
    * its heading gets the focus, except for the first content. Return true if the content has changed.
    *
-   * the tab
-   *
    * @param {Drawn} content the drawn page
    * @param {{ key: string, title: string }} about `key`: the name of the content, which is another one when
-   *   the content changes; `title`: the title of
+   *   the content changes; `title`: the title of the tab
    */
   show(content, { key, title }) {
     render(content, this.root);

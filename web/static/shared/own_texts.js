@@ -4,10 +4,8 @@ import { html, nothing } from "./lit.js";
 import { pageData } from "./page.js";
 
 /**
- * its translation
- *
  * @typedef {{ main?: string, texts?: Record<string, Record<string, string>> }} OwnTexts `main`: the code of
- *   the clinic's main language; `texts`: language -> text in the main language ->
+ *   the clinic's main language; `texts`: language -> text in the main language -> its translation
  */
 
 /** @type {OwnTexts | undefined} */

@@ -186,10 +186,8 @@ export function ask({ title, text, yes, no, also, danger = false }) {
  * Ask the person to fill in a form in a dialog. Return the form's values by name, or null if the dialog was
  * closed. The browser checks the values before the dialog closes.
  *
- * nothing to send
- *
  * @param {Omit<Question, "yes"> & { yes: string | null, fields: Drawn }} form the texts; `fields`: the drawn
- *   fields; `yes`: the text of the button that sends, or null if there is
+ *   fields; `yes`: the text of the button that sends, or null if there is nothing to send
  * @returns {Promise<Record<string, string> | null>}
  */
 export function fillIn({ title, text, fields, yes, no, danger = false }) {
@@ -277,11 +275,10 @@ export class Drawer {
 /**
  * Draw the bar that says that the connection is lost.
  *
- * network that does not pass WebSockets; `closed`: close code -> text, and a button if the person must act
- *
  * @param {Connection} connection the state of the connection
  * @param {{ kept: string, blocked: string, closed: Record<string, Closed> & { other: Closed } }} words
  *   `kept`: the sentence about the typed input that this page keeps meanwhile; `blocked`: the sentence for a
+ *   network that does not pass WebSockets; `closed`: close code -> text, and a button if the person must act
  */
 export function connectionBar(connection, { kept, blocked, closed }) {
   const { status, code, slow } = connection;

@@ -3,7 +3,7 @@
 /** The error of a request that was refused or got no answer. */
 export class SignallingError extends Error {
   /**
-   * Make the error.
+   * Make an error from the server's error message, or from a code of the client itself.
    *
    * @param {string} code one of the error codes in PROTOCOL.md, or `offline`, `timeout`, `closed`
    * @param {string} text the server's text in English

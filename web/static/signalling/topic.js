@@ -27,7 +27,7 @@ export class Topic {
   #more;
 
   /**
-   * Make a topic without listeners, of which nothing was received.
+   * Prepare a topic that has no listeners yet, and of which no message was received.
    *
    * @param {Subscribing} more further fields of the request to subscribe
    */

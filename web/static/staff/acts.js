@@ -27,12 +27,7 @@ export class Acts {
   #claimed;
 
   /**
-   * Make the actions of the signed-in person.
-   *
-   * history; `me`: the signed-in person; `guests`: true if this clinic allows guests; `areas`: id of a
-   * waiting area -> its name; `tags`: the clinic's tags; `mails`: true if an SMTP server is configured,
-   * otherwise mails are only files; `claimed(visit)` shows the page of a visit that this person has just
-   * reopened
+   * Prepare the actions that the signed-in person may carry out.
    *
    * @param {{
    *   client: import("../signalling.js").SignallingClient,
@@ -46,7 +41,10 @@ export class Acts {
    *   mails: boolean,
    *   claimed: (visit: string) => void,
    * }} options `queue` and `sessions`: the lists that the server keeps current; `drawer`: the dialog for a
-   *   visit's
+   *   visit's history; `me`: the signed-in person; `guests`: true if this clinic allows guests; `areas`: id
+   *   of a waiting area -> its name; `tags`: the clinic's tags; `mails`: true if an SMTP server is
+   *   configured, otherwise mails are only files; `claimed(visit)` shows the page of a visit that this person
+   *   has just reopened
    */
   constructor({ client, queue, sessions, drawer, me, guests, areas, tags, mails, claimed }) {
     this.#client = client;

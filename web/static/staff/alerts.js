@@ -22,7 +22,7 @@ export class Alerts {
   #wanted;
 
   /**
-   * Make the alerts; sound is not allowed yet.
+   * Prepare the alerts; the browser does not allow sound before a press.
    *
    * @param {Organisation} organisation the clinic
    * @param {() => void} open is called when a notification of new requests is pressed; shows the list or the

@@ -110,10 +110,9 @@ export class Bell {
   /**
    * Draw the list of notifications for a dialog.
    *
-   * closes the dialog
-   *
    * @param {{ now_ms: number, go: (item: Protocol.BellPart) => void, close: () => void }} options `now_ms`:
-   *   the time now, in ms since 1970; `go(item)` shows the visit of a notification; `close()`
+   *   the time now, in ms since 1970; `go(item)` shows the visit of a notification; `close()` closes the
+   *   dialog
    */
   list({ now_ms, go, close }) {
     return html`<h2 id="bell-title">${t("Notifications")}</h2>

@@ -30,7 +30,7 @@ export class Cases {
   #open = new Map();
 
   /**
-   * Make the cases, none of them open.
+   * Prepare the list of open cases, which is empty.
    *
    * @param {import("../signalling.js").SignallingClient} client the connection to the server
    * @param {() => void} changed is called after each change

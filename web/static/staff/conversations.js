@@ -31,9 +31,7 @@ export class Conversations {
   #seen = new Map();
 
   /**
-   * Make the conversations, none of them open.
-   *
-   * `answers`: true if patients may answer while they wait; `redraw()` draws the page again
+   * Prepare the conversations with patients; no dialog is open.
    *
    * @param {{
    *   client: import("../signalling.js").SignallingClient,
@@ -43,6 +41,7 @@ export class Conversations {
    *   answers: boolean,
    *   redraw: () => void,
    * }} options `queue`: the rows of the list; `drawer`: the dialog to draw into; `me`: the signed-in person;
+   *   `answers`: true if patients may answer while they wait; `redraw()` draws the page again
    */
   constructor({ client, queue, drawer, me, answers, redraw }) {
     this.#client = client;

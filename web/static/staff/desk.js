@@ -6,10 +6,8 @@ import { fillIn } from "../shared/ui.js";
 import { isLicensed, unlicensedWords } from "./licences.js";
 
 /**
- * allow them to see this patient
- *
  * @typedef {Protocol.StaffPart & { count: number, licensed: boolean }} Colleague `count`: the number of
- *   visits that they have claimed; `licensed`: true if the clinic's records
+ *   visits that they have claimed; `licensed`: true if the clinic's records allow them to see this patient
  */
 /**
  * @typedef {object} Desk the staff, and the visits that they have claimed

@@ -20,9 +20,6 @@ const PAGES = inEach(() => ({
 }));
 
 /**
- * patients who wait; `here`: the page that is open, "" for none of those in the menu; `bell` and `languages`:
- * drawn parts; `follows(path)` returns the handler of a link
- *
  * @typedef {{
  *   boot: StaffBoot,
  *   onCall: import("./on_call.js").OnCall,
@@ -34,7 +31,8 @@ const PAGES = inEach(() => ({
  *   follows: ListView["follows"],
  *   signOut: () => void,
  * }} Side what the header needs. `loaded`: true when the state of the queue has arrived; `waiting`: the
- *   number of
+ *   number of patients who wait; `here`: the page that is open, "" for none of those in the menu; `bell` and
+ *   `languages`: drawn parts; `follows(path)` returns the handler of a link
  */
 
 /** @type {() => HTMLElement | null} */
@@ -143,9 +141,6 @@ export function frame(content, view) {
 /**
  * Draw the page of this person's visit after its end.
  *
- * which the visit can be reopened; `now_ms`: the time now, in ms since 1970; `follows(path)` returns the
- * handler of a link; `reopen()` reopens the visit
- *
  * @param {Protocol.VisitPart} visit the state of the visit
  * @param {{
  *   home: string,
@@ -155,7 +150,8 @@ export function frame(content, view) {
  *   follows: ListView["follows"],
  *   reopen: () => void,
  * }} view `home`: the path of the list; `me`: the signed-in person; `reopen_ms`: the time in ms after the end
- *   in
+ *   in which the visit can be reopened; `now_ms`: the time now, in ms since 1970; `follows(path)` returns the
+ *   handler of a link; `reopen()` reopens the visit
  */
 export function afterSession(visit, { home, me, reopen_ms, now_ms, follows, reopen }) {
   const { patient } = visit.parties;

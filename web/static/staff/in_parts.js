@@ -35,7 +35,7 @@ export class InParts {
   #asked = false;
 
   /**
-   * Make an empty list.
+   * Prepare a list of which no row is shown yet.
    *
    * @param {() => void} redraw draws the page again
    * @param {(draw: () => void) => void} frame calls a function after the next paint

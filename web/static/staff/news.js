@@ -30,10 +30,6 @@ export class News {
   /**
    * Follow the queue and the bell of the signed-in person.
    *
-   * argument `marked` resolves when the server has recorded that the notification was read; `queued()` is
-   * called after news of the queue; `onCall`: given only by a page with the list, true if this person was on
-   * call when the server made the page; `redraw()` draws the page again
-   *
    * @param {{
    *   client: import("../signalling.js").SignallingClient,
    *   me: Pick<Account, "id" | "role" | "name">,
@@ -43,7 +39,9 @@ export class News {
    *   onCall?: boolean,
    *   redraw: () => void,
    * }} options `alerts`: the chime and desktop notifications; `follow()` shows the visit of a notification;
-   *   its
+   *   its argument `marked` resolves when the server has recorded that the notification was read; `queued()`
+   *   is called after news of the queue; `onCall`: given only by a page with the list, true if this person
+   *   was on call when the server made the page; `redraw()` draws the page again
    */
   constructor({ client, me, alerts, follow, queued = () => {}, onCall, redraw }) {
     this.#client = client;

@@ -52,9 +52,7 @@ export class OnCall {
   #turnedOn;
 
   /**
-   * Make the switch.
-   *
-   * `turnedOn()` is called when a press turns the switch on
+   * Prepare the On-Call switch.
    *
    * @param {{
    *   client: import("../signalling.js").SignallingClient,
@@ -63,7 +61,7 @@ export class OnCall {
    *   redraw: () => void,
    *   turnedOn?: () => void,
    * }} options `news`: the queue and the person's state; `alerts`: the chime; `redraw()` draws the page
-   *   again;
+   *   again; `turnedOn()` is called when a press turns the switch on
    */
   constructor({ client, news, alerts, redraw, turnedOn = () => {} }) {
     this.#client = client;

@@ -25,10 +25,7 @@ export class OwnVisit {
   #drop = () => {};
 
   /**
-   * Make the object without a visit.
-   *
-   * shows the list; `begin()` makes the session; `released()` is called when the visit no longer belongs to
-   * this person; `redraw()` draws the page again
+   * Prepare the object, which follows no visit yet.
    *
    * @param {{
    *   client: import("../signalling.js").SignallingClient,
@@ -39,7 +36,8 @@ export class OwnVisit {
    *   released: () => void,
    *   redraw: () => void,
    * }} options `me`: the signed-in person; `routed()` returns the visit that the address names, or null;
-   *   `leave()`
+   *   `leave()` shows the list; `begin()` makes the session; `released()` is called when the visit no longer
+   *   belongs to this person; `redraw()` draws the page again
    */
   constructor({ client, me, routed, leave, begin, released, redraw }) {
     this.#client = client;

@@ -125,7 +125,7 @@ export class Queue {
   }
 
   /**
-   * Keep that the arrival of a row is known, and forget the oldest one if there are too many.
+   * Record that the arrival of a row is known; forget the oldest arrival if there are too many.
    *
    * @param {Protocol.Row} row the row of the request
    */

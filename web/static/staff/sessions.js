@@ -71,7 +71,7 @@ export class Past {
   #changed;
 
   /**
-   * Make a search that has not begun.
+   * Prepare a search, which reads nothing yet.
    *
    * @param {import("../signalling.js").SignallingClient} client the connection to the server
    * @param {() => void} changed is called after each change

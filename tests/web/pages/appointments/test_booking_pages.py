@@ -67,7 +67,10 @@ async def choose(page: Page, at: int = 0) -> None:
 
 
 async def book(page: Page, at: int = 0, name: str = "Ana Ruiz") -> None:
-    """Book a time as this person, from the calendar to the page of the booked visit. `at`: see `choose`."""
+    """Book a time as this person, from the calendar to the page of the booked visit.
+
+    `at`: the index of the free time.
+    """
     await choose(page, at)
     await page.get_by_label("Full name").fill(name)
     await page.get_by_label("Date of birth").fill("1990-04-02")

@@ -115,7 +115,10 @@ NEW = "Nine blue herons at noon"
 
 
 async def change(person: Person, old: str, wanted: str = NEW, again: str | None = None) -> ClientResponse:
-    """Send the form that changes the password; return the answer. `again`: the repeated new password, if it differs."""
+    """Send the form that changes the password; return the answer.
+
+    `old`: the present password; `wanted`: the new one; `again`: the repeated new one, if it differs.
+    """
     form = {"old": old, "password": wanted, "again": wanted if again is None else again}
     return await person.post("/demo/staff/preferences/password", form)
 

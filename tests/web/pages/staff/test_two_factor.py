@@ -50,7 +50,7 @@ async def is_staff(person: Person) -> bool:
     return (await person.get("/demo/staff")).status == 200
 
 
-# --- setting up two-factor sign-in
+# --- tests of setting up two-factor sign-in
 
 
 async def test_after_it_is_set_up_the_password_alone_opens_nothing_and_a_code_signs_in(
@@ -165,7 +165,7 @@ async def test_the_secret_and_the_recovery_codes_lie_sealed_in_the_store(
         assert canary.replace(b"-", b"") not in kept
 
 
-# --- codes of the app
+# --- tests of the app's codes
 
 
 async def test_a_code_is_accepted_once_by_all_workers_together(
@@ -244,7 +244,7 @@ async def test_guesses_at_codes_are_stopped_at_the_account_wherever_they_come_fr
     assert await signed_in(site, LIND), "nobody else is stopped"
 
 
-# --- new recovery codes, switching off, reset
+# --- tests of new recovery codes, of switching off, and of the reset
 
 
 async def test_new_recovery_codes_end_the_old_ones(site: Site, clock: Clock) -> None:
@@ -338,7 +338,7 @@ async def test_every_change_is_mailed_to_the_person(
     assert told == [("two_factor", OSEI, what) for what in ("on", "off", "on", "reset")]
 
 
-# --- an organisation that requires it of administrators
+# --- tests of an organisation that requires two-factor sign-in of administrators
 
 
 async def demand(site: Site) -> None:

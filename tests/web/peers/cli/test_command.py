@@ -234,7 +234,7 @@ def test_a_temporary_server_can_be_used_for_a_trial() -> None:
     assert result.exit_code == 0, result.output
 
 
-# --- invalid options and servers that are not Greenroom
+# --- tests of invalid options, and of servers that are not Greenroom
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -347,7 +347,7 @@ def test_staff_can_be_named_in_the_environment(
     assert "expected credentials of staff" in refused(run(server.url, "-n", 1, "-p", 1))
 
 
-# --- the examples that users can copy
+# --- tests of the examples that users can copy
 
 
 @pytest.fixture

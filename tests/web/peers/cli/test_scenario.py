@@ -1,4 +1,4 @@
-"""Tests scenarios as files: what they may say, the sentence about each mistake, and that each example runs."""
+"""Tests scenarios as files: what they may contain, the sentence about each mistake, and that each example runs."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def run(*words: object) -> Result:
 
 @pytest.fixture
 def planned(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """The arguments of each run that would be played; nothing is played."""
+    """The arguments of each run that a command would play; nothing is played."""
     calls: list[Any] = []
 
     async def organisation(plan: Plan) -> str:
@@ -165,7 +165,7 @@ def test_paths_in_a_file_are_seen_from_its_folder(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """One real server for all examples."""
+    """One running server for all examples."""
     running = RunningServer(
         tmp_path_factory.mktemp("scenarios"),
         {"server": {"port": 0}, "limits": {"visits_per_address": 0}},
@@ -189,7 +189,7 @@ def test_each_example_runs_against_a_real_server_as_its_file_says(
         assert result.exit_code == 0, result.output
         plan, judgement = planned[0][0], planned[0][6]
         assert judgement.all, name
-        # The people of the plan with shorter times, so that the test takes a second and not ten minutes.
+        # The test shortens the times of the people in the plan, so that it takes a second and not ten minutes.
         short = dict.fromkeys(("fill_in", "claim_after", "talk", "between"), Span(0.0, 0.05))
         seen = asyncio.run(drive(replace(plan, patients=2, providers=2, race=min(plan.race, 2), **short)))
         assert not seen.errors, (name, seen.examples)

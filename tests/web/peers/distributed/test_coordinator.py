@@ -147,7 +147,7 @@ def test_helpers_drive_their_shares_and_one_report_holds_what_all_of_them_saw(
         assert "3 patients will come from here" in one.said
 
 
-# --- how a run ends
+# --- tests of how a run ends
 
 
 LONG_RUN = ("-n", 1000, "-a", "steady:20/s", "-p", 3, "--talk", "30s")
