@@ -102,6 +102,7 @@ BESIDES |= {
     "web/commands/backups": "web/backups/test_backups",
     "web/commands/rotation": "web/server/test_key_rotation",
     "web/commands/options": "web/commands/test_main",
+    "web/commands/upgrade": "faults/test_upgrade web/commands/test_main",
     "web/commands/patients": "web/test_retention",
     "web/identity/invitations": f"{PAGES}setup/test_people web/identity/test_throttle",
     "web/identity/second_factor": f"{PAGES}staff/test_two_factor",
@@ -165,8 +166,10 @@ BESIDES |= {
     f"{PEERS}run/machines": f"{PEERS}cli/test_command",
     f"{PEERS}run/presence": f"{PEERS}cli/test_command",
     f"{PEERS}run/tasks": f"{PEERS}cli/test_command",
+    "web/server/handover": "web/server/test_master faults/test_upgrade",
+    "web/server/listeners": "web/server/test_processes web/commands/test_main web/server/test_systemd",
     "web/server/open_telemetry": "web/server/test_tracing signalling/test_tracing",
-    "web/server/subprocesses": "web/server/test_processes",
+    "web/server/subprocesses": "web/server/test_processes web/server/test_master",
 }
 
 ROOMS: dict[str, str] = {

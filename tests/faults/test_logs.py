@@ -24,7 +24,7 @@ from tests.server import CONSOLE_SCRIPT, RunningServer
 from tests.web.site import FORM, OSEI
 from web.config import load
 from web.organisations import demo
-from web.server.processes import bind
+from web.server.listeners import bind
 
 F_SETPIPE_SZ = 1031
 """A command of fcntl(2), on Linux only: it sets the size of a pipe."""

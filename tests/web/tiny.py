@@ -4,6 +4,7 @@ It replaces `web.app`, so that these tests test nothing else.
 """
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from web.keys import SUPERVISOR, WORKER
 from web.server import processes as module
 from web.server.processes import serve
 
+MARK = "first"
+"""The version of this code; a test changes it in another program."""
+
 
 def create_app(settings: Settings) -> web.Application:
     """Return an app: /healthz answers with the worker's id, /slow answers after a given time, and /form after it has
@@ -25,7 +29,13 @@ def create_app(settings: Settings) -> web.Application:
     async def healthz(request: web.Request) -> web.Response:
         worker = request.app[WORKER]
         return web.json_response(
-            {"index": worker.index, "id": worker.id, "pid": worker.pid, "store": settings.redis.url}
+            {
+                "index": worker.index,
+                "id": worker.id,
+                "pid": worker.pid,
+                "store": settings.redis.url,
+                "mark": MARK,
+            }
         )
 
     async def slow(request: web.Request) -> web.Response:
@@ -43,6 +53,9 @@ def create_app(settings: Settings) -> web.Application:
         raise ConfigError("media.ports: no port is free")
     if (folder / "break").exists():
         raise RuntimeError("Jane Doe")
+    # A worker of the server that uses the folder does not start; one on trial does.
+    if (folder / "late").exists() and (folder / "lock").read_text().startswith(f"{os.getppid()}\n"):
+        raise RuntimeError("Jane Doe")
     app = web.Application()
     app[SUPERVISOR] = Supervisor()
     app.add_routes(
@@ -56,10 +69,15 @@ def create_app(settings: Settings) -> web.Application:
     return app
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Serve with the settings file that the first argument names."""
     if "--impatient" in sys.argv:
         module.IDLE_S = 1.0
     try:
         serve(load(Path(sys.argv[1])), "--self-signed" in sys.argv, application="tests.web.tiny:create_app")
     except ConfigError as problem:
         sys.exit(f"refused: {problem}")
+
+
+if __name__ == "__main__":
+    main()

@@ -15,6 +15,7 @@ import typer
 
 from web.commands.options import ConfigOption, DataOption, JsonOption, data_folder, settings_from
 from web.commands.organisations import located, noted_everywhere, sentences
+from web.config import Settings
 
 if TYPE_CHECKING:
     from web.backups.taking import Backup, Progress
@@ -35,13 +36,10 @@ def backup(
     data: DataOption = None,
 ) -> None:
     """Write a running server's records and files, as they are now, into one encrypted file, and check it."""
-    from web.backups.taking import take
-
     settings = located(settings_from(config, data__folder=data_folder(data)))
-    with sentences(settings), bar(as_json) as progress:
+    with sentences(settings):
         began_s = time.monotonic()
-        asyncio.run(noted_everywhere(settings, "backup.taken"))
-        found = take(settings, file, progress, with_key=with_key)
+        found = taken(settings, file, with_key=with_key, quiet=as_json)
     _say(found, time.monotonic() - began_s, as_json)
     if not as_json:
         typer.echo(
@@ -49,6 +47,15 @@ def backup(
             if with_key
             else f"It opens only with {settings.data.folder}/secret.key: keep a copy of that at another place."
         )
+
+
+def taken(settings: Settings, file: Path, *, with_key: bool = False, quiet: bool) -> "Backup":
+    """Take a backup with its audit entries, and return it. Raises CommandError and ConfigError."""
+    from web.backups.taking import take
+
+    with bar(quiet) as progress:
+        asyncio.run(noted_everywhere(settings, "backup.taken"))
+        return take(settings, file, progress, with_key=with_key)
 
 
 def restore(

@@ -6,13 +6,15 @@ needed are imported when their command is called, so that each command starts fa
 
 import importlib.metadata
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from msgspec.structs import replace
 
 from web.commands.audit import audit_app
-from web.commands.backups import backup, restore
+from web.commands.backups import backup as take_backup
+from web.commands.backups import restore
 from web.commands.first_setup import init
 from web.commands.keys import key_app
 from web.commands.options import ConfigOption, DataOption, JsonOption, data_folder, settings_from
@@ -34,7 +36,7 @@ app.add_typer(user_app, name="user")
 app.add_typer(key_app, name="key")
 app.add_typer(audit_app, name="audit")
 app.command("init")(init)
-app.command("backup")(backup)
+app.command("backup")(take_backup)
 app.command("restore")(restore)
 app.command("rotate-keys")(rotate_keys)
 app.command("export")(export)
@@ -124,6 +126,24 @@ def status(
     from web.commands.status import run
 
     raise typer.Exit(run(settings_from(config, data__folder=data_folder(data)), json, live))
+
+
+@app.command()
+def upgrade(
+    check: Annotated[
+        bool, typer.Option("--check", help="Only try whether the installed code can take the server over.")
+    ] = False,
+    backup: Annotated[
+        Path | None, typer.Option("--backup", help="Write a backup into this file first.")
+    ] = None,
+    json: JsonOption = False,
+    config: ConfigOption = None,
+    data: DataOption = None,
+) -> None:
+    """Let a running server go on with the code that is installed now: calls go on, workers are replaced in turn."""
+    from web.commands.upgrade import run
+
+    run(settings_from(config, data__folder=data_folder(data)), backup, only_try=check, as_json=json)
 
 
 @app.command()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 # The number of connections that are received in one turn of the event loop.
 BATCH = 32
@@ -18,15 +18,24 @@ BATCH = 32
 class PassedStreams:
     """Passes connections through a Unix socket pair for each index of a worker; the master makes them before it forks.
 
-    If a worker dies, its successor receives the descriptors that are left, finds no call for them and closes them.
+    `kept`: the descriptors of the pairs that an earlier program of this process has made, as `descriptors` returns
+    them. If a worker dies, its successor receives the descriptors that are left, finds no call for them and closes
+    them.
     """
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, kept: Sequence[tuple[int, int]] = ()) -> None:
+        self._ends = [(socket.socket(fileno=one), socket.socket(fileno=other)) for one, other in kept]
         # There are two pairs for each worker, because a worker that stops and its successor run at the same time.
-        self._ends = [socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM) for _ in range(2 * workers)]
+        while len(self._ends) < 2 * workers:
+            self._ends.append(socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM))
         for receiving, sending in self._ends:
             receiving.setblocking(False)
             sending.setblocking(False)
+
+    @property
+    def descriptors(self) -> list[tuple[int, int]]:
+        """The descriptors of all pairs."""
+        return [(receiving.fileno(), sending.fileno()) for receiving, sending in self._ends]
 
     def send(self, index: int, sock: socket.socket) -> bool:
         """Pass a connection to the worker with this index; return whether that worker exists and has room.

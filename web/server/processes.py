@@ -1,13 +1,14 @@
-"""Runs the server's processes: a master that keeps the store and the workers running, and workers that serve requests.
+"""Runs the server's processes: a master (`master.py`), and workers that serve requests.
 
-gunicorn restarts workers. `web.app:create_app` makes a worker's app. The master binds the port, locks the folder,
-starts the store and forks; a worker runs an event loop and the app, and ends its connections in order when it stops.
+`web.app:create_app` makes a worker's app. The master binds the port, locks the folder, starts the store and forks; a
+worker runs an event loop and the app, and ends its connections in order when it stops.
 """
 
 import asyncio
 import errno
 import gc
 import importlib
+import mmap
 import os
 import secrets
 import signal
@@ -28,8 +29,6 @@ from aiohttp import web
 from aiohttp.worker import GunicornUVLoopWebWorker
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
-from gunicorn.config import Config
-from gunicorn.glogging import Logger
 from msgspec.structs import replace
 
 from signalling.rooms.liveness import death_of
@@ -40,14 +39,17 @@ from web.metrics.boards import Boards
 from web.metrics.scrape import port
 from web.server import logs, output, tls
 from web.server.certificate import Certificate
+from web.server.handover import FormerWorker, Handover, received
+from web.server.listeners import metrics_listener, pages_listener
+from web.server.master import STOPPING, Master, QuietLogger
 from web.server.own_store import check_own_store
 from web.server.pages_port import plain
 from web.server.passed_streams import PassedStreams
 from web.server.redis_client import connect_now
-from web.server.runner import BACKLOG, Runner, works
+from web.server.runner import Runner, works
 from web.server.socket_shares import Shares
-from web.server.systemd import Notify, passed_listener
-from web.server.valkey import EmbeddedStore, LockedFolder
+from web.server.systemd import Notify
+from web.server.valkey import EmbeddedStore, LockedFolder, RunningStore
 
 FROZEN_S = 30
 """A worker whose event loop has not run for this number of seconds is replaced."""
@@ -56,7 +58,6 @@ ANNOUNCE_S = 0.25
 """The time in s that the master waits, and does nothing else, for the store to announce a worker's end to others."""
 IDLE_S = 15.0
 """A connection is closed if no complete request arrives on it for this time in s."""
-STOPPING = {signal.SIGTERM, signal.SIGQUIT, signal.SIGINT}
 GARBAGE = (5_000, 10, 10)
 """The numbers of new objects after which Python's garbage collector runs. With its default of 700 it took 4 % of a
 worker's time at 300 visits, instead of 0.6 %, in pauses that delay a claim."""
@@ -96,26 +97,36 @@ def serve(
     """
     output.guard()
     logs.setup(settings.log)
-    notify, listener = Notify(os.environ), passed_listener(os.environ)
-    host = settings.server.host if listener is None else listener.getsockname()[0]
-    listener = listener or bind(host, settings.server.port)
-    scraped = bind(settings.metrics.host, settings.metrics.port, "metrics") if settings.metrics.port else None
+    handed, notify = received(os.environ), Notify(os.environ)
+    trial = handed is not None and handed.trial
+    (host, listener), scraped = (
+        pages_listener(settings, os.environ, handed),
+        metrics_listener(settings, handed),
+    )
     settings = replace(settings, server=replace(settings.server, host=host, port=listener.getsockname()[1]))
-    folder = LockedFolder(Path(settings.data.folder))
+    folder = LockedFolder(Path(settings.data.folder), handed.folder if handed else None)
     if self_signed:
         certificate, key = tls.self_signed(folder.path, datetime.now(UTC))
         settings = replace(settings, tls=replace(settings.tls, certificate=str(certificate), key=str(key)))
     refuse_plain_http(settings)
     if settings.tls.certificate:
         tls.server_context(settings.tls.certificate, settings.tls.key)
-    folder.serves(settings.origin)
+    if not trial:
+        folder.serves(settings.origin)
     master, store = os.getpid(), None
+    if handed is not None and bool(settings.redis.url) == (handed.store is not None):
+        raise ConfigError(
+            "redis.url: the server that runs has another store; stop it, and start this version"
+        )
     if settings.redis.url:
         check_own_store(settings.redis)
     else:
-        store = EmbeddedStore(folder)
+        store = EmbeddedStore(folder, handed.store if handed else None)
         settings = replace(settings, redis=replace(settings.redis, url=store.url))
-        store.begin()
+        if trial:
+            store = None  # it belongs to the server that runs
+        elif handed is None:
+            store.begin()
     try:
         # The modules are imported while the store starts, and before the fork, so that workers share their memory.
         module, _, name = application.partition(":")
@@ -125,7 +136,8 @@ def serve(
         log.info(
             "server.listening", url=settings.origin, host=settings.server.host, port=settings.server.port
         )
-        Master(Processes(settings, create_app, listener, folder, notify, welcome, scraped), store).run()
+        processes = Processes(settings, create_app, listener, folder, notify, welcome, scraped, handed)
+        Master(processes, store, handed).run()
     except SystemExit as end:
         # In the master, this exit code of gunicorn for an app that refuses its settings is replaced by our own.
         # Workers, which are forked inside `run`, also come here, and keep their code.
@@ -135,50 +147,6 @@ def serve(
         if store is not None:
             store.stop()
     raise SystemExit(0)
-
-
-def bind(host: str, port: int, section: str = "server") -> socket.socket:
-    """Return a listening TCP socket; IPv6 and IPv4 for "::", IPv4 alone if this machine has no IPv6.
-
-    Raises ConfigError if the address of that section of the settings cannot be used.
-    """
-    if host == "::" and not _has_ipv6():
-        host = "0.0.0.0"  # noqa: S104 - asked for by name
-    try:
-        family, _, _, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listener = socket.socket(family)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(host != "::"))
-        listener.bind(address)
-        listener.listen(BACKLOG)
-    except OSError as error:
-        problem = BIND_ERRORS.get(error.errno or 0, BIND_ERROR)
-        option = " or --port" if section == "server" else ""
-        raise ConfigError(problem.format(host=host, port=port, section=section, option=option)) from None
-    return listener
-
-
-def _has_ipv6() -> bool:
-    try:
-        with socket.socket(socket.AF_INET6) as probe:
-            probe.bind(("::1", 0))
-    except OSError:
-        return False
-    return True
-
-
-BIND_ERROR = "{section}.host: expected an address of this machine; found {host}"
-BIND_ERRORS = {
-    errno.EADDRINUSE: (
-        "{section}.port: port {port} on {host} is in use by another program; stop it, or choose another port with "
-        "{section}.port{option}"
-    ),
-    errno.EACCES: "{section}.port: this account may not use port {port}; choose one above 1023 with "
-    "{section}.port{option}",
-}
 
 
 class Processes(BaseApplication):
@@ -193,6 +161,7 @@ class Processes(BaseApplication):
         notify: Notify,
         welcome: Callable[[Settings], str],
         scraped: socket.socket | None = None,
+        handed: Handover | None = None,
     ) -> None:
         self.settings = settings
         self.create_app = create_app
@@ -201,9 +170,9 @@ class Processes(BaseApplication):
         self.notify = notify
         self._descriptor = listener.detach()
         self._listeners: list[socket.socket] = []
-        self._folder = folder
+        self.folder = folder
         self._shares = Shares(settings.server.workers)
-        self._streams = PassedStreams(settings.server.workers)
+        self._streams = PassedStreams(settings.server.workers, handed.streams if handed else ())
         self._boards = Boards(settings.server.workers)
         self._scraped = scraped
         files = settings.tls
@@ -256,22 +225,39 @@ class Processes(BaseApplication):
             shutdown_timeout=self.settings.server.drain_s * 0.9,
         )
 
+    def handover(
+        self, *, trial: bool, listener: int, store: RunningStore | None, workers: list[FormerWorker]
+    ) -> Handover:
+        """Return what another program needs to take this server over, or to try that."""
+        return Handover(
+            trial=trial,
+            host=self.settings.server.host,
+            listener=listener,
+            metrics=None if self._scraped is None else self._scraped.fileno(),
+            folder=self.folder.descriptor,
+            # A worker on trial receives no connections.
+            streams=[] if trial else self._streams.descriptors,
+            store=store,
+            workers=workers,
+            notify=self.notify.address,
+        )
+
     @staticmethod
-    def _pre_fork(master: Arbiter, worker: "WorkerProcess") -> None:
-        taken = {other.index for other in master.WORKERS.values() if isinstance(other, WorkerProcess)}
-        worker.index = next(index for index in range(len(taken) + 1) if index not in taken)
+    def _pre_fork(master: Master, worker: "WorkerProcess") -> None:
+        worker.index = master.free_index()
         worker.id = f"w{worker.index}-{secrets.token_hex(4)}"
 
-    def _post_fork(self, master: Arbiter, worker: "WorkerProcess") -> None:
-        self._folder.close()
+    def _post_fork(self, master: Master, worker: "WorkerProcess") -> None:
+        self.folder.close()
         self.worker = Worker(worker.index, worker.id, os.getpid(), self._shares, self._streams, self._boards)
-        # `Runner` listens, with our TLS and backlog; aiohttp's worker would do so with its own.
-        self._listeners, worker.sockets = worker.sockets, []
+        # `Runner` listens, with our TLS and backlog; aiohttp's worker would do so with its own. In a trial nobody does.
+        self._listeners, worker.sockets = [] if master.is_trial else worker.sockets, []
 
-    def _child_exit(self, master: Arbiter, worker: "WorkerProcess") -> None:
+    def _child_exit(self, master: Master, worker: "WorkerProcess | FormerWorker") -> None:
         """Announce to the other workers that this one has ended; otherwise they notice only when its key in the store
         expires.
         """
+        master.worker_ended(worker)
         try:
             with connect_now(self.settings.redis, ANNOUNCE_S) as store:
                 for command in death_of(worker.id):
@@ -286,6 +272,16 @@ class WorkerProcess(GunicornUVLoopWebWorker):
     index = 0
     id = ""
     app: Processes
+
+    def __init__(self, *how: Any) -> None:
+        super().__init__(*how)
+        # The master and this worker share this memory.
+        self._answers = mmap.mmap(-1, 1)
+
+    @property
+    def answers(self) -> bool:
+        """Whether its event loop has run since its start."""
+        return bool(self._answers[0])
 
     def run(self) -> None:
         """Serve requests until a signal stops this worker.
@@ -317,7 +313,7 @@ class WorkerProcess(GunicornUVLoopWebWorker):
     def notify(self) -> None:
         """Show the master that the event loop runs; at the first call, also print the welcome text."""
         super().notify()
-        self.app.notify.answers()
+        self._answers[0] = 1
         output.retry()
         if self.age == 1 and self._greeting is None:
             self._greeting = self.loop.run_in_executor(None, self._greet)
@@ -348,53 +344,3 @@ def _unhandled(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None
     """Log an exception that no task or callback caught; asyncio's own report would quote its text."""
     reason = str(context.get("message", "")).partition("\n")[0]
     log.error("loop.exception", reason=reason, exc_info=context.get("exception"))
-
-
-class Master(Arbiter):
-    """gunicorn's master, which also keeps the store running, and sends the server's state to systemd."""
-
-    def __init__(self, app: Processes, store: EmbeddedStore | None) -> None:
-        self._store, self._notify = store, app.notify
-        super().__init__(app)
-
-    def manage_workers(self) -> None:
-        """Restart processes that have died, the store first; called at least once a second."""
-        if self._store is not None:
-            self._store.keep_running(time.monotonic())
-        super().manage_workers()
-        self._notify.look()
-        output.retry()
-
-    def reload(self) -> None:
-        """Replace the workers; return when the old ones have ended."""
-        self._notify.reloading()
-        super().reload()
-        self._notify.reloaded()
-
-    def stop(self, graceful: bool = True) -> None:
-        """Stop the workers."""
-        self._notify.stopping()
-        super().stop(graceful)
-
-    def spawn_worker(self) -> int:
-        """Fork a worker; block stop signals until it can handle them, because gunicorn would lose an early one."""
-        signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
-        try:
-            return super().spawn_worker()
-        finally:
-            if os.getpid() == self.pid:
-                signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
-
-    def handle_usr2(self) -> None:
-        """Ignore SIGUSR2: gunicorn would start a second master, which would find the data folder in use."""
-        log.warning("server.signal_ignored", signal="SIGUSR2")
-
-
-class QuietLogger(Logger):
-    """Sends gunicorn's messages to the common log, routine ones at debug level."""
-
-    def setup(self, cfg: Config) -> None:
-        """Set up nothing, because `web.server.logs` handles all log records."""
-        self.error_log.handlers.clear()
-        self.error_log.propagate = True
-        self.error_log.setLevel("WARNING")

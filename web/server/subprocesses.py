@@ -1,10 +1,55 @@
-"""Ends a process that this one has started."""
+"""Ends a process that this one has started, also one that an earlier program of this process has started."""
 
+import os
+import signal
 import subprocess
+import time
 from typing import Any
 
+LOOK_S = 0.02
 
-def end(process: "subprocess.Popen[Any]", within_s: float) -> None:
+
+class Child:
+    """A child process that an earlier program of this process has started, with some methods of `subprocess.Popen`."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """Return the exit code; None while the process runs, 0 if another part of this process has taken the code."""
+        if self.returncode is None:
+            try:
+                ended, status = os.waitpid(self.pid, os.WNOHANG)
+            except ChildProcessError:
+                self.returncode = 0
+            else:
+                self.returncode = os.waitstatus_to_exitcode(status) if ended else None
+        return self.returncode
+
+    def wait(self, timeout: float = float("inf")) -> int:
+        """Return the exit code when the process has ended. Raises `subprocess.TimeoutExpired` after `timeout` s."""
+        end_s = time.monotonic() + timeout
+        while (code := self.poll()) is None:
+            if time.monotonic() > end_s:
+                raise subprocess.TimeoutExpired(str(self.pid), timeout)
+            time.sleep(LOOK_S)
+        return code
+
+    def terminate(self) -> None:
+        """Ask the process to stop."""
+        self._send(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End the process at once."""
+        self._send(signal.SIGKILL)
+
+    def _send(self, number: signal.Signals) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+
+def end(process: "subprocess.Popen[Any] | Child", within_s: float) -> None:
     """Ask the process to stop; kill it if it still runs after `within_s` seconds."""
     process.terminate()
     try:

@@ -7,7 +7,6 @@ nothing is done.
 from __future__ import annotations
 
 import contextlib
-import mmap
 import os
 import socket
 import time
@@ -52,28 +51,22 @@ class Notify:
     """
 
     def __init__(self, environment: Environment) -> None:
-        address = environment.pop("NOTIFY_SOCKET", "")
-        self._address = f"\0{address[1:]}" if address.startswith("@") else address
-        # The master and its workers share this byte of memory.
-        self._answering = mmap.mmap(-1, 1)
+        self.address = environment.pop("NOTIFY_SOCKET", "")
         self._ready = False
 
-    def answers(self) -> None:
-        """Record that this worker answers. The master sends the state, because systemd accepts none from a worker."""
-        self._answering[0] = 1
-
-    def look(self) -> None:
-        """Send systemd once the state that the server is ready, as soon as a worker has recorded that it answers."""
-        if self._answering[0] and not self._ready:
-            self._ready = True
-            self._send("READY=1")
+    def ready(self) -> None:
+        """Send systemd the state that the server is ready, unless that was sent. Only the master may call this."""
+        if not self._ready:
+            self.reloaded()
 
     def reloaded(self) -> None:
         """Send systemd the state that the new workers have replaced the old ones."""
+        self._ready = True
         self._send("READY=1")
 
     def reloading(self) -> None:
-        """Send systemd the state that new workers begin to replace the old ones."""
+        """Send systemd the state that new workers begin to replace the old ones, until `reloaded` is called."""
+        self._ready = True
         self._send(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self) -> None:
@@ -81,7 +74,8 @@ class Notify:
         self._send("STOPPING=1")
 
     def _send(self, state: str) -> None:
-        if self._address:
+        if self.address:
+            address = f"\0{self.address[1:]}" if self.address.startswith("@") else self.address
             with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
                 sender.settimeout(SEND_S)
-                sender.sendto(state.encode(), self._address)
+                sender.sendto(state.encode(), address)

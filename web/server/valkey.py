@@ -19,10 +19,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import structlog
 
 from web.errors import ConfigError
-from web.server.subprocesses import end
+from web.server.subprocesses import Child, end
 
 OLDEST = (7, 0)
 START_S = 60.0
@@ -36,6 +37,7 @@ SOCKET_PATH_LIMIT = 100
 
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+LOCK = "lock"
 RESTORED = "restoring"
 """The folder in a data folder in which a backup is restored; its store takes the place of the data folder's own."""
 OPTIONS = {
@@ -55,12 +57,20 @@ log = structlog.get_logger("web.valkey")
 class LockedFolder:
     """A data folder that only this server uses, until the process and its store have ended."""
 
-    def __init__(self, path: Path) -> None:
-        """Create the folder if necessary and lock it. Raises ConfigError if another server has locked it."""
+    def __init__(self, path: Path, descriptor: int | None = None) -> None:
+        """Create the folder if necessary and lock it. Raises ConfigError if another server has locked it.
+
+        `descriptor`: that of the lock, if an earlier program of this process has it. Raises ConfigError if the lock
+        belongs to another folder.
+        """
         self.path = path
+        if descriptor is not None:
+            self._descriptor = descriptor
+            self._belongs()
+            return
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._descriptor = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._descriptor = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise ConfigError(
                 f"data.folder: expected a folder that can be written; found {path} ({error.strerror})"
@@ -79,6 +89,14 @@ class LockedFolder:
             time.sleep(0.05)
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, b"%d\n" % os.getpid(), 0)
+
+    def _belongs(self) -> None:
+        try:
+            same = os.path.samestat(os.fstat(self._descriptor), os.stat(self.path / LOCK))
+        except OSError:
+            same = False
+        if not same:
+            raise ConfigError(f"data.folder: the server that runs has another folder than {self.path}")
 
     def _locked(self) -> bool:
         try:
@@ -109,15 +127,26 @@ def running_origin(folder: Path) -> str | None:
 
     Options of `greenroom serve` can make the origin different from the settings.
     """
+    lines = _running(folder)
+    return lines[1] if len(lines) > 1 else None
+
+
+def running_process(folder: Path) -> int | None:
+    """Return the id of the master process of the server that runs on a data folder, like `running_origin`."""
+    lines = _running(folder)
+    return int(lines[0]) if len(lines) > 1 else None
+
+
+def _running(folder: Path) -> list[str]:
+    """Return the lines of the lock file while a server has the lock, otherwise an empty list."""
     try:
-        with (folder / "lock").open("rb") as lock:
+        with (folder / LOCK).open("rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        lines = (folder / "lock").read_text("utf-8").splitlines()
-        return lines[1] if len(lines) > 1 else None
+        return (folder / LOCK).read_text("utf-8").splitlines()
     except OSError:
         pass
-    return None
+    return []
 
 
 def find_binary() -> Path:
@@ -175,11 +204,20 @@ def address_file(folder: Path) -> Path:
     return folder / "valkey" / "address"
 
 
+class RunningStore(msgspec.Struct, frozen=True):
+    """A store's process. `folder`: the temporary folder of its socket, None if the socket is in the data folder."""
+
+    pid: int
+    folder: str | None
+
+
 class EmbeddedStore:
     """The embedded store: a Valkey on a Unix socket. The process that made this object starts, watches and stops it."""
 
-    def __init__(self, folder: LockedFolder) -> None:
+    def __init__(self, folder: LockedFolder, running: RunningStore | None = None) -> None:
         """Make the store's folder inside the data folder.
+
+        `running`: the store's process, if an earlier program of this process has started it.
 
         Raises ConfigError if a restoring of a backup was interrupted there, or if there is no server program.
         """
@@ -196,11 +234,12 @@ class EmbeddedStore:
         self._socket = self._directory / "valkey.sock"
         self._short: str | None = None
         if len(os.fsencode(self._socket)) > SOCKET_PATH_LIMIT:
-            self._short = tempfile.mkdtemp(prefix="greenroom-")
+            self._short = running.folder if running else tempfile.mkdtemp(prefix="greenroom-")
+            assert self._short is not None
             self._socket = Path(self._short) / "valkey.sock"
         self._owner = os.getpid()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._started_s = 0.0
+        self._process: subprocess.Popen[bytes] | Child | None = Child(running.pid) if running else None
+        self._started_s = time.monotonic() if running else 0.0
         self._deaths = 0
         self._next_try_s: float | None = None
         self._program = find_binary()
@@ -214,6 +253,11 @@ class EmbeddedStore:
     def pid(self) -> int | None:
         """The id of the store's process; None if it does not run."""
         return self._process.pid if self._process and self._process.poll() is None else None
+
+    @property
+    def running(self) -> RunningStore | None:
+        """Its process, for a program that takes the place of this one; None while it does not run."""
+        return None if self.pid is None else RunningStore(self.pid, self._short)
 
     @property
     def address_file(self) -> Path:

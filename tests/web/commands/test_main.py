@@ -21,7 +21,7 @@ from tests.conftest import StartServer
 from tests.server import CONSOLE_SCRIPT
 from web.commands.main import app
 from web.config import Settings
-from web.server.processes import bind
+from web.server.listeners import bind
 from web.server.tls import self_signed
 
 GREENROOM = CONSOLE_SCRIPT[0]
@@ -186,6 +186,6 @@ def test_every_network_is_ipv6_and_ipv4_or_ipv4_alone_where_there_is_no_ipv6(
 ) -> None:
     with bind("::", 0) as listener, socket.create_connection(("127.0.0.1", listener.getsockname()[1]), 5):
         pass
-    monkeypatch.setattr("web.server.processes._has_ipv6", lambda: False)
+    monkeypatch.setattr("web.server.listeners._has_ipv6", lambda: False)
     with bind("::", 0) as listener:
         assert listener.family == socket.AF_INET

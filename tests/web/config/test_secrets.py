@@ -48,6 +48,7 @@ COMMANDS: dict[str, list[str]] = {
     "erase": [*LAKESIDE, "--visit", "v_1"],
     "restore": ["none/backup"],
     "rotate-keys": [],
+    "upgrade": [],
 }
 """Each command that reads the settings, except `serve`, which has tests of its own -> its arguments."""
 ELSEWHERE = {"serve"}

@@ -1,0 +1,211 @@
+"""The master process: keeps the store and the workers running, and gives the server over to other code (SIGUSR2).
+
+For other code it first tries the new program beside the server, then replaces its own program by that, and the new one
+replaces the workers. SIGHUP replaces the workers, too, with the code that this process has loaded. Workers are replaced
+one after another: the next one stops when a new one is ready, so that those before it serve until then.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING, Any, cast
+
+import structlog
+from gunicorn.arbiter import Arbiter
+from gunicorn.config import Config
+from gunicorn.glogging import Logger
+
+from web.server import output
+from web.server.handover import READY, FormerWorker, Handover, Request, Steps, Trial
+from web.server.valkey import EmbeddedStore
+
+if TYPE_CHECKING:
+    from web.server.processes import Processes, WorkerProcess
+
+STOPPING = {signal.SIGTERM, signal.SIGQUIT, signal.SIGINT}
+VERSION = importlib.metadata.version("greenroom")
+"""The version of the code that this process has loaded; another one may be installed since."""
+
+log = structlog.get_logger("web.serve")
+
+
+class Master(Arbiter):
+    """gunicorn's master, which also keeps the store running, sends states to systemd, and replaces workers."""
+
+    def __init__(self, app: Processes, store: EmbeddedStore | None, handed: Handover | None = None) -> None:
+        self._store, self._notify, self._processes = store, app.notify, app
+        self._steps = Steps(app.folder.path)
+        self._trial: tuple[Trial, Request] | None = None
+        self.is_trial = handed is not None and handed.trial
+        # The ids of the processes that are to be replaced, and how many workers may run before one of them has to stop.
+        self._leaving: set[int] = set()
+        self._most = 0
+        self._reserved: set[int] = set()
+        super().__init__(app)
+        self.workers = cast("dict[int, WorkerProcess | FormerWorker]", self.WORKERS)
+        if handed is not None:
+            self._take_over(handed.workers)
+
+    def _take_over(self, workers: list[FormerWorker]) -> None:
+        """Begin with the workers of the program before; in a trial, only leave them their indexes."""
+        if self.is_trial:
+            self._reserved = {worker.index for worker in workers}
+            self.num_workers = 1
+            return
+        self.workers.update({worker.pid: worker for worker in workers})
+        # A worker with a number above that of all first ones does not end the server if it cannot start.
+        self.worker_age = max(self.num_workers, *(worker.age for worker in workers))
+        self._steps.say("taken_over", version=VERSION, workers=self.num_workers)
+        log.info("upgrade.taken_over", count=len(workers))
+        self._replace_all()
+
+    def init_signals(self) -> None:
+        """Handle signals from now on, also those that came while this program took the place of another one."""
+        super().init_signals()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, self.SIGNALS)
+
+    def free_index(self) -> int:
+        """Return the smallest index that no worker has."""
+        taken = self._reserved | {worker.index for worker in self.workers.values()}
+        return next(index for index in range(len(taken) + 1) if index not in taken)
+
+    def manage_workers(self) -> None:
+        """Restart processes that have died, the store first, and go on replacing; called at least once a second."""
+        if self._store is not None:
+            self._store.keep_running(time.monotonic())
+        if self._trial is not None and self._trial[0].ended():
+            self._judge(*self._trial)
+        if self._leaving:
+            self._replace_next()
+        if not self._leaving:
+            super().manage_workers()
+        if any(worker.answers for worker in self.workers.values()):
+            if self.is_trial:
+                print(READY, flush=True)  # noqa: T201 - the master of the server reads it
+                raise StopIteration
+            self._notify.ready()
+        output.retry()
+
+    # --- replacing the workers
+
+    def reload(self) -> None:
+        """Replace the workers by new ones of the same code (SIGHUP)."""
+        self._notify.reloading()
+        self._replace_all()
+
+    def _replace_all(self) -> None:
+        self._leaving = set(self.workers)
+        self._most = max(self.num_workers, len(self._leaving))
+
+    def _replace_next(self) -> None:
+        """Start the next worker, or stop the oldest, if all that were started since are ready.
+
+        A worker that ends before it is ready is started again, and nothing else happens until it is.
+        """
+        self._leaving &= self.workers.keys()
+        new = [worker for pid, worker in self.workers.items() if pid not in self._leaving]
+        if not all(worker.answers for worker in new):
+            return
+        if len(new) < self.num_workers and len(self.workers) <= self._most:
+            self.spawn_worker()
+        elif self._leaving:
+            oldest = min(self._leaving, key=lambda pid: int(self.workers[pid].age))
+            if self._stopped != oldest:
+                self._stopped = oldest
+                self._steps.say("serves", worker=new[-1].id, instead_of=self.workers[oldest].id)
+                self.kill_worker(oldest, signal.SIGTERM)
+        else:
+            self._notify.reloaded()
+            self._steps.say("done", version=VERSION, workers=[worker.id for worker in new])
+            log.info("workers.replaced", count=len(new))
+
+    _stopped = 0
+
+    def worker_ended(self, worker: WorkerProcess | FormerWorker) -> None:
+        """Report a worker that has ended before it was ready while workers are replaced."""
+        if self._leaving and not worker.answers:
+            self._steps.say("worker_failed", worker=worker.id)
+
+    # --- other code
+
+    def handle_usr2(self) -> None:
+        """Try the program that `greenroom upgrade` names; after a signal without a request, this program's files."""
+        if self._trial is not None:
+            return
+        request = self._steps.asked()
+        self._steps.say("trying", version=VERSION, process=self.pid, workers=self.num_workers)
+        try:
+            self._trial = Trial([*request.program, *sys.argv[1:]], self._handover(trial=True)), request
+        except OSError as error:
+            self._refuse(f"{request.program[0]} cannot be run ({error.strerror})")
+
+    def _judge(self, trial: Trial, request: Request) -> None:
+        """Become the program that was tried, unless it has a problem or was only to be tried."""
+        self._trial = None
+        if problem := trial.problem():
+            self._refuse(problem)
+        elif request.only_try:
+            self._steps.say("tried")
+        else:
+            self._become([*request.program, *sys.argv[1:]])
+
+    def _refuse(self, problem: str) -> None:
+        self._steps.say("refused", problem=problem)
+        log.error("upgrade.refused")
+
+    def _handover(self, *, trial: bool) -> Handover:
+        return self._processes.handover(
+            trial=trial,
+            listener=self.LISTENERS[0].fileno(),
+            store=None if self._store is None else self._store.running,
+            workers=[
+                FormerWorker(pid, worker.index, worker.id, worker.age, worker.tmp.fileno())
+                for pid, worker in self.workers.items()
+            ],
+        )
+
+    def _become(self, command: list[str]) -> None:
+        """Replace this program. Signals are held back until the new one can handle them."""
+        handover = self._handover(trial=False)
+        self._notify.reloading()
+        signal.pthread_sigmask(signal.SIG_BLOCK, self.SIGNALS)
+        for descriptor in handover.descriptors:
+            os.set_inheritable(descriptor, True)
+        try:
+            os.execve(command[0], command, handover.environment())  # noqa: S606 - no shell is wanted
+        except OSError as error:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, self.SIGNALS)
+            for descriptor in handover.descriptors:
+                os.set_inheritable(descriptor, False)
+            self._notify.reloaded()
+            self._refuse(f"{command[0]} cannot be run ({error.strerror})")
+
+    # --- processes
+
+    def stop(self, graceful: bool = True) -> None:
+        """Stop the workers."""
+        self._notify.stopping()
+        super().stop(graceful)
+
+    def spawn_worker(self) -> Any:
+        """Fork a worker; block stop signals until it can handle them, because gunicorn would lose an early one."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+        try:
+            return super().spawn_worker()
+        finally:
+            if os.getpid() == self.pid:
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
+
+
+class QuietLogger(Logger):
+    """Sends gunicorn's messages to the common log, routine ones at debug level."""
+
+    def setup(self, cfg: Config) -> None:
+        """Set up nothing, because `web.server.logs` handles all log records."""
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+        self.error_log.setLevel("WARNING")
