@@ -22,6 +22,8 @@ from web.server.data_key import derived, key_id
 MAGIC = b"greenroom backup 1\n"
 HEADER_BYTES = 4096
 LONGEST_PART = 1 << 30
+SYNC_PARTS = 8
+"""After this number of parts, of about a mebibyte each, the file is written to the disk."""
 
 
 class About(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +91,7 @@ class Writer:
             self._file = path.open("wb")
         except OSError as error:
             raise CommandError(f"{path} cannot be written ({error.strerror})") from None
+        self._parts = 0
         self._put(MAGIC + line)
 
     def _put(self, data: bytes) -> None:
@@ -101,6 +104,10 @@ class Writer:
         """Add a part, which is any value that msgpack can encode."""
         sealed = self._cipher.close(msgspec.msgpack.encode(content))
         self._put(len(sealed).to_bytes(4, "big") + sealed)
+        self._parts += 1
+        if self._parts % SYNC_PARTS == 0:
+            self._file.flush()
+            os.fdatasync(self._file.fileno())
 
     def __enter__(self) -> Self:
         return self

@@ -4,6 +4,7 @@ It implements the replication protocol up to the end of the snapshot. The snapsh
 was acknowledged before the request. The store makes it in a child process, and serves its clients meanwhile.
 """
 
+import os
 import socket
 import ssl
 from collections.abc import Callable
@@ -25,6 +26,8 @@ BEGINS_S = 30.0
 """The longest time in s in which the store sends nothing. While it prepares the snapshot it sends an empty
 line each second."""
 READ_BYTES = 1 << 20
+SYNC_BYTES = 1 << 23
+"""After this number of bytes a file is written to the disk: many at once would delay the store's own file."""
 ASK = (b"REPLCONF rdb-only 1", b"REPLCONF capa eof")
 """These commands ask for the snapshot only, without the commands after it, and for one that is sent from
 memory, without a file on the store's disk."""
@@ -122,7 +125,9 @@ def _copy(stream: Any, header: bytes, file: BinaryIO, received: Callable[[int], 
             held = held.removesuffix(mark)
             break
         whole = max(0, len(held) - len(mark))
-        written += file.write(held[:whole])
+        before, written = written, written + file.write(held[:whole])
         held = held[whole:]
+        if written // SYNC_BYTES > before // SYNC_BYTES:
+            os.fdatasync(file.fileno())
         received(written)
     received(written + file.write(held))

@@ -1,11 +1,12 @@
 """Takes a backup of a running server, or checks one: the store and the files of one moment, in one file.
 
 The store sends a snapshot. A second store in the data folder loads it and is read from there, so that reading
-does not slow the first one.
+does not slow the first one. The process has a low priority meanwhile.
 """
 
 import contextlib
 import importlib.metadata
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -28,6 +29,8 @@ COPY = "backing-up"
 """The folder in the data folder in which the second store works while a backup is taken."""
 BASE = "appendonly.aof.1.base.rdb"
 PATIENCE_S = 60.0
+NICE = 10
+"""The niceness of this process and of its second store while a backup is taken, so that visits go first."""
 KEYS, FILE, END = "keys", "file", "end"
 Progress = Callable[[str, int, int], None]
 """Receives the name of a step, how much of it is done, and how much there is in all; 0 if that is unknown."""
@@ -89,7 +92,7 @@ def take(settings: Settings, path: Path, progress: Progress, *, with_key: bool) 
     )
     counts = Counts()
     try:
-        with Writer(draft, what, key) as file, _frozen(folder, settings, progress) as store:
+        with _low_priority(), Writer(draft, what, key) as file, _frozen(folder, settings, progress) as store:
             if store.get(keys.DATA_KEY()) not in (None, newest):
                 raise CommandError("the store’s records are not encrypted with the data folder’s secret.key")
             for part in _parts(folder, store, progress):
@@ -122,6 +125,18 @@ def check(path: Path, key: bytes, progress: Progress) -> Backup:
     if end != counts:
         raise CommandError(f"{path} was changed or cut after it was written; use another backup")
     return Backup(path, size, what.key, what.made, counts)
+
+
+@contextlib.contextmanager
+def _low_priority() -> Iterator[None]:
+    """Lower the priority of this process and of those that it starts; give it back if the system allows that."""
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    os.setpriority(os.PRIO_PROCESS, 0, max(before, NICE))
+    try:
+        yield
+    finally:
+        with contextlib.suppress(PermissionError):
+            os.setpriority(os.PRIO_PROCESS, 0, before)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,117 @@
+"""Measures a backup and a restore of many visits, and the claims meanwhile (row R38)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import redis
+
+from signalling.clients.client import SignallingClient
+from signalling.store import keys
+from tests.benchmarks.figures import percentile
+from tests.benchmarks.server import BenchServer
+from tests.benchmarks.visits import open_visits
+from tests.conftest import StartServer
+from tests.faults.conftest import Measured, Rounds
+from tests.prepared import GREENROOM
+from tests.server import ROOT, RunningServer, toml
+from web.commands.organisations import located
+from web.config import Settings, load
+from web.peers.cli.local import ORGANISATION
+from web.server.throwaway import UNLIMITED, Throwaway
+
+FILL = """
+for number = tonumber(ARGV[3]), tonumber(ARGV[4]) do
+  local id = ARGV[2] .. number
+  for _, name in ipairs(KEYS) do redis.call('COPY', name, (string.gsub(name, ARGV[1], id))) end
+  redis.call('ZADD', ARGV[5], number, id)
+end
+"""
+AT_ONCE = 1000
+
+
+def fill(settings: Settings, visit: str, number: int) -> None:
+    """Copy a visit `number` times, with a chat and a measured call, as visits that have ended."""
+    with redis.Redis.from_url(settings.redis.url, socket_timeout=60) as client:
+        store: Any = client
+        store.zadd(keys.CHAT(ORGANISATION, visit), {f"l_{line}": line for line in range(6)})
+        store.hset(keys.CALLS(ORGANISATION, visit), mapping={f"room/{side}": bytes(600) for side in range(2)})
+        names = [name for name in store.keys(f"{{{ORGANISATION}}}:*") if visit.encode() in name]
+        for first in range(0, number, AT_ONCE):
+            last = min(number, first + AT_ONCE) - 1
+            ended = keys.ENDED(ORGANISATION)
+            store.eval(FILL, len(names), *names, visit.replace("-", "%-"), "v_past", first, last, ended)
+
+
+async def claims(client: SignallingClient, visits: list[str], took_ms: list[float]) -> None:
+    """Claim visits and return them to the queue in turn, until cancelled; record the time of each claim."""
+    while True:
+        for visit in visits:
+            began_s = time.perf_counter()
+            await client.request("visit.claim", visit=visit)
+            took_ms.append((time.perf_counter() - began_s) * 1000)
+            await client.request("visit.release", visit=visit)
+            await asyncio.sleep(0.02)
+
+
+async def command(server: RunningServer, *words: str) -> dict[str, Any]:
+    """Run a command with the settings of a server; return what it prints as JSON."""
+    line = [GREENROOM, *words, "--json", "--config", str(server.config)]
+    done = await asyncio.to_thread(
+        subprocess.run, line, capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+@pytest.mark.long
+async def test_r38_a_hundred_thousand_visits_are_backed_up_beside_claims_and_restored_in_a_minute_each(
+    greenroom_server: StartServer, rounds: Rounds, measured: Measured, tmp_path: Path
+) -> None:
+    number, file = rounds(5_000, 100_000), tmp_path / "backup"
+    server = greenroom_server(workers=2, limits=UNLIMITED)
+    settings = located(load(server.config))
+    (login,) = await BenchServer(Throwaway(settings, server.url, [], 0)).signed_in(1, 1)
+    visits = await open_visits(settings, ORGANISATION, 20)
+    await asyncio.to_thread(fill, settings, visits[0], number)
+    before_ms: list[float] = []
+    meanwhile_ms: list[float] = []
+    headers = {"Cookie": login.cookie, "Origin": server.url}
+    async with aiohttp.ClientSession() as http:
+        client = await SignallingClient.connect(
+            http, f"{server.url}/{ORGANISATION}/ws", "staff", headers=headers
+        )
+        await client.request("on_call", on=True)
+        for took_ms in (before_ms, meanwhile_ms):
+            task = asyncio.create_task(claims(client, visits, took_ms))
+            try:
+                if took_ms is before_ms:
+                    await asyncio.wait([task], timeout=10)
+                else:
+                    said = await command(server, "backup", str(file))
+            finally:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+        await client.close()
+    assert said["visits"] >= number
+    assert server.stop() == 0
+    server.config.write_text(toml({"data": {"folder": str(tmp_path / "restored")}}), "utf-8")
+    (tmp_path / "restored").mkdir()
+    (tmp_path / "restored" / "secret.key").write_bytes((server.data / "secret.key").read_bytes())
+    restored = await command(server, "restore", str(file))
+    assert (restored["visits"], restored["keys"]) == (said["visits"], said["keys"])
+    print(
+        f"{said['keys']} keys, {said['bytes'] / 1e6:.0f} MB; claims before and meanwhile, p50 and p99 in ms:"
+    )
+    print([round(percentile(took, q), 1) for took in (before_ms, meanwhile_ms) for q in (50, 99)])
+    measured("R38", f"backup of {number} visits", said["seconds"], "s", at_most=60)
+    measured("R38", f"restore of {number} visits", restored["seconds"], "s", at_most=60)
+    measured("R38", "a claim during the backup, p99", percentile(meanwhile_ms, 99), "ms", at_most=10)
