@@ -127,6 +127,22 @@ def test_prometheus_asks_all_servers_of_the_compose_file_and_grafana_asks_promet
     assert source["url"].split(":")[1].strip("/") in compose()["services"]
 
 
+def test_the_alert_rules_and_the_dashboard_are_where_the_compose_file_says() -> None:
+    folder, services = INSTALL / "compose", compose()["services"]
+    held = {
+        inside: folder / path
+        for service in ("prometheus", "grafana")
+        for path, inside, _ in (
+            each.split(":") for each in services[service]["volumes"] if each.startswith(".")
+        )
+    }
+    (rules,) = yaml.safe_load((folder / "prometheus.yml").read_text("utf-8"))["rule_files"]
+    assert held[rules].samefile(DOCS / "operations/alerts.yml")
+    (provider,) = yaml.safe_load((folder / "dashboards.yml").read_text("utf-8"))["providers"]
+    (dashboard,) = (path for inside, path in held.items() if inside.startswith(provider["options"]["path"]))
+    assert dashboard.samefile(DOCS / "operations/dashboard.json")
+
+
 def test_every_file_that_the_compose_file_mounts_exists_but_the_key_that_each_makes() -> None:
     mounted = {
         each.split(":")[0]
