@@ -24,6 +24,7 @@ from web.identity.accounts import Account
 from web.keys import ACCOUNTS, ORGANISATIONS, REDIS, SERVICE, SUPERVISOR
 from web.organisations.settings import Organisation
 
+TASK = "web.escalation"
 PERIOD_S = 5.0
 PRESENT_MS = 30_000
 """The time in ms for which a person counts as present after their last page was closed. The page may only be
@@ -36,24 +37,15 @@ async def escalate(app: web.Application) -> int:
 
     Raises `UnavailableError` if the store does not answer.
     """
-    count = 0
-    for name in await app[ORGANISATIONS].list():
-        try:
-            count += await _escalate_at(app, name)
-        except UnavailableError:
-            raise
-        except Exception:
-            # The error is logged and the loop continues, because an error at one clinic must not stop the
-            # others.
-            log.exception("escalation.failed", organisation=name)
+    count = await app[ORGANISATIONS].at_each(TASK, partial(_escalate_at, app))
     if count:
         log.info("escalation.sent", count=count)
     return count
 
 
-async def _escalate_at(app: web.Application, name: str) -> int:
-    service, organisation = app[SERVICE], await app[ORGANISATIONS].get(name)
-    if organisation is None or not organisation.rota.first_min:
+async def _escalate_at(app: web.Application, organisation: Organisation) -> int:
+    service, name = app[SERVICE], organisation.id
+    if not organisation.rota.first_min:
         return 0
     now_ms = service.clock_ms()
     waiting = (await service.mirrors.get(name)).visits.queue(urgent_first=False)
@@ -107,5 +99,5 @@ async def running(app: web.Application) -> AsyncIterator[None]:
 
     The app must open this context after that of signalling, which it uses.
     """
-    app[SUPERVISOR].keep("web.escalation", partial(run, app))
+    app[SUPERVISOR].keep(TASK, partial(run, app))
     yield

@@ -8,6 +8,7 @@ it there later, and gets no mail and no text message.
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 
 from aiohttp import web
 
@@ -18,6 +19,7 @@ from web.keys import ORGANISATIONS, SERVICE, SUPERVISOR
 from web.organisations.documents import Organisations
 from web.organisations.settings import Organisation, WaitingMessage
 
+TASK = "web.waiting_messages"
 PERIOD_S = 15.0
 MINUTE_MS = 60_000
 CLINIC = "clinic"
@@ -47,17 +49,20 @@ class Sender:
 
         Raises `UnavailableError` if the store does not answer.
         """
-        count, there = 0, set[str]()
-        for name in await self._organisations.list():
-            organisation = await self._organisations.get(name)
-            if organisation is None or not organisation.messages:
-                continue
-            mirror = await self._service.mirrors.get(name)
-            for message in self._due(organisation, mirror.visits.queue(urgent_first=False)):
-                there.add(message.id)
-                if message.id not in self._sent:
-                    count += await self._service.write(name, message, None) is not None
+        there = set[str]()
+        count = await self._organisations.at_each(TASK, partial(self._send_at, there))
         self._sent = there
+        return count
+
+    async def _send_at(self, there: set[str], organisation: Organisation) -> int:
+        """Send the messages that are due at one organisation, and add their ids to `there`; return their number."""
+        if not organisation.messages:
+            return 0
+        count, mirror = 0, await self._service.mirrors.get(organisation.id)
+        for message in self._due(organisation, mirror.visits.queue(urgent_first=False)):
+            there.add(message.id)
+            if message.id not in self._sent:
+                count += await self._service.write(organisation.id, message, None) is not None
         return count
 
     def _due(self, organisation: Organisation, waiting: list[Visit]) -> Iterator[ChatMessage]:
@@ -88,5 +93,5 @@ async def running(app: web.Application) -> AsyncIterator[None]:
 
     The app must open this context after that of signalling, which it uses.
     """
-    app[SUPERVISOR].keep("web.waiting_messages", Sender(app[SERVICE], app[ORGANISATIONS]).run)
+    app[SUPERVISOR].keep(TASK, Sender(app[SERVICE], app[ORGANISATIONS]).run)
     yield

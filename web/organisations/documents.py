@@ -5,15 +5,19 @@ seconds.
 """
 
 import time
+from collections.abc import Awaitable, Callable
 from typing import cast
 
 import msgspec
+import structlog
 from redis.asyncio import Redis
 
+from signalling.errors import UnavailableError
 from signalling.store import keys
 from signalling.store.unavailable import answering
 from web.organisations.settings import SLUG, Organisation, validated
 
+log = structlog.get_logger("web.organisations")
 KEEP_S = 2.0
 EDITS_KEPT = 200
 
@@ -46,6 +50,22 @@ class Organisations:
         self._redis = redis
         self._replace = redis.register_script(REPLACE)
         self._kept: dict[str, tuple[float, Organisation | None]] = {}
+
+    async def at_each(self, task: str, work: Callable[[Organisation], Awaitable[int]]) -> int:
+        """Do a task's work at each organisation; return the sum of its results.
+
+        An error at one organisation is logged with the task's name, and does not stop the work at the others.
+        """
+        count = 0
+        for name in await self.list():
+            try:
+                organisation = await self.get(name)
+                count += await work(organisation) if organisation is not None else 0
+            except UnavailableError:
+                raise
+            except Exception:
+                log.exception("organisation.task_failed", task=task, organisation=name)
+        return count
 
     async def get(self, organisation: str) -> Organisation | None:
         """Return the organisation with this id, at most two seconds old, or None."""

@@ -40,6 +40,26 @@ async def test_f19_the_last_message_whose_time_has_come_is_due(site: Site) -> No
     assert due(CLINIC, replace(visit, returned=1), visit.arrived_ms + 90 * MINUTE_MS) is None
 
 
+async def test_f19_an_error_at_one_clinic_does_not_stop_the_messages_of_the_others(
+    site: Site, monkeypatch: Any
+) -> None:
+    service, organisations = site.app[SERVICE], site.app[ORGANISATIONS]
+    await organisations.add(replace(CLINIC, id="broken"))
+    await site.person().ask_for_a_visit()
+    await site.change(messages=(SOON,))
+    later(site, 1, monkeypatch)
+    mirror_of = service.mirrors.get
+
+    async def broken(name: str) -> Any:
+        if name == "broken":
+            raise ValueError(name)
+        return await mirror_of(name)
+
+    monkeypatch.setattr(service.mirrors, "get", broken)
+    assert sorted(await organisations.list())[0] == "broken", "its turn is first"
+    assert await Sender(service, organisations).send_due() == 1
+
+
 async def test_f19_each_message_is_sent_once_by_all_workers_together_and_reaches_an_absent_patient_on_the_page_alone(
     site: Site, monkeypatch: Any
 ) -> None:
