@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import asyncio
 
-import pytest
 from redis.asyncio import Redis
 
-from tests.web.site import Site, settings_for
-from web.errors import ConfigError
+from tests.conftest import StartServer
+from web.config import EXIT_CODE
 from web.server import store_version
 
 
@@ -22,12 +21,12 @@ async def test_a_store_without_a_version_gets_the_first_one_and_keeps_a_later_on
 
 
 async def test_a_server_does_not_start_on_a_store_of_a_later_version(
-    valkey: Redis, valkey_url: str, tmp_path: Path
+    valkey: Redis, valkey_url: str, start_server: StartServer
 ) -> None:
     later = store_version.VERSION + 1
     await valkey.set("greenroom:version", later)
-    with pytest.raises(ConfigError, match=f"its records have version {later}, this one reads"):
-        async with Site(settings_for(valkey_url, tmp_path)):
-            pass
+    server = start_server({"redis": {"url": valkey_url}})
+    assert await asyncio.to_thread(server.process.wait, 60) == EXIT_CODE
+    assert f"its records have version {later}, this one reads" in server.log
     assert await valkey.get("greenroom:version") == b"%d" % later
     assert not await valkey.exists("organisations"), "nothing was written to it"
