@@ -99,6 +99,8 @@ class Worker:
         # The class for new sockets; `start` chooses a faster one if it works.
         self.websocket: type[WebSocket] = WebSocket
         self._stopping = asyncio.Event()
+        # set if the number of rooms has changed, or this worker begins to drain; `web/metrics/report.py` clears it
+        self.changed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self.supervisor = Supervisor()
         store = Store(redis, seal)
@@ -115,7 +117,7 @@ class Worker:
         leases = Leases(store, self.liveness, self.id)
         self.memberships = Memberships(self.service, self.hub, self.liveness, leases, self.id, self.spawn)
         self.rooms = self.memberships.rooms = Rooms(
-            self.service, relay, leases, self.id, self.spawn, self.memberships
+            self.service, relay, leases, self.id, self.spawn, self.memberships, self.changed.set
         )
         self.sweep = Sweep(self.service, self.liveness, self)
         self.guest_links = GuestLinks(store)
@@ -249,6 +251,7 @@ class Worker:
         A call goes on while its people move, and is interrupted only when another worker takes its room over.
         """
         self._stopping.set()
+        self.changed.set()
         self.memberships.draining = True
         for awaited in self.hellos:
             if not awaited.expired():

@@ -49,7 +49,7 @@ class Parties(Protocol):
 
 
 class Rooms:
-    """Holds the rooms (calls of visits) that this worker owns."""
+    """Holds the rooms (calls of visits) that this worker owns. `changed`: called when their number changes."""
 
     def __init__(
         self,
@@ -59,6 +59,7 @@ class Rooms:
         worker: str,
         spawn: Callable[[Coroutine[Any, Any, None]], object],
         parties: Parties,
+        changed: Callable[[], None],
     ) -> None:
         self._service = service
         self._relay = relay
@@ -66,6 +67,7 @@ class Rooms:
         self._worker = worker
         self._spawn = spawn
         self._parties = parties
+        self._changed = changed
         self._rooms: dict[str, Room] = {}
         self._doubt = asyncio.Event()
         self.calls = CallWatch(self._rooms, service.store, spawn)
@@ -124,6 +126,7 @@ class Rooms:
     def _close(self, visit: str, room: Room) -> None:
         """Close a room, so that no media is forwarded from now on."""
         del self._rooms[visit]
+        self._changed()
         self.paths.close(room)
         self.calls.talking(room, {})
         self.calls.keep(visit, room)
@@ -258,6 +261,7 @@ class Rooms:
         room = self._rooms.get(visit)
         if room is None:
             room = self._rooms[visit] = Room(organisation, self._relay.room(visit), lease.fence, muted)
+            self._changed()
         return room
 
     def _media_news(self, room: Room, party: str, event: MediaEvent) -> None:

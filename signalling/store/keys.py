@@ -206,7 +206,9 @@ REWRITING = Key("greenroom:rewriting", "string", "a worker rewrites the store's 
 REWRITTEN = Key("greenroom:rewritten", "string", "the file was rewritten", _EXPIRY, "a day")
 PACKING = Key("greenroom:packing", "string", "a worker packs ended visits", _EXPIRY, "two minutes")
 WORKER = Key("worker:<worker>", "string", "a worker's sign of life", _EXPIRY, "a second")
-REPORTS = Key("workers:reports", "zset", "what workers report for `greenroom status`", _EXPIRY, "ten seconds")
+REPORTS = Key(
+    "workers:reports", "zset", "what each worker registers: load, address, region", _EXPIRY, "ten seconds"
+)
 WORKER_ADDRESSES = Key("worker:<worker>:addresses", "string", "its media addresses", _EXPIRY, "a day")
 
 ALL: tuple[Key, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Key))

@@ -24,7 +24,10 @@ from web.organisations.documents import Organisations
 from web.server import logs
 from web.server.redis_client import connect
 
-COLUMNS = ("worker", "machine", "version", "up", "sockets", "rooms", "parties", "CPU", "lag", "memory", "")
+COLUMNS = (
+    "worker", "machine", "region", "address", "version", "up", "sockets", "rooms", "parties", "CPU", "lag", "memory",
+    "",
+)  # fmt: skip
 MEGABYTE = 1_000_000
 LATE_S = 60
 
@@ -155,10 +158,12 @@ def _cells(worker: Report) -> tuple[str, ...]:
     return (
         worker.worker,
         worker.machine,
+        worker.region or "-",
+        ":".join(map(str, worker.addresses[0])) if worker.addresses else "-",
         worker.version,
         str(timedelta(seconds=worker.up_s)),
         str(worker.sockets),
-        str(worker.rooms),
+        f"{worker.rooms}/{worker.rooms_max}" if worker.rooms_max else str(worker.rooms),
         str(worker.parties),
         f"{worker.cpu:.0%}",
         f"{worker.lag_ms:.1f} ms",

@@ -109,6 +109,9 @@ class Media(Section, frozen=True):
     announce: Annotated[
         tuple[str, ...], Meta(description="a list of IP addresses that browsers can reach")
     ] = ()
+    rooms_max: Annotated[
+        int, Meta(ge=0, le=100_000, description="a whole number of calls up to 100000, or 0 for no limit")
+    ] = 0
     stun: Annotated[str, Meta(description='a STUN server such as "stun:stun.example.org:3478", or ""')] = ""
     tcp: Annotated[bool, Meta(description="true or false")] = True
     turn: Annotated[
@@ -116,6 +119,12 @@ class Media(Section, frozen=True):
     ] = ()
     turn_secret: Annotated[str, Meta(max_length=500, description="a text", extra=SECRET)] = ""
     turn_secret_file: File = ""
+
+
+class Cluster(Section, frozen=True):
+    """[cluster] this machine among the machines that share a store."""
+
+    region: Annotated[str, Meta(max_length=50, description='a name such as "eu-west", or ""')] = ""
 
 
 class Metrics(Section, frozen=True):
@@ -236,6 +245,7 @@ class Settings(Section, frozen=True):
     redis: Redis = Redis()
     data: Data = Data()
     media: Media = Media()
+    cluster: Cluster = Cluster()
     mail: Mail = Mail()
     webhooks: Webhooks = Webhooks()
     metrics: Metrics = Metrics()

@@ -1,7 +1,7 @@
-"""Writes a report about each worker of each machine to the store every two seconds, for `greenroom status`.
+"""Registers each worker of each machine in the store: writes a report about it every two seconds, and when it changes.
 
-The reports of the last ten seconds are kept. If a worker has no report, it has ended or does not reach the
-store.
+`greenroom status` shows the reports, and new rooms are placed by them (`signalling/rooms/placement.py`). The store
+keeps a report for ten seconds: a worker without one has ended, or does not reach the store.
 """
 
 from __future__ import annotations
@@ -19,36 +19,35 @@ from aiohttp import web
 
 from signalling import counts
 from signalling.errors import UnavailableError
+from signalling.rooms.placement import Place
 from signalling.store import keys
 from signalling.store.unavailable import answering
-from web.keys import DRAINING, REDIS, RELAY, SEAL, SERVICE, SIGNALLING, SUPERVISOR
+from web.keys import DRAINING, REDIS, RELAY, SEAL, SERVICE, SETTINGS, SIGNALLING, SUPERVISOR
 from web.metrics.table import STARTED_S, VERSION, memory_bytes
 
 EVERY_S = 2.0
+GAP_S = 0.1
+"""The shortest time in s between two reports."""
 KEPT_MS = 10_000
 TASK = "report"
 
 
-class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """The state of one worker at one moment.
+class Report(Place, frozen=True, kw_only=True):
+    """The state of one worker at one moment; as a `Place`, what other workers need for the placement of a room.
 
     `cpu`: the share of one core that it has used since the last report; `lag_ms`: the longest delay of its
     event loop since then. `memory_bytes`: its memory, 0 if the system does not report it.
     """
 
-    worker: str
     machine: str
     pid: int
     version: str
     up_s: float
-    at_ms: int
     sockets: int
-    rooms: int
     parties: int
     cpu: float
     lag_ms: float
     memory_bytes: int
-    draining: bool
     keys: tuple[str, ...] = ()
     """The ids of the data keys that the worker has; it encrypts with the last one. Empty for a version with
     only one key."""
@@ -74,12 +73,13 @@ class Reporter:
         self._app = app
         self._cpu_s, self._at_s = time.process_time(), time.monotonic()
         self._lag_s, self._looks = _lag()
+        self._written = b""
 
     def report(self) -> Report:
         """Return a report about the worker's present state."""
         cpu_s, at_s = time.process_time(), time.monotonic()
         lag_s, looks = _lag()
-        relay, worker = self._app[RELAY], self._app[SIGNALLING]
+        relay, worker, settings = self._app[RELAY], self._app[SIGNALLING], self._app[SETTINGS]
         found = Report(
             worker=worker.id,
             machine=socket.gethostname(),
@@ -89,6 +89,9 @@ class Reporter:
             at_ms=self._app[SERVICE].clock_ms(),
             sockets=len(worker.connections),
             rooms=relay.rooms,
+            rooms_max=settings.media.rooms_max,
+            region=settings.cluster.region,
+            addresses=tuple((one.host, one.port) for one in relay.candidates() if one.transport == "udp"),
             parties=relay.parties,
             cpu=round((cpu_s - self._cpu_s) / max(0.001, at_s - self._at_s), 3),
             lag_ms=round(1000 * (lag_s - self._lag_s) / max(1, looks - self._looks), 1),
@@ -100,20 +103,28 @@ class Reporter:
         return found
 
     async def run(self) -> None:
-        """Write a report every EVERY_S seconds until cancelled."""
+        """Report every EVERY_S seconds, and soon after `changed` is set, until cancelled."""
+        changed = self._app[SIGNALLING].changed
         while True:
-            # The error is already in the log, and the loop goes on.
+            changed.clear()
+            # The error is in the log already.
             with contextlib.suppress(UnavailableError):
                 await self._write(self.report())
-            await asyncio.sleep(EVERY_S)
+            await asyncio.sleep(GAP_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(EVERY_S - GAP_S):
+                    await changed.wait()
 
     async def _write(self, report: Report) -> None:
+        data = msgspec.msgpack.encode(report)
         async with answering():
             pipe = self._app[REDIS].pipeline(transaction=False)
-            pipe.zadd(keys.REPORTS(), {msgspec.msgpack.encode(report): report.at_ms})
+            pipe.zadd(keys.REPORTS(), {data: report.at_ms})
+            pipe.zrem(keys.REPORTS(), self._written)  # so that each worker has one report there
             pipe.zremrangebyscore(keys.REPORTS(), "-inf", report.at_ms - KEPT_MS)
             pipe.pexpire(keys.REPORTS(), KEPT_MS)
             await pipe.execute()
+        self._written = data
 
 
 def _lag() -> tuple[float, int]:

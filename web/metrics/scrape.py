@@ -20,13 +20,17 @@ from aiohttp import web
 
 from signalling import counts
 from signalling.errors import UnavailableError
+from signalling.rooms.placement import capacity
 from signalling.store import keys
 from signalling.store.unavailable import answering
 from web.config import Settings, first_line
 from web.keys import JOB_QUEUES, ORGANISATIONS, REDIS, SERVICE, SETTINGS, SUPERVISOR, WORKER
+from web.metrics.report import reports
 from web.metrics.table import (
     AUDIT_QUEUED,
     BY_NAME,
+    CLUSTER_ROOMS_MAX,
+    CLUSTER_WORKERS,
     JOBS_DEAD,
     JOBS_DUE,
     METRICS,
@@ -123,8 +127,11 @@ async def _stored(app: web.Application) -> Found:
             for queue in jobs.values():
                 pipe.zcount(queue.key(organisation), "-inf", now_ms)
         answers = await pipe.execute() if organisations else []
+        workers = [worker for worker in await reports(app[REDIS]) if not worker.draining]
     columns = [sum(answers[at :: len(jobs) + 2]) for at in range(len(jobs) + 2)]
     return {
+        CLUSTER_WORKERS: [((), len(workers))],
+        CLUSTER_ROOMS_MAX: [((), capacity(workers) or 0)],
         AUDIT_QUEUED: [((), columns[0])],
         JOBS_DEAD: [((), columns[1])],
         JOBS_DUE: [((name,), number) for name, number in zip(jobs, columns[2:], strict=True)],

@@ -20,7 +20,7 @@ from aiohttp import web
 from signalling import counts
 from signalling.counts import Histogram
 from signalling.visit.record import Role, Status
-from web.keys import AUDIT_LOG, LIVENESS, RELAY, SERVICE, SIGNALLING, SUPERVISOR
+from web.keys import AUDIT_LOG, LIVENESS, RELAY, SERVICE, SETTINGS, SIGNALLING, SUPERVISOR
 from web.metrics import counts as web_counts
 
 Series = tuple[tuple[str, ...], float | list[Any]]
@@ -133,6 +133,11 @@ def _sockets(app: web.Application) -> Mapping[str, float]:
     return found
 
 
+def _where(app: web.Application) -> Iterable[Series]:
+    hosts = [candidate.host for candidate in app[RELAY].candidates()]
+    yield (app[SETTINGS].cluster.region, hosts[0] if hosts else ""), 1
+
+
 def memory_bytes() -> int:
     """Return the resident memory of this process in bytes; 0 if the system is not Linux and does not report it."""
     try:
@@ -153,6 +158,8 @@ WORKERS: Final = "greenroom_workers"
 JOBS_DUE: Final = "greenroom_jobs_due"
 JOBS_DEAD: Final = "greenroom_jobs_dead"
 AUDIT_QUEUED: Final = "greenroom_audit_queued_entries"
+CLUSTER_WORKERS: Final = "greenroom_cluster_workers"
+CLUSTER_ROOMS_MAX: Final = "greenroom_cluster_rooms_max"
 
 
 def _asked(_: web.Application) -> Iterable[Series]:
@@ -167,6 +174,15 @@ METRICS: Final = (
         lambda _: [((VERSION,), 1)], ("version",), shared=True,
     ),
     Metric(WORKERS, "gauge", "Workers of this machine that serve now.", _asked, shared=True),
+    Metric(CLUSTER_WORKERS, "gauge", "Workers of all machines that take new calls.", _asked, shared=True),
+    Metric(
+        CLUSTER_ROOMS_MAX, "gauge", "Most calls that these workers take together; 0: any number, as one has no limit.",
+        _asked, shared=True,
+    ),
+    Metric(
+        "greenroom_worker_info", "gauge", "1, with the worker's region and the first host of its media as labels.",
+        _where, ("region", "host"),
+    ),
     Metric(
         "greenroom_worker_start_time_seconds", "gauge", "When the worker started, in seconds since 1970.",
         _one(lambda _: STARTED_S),
@@ -263,6 +279,10 @@ METRICS: Final = (
     ),
     # Metrics of calls
     Metric("greenroom_rooms", "gauge", "Calls whose media the worker carries.", _one(lambda app: app[RELAY].rooms)),
+    Metric(
+        "greenroom_rooms_max", "gauge", "Most calls that the worker takes ([media] rooms_max); 0: any number.",
+        _one(lambda app: app[SETTINGS].media.rooms_max),
+    ),
     Metric("greenroom_parties", "gauge", "Parties in these calls.", _one(lambda app: app[RELAY].parties)),
     _counted("greenroom_rooms_taken_over_total", "Calls taken over from workers that have ended.", counts.TAKEOVERS),
     _histogram(

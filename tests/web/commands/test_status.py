@@ -17,7 +17,8 @@ from web.metrics.report import Report
 
 ONE = Report(
     worker="w0-1a2b3c4d", machine="north", pid=7, version="1.2.0", up_s=3700, at_ms=1, sockets=12, rooms=2,
-    parties=4, cpu=0.125, lag_ms=0.4, memory_bytes=143_000_000, draining=False,
+    parties=4, cpu=0.125, lag_ms=0.4, memory_bytes=143_000_000, region="eu", addresses=(("203.0.113.7", 40000),),
+    rooms_max=20,
 )  # fmt: skip
 
 
@@ -79,8 +80,8 @@ def test_no_worker_none_that_serves_and_several_versions_are_problems(
 
 def test_a_line_names_each_value() -> None:
     assert line(ONE) == (
-        "worker=w0-1a2b3c4d machine=north version=1.2.0 up=1:01:40 sockets=12 rooms=2 parties=4 cpu=12% lag=0.4ms "
-        "memory=143MB state=serves"
+        "worker=w0-1a2b3c4d machine=north region=eu address=203.0.113.7:40000 version=1.2.0 up=1:01:40 sockets=12 "
+        "rooms=2/20 parties=4 cpu=12% lag=0.4ms memory=143MB state=serves"
     )
     assert len(COLUMNS) == len(line(ONE).split())
 
@@ -90,7 +91,7 @@ def test_a_terminal_gets_a_table() -> None:
     console.print(table([ONE]))
     head, row, *rest = console.export_text().splitlines()
     assert head.split() == [name for name in COLUMNS if name]
-    assert row.split()[:4] == ["w0-1a2b3c4d", "north", "1.2.0", "1:01:40"]
+    assert row.split()[:4] == ["w0-1a2b3c4d", "north", "eu", "203.0.113.7:40000"]
     assert rest == []
 
 
