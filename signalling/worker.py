@@ -28,6 +28,7 @@ from signalling.rooms.lease import Leases
 from signalling.rooms.liveness import Liveness
 from signalling.rooms.memberships import Memberships
 from signalling.rooms.ports import MediaRelay
+from signalling.rooms.registry import Registry
 from signalling.rooms.rooms import Rooms
 from signalling.service import Organisations, Service
 from signalling.sockets.connection import Connection
@@ -115,7 +116,10 @@ class Worker:
             store, self.id, self._watched, relay, sha256(b"greenroom workers" + root).digest()
         )
         leases = Leases(store, self.liveness, self.id)
-        self.memberships = Memberships(self.service, self.hub, self.liveness, leases, self.id, self.spawn)
+        registry = Registry(store, self.liveness, self.id)
+        self.memberships = Memberships(
+            self.service, self.hub, self.liveness, leases, registry, self.id, self.spawn
+        )
         self.rooms = self.memberships.rooms = Rooms(
             self.service, relay, leases, self.id, self.spawn, self.memberships, self.changed.set
         )

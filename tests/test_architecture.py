@@ -28,8 +28,8 @@ IMPURE = frozenset(
 )
 PURE = (
     "signalling/errors signalling/visit/* signalling/protocol/* signalling/store/keys signalling/rooms/ports "
-    "signalling/rooms/worker_messages signalling/topics/rights media/errors media/events media/protocols/* "
-    "media/forwarding/picture_pause "
+    "signalling/rooms/placement signalling/rooms/worker_messages signalling/topics/rights "
+    "media/errors media/events media/protocols/* media/forwarding/picture_pause "
     "media/forwarding/streams media/forwarding/layers media/forwarding/active_speaker media/forwarding/quality "
     "media/forwarding/rtcp_translation "
     "web/channels/rules web/errors web/peers/network/network web/peers/network/offers web/peers/people/frames "

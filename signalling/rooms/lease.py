@@ -1,14 +1,14 @@
 """Leases: entries in the store that say which worker carries the media of a visit.
 
-A worker takes the lease of a visit, also from a dead worker, and gives it back at the end. The fencing number (`fence`)
-of a lease grows each time that the lease passes to another worker. If two workers both act as the owner of a room, the
-one with the lower number is wrong. The lease's key also stores the kinds of media that parties have muted, for the next
-owner. The store has one key per visit, which three small scripts change.
+A worker takes the lease of a visit for itself or for another worker, also from a dead one; its owner gives it back at
+the end. The fencing number (`fence`) of a lease grows each time that the lease passes to another worker. If two workers
+both act as the owner of a room, the one with the lower number is wrong. The lease's key also stores the kinds of media
+that parties have muted, for the next owner. The store has one key per visit, which three small scripts change.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -24,22 +24,23 @@ from signalling.visit.call_quality import MediaKind
 
 _LEASE_S = 86_400
 # The script that takes a lease. KEYS: the lease; the resume token of the requesting connection (any key if there is
-# none). ARGV: the owner from which it is taken ('' if none), the new owner, the seconds until it expires, the
-# generation of the requesting connection or '', and the number that the new fence must exceed.
-# Returns {owner, fence}, or {} if a newer socket uses the connection. The fence stays when the lease is given back.
+# none). ARGV: the owner from which it is taken ('' if none), the new owner ('' to leave it), the seconds until it
+# expires, the generation of the requesting connection or '', and the number that the new fence must exceed.
+# Returns {owner, fence, 1 if the owner is new}, or {} if a newer socket uses the connection. The fence stays when the
+# lease is given back.
 _TAKE = """if ARGV[4] ~= '' then
   local generation = redis.call('HGET', KEYS[2], 'generation')
   if generation and tonumber(generation) > tonumber(ARGV[4]) then return {} end
 end
-local held = redis.call('HGET', KEYS[1], 'owner') or ''
+local held, taken = redis.call('HGET', KEYS[1], 'owner') or '', 0
 if held == ARGV[1] and held ~= ARGV[2] then
   redis.call('HSET', KEYS[1], 'owner', ARGV[2])
   local fence = tonumber(redis.call('HGET', KEYS[1], 'fence') or '0')
   redis.call('HSET', KEYS[1], 'fence', math.max(fence, tonumber(ARGV[5])) + 1)
-  held = ARGV[2]
+  held, taken = ARGV[2], 1
 end
-if held == ARGV[2] then redis.call('EXPIRE', KEYS[1], ARGV[3]) end
-return {held, redis.call('HGET', KEYS[1], 'fence') or '0'}"""
+redis.call('EXPIRE', KEYS[1], ARGV[3])
+return {held, redis.call('HGET', KEYS[1], 'fence') or '0', taken}"""
 # The script that gives a lease back. KEYS: the lease. ARGV: its owner, the fence of that owner.
 _GIVE_BACK = """local owner, fence = unpack(redis.call('HMGET', KEYS[1], 'owner', 'fence'))
 if owner ~= ARGV[1] or fence ~= ARGV[2] then return 0 end
@@ -61,7 +62,7 @@ The person is part of the key because another provider of the same visit begins 
 class Lease(msgspec.Struct, frozen=True):
     """The lease of a visit's media: the worker that owns it, and its fencing number `fence`.
 
-    `taken_from`: the owner before, if that worker was dead; otherwise None.
+    `taken_from`: the owner before, if that worker was dead and this lease was taken from it; otherwise None.
     """
 
     owner: str
@@ -84,34 +85,44 @@ class Leases:
         self._set: Any = self._redis.register_script(_SET)
 
     async def take(
-        self, organisation: str, visit: str, origin: Origin | None = None, known: int = 0
+        self,
+        organisation: str,
+        visit: str,
+        origin: Origin | None = None,
+        known: int = 0,
+        choose: Callable[[], Awaitable[str]] | None = None,
     ) -> Lease:
         """Take the lease of the visit's media, unless a living worker has it; return the lease, which names its owner.
 
         `known`: the highest fence that this worker has seen, in case the store has lost it. `origin`: the connection
-        that requests the media, None without one. Raises `SupersededError` if a newer socket uses that connection.
+        that requests the media, None without one. `choose`: returns the new owner; without it, this worker. Raises
+        `SupersededError` if a newer socket uses that connection.
         """
-        lease = await self._ask(organisation, visit, None, origin, known)
-        if lease.owner != self._worker and await self._liveness.is_dead(lease.owner):
-            lease = await self._ask(organisation, visit, lease.owner, origin, max(known, lease.fence))
-        return lease
+        owner = self._worker if choose is None else ""
+        lease = await self._ask(organisation, visit, "", owner, origin, known)
+        if lease.owner == self._worker or (lease.owner and not await self._liveness.is_dead(lease.owner)):
+            return lease
+        owner = self._worker if choose is None else await choose()
+        return await self._ask(organisation, visit, lease.owner, owner, origin, max(known, lease.fence))
 
     async def _ask(
-        self, organisation: str, visit: str, taken_from: str | None, origin: Origin | None, known: int
+        self, organisation: str, visit: str, taken_from: str, owner: str, origin: Origin | None, known: int
     ) -> Lease:
+        """Take the lease for `owner` ("" to take it for no worker) if `taken_from` ("" for no worker) has it."""
         lease = keys.LEASE(organisation, visit)
         generation = "" if origin is None else origin.generation
         async with answering():
             answer = await self._take(
                 keys=[lease, lease if origin is None else origin.key],
-                args=[taken_from or "", self._worker, _LEASE_S, generation, known],
+                args=[taken_from, owner, _LEASE_S, generation, known],
             )
         if not answer:
             raise SupersededError
-        owner = answer[0].decode()
-        if taken_from and owner == self._worker:
+        held, fence, taken = answer
+        taken_over = bool(taken and taken_from)
+        if taken_over:
             counts.TAKEOVERS[""] += 1
-        return Lease(owner, int(answer[1]), taken_from if owner == self._worker else None)
+        return Lease(held.decode(), int(fence), taken_from if taken_over else None)
 
     async def holder(self, organisation: str, visit: str) -> Lease | None:
         """Return the lease of a visit's media, which names the worker that carries it; None if no worker has it.

@@ -8,6 +8,7 @@ owner with an older lease are dropped.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterator
+from functools import partial
 from typing import Any, Protocol
 
 import structlog
@@ -20,6 +21,7 @@ from signalling.protocol.errors import error
 from signalling.rooms import worker_messages as wire
 from signalling.rooms.lease import Lease, Leases
 from signalling.rooms.liveness import Liveness
+from signalling.rooms.registry import Registry
 from signalling.rooms.worker_messages import Member
 from signalling.service import Service
 from signalling.store import keys
@@ -67,6 +69,7 @@ class Memberships:
         hub: Hub,
         liveness: Liveness,
         leases: Leases,
+        registry: Registry,
         worker: str,
         spawn: Callable[[Coroutine[Any, Any, None]], object],
     ) -> None:
@@ -74,6 +77,7 @@ class Memberships:
         self._hub = hub
         self._liveness = liveness
         self._leases = leases
+        self._registry = registry
         self._worker = worker
         self._spawn = spawn
         self._memberships: dict[str, Membership] = {}
@@ -99,7 +103,12 @@ class Memberships:
         if self.draining:
             # This worker stops, so its clients reconnect to another worker soon.
             raise UnavailableError("draining")
-        lease = await self._leases.take(member.organisation, member.visit, origin)
+        lease = await self._leases.take(
+            member.organisation,
+            member.visit,
+            origin,
+            choose=partial(self._registry.choose, self._near(member)),
+        )
         if moving is not None and self._memberships.get(member.connection) is not moving:
             return
         membership = self._add(member, lease, origin)
@@ -121,6 +130,13 @@ class Memberships:
                         return  # the membership was removed meanwhile, and its request was answered
                     del membership.unanswered[request_id]  # the caller answers the request with the error
                 raise
+
+    def _near(self, member: Member) -> list[str]:
+        """Return the workers to which the people of a member's visit are connected, as far as this worker knows."""
+        mirror = self._service.mirrors.known(member.organisation)
+        visit = mirror.visits.get(member.visit) if mirror is not None else None
+        parties = [] if visit is None else visit.parties.values()
+        return [self._worker, *(worker for party in parties for worker in party.connections.values())]
 
     def ask(self, connection: str, visit: str, make: Ask) -> bool:
         """Pass a request on to the room's owner, which replies; return False if this connection has not joined the

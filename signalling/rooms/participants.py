@@ -16,6 +16,8 @@ from signalling.rooms.lease import Muted
 from signalling.rooms.ports import MediaParty, MediaRoom
 from signalling.rooms.worker_messages import Member, Moved, Mute, RoomMessage
 from signalling.visit.call_quality import MediaKind, Tally
+from signalling.visit.record import Visit
+from signalling.visit.relations import GUEST_PREFIX
 
 
 class Screen(msgspec.Struct, frozen=True):
@@ -147,3 +149,8 @@ class Room:
         """Return True if a party that is in the room has no device of this kind."""
         participant = self.participants.get(party)
         return participant is not None and kind in self.missing_by(participant.member)
+
+
+def admitted(visit: Visit, party: str) -> bool:
+    """Return True if a party's audio and video may be forwarded (a guest's only after the guest's Start Session)."""
+    return not party.startswith(GUEST_PREFIX) or visit.parties[party].started_ms is not None

@@ -20,7 +20,7 @@ from signalling.protocol.errors import error
 from signalling.rooms import worker_messages as wire
 from signalling.rooms.lease import Leases
 from signalling.rooms.mute_store import MuteStore
-from signalling.rooms.participants import Participant, Room
+from signalling.rooms.participants import Participant, Room, admitted
 from signalling.rooms.path_watch import PathWatch
 from signalling.rooms.ports import MediaEvent, MediaRelay, OfferNeeded
 from signalling.rooms.quality_watch import CallWatch
@@ -30,7 +30,7 @@ from signalling.service import Service
 from signalling.store.mirror import Change, Reset
 from signalling.visit.call_quality import MediaKind
 from signalling.visit.record import Status, Visit
-from signalling.visit.relations import GUEST_PREFIX, PATIENT, PROVIDER
+from signalling.visit.relations import PATIENT, PROVIDER
 
 log = structlog.get_logger()
 CHECK_S = 2.0  # time in s between two checks of all leases; `doubt` causes a check at once
@@ -230,7 +230,7 @@ class Rooms:
                 member.party,
                 lambda event: self._media_news(room, member.party, event),
                 opposite=_OPPOSITE.get(member.party, PATIENT),
-                admitted=_admitted(visit, member.party),
+                admitted=admitted(visit, member.party),
             )
         except RoomFullError:
             self._refuse(message, "room_full")
@@ -346,7 +346,7 @@ class Rooms:
         if visit is not None and visit.status in WITH_MEDIA:
             for party, participant in list(room.participants.items()):
                 if participant.member.is_in(visit):
-                    participant.media.set_admitted(_admitted(visit, party))
+                    participant.media.set_admitted(admitted(visit, party))
                 else:  # a removed guest or a former provider: the next person in this role begins unmuted
                     self._remove(room, participant.member)
                     for kind in room.muted_by(participant.member) | room.missing_by(participant.member):
@@ -360,7 +360,7 @@ class Rooms:
 
     def _set_gate(self, room: Room, visit: Visit) -> None:
         live = visit.status is Status.LIVE
-        talking = {key: party.name for key, party in visit.parties.items() if _admitted(visit, key)}
+        talking = {key: party.name for key, party in visit.parties.items() if admitted(visit, key)}
         self.calls.talking(room, talking if live else {})
         room.media.set_gate(live)
         self.screens.follow(room, live)
@@ -396,8 +396,3 @@ class Rooms:
                     await asyncio.sleep(0.05)
         for visit_id, room in list(self._rooms.items()):
             await self.calls.finish(visit_id, room)
-
-
-def _admitted(visit: Visit, party: str) -> bool:
-    """Return True if a party's audio and video may be forwarded (a guest's only after the guest's Start Session)."""
-    return not party.startswith(GUEST_PREFIX) or visit.parties[party].started_ms is not None

@@ -1,0 +1,63 @@
+"""Tests that workers place rooms by what is registered in the store, and that a room is carried where it was placed."""
+
+from __future__ import annotations
+
+import msgspec
+from redis.asyncio import Redis
+
+from signalling.rooms.liveness import death_of
+from signalling.rooms.placement import Place
+from signalling.rooms.registry import FRESH_MS
+from signalling.store import keys
+from signalling.worker import Worker
+from tests.signalling.clinic import clinic
+from tests.signalling.rooms.calls import both, gates, join, owner_of, start
+from tests.signalling.waits import until
+
+
+async def register(valkey: Redis, worker: Worker, rooms: int, old_ms: int = 0, **more: object) -> None:
+    """Write the place of a worker into the store, as of `old_ms` ago. `more`: other fields of `Place`."""
+    at_ms = worker.service.clock_ms() - old_ms
+    data = msgspec.convert({"worker": worker.id, "at_ms": at_ms, "rooms": rooms, **more}, Place)
+    await valkey.zadd(keys.REPORTS(), {msgspec.msgpack.encode(data): at_ms})
+    await valkey.pexpire(keys.REPORTS(), 10_000)
+
+
+async def test_a_room_is_carried_by_the_least_loaded_worker_and_its_call_works_from_another(
+    valkey: Redis,
+) -> None:
+    async with clinic(valkey) as two:
+        one, other = two.workers
+        await register(valkey, one, rooms=1)
+        await register(valkey, other, rooms=0)
+        patient, their, provider = await both(two, 0, 0)
+        await join(their, patient)
+        assert await owner_of(valkey, patient) == other.id
+        await join(provider, patient)
+        await start(patient, provider, their)
+        await until(lambda: gates(two, patient) == [True])
+        assert not one.rooms._rooms
+
+
+async def test_a_worker_that_has_died_or_reported_long_ago_or_drains_gets_no_room(valkey: Redis) -> None:
+    async with clinic(valkey, workers=4) as four:
+        one, dead, old, draining = four.workers
+        await register(valkey, one, rooms=9)
+        await register(valkey, dead, rooms=0)
+        await register(valkey, old, rooms=0, old_ms=FRESH_MS + 1)
+        await register(valkey, draining, rooms=0, draining=True)
+        for command in death_of(dead.id):
+            await valkey.execute_command(*command)  # type: ignore[no-untyped-call]
+        patient, their, _ = await both(four, 0, 0)
+        await join(their, patient)
+        assert await owner_of(valkey, patient) == one.id
+
+
+async def test_rooms_placed_since_the_last_report_count(valkey: Redis) -> None:
+    async with clinic(valkey) as two:
+        one, other = two.workers
+        registry = one.memberships._registry
+        await register(valkey, one, rooms=2, old_ms=100)
+        await register(valkey, other, rooms=0, old_ms=100)
+        chosen = [await registry.choose([]) for _ in range(6)]
+        assert chosen == [other.id, other.id, one.id, other.id, one.id, other.id]
