@@ -45,8 +45,7 @@ from signalling.visit.setup_guide import Guide
 # A command waits this time in s for other commands of this worker on the same visit. Then it no longer waits.
 TURN_S = 0.25
 OF_THE_MIRROR = "not_on_call"  # the only refusal that depends on this worker's copy, which may be old
-# the greatest number of attempts at a commit; after each failed attempt, another command has succeeded
-ATTEMPTS = 100
+ATTEMPTS = 100  # at a commit, at most; after each failed attempt, another command has succeeded
 
 
 class Organisation(Protocol):
@@ -160,6 +159,7 @@ class Service:
         self.photos = Photos(store)
         self.consequences: Consequences = lambda settings, before, after, event: ()
         self.closes: Closes = lambda settings, now_ms, area: None
+        self.rooms_left: Callable[[], int | None] = lambda: None
         self._guides: dict[tuple[str, int], Guide] = {}
         self._turns: WeakValueDictionary[tuple[str, str], _Turn] = WeakValueDictionary()
         bus.on_reconnected = self._bus_is_back
@@ -253,9 +253,8 @@ class Service:
             if mine:
                 turn.release()
 
-    @staticmethod
     def _context(
-        settings: Organisation, guide: Guide, mirror: Mirror, now_ms: int, number: int = 0
+        self, settings: Organisation, guide: Guide, mirror: Mirror, now_ms: int, number: int = 0
     ) -> Context:
         return Context(
             now_ms=now_ms,
@@ -265,6 +264,7 @@ class Service:
             staff=mirror.staff,
             in_session=mirror.visits.in_session,
             areas=settings.area_names,
+            rooms_left=self.rooms_left(),
         )
 
     async def _carry_out(

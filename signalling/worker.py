@@ -57,7 +57,10 @@ MOVED_S = 3.0
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """The limits for one client or one IP address. The limits for sockets are 0 if there is none."""
+    """The limits for one client or one IP address. The limits for sockets are 0 if there is none.
+
+    `rooms_max`: the most rooms that this worker takes, 0 for any number.
+    """
 
     message_bytes: int = 65_536
     unsent_bytes: int = 1 << 20
@@ -65,6 +68,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     sockets_before_hello: int = 0
     sockets_per_address: int = 0
     sockets_per_person: int = 0
+    rooms_max: int = 0
 
 
 class Worker:
@@ -116,7 +120,8 @@ class Worker:
             store, self.id, self._watched, relay, sha256(b"greenroom workers" + root).digest()
         )
         leases = Leases(store, self.liveness, self.id)
-        registry = Registry(store, self.liveness, self.id)
+        registry = self._registry = Registry(self.service, self.liveness, self.id)
+        self.service.rooms_left = registry.left
         self.memberships = Memberships(
             self.service, self.hub, self.liveness, leases, registry, self.id, self.spawn
         )
@@ -187,6 +192,8 @@ class Worker:
         keep("sweep", self.sweep.run)
         keep("heartbeat", self.heartbeat.run)
         keep("audit_log", self.audit_log.run)
+        if self.limits.rooms_max:
+            keep("registry", self._registry.run)
 
     @property
     def draining(self) -> bool:

@@ -152,6 +152,7 @@ async def signalling(app: web.Application) -> AsyncIterator[None]:
         sockets_before_hello=settings.limits.sockets_before_hello,
         sockets_per_address=settings.limits.sockets_per_address,
         sockets_per_person=settings.limits.sockets_per_person,
+        rooms_max=settings.media.rooms_max,
     )
     seen_entries = SeenEntriesFile(Path(settings.data.folder))
     worker = Worker(

@@ -20,6 +20,7 @@ TEXTS: Final = {
     "in_session": "End or return your live session first.",
     "front_desk": "The front desk looks at this request first.",
     "not_licensed": "You are not licensed where this patient is.",
+    "at_capacity": "All places for calls are taken. The patient keeps the place in line. Try again in a moment.",
     "invalid_answer": "This answer cannot be kept.",
     "guide_incomplete": "Some steps of the setup guide are still open.",
     "bad_sdp": "The media description cannot be used.",

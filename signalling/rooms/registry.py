@@ -1,4 +1,4 @@
-"""Reads from the store which workers there are, with their load, and places new rooms on them.
+"""Reads from the store which workers there are, with their load; places new rooms on them, and says if all are full.
 
 A worker that has not reported for FRESH_MS gets no room. Without any report (no page is served, as in some tests) a
 worker carries its rooms itself.
@@ -6,31 +6,54 @@ worker carries its rooms itself.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Iterable
 
 import msgspec
 from msgspec.structs import replace
 
+from signalling.errors import UnavailableError
 from signalling.rooms.liveness import Liveness
-from signalling.rooms.placement import Place, ranked
+from signalling.rooms.placement import Place, capacity, ranked
+from signalling.service import Service
 from signalling.store import keys
-from signalling.store.records import Store
 from signalling.store.unavailable import answering
 
+EVERY_S = 1.0
 FRESH_MS = 6000
 _PLACE = msgspec.msgpack.Decoder(Place)
 
 
 class Registry:
-    """The workers of all machines, as one worker sees them."""
+    """The workers of all machines, as one worker sees them. `service` has the open visits of all organisations."""
 
-    def __init__(self, store: Store, liveness: Liveness, worker: str) -> None:
-        self._store = store
+    def __init__(self, service: Service, liveness: Liveness, worker: str) -> None:
+        self._store = service.store
+        self._mirrors = service.mirrors
         self._liveness = liveness
         self._worker = worker
         # the rooms that this worker has placed: (time in ms, worker), because reports are a moment old
         self._placed: deque[tuple[int, str]] = deque()
+        self._most: int | None = None
+
+    async def run(self) -> None:
+        """Read every EVERY_S how many rooms all workers take, until cancelled."""
+        while True:
+            # The error is in the log already, and the number of before stays.
+            with contextlib.suppress(UnavailableError):
+                self._most = capacity(await self.places())
+            await asyncio.sleep(EVERY_S)
+
+    def left(self) -> int | None:
+        """Return how many more visits can be claimed before all workers are full; None if there is no limit.
+
+        A claimed visit counts from the claim on, before its people join. Without `run` there is no limit.
+        """
+        if self._most is None:
+            return None
+        return self._most - sum(len(mirror.visits.taken) for mirror in self._mirrors)
 
     async def places(self) -> list[Place]:
         """Return the place of each worker that reports. Raises `UnavailableError` if the store does not answer."""

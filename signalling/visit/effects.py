@@ -331,6 +331,11 @@ def may_claim(visit: Visit, _: Command, actor: Actor, context: Context) -> Refus
     )
 
 
+def room_for_call(_: Visit, __: Command, ___: Actor, context: Context) -> Refusal | None:
+    full = context.rooms_left is not None and context.rooms_left <= 0
+    return Refusal("at_capacity") if full else None
+
+
 def available(_: Visit, command: Assign | Transfer, __: Actor, context: Context) -> Refusal | None:
     staff = context.staff.get(command.to)
     if staff is None:

@@ -28,7 +28,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     """The facts that a decision needs in addition to the record.
 
     `number`: that of a new visit (`record.Visit`). `staff`: the organisation's staff, by id. `in_session`: the ids of
-    the staff who are in a live visit. `areas`: the organisation's waiting areas, id -> name.
+    the staff who are in a live visit. `areas`: the organisation's waiting areas, id -> name. `rooms_left`: how many
+    more visits of all organisations can have media at the same time; None if there is no limit.
     """
 
     now_ms: int
@@ -38,6 +39,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     staff: Mapping[str, Staff] = {}
     in_session: frozenset[str] = frozenset()
     areas: Mapping[str, str] = {}
+    rooms_left: int | None = None
 
 
 class Event(msgspec.Struct, frozen=True):

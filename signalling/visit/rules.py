@@ -135,7 +135,7 @@ RULES: tuple[Rule, ...] = (
         Status.CLAIMED,
         "claimed",
         do.claimed,
-        (do.front_desk, do.may_claim),
+        (do.front_desk, do.may_claim, do.room_for_call),
     ),
     Rule(QUEUED, Decline, (ADMIN,), Status.ENDED, "declined", do.ended(Outcome.DECLINED)),
     Rule(QUEUED, Close, (ADMIN, SYSTEM), Status.ENDED, "closed", do.ended(Outcome.CLOSED)),
@@ -161,7 +161,7 @@ RULES: tuple[Rule, ...] = (
         Status.CLAIMED,
         "reopened",
         do.reopened,
-        (do.within_limit,),
+        (do.within_limit, do.room_for_call),
         do.was_held,
     ),
     Rule(

@@ -8,13 +8,17 @@ part of the table.
 import json
 import os
 import platform
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.conftest import QUICK
 from tests.faults.table import Figure, Ran, markdown, placed, read, written
+from tests.server import RunningServer
 
 ALL = os.environ.get("GREENROOM_FAULTS") == "all"
 README = Path(__file__).resolve().parents[2] / "README.md"
@@ -52,6 +56,33 @@ def measured(request: pytest.FixtureRequest, record_property: Callable[[str, obj
         assert value <= bound, f"{row}: {what}: {value:.3g} {unit}, must be at most {bound:.3g} {unit}"
 
     return record
+
+
+@pytest.fixture
+def machines(valkey_url: str, tmp_path: Path) -> Iterator[Callable[..., RunningServer]]:
+    """A function that starts servers on one store, each as if on a machine of its own: with its own folder, and the
+    same key. Its arguments are further sections of the settings.
+    """
+    started: list[RunningServer] = []
+
+    def start(**sections: dict[str, Any]) -> RunningServer:
+        folder = tmp_path / f"machine-{len(started)}"
+        data = folder / "data"
+        data.mkdir(parents=True)
+        if started:
+            shutil.copy(started[0].data / "secret.key", data / "secret.key")
+        settings: dict[str, dict[str, Any]] = {
+            "server": {"port": 0, "workers": 1},
+            "redis": {"url": valkey_url},
+            "data": {"folder": str(data)},
+            **sections,
+        }
+        started.append(RunningServer(folder, settings, quick=QUICK).wait())
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.stop()
 
 
 @pytest.hookimpl(trylast=True)

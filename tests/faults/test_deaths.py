@@ -7,19 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
-import pytest
 import redis
 from playwright.async_api import Browser
 
 from signalling.clients.client import SignallingClient
-from tests.conftest import QUICK, StartServer
+from tests.conftest import StartServer
 from tests.faults.caller import Caller, call, p95, until_received
 from tests.faults.conftest import Measured, Rounds
 from tests.journeys.people import Patient, credentials, on_call, person
@@ -146,32 +142,6 @@ async def test_r30_light_media_flows_again_soon_after_its_worker_was_killed(
                 await provider.client.request("visit.end", visit=visit)
     print("R30 light media:", [round(each, 2) for each in back_s])
     measured("R30", "kill -9 of the media's worker, light media, p95", p95(back_s), "s", at_most=1.0)
-
-
-@pytest.fixture
-def machines(valkey_url: str, tmp_path: Path) -> Iterator[Callable[[], RunningServer]]:
-    """A function that starts servers on one store, each as if on a machine of its own: with its own folder, and the
-    same key.
-    """
-    started: list[RunningServer] = []
-
-    def start() -> RunningServer:
-        folder = tmp_path / f"machine-{len(started)}"
-        data = folder / "data"
-        data.mkdir(parents=True)
-        if started:
-            shutil.copy(started[0].data / "secret.key", data / "secret.key")
-        settings: dict[str, dict[str, Any]] = {
-            "server": {"port": 0, "workers": 1},
-            "redis": {"url": valkey_url},
-            "data": {"folder": str(data)},
-        }
-        started.append(RunningServer(folder, settings, quick=QUICK).wait())
-        return started[-1]
-
-    yield start
-    for server in started:
-        server.stop()
 
 
 async def test_r30_a_call_moves_to_the_other_machine_when_a_whole_machine_dies(

@@ -76,7 +76,11 @@ def context(now_ms: int = T0, **facts: Any) -> Context:
     """Return the facts of a decision at `now_ms`. `facts`: fields of the policy and of the context, such as `staff`."""
     staff = facts.pop("staff", STAFF)
     in_session = frozenset(facts.pop("in_session", ()))
-    return Context(now_ms=now_ms, policy=Policy(**facts), guide=GUIDE, staff=staff, in_session=in_session)
+    left = facts.pop("rooms_left", None)
+    policy = Policy(**facts)
+    return Context(
+        now_ms=now_ms, policy=policy, guide=GUIDE, staff=staff, in_session=in_session, rooms_left=left
+    )
 
 
 def on_call(*ids: str) -> dict[str, Staff]:

@@ -3,7 +3,7 @@
 The forms are a table, lines, and JSON."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from time import perf_counter, sleep
 from typing import Any
@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from signalling.errors import UnavailableError
+from signalling.rooms.placement import capacity
 from signalling.store import keys
 from web.commands.doctor import reached
 from web.config import Settings
@@ -141,7 +142,7 @@ async def _deliveries(client: Any, organisations: Iterable[str]) -> Deliveries:
     )
 
 
-def problems(workers: Iterable[Report]) -> list[str]:
+def problems(workers: Sequence[Report]) -> list[str]:
     """Return what is wrong with the workers, in sentences."""
     found, versions = [], sorted({worker.version for worker in workers})
     if not versions:
@@ -150,7 +151,14 @@ def problems(workers: Iterable[Report]) -> list[str]:
         found.append("all workers stop")
     if len(versions) > 1:
         found.append(f"workers of several versions serve: {', '.join(versions)}")
+    most = capacity(workers)
+    if most and _rooms(workers) >= most:
+        found.append("no worker takes another call, by [media] rooms_max: claims are refused")
     return found
+
+
+def _rooms(workers: Iterable[Report]) -> int:
+    return sum(worker.rooms for worker in workers)
 
 
 def _cells(worker: Report) -> tuple[str, ...]:
@@ -198,6 +206,8 @@ def summary(status: Status) -> list[str]:
             f"{store.clients} clients"
         )
         lines.append(f"visits: {status.open_visits} open, organisations: {status.organisations}")
+        if most := capacity(status.workers):
+            lines.append(f"calls: {_rooms(status.workers)} of at most {most}")
         jobs = status.deliveries
         lines.append(f"deliveries: {jobs.due} due, {jobs.late} of them late, {jobs.dead} given up")
     return [*lines, *(f"problem: {problem}" for problem in status.problems)]

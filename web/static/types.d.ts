@@ -244,7 +244,7 @@ interface ListView {
   areas: Record<string, string>;
   loaded: boolean;
   cases: import("./staff/cases.js").Cases;
-  claiming: Set<string>;
+  claims: import("./staff/claims.js").Claims;
   me: Account;
   now_ms: number;
   onCall: boolean;

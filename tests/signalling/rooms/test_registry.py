@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 from redis.asyncio import Redis
 
+from signalling import counts
+from signalling.errors import RequestError
 from signalling.rooms.liveness import death_of
 from signalling.rooms.placement import Place
 from signalling.rooms.registry import FRESH_MS
 from signalling.store import keys
-from signalling.worker import Worker
+from signalling.worker import Limits, Worker
 from tests.signalling.clinic import clinic
 from tests.signalling.rooms.calls import both, gates, join, owner_of, start
+from tests.signalling.sockets.test_presence import record
 from tests.signalling.waits import until
 
 
-async def register(valkey: Redis, worker: Worker, rooms: int, old_ms: int = 0, **more: object) -> None:
-    """Write the place of a worker into the store, as of `old_ms` ago. `more`: other fields of `Place`."""
+async def register(valkey: Redis, worker: Worker, rooms: int, old_ms: int = -600_000, **more: object) -> None:
+    """Write the place of a worker into the store, as of `old_ms` ago; by default it is new for ten minutes.
+
+    `more`: other fields of `Place`.
+    """
     at_ms = worker.service.clock_ms() - old_ms
     data = msgspec.convert({"worker": worker.id, "at_ms": at_ms, "rooms": rooms, **more}, Place)
     await valkey.zadd(keys.REPORTS(), {msgspec.msgpack.encode(data): at_ms})
-    await valkey.pexpire(keys.REPORTS(), 10_000)
+    await valkey.pexpire(keys.REPORTS(), 600_000)
 
 
 async def test_a_room_is_carried_by_the_least_loaded_worker_and_its_call_works_from_another(
@@ -53,7 +60,10 @@ async def test_a_worker_that_has_died_or_reported_long_ago_or_drains_gets_no_roo
         assert await owner_of(valkey, patient) == one.id
 
 
-async def test_rooms_placed_since_the_last_report_count(valkey: Redis) -> None:
+async def test_rooms_placed_since_the_last_report_count(
+    valkey: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("signalling.rooms.registry.FRESH_MS", 600_000)
     async with clinic(valkey) as two:
         one, other = two.workers
         registry = one.memberships._registry
@@ -61,3 +71,41 @@ async def test_rooms_placed_since_the_last_report_count(valkey: Redis) -> None:
         await register(valkey, other, rooms=0, old_ms=100)
         chosen = [await registry.choose([]) for _ in range(6)]
         assert chosen == [other.id, other.id, one.id, other.id, one.id, other.id]
+
+
+async def test_r40_a_claim_is_refused_while_all_workers_are_full_and_the_patient_keeps_the_place(
+    valkey: Redis,
+) -> None:
+    async with clinic(valkey, limits=Limits(rooms_max=1)) as two:
+        one, other = two.workers
+        waiting = [await two.arrive() for _ in range(3)]
+        provider = await two.on_call(two.provider())
+        await register(valkey, one, rooms=0, rooms_max=1)
+        await register(valkey, other, rooms=0, rooms_max=1, draining=True)
+        await until(lambda: one.service.rooms_left() == 1)
+        await provider.request("visit.claim", visit=waiting[0].visit)
+        refusals = counts.COMMANDS["Claim", "at_capacity"]
+        with pytest.raises(RequestError, match="at_capacity"):
+            await provider.request("visit.claim", visit=waiting[1].visit)
+        assert counts.COMMANDS["Claim", "at_capacity"] == refusals + 1
+        after = await record(two, waiting[1])
+        assert (after.status, after.version, after.number) == ("queued", 1, 1)
+        await register(valkey, other, rooms=0, rooms_max=1)
+        await until(lambda: one.service.rooms_left() == 1)
+        await provider.request("visit.claim", visit=waiting[1].visit)
+        assert one.service.rooms_left() == 0
+        await provider.request("visit.end", visit=waiting[0].visit)
+        await provider.request("visit.claim", visit=waiting[2].visit)
+
+
+async def test_without_a_bound_there_is_no_limit_and_a_worker_without_one_lifts_that_of_all(
+    valkey: Redis,
+) -> None:
+    async with clinic(valkey, workers=1) as one:
+        assert one.workers[0].service.rooms_left() is None
+    async with clinic(valkey, limits=Limits(rooms_max=1)) as two:
+        bounded, other = two.workers
+        await register(valkey, bounded, rooms=0, rooms_max=1)
+        await until(lambda: bounded.service.rooms_left() == 1)
+        await register(valkey, other, rooms=0)
+        await until(lambda: bounded.service.rooms_left() is None)

@@ -285,6 +285,18 @@ def test_a_provider_takes_an_ended_visit_up_again_within_the_limit() -> None:
     assert refused(ended(), c.Reopen(), COLLEAGUE).code == "not_allowed"
 
 
+def test_without_a_room_for_a_call_no_visit_is_claimed_or_reopened_and_all_else_goes_on() -> None:
+    staff = on_call("osei")
+    for visit, command in ((queued(), c.Claim()), (ended(), c.Reopen())):
+        for left in (0, -1):
+            assert refused(visit, command, CLAIMANT, rooms_left=left, staff=staff) == Refusal("at_capacity")
+        assert does(visit, command, CLAIMANT, rooms_left=1, staff=staff).status is Status.CLAIMED
+    assert event_of(claimed(), c.Claim(), CLAIMANT, rooms_left=0) is None, "a repeated claim"
+    assert does(claimed(), c.Start(), CLAIMANT, rooms_left=0)
+    assert refused(claimed(), c.Claim(), COLLEAGUE, rooms_left=0).code == "already_claimed"
+    assert refused(queued(), c.Claim(), PEOPLE["off call"], rooms_left=0).code == "not_on_call"
+
+
 def test_a_clock_that_is_set_back_does_not_shorten_the_talk_time() -> None:
     visit = does(live(), c.HangUp(), PATIENT, T0 - 3_600_000)
     assert visit.talked_ms == 0

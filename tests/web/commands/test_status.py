@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from tests.conftest import StartServer
 from web.commands.main import app
-from web.commands.status import COLUMNS, line, problems, table
+from web.commands.status import COLUMNS, Status, Store, line, problems, summary, table
 from web.metrics.report import Report
 
 ONE = Report(
@@ -20,6 +20,9 @@ ONE = Report(
     parties=4, cpu=0.125, lag_ms=0.4, memory_bytes=143_000_000, region="eu", addresses=(("203.0.113.7", 40000),),
     rooms_max=20,
 )  # fmt: skip
+
+
+FULL = "no worker takes another call, by [media] rooms_max"
 
 
 def status(config: Path, *options: str) -> tuple[int, str]:
@@ -69,10 +72,12 @@ def test_a_store_that_does_not_answer_is_a_problem_and_its_password_is_not_shown
         ([ONE, replace(ONE, draining=True)], []),
         ([], ["no worker reports to this store"]),
         ([replace(ONE, draining=True)], ["all workers stop"]),
+        ([replace(ONE, rooms=19), replace(ONE, rooms=21)], [f"{FULL}: claims are refused"]),
+        ([replace(ONE, rooms=20), replace(ONE, rooms_max=0)], []),
         ([ONE, replace(ONE, version="1.3.0")], ["workers of several versions serve: 1.2.0, 1.3.0"]),
     ],
 )
-def test_no_worker_none_that_serves_and_several_versions_are_problems(
+def test_no_worker_none_that_serves_none_with_room_and_several_versions_are_problems(
     workers: list[Report], said: list[str]
 ) -> None:
     assert problems(workers) == said
@@ -84,6 +89,15 @@ def test_a_line_names_each_value() -> None:
         "rooms=2/20 parties=4 cpu=12% lag=0.4ms memory=143MB state=serves"
     )
     assert len(COLUMNS) == len(line(ONE).split())
+
+
+def test_the_summary_says_how_many_calls_are_taken_if_there_is_a_bound() -> None:
+    store = Store(version="valkey 9.1.0", round_trip_ms=0.2, memory_bytes=1, clients=2)
+    found = Status(store=store, workers=[ONE, ONE], organisations=1, open_visits=5, problems=[])
+    assert "calls: 4 of at most 40" in summary(found)
+    assert not [
+        said for said in summary(replace(found, workers=[replace(ONE, rooms_max=0)])) if "calls" in said
+    ]
 
 
 def test_a_terminal_gets_a_table() -> None:

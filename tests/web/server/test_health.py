@@ -85,8 +85,12 @@ async def test_r25_every_endless_task_is_kept_by_the_supervisor(site: Site) -> N
         kept.add((function.__module__, function.__name__))
     assert len(kept) >= 9
     # The processes of a server share its sockets and follow the files of [tls]; a command renews its lease. This test
-    # has none of them.
-    elsewhere = {("web.server.socket_shares", "run"), ("web.server.certificate", "run")}
+    # has none of them. Without [media] rooms_max no worker counts the places for calls.
+    elsewhere = {
+        ("web.server.socket_shares", "run"),
+        ("web.server.certificate", "run"),
+        ("signalling.rooms.registry", "run"),
+    }
     assert kept | elsewhere | {("web.server.key_rotation", "_renew")} == endless()
 
 

@@ -16,6 +16,8 @@ const WORDS = {
   in_session: () => t("End or return your live session first."),
   front_desk: () => t("The front desk looks at this request first."),
   not_licensed: () => t("You are not licensed where this patient is."),
+  at_capacity: () =>
+    t("All places for calls are taken. The patient keeps the place in line. Try again in a moment."),
   invalid_answer: () => t("This answer cannot be kept."),
   guide_incomplete: () => t("Some steps of the setup guide are still open."),
   bad_sdp: () => t("Your browser's picture and sound cannot be used here."),

@@ -4,21 +4,20 @@
 import "./idle.js";
 import { Session } from "../session/session.js";
 import { caseInformation } from "../shared/case.js";
-import { nameRegions, stateName } from "../shared/format.js";
+import { nameRegions } from "../shared/format.js";
 import { html, nothing } from "../shared/lit.js";
 import { LivePage } from "../shared/live_page.js";
 import { removePhoto } from "../shared/photos.js";
 import { refusalWords } from "../shared/refusals.js";
 import { inEach, t } from "../shared/text.js";
-import { announce, ask, connectionBar, toast } from "../shared/ui.js";
-import { codeOf, detailsOf } from "../signalling/errors.js";
+import { announce, connectionBar, toast } from "../shared/ui.js";
 import { Acts } from "./acts.js";
 import { Alerts } from "./alerts.js";
 import { Cases } from "./cases.js";
+import { Claims } from "./claims.js";
 import { Conversations } from "./conversations.js";
 import { afterSession, frame, tendSide } from "./frame.js";
 import { InParts } from "./in_parts.js";
-import { isLicensed } from "./licences.js";
 import { News } from "./news.js";
 import { OnCall } from "./on_call.js";
 import { OwnVisit } from "./own_visit.js";
@@ -38,8 +37,7 @@ const news = new News({ client, me, alerts, follow: followNotice, queued, onCall
 const { queue, drawer } = news;
 const onCall = new OnCall({ client, news, alerts, redraw, turnedOn: () => go(boot.home) });
 const sessions = new Sessions();
-/** @type {Set<string>} */
-const claiming = new Set();
+const claims = new Claims({ client, me, claimed, redraw });
 const cases = new Cases(client, redraw, ({ patient }) => toast(t("{name} added a photo.", patient)));
 const past = new Past(client, redraw);
 const conversations = new Conversations({ client, queue, drawer, me, answers: boot.answers, redraw });
@@ -198,38 +196,6 @@ function follows(/** @type {string} */ path) {
   };
 }
 
-/** Claim a request. If the person is not licensed for the patient's region, ask for confirmation first. */
-async function claim(/** @type {QueuedRow} */ request) {
-  if (
-    !isLicensed(me, request) &&
-    !(await ask({
-      title: t("Claim {name} all the same?", { name: request.name }),
-      yes: t("Claim"),
-      no: t("Cancel"),
-      text: t("You are not licensed in {state}, where the patient is now.", {
-        state: stateName(request.state),
-      }),
-    }))
-  )
-    return;
-  claiming.add(request.visit);
-  redraw();
-  try {
-    await client.request({ type: "visit.claim", visit: request.visit });
-    claimed(request.visit);
-  } catch (error) {
-    const by = codeOf(error) === "already_claimed" ? detailsOf(error).by : undefined;
-    if (by?.id === me.id) claimed(request.visit);
-    else
-      toast(by ? t("{by} has claimed {name}.", { by: by.name, name: request.name }) : refusalWords(error), {
-        bad: true,
-      });
-  } finally {
-    claiming.delete(request.visit);
-    redraw();
-  }
-}
-
 /** Show the session of a visit that this person has claimed. */
 function claimed(/** @type {string} */ visit) {
   own.hold(visit);
@@ -291,7 +257,7 @@ function list() {
     areas: boot.areas ?? {},
     loaded: queue.loaded,
     cases,
-    claiming,
+    claims,
     me,
     now_ms: client.now(),
     onCall: onCall.on,
@@ -302,7 +268,7 @@ function list() {
     follows,
     visitPath,
     failed,
-    act: { ...acts.onRequests, claim, toggleCase: (id) => cases.toggle(id), tag },
+    act: { ...acts.onRequests, claim: (row) => claims.claim(row), toggleCase: (id) => cases.toggle(id), tag },
   };
   const contents = {
     "": () => requestsTab(view),

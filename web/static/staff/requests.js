@@ -95,6 +95,10 @@ function more(request, view) {
   </details>`;
 }
 
+/** Draw a coloured label if it is shown. */
+/** @type {(shown: boolean | undefined, colour: string, words: string) => unknown} */
+const chip = (shown, colour, words) => (shown ? html`<span class="chip ${colour}">${words}</span>` : nothing);
+
 const LANGUAGE = inEach(() => ({}));
 const DAY_MS = 86_400_000;
 
@@ -111,7 +115,8 @@ function shown(request, view) {
     view.limits,
     view.me,
     view.mayClaim,
-    view.claiming.has(request.visit),
+    view.claims.isOpen(request.visit),
+    view.claims.foundNoPlace(request.visit),
     view.conversations.isUnread(request),
     open !== undefined,
     open?.info,
@@ -129,7 +134,7 @@ function shown(request, view) {
 function content(request, view) {
   const { limits, act } = view;
   const open = view.cases.get(request.visit);
-  const claiming = view.claiming.has(request.visit);
+  const claiming = view.claims.isOpen(request.visit);
   const panel = `case-${request.visit}`;
   return html`<div class="waited">
       <wait-clock
@@ -152,11 +157,8 @@ function content(request, view) {
             ? html`<span class="chip">${t("Booked {at}", { at: clock(request.booked_ms) })}</span>`
             : nothing
         }
-        ${
-          request.blocked
-            ? html`<span class="chip amber">${t("No video: network or browser")}</span>`
-            : nothing
-        }
+        ${chip(request.blocked, "amber", t("No video: network or browser"))}
+        ${chip(view.claims.foundNoPlace(request.visit), "red", t("No free place for a call"))}
         ${
           request.returned
             ? html`<span class="chip amber"

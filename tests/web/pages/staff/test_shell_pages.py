@@ -210,22 +210,6 @@ async def test_a_claim_goes_straight_to_the_session_page_without_a_reload(
     await expect(page.get_by_role("heading", level=1)).to_have_text("Session with Ana Ruiz")
 
 
-async def test_a_lost_claim_says_who_has_it_and_the_row_leaves(clinic: Clinic, open_page: OpenPage) -> None:
-    def refuse(_: dict[str, object]) -> None:
-        raise RefusedError("already_claimed", "Taken.", by=LIND)
-
-    clinic.refuse["visit.claim"] = refuse
-    clinic.row("v_1", "Ana Ruiz", 60)
-    page = await on_call(clinic, open_page)
-    await page.get_by_role("button", name="Claim Ana Ruiz").click()
-    await expect(
-        page.get_by_role("status").filter(has_text="Dr Jonas Lind has claimed Ana Ruiz.")
-    ).to_be_visible()
-    await clinic.leaves("v_1", by=LIND)
-    await expect(page.get_by_text("Nobody is waiting")).to_be_visible()
-    await expect(page).to_have_url(f"{clinic.url}/demo/staff")
-
-
 async def test_a_provider_comes_back_to_their_session_from_another_tab(
     clinic: Clinic, open_page: OpenPage
 ) -> None:
