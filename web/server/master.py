@@ -94,10 +94,10 @@ class Master(Arbiter):
 
     def reload(self) -> None:
         """Replace the workers by new ones of the same code (SIGHUP)."""
-        self._notify.reloading()
         self._replace_all()
 
     def _replace_all(self) -> None:
+        self._notify.reloading()
         self._leaving = set(self.workers)
         self._most = max(self.num_workers, len(self._leaving))
 
@@ -119,8 +119,8 @@ class Master(Arbiter):
                 self._steps.say("serves", worker=new[-1].id, instead_of=self.workers[oldest].id)
                 self.kill_worker(oldest, signal.SIGTERM)
         else:
-            self._notify.reloaded()
             self._steps.say("done", version=VERSION, workers=[worker.id for worker in new])
+            self._notify.reloaded()
             log.info("workers.replaced", count=len(new))
 
     _stopped = 0
@@ -171,7 +171,6 @@ class Master(Arbiter):
     def _become(self, command: list[str]) -> None:
         """Replace this program. Signals are held back until the new one can handle them."""
         handover = self._handover(trial=False)
-        self._notify.reloading()
         signal.pthread_sigmask(signal.SIG_BLOCK, self.SIGNALS)
         for descriptor in handover.descriptors:
             os.set_inheritable(descriptor, True)
@@ -181,7 +180,6 @@ class Master(Arbiter):
             signal.pthread_sigmask(signal.SIG_UNBLOCK, self.SIGNALS)
             for descriptor in handover.descriptors:
                 os.set_inheritable(descriptor, False)
-            self._notify.reloaded()
             self._refuse(f"{command[0]} cannot be run ({error.strerror})")
 
     # --- processes

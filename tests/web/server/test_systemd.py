@@ -15,6 +15,7 @@ import pytest
 from tests.server import toml
 from web.errors import ConfigError
 from web.server import systemd
+from web.server.handover import Request, Steps
 
 PARENT = """\
 import os, sys
@@ -59,9 +60,11 @@ def test_the_passed_socket_is_served_and_each_state_is_sent(states: socket.socke
             assert states.recv(200) == b"READY=1"
             with early:
                 assert early.recv(1000).startswith(b"HTTP/1.1 200 OK"), "it came before the server started"
-            server.send_signal(signal.SIGHUP)
+            Steps(tmp_path / "data").ask(Request([sys.executable, "-m", "tests.web.tiny"]))
+            server.send_signal(signal.SIGUSR2)
             assert states.recv(200).startswith(b"RELOADING=1\nMONOTONIC_USEC=")
             assert states.recv(200) == b"READY=1"
+            assert Steps(tmp_path / "data").read()[-1]["step"] == "done", "the workers were replaced by then"
             server.terminate()
             assert states.recv(200) == b"STOPPING=1"
             assert server.wait(PATIENCE_S) == 0
