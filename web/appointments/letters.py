@@ -43,9 +43,9 @@ class Promised:
         self._promises = promises
 
     def about(self, before: Appointment | None, after: Appointment, now_ms: int) -> Sequence[JobEntry]:
-        """Return the entries for a commit: the mail about this change, if the change needs one, and the reminders.
+        """Return the entries that queue mails in the commit of a change: a mail about it, if needed, and reminders.
 
-        `before`: the appointment before the change; None if it is new.
+        `before`: the appointment before the change, None if it is new; `after`: the appointment after it.
         """
         name = _name(before, after)
         if name is None:

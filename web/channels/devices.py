@@ -73,7 +73,7 @@ class Devices:
         return sorted(devices, key=lambda device: (device.added_ms, device.id))
 
     async def owners(self, organisation: str, owners: Sequence[str]) -> list[str]:
-        """Return those of these owners who have at least one device."""
+        """Return the ids of those owners who have at least one device. `owners`: the ids to look up."""
         async with answering(), self._redis.pipeline(transaction=False) as pipeline:
             for owner in owners:
                 pipeline.exists(self._kind(organisation, owner))

@@ -89,7 +89,8 @@ async def _present(
 async def run(app: web.Application) -> None:
     """Check for requests that nobody has claimed, until cancelled."""
     while True:
-        with contextlib.suppress(UnavailableError):  # the loop tries again at its next turn
+        # after an error of the store, the loop tries again at its next turn
+        with contextlib.suppress(UnavailableError):
             await escalate(app)
         await asyncio.sleep(PERIOD_S)
 

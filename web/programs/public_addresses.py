@@ -30,7 +30,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def networks(texts: Sequence[str]) -> tuple[Network, ...]:
-    """Return the networks in the settings."""
+    """Return the networks that these texts of the settings name, such as "10.0.0.0/8"."""
     return tuple(ipaddress.ip_network(text, strict=False) for text in texts)
 
 

@@ -4,7 +4,7 @@
 /** The result of a lit template. */
 type Drawn = import("lit-html").TemplateResult | typeof import("lit-html").nothing;
 
-/** An event whose listener is on this kind of element. */
+/** An event, with the type of the element that has the listener. */
 type On<Element, Kind = Event> = Kind & { currentTarget: Element; target: Element };
 
 /** An EventTarget whose events are CustomEvents, each with its own type of detail. */

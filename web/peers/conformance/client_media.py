@@ -132,7 +132,7 @@ class ClientMedia:
             source = endpoint.current.get(kind)
             if kind not in endpoint.mends or kind in self._asked or source is None or not source.settled:
                 continue
-            # A source has a sink while the observer is connected.
+            # The sink is never None here, because a source has one while the observer is connected.
             assert source.sink is not None
             self._asked[kind] = now_s, self._repeated(kind)
             newest = source.own_number(source.sink.sequence)

@@ -40,7 +40,7 @@ _REPORT = Struct("!BBHIIIIII")
 _AUDIO, _VIDEO = (
     Struct("!BBHII"),
     Struct("!BBHII2s"),
-)  # headers of RTP packets (RFC 3550 §5.1); those of video with the first bytes of VP8 (RFC 7741 §4.2)
+)  # These are the headers of RTP packets (RFC 3550 §5.1), for video with the first bytes of VP8 (RFC 7741 §4.2).
 
 
 class Speaker(RawPeer):

@@ -6,7 +6,7 @@
 export const STOPPED_MS = 2_000;
 
 /**
- * `silent`: nothing arrives; `still`: sound arrives, but no new picture.
+ * Keeps when each counter has last changed.
  *
  * @typedef {"silent" | "still"} Stopped `silent`: no packets arrive; `still`: sound arrives, but no new
  *   picture

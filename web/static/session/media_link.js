@@ -59,7 +59,6 @@ export class MediaLink extends EventTarget {
 
   /**
    * Connect nothing yet: keep the client, and listen to its messages about this visit.
-   *
    * @param {import("../signalling.js").SignallingClient} client the connection to the server
    * @param {string} visit the visit's id
    * @param {string} party the key of the party on this page
@@ -276,7 +275,8 @@ export class MediaLink extends EventTarget {
     for (const kind of KINDS) {
       const [found, known] = [this.found[kind], this.#missingOf[this.#party]];
       const missing = found !== "on";
-      // It is not known yet whether the device is missing, or the server knows it already.
+      // The server is not informed: whether the device is missing is not known yet, or the server knows it
+      // already.
       if (found === null || !known || missing === known[kind]) continue;
       this.#missingOf[this.#party] = { ...known, [kind]: missing };
       this.#client

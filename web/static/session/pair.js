@@ -10,17 +10,17 @@ import { otherInWords, veilWords } from "./words.js";
 /** @typedef {import("../media/arrivals.js").Stopped} Stopped */
 /** @typedef {Muted & { missing: Muted, paused?: boolean }} Hidden the result of `MediaLink.hiddenOf` */
 /**
- *
  * @typedef {HTMLVideoElement & { webkitEnterFullscreen?: () => void }} Video the element of a picture; only
  *   Safari on iOS has the extra method
  */
 
 /**
- * Draw the notices over the pictures: that the browser needs a press before it plays sound, and that the
+ * Draw the notices over the pictures: one if the browser needs a press before it plays sound, and one if the
  * call is interrupted.
  *
- * @param {{ soundBlocked: boolean, sound: string, listen: () => void, interrupted: boolean }} call `sound`:
- *   the text of the button
+ * @param {{ soundBlocked: boolean, sound: string, listen: () => void, interrupted: boolean }} call
+ *   `soundBlocked`: true if a press is needed; `sound`: the text of the button; `listen()` is called by it;
+ *   `interrupted`: true if the call is interrupted
  */
 export function overTiles({ soundBlocked, sound, listen, interrupted }) {
   return html`${

@@ -80,7 +80,8 @@ export class Sound {
    */
   take(devices) {
     this.#devices = devices;
-    // The speaker was unplugged meanwhile. The next list has another one.
+    // The chosen speaker was unplugged meanwhile. When the browser sends the next list of devices, another
+    // one is used.
     this.#route().catch(() => {});
   }
 

@@ -9,8 +9,8 @@ const SHOWN = 120;
 const MOVED = 40;
 
 /**
- * Call a function after the next paint. If it were called in the animation frame itself, its rows would delay
- * that paint.
+ * Call a function after the next paint. If the function ran in the animation frame itself, the rows that it
+ * draws would delay that paint.
  *
  * @param {() => void} draw draws the next part of the list
  */

@@ -26,7 +26,7 @@ const news = new News({
   me,
   alerts,
   follow: async ({ visit }, marked) => {
-    // The server must have recorded this before the next line leaves the page.
+    // The server must have recorded that the notification was read before the next line leaves the page.
     await marked;
     location.assign(`${home}#of=${visit}`);
   },
