@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -16,8 +18,12 @@ from signalling.store.records import OLDEST
 from signalling.visit.record import Visit
 from tests.faults.ended import ended_visit, write_ended
 from tests.signalling.clinic import ORG, Clinic, clinic
+from tests.signalling.waits import until
+from tests.web.site import Site, settings_for
+from web.keys import SEAL, SERVICE
 from web.metrics.report import Report
 from web.metrics.table import VERSION as RELEASE
+from web.retention import DAY_MS
 from web.server import store_version
 from web.server.packing import Packer
 
@@ -31,8 +37,9 @@ async def desk(valkey: Redis, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
     monkeypatch.setattr("web.server.packing.REST", 0)
     await store_version.check(valkey)
     async with clinic(valkey, workers=1) as opened:
-        seal = opened.workers[0].service.store.seal
-        await write_ended(valkey, seal, (ended_visit(ORG, number) for number in range(MANY)))
+        store = opened.workers[0].service.store
+        begun_ms = store.clock_ms() - DAY_MS
+        await write_ended(valkey, store.seal, (ended_visit(ORG, n, begun_ms) for n in range(MANY)))
         yield opened
 
 
@@ -110,3 +117,15 @@ async def test_r39_a_packing_that_was_killed_leaves_each_visit_whole_and_the_nex
     assert await packer(desk, valkey).look() == MANY - done
     assert await packed_and_not(valkey) == (MANY, 0)
     assert await all_visits(desk) == before
+
+
+async def test_r39_a_running_server_packs_visits_by_itself(
+    valkey: Redis, valkey_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("web.server.packing.LOOK_S", 0.01)
+    site = Site(settings_for(valkey_url, tmp_path))
+    visit = ended_visit("demo", 0, round(time.time() * 1000) - DAY_MS)
+    await write_ended(valkey, site.app[SEAL], [visit])
+    async with site:
+        await until(lambda: valkey.exists(keys.PAST("demo", visit.id)), 30)
+        assert await site.app[SERVICE].visit("demo", visit.id) == visit
