@@ -18,7 +18,7 @@ from signalling.clients.client import SignallingClient
 from tests.conftest import StartServer
 from tests.faults.caller import Caller, call, p95, until_received
 from tests.faults.conftest import Measured, Rounds
-from tests.journeys.people import Patient, credentials, on_call, person
+from tests.journeys.people import Patient, credentials, on_call, person, see_and_hear
 from tests.server import RunningServer
 from web.peers.people import entry
 from web.peers.people.answers import information
@@ -76,8 +76,7 @@ async def test_r30_two_pages_have_picture_and_sound_again_soon_after_their_media
     for number in range(rounds(1, 20)):
         if number:
             await asyncio.sleep(2)  # the process that replaces the killed worker needs this time to start
-        for side in (patient, provider):
-            await side.sees_and_hears()
+        await see_and_hear(patient, provider)
         victim = pid_of(server, owner_of(server, visit))
         known = [await side.page.evaluate("window.__peers.length") for side in (patient, provider)]
         os.kill(victim, signal.SIGKILL)

@@ -27,17 +27,22 @@ window.__received = async () => {
   return seen;
 };
 
-// Returns the mean brightness (0 to 255) of the other side's picture, and how much of it changes in 400 ms.
+// Returns the mean brightness (0 to 255) of the other side's picture, and how much of it changes in 400 ms: 0 and 0
+// without a picture.
 window.__picture = async () => {
+  const pause = () => new Promise((done) => setTimeout(done, 400));
   const video = [...document.querySelectorAll("video")].find((v) => !v.muted && v.videoWidth);
-  if (!video) return null;
+  if (!video) {
+    await pause();
+    return { light: 0, moved: 0 };
+  }
   const context = new OffscreenCanvas(32, 24).getContext("2d", { willReadFrequently: true });
   const grab = () => {
     context.drawImage(video, 0, 0, 32, 24);
     return context.getImageData(0, 0, 32, 24).data.slice();
   };
   const first = grab();
-  await new Promise((done) => setTimeout(done, 400));
+  await pause();
   const second = grab();
   let light = 0;
   let moved = 0;

@@ -10,7 +10,7 @@ from playwright.async_api import Browser, expect
 
 from tests.browsers import SHOWN_MS
 from tests.conftest import StartServer
-from tests.journeys.people import Patient, Staff, on_call, person
+from tests.journeys.people import Patient, Staff, on_call, person, see_and_hear
 from tests.journeys.wire import counted
 from tests.server import RunningServer
 from tests.signalling.waits import until
@@ -56,8 +56,7 @@ async def test_a_patient_meets_a_provider(browser: Browser, greenroom_server: St
         seen = await side.received()
         assert (seen["frames"], seen["videoBytes"], seen["audioBytes"]) == (0, 0, 0)
     await patient.press("Start Session")
-    await patient.sees_and_hears()
-    await provider.sees_and_hears()
+    await see_and_hear(patient, provider)
     # The provider sees a photo of the patient beside Case Information at once.
     await patient.press("Setup guide")
     await patient.adds_photo("My left arm")
@@ -65,8 +64,7 @@ async def test_a_patient_meets_a_provider(browser: Browser, greenroom_server: St
     await provider.sees_photo("My left arm")
     # A reload ends nothing, and neither person has to press Start Session again.
     await patient.page.reload()
-    await patient.sees_and_hears()
-    await provider.sees_and_hears()
+    await see_and_hear(patient, provider)
     # The patient leaves the call and joins it again.
     await patient.press(re.compile("Leave"))
     await provider.sees("Ana Ruiz has left the call")
@@ -74,8 +72,7 @@ async def test_a_patient_meets_a_provider(browser: Browser, greenroom_server: St
     await asyncio.sleep(1)
     assert (await provider.received())["frames"] <= before["frames"] + 1
     await patient.press("Rejoin")
-    await provider.sees_and_hears()
-    await patient.sees_and_hears()
+    await see_and_hear(patient, provider)
     # The provider ends the visit for both.
     await provider.press(re.compile("^End"))
     await provider.confirm()

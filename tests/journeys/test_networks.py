@@ -14,7 +14,7 @@ from playwright.async_api import Browser
 from tests.browsers import Shared, shared
 from tests.conftest import StartServer
 from tests.journeys.namespace import without_udp
-from tests.journeys.people import Patient, Staff, in_call, one_press_before, person
+from tests.journeys.people import Patient, Staff, in_call, one_press_before, person, see_and_hear
 from tests.journeys.turn import SECRET, coturn
 from tests.server import RunningServer
 
@@ -111,15 +111,13 @@ async def _without_udp(browser: Browser, server: RunningServer, *scripts: str) -
     for side in (patient, provider):
         await side.sees_picture()
     assert time.monotonic() - pressed_s < PICTURE_S * SLOWER, "a picture after the second press"
-    await patient.sees_and_hears()
-    await provider.sees_and_hears()
+    await see_and_hear(patient, provider)
     path = await patient.page.evaluate(PATH)
     assert path["protocol"] == "tcp"
     await _restarts_ice(patient)
     await _checks_devices(browser, provider, *scripts)
     await patient.page.reload()
-    await patient.sees_and_hears()
-    await provider.sees_and_hears()
+    await see_and_hear(patient, provider)
     assert [*patient.problems, *provider.problems] == []
 
 
@@ -159,8 +157,7 @@ async def test_a_visit_over_the_pages_own_port_whichever_worker_accepts(
     path = await patient.page.evaluate(PATH)
     assert (path["protocol"], path["port"]) == ("tcp", int(server.url.rpartition(":")[2]))
     await patient.page.reload()
-    await patient.sees_and_hears()
-    await provider.sees_and_hears()
+    await see_and_hear(patient, provider)
     assert [*patient.problems, *provider.problems] == []
 
 

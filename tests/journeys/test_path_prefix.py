@@ -12,7 +12,7 @@ from playwright.async_api import Browser, Page
 
 from tests.browsers import SHOWN_MS
 from tests.conftest import StartServer
-from tests.journeys.people import Patient, Staff, on_call, person
+from tests.journeys.people import Patient, Staff, on_call, person, see_and_hear
 from tests.journeys.site import Proxy, below
 from tests.server import RunningServer
 
@@ -78,8 +78,7 @@ async def has_a_visit_in_a_frame(browser: Browser, server: RunningServer, site: 
     await provider.claim("Fatima Noor")
     await patient.press("Start Session")
     await provider.press("Start Session")
-    await patient.sees_and_hears()
-    await provider.sees_and_hears()
+    await see_and_hear(patient, provider)
     kept = [one for one in await top.context.cookies() if one["name"] == "greenroom-frame"]
     assert [(one["sameSite"], one["secure"], one["httpOnly"]) for one in kept] == [("None", True, True)]
     assert top.url == f"{site.other}/visits"

@@ -10,7 +10,7 @@ import time
 from playwright.async_api import Browser, expect
 
 from tests.conftest import StartServer
-from tests.journeys.people import Patient, Staff, person
+from tests.journeys.people import Patient, Staff, person, see_and_hear
 
 CUT = """async (kinds) => {
   window.__kept ??= [];
@@ -38,8 +38,7 @@ async def test_f04_the_page_names_who_is_silent_or_stands_still_and_does_not_cal
     await provider.claim()
     for side in (provider, patient):
         await side.press("Start Session")
-    for side in (provider, patient):
-        await side.sees_and_hears()
+    await see_and_hear(patient, provider)
     word = provider.page.locator("header [role=status]")
     tile = provider.page.get_by_role("region", name="Ana Ruiz")
     await expect(word).to_have_text(re.compile("Connection (good|fair)"))
