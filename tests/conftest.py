@@ -152,10 +152,14 @@ async def shared_chromium(chromium: str) -> AsyncIterator[Shared]:
 
 
 @pytest.fixture
-async def browser(shared_chromium: Shared) -> AsyncIterator[Browser]:
+async def browser(shared_chromium: Shared, request: pytest.FixtureRequest) -> AsyncIterator[Browser]:
     """A Chromium with a fake camera and microphone, driven by Playwright's async API. Each `new_context()` is the
     browser of another person.
+
+    After the test, its pages are closed before its servers stop: a server waits for calls, and calls cost CPU.
     """
+    if "start_server" in request.fixturenames:
+        request.getfixturevalue("start_server")  # What is set up first is ended last.
     async with shared_chromium.lent() as lent:
         yield lent
 
