@@ -13,7 +13,11 @@ run: $(VENV)/.run
 	@exec $(BIN)/greenroom serve $(ARGS)
 
 # Three at a time on two cores: a third of what the tests do is to wait. With four, slow machines reach limits of time.
-test: $(VENV)/.test check
+# In a new clone, the tests are compiled beside the checks, on the core that is free: each of the three would do so.
+test: $(VENV)/.test
+	@ls tests/__pycache__/conftest.*pytest* >/dev/null 2>&1 || \
+	    $(BIN)/python -m pytest --collect-only --quiet >/dev/null 2>&1 & \
+	$(MAKE) --no-print-directory check; checked=$$?; wait; exit $$checked
 	@.ci/programs chromium coturn firefox gstreamer iproute2 node prometheus proxies systemd
 	@$(BIN)/python -m pytest --numprocesses 3 --dist worksteal $(ARGS)
 
