@@ -9,6 +9,7 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -81,8 +82,9 @@ A room may import from its own floor and those below.
 """
 
 
-def imports(path: Path, *, of_types: bool = True) -> Iterator[tuple[int, str]]:
-    """Yield (line, dotted name) for every import in a file, also inside functions.
+@cache
+def imports(path: Path, *, of_types: bool = True) -> tuple[tuple[int, str], ...]:
+    """Return (line, dotted name) for every import in a file, also inside functions. Each file is read once.
 
     `of_types`: True to include those for the type checker only.
     """
@@ -93,14 +95,16 @@ def imports(path: Path, *, of_types: bool = True) -> Iterator[tuple[int, str]]:
         if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
         for inner in ast.walk(node)
     }
+    found: list[tuple[int, str]] = []
     for node in ast.walk(tree):
         if id(node) in only_types and not of_types:
             continue
         if isinstance(node, ast.Import):
-            yield from ((node.lineno, alias.name) for alias in node.names)
+            found += ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: imports are absolute here"
-            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+            found += ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+    return tuple(found)
 
 
 def sources(package: str) -> list[Path]:
