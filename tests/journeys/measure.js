@@ -27,8 +27,8 @@ window.__received = async () => {
   return seen;
 };
 
-// Returns the mean brightness (0 to 255) of the other side's picture, and how much of it changes in 400 ms: 0 and 0
-// without a picture.
+// Returns the mean brightness (0 to 255) of the other side's picture, and how much of it changes in 400 ms:
+// 0 and 0 without a picture.
 window.__picture = async () => {
   const pause = () => new Promise((done) => setTimeout(done, 400));
   const video = [...document.querySelectorAll("video")].find((v) => !v.muted && v.videoWidth);
