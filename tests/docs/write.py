@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.benchmarks import scale
 from tests.docs import imports, regions
 from tests.docs.keys_parts import parts as keys_parts
 from tests.docs.marked import DOCS, renewed
@@ -18,6 +19,7 @@ PARTS: dict[str, Callable[[], dict[str, str]]] = {
     "ARCHITECTURE.md": rooms_parts,
     "OPERATIONS.md": lambda: {**keys_parts(), **metrics_parts()},
     "LOAD-TESTER.md": peers_parts,
+    "SCALE.md": lambda: {"scale": scale.table(scale.Costs())},
 }
 """Path of a document with generated parts -> the function that returns these parts, by name."""
 
