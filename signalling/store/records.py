@@ -359,14 +359,17 @@ class Store:
         """Return the ended visits at these places, in the same order; None for a visit that was erased or has another
         place now.
         """
-        names = [name for _, name in places]
-        found: dict[str, Visit] = await self._many(organisation, "visit", map(str.encode, names))
-        missing = [name for name in names if name not in found]
-        found |= await self.packed.visits(organisation, missing)
+        names, found = [name for _, name in places], dict[str, Visit]()
+        # Most are packed. A visit that is packed between the first two reads is found by the third.
+        for read in (self.packed.visits, self._unpacked, self.packed.visits):
+            found |= await read(organisation, [name for name in names if name not in found])
         return [
             visit if (visit := found.get(name)) is not None and visit.ended_ms == ended_ms else None
             for ended_ms, name in places
         ]
+
+    async def _unpacked(self, organisation: str, names: Sequence[str]) -> dict[str, Visit]:
+        return await self._many(organisation, "visit", map(str.encode, names))
 
     async def keep_guide(self, organisation: str, guide: Guide) -> None:
         """Store a version of the setup guide, for the visits that begin with it. A stored version never changes."""

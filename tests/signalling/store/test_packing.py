@@ -207,3 +207,20 @@ async def test_r39_a_visit_that_is_packed_or_unpacked_between_two_commands_of_a_
     assert await store.history(ORG, visit) == events
     assert not pipelines
     assert await valkey.exists(keys.PAST(ORG, visit)) == packs
+
+
+async def test_r39_a_visit_that_is_packed_while_ended_visits_are_read_is_among_them(
+    desk: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patient = await whole_visit(desk, await provider_of(desk))
+    store, real = desk.workers[0].service.store, Store._many
+    places = await store.ended(ORG, None, OLDEST, 1, oldest_first=True)
+
+    async def packed_before(*args: Any) -> dict[str, Any]:
+        await pack_all(store)
+        return await real(*args)
+
+    monkeypatch.setattr(Store, "_many", packed_before)
+    (visit,) = await store.visits(ORG, places)
+    assert visit is not None
+    assert visit.id == patient.visit
