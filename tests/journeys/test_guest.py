@@ -47,8 +47,8 @@ HEARD = """async () => {
 async def sees_and_hears_all(who: Person, others: int) -> None:
     """Fail unless this person's page gets bright, moving pictures and audible sound of `others` people from now on."""
     seen: list[tuple[dict[str, Any], dict[str, float]]] = []
-    for _ in range(300):
-        seen = [*seen[-20:], (await who.page.evaluate(TILES), await who.page.evaluate(HEARD))]
+    for _ in range(120):
+        seen = [*seen[-8:], (await who.page.evaluate(TILES), await who.page.evaluate(HEARD))]
         # The newest counters are compared with those of two seconds ago, so that anything received earlier has no
         # effect.
         (old, quiet), (tiles, heard) = seen[0], seen[-1]
@@ -58,7 +58,7 @@ async def sees_and_hears_all(who: Person, others: int) -> None:
         sounding = [mid for mid, energy in heard.items() if energy > quiet.get(mid, energy) + 1e-6]
         if len(moving) == others and len(sounding) == others:
             return
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.25)
     raise AssertionError(f"not {others} are seen and heard: {seen[0]} -> {seen[-1]}")
 
 
