@@ -63,7 +63,11 @@ class AddressChecks:
             return  # the check is lost, and the next one may arrive
 
     def on_response(self, datagram: bytes, address: Address, sock: PacketSocket) -> None:
-        """Call a check's `on_answer` if the datagram answers it, from the checked address with the right password."""
+        """Call the `on_answer` of the check that `datagram` (a STUN response) answers; do nothing if it answers none.
+
+        It must come from the checked address and be signed with the right password. `sock`: the socket on which it
+        came.
+        """
         transaction_id = ice.answered(datagram)
         check = self._pending.get(transaction_id) if transaction_id is not None else None
         if check is None or transaction_id is None or check.address != address:

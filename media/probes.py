@@ -37,7 +37,7 @@ class Probes:
     def on_stun(
         self, ufrag: str, datagram: bytes, address: Address, sock: PacketSocket, now_s: float
     ) -> None:
-        """Answer a STUN request to the user name `ufrag`, if it is signed with the password of a probe.
+        """Answer the STUN request in `datagram` to the user name `ufrag`, if it is signed with the password of a probe.
 
         `address`: from which it came. `sock`: on which it came, and is answered. `now_s`: the monotonic time.
         """

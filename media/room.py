@@ -40,7 +40,7 @@ class Room:
 
     @property
     def gate(self) -> bool:
-        """Return True if media is forwarded."""
+        """Return True if media is forwarded between the parties of the room."""
         return self._gate
 
     def set_gate(self, open: bool) -> None:

@@ -201,7 +201,7 @@ class Hub:
             older.close(4203)
 
     def remove(self, socket: Socket) -> None:
-        """Remove a socket, and end its subscriptions."""
+        """Remove a socket from the hub, and end its subscriptions to topics."""
         socket.open = False
         for topic in list(socket.topics):
             self.unsubscribe(socket, topic)

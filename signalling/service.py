@@ -384,7 +384,7 @@ class Service:
         held, now_ms = await self.store.load(organisation, Watch, mirror.watch.id)
         before = held or Watch()
         if settings is None or before.version != mirror.watch.version:
-            return  # this worker's copy is older than the store, and the next periodic call tries again
+            return  # the mirror is older than the store; the next periodic call tries again
         after = self._watched(before, mirror, settings, now_ms)
         if after == before:
             return

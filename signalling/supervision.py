@@ -58,7 +58,7 @@ class Supervisor:
             except asyncio.CancelledError as cancelled:
                 if task.cancelling():
                     raise
-                # A task on which this one waited was cancelled, not this one itself.
+                # The supervised task waited for another task, and only that other task was cancelled.
                 problem = cancelled
             except Exception as error:  # noqa: BLE001 - logged and counted by `failed`
                 problem = error

@@ -128,7 +128,7 @@ class Sweep:
     async def _once(
         self, mirror: Mirror, due: Iterable[tuple[str, int]], present: list[LocalConnection]
     ) -> None:
-        """Sweep one organisation.
+        """Sweep the organisation of `mirror`, which is this worker's copy of its open visits.
 
         `due`: (visit, deadline in ms) for the deadlines that passed. `present`: the organisation's connections on this
         worker. Raises `UnavailableError` if the store does not answer.

@@ -80,7 +80,7 @@ PAGES = "web/pages/"
 PEERS = "web/peers/"
 
 BESIDES |= {
-    # These files hold words, tables and types. The tests are those of the code that draws, sends or reads them.
+    # Files of words, tables and types. They are tested by the tests of the code that draws, sends or reads them.
     "web/errors": "web/test_app",
     "web/keys": "web/test_app",
     "web/appointments/week": f"{PAGES}appointments/test_booking",
@@ -98,7 +98,7 @@ BESIDES |= {
     "web/mail/visits": "web/mail/test_mail_queue",
     "web/reports/words": "web/reports/test_reports",
     f"{PEERS}report/words": f"{PEERS}report/test_writing",
-    # These files are tested together, over HTTP or from the command line.
+    # Files that are tested together, over HTTP or from the command line.
     "web/commands/backups": "web/backups/test_backups",
     "web/commands/rotation": "web/server/test_key_rotation",
     "web/commands/options": "web/commands/test_main",
@@ -124,7 +124,7 @@ BESIDES |= {
     "web/reports/chart": "web/reports/test_figures",
     "web/reports/table": "web/reports/test_figures",
     "web/requests/fields": "web/requests/test_forms",
-    # These files are pages. In one test, a person goes through all states of a page.
+    # Pages that are tested together: in one test, a person goes through all states of a page.
     f"{PAGES}api_reference": "web/api/test_in_a_browser",
     f"{PAGES}setup/translations_form": f"{PAGES}setup/test_translations",
     f"{PAGES}appointments/routes": "web/test_routes",
@@ -147,7 +147,7 @@ BESIDES |= {
     f"{PAGES}staff/password": "web/identity/test_passwords",
     f"{PAGES}staff/reports": "web/reports/test_reports",
     f"{PAGES}staff/sign_in_code": f"{PAGES}staff/test_two_factor",
-    # These files are parts of the load tester. A run is tested as a whole, on a real site and relay.
+    # Parts of the load tester. A run of it is tested as a whole, on a real site and relay.
     f"{PEERS}cli/examples": f"{PEERS}cli/test_scenario",
     f"{PEERS}cli/options": f"{PEERS}cli/test_command",
     f"{PEERS}cli/playing": f"{PEERS}cli/test_command {PEERS}cli/test_scenario",

@@ -88,7 +88,7 @@ class Prepared:
     """A process that has imported everything a server uses, and forks for each call of `start`."""
 
     def __init__(self) -> None:
-        """Start the process. It imports while the caller continues."""
+        """Start the prepared process, which imports the modules of a server while the caller continues."""
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
@@ -130,8 +130,10 @@ def prepared() -> Prepared:
 def _next(
     requests: socket.socket, woken: int, ends: dict[int, int]
 ) -> tuple[dict[str, Any], list[int]] | None:
-    """Return (the next request, its descriptors), or None after the last request. While waiting, report programs that
-    have ended. `ends`: process id -> the pipe for its exit code.
+    """Return (the next request, its descriptors), or None after the last request.
+
+    While waiting, report programs that have ended: then the descriptor `woken` becomes readable. `ends`: process id ->
+    the pipe for its exit code.
     """
     while True:
         ready, _, _ = select.select([requests.fileno(), woken], [], [])

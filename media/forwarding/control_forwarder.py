@@ -30,7 +30,7 @@ class ControlForwarder:
         self._ask_for_keyframe = ask_for_keyframe
 
     def take(self, endpoint: Endpoint, data: bytes, now_s: float) -> None:
-        """Handle a decrypted RTCP packet that `endpoint`, the connection to a browser, has sent.
+        """Handle `data`, a decrypted RTCP packet that the browser of `endpoint` has sent.
 
         Raises RtcpError if the packet is malformed. `now_s`: the monotonic time.
         """

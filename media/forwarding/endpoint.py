@@ -94,7 +94,7 @@ class Endpoint:
         self.sendto: SendTo | None = None
         # the address that sent the newest authentic packet since the relay's last tick (every 50 ms)
         self.last_from: Address | None = None
-        # The time in s of its newest authentic packet, updated at each tick of the relay.
+        # The time in s of the newest authentic packet from this endpoint, updated at each tick of the relay.
         self.received_s = 0.0
         self.rx: Any = None
         self.tx: Any = None
@@ -132,7 +132,7 @@ class Endpoint:
         self.voice = Voice()
         # Decides whether pictures are sent to this endpoint, or paused because its network is too weak.
         self.pause = PicturePause()
-        # The time in s at which its network was last judged, to decide about its pictures.
+        # The time in s at which this endpoint's network was last judged, to decide about its pictures.
         self.looked_s = 0.0
         # The limit in kbit/s that the server last sent for this endpoint's video (None: no limit), and the time in s at
         # which it did.

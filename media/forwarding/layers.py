@@ -105,7 +105,7 @@ class Layers:
         return (number - self._spans[0].sequence_shift) & _MASK
 
     def _add(self, number: int, span: Span) -> None:
-        if self._spans[-1].first == number:  # no packet is in this span
+        if self._spans[-1].first == number:  # the last span has no packet
             self._spans.pop()
         self._spans.append(span)
 

@@ -16,7 +16,7 @@ from media.protocols.codecs import StreamKind
 from media.protocols.rtp import Packet, retransmission
 from media.transport.srtp import BUFFER_BYTES, Binding
 
-# An outage is this time in s without a packet from a browser, or without feedback from a receiver.
+# A time in s without a packet from a browser, or without feedback from a receiver, that counts as an outage.
 OUTAGE_S: Final = 0.8
 MEND_S: Final = 0.010  # the time in s between two searches for missing packets
 # In a room of more than two parties, the time in s between two keyframe requests to a sender.

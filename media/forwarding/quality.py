@@ -101,7 +101,7 @@ class Meter:
     def loss(self, kind: Kind, now_s: float) -> float | None:
         """Return the share (0 to 1) of the packets of a kind that did not reach this endpoint.
 
-        None without a report in the last FRESH_S.
+        None if the browser has sent no report in the last FRESH_S before `now_s`, the monotonic time.
         """
         reported = self._reported[kind]
         return reported.loss if now_s - reported.at_s < FRESH_S else None

@@ -113,9 +113,10 @@ def relay_index(frame: bytes) -> int | None:
 
 
 def check(datagram: bytes, password: str) -> stun.Message | None:
-    """Return the STUN request if its MESSAGE-INTEGRITY was made with `password` (RFC 8445 §7.3), otherwise None.
+    """Return the STUN request in `datagram` if its MESSAGE-INTEGRITY was made with `password` (RFC 8445 §7.3),
+    otherwise None.
 
-    The caller does not answer a wrong request.
+    The caller does not answer a request with a wrong password.
     """
     message = stun.parse(datagram)
     if message is None or message.kind != stun.Kind.REQUEST or not message.is_signed_with(password):
@@ -124,9 +125,9 @@ def check(datagram: bytes, password: str) -> stun.Message | None:
 
 
 def response(request: stun.Message, address: Address, password: str) -> bytes:
-    """Return the success response to a request.
+    """Return the success response to a request, signed with `password`, which has also signed the request.
 
-    It contains the address from which the request came (RFC 8489 §6.3.1).
+    It contains `address`, from which the request came (RFC 8489 §6.3.1).
     """
     mapped = stun.xor_address(address[0], address[1], request.transaction_id)
     return stun.build(

@@ -104,7 +104,7 @@ def parse(datagram: bytes) -> Message | None:
 
 
 def xor_address(host: str, port: int, transaction_id: bytes) -> bytes:
-    """Return the value of XOR-MAPPED-ADDRESS, which contains an address (RFC 8489 §14.2).
+    """Return the value of XOR-MAPPED-ADDRESS, which contains the address `host` and `port` (RFC 8489 §14.2).
 
     `transaction_id`: that of the message.
     """
@@ -141,7 +141,10 @@ def _encoded(name: int, value: bytes) -> bytes:
 
 
 def _headed(kind: Kind, transaction_id: bytes, body: bytes, more: int) -> bytes:
-    """Return a STUN message with this body. Its length field also counts `more` bytes that the caller adds later."""
+    """Return a STUN message of this kind, made of its header and `body`.
+
+    `more`: a number of bytes that the caller adds after the body; the header's length field counts them too.
+    """
     return kind.value + (len(body) + more).to_bytes(2, "big") + COOKIE + transaction_id + body
 
 

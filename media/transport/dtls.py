@@ -29,7 +29,7 @@ VALID_BEFORE: Final = timedelta(days=1)
 VALID_AFTER: Final = timedelta(days=30)
 NAME: Final = x509.Name(
     [x509.NameAttribute(x509.NameOID.COMMON_NAME, "WebRTC")]
-)  # the name in the certificate, the same as in those of browsers
+)  # browsers have the same name in their certificates
 # RFC 8827 §6.5 demands the first cipher. The last two are for DTLS libraries older than this RFC.
 CIPHERS: Final = (
     b"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305"
@@ -224,7 +224,9 @@ def is_record(datagram: bytes) -> bool:
 
 
 def datagrams(flight: bytes, mtu: int = MTU) -> list[bytes]:
-    """Return DTLS records packed into datagrams of at most `mtu` bytes. A larger record has its own datagram."""
+    """Return the DTLS records in `flight` packed into datagrams of at most `mtu` bytes. A larger record gets its own
+    datagram.
+    """
     packed: list[bytes] = []
     at = 0
     while at < len(flight):

@@ -101,7 +101,10 @@ class Keys:
 
 
 def derive(profile: Profile, material: bytes, client: bool = False) -> Keys:
-    """Return the SRTP sessions of a DTLS server, or of its client if `client`, from keying material (RFC 5764 §4.2)."""
+    """Return the SRTP sessions of a DTLS server, or of its client if `client` is True (RFC 5764 §4.2).
+
+    `profile`: the cipher that both sides have agreed on. `material`: the keying material that DTLS has exported.
+    """
     inbound = Policy(
         key=profile.key_and_salt(material, int(client)),
         ssrc_type=Policy.SSRC_ANY_INBOUND,

@@ -108,7 +108,10 @@ class Leases:
     async def _ask(
         self, organisation: str, visit: str, taken_from: str, owner: str, origin: Origin | None, known: int
     ) -> Lease:
-        """Take the lease for `owner` ("" to take it for no worker) if `taken_from` ("" for no worker) has it."""
+        """Take the lease of a visit's media for `owner` if `taken_from` has it now; each is "" for no worker.
+
+        `origin` and `known`: see `take`. Return the lease as it is then, also if another worker has it.
+        """
         lease = keys.LEASE(organisation, visit)
         generation = "" if origin is None else origin.generation
         async with answering():
@@ -158,7 +161,7 @@ class Leases:
         return muted
 
     async def keep_muted(self, member: Member, fence: int, kinds: frozenset[MediaKind]) -> None:
-        """Store the kinds of media that a party has muted, for the next worker that owns the room.
+        """Store the kinds of media that the party `member` has muted, for the next worker that owns the visit's room.
 
         `fence`: that of this worker's lease. Nothing is stored if another lease is newer.
         """
@@ -169,6 +172,6 @@ class Leases:
             )
 
     async def give_back(self, organisation: str, visit: str, fence: int) -> None:
-        """Give back the lease that this worker has with this fence. Do nothing if this worker no longer has it."""
+        """Give back the lease of a visit's media, if this worker still has it with the number `fence`."""
         async with answering():
             await self._give_back(keys=[keys.LEASE(organisation, visit)], args=[self._worker, fence])

@@ -169,10 +169,11 @@ class Memberships:
             await self._pass_on(membership.lease, wire.Left(membership.member, membership.lease.fence))
 
     async def rejoin(self, member: Member, origin: Origin) -> None:
-        """Put a connection that was resumed on this worker back into the call of its visit.
+        """Put `member`, a connection that was resumed on this worker, back into the call of its visit.
 
-        Do nothing if no worker carries that call. Raises `UnavailableError` if the store or the room's owner cannot be
-        reached, `SupersededError` if a newer socket uses the connection.
+        `origin`: the connection's resume token and socket number. Do nothing if no worker carries that call. Raises
+        `UnavailableError` if the store or the room's owner cannot be reached, `SupersededError` if a newer socket uses
+        the connection.
         """
         lease = await self._leases.holder(member.organisation, member.visit)
         if lease is None:

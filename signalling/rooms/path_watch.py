@@ -109,7 +109,7 @@ class PathWatch:
                 self._report(room, member, other)
 
     def left(self, room: Room, participant: Participant) -> None:
-        """Send the other parties that the path of a participant that has left is lost."""
+        """Send the other parties of a room that the network path of `participant`, who has left, is lost."""
         _cancel(participant)
         if participant.path == "open":
             participant.path = "lost"

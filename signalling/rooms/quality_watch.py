@@ -121,7 +121,10 @@ class CallWatch:
             self._spawn(self._write(room.organisation, visit, parts))
 
     async def finish(self, visit: str, room: Room) -> None:
-        """Count everything until now, and write it to the store, before this worker gives up a room."""
+        """Write the quality of a room's calls until now to the store, before this worker gives up the room.
+
+        `visit`: the id of the room's visit.
+        """
         self.talking(room, {})
         parts = self._parts(visit, room)
         if parts:

@@ -114,7 +114,9 @@ class Rooms:
                 self.lost(visit, max(lease.fence, room.fence + 1))
 
     def lost(self, visit: str, fence: int) -> None:
-        """Close a room if its lease has a number below `fence`. Its parties then join at the newer owner."""
+        """Close the room of a visit if this worker's lease of it is older than the lease with the number `fence`. Its
+        parties then join at the newer owner.
+        """
         room = self._rooms.get(visit)
         if room is not None and room.fence < fence:
             log.warning("room.lost", visit=visit, fence=room.fence, newer=fence)
@@ -284,7 +286,7 @@ class Rooms:
     def _refuse(self, message: wire.RoomMessage, code: str, details: dict[str, Any] | None = None) -> None:
         if isinstance(message, wire.Left | wire.Moved):
             return
-        # The message may have come before this worker opened the room, so the client joins again.
+        # The message may have come before this worker opened the room: the reply makes the client join again.
         reply: server.Message = server.MediaGone(visit=message.member.visit)
         if message.id is not None:
             reply = error(message.id, code, details or {})

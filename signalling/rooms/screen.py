@@ -47,7 +47,10 @@ class Screens:
         self._send = send
 
     def act(self, room: Room, participant: Participant, act: ScreenAct) -> Refused | None:
-        """Carry out what a party asks about screens; return None, or (error code, details) if it is refused."""
+        """Carry out what a party of a room asks about the sharing of screens; return None, or a refusal.
+
+        `act`: share, end, ask for the patient's screen, or decline. The refusal is (error code, details).
+        """
         if not room.media.gate:
             return "wrong_status", {"status": Status.CLAIMED}
         state = after(room.screen, participant.member.party, act)

@@ -383,7 +383,7 @@ async def _gone(worker: Worker, connection: Connection) -> None:
 
 async def _leave_all(worker: Worker, connection: Connection) -> None:
     if connection.id in worker.connections:
-        return  # the connection was resumed on this worker, which keeps it
+        return  # the client has resumed on this worker
     for visit in list(connection.entered):
         try:
             await connection.left(visit)

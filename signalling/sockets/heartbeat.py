@@ -51,7 +51,7 @@ class Heartbeat:
         self._slots[self._at].append(socket)
 
     async def run(self) -> None:
-        """Call `tick` every TICK_S until cancelled."""
+        """Call `tick`, which pings clients and closes silent sockets, every TICK_S until cancelled."""
         last_s = time.monotonic()
         while True:
             await asyncio.sleep(TICK_S)

@@ -38,7 +38,7 @@ class NothingSeen:
         """Return None, because nothing is recorded."""
 
     def put(self, organisation: str, number: int, last: bytes) -> None:
-        """Do nothing with the number and the hash of an entry."""
+        """Do nothing, because this class records no number and no hash (`last`) of an entry."""
 
 
 class Verdict(NamedTuple):
@@ -84,7 +84,7 @@ class AuditReader:
         return found
 
     async def length(self, organisation: str) -> int:
-        """Return the number of stored entries."""
+        """Return the number of entries that are stored in an organisation's audit log."""
         async with answering():
             return int(await self._redis.llen(keys.AUDIT(organisation)))
 

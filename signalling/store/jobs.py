@@ -151,17 +151,23 @@ class Jobs:
         return taken
 
     async def done(self, organisation: str, taken: Taken) -> None:
-        """Remove a finished job from its queue."""
+        """Remove the finished job `taken` from its queue in the organisation."""
         async with answering():
             await self._step(keys=self._keys(organisation), args=["done", taken.member])
 
     async def later(self, organisation: str, taken: Taken, due_ms: int, reason: str = "") -> None:
-        """Make a failed job due again at the time `due_ms`. Do nothing if another worker has finished it."""
+        """Make the failed job `taken` due again at the time `due_ms`. Do nothing if another worker has finished it.
+
+        `reason`: why it failed; it is kept with the job.
+        """
         async with answering():
             await self._step(keys=self._keys(organisation), args=["later", taken.member, due_ms, reason])
 
     async def give_up(self, organisation: str, taken: Taken, reason: str = "") -> None:
-        """Move a job to the given-up jobs, which are tried again only if an operator asks for that."""
+        """Move the job `taken` to the given-up jobs, which are tried again only if an operator asks for that.
+
+        `reason`: why it failed; it is kept with the job.
+        """
         dead = replace(taken.job, attempts=taken.attempt, reason=reason)
         await self._given_up(organisation, taken.member, self._sealed(organisation, dead))
 

@@ -157,7 +157,7 @@ class Mirror:
         if isinstance(record, Visit):
             before = self.visits.get(record.id)
             if before is not None and before.version >= record.version:
-                return  # this copy already has this version of the record, or a later one
+                return  # the mirror has this version of the record, or a later one
             if record.is_open:
                 self.visits.put(record)
             else:

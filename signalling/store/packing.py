@@ -96,14 +96,17 @@ class PackedVisits:
     # --- packing
 
     async def enqueue(self, organisation: str, places: Iterable[tuple[int, str]]) -> None:
-        """Add visits to the queue, each (the time in ms of its end, its id), except those that are in it already."""
+        """Add visits to the queue of those to pack, except those that are in it already.
+
+        `places`: of each visit, (the time in ms of its end, its id).
+        """
         async with answering():
             await self._redis.zadd(
                 keys.UNPACKED(organisation), {visit_id: ended_ms for ended_ms, visit_id in places}, nx=True
             )
 
     async def due(self, organisation: str, now_ms: int, limit: int) -> list[Queued]:
-        """Return at most `limit` visits to pack at this time."""
+        """Return at most `limit` visits to pack: those whose time in the queue is at least AFTER_MS before `now_ms`."""
         async with answering():
             found = await self._redis.zrange(
                 keys.UNPACKED(organisation), "-inf", now_ms - AFTER_MS, byscore=True, offset=0, num=limit,
@@ -154,7 +157,11 @@ class PackedVisits:
         messages: dict[bytes, bytes | None],
         parts: dict[bytes, bytes],
     ) -> PackedVisit | None:
-        """Return a visit from its encrypted values; None if it does not exist, is open, or cannot be read."""
+        """Return a visit from its encrypted values; None if it does not exist, is open, or cannot be read.
+
+        `record`: None if the store has none. `events`: its history. `messages`: id -> chat message. `parts`: party ->
+        the quality of its calls.
+        """
 
         def opened(value: bytes | None, kind: str, name: str = visit_id) -> bytes:
             if value is None:

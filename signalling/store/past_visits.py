@@ -147,7 +147,7 @@ class Index:
                 self.unread = max(1, left)
                 self._began.set()
             self.unread = 0
-        except UnavailableError as problem:  # the next search continues to read at this visit
+        except UnavailableError as problem:  # the next search continues at the visit that could not be read
             self._problem = problem
         finally:
             self._began.set()
@@ -155,7 +155,7 @@ class Index:
     def _prepend(self, newest_first: list[_Row]) -> None:
         newest_first.reverse()
         if newest_first and self._rows and _place(newest_first[-1]) >= _place(self._rows[0]):
-            for row in newest_first:  # this visit has ended while older ones were being read
+            for row in newest_first:  # visits that ended while older ones were being read
                 self.add(row)
         else:
             self._rows[:0] = newest_first
@@ -182,7 +182,9 @@ class Index:
         del self._rows[: bisect_left(self._rows, (before_ms, ""), key=_place)]
 
     async def search(self, query: Query, limit: int) -> list[Place]:
-        """Return the places of at most `limit` matching visits, the newest first."""
+        """Return the places (time of the end, id) of at most `limit` visits that match the search `query`, the newest
+        first.
+        """
         self.used_s = time.monotonic()
         fits, found, before = self._filter(query), list[Place](), query.before
         while (end := bisect_left(self._rows, before, key=_place)) and len(found) < limit:
@@ -274,8 +276,10 @@ class PastVisits:
             index.add(_row(news.after, news.after.ended_ms), newest=True)
 
     def erase(self, organisation: str, before_ms: int) -> None:
-        """Remove visits that ended before `before_ms`, which the organisation no longer keeps, and its index if it is
-        unused.
+        """Remove an organisation's visits that ended before the time `before_ms` from its search index, as it no longer
+        keeps them.
+
+        If nobody has searched for IDLE_S, drop the whole index of the organisation.
         """
         index = self._indexes.get(organisation)
         if index is not None:

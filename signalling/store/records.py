@@ -312,7 +312,7 @@ class Store:
             return int(await self.redis.zcard(keys.CHAT(organisation, visit_id)))
 
     async def count_ended(self, organisation: str, before: Place) -> int:
-        """Return how many visits ended at or before the time of a place."""
+        """Return how many visits of an organisation ended at or before the time of the place `before`."""
         async with answering():
             return int(await self.redis.zcount(keys.ENDED(organisation), "-inf", before[0]))
 

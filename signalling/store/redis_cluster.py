@@ -311,7 +311,9 @@ class _ClusterPipeline(Pipeline):
 
 
 def owners(found: Iterable[Any], asked: Node) -> list[Node | None]:
-    """Return the master of each slot (None without one), from the reply of the node `asked` to CLUSTER SLOTS."""
+    """Return the master of each slot, None for a slot without one. `found`: the reply of the node `asked` to CLUSTER
+    SLOTS.
+    """
     by_slot: list[Node | None] = [None] * REDIS_CLUSTER_HASH_SLOTS
     for first, last, (host, port, *_), *_ in found:
         owner = ((host or b"").decode() or asked[0], int(port))

@@ -222,7 +222,7 @@ class SharedConnection:
 
     def _lose(self, problem: RedisError) -> None:
         transport, self._transport, self._connection = self._transport, None, None
-        self._unsent = []  # the callers that wait for these commands get the error, too
+        self._unsent = []  # `on_lost` gives the waiting callers the error, too
         if transport is not None:
             transport.abort()
             self.on_lost()

@@ -210,7 +210,10 @@ _SCRIPT = {
 
 
 async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Reply to each command as `_SCRIPT` defines, and with OK to others; close the connection at QUIT."""
+    """Play a server of the store for one connection: reply to each command as `_SCRIPT` defines, and with OK to others.
+
+    Commands are read from `reader`, replies written to `writer`. QUIT closes the connection.
+    """
     commands = hiredis.Reader()
     while not writer.is_closing() and (data := await reader.read(CHUNK_BYTES)):
         commands.feed(data)

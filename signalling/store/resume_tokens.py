@@ -69,9 +69,9 @@ class Tokens:
         self._keep: Any = store.redis.register_script(_KEEP)
 
     async def issue(self, connection: str, actor: Actor) -> tuple[str, Origin]:
-        """Return (a new token for a connection, its origin with the first generation).
+        """Return (a new resume token for the connection with the id `connection`, the origin that its requests have).
 
-        Raises `UnavailableError` if the store does not answer.
+        `actor`: the person at the connection. Raises `UnavailableError` if the store does not answer.
         """
         random = secrets.token_bytes(18)
         token = "r_" + base64.urlsafe_b64encode(random + self._mac(random)).decode().rstrip("=")
@@ -87,11 +87,12 @@ class Tokens:
         return keys.RESUME(organisation, keys.hashed(token))
 
     async def redeem(self, token: str, actor: Actor) -> tuple[StoredConnection, Origin]:
-        """Record that this worker has the connection of a token now; return (its state before, its origin with the next
-        generation).
+        """Record that the connection of a token is on this worker from now on; return (the connection's state before,
+        the origin that its requests have from now on).
 
-        Raises `ResumeError` if the token is forged, not this person's, expired, or ended by `bye`; `UnavailableError`
-        if the store does not answer.
+        The origin's `generation` is one higher than before, so that requests of the connection's older sockets are
+        refused. Raises `ResumeError` if the token is forged, not this person's, expired, or ended by `bye`;
+        `UnavailableError` if the store does not answer.
         """
         if not self._genuine(token):
             raise ResumeError("resume_invalid")
@@ -126,7 +127,9 @@ class Tokens:
     async def on_pages(self, origin: Origin, connection: str, actor: Actor, visits: Iterable[str]) -> None:
         """Store which visits a connection has open as a page, so that another worker knows it if this one crashes.
 
-        Raises `UnavailableError` if the store does not answer, `SupersededError` if a newer socket uses the connection.
+        `origin`: the resume token's key and the number of the socket. `connection`: its id. `actor`: the person.
+        `visits`: ids. Raises `UnavailableError` if the store does not answer, `SupersededError` if a newer socket uses
+        the connection.
         """
         held = StoredConnection(connection, self._worker, actor.organisation, actor.id, pages=tuple(visits))
         if not await self._write(origin, held, OPEN_MS):
@@ -140,9 +143,10 @@ class Tokens:
         await self._write(origin, None, LOST_MS)
 
     async def ended(self, origin: Origin, connection: str, actor: Actor) -> None:
-        """Record that the client of a connection has sent `bye`.
+        """Record that the client of a connection has sent `bye`, so that its token is not accepted any more.
 
-        Raises `UnavailableError` if the store does not answer.
+        `origin`: the resume token's key and the number of the socket. `connection`: its id. `actor`: the person. Raises
+        `UnavailableError` if the store does not answer.
         """
         held = StoredConnection(connection, self._worker, actor.organisation, actor.id, ended=True)
         await self._write(origin, held, LOST_MS)

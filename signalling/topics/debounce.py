@@ -73,7 +73,7 @@ class Debouncer:
             del self._tasks[name]
 
     async def close(self) -> None:
-        """Cancel all work that waits or runs."""
+        """Cancel all work that still waits for its delay, or runs."""
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()

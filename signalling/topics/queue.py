@@ -48,7 +48,7 @@ WHOLE = Shown()
 
 
 def queue_topic(organisation: str, shown: Shown = WHOLE) -> str:
-    """Return the name in the hub of the part of an organisation's queue that a subscriber receives."""
+    """Return the hub's name for the part `shown` of an organisation's queue, which a subscriber receives."""
     about = COUNTED * shown.counted + "+".join(shown.areas)
     return f"{organisation}/{TOPIC}" + (f":{about}" if about else "")
 
@@ -214,7 +214,10 @@ class Queue:
             self._hub.publish(queue_topic(mirror.organisation, shown), message.version, message)
 
     def place(self, mirror: Mirror, policy: Policy, visit_id: str) -> server.PlaceState:
-        """Return the state of the topic `place` of a waiting visit: its place in the queue, and the expected wait."""
+        """Return the state of the topic `place` of a waiting visit: its place in the queue, and the expected wait.
+
+        `mirror`: this worker's copy of the organisation's visits. `policy`: the organisation's limits and rules.
+        """
         visit = mirror.visits.get(visit_id)
         area = visit.area_id if visit is not None else ""
         place = mirror.visits.place(visit_id, urgent_first=policy.urgent_first)
@@ -252,7 +255,7 @@ class Queue:
 
 
 def _rules(mirror: Mirror, policy: Policy) -> QueueRules:
-    """Return the organisation's newest rules for the queue, with the closing times that all workers know."""
+    """Return the rules for the queue that follow from `policy`, with the closing times of the areas from `mirror`."""
     return rules_of(policy, mirror.watch.rules.closing)
 
 
@@ -309,7 +312,11 @@ def _staff_part(mirror: Mirror, staff: Staff) -> shapes.StaffPart:
 
 
 def _session_changed(mirror: Mirror, before: Visit | None, after: Visit) -> Staff | None:
-    """Return the member of staff whose visit has become live, or is no longer live, by this change; None if neither."""
+    """Return the member of staff whose visit is live in only one of `before` and `after`; None if it is the same in
+    both.
+
+    `mirror`: this worker's copy of the organisation's records.
+    """
     was, is_ = (visit is not None and visit.status is Status.LIVE for visit in (before, after))
     if was == is_:
         return None

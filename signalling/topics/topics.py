@@ -312,7 +312,9 @@ class Topics:
 
 
 def _lost(before: Staff, after: Staff) -> bool:
-    """Return True if a member of staff may have lost the right to see topics by this change."""
+    """Return True if the change of a staff record from `before` to `after` may end the person's right to see some
+    topics.
+    """
     return (before.on_call and not after.on_call) or before.areas != after.areas
 
 

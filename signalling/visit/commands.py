@@ -42,7 +42,7 @@ class Save(Command, frozen=True):
 
 
 class Finish(Command, frozen=True):
-    """Complete the setup guide."""
+    """Complete the setup guide, the questions that a patient answers before waiting in the queue."""
 
 
 class Withdraw(Command, frozen=True):

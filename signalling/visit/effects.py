@@ -123,9 +123,9 @@ def saved(visit: Visit, command: Save, _: Actor, context: Context) -> Visit:
 
 
 def newly_asked(visit: Visit, answers: dict[str, Any], context: Context) -> bool:
-    """Return True if the changed answers lead to a step of the guide that was not asked before and has no answer.
+    """Return True if changed answers lead to a step of the guide that was not asked before and has no answer.
 
-    `answers`: step -> the answer after the change.
+    `visit`: with the answers before the change. `answers`: step -> the answer after it. `context`: has the guide.
     """
     before = {step.id for step in guides.visible(context.guide, visit.answers)}
     return bool(set(guides.missing(context.guide, answers)) - before)

@@ -20,7 +20,7 @@ MOST_WRITERS = 10
 
 
 def wrote(visit: Visit, _: Any, actor: Actor, __: Context) -> Visit:
-    """Return the visit after a message of staff to the waiting patient.
+    """Return the visit after `actor`, a member of staff, has written a message to the waiting patient.
 
     The messages that the patient wrote before count as answered.
     """

@@ -92,7 +92,7 @@ class OpenVisits(Mapping[str, Visit]):
 
     @property
     def waiting(self) -> int:
-        """Return the number of patients who wait."""
+        """Return the number of patients who wait in the queue."""
         return len(self._queues[False])
 
     @property

@@ -100,9 +100,9 @@ class Line(NamedTuple):
 
 
 def _line(visits: OpenVisits, area: str) -> Line:
-    """Return the patients who wait for the staff of an area ("" for all patients).
+    """Return how many of the open `visits` wait for the staff of an area ("" for all patients), and the first of them.
 
-    Those without an area are included, because the staff of every area serve them.
+    Patients without an area are included, because the staff of every area serve them.
     """
     if not area:
         return Line(visits.waiting, visits.first)

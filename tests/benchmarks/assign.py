@@ -75,7 +75,8 @@ def assign(tell: Tell, endpoint: Endpoint, admin: Login, assignee: Login, visit:
     """Play the administrator and the assigned provider for `rounds` rounds, in this child process; return what was
     received.
 
-    `tell`: called with the share done (0.0 to 1.0). `visit`: the id of the visit that is assigned.
+    `tell`: called with the share done (0.0 to 1.0). `endpoint`: the server. `admin`, `assignee`: their browsers.
+    `visit`: the id of the visit that is assigned.
     """
     return uvloop.run(_assign(tell, endpoint, admin, assignee, visit, rounds))
 

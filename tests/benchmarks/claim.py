@@ -83,10 +83,10 @@ def judge(races: list[Round], seen: Seen) -> list[Figure]:
 
 
 def race(tell: Tell, endpoint: Endpoint, logins: list[Login], visit: str, rounds: int) -> list[Round]:
-    """Play the providers for `rounds` races in this child process; return the races.
+    """Play the providers for `rounds` races to claim the same visit, in this child process; return the races.
 
-    `tell`: called with the share done (0.0 to 1.0). `logins`: the providers' browsers. `visit`: the id of the patient's
-    visit.
+    `tell`: called with the share done (0.0 to 1.0). `endpoint`: the server. `logins`: the providers' browsers. `visit`:
+    the id of the patient's visit.
     """
     return uvloop.run(_race(tell, endpoint, logins, visit, rounds))
 

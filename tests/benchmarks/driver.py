@@ -91,10 +91,10 @@ def measure(size: Size, tell: Tell) -> Made:
 
 
 def run(patients: int, providers: int, media: str, arrivals: str, **options: str) -> dict[str, Any]:
-    """Run the load tester with these numbers of people; return the content of its report.json.
+    """Run the load tester with these numbers of patients and providers; return the content of its report.json.
 
-    `media`: the kind of media that they send. `arrivals`: how they come. `options`: further options of `greenroom
-    peers`.
+    `media`: the kind of media that they send. `arrivals`: how the patients come. `options`: further options of
+    `greenroom peers`.
     """
     with tempfile.TemporaryDirectory(prefix="greenroom-bench-") as folder:
         words = {

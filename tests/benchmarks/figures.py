@@ -182,7 +182,7 @@ class Report(msgspec.Struct, frozen=True):
 
     @property
     def missed(self) -> list[Figure | Comparison | CallFigure]:
-        """Return the figures that miss their targets."""
+        """Return the figures of this report that miss their targets."""
         all_of_them = [*self.figures, *self.comparisons, *(self.calls.figures if self.calls else ())]
         return [one for one in all_of_them if one.missed]
 

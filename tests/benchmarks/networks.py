@@ -127,7 +127,9 @@ GOALS: Mapping[tuple[str, str], Goal] = {
 
 
 def back_after_s(looks: Sequence[Look], end_ms: float) -> float | None:
-    """Return the time in s from `end_ms` until a sample has a new picture; None if no sample has one."""
+    """Return the time in s from `end_ms` until one of the page's samples `looks` has a new picture; None if none has
+    one.
+    """
     before = max((frames for at, frames, _ in looks if at <= end_ms), default=0)
     found = next(
         (at for at, frames, _ in looks if at > end_ms and (frames > before or frames < before)), None
@@ -189,9 +191,11 @@ def figures(before: Sequence[Mapping[str, float]], after: Sequence[Mapping[str, 
 async def _until(
     call: Call, judge: Callable[[Sequence[Look], float], float | None], end_ms: float, most_s: float
 ) -> float | None:
-    """Call `judge` with the samples of both pages until it returns a time for each of them; return the longer one in s.
+    """Return how long the slower page of a call needed, in s, as `judge` measures it; None if it took more than
+    `most_s`.
 
-    Return None if this does not happen within `most_s` after `end_ms`.
+    `judge` gets the samples of one page and `end_ms`, the Unix time from which it measures. It returns a time in s, or
+    None as long as it finds none; then it is called again with newer samples.
     """
     while True:
         found = worse([judge(looks, end_ms) for looks in await call.looks(end_ms - 1000)])

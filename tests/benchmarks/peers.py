@@ -117,7 +117,7 @@ def refuse_errors(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 def no_news(peer: Peer, payload: bytes, now: int) -> None:
-    """Ignore a message. This is the function `news` of clients that need no updates."""
+    """Ignore the message `payload` that `peer` has read: the function `news` of clients that need no updates."""
 
 
 async def enter(endpoint: Endpoint, login: Login, news: News = no_news, text: bool = False) -> Peer:

@@ -54,7 +54,7 @@ def _renewed(before: list[T], newer: list[T]) -> list[T]:
 
 
 def encoded(report: Report) -> bytes:
-    """Return the report as indented JSON."""
+    """Return the benchmark's report as indented JSON."""
     return msgspec.json.format(msgspec.json.encode(report)) + b"\n"
 
 

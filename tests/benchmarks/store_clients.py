@@ -223,10 +223,10 @@ def measure(size: Size, progress: Tell) -> Made:
 def _compared(
     made: dict[str, list[dict[str, Spent]]], pattern: str, field: str, unit: str, size: Size
 ) -> Comparison:
-    """Return the comparison of all clients in the figure `field` of `pattern`. Its note has the range of each client
-    over the rounds.
+    """Return the comparison of all clients in the figure `field` of the pattern of commands `pattern`.
 
-    `made`: client -> its results in each round, by pattern.
+    `made`: client -> its results in each round, by pattern. `unit`: of the figure. `size`: has the number of rounds.
+    The comparison's note has the lowest and highest figure of each client.
     """
     rounds = {name: [getattr(turn[pattern], field) for turn in turns] for name, turns in made.items()}
     what = {"us": "CPU each", "p50_ms": "reply after, p50", "p99_ms": "reply after, p99"}[field]

@@ -137,8 +137,8 @@ def _comparisons(comparisons: Sequence[Comparison]) -> list[str]:
 
 
 def cell(value: Value, unit: str) -> str:
-    """Return the text of a cell: a server's value, its ratio to our server's value, and "MISS" with the target if that
-    is not reached.
+    """Return the text of a cell: a server's value in `unit`, its ratio to our server's value, and "MISS" with the
+    target if that is not reached.
 
     The text is bold if the target is reached.
     """

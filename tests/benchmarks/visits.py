@@ -76,7 +76,7 @@ async def open_visits(settings: Settings, organisation: str, number: int) -> lis
 
 
 async def open_visit(store: Store, organisation: str) -> str:
-    """Open a visit that waits in the queue; return its id."""
+    """Open a visit of the organisation, written directly to `store`; it waits in the queue. Return its id."""
     visit_id = f"v_{secrets.token_urlsafe(12)}"
     _, now_ms = await store.load(organisation, Visit, visit_id)
     context = Context(now_ms=now_ms, policy=demo.ORGANISATION.policy, guide=demo.ORGANISATION.guide)
@@ -95,7 +95,7 @@ async def open_visit(store: Store, organisation: str) -> str:
 
 
 async def patients(settings: Settings, organisation: str, visits: Sequence[str]) -> list[Login]:
-    """Return a browser for the patient of each of these visits, whose ids are `visits`."""
+    """Return a browser, signed in as the patient, for each visit id in `visits`. `settings`: the server's."""
     async with client(settings) as found:
         storage = sessions.storage(found, settings)
         return [await browser(storage, visit_key(organisation), visit, "patient") for visit in visits]

@@ -53,7 +53,9 @@ class TimedWire(Wire):
         """React to the end of the connection. `problem`: whether the server has closed it, or it broke."""
 
     def say(self, payload: bytes, opcode: int = TEXT) -> None:
-        """Send a message at once. `opcode`: of its frame. Raises PeerError if the socket is not open."""
+        """Send `payload` at once as one WebSocket frame of the type `opcode`. Raises PeerError if the socket is not
+        open.
+        """
         if self.closed:
             raise PeerError("not open")
         self.send(payload, opcode)

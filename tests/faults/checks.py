@@ -376,7 +376,10 @@ def _entered(
 
 
 def _by_itself(before: Visit | None, after: Visit, kind: str, history: History, context: Context) -> bool:
-    """Return True if a change may be caused by a deadline, a lost connection or a chat message, not by a request."""
+    """Return True if the change from `before` to `after` may come from a deadline, a lost connection or a chat message.
+
+    `kind`: of the change's event. `history`: the requests of all people. `context`: the time and rules of the change.
+    """
     if before is None:
         return False
     if kind in WRITTEN:

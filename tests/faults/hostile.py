@@ -155,7 +155,7 @@ class _Taken(WebSocketDataQueue):
     """Used instead of aiohttp's queue: decodes each message when it is read, as `Connection` does."""
 
     def feed_data(self, data: Any, size: int) -> None:
-        """Decode a message that was read. `size`: its length in bytes."""
+        """Decode the message `data`, which was read. `size`: its length in bytes, which is not used."""
         try:
             CODECS[JSON_SUBPROTOCOL].decode(data.data or b"")
         except BadMessageError:

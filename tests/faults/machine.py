@@ -117,7 +117,7 @@ async def machine(
     """Run a machine with this number of workers, which log to the file `log`; yield it. All its processes have ended
     afterwards.
 
-    `url`: of the store. `sampled`: see `Machine`.
+    `name`: of the machine in the story. `url`: of the store. `sampled`: see `Machine`.
     """
     async with AsyncExitStack() as stack:
         process = await asyncio.create_subprocess_exec(

@@ -94,7 +94,7 @@ class Cluster:
         self._known_by_all(slot, to)
 
     def move(self, slot: int, to: Program) -> None:
-        """Move a slot (group of keys) to another master, a few keys at a time; every version can do this."""
+        """Move a slot (group of keys) to the master `to`, a few keys at a time; every version of Valkey can do this."""
         source = self.owner(slot)
         ask(to, "CLUSTER", "SETSLOT", slot, "IMPORTING", self.id(source))
         ask(source, "CLUSTER", "SETSLOT", slot, "MIGRATING", self.id(to))

@@ -201,12 +201,12 @@ class Somebody:
         task.add_done_callback(self._again.discard)
 
     def vanish(self) -> None:
-        """Drop the socket without a close frame."""
+        """Drop the person's socket without a close frame."""
         if self._client is not None:
             self._client.vanish()
 
     async def leave(self) -> None:
-        """End the connection, and never reconnect."""
+        """End the person's connection, and never reconnect."""
         self._gone = True
         for task in list(self._again):
             task.cancel()

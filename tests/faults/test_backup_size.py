@@ -38,7 +38,10 @@ AT_ONCE = 1000
 
 
 def fill(settings: Settings, visit: str, number: int) -> None:
-    """Copy a visit `number` times, with a chat and a measured call, as visits that have ended."""
+    """Copy the visit with the id `visit` `number` times, with a chat and a measured call, as visits that have ended.
+
+    `settings`: those of the server, by which its store is found.
+    """
     with redis.Redis.from_url(settings.redis.url, socket_timeout=60) as client:
         store: Any = client
         store.zadd(keys.CHAT(ORGANISATION, visit), {f"l_{line}": line for line in range(6)})
@@ -51,7 +54,10 @@ def fill(settings: Settings, visit: str, number: int) -> None:
 
 
 async def claims(client: SignallingClient, visits: list[str], took_ms: list[float]) -> None:
-    """Claim visits and return them to the queue in turn, until cancelled; record the time of each claim."""
+    """Claim visits as the provider of `client`, and return them to the queue, in turn, until cancelled.
+
+    `took_ms`: gets the time in ms of each claim.
+    """
     while True:
         for visit in visits:
             began_s = time.perf_counter()

@@ -25,8 +25,8 @@ from web.peers.people.answers import information
 from web.peers.people.entry import Clinic
 from web.server.valkey import address_file
 
-# This function runs in a page. It returns the time in ms from `killed` until a peer connection that is newer than the
-# first `known` ones has pictures and sound; 15000 if none has by then.
+# A JavaScript function that runs in a page. It returns the time in ms from `killed` until a peer connection that is
+# newer than the first `known` ones has pictures and sound; 15000 if none has by then.
 BACK = """async ([known, killed]) => {
   for (;;) {
     for (const peer of window.__peers.slice(known)) {

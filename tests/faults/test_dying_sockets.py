@@ -50,8 +50,9 @@ async def on_pages(one: Clinic, url: str, count: int) -> list[str]:
 
 
 async def dying(one: Clinic, number: int) -> socket.socket:
-    """Open the socket of the new provider `number`, send hello and subscribe to the queue; return the socket, which a
-    test can break.
+    """Open the socket of the new provider `number`, send hello and subscribe to the queue; return the socket.
+
+    A test can break this socket without a close. `one`: the clinic.
     """
     where = urlsplit(one.url(0))
     made = socket.socket()

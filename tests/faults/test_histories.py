@@ -131,7 +131,7 @@ class Book:
         self.says(actor, request, fields, answer="done", version=2 * seq, **details)
 
     def commit(self, visit: Visit, kind: str) -> None:
-        """Record a change of the visit as an event of the store."""
+        """Record that the visit has changed to `visit` by an event of this `kind`, as the store would."""
         seq = len(self.history.commits) + 1
         self.history.commits.append(Commit(seq, self.now_s, kind, round(self.now_s * 1000), visit))
         self.history.finals[visit.id] = visit
@@ -139,7 +139,7 @@ class Book:
             self.history.stories.setdefault(visit.id, []).append(Event(kind, 0))
 
     def says(self, actor: Actor, request: str, fields: dict[str, Any], **details: Any) -> None:
-        """Record a request. `details`: other fields of the `Request`."""
+        """Record the request `request` of a person, with its `fields`. `details`: other fields of the `Request`."""
         details = {"generation": 1, "sent_s": self.now_s, "answered_s": self.now_s, **details}
         number = len(self.history.requests)
         self.history.requests.append(Request(number, actor.id, VISIT, request, fields, **details))

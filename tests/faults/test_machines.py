@@ -92,7 +92,10 @@ class People:
 
 @asynccontextmanager
 async def people(servers: Sequence[RunningServer], valkey_url: str, number: int) -> AsyncIterator[People]:
-    """Yield this number of providers and patients."""
+    """Yield `number` providers and as many waiting patients, who may connect to these servers.
+
+    `valkey_url`: of the servers' store.
+    """
     connector = aiohttp.TCPConnector(limit=0)
     async with (
         aiohttp.ClientSession(connector=connector) as http,

@@ -97,7 +97,7 @@ def shares(everybody: Sequence[Member]) -> Counter[str]:
 
 
 async def roll(server: RunningServer, pids: Sequence[int]) -> None:
-    """Stop each of these worker processes in turn, and wait each time until a new process serves in its place."""
+    """Stop each worker process of `pids` in turn, and wait each time until `server` has a new process in its place."""
     for pid in pids:
         os.kill(pid, signal.SIGTERM)
         started = _started(server)

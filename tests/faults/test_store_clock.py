@@ -85,8 +85,8 @@ async def test_r34_records_from_before_numbers_stand_first_in_the_order_of_their
             patient = await one.arrive()
             visit, _ = await store.load(ORG, Visit, f"{patient.visit}")
             assert visit is not None
-            # These records are written as by an earlier version, which had no numbers: the newest may have the smallest
-            # id.
+            # Write each record as an earlier version of the server did, without numbers of arrival: the newest record
+            # may have the smallest id.
             at_ms = visit.arrived_ms + 1000 * len(old)
             kept = visit.__class__(
                 **{

@@ -109,7 +109,10 @@ def data_of(folder: Path) -> Path:
 
 @contextlib.asynccontextmanager
 async def another_history(folder: Path, data: Path) -> AsyncIterator[tuple[EmbeddedStore, Redis, Service]]:
-    """Yield (a store that continues from a copy of `data`, its client, the service of a worker on it)."""
+    """Yield (a store that continues from a copy of the folder `data`, its client, the service of a worker on it).
+
+    `folder`: an empty folder for the store.
+    """
     data_of(folder).parent.mkdir(parents=True)
     shutil.copytree(data, data_of(folder))
     with valkey_in(folder) as store:
@@ -124,7 +127,10 @@ async def another_history(folder: Path, data: Path) -> AsyncIterator[tuple[Embed
 
 
 async def replaced(own: EmbeddedStore, folder: Path, earlier: Path) -> None:
-    """Kill the store, and start it again with the data in `earlier`."""
+    """Kill the store `own`, and start it again with older data, a copy of the folder `earlier`.
+
+    `folder`: the one in which `own` was started.
+    """
     assert own.pid is not None
     os.kill(own.pid, signal.SIGKILL)
     await asyncio.sleep(0.05)
@@ -134,7 +140,7 @@ async def replaced(own: EmbeddedStore, folder: Path, earlier: Path) -> None:
 
 
 async def restored(redis: Redis, other: Redis) -> None:
-    """Kill the store `own`, and start it again with the data in the folder `earlier`."""
+    """Replace everything in the store of the client `redis` by a copy of what the store of the client `other` has."""
     names = await other.keys("*")
     dumps = [(name, await other.dump(name) or b"", max(0, await other.pttl(name))) for name in names]
     pipe = redis.pipeline(transaction=True)
@@ -203,9 +209,9 @@ class Four:
 
 
 async def lives_apart(at: Clinic, service: Service, patient: Actor, events: int) -> None:
-    """Continue from the earlier state by `service`: another provider claims the patient.
+    """Let another provider of the clinic `at` claim the patient by `service`, whose store has the earlier state.
 
-    Go on until there are `events` events.
+    Then let the patient answer a step of the guide, until this store has `events` more events.
     """
     lin = at.provider("Dr B. Lin")
     await service.set_on_call(lin, on=True)

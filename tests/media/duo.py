@@ -101,7 +101,10 @@ class Speaker(RawPeer):
         )
 
     def rtx(self, sequence: int, original: int, text: bytes = b"", timestamp: int = 0) -> None:
-        """Send a retransmission, with the number `sequence`, of the video packet with the number `original`."""
+        """Send a retransmission, numbered `sequence`, of the video packet numbered `original`.
+
+        `text`: the end of the payload. `timestamp`: in RTP clock ticks.
+        """
         payload = original.to_bytes(2, "big") + VP8_DELTA + text
         self.send_rtp(rtp.build(VP8_RTX.payload_type, sequence, timestamp, self.rtx_ssrc, payload))
 

@@ -104,7 +104,7 @@ async def pair(
 
 
 async def talking(a: Person, b: Person) -> None:
-    """Press Start Session on both pages, and wait until both have a picture."""
+    """Press Start Session on the pages of both people, and wait until each page has a picture of the other person."""
     await a.press()
     await b.press()
     for person in (a, b):
@@ -112,13 +112,13 @@ async def talking(a: Person, b: Person) -> None:
 
 
 async def decoded(person: Person, frames: int) -> None:
-    """Wait until the page has decoded `frames` further frames."""
+    """Wait until the page of `person` has decoded this number of further video frames."""
     seen = await person.ask("call.frames.length")
     await person.until(f"call.frames.length >= {seen + frames}")
 
 
 async def press_to_picture(browser: Browser, server: CallServer, runs: int) -> list[dict[str, float]]:
-    """Return the figures of each run.
+    """Return the figures of `runs` runs, in each of which two people press Start Session, one after the other.
 
     "early": the number of packets forwarded before the second press. For the first and the second person to press: the
     time in ms from the second press to the first decoded frame, and the brightest luma of that frame.

@@ -247,7 +247,7 @@ async def test_a_party_that_does_not_take_h264_is_never_sent_it() -> None:
 
 async def test_a_receivers_reports_reach_the_sender_in_its_own_numbers_and_show_the_server_the_path() -> None:
     async with call() as (stage, _a, b):
-        again = await stage.join("a")  # this party joins again, so that the numbers of the two sides differ
+        again = await stage.join("a")  # party a joins again, so that the numbers of both sides differ
         again.video(500, key=True)
         await until(lambda: len(b.of(VIDEO)) == 2)
         shown = b.of(VIDEO)[-1]

@@ -67,9 +67,10 @@ def heard_from(speaker: Speaker, payload_type: int) -> dict[str, list[bytes]]:
 
 
 def send_all(people: dict[str, Speaker], sequence: int = 1) -> None:
-    """Make each peer send one packet of sound and the first one of a keyframe.
+    """Make each of the peers `people` send one packet of sound and the first one of a keyframe, with the number
+    `sequence`.
 
-    Their last byte is the number of the sender.
+    The last byte of each packet is the number of its sender.
     """
     for number, speaker in enumerate(people.values()):
         speaker.audio(sequence, text=bytes([number]))
@@ -93,7 +94,7 @@ async def test_a_call_of_two_goes_on_without_a_gap_when_a_third_comes() -> None:
         await until(lambda: bool(provider.of(VIDEO)) and bool(provider.of(AUDIO)))
         before = provider.of(VIDEO)[-1]
         await come(peers, "guest-a")
-        patient.video(2, timestamp=3000)  # this picture is not a keyframe
+        patient.video(2, timestamp=3000)  # a picture that is not a keyframe
         await until(lambda: len(provider.of(VIDEO)) == 2)
         after = provider.of(VIDEO)[-1]
         assert (after.ssrc, after.sequence, after.timestamp) == (

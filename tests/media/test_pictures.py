@@ -42,7 +42,7 @@ def report(speaker: Speaker, since: int) -> int:
 
 
 async def talk(a: Speaker, b: Speaker, done: Callable[[], bool]) -> None:
-    """Send sound and small pictures from A, and B's reports on the sound, until the function `done` returns True."""
+    """Send sound and small pictures from the peer `a`, and the reports of `b` on the sound, until `done()` is True."""
     told = len(b.of(AUDIO))
     async with asyncio.timeout(60):
         while not done():

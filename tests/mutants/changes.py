@@ -152,9 +152,9 @@ class _Finder:
         return Change(node.lineno, start, end, self._source[start:end].decode(), after)  # type: ignore[attr-defined]
 
     def _between(self, left: ast.AST, right: ast.AST, after: str) -> Change:
-        """Return the change that writes `after` instead of the operator between two operands.
+        """Return the change that writes `after` instead of the operator between the operands `left` and `right`.
 
-        Brackets and comments around it stay as they are.
+        Brackets and comments around the operator stay as they are.
         """
         start, end = self._span(left)[1], self._span(right)[0]
         between = self._source[start:end].decode()

@@ -103,7 +103,7 @@ def read_samples() -> dict[str, Sample]:
 
 
 def survivors(kept: Sample, paths: Iterable[str]) -> dict[Mutant, Survivor]:
-    """Return the survivors of a kept sample, each as a change of the present sources -> its entry.
+    """Return the survivors of a kept sample in the files `paths`, each as a change of the present sources -> its entry.
 
     If the code of a survivor has moved or is there several times, take the nearest place. Survivors that were killed
     since, or whose code no longer exists, are left out.
@@ -259,7 +259,8 @@ class Bench:
     def _run(self, tests: Iterable[str], plugin: Recorder | Chosen) -> int:
         """Run test files in a process of their own; return its exit code, or a negative number if a signal ended it.
 
-        The process is a fork of this one, which has already imported all packages of others, so that it begins at once.
+        `plugin`: the pytest plugin that records which tests run a line, or chooses tests. The process is a fork of this
+        one, which has already imported all packages of others, so that it begins at once.
         """
         pid = os.fork()
         if pid == 0:

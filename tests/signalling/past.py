@@ -34,7 +34,7 @@ CHAT = (
 
 
 def tally(party: str, name: str) -> Tally:
-    """Return the quality of a call of ten minutes."""
+    """Return the quality of a call of ten minutes. `party`: the party's key in the visit. `name`: the person's name."""
     seen = {
         "heard_lost": {0: 250, 1: 30, 4: 3},
         "round_trip": {31: 90, 32: 120, 40: 70},

@@ -40,7 +40,7 @@ async def left_over(opened: Clinic, redis: Redis, kind: str) -> list[str]:
 
 
 async def go_away(store: Store, visit_id: str, now_ms: int) -> None:
-    """Change the record of a visit so that its patient has been away for exactly as long as a waiting
+    """Change the record of a visit so that, at `now_ms`, its patient has been away for exactly as long as a waiting
     patient may be.
     """
     visit, _ = await store.load(ORG, Visit, visit_id)

@@ -42,7 +42,7 @@ ANA = PatientInformation(
 
 
 def person(name: str, role: Role, organisation: str = ORG, visit: str | None = None) -> Actor:
-    """Return a person whose id is the same as the name. `visit`: the visit of a patient or guest."""
+    """Return a person of this role whose id is the same as the name. `visit`: the visit's id for a patient or guest."""
     return Actor(organisation=organisation, id=name, name=name.title(), role=role, visit=visit)
 
 

@@ -124,7 +124,9 @@ class Ours:
         return [_answering(peer, visit) for peer, visit in zip(peers, self.stack.visits, strict=False)]
 
     async def pairs(self, number: int, way: Way, heard: Heard) -> list[Pair]:
-        """Return `number` pairs. The patient sends the provider a chat message if `way.kept`, otherwise a muting."""
+        """Return `number` pairs. The patient sends a chat message if `way.kept`, otherwise a muting; `heard` is called
+        with each message that the provider receives.
+        """
         self.told = b'"chat.line"' if way.kept else b'"media.muted"'
         providers = await enter_all(self.endpoint, self.stack.staff[:number], heard, text=True)
         made = []
@@ -255,7 +257,7 @@ class Other(TimedWire):
                 await self.entered
 
     def emit(self, name: str, data: Any, answered: bool = False) -> None:
-        """Send the event `name`; if `answered`, ask the server for an acknowledgement."""
+        """Send the event `name` with `data`; if `answered`, ask the server for an acknowledgement."""
         asked = next(self._asked) if answered else None
         if self._socket_io:
             head = "42" if asked is None else f"42{asked}"

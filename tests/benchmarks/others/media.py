@@ -103,7 +103,9 @@ class Ours:
         return self._control.recv()
 
     def prepare(self, load: Load, parties: tuple[Party, Party], name: str) -> Callable[[], None]:
-        """Connect both parties, with the gate closed (no media passes). Return a function that opens the gate."""
+        """Connect both `parties` by `load`, with the gate closed (no media passes). Return a function that opens the
+        gate.
+        """
         for key, party in zip("ab", parties, strict=True):
             self._ask("accept", name, (key, party.answer(str(self._ask("join", name, key)))))
         load.connect(parties)
@@ -123,7 +125,7 @@ class Janus:
         self._kept: list[janus.Handle] = []
 
     def prepare(self, load: Load, parties: tuple[Party, Party], name: str) -> Callable[[], None]:
-        """Make the first party call the second one. Return a function by which the second party accepts."""
+        """Make the first of the `parties` call the second one. Return a function by which the second one accepts."""
         caller, callee = (janus.Handle(self._url, f"{name}-{key}") for key in "ab")
         self._kept += [caller, callee]
         caller.call(callee.name, parties[0].offer())

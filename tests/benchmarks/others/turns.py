@@ -16,7 +16,9 @@ FAILURES = (PeerError, TimeoutError, OSError)
 
 
 def alternating(names: Sequence[str], rounds: int) -> Iterator[tuple[int, str]]:
-    """Yield (round, server) for every turn; each round begins with another server, so that none is always first."""
+    """Yield (number of the round, server) for every turn; each round begins with another of the servers `names`, so
+    that none is always first.
+    """
     for number in range(rounds):
         start = number % len(names)
         for name in (*names[start:], *names[:start]):

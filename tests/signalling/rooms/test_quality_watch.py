@@ -121,7 +121,10 @@ async def test_a_call_taken_over_by_another_worker_is_one_call_with_an_interrupt
 
 
 def quality(loss: float | None, rtt_ms: float | None, kbps: float) -> Quality:
-    """Return the quality of a party, with the same loss in both directions. `loss`: from 0 to 1; None: not measured."""
+    """Return the quality of a party, with the same loss in both directions.
+
+    `loss`: from 0 to 1; None: not measured. `rtt_ms`: the round-trip time. `kbps`: the bit rate in kbit/s.
+    """
     silent = KindQuality(0.0, None, None)
     picture = KindQuality(kbps, loss, None)
     return Quality(rtt_ms, {"audio": silent, "video": picture}, {"audio": silent, "video": picture})

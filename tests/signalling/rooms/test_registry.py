@@ -20,9 +20,9 @@ from tests.signalling.waits import until
 
 
 async def register(valkey: Redis, worker: Worker, rooms: int, old_ms: int = -600_000, **more: object) -> None:
-    """Write the place of a worker into the store, as of `old_ms` ago; by default it is new for ten minutes.
+    """Write the place of `worker`, with this number of rooms, into the store, as if it was written `old_ms` ago.
 
-    `more`: other fields of `Place`.
+    By default the place is then new for ten minutes. `more`: other fields of `Place`.
     """
     at_ms = worker.service.clock_ms() - old_ms
     data = msgspec.convert({"worker": worker.id, "at_ms": at_ms, "rooms": rooms, **more}, Place)

@@ -234,7 +234,7 @@ async def test_a_worker_that_drains_closes_all_sockets_with_1001(two: Clinic) ->
 
 async def test_r36_a_new_socket_on_a_draining_worker_is_closed_with_1001_at_once(two: Clinic) -> None:
     silent = await raw(two, two.provider("Dr Silent"), JSON)
-    # The worker can only stop when this client has disconnected.
+    # While the client `stays` is connected, the worker cannot stop.
     stays = await two.connect(two.provider("Dr Stays"), 0)
     worker = two.workers[0]
     tokens, asked, asking = worker.tokens.issue, asyncio.Event(), asyncio.Event()
@@ -334,7 +334,7 @@ async def test_who_is_no_longer_in_a_visit_does_not_return_to_it_by_a_resume(two
     patient, colleague = await two.arrive(), await two.on_call(two.provider("Dr B. Lin"), 0)
     await colleague.request("visit.claim", visit=patient.visit)
     await colleague.request("visit.enter", visit=patient.visit)
-    await colleague.request("media.join", visit=patient.visit)  # this creates the visit's room
+    await colleague.request("media.join", visit=patient.visit)  # creates the visit's room
     provider, worker = await two.connect(two.provider(), 0), two.workers[0]
     connection = worker.connections[provider.welcome["connection"]]
     connection.entered |= {f"{patient.visit}", "v_gone"}

@@ -96,7 +96,7 @@ async def telnet(one: Clinic) -> AsyncIterator[Telnet]:
 
 
 def asks(kind: str, number: int, /, **fields: Any) -> bytes:
-    """Return a request as a WebSocket frame. `number`: its id."""
+    """Return a request of the type `kind` as a WebSocket frame. `number`: its id."""
     return frame(TEXT, json.dumps({"type": kind, "id": number, **fields}).encode())
 
 

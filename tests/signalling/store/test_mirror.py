@@ -55,7 +55,7 @@ async def caught_up(seen: Seen, store: Store) -> bool:
 
 
 def shows(shown: Screen, other: Screen) -> bool:
-    """Return True if a screen shows the same rows as another one, after all messages that have arrived."""
+    """Return True if the screen `shown` has the same rows as `other`, after all messages that have arrived."""
     return shown.drained().same_as(other)
 
 

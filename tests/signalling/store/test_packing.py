@@ -37,7 +37,7 @@ async def provider_of(desk: Clinic) -> Actor:
 
 
 async def pack_all(store: Store, later_ms: int = LATER_MS) -> int:
-    """Pack all visits that are due this much later; return their number."""
+    """Pack all visits that will be due `later_ms` from now; return their number."""
     found = await store.packed.due(ORG, store.clock_ms() + later_ms, 100)
     return sum([await store.packed.pack(ORG, queued) for queued in found])
 

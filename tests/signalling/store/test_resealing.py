@@ -21,7 +21,7 @@ BEFORE, AFTER = Seal(OLD), Seal(NEW)
 
 
 def put(store: Any, kind: keys.Key, value: bytes) -> str:
-    """Write a value under a key of this kind; return the key's name."""
+    """Write `value` under a key of the pattern and type `kind`; return the key's name."""
     name = kind(*("demo", "x")[: kind.pattern.count("<")])
     match kind.type:
         case "string":

@@ -162,7 +162,7 @@ class Scene:
         await asyncio.gather(*(client.request("ping") for client in self.clients.values()))
 
     async def on_call(self, who: str, on: bool = True) -> None:
-        """Turn a person's On-Call switch on or off."""
+        """Turn On-Call on or off for the person whose key in `clients` is `who`."""
         await self.settled((await self.clients[who].request("on_call", on=on))["version"])
 
     async def bring(self, status: str) -> None:

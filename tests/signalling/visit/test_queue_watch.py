@@ -68,10 +68,9 @@ def test_as_6_5_04_an_alert_lasts_while_a_limit_is_passed(
 
 
 def recipients_of(before: Watch, after: Watch, on_call: str = "ray") -> list[tuple[str, Notice]]:
-    """Return (recipient, notice) for each notice that this change of the queue causes, 31 minutes after T0 with three
-    waiting patients.
+    """Return (recipient, notice) for each notice that the change of the queue's state from `before` to `after` causes.
 
-    `on_call`: the person who is on call.
+    The time is 31 minutes after T0, and three patients wait. `on_call`: the person who is on call.
     """
     staff = {s.id: Staff(id=s.id, name=s.name, role=s.role, on_call=s.id == on_call) for s in STAFF.values()}
     return notices(before, after, line(3), staff, T0 + 31 * MINUTE_MS, "n_1")

@@ -50,7 +50,7 @@ class Promises:
         self.now_ms = T0
 
     def take(self, actor: Actor, command: c.Command) -> None:
-        """Send a command of a person, and check the properties."""
+        """Decide a person's command by the rules, and check that the properties hold for the decision."""
         facts: dict[str, Any] = {"staff": on_call("lin", "osei")}
         before = self.visit
         decided = decide(before, command, actor, context(self.now_ms, **facts))
