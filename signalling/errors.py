@@ -59,6 +59,13 @@ class BadMessageError(SignallingError, ValueError):
         self.reply_to = reply_to
 
 
+class NotUtf8Error(BadMessageError):
+    """A text frame of a client is not UTF-8, so that its socket must be closed (RFC 6455 §8.1)."""
+
+    def __init__(self) -> None:
+        super().__init__("$", None)
+
+
 class ResumeError(SignallingError):
     """A resume token was refused, so the connection cannot continue.
 

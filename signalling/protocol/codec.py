@@ -1,6 +1,7 @@
 """The two codecs, JSON and MessagePack: they turn messages into bytes, and bytes into messages. Does no I/O.
 
-`decode` raises `BadMessageError` for data that is no message of this protocol.
+`decode` raises `BadMessageError` for data that is no message of this protocol, `NotUtf8Error` for text that is not
+UTF-8.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from signalling.errors import BadMessageError
+from signalling.errors import BadMessageError, NotUtf8Error
 from signalling.protocol.client_messages import ClientMessage, Request, RequestId
 from signalling.protocol.server_messages import Message, ServerMessage
 
@@ -43,10 +44,15 @@ class Codec:
         return encoded
 
     def decode(self, data: bytes | str) -> ClientMessage:
-        """Return the message in a client's data. Raises `BadMessageError` if the data is no message of a client."""
+        """Return the message in a client's data.
+
+        Raises `BadMessageError` if the data is no message of a client, `NotUtf8Error` if it is text but not UTF-8.
+        """
         try:
             decoded: ClientMessage = self._client(data)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as problem:
+            if self.text and not _is_utf8(data):
+                raise NotUtf8Error from None
             # The whole message is invalid, so only its id is decoded: the reply then says which request was wrong.
             try:
                 reply_to = self._head(data).id
@@ -62,6 +68,16 @@ class Codec:
         """
         decoded: ServerMessage = self._server(data)
         return decoded
+
+
+def _is_utf8(data: bytes | str) -> bool:
+    if isinstance(data, str):
+        return True
+    try:
+        data.decode()
+    except UnicodeError:
+        return False
+    return True
 
 
 def _path(problem: Exception) -> str:

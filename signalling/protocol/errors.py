@@ -38,7 +38,9 @@ TEXTS: Final = {
 CLOSE_CODES: Final[dict[int, str]] = {
     1000: "the client sent `bye`",
     1001: "this worker is about to stop, or has too many sockets: reconnect within 2 s, at a random time",
+    1002: "a frame of the client broke RFC 6455",
     1006: "no close frame arrived: the network failed, or the server closed a silent or slow connection",
+    1007: "text of the client was not UTF-8",
     1009: "a message of the client was larger than 64 KiB",
     4002: "the client reads too slowly: more than 1 MiB is unsent; clients see 1006, as no close frame arrives",
     4003: "no `hello` within 5 s, or another message before it",

@@ -12,7 +12,7 @@ import structlog
 from aiohttp import WSMessage, WSMsgType
 
 from signalling import counts
-from signalling.errors import BadMessageError, SupersededError, UnavailableError
+from signalling.errors import BadMessageError, NotUtf8Error, SupersededError, UnavailableError
 from signalling.hub import PONG, Socket, frame
 from signalling.protocol import client_messages as client
 from signalling.protocol import server_messages as server
@@ -175,6 +175,9 @@ class Connection:
             return None
         try:
             request = decoded(message, socket.codec)
+        except NotUtf8Error:
+            socket.close(1007)
+            return None
         except BadMessageError as problem:
             self._bad += 1
             socket.send(error(problem.reply_to, "bad_message", {"path": problem.path}))
@@ -252,7 +255,8 @@ class Connection:
 def decoded(message: WSMessage, codec: Codec) -> client.ClientMessage:
     """Return the request in a message.
 
-    Raises `BadMessageError` if the message is no request, or has the wrong frame type.
+    Raises `BadMessageError` if the message is no request or has the wrong frame type, `NotUtf8Error` if its text is not
+    UTF-8.
     """
     if (message.type is WSMsgType.TEXT) is not codec.text:
         raise BadMessageError("frame type", None)

@@ -17,6 +17,7 @@ from aiohttp import WSMessage, WSMsgType, web
 from signalling import counts
 from signalling.errors import (
     BadMessageError,
+    NotUtf8Error,
     ResumeError,
     SupersededError,
     TooManyGuessesError,
@@ -175,6 +176,9 @@ async def _hello(
             if message.type not in CLIENT_FRAMES:
                 return None
             hello = decoded(message, codec)
+        except NotUtf8Error:
+            await ws.close(code=1007)
+            return None
         except BadMessageError as bad:
             await _reply(ws, codec, error(bad.reply_to, "bad_message", {"path": bad.path}))
             await ws.close(code=4003, message=b"hello first")

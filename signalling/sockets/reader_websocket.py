@@ -66,7 +66,7 @@ class ReaderWebSocket(WebSocket):
         super()._post_start(request, protocol, writer)
         assert self._loop is not None, "a socket is served in a loop"
         self._reader = self._queue = _Queue(request.protocol, QUEUE_BYTES, loop=self._loop)
-        reader = WebSocketReader(self._queue, self.message_bytes, compress=False, decode_text=False)
+        reader = WebSocketReader(self._queue, self.message_bytes + 1, compress=False, decode_text=False)
         self._transport = request.transport
         bound = Bound(HELLO_FRAMES, HELLO_MESSAGES * self.message_bytes)
         self._counted = Counted(reader.feed_data, reader.feed_eof, bound, self._cut_off)

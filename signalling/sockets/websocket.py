@@ -13,7 +13,7 @@ import socket
 from collections.abc import Callable
 
 import structlog
-from aiohttp import WSMessage, web
+from aiohttp import WSCloseCode, WSMessage, web
 
 log = structlog.get_logger()
 TEST_S, CLOSE_S = 2.0, 0.1
@@ -31,12 +31,22 @@ class WebSocket(web.WebSocketResponse):
         super().__init__(
             protocols=protocols,
             compress=False,
-            max_msg_size=max_msg_size,
+            max_msg_size=max_msg_size + 1,  # aiohttp refuses a message of exactly its limit
             autoping=False,  # `heartbeat.py` sends the pings, `connection.py` answers the client's
             timeout=2.0,
             decode_text=False,
         )
         self.message_bytes = max_msg_size
+
+    async def close(self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True) -> bool:
+        """Close the socket, as the method of aiohttp does; return False if it is closed already.
+
+        aiohttp accepts the code 1006 from a client, which no close frame may have (RFC 6455 §7.4.1): the client gets
+        1002.
+        """
+        if self.close_code == WSCloseCode.ABNORMAL_CLOSURE:
+            code = WSCloseCode.PROTOCOL_ERROR
+        return await super().close(code=code, message=message, drain=drain)
 
     def welcome(self) -> None:
         """Raise the limits for frames and bytes, because the client's `hello` was accepted.
