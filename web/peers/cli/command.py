@@ -194,6 +194,21 @@ def run(
         Path | None,
         typer.Option(help="Write report.html, JSON, CSV and JUnit to this folder.", show_default=False),
     ] = None,
+    lines: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write the figures as a line of JSON each second to this file, or to standard output (-)."
+        ),
+    ] = None,
+    live: Annotated[
+        str,
+        typer.Option(
+            help="Show the report meanwhile at this address, and /metrics for Prometheus: 127.0.0.1:8090."
+        ),
+    ] = "",
+    otlp: Annotated[
+        str, typer.Option(help="Send the figures by OTLP over HTTP to this receiver: http://127.0.0.1:4318.")
+    ] = "",
     fail_if: Annotated[
         list[str] | None,
         typer.Option("--fail-if", help="Exit 1 if this is so, as in pulled_in.p99>5ms; may be repeated."),
@@ -219,6 +234,7 @@ def run(
 ) -> None:
     """Drive patients and providers through whole visits, and report what they measured."""
     from web.peers.cli import playing
+    from web.peers.cli.outputs import Outputs
     from web.peers.errors import PlanError
     from web.peers.report.thresholds import parse
     from web.peers.run.arrivals import Arrivals, Span, seconds
@@ -292,6 +308,13 @@ def run(
             # The address is checked at this point, so that an error in it is reported once, before anything starts.
             plan = replace(plan, organisation=asyncio.run(playing.organisation(plan)))
             crew = Crew(plan, processes, parts, helpers)
-            kept = playing.play(plan, shown, crew, meeting, begins_at, report, judgement, pids)
+            outputs = Outputs(
+                crew.patients,
+                lambda seen: playing.live_page(seen, judgement.all),
+                lines=lines,
+                live=live,
+                otlp=otlp,
+            )
+            kept = playing.play(plan, shown, crew, meeting, begins_at, report, judgement, pids, outputs)
     if not kept:
         raise typer.Exit(BROKEN)

@@ -9,7 +9,7 @@ import asyncio
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -20,6 +20,7 @@ from web.peers.distributed import command as distributed
 from web.peers.report.commands import holds
 
 if TYPE_CHECKING:
+    from web.peers.cli.outputs import Outputs
     from web.peers.run.machines import Crew
     from web.peers.run.observations import Observations
     from web.peers.run.plan import Plan
@@ -41,13 +42,11 @@ class Judgement(NamedTuple):
         """All thresholds; a threshold that ends the run early also makes it fail."""
         return [*self.fail_if, *(one for one in self.abort_if if one not in self.fail_if)]
 
-    def ends_early(self) -> Callable[[Observations], str] | None:
-        """Return the function that decides whether the run ends early; None if no threshold ends it."""
+    def ends_early(self, seen: Observations) -> str:
+        """Return a sentence about the threshold that ends the run now; "" if none does."""
         from web.peers.report.thresholds import broken_already
 
-        if not self.abort_if:
-            return None
-        return lambda seen: broken_already(seen, self.abort_if) if seen.now_s >= self.abort_after_s else ""
+        return broken_already(seen, self.abort_if) if seen.now_s >= self.abort_after_s else ""
 
 
 def play(
@@ -59,12 +58,14 @@ def play(
     folder: Path | None,
     judgement: Judgement,
     server_pids: tuple[int, ...],
+    outputs: Outputs,
 ) -> bool:
     """Play the plan, show its figures and write the report; return whether all thresholds hold.
 
     `shown`: the options for the report; `crew`: the processes; `meeting`: how helpers on other machines join, None
     for none; `begins_at`: the time to begin, by time.monotonic in s, None for at once; `folder`: for the report;
-    `judgement`: the thresholds; `server_pids`: processes whose CPU and memory are reported.
+    `judgement`: the thresholds; `server_pids`: processes whose CPU and memory are reported; `outputs` gets the
+    figures meanwhile.
     """
     from web.peers.cli.live import Live
     from web.peers.errors import RunError
@@ -90,8 +91,17 @@ def play(
         if coordinator:
             seen.about.machine["helpers"] = ", ".join(coordinator.names)
         clinic = Clinic(plan.url, plan.organisation)
+
+        def each_second(so_far: Observations) -> str:
+            outputs.tick(so_far)
+            return judgement.ends_early(so_far)
+
+        stack.enter_context(outputs)
+        if outputs.address:
+            typer.echo(f"The live page is {outputs.address}", err=True)
         with Presence(clinic.host, clinic.port) as presence, Live(seen, crew):
-            crew.play(seen, in_s, server_pids, presence, judgement.ends_early())
+            crew.play(seen, in_s, server_pids, presence, each_second)
+        outputs.tick(seen, last=True)
         problem = _problem(seen, plan, crew, presence)
     if crew.interrupted:
         typer.echo("Ended early: what was seen until then is reported.")
@@ -140,6 +150,17 @@ async def organisation(plan: Plan) -> str:
     clinic = Clinic(plan.url, plan.organisation, ca=plan.ca, insecure=plan.insecure)
     await clinic.check()
     return clinic.organisation
+
+
+def live_page(seen: Observations, thresholds: Sequence[str]) -> str:
+    """Return the page of a run that goes on as HTML. Thresholds about what was not seen yet are left out."""
+    from web.peers.report.figures import figures
+    from web.peers.report.page import report_page
+    from web.peers.report.thresholds import verdicts
+
+    found = figures(seen)
+    judged = [verdict for verdict in verdicts(seen, thresholds, found) if verdict.value is not None]
+    return report_page(found, judged, live=True)
 
 
 @contextmanager

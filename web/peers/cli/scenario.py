@@ -94,12 +94,15 @@ class Scenario(Table, frozen=True, kw_only=True):
     seed: Annotated[int, Meta(ge=0, le=1 << 53, description="a whole number from 0")] | None = None
     processes: Processes | None = None
     report: File | None = None
+    lines: File | None = None
+    live: Text | None = None
+    otlp: Text | None = None
     fail_if: Thresholds = ()
     abort_if: Thresholds = ()
     abort_after: Duration | None = None
 
 
-FILES: Final = ("credentials", "ca", "media_file", "report")
+FILES: Final = ("credentials", "ca", "media_file", "report", "lines")
 """The keys whose values are paths of files."""
 NO_OPTIONS: Final = ("about", "stages", "network")
 """The keys that are not options of the same name on the command line."""

@@ -1,6 +1,7 @@
 """Makes the report of a run as one page, from the figures in the form that the template needs.
 
-The page contains its style, loads nothing and runs no script.
+The page contains its style, loads nothing and runs no script; only the page of a run that goes on has a script, which
+renews it.
 """
 
 from __future__ import annotations
@@ -24,8 +25,11 @@ STYLES = ("report.css", "plots.css")
 KINDS = ("one", "two", "three", "four")
 
 
-def report_page(found: Figures, verdicts: list[Verdict]) -> str:
-    """Return the page of one run as HTML. `verdicts`: the results of the thresholds."""
+def report_page(found: Figures, verdicts: list[Verdict], *, live: bool = False) -> str:
+    """Return the page of one run as HTML. `verdicts`: the results of the thresholds.
+
+    If `live` is true, the run goes on, and the page renews itself.
+    """
     marks, ticks = strips(found.steps.values())
     steps = [
         {
@@ -50,7 +54,8 @@ def report_page(found: Figures, verdicts: list[Verdict]) -> str:
         cards=cards(found),
         plots=run_plots(found),
         errors=total_errors(found.errors.values()),
-        notes=notes(found),
+        notes=[] if live else notes(found),
+        live=live,
     )
 
 

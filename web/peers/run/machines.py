@@ -31,7 +31,7 @@ from web.peers.run.presence import Presence
 from web.peers.run.server import Watch
 
 NEWS_S = 0.5
-JUDGE_S = 1.0
+EACH_S = 1.0
 READY_S = 120.0
 GOODBYE_S = 60.0
 PARENT_GONE_S = 2.0
@@ -46,7 +46,7 @@ class Crew:
     """The processes of a run. Call `open`, `play`, `close` in this order.
 
     `interrupted`: True if a signal ended the run early; `gone`: True if it ended early because the server was gone;
-    `ended`: a sentence about why `ends_early` ended it, or "".
+    `ended`: a sentence about why `each_second` ended it, or "".
     """
 
     def __init__(
@@ -107,20 +107,20 @@ class Crew:
         in_s: float = 0.0,
         server_pids: Sequence[int] = (),
         presence: Presence | None = None,
-        ends_early: Callable[[Observations], str] | None = None,
+        each_second: Callable[[Observations], str] | None = None,
     ) -> None:
         """Begin in `in_s` seconds and return at the end; add the observations to `seen`.
 
         `server_pids`: processes whose CPU and memory are reported; `presence`: notices if the server is gone, which
-        ends the run. `ends_early` is called each second with the observations so far, and ends the run when it
-        returns a sentence. SIGINT ends the run without leaving open visits. Raises RunError when a process dies.
+        ends the run. `each_second` is called with the observations so far, and ends the run when it returns a
+        sentence. SIGINT ends the run without leaving open visits. Raises RunError when a process dies.
         """
         before = {number: signal.signal(number, self._interrupt) for number in SIGNALS}
         try:
             begins = time.monotonic() + max(SOON_S, in_s)
             for pipe in self._pipes:
                 self._order(pipe, "go", begins - time.monotonic(), seen.now_s)
-            self._collect(seen, Watch(seen, *server_pids, machine=True), presence, ends_early)
+            self._collect(seen, Watch(seen, *server_pids, machine=True), presence, each_second)
             self._over = True
         finally:
             for number, handler in before.items():
@@ -150,11 +150,11 @@ class Crew:
         seen: Observations,
         watch: Watch,
         presence: Presence | None,
-        ends_early: Callable[[Observations], str] | None,
+        each_second: Callable[[Observations], str] | None,
     ) -> None:
         playing = {pipe: number for number, pipe in enumerate(self._pipes)}
         deadline: float | None = None
-        ticked = judged = 0.0
+        ticked = called = 0.0
         while playing:
             for pipe in wait(list(playing), NEWS_S):
                 assert isinstance(pipe, Connection)
@@ -172,9 +172,9 @@ class Crew:
             if presence is not None and presence.is_gone and not self.gone:
                 self.gone = True
                 self.stop()
-            if ends_early is not None and not self.ended and time.monotonic() - judged >= JUDGE_S:
-                judged = time.monotonic()
-                self.ended = ends_early(seen)
+            if each_second is not None and not self.ended and time.monotonic() - called >= EACH_S:
+                called = time.monotonic()
+                self.ended = each_second(seen)
                 if self.ended:
                     self.stop()
             if self.interrupted or self.gone or self.ended:

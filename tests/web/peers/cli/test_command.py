@@ -80,8 +80,12 @@ def test_whole_visits_are_played_by_several_processes_and_reported(
         *("--patients", 12, "--arrivals", "steady:20/s", "--providers", 4, "--processes", 2),
         *("--fill-in", "10ms..50ms", "--credentials", staff, "--report", report, "--seed", 3),
         *("--fail-if", "errors>0", "--server-pid", server.process.pid),
+        *("--lines", tmp_path / "lines", "--live", "127.0.0.1:0"),
     )
     assert result.exit_code == 0, result.output
+    assert "The live page is http://127.0.0.1:" in result.stderr
+    last = json.loads((tmp_path / "lines").read_text().splitlines()[-1])
+    assert last["people"]["done"] == last["planned"] == 12
     seen = Observations.load(report / "observations.jsonl")
     steps = {name: len(series) for name, series in seen.steps.items()}
     names = "arrive queue_seen waited claim pulled_in started hang_up journey"

@@ -72,7 +72,7 @@ def test_a_file_says_what_the_options_say_and_the_command_line_overrides_it(
     )
     assert run("run", "--scenario", path, "--seed", 5, "--talk", "3s").exit_code == 0
     assert run("--scenario", path, "-n", 2, "--loss", "2%").exit_code == 0
-    plan, shown, _, _, _, _, judgement, _ = planned[0]
+    plan, shown, _, _, _, _, judgement, *_ = planned[0]
     assert (plan.url, plan.patients, plan.seed, plan.talk) == ("http://127.0.0.1:1/demo", 7, 5, Span(3, 3))
     assert [one.email for one in plan.credentials] == ["osei@example.org"]
     assert plan.network.phases == (Phase(1, udp=False),)

@@ -1,0 +1,93 @@
+"""A run at one moment while it goes on: people, steps, errors and gauges. Pure.
+
+`--lines` writes it as one line of JSON each second, `/metrics` answers with it, and OTLP sends it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+import msgspec
+
+from web.peers.report.figures import PatientCounts, people, percentile
+from web.peers.run.observations import Observations
+
+RECENT: Final = 1000
+"""How many of a step's last values its percentiles are calculated from, so that they are recent and cost little."""
+
+
+class StepMoment(msgspec.Struct, frozen=True):
+    """A step so far: its number, and the percentiles of its last RECENT values in s."""
+
+    count: int
+    p50_s: float
+    p99_s: float
+
+
+class Moment(msgspec.Struct, frozen=True):
+    """A run `at_s` seconds after its begin. `planned`: the number of patients of the whole run."""
+
+    at_s: float
+    planned: int
+    people: PatientCounts
+    steps: dict[str, StepMoment]
+    errors: dict[str, int]
+    counts: dict[str, int]
+    gauges: dict[str, float]
+
+
+def moment(seen: Observations, planned: int) -> Moment:
+    """Return the figures of a run now."""
+    steps = {}
+    for name, series in seen.steps.items():
+        recent = sorted(series.values[-RECENT:])
+        steps[name] = StepMoment(len(series), percentile(recent, 50), percentile(recent, 99))
+    return Moment(
+        at_s=round(seen.now_s, 3),
+        planned=planned,
+        people=people(seen),
+        steps=steps,
+        errors={code: len(series) for code, series in seen.errors.items()},
+        counts={name: int(sum(series.values)) for name, series in seen.counts.items()},
+        gauges={
+            name: math.fsum(series.values[-1] for series in sources.values() if len(series))
+            for name, sources in seen.gauges.items()
+        },
+    )
+
+
+class Metric(NamedTuple):
+    """A metric. `label`: the name of its label; `total`: True if its values only grow."""
+
+    name: str
+    about: str
+    label: str
+    total: bool = False
+
+
+PEOPLE: Final = Metric("greenroom_peers_patients", "Patients who are in this state.", "state")
+STEPS: Final = Metric("greenroom_peers_steps", "Steps that were taken.", "step", total=True)
+P50: Final = Metric("greenroom_peers_step_p50_seconds", "Median duration of a step recently.", "step")
+P99: Final = Metric("greenroom_peers_step_p99_seconds", "99th percentile of a step recently.", "step")
+ERRORS: Final = Metric("greenroom_peers_errors", "Errors by code.", "code", total=True)
+COUNTS: Final = Metric(
+    "greenroom_peers_events", "Events that the driver counts, such as freezes.", "event", total=True
+)
+GAUGES: Final = Metric(
+    "greenroom_peers_gauge", "Busy cores, resident bytes and the driver's delay in s.", "gauge"
+)
+METRICS: Final = (PEOPLE, STEPS, P50, P99, ERRORS, COUNTS, GAUGES)
+
+
+def samples(now: Moment) -> Iterator[tuple[Metric, str, float]]:
+    """Yield the values of all metrics, each with its label's value."""
+    for state in ("waiting", "in_call"):
+        yield PEOPLE, state, getattr(now.people, state)
+    for name, step in now.steps.items():
+        yield STEPS, name, step.count
+        yield P50, name, step.p50_s
+        yield P99, name, step.p99_s
+    for metric, values in ((ERRORS, now.errors), (COUNTS, now.counts), (GAUGES, now.gauges)):
+        yield from ((metric, name, value) for name, value in values.items())
