@@ -150,7 +150,8 @@ BESIDES |= {
     # Parts of the load tester. A run of it is tested as a whole, on a real site and relay.
     f"{PEERS}cli/examples": f"{PEERS}cli/test_scenario",
     f"{PEERS}cli/options": f"{PEERS}cli/test_command",
-    f"{PEERS}cli/playing": f"{PEERS}cli/test_command {PEERS}cli/test_scenario",
+    f"{PEERS}cli/playing": f"{PEERS}cli/test_playing {PEERS}cli/test_command",
+    f"{PEERS}report/moment": f"{PEERS}cli/test_outputs",
     f"{PEERS}toml_tables": f"{PEERS}network/test_reading {PEERS}cli/test_scenario",
     f"{PEERS}people/answers": f"{PEERS}run/test_plan",
     f"{PEERS}people/entry": f"{PEERS}people/test_people {PEERS}people/test_wire",

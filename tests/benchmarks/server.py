@@ -22,7 +22,7 @@ class BenchServer:
     """A running server and an organisation on it. `workers` and `store` are process ids."""
 
     def __init__(self, server: Throwaway, organisation: str = ORGANISATION) -> None:
-        self.settings, self.url, self.workers, self.store = server
+        self.settings, self.url, self.workers, self.store, _ = server
         self.organisation = organisation
         address = urlsplit(self.url)
         assert address.hostname is not None

@@ -32,12 +32,16 @@ SERVE = [*GREENROOM, "serve", "--config"]
 
 
 class Throwaway(NamedTuple):
-    """A running server: its settings, its URL, and the process ids of its workers and its store."""
+    """A running server: its settings, its URL, and the process ids of its workers, its store and its main process.
+
+    `server` is 0 if the main process is not known.
+    """
 
     settings: Settings
     url: str
     workers: list[int]
     store: int
+    server: int = 0
 
 
 @contextmanager
@@ -59,8 +63,8 @@ def throwaway(workers: int) -> Iterator[Throwaway]:
             "log": {"format": "json"},
             "limits": UNLIMITED,
         }
-        with _server(folder, sections) as (url, found):
-            yield Throwaway(parse(sections, "throwaway"), url, found, store.pid)
+        with _server(folder, sections) as (url, server, found):
+            yield Throwaway(parse(sections, "throwaway"), url, found, store.pid, server)
     finally:
         store.stop()
         lock.close()
@@ -68,7 +72,7 @@ def throwaway(workers: int) -> Iterator[Throwaway]:
 
 
 @contextmanager
-def _server(folder: Path, sections: dict[str, dict[str, Any]]) -> Iterator[tuple[str, list[int]]]:
+def _server(folder: Path, sections: dict[str, dict[str, Any]]) -> Iterator[tuple[str, int, list[int]]]:
     config, log = folder / "config.toml", folder / "log"
     config.write_text(
         "\n".join(
@@ -86,7 +90,8 @@ def _server(folder: Path, sections: dict[str, dict[str, Any]]) -> Iterator[tuple
             start_new_session=True,
         )
     try:
-        yield _ready(server, log, sections["server"]["workers"])
+        url, found = _ready(server, log, sections["server"]["workers"])
+        yield url, server.pid, found
     finally:
         end(server, STOP_S)
 

@@ -157,6 +157,23 @@ def run(
     race: Annotated[int, typer.Option(min=1, help="So many providers press Claim on each patient.")] = 1,
     reload: Annotated[str, typer.Option(help="So many patients reload their page: 5%.")] = "0%",
     vanish: Annotated[str, typer.Option(help="So many patients lose their network for a moment: 5%.")] = "0%",
+    kill: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Kill a worker of the server (--local or --server-pid) at this moment, or at random ones: 30s, "
+            "random:2/min; may be repeated."
+        ),
+    ] = None,
+    freeze: Annotated[
+        list[str] | None,
+        typer.Option(help="Stop a worker for a time: 30s/5s, random:2/min/5s; may be repeated."),
+    ] = None,
+    cut: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Cut the server off from its store, which is stopped for a time: 30s/5s; may be repeated."
+        ),
+    ] = None,
     loss: Annotated[
         str, typer.Option(help="So many packets of the media are lost on the way, in each direction: 2%.")
     ] = "0%",
@@ -237,6 +254,7 @@ def run(
     from web.peers.cli.outputs import Outputs
     from web.peers.errors import PlanError
     from web.peers.report.thresholds import parse
+    from web.peers.run import breaking, faults
     from web.peers.run.arrivals import Arrivals, Span, seconds
     from web.peers.run.machines import Crew
     from web.peers.run.plan import Plan
@@ -259,6 +277,9 @@ def run(
         shown["server"] = "its own"
     if duration:
         shown["duration"] = duration
+    for name, many in (("kill", kill), ("freeze", freeze), ("cut", cut)):
+        if many:
+            shown[name] = ", ".join(many)
     if scenario is not None:
         shown["scenario"] = str(scenario)
     described: Scenario | None = context.obj
@@ -299,12 +320,16 @@ def run(
         pids = options.watched(server_pid)
         parts, begins_at = options.part(part), options.moment(start_at)
         judgement = playing.Judgement(fail_if or (), abort_if or (), seconds(abort_after))
+        broken = faults.planned(kill or (), freeze or (), cut or (), seed)
+        kinds = [kind for kind, many in zip(faults.KINDS, (kill, freeze, cut), strict=True) if many]
         for threshold in judgement.all:
             parse(threshold)
         with playing.server(local, local_workers, providers) as found:
             if found:
                 staff = {"organisation": found.organisation, "credentials": found.credentials}
                 plan, pids = replace(plan, url=found.url, **staff), found.pids
+            roots = found.roots if found else pids
+            breaking.check(roots, kinds)
             # The address is checked at this point, so that an error in it is reported once, before anything starts.
             plan = replace(plan, organisation=asyncio.run(playing.organisation(plan)))
             crew = Crew(plan, processes, parts, helpers)
@@ -315,6 +340,8 @@ def run(
                 live=live,
                 otlp=otlp,
             )
-            kept = playing.play(plan, shown, crew, meeting, begins_at, report, judgement, pids, outputs)
+            kept = playing.play(
+                plan, shown, crew, meeting, begins_at, report, judgement, pids, outputs, (broken, roots)
+            )
     if not kept:
         raise typer.Exit(BROKEN)

@@ -28,12 +28,16 @@ AT_ONCE = 50
 
 
 class Local(NamedTuple):
-    """A running server: its URL, its organisation, its staff, and the process ids to watch."""
+    """A running server: its URL, its organisation, its staff, and the process ids to watch.
+
+    `roots`: the ids of its main process and its store, of which all its processes are or will be children.
+    """
 
     url: str
     organisation: str
     credentials: tuple[Credential, ...]
     pids: tuple[int, ...]
+    roots: tuple[int, ...]
 
 
 @contextmanager
@@ -46,7 +50,13 @@ def local_server(workers: int, providers: int, admins: int = 0) -> Iterator[Loca
     with throwaway(workers) as running:
         staff = asyncio.run(make_staff(running.settings, max(1, providers), admins))
         credentials = tuple(Credential(account.email, WORDS) for account in staff)
-        yield Local(running.url, ORGANISATION, credentials, (*running.workers, running.store))
+        yield Local(
+            running.url,
+            ORGANISATION,
+            credentials,
+            (*running.workers, running.store),
+            (running.server, running.store),
+        )
 
 
 class OneHash(Hasher):

@@ -21,6 +21,7 @@ from web.peers.report.commands import holds
 
 if TYPE_CHECKING:
     from web.peers.cli.outputs import Outputs
+    from web.peers.run.faults import Fault
     from web.peers.run.machines import Crew
     from web.peers.run.observations import Observations
     from web.peers.run.plan import Plan
@@ -59,19 +60,21 @@ def play(
     judgement: Judgement,
     server_pids: tuple[int, ...],
     outputs: Outputs,
+    faults: tuple[Iterator[Fault], Sequence[int]],
 ) -> bool:
     """Play the plan, show its figures and write the report; return whether all thresholds hold.
 
     `shown`: the options for the report; `crew`: the processes; `meeting`: how helpers on other machines join, None
     for none; `begins_at`: the time to begin, by time.monotonic in s, None for at once; `folder`: for the report;
     `judgement`: the thresholds; `server_pids`: processes whose CPU and memory are reported; `outputs` gets the
-    figures meanwhile.
+    figures meanwhile; `faults`: the faults to do, and the processes of the server.
     """
     from web.peers.cli.live import Live
     from web.peers.errors import RunError
     from web.peers.people.entry import Clinic
     from web.peers.report import write
     from web.peers.run import server as measured
+    from web.peers.run.breaking import Breaker
     from web.peers.run.observations import Observations
     from web.peers.run.presence import Presence
 
@@ -93,16 +96,21 @@ def play(
         clinic = Clinic(plan.url, plan.organisation)
 
         def each_second(so_far: Observations) -> str:
+            breaker.tell(so_far)
             outputs.tick(so_far)
             return judgement.ends_early(so_far)
 
         stack.enter_context(outputs)
         if outputs.address:
             typer.echo(f"The live page is {outputs.address}", err=True)
-        with Presence(clinic.host, clinic.port) as presence, Live(seen, crew):
+        breaker = Breaker(*faults, begins_at=time.monotonic() + in_s)
+        with Presence(clinic.host, clinic.port) as presence, Live(seen, crew), breaker:
             crew.play(seen, in_s, server_pids, presence, each_second)
+        breaker.tell(seen)
         outputs.tick(seen, last=True)
         problem = _problem(seen, plan, crew, presence)
+    for kind, number in breaker.done.items():
+        typer.echo(f"Processes of the server that were {kind}: {number}.")
     if crew.interrupted:
         typer.echo("Ended early: what was seen until then is reported.")
     if crew.ended:

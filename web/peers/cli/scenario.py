@@ -20,6 +20,7 @@ from web.peers.network.network import Network, Phase, Table, Way
 from web.peers.network.network import problem as network_problem
 from web.peers.report.thresholds import parse as parse_threshold
 from web.peers.run.arrivals import Arrivals, Span, seconds
+from web.peers.run.faults import planned
 
 DURATION: Final = "a duration like 250ms, 30s or 2min, in quotes"
 SPAN: Final = "durations like 10s, 5s..20s (evenly) or ~8s (exponential), in quotes"
@@ -36,6 +37,11 @@ Processes = Annotated[int, Meta(ge=1, le=256, description="a whole number from 1
 Thresholds = Annotated[
     tuple[Annotated[str, Meta(min_length=1)], ...],
     Meta(max_length=100, description='a list of thresholds like ["pulled_in.p99>50ms", "errors>0"]'),
+]
+
+Faults = Annotated[
+    tuple[Annotated[str, Meta(min_length=1)], ...],
+    Meta(max_length=100, description='a list of moments like ["30s", "random:2/min"]'),
 ]
 
 
@@ -89,6 +95,9 @@ class Scenario(Table, frozen=True, kw_only=True):
     race: AtLeastOne | None = None
     reload: Part | None = None
     vanish: Part | None = None
+    kill: Faults = ()
+    freeze: Faults = ()
+    cut: Faults = ()
     loss: Part | None = None
     network: Network | None = None
     seed: Annotated[int, Meta(ge=0, le=1 << 53, description="a whole number from 0")] | None = None
@@ -189,6 +198,9 @@ CHECKS: Final[Mapping[str, Callable[[str], object]]] = {
     **dict.fromkeys(("fill_in", "claim_after", "talk", "between"), Span.parse),
     **dict.fromkeys(("duration", "patience", "timeout", "abort_after"), seconds),
     **dict.fromkeys(("reload", "vanish", "loss"), share),
+    "kill": lambda text: planned([text], (), (), 1),
+    "freeze": lambda text: planned((), [text], (), 1),
+    "cut": lambda text: planned((), (), [text], 1),
     **dict.fromkeys(("fail_if", "abort_if"), parse_threshold),
 }
 """Key -> the function that parses its value, and raises PlanError or ThresholdError if that is not possible."""

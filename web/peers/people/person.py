@@ -9,6 +9,7 @@ defines a visit as one person sees it; `people.py` defines what patients and pro
 from __future__ import annotations
 
 import asyncio
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
@@ -33,12 +34,16 @@ AGAIN_S = 0.25
 
 @dataclass(slots=True)
 class Seen:
-    """What one person has noticed: codes of refused requests, close codes of lost sockets, number of reconnections."""
+    """What one person has noticed: codes of refused requests, close codes of lost sockets, number of reconnections.
+
+    `away_s`: for each lost socket, the seconds until the person was back, with all topics.
+    """
 
     refusals: list[str] = field(default_factory=list)
     closes: list[int] = field(default_factory=list)
     resumed: int = 0
     returned: int = 0
+    away_s: list[float] = field(default_factory=list)
     problems: list[Exception] = field(default_factory=list)
     """Errors of work in the background, such as joining the media."""
 
@@ -256,6 +261,7 @@ class Person(ABC):
 
     async def _come_back(self, code: int) -> None:
         attempt, waited_s = 0, 0.0
+        lost_at = time.monotonic()
         while not self._leaving:
             for_s = pause_s(code, attempt, self.random.random())
             waited_s += for_s
@@ -269,6 +275,7 @@ class Person(ABC):
                 attempt += code != DRAINS
                 code = LOST
             else:
+                self.seen.away_s.append(time.monotonic() - lost_at)
                 return
 
     async def _return(self, resume: str | None) -> None:

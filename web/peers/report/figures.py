@@ -13,6 +13,7 @@ from itertools import pairwise
 
 import msgspec
 
+from web.peers.run.faults import KINDS
 from web.peers.run.observations import STEPS, About, Observations, Series
 from web.reports.scale import nice_step
 
@@ -23,7 +24,7 @@ GAUGES = (
 ).split()
 """The gauges (values that go up and down) that a driver writes: people, busy cores, resident bytes, and the delay of
 its event loop in s."""
-COUNTS = "claims_lost freezes reloads vanished".split()
+COUNTS = ["claims_lost", "freezes", "reloads", "vanished", *KINDS]
 """The counts that a driver writes; `closed_4002` (or another close code) counts connections closed with that code."""
 
 
@@ -91,7 +92,8 @@ class PatientCounts(msgspec.Struct, frozen=True):
 class Figures(msgspec.Struct, frozen=True):
     """The figures of a whole run.
 
-    `width_s`: the length of each interval of `arrivals`, `departures` and `failures` (errors).
+    `width_s`: the length of each interval of `arrivals`, `departures` and `failures` (errors). `faults`: the second and
+    the kind of each fault that was done to the server.
     """
 
     started: str
@@ -109,6 +111,7 @@ class Figures(msgspec.Struct, frozen=True):
     server_cpu_per_visit_s: float | None
     driver_cpu_per_visit_s: float | None
     about: About
+    faults: list[tuple[float, str]] = []
 
 
 def percentile(ordered: Sequence[float], percent: float) -> float:
@@ -155,6 +158,7 @@ def figures(seen: Observations) -> Figures:
         server_cpu_per_visit_s=_for_each("server_cpu", seen, now.done),
         driver_cpu_per_visit_s=_for_each("driver_cpu", seen, now.done),
         about=seen.about,
+        faults=sorted((at_s, kind) for kind in KINDS for at_s in seen.counts.get(kind, Series()).at),
     )
 
 

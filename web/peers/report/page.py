@@ -15,7 +15,15 @@ import markupsafe
 
 from web.peers.report.figures import Figures, total_errors
 from web.peers.report.notes import notes
-from web.peers.report.plots import Curve, Plot, curves_plot, histogram_plot, over_time_plot, strips
+from web.peers.report.plots import (
+    Curve,
+    Plot,
+    curves_plot,
+    histogram_plot,
+    over_time_plot,
+    strips,
+    with_faults,
+)
 from web.peers.report.thresholds import Verdict
 from web.peers.report.units import BYTES, COUNT, RATE, SHARE, TIME, gauge_kind, number, written
 from web.peers.report.words import GAUGES, step_words
@@ -38,8 +46,10 @@ def report_page(found: Figures, verdicts: list[Verdict], *, live: bool = False) 
             "figures": one,
             "strip": strip,
             "histogram": histogram_plot(step_words(name).name, one),
-            "over_time": over_time_plot(
-                step_words(name).name, one.over_time, found.width_s, found.duration_s
+            "over_time": with_faults(
+                over_time_plot(step_words(name).name, one.over_time, found.width_s, found.duration_s),
+                found.faults,
+                found.duration_s,
             ),
         }
         for (name, one), strip in zip(found.steps.items(), marks, strict=True)
@@ -52,7 +62,10 @@ def report_page(found: Figures, verdicts: list[Verdict], *, live: bool = False) 
         steps=steps,
         strip_ticks=ticks,
         cards=cards(found),
-        plots=run_plots(found),
+        plots=[
+            (heading, meaning, with_faults(plot, found.faults, found.duration_s))
+            for heading, meaning, plot in run_plots(found)
+        ],
         errors=total_errors(found.errors.values()),
         notes=[] if live else notes(found),
         live=live,

@@ -21,6 +21,7 @@ STRIP = 200
 RATIOS = ((1.5, 1.2), (2, 1.4), (4, 2), (10, 3), (100, 10))
 """The possible scales of ratios: the greatest ratio on each scale, and a mark between 1 and that ratio."""
 SHARES = 120
+MARKS_WITH_TEXT = 6
 
 
 class Polyline(NamedTuple):
@@ -164,6 +165,22 @@ def curves_plot(
         for begin_s, end, title in zones
     ]
     return Plot(label, x_ticks, y_ticks, [], lines, [], boxes)
+
+
+def with_faults(plot: Plot, faults: Sequence[tuple[float, str]], duration_s: float) -> Plot:
+    """Return a plot over time with a mark at each fault, given as its second and its kind.
+
+    More than MARKS_WITH_TEXT marks have no text, because the texts would overlap.
+    """
+    end_s = max(duration_s, 1e-3)
+    marks = [
+        Tick(
+            _short(LEFT + (RIGHT_END - LEFT) * min(at_s, end_s) / end_s),
+            kind if len(faults) <= MARKS_WITH_TEXT else "",
+        )
+        for at_s, kind in faults
+    ]
+    return plot._replace(marks=marks)
 
 
 def strips(steps: Iterable[StepFigures]) -> tuple[list[Strip], list[Tick]]:

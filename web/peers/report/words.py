@@ -28,6 +28,10 @@ STEPS: Mapping[str, Words] = {
     "first_frame": Words(
         "First frame", "from the second press of Start Session to the first picture, on each side"
     ),
+    "back": Words("Back", "from losing the WebSocket until it is open again, with all its topics"),
+    "longest_gap": Words(
+        "Longest gap", "the longest time of a call without a picture or a packet, on each side"
+    ),
     "hang_up": Words("Hang up", "from ending the call to the patient knowing"),
     "journey": Words("Whole visit", "from opening the calendar to the end of the visit"),
 }

@@ -113,6 +113,8 @@ class Driver:
             await over([*staff, *patients], 2 * GOODBYE_S)
             gauges.cancel()
             self._gauge()
+            for provider in self.staff:
+                self._problems(provider)
 
     async def _stopped_within(self, seconds: float) -> bool:
         if seconds <= 0:
@@ -294,6 +296,8 @@ class Driver:
     def _seen_of(self, room: Room, ended_at: float) -> None:
         """Count the received picture and sound after the call has ended."""
         room.flow.over(ended_at)
+        if room.flow.first_at is not None:
+            self.seen.step("longest_gap", room.flow.longest_gap_s)
         self._count("freezes", room.flow.freezes)
         self._count("packets", room.flow.packets)
         self._count("frames", room.flow.frames)
@@ -316,6 +320,9 @@ class Driver:
         problems, person.seen.problems = person.seen.problems, []
         for problem in problems:
             self._wrong(problem)
+        away_s, person.seen.away_s = person.seen.away_s, []
+        for each_s in away_s:
+            self.seen.step("back", each_s)
         closes, person.seen.closes = person.seen.closes, []
         for code in closes:
             self.seen.count(f"closed_{code}")

@@ -26,10 +26,12 @@ STEPS = (
     "pulled_in",
     "started",
     "first_frame",
+    "back",
+    "longest_gap",
     "hang_up",
     "journey",
 )
-"""The steps of a whole visit, in order. A scenario may add its own steps."""
+"""The steps of a whole visit, in order, with what interrupts it. A scenario may add its own steps."""
 FORMAT = 1
 EXAMPLES = 5
 """The number of different texts that are stored of one error; each has at most EXAMPLE_LENGTH characters."""
@@ -107,9 +109,9 @@ class Observations:
         """Add a step that ends now and took `seconds`."""
         _named(self.steps, name, Series).add(self._clock() - self._zero, seconds)
 
-    def count(self, name: str, n: int = 1) -> None:
-        """Add `n` to a count, now."""
-        _named(self.counts, name, Series).add(self._clock() - self._zero, n)
+    def count(self, name: str, n: int = 1, *, at_s: float | None = None) -> None:
+        """Add `n` to a count, now or `at_s` seconds after the begin of the run."""
+        _named(self.counts, name, Series).add(self._clock() - self._zero if at_s is None else at_s, n)
 
     def error(self, code: str, example: str) -> None:
         """Add an error that happens now.

@@ -38,7 +38,7 @@ def sample(*pids: int) -> Sample | None:
     """Return the use of these processes and all their descendants until now; None if it cannot be read."""
     server, store = Use(0.0, 0), None
     seen = False
-    for each in {each for pid in pids for each in _tree(pid)}:
+    for each in processes(*pids):
         used = _use(each)
         if used is None:
             continue
@@ -49,6 +49,40 @@ def sample(*pids: int) -> Sample | None:
         else:
             server = _add(server, use)
     return Sample(server, store) if seen else None
+
+
+def processes(*pids: int) -> set[int]:
+    """Return the ids of these processes and of all their descendants."""
+    return {each for pid in pids for each in _tree(pid)}
+
+
+def is_store(pid: int) -> bool:
+    """Return whether a process is a Valkey or a Redis."""
+    try:
+        return (PROC / str(pid) / "comm").read_text("utf-8", "replace").startswith(STORES)
+    except OSError:
+        return False
+
+
+def holds_udp(pid: int) -> bool:
+    """Return whether a process has an open UDP socket (proc(5), /proc/net/udp: field 10)."""
+    try:
+        lines = [
+            line
+            for name in ("udp", "udp6")
+            for line in (PROC / "net" / name).read_text("ascii").splitlines()[1:]
+        ]
+        inodes = {f"socket:[{line.split()[9]}]" for line in lines}
+        return any(_link(descriptor) in inodes for descriptor in (PROC / str(pid) / "fd").iterdir())
+    except OSError:
+        return False
+
+
+def _link(descriptor: Path) -> str:
+    try:
+        return str(descriptor.readlink())
+    except OSError:
+        return ""
 
 
 class Watch:

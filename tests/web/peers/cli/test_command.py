@@ -233,11 +233,6 @@ async def _queue(server: RunningServer) -> dict[str, object]:
         return dict(provider.rows)
 
 
-def test_a_temporary_server_can_be_used_for_a_trial() -> None:
-    result = run("--local", "-n", 3, "-a", "at-once", "-p", 2, "--fail-if", "errors>0")
-    assert result.exit_code == 0, result.output
-
-
 # --- tests of invalid options, and of servers that are not Greenroom
 
 
@@ -295,7 +290,9 @@ def test_a_mistake_in_the_file_of_a_network_is_one_sentence_and_exit_2(staff: Pa
     network = tmp_path / "network.toml"
     network.write_text("[up]\nloss = 5")
     words = ("--credentials", staff, "--media", "light", "--network", network)
-    assert f"{network}: up.loss: expected a share from 0 to 1; found 5" in refused(run("http://x", *words))
+    assert f"{network}, line 2: up.loss: expected a share from 0 to 1; found 5" in refused(
+        run("http://x", *words)
+    )
 
 
 @pytest.mark.parametrize(

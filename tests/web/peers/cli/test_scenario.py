@@ -23,6 +23,7 @@ from web.peers.cli.examples import FOLDER, paths
 from web.peers.cli.scenario import defaults, read
 from web.peers.errors import PlanError
 from web.peers.network.network import Phase
+from web.peers.run import breaking
 from web.peers.run.arrivals import Span
 from web.peers.run.load import drive
 from web.peers.run.plan import Plan
@@ -52,6 +53,7 @@ def planned(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         return True
 
     monkeypatch.setattr(playing, "play", play)
+    monkeypatch.setattr(breaking, "check", lambda *_: None)
     return calls
 
 
@@ -117,6 +119,8 @@ def test_an_address_on_the_command_line_is_used_instead_of_a_local_server(
         ('media = "loud"', 'line 1: media: expected "none", "light" or "real"; found loud'),
         ('arrivals = "rush:1/s"', "line 1: arrivals: expected steady:2/s"),
         ('fail_if = ["speed>3"]', "line 1: fail_if: 'speed>3': there is no 'speed'"),
+        ('kill = ["soon"]', "line 1: kill: expected a duration like 250ms"),
+        ('freeze = ["3s"]', "line 1: freeze: expected when and for how long, like 30s/5s"),
         ('reload = "120%"', "line 1: reload: expected a share like 5%; found '120%'"),
         ('[[stages]]\nover = "1s"\nto = "1/s"\n[[stages]]\nover = "1s"\nto = "2"',
          "line 6: stages[1].to: expected a rate"),
@@ -211,4 +215,4 @@ def test_examples_are_listed_with_a_sentence_each_and_copied_by_name(tmp_path: P
     )
     unknown = run("examples", "nothing.toml")
     assert unknown.exit_code == 2
-    assert "there is no example 'nothing.toml'; there are bad_network.toml, race.toml" in unknown.stderr
+    assert "there is no example 'nothing.toml'; there are bad_network.toml, chaos.toml" in unknown.stderr
