@@ -219,7 +219,8 @@ class Sweep:
 
 
 async def _alone(work: Awaitable[T]) -> T | None:
-    """Await one step of the sweep and return its result; log an error and return None, so that the next steps are done.
+    """Await `work`, one step of the sweep, and return its result; log its error and return None, so that the next steps
+    run.
 
     Raises `UnavailableError` if the store does not answer.
     """

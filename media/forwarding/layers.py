@@ -147,7 +147,7 @@ class LayerShares:
 
 
 def choose_level(kbps: float, shares: tuple[float, ...], estimate_kbps: float, level: int) -> int:
-    """Return the highest layer that fits into a receiver's estimated bandwidth, 0 if none does.
+    """Return the highest layer that fits into a receiver's bandwidth, which is `estimate_kbps`; 0 if none does.
 
     `kbps`: the video's whole bit rate. `shares`: as in `LayerShares`. `level`: the highest layer that the receiver gets
     now.

@@ -154,7 +154,10 @@ class Resealing:
         return Passed(found, changed)
 
     async def _batches(self, progress: Callable[[int, int], None]) -> AsyncIterator[list[Kept]]:
-        """Yield all keys with encrypted values, in lists that are short enough for one script."""
+        """Yield all keys with encrypted values, in lists that are short enough for one script.
+
+        `progress`: called with (the number of keys looked at, the number of all keys).
+        """
         whole, looked, cursor = await self._redis.dbsize(), 0, 0
         while True:
             cursor, names = await self._redis.scan(cursor, count=SCANNED)

@@ -123,7 +123,9 @@ class Queue:
         self.free_s = self.busy_s = 0.0
 
     def serve(self, at_s: float, cost_us: float) -> float:
-        """Take a job that comes at `at_s`, later than all before it; return the time in s at which it is done."""
+        """Take a job that comes at `at_s`, later than all before it, and takes `cost_us`; return the time in s at which
+        it is done.
+        """
         self.free_s = max(at_s, self.free_s) + cost_us * 1e-6
         self.busy_s += cost_us * 1e-6
         return self.free_s
@@ -142,7 +144,10 @@ class Played(NamedTuple):
 
 
 def play(cluster: Cluster, costs: Costs, seconds: float = 2.0, seed: int = 1) -> Played:
-    """Play one cell of a cluster for some seconds."""
+    """Simulate one cell of a cluster for `seconds` of its own time; return how busy it was, and the delays of events.
+
+    `costs`: of each kind of work. `seed`: of the random arrivals.
+    """
     one, chance = cluster.cell, random.Random(seed)
     workers = [Queue() for _ in range(min(PLAYED, one.workers))]
     nodes = [Queue() for _ in range(one.nodes)]
@@ -200,7 +205,10 @@ def play(cluster: Cluster, costs: Costs, seconds: float = 2.0, seed: int = 1) ->
 
 
 def _arrivals(rate: float, seconds: float, chance: random.Random) -> Iterator[float]:
-    """Yield the times of a Poisson process."""
+    """Yield the times in s, below `seconds`, of a Poisson process with `rate` events per second.
+
+    `chance`: the source of the random numbers.
+    """
     at_s = chance.expovariate(rate) if rate else seconds
     while at_s < seconds:
         yield at_s

@@ -10,7 +10,7 @@ BASE = 0.008
 
 
 def run(workers: int, clinics: int, rate: float) -> Run:
-    """Return the run of servers that have exactly the costs TRUE."""
+    """Return the run that servers with exactly the costs TRUE would give. `rate`: commits per second."""
     idle = Shares(
         BASE + clinics / SWEEP_S * TRUE.sweep * 1e-6,
         0.002 + clinics / SWEEP_S * workers * TRUE.node_sweep * 1e-6,

@@ -93,9 +93,9 @@ def _cells(*cells: object) -> str:
 
 
 def sample(commit: str, drawn: int, judgements: Iterable[tuple[Survivor, str]]) -> Sample:
-    """Make a sample from the first judgements of its changes; return it.
+    """Return a sample made from `judgements`: of each change, (the change, its first judgement).
 
-    `drawn`: the number of changes drawn at the commit.
+    `commit`: the commit whose sources were changed. `drawn`: the number of changes drawn at the commit.
     """
     judged = list(judgements)
     counted = {kind: sum(found == kind for _, found in judged) for kind in ("killed", "late", EQUIVALENT)}

@@ -54,8 +54,9 @@ class Field(Generic[T]):
     async def play(
         self, rounds: int, turn: Callable[[str], Awaitable[T]], tell: Callable[[float], None]
     ) -> None:
-        """Give all servers their turns in all rounds, and keep the results. `tell`: called with the progress (0.0 to
-        1.0).
+        """Call `turn` with a server's name for each of its turns, in all rounds; keep what it returns as the results.
+
+        A server for which `turn` fails is dropped. `tell`: called with the progress (0.0 to 1.0).
         """
         for number, name in alternating(list(self.made), rounds):
             if name in self.made:

@@ -27,7 +27,10 @@ def fed(sequence: int, timestamp: int, at_s: float) -> tuple[Endpoint, Source]:
 
 
 def sent(source: Source, sequence: int, timestamp: int, at_s: float) -> tuple[int, int]:
-    """Return (sequence number, timestamp) with which the forwarder sends this packet of the source."""
+    """Return (sequence number, timestamp) with which the forwarder sends a packet of the source at `at_s`.
+
+    `sequence`, `timestamp`: the packet's own.
+    """
     sink = source.sink
     assert sink is not None
     sink.sequence = (sequence + source.sequence_shift) & 0xFFFF
