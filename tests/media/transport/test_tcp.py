@@ -137,9 +137,10 @@ async def test_a_party_whose_stream_ended_is_reached_on_the_next_one() -> None:
 async def test_a_party_whose_stream_ended_and_that_stays_away_is_gone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("media.protocols.ice.CONSENT_S", 0.3)
     async with pair() as (peers, a, _b):
         a.sock.close()
+        await until(lambda: peers.parties["a"].endpoint.address is None)
+        monkeypatch.setattr("media.protocols.ice.CONSENT_S", 0.0)
         await until(lambda: a.events == [Connected(), Disconnected(CONSENT_EXPIRED)])
         assert not peers.parties["a"].connected
 
