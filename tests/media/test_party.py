@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import socket
 
+import pytest
+
 from tests.media.duo import call, duo, until
 
 
@@ -59,3 +61,34 @@ async def test_the_path_moves_back_to_a_proven_address_from_which_media_comes() 
 
         await until(moved)
         second.close()
+
+
+async def test_after_an_ice_restart_the_old_password_works_until_the_new_one_was_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with call() as (peers, a, _b):
+        party, removed = peers.parties["a"], list[str]()
+        remove_ufrag = peers.relay.remove_ufrag
+
+        def remove(ufrag: str) -> None:
+            removed.append(ufrag)
+            remove_ufrag(ufrag)
+
+        monkeypatch.setattr(peers.relay, "remove_ufrag", remove)
+        old = a.remote_ufrag, a.remote_password
+        a.answer(party.restart_ice())
+        new = a.remote_ufrag, a.remote_password
+
+        async def answered(ufrag: str, password: str) -> bool:
+            seen, checks = peers.relay.stats.stun, a.answered_checks
+            a.check(ufrag=ufrag, password=password)
+            await until(lambda: peers.relay.stats.stun > seen)
+            a.readable()
+            return a.answered_checks > checks
+
+        assert await answered(*old)
+        assert removed == []
+        assert await answered(*new)
+        assert removed == [old[0]], "or each restart would take memory"
+        assert not await answered(*old)
+        assert await answered(*new)

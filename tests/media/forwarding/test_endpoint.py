@@ -22,6 +22,8 @@ def test_a_new_endpoint_receives_three_streams_and_sends_none() -> None:
     assert (made.sources, made.current, made.gate, made.allowed) == ({}, {}, False, {"audio", "video"})
     assert (made.withheld, made.answering, made.cc_shift, made.cc_next) == (0, False, 0, 0)
     assert (made.budget, made.limited_s) == (1_500_000, 0.0)
+    times = made.received_s, made.feedback_s, made.looked_s, made.opened_s
+    assert times == (0.0,) * 4, "nothing has happened yet"
 
 
 def test_an_endpoint_is_ready_with_keys_and_an_address() -> None:

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from media.forwarding.endpoint import Endpoint
-from media.forwarding.streams import KEPT, Flow, Missing, Source, sequence_older
-from media.protocols.codecs import VP8
+from media.forwarding.streams import GAP_MAX, KEPT, Flow, Missing, Source, sequence_older
+from media.protocols.codecs import OPUS, VP8
 from media.protocols.rtp import build, retransmission
 
 SSRCS = {"audio": 1, "video": 2, "rtx": 3}
@@ -213,3 +213,34 @@ def test_a_late_packet_is_taken_if_it_is_not_too_old() -> None:
     sink = endpoint.sinks["video"]
     assert sink.takes_late(0xFFFF)
     assert not sink.takes_late(0x10000 - KEPT)
+
+
+def test_kept_packets_are_forgotten_where_more_are_missing_in_a_row_than_are_sent_again() -> None:
+    sink = Endpoint(SSRCS).sinks["audio"]  # type: ignore[arg-type]
+    longest, first = GAP_MAX["audio"], 0xFFFA
+    numbers = [(first + ahead) & 0xFFFF for ahead in range(2 * longest + 3)]
+    for number in numbers:
+        sink.kept[number % KEPT] = build(OPUS.payload_type, number, 0, 1, b"sound")
+    row, gap = numbers[: longest + 1], numbers[longest + 2 : 2 * longest + 2]
+    sink.forget_rows([*row, *gap])
+    assert [number for number in numbers if sink.find(number) is None] == row
+    sink.forget_rows([*row, *gap])
+    assert all(sink.find(number) for number in gap)
+
+
+def test_an_original_is_kept_only_if_it_is_in_the_retransmission_and_a_receiver_can_use_it() -> None:
+    _, source = fed(20, 5_000, 0.0)
+    packet = bytearray(retransmission(build(VP8.payload_type, 19, 0, 10, b"picture"), 1, 11))
+    sink = source.sink
+    assert sink is not None
+    sink.sequence = (packet[0] << 8 | packet[1]) + 1
+    assert source.keep_repeated(packet, len(packet), 0) is None, "only padding"
+    assert sink.find(packet[0] << 8 | packet[1]) is None
+    sink.sequence = 20
+    kept = source.keep_repeated(packet, len(packet), 12)
+    assert kept is not None
+    assert kept.endswith(b"picture")
+    assert sink.find(19) == kept
+    assert source.keep_repeated(packet, len(packet), 12) is None, "it was sent before"
+    source.sink = None
+    assert source.keep_repeated(packet, len(packet), 12) is None

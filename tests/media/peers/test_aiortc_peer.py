@@ -111,3 +111,15 @@ async def test_three_synthetic_parties_see_and_hear_each_other_in_any_order_of_a
 async def test_the_synthetic_picture_is_grey() -> None:
     frame = await PictureTrack().recv()
     assert [set(bytes(plane)) for plane in frame.planes[1:]] == [{128}, {128}]
+
+
+async def test_a_picture_is_sent_as_video_and_a_tone_as_audio() -> None:
+    tracks = PictureTrack(), ToneTrack()
+    assert [track.kind for track in tracks] == ["video", "audio"]
+    peer = SyntheticParty(*tracks)
+    relay = await Relay.open(RelaySettings(tcp=False))
+    answer = await peer.answer(relay.room("room").join("a", lambda event: None).offer())
+    assert re.findall(r"^m=(\w+)", answer, re.MULTILINE) == ["audio", "video"]
+    await peer.close()
+    await relay.close()
+    assert {track.readyState for track in tracks} == {"ended"}

@@ -175,6 +175,17 @@ def test_a_path_follows_no_media_from_an_address_that_is_not_proven() -> None:
     assert path.address == A
 
 
+def test_a_path_is_lost_only_with_the_connection_of_its_own_address() -> None:
+    path = Path()
+    path.on_check(A, True, 0.0)
+    path.on_check(B, False, 0.0)
+    assert path.lose(B) is False
+    assert (path.address, path.proven) == (A, [A])
+    assert path.lose(A) is True
+    assert (path.address, path.proven) == (None, [])
+    assert path.on_check(B, False, 1.0) == (True, []), "the next request sets the new path"
+
+
 def test_a_request_from_elsewhere_moves_a_path_on_which_nothing_came_for_three_seconds() -> None:
     path = Path()
     path.on_check(A, True, 0.0)

@@ -174,6 +174,15 @@ def test_the_longest_packet_that_fits_is_made_red() -> None:
     assert red.wrap(buffer, len(plain), red.AGE_MAX, b"x") == red.WRAPPED_MAX
 
 
+@pytest.mark.parametrize(("age", "size"), [(1, 1), (red.AGE_MAX, 1), (1, red.SIZE_MAX)])
+def test_an_earlier_payload_of_the_greatest_age_or_size_is_carried(age: int, size: int) -> None:
+    buffer = bytearray(2048)
+    plain = rtp(OPUS.payload_type, 7, 9600, 1, b"own")
+    buffer[: len(plain)] = plain
+    length = red.wrap(buffer, len(plain), age, bytes(size))
+    assert bytes(buffer[:length]) == rtp(63, 7, 9600, 1, build(b"own", [(age, bytes(size))]))
+
+
 @given(st.binary(max_size=1600), st.integers(0, 20_000), st.binary(max_size=1200))
 def test_any_packet_stays_or_becomes_one_that_fits(data: bytes, age: int, earlier: bytes) -> None:
     buffer = bytearray(2048)

@@ -17,9 +17,11 @@ from tests.journeys.turn import coturn
 
 
 @contextmanager
-def a_server(*answers: bytes | None, host: str = "203.0.113.9") -> Iterator[tuple[int, list[bytes]]]:
+def a_server(
+    *answers: bytes | None, host: str = "203.0.113.9", kind: stun.Kind = stun.Kind.RESPONSE
+) -> Iterator[tuple[int, list[bytes]]]:
     """Yield (port, received requests) of a STUN server on the test's loop. To each request it sends all these answers;
-    None is a correct answer with the address `host`.
+    None is an answer of this `kind` to the request, with the address `host`.
     """
     loop, got = asyncio.get_running_loop(), list[bytes]()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
@@ -32,7 +34,7 @@ def a_server(*answers: bytes | None, host: str = "203.0.113.9") -> Iterator[tupl
             number = data[8:20]
             right = (stun.XOR_MAPPED_ADDRESS, stun.xor_address(host, 4000, number))
             for answer in answers:
-                sock.sendto(answer or stun.build(stun.Kind.RESPONSE, number, [right], "any"), sender)
+                sock.sendto(answer or stun.build(kind, number, [right], "any"), sender)
 
         loop.add_reader(sock.fileno(), read)
         try:
@@ -54,12 +56,19 @@ async def test_only_the_answer_to_this_question_counts() -> None:
         assert stun.parse(got[0]) is not None
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "224.0.0.1"])
-async def test_an_address_that_cannot_be_this_machines_is_no_answer(
-    host: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("host", "kind"),
+    [
+        ("0.0.0.0", stun.Kind.RESPONSE),
+        ("224.0.0.1", stun.Kind.RESPONSE),
+        ("203.0.113.9", stun.Kind.REQUEST),
+    ],
+)
+async def test_an_address_that_cannot_be_this_machines_or_is_in_no_response_is_no_answer(
+    host: str, kind: stun.Kind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "RETRY_S", 0.05)
-    with a_server(None, host=host) as (port, got):
+    with a_server(None, host=host, kind=kind) as (port, got):
         assert await public_address("127.0.0.1", port) is None
         assert len(got) == module.TRIES, "a lost datagram is sent again"
 

@@ -37,6 +37,18 @@ def test_a_binding_that_encrypts_nothing_is_not_used(monkeypatch: pytest.MonkeyP
     assert srtp.best_binding().name == "pylibsrtp"
 
 
+@pytest.mark.parametrize("profile", srtp.PROFILES, ids=lambda profile: profile.name.decode())
+def test_keying_material_is_both_keys_and_then_both_salts(profile: srtp.Profile) -> None:
+    keys = [side * profile.key_bytes for side in (b"K", b"k")]
+    salts = [side * profile.salt_bytes for side in (b"S", b"s")]
+    material = b"".join(keys + salts)
+    assert profile.material_bytes == len(material)
+    assert [profile.key_and_salt(material, side) for side in (0, 1)] == [
+        keys[0] + salts[0],
+        keys[1] + salts[1],
+    ]
+
+
 def handshake(drop: int = 0) -> tuple[Association, Association]:
     """Return (client, server) after a DTLS handshake in which the first `drop` datagrams got lost."""
     to_server: list[bytes] = []

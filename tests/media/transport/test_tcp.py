@@ -320,3 +320,24 @@ async def test_a_stream_asks_the_kernel_for_no_more_than_it_has_to() -> None:
     assert stream.recvfrom_into(buffer)[0] == 5, "the loop says that there is more"
     stream.close()
     far.close()
+
+
+async def test_a_stream_that_was_full_sends_what_waits_and_new_packets_once_the_other_side_reads() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        far = socket.create_connection(listening.getsockname())
+        stream = tcp.Stream(listening.accept()[0], lambda _: None)
+    packet, count = bytes(1000), 0
+    with suppress(BlockingIOError):
+        while True:
+            stream.sendto(packet, None)
+            count += 1
+            await asyncio.sleep(0)
+    assert stream.unsent_bytes
+    reader, writer = await asyncio.open_connection(sock=far)
+    async with asyncio.timeout(30):
+        await reader.readexactly(count * (2 + len(packet)))
+        assert stream.unsent_bytes == 0
+        stream.sendto(b"later", None)
+        assert await reader.readexactly(7) == b"\0\5later"
+    stream.close()
+    writer.close()
