@@ -10,11 +10,17 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from signalling.service import Accepted
+from signalling import service as module
+from signalling.service import Accepted, Service
+from signalling.store.encryption import Seal
+from signalling.store.mirror import Mirror
+from signalling.store.pubsub import Bus
+from signalling.store.records import Store
 from signalling.visit import commands as c
+from signalling.visit.queue_state import Watch
 from signalling.visit.record import Actor
 from signalling.visit.relations import Refusal
-from tests.signalling.clinic import clinic
+from tests.signalling.clinic import ORG, Organisations, clinic
 
 
 async def test_a_command_goes_ahead_as_soon_as_the_one_before_it_is_done(
@@ -53,3 +59,53 @@ async def test_a_command_that_has_waited_long_enough_goes_ahead_without_its_turn
             assert isinstance(await second, Accepted)
         held.set()
         assert isinstance(await first, Accepted)
+
+
+async def test_the_time_limit_of_a_command_that_got_its_turn_does_not_end_the_wait_of_the_next_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    turn = module._Turn()
+    assert turn.take()
+    monkeypatch.setattr(module, "TURN_S", 0.02)
+    first = asyncio.create_task(turn.wait())
+    await asyncio.sleep(0)
+    turn.release()
+    assert await first
+    monkeypatch.setattr(module, "TURN_S", 3600.0)
+    second = asyncio.create_task(turn.wait())
+    await asyncio.sleep(0.03)
+    assert not second.done()
+    turn.release()
+    assert await second
+
+
+async def test_the_state_of_the_queue_is_changed_by_a_worker_that_has_its_newest_version_and_settings(
+    valkey: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    organisations, store = Organisations(amber_ms=60_000), Store(valkey, Seal({b"1": b"k" * 32}))
+    service = Service(store, Bus(valkey), organisations)
+    ahead, behind = (Mirror(ORG, store, []) for _ in range(2))
+    for mirror in (ahead, behind):
+        await mirror.open()
+
+    async def stored() -> tuple[int, int | None]:
+        watch = (await store.load(ORG, Watch, behind.watch.id))[0] or Watch()
+        return watch.version, watch.rules.amber_ms
+
+    before = await stored()
+
+    async def erased(_: str) -> None:
+        return None
+
+    with monkeypatch.context() as changed:
+        changed.setattr(organisations, "read", erased)
+        await service.watch_queue(ahead)
+    assert await stored() == before
+    await service.watch_queue(ahead)
+    assert await stored() == (1, 60_000)
+    organisations.change(amber_ms=120_000)
+    await service.watch_queue(behind)
+    assert await stored() == (1, 60_000), "it would undo what it has not seen"
+    await behind.catch_up()
+    await service.watch_queue(behind)
+    assert await stored() == (2, 120_000)

@@ -130,8 +130,9 @@ def quality(loss: float | None, rtt_ms: float | None, kbps: float) -> Quality:
     return Quality(rtt_ms, {"audio": silent, "video": picture}, {"audio": silent, "video": picture})
 
 
+@pytest.mark.parametrize(("passed_s", "kept_ms"), [(3.0, [3000.0]), (0.00125, [1.25]), (0.0005, [])])
 async def test_the_time_since_the_last_look_counts_when_a_room_is_given_up(
-    valkey: Redis, monkeypatch: pytest.MonkeyPatch
+    passed_s: float, kept_ms: list[float], valkey: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = SimpleNamespace(now_s=100.0)
     monkeypatch.setattr(quality_watch, "time", SimpleNamespace(monotonic=lambda: clock.now_s))
@@ -142,10 +143,25 @@ async def test_the_time_since_the_last_look_counts_when_a_room_is_given_up(
     room = Room(ORG, SimpleNamespace(), 7, {})
     room.participants["patient"] = Participant(member, leg, 0)
     watch.talking(room, {"patient": "Ana Ruiz"})
-    clock.now_s = 103.0
+    clock.now_s += passed_s
     await watch.finish("v_1", room)
-    assert [tally.connected_ms for tally in await calls_of(store, ORG, "v_1")] == [3000.0]
+    found = [tally.connected_ms for tally in await calls_of(store, ORG, "v_1")]
+    assert found == pytest.approx(kept_ms), "the time of a connection that has only just begun is not kept"
     assert room.talking == {}
+
+
+async def test_only_rooms_with_a_live_visit_are_measured(
+    valkey: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rooms = {f"v_{number}": Room(ORG, SimpleNamespace(), number, {}) for number in range(3)}
+    watch = CallWatch(rooms, Store(valkey, Seal({b"1": b"k" * 32})), asyncio.ensure_future)
+    watch.look_s = 0.001
+    watch.talking(rooms["v_1"], {"patient": "Ana Ruiz"})
+    looked: list[Room] = []
+    monkeypatch.setattr(watch, "look", looked.append)
+    await until(lambda: len(looked) > 3)
+    assert {id(room) for room in looked} == {id(rooms["v_1"])}
+    watch.talking(rooms["v_1"], {})
 
 
 def test_the_round_trip_is_the_median_and_the_loss_is_the_total_loss() -> None:

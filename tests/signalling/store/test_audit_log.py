@@ -19,6 +19,7 @@ from signalling.visit.audit_entries import Act, Entry
 from signalling.visit.record import Role
 from tests.signalling.clinic import ANA, ORG, clinic
 from tests.signalling.store.test_records import commit, visit
+from tests.signalling.waits import until
 
 KEYS = {b"1": b"k" * 32}
 CANARIES = [part.encode() for part in (ANA.name, "Ruiz", ANA.phone, ANA.email, ANA.birth_date, ANA.reason)]
@@ -298,3 +299,39 @@ async def test_entries_that_arrive_during_binding_wait_for_the_next_round(
     await audit_log._bind_touched()
     assert rounds == 1
     assert audit_log._touched == {ORG}
+
+
+class Both(Names):
+    """A list of two organisations, whose keys are at different nodes of a cluster."""
+
+    async def list(self) -> list[str]:
+        """Return the names of both organisations."""
+        return [ORG, "hillside"]
+
+
+async def test_entries_that_an_ended_worker_left_are_chained_without_a_transaction_over_organisations(
+    valkey: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("FLUSH_S", "BIND_S", "LEFT_S"):
+        monkeypatch.setattr(audit_logs, name, 0.0)
+    ended = audit_log_of(valkey)
+    for organisation in (ORG, "hillside"):
+        ended.note(organisation, "u_osei", "case.read", "v_1")
+    await ended.flush()
+    transactions, pipeline = set[bool](), valkey.pipeline
+
+    def recorded(transaction: bool = True) -> Any:
+        transactions.add(transaction)
+        return pipeline(transaction)
+
+    monkeypatch.setattr(valkey, "pipeline", recorded)
+    audit_log = AuditLog(Store(valkey, Seal(KEYS)), key_of(b"k" * 32), Both(), None)
+    running = asyncio.create_task(audit_log.run())
+
+    async def chained() -> bool:
+        return all([(await audit_log.verify(name)).good for name in (ORG, "hillside")])
+
+    await until(chained)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert transactions == {False}

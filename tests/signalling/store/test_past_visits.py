@@ -12,7 +12,7 @@ from signalling.protocol.client_messages import SessionsPast
 from signalling.store import keys
 from signalling.store.mirror import Reset
 from signalling.store.past_visits import IDLE_S, Index, folded
-from signalling.visit.record import Actor, PatientInformation
+from signalling.visit.record import Actor, PatientInformation, Role
 from tests.faults.ended import ended_visit, write_ended
 from tests.signalling.clinic import ANA, ORG, Clinic, clinic
 
@@ -23,10 +23,12 @@ async def two(valkey: "Redis") -> AsyncIterator[Clinic]:
         yield opened
 
 
-async def found(desk: Clinic, worker: int, text: str) -> list[str]:
-    """Return the ids of the visits that a search for `text` on this worker finds."""
+async def found(desk: Clinic, worker: int, text: str | None = None, **more: Any) -> list[str]:
+    """Return the ids of the visits that a search for `text` on this worker finds. `more`: other fields of the
+    search.
+    """
     sessions = desk.workers[worker].topics.sessions
-    answer = await sessions.past(desk.provider(), SessionsPast(id=1, text=text))
+    answer = await sessions.past(desk.provider(role=Role.ADMIN), SessionsPast(id=1, text=text, **more))
     assert not answer.unread
     return [row.visit for row in answer.rows]
 
@@ -83,6 +85,22 @@ async def test_r32_what_is_erased_is_neither_found_nor_kept_in_memory(two: Clini
     assert len(service.past._indexes[ORG]._rows) == 19
     service.past.erase(ORG, (ended_visit(ORG, 10).ended_ms or 0))
     assert len(await found(two, 0, "v_00")) == 12
+
+
+async def test_a_search_finds_the_visits_that_fit_each_of_its_fields(two: Clinic, valkey: "Redis") -> None:
+    tags = ("Follow-up",), ("Follow-up", "Letter"), ()
+    visits = [ended_visit(ORG, number, tags=tags[number % 3]) for number in range(12)]
+    await write_ended(valkey, two.workers[0].service.store.seal, visits)
+    searches: list[tuple[dict[str, Any], list[int]]] = [
+        ({"tag": "Letter"}, [1, 4, 7, 10]),
+        ({"tag": "Nothing"}, []),
+        ({"outcome": "expired"}, [3, 7, 11]),
+        ({"provider": "u_4"}, [4]),
+        ({"text": "ruiz", "tag": "Follow-up"}, [0, 7]),
+        ({"tag": "Follow-up", "since_ms": visits[7].ended_ms}, [7, 9, 10]),
+    ]
+    for fields, fits in searches:
+        assert sorted(await found(two, 0, **fields)) == [visits[number].id for number in fits], fields
 
 
 async def test_r32_events_that_are_lost_for_good_rebuild_the_index(two: Clinic, valkey: "Redis") -> None:

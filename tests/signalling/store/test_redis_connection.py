@@ -196,3 +196,22 @@ async def test_an_answer_is_late_when_its_own_time_is_over_and_not_before(
     clock.now_s = 113.0
     looks[2][1]()
     assert isinstance(third.exception(), TimeoutError)
+
+
+async def test_a_closed_connection_looks_for_late_answers_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = SharedConnection(SimpleNamespace(connection_kwargs={"socket_timeout": 5.0}))
+    await connection.close()  # it was never used
+    ended: list[str] = []
+    timer = SimpleNamespace(cancel=lambda: ended.append("timer"))
+    loop = SimpleNamespace(call_soon=lambda _: None, call_later=lambda *_: timer)
+    monkeypatch.setattr(connection, "_loop", loop)
+    transport = SimpleNamespace(write=len, abort=lambda: ended.append("transport"))
+    monkeypatch.setattr(connection, "_transport", transport)
+    answer = asyncio.get_running_loop().create_future()
+    connection.send(("PING",), answer)
+    await connection.close()
+    assert ended == ["timer", "transport"]
+    with pytest.raises(ConnectionError):
+        answer.result()
+    await connection.close()
+    assert ended == ["timer", "transport"]

@@ -70,3 +70,17 @@ async def test_r28_work_that_failed_waits_for_its_own_pause_only(monkeypatch: py
     debouncer.run("riverside/reset", work, 0.5)
     await until(lambda: not debouncer._tasks)
     assert slept[:4] == [0.5, debounce.RETRY_S, 0.0, 0.5]
+
+
+async def test_work_that_is_cancelled_at_the_end_does_not_run_and_is_forgotten() -> None:
+    done = list[str]()
+
+    async def work() -> None:
+        done.append("done")
+
+    debouncer = Debouncer()
+    for _ in range(2):
+        debouncer.run("riverside/places", work, 3600.0)
+    await asyncio.sleep(0)
+    await debouncer.close()
+    assert (done, debouncer._tasks, debouncer._again) == ([], {}, set())

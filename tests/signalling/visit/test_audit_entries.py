@@ -183,3 +183,9 @@ def test_a_checker_stops_at_the_first_fault_and_counts_what_was_right() -> None:
     assert [checker.read(entry) for entry in (kept[0], kept[2], kept[1])] == [True, False, False]
     assert checker.count == 1
     assert checker.problem == checker.end() == "entry 2 was removed or moved"
+
+
+def test_a_log_of_an_earlier_version_is_still_valid() -> None:
+    head, kept = CHAIN.bind(CHAIN.begin, [audit.act(T0, "u_osei", "case.read", "v_1")])
+    assert CHAIN.begin.last.hex() == "29fba02d147802db61cac72daea76c1a"
+    assert head.last.hex() == kept[0][: audit.TAG].hex() == "8adc31de85e21291a59725a5e976b4bd"
