@@ -76,6 +76,14 @@ def statement_lines(source: bytes, line: int) -> range:
     return found
 
 
+def uncommented(line: str) -> str:
+    """Return a line of code without the comment behind it, so that it is known again if the comment has changed.
+
+    The formatter puts two spaces before such a comment.
+    """
+    return line.partition("  # ")[0].strip()
+
+
 def _short(text: str) -> str:
     words = " ".join(text.split())
     return words if len(words) <= 70 else words[:69] + "…"

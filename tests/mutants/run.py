@@ -38,7 +38,7 @@ import redis.asyncio  # noqa: F401
 import schemathesis  # noqa: F401
 
 from tests.mirror import ROOT, own_tests
-from tests.mutants.changes import Change, changes, statement_lines
+from tests.mutants.changes import Change, changes, statement_lines, uncommented
 from tests.mutants.reached import Chosen, Reached, Recorder
 from tests.mutants.samples import SURVIVED, Sample, Survivor, report, sample
 
@@ -53,7 +53,7 @@ PYTEST = ("-q", "-m", "not browser", "-p", "no:cacheprovider", "-p", "no:xdist")
 
 
 class Mutant(NamedTuple):
-    """A change of a source file. `code`: the text of the line where it begins."""
+    """A change of a source file. `code`: the line where it begins, without the comment behind it."""
 
     source: Path
     change: Change
@@ -163,7 +163,7 @@ def _mutants(file: Path) -> Iterator[Mutant]:
     text = file.read_bytes()
     lines = text.decode().split("\n")
     for change in changes(text):
-        yield Mutant(file.relative_to(ROOT), change, lines[change.line - 1].strip())
+        yield Mutant(file.relative_to(ROOT), change, uncommented(lines[change.line - 1]))
 
 
 def _reasons() -> dict[tuple[str, str, str], str]:

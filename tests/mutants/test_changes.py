@@ -6,7 +6,7 @@ import ast
 
 import pytest
 
-from tests.mutants.changes import changes, statement_lines
+from tests.mutants.changes import changes, statement_lines, uncommented
 
 
 @pytest.mark.parametrize(
@@ -87,3 +87,8 @@ def test_a_test_that_runs_any_line_of_the_changed_statement_may_notice(line: int
         a = 1
 """
     assert list(statement_lines(source, line)) == lines
+
+
+@pytest.mark.parametrize("line", ["    a = 1", "a = 1  # why", "    a = 1  # another reason  # and more"])
+def test_code_is_known_again_if_the_comment_behind_it_has_changed(line: str) -> None:
+    assert uncommented(line) == "a = 1"
