@@ -47,3 +47,12 @@ def test_only_the_first_packet_of_a_browser_after_a_tick_is_looked_at_for_an_out
         room.reads(sound(7))
         received_s.append((a.received_s, a.last_from))
     assert received_s == [(100.0, A), (100.0, A), (100.04, A), (100.04, A)]
+
+
+def test_a_known_stream_and_a_known_reporter_from_a_new_address_are_both_passed_on() -> None:
+    room, a, _ = pair()
+    a.reporters.add(2)
+    report = pack("!BBHI", 0x80, 201, 1, 2) * 2
+    room.reads((sound(1)[0], C), (report, C), (pack("!BBHI", 0x80, 201, 1, 9) * 2, C))
+    assert room.others.moved == [(a, C)] * 2
+    assert room.counted() == {"strays": 3}

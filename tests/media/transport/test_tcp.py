@@ -341,3 +341,12 @@ async def test_a_stream_that_was_full_sends_what_waits_and_new_packets_once_the_
         assert await reader.readexactly(7) == b"\0\5later"
     stream.close()
     writer.close()
+
+
+async def test_a_closed_listener_accepts_no_more_connections() -> None:
+    listener = tcp.Listener(tcp.listen([(socket.AF_INET, "127.0.0.1", 0)]), print, print)
+    (found,) = listener.candidates([Candidate("127.0.0.1", 9)])
+    socket.create_connection(("127.0.0.1", found.port)).close()
+    listener.close()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", found.port))

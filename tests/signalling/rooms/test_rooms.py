@@ -231,6 +231,20 @@ async def test_news_of_a_lost_room_that_comes_twice_moves_its_members_once(valke
         assert (await their.expect("media.offer"))["fresh"]
 
 
+async def test_a_room_that_is_lost_moves_the_members_of_its_own_worker_too(valkey: Redis) -> None:
+    async with clinic(valkey, 1) as one:
+        patient, their, _ = await both(one)
+        await join(their, patient)
+        rooms = one.workers[0].rooms
+        fence = rooms._rooms[f"{patient.visit}"].fence
+        with capture_logs() as logs:
+            rooms.lost(f"{patient.visit}", fence)
+            assert logs == [], "the lease is no newer than its own"
+            rooms.lost(f"{patient.visit}", fence + 1)
+        assert [line["event"] for line in logs] == ["room.lost", "room.moving"]
+        assert (await their.expect("media.offer"))["fresh"]
+
+
 async def test_who_is_no_longer_the_party_has_no_membership(valkey: Redis) -> None:
     async with clinic(valkey) as two:
         patient, their, provider = await both(two, 1, 0)

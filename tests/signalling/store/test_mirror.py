@@ -10,12 +10,11 @@ from functools import partial
 import pytest
 from msgspec.structs import replace
 from redis.asyncio import Redis
-from structlog.testing import capture_logs
 
 from signalling.errors import UnavailableError
 from signalling.store import keys
 from signalling.store.encryption import Seal
-from signalling.store.event_stream import StreamEntry, StreamHead
+from signalling.store.event_stream import StreamHead
 from signalling.store.mirror import Change, Mirror, Reset
 from signalling.store.records import SNAPSHOT_TRIES, Committed, Snapshot, Store
 from signalling.visit import commands as c
@@ -256,28 +255,6 @@ async def test_another_event_under_a_known_number_begins_a_new_epoch(valkey: Red
         await until(lambda: mirror._repairing is None)
         assert mirror.epoch != epoch
         assert news == [Reset(ORG)]
-
-
-@pytest.mark.parametrize("replaced", [False, True])
-async def test_an_event_that_was_replaced_in_the_store_is_reported_as_lost(
-    valkey: Redis, replaced: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with clinic(valkey, 1) as one:
-        await one.arrive()
-        mirror = await alone(valkey, [])
-        stream = mirror._store.stream
-        (_, entry), *_ = await stream.after(ORG, mirror.seq - 1)
-        other = replace(entry, record=entry.record[::-1])
-
-        async def at(*_: object) -> StreamEntry:
-            return other if replaced else entry
-
-        monkeypatch.setattr(stream, "at", at)
-        with capture_logs() as logs:
-            mirror._take(mirror.seq, mirror.epoch, other)
-            await until(lambda: mirror._repairing is None)
-        lost = [line["count"] for line in logs if line["event"] == "store.events_lost"]
-        assert lost == ([1] if replaced else [])
 
 
 async def test_after_a_new_epoch_screens_are_reset_and_updated_from_there(valkey: Redis) -> None:

@@ -227,3 +227,10 @@ async def test_a_frozen_store_has_a_clock_that_goes_on(own: EmbeddedStore, clien
     with pytest.raises(UnavailableError):
         await store.stream.head(ORG)
     assert store.clock_ms() > told_ms + TIMEOUT_S * 1000 - 50
+
+
+async def test_a_visit_without_chat_messages_has_an_empty_list_of_them(valkey: Redis) -> None:
+    store = store_of(valkey)
+    await commit(store, visit())
+    assert await store.lines(ORG, "v_1") == []
+    assert await store.count_lines(ORG, "v_1") == 0
