@@ -54,7 +54,7 @@ async def keys_of_visit(redis: Any, organisation: str, visit_id: str) -> list[st
 
 async def erase_visit(redis: Any, organisation: str, visit_id: str) -> None:
     """Erase everything of a visit but its entries in indexes."""
-    await redis.delete(keys.PAST(organisation, visit_id))  # first, so that it is not unpacked meanwhile
+    await redis.delete(keys.PAST(organisation, visit_id))  # first, so that no worker unpacks the visit
     await redis.delete(*await keys_of_visit(redis, organisation, visit_id))
 
 
@@ -99,7 +99,7 @@ class Retention:
             log.error("retention.failed", organisation=organisation, exc_info=error)
 
     async def erase_audit(self, organisation: str, now_ms: int) -> int:
-        """Erase the organisation's audit entries that are too old at this time; return their number."""
+        """Erase the organisation's audit entries that are too old at the time `now_ms`; return their number."""
         gone = await self._audit_log.trim(organisation, now_ms - self._audit_days * DAY_MS)
         if gone:
             async with answering():
@@ -120,7 +120,7 @@ class Retention:
         return erased
 
     async def erase(self, organisation: str, now_ms: int) -> int:
-        """Erase the visits that are too old at this time; return their number, booked visits included."""
+        """Erase the visits that are too old at the time `now_ms`; return their number, booked visits included."""
         settings = await self._organisations.get(organisation)
         if settings is None:
             return 0
@@ -162,7 +162,7 @@ class Retention:
         return erased
 
     async def _events(self, organisation: str, before_ms: int) -> None:
-        """Delete old events, which hold copies of records, from the stream; the stream is ordered by time."""
+        """Delete the events before `before_ms`, which hold copies of records, from the stream; its order is by time."""
         stream = keys.EVENTS(organisation)
         while True:
             found = await self._redis.xrange(stream, count=AT_ONCE)

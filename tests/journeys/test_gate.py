@@ -93,7 +93,7 @@ async def browser(server: RunningServer) -> AsyncIterator[aiohttp.ClientSession]
 
 
 async def connected(http: aiohttp.ClientSession, server: RunningServer, role: str) -> SignallingClient:
-    """Return a client that has sent hello, with the cookies of `http`."""
+    """Return a client that has sent hello as this role, with the cookies of `http`."""
     return await SignallingClient.connect(http, f"{server.url}/demo/ws", role)
 
 

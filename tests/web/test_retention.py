@@ -228,7 +228,7 @@ async def naming(client: Any) -> dict[str, bool]:
         kind, value = kind_of(name.decode()), await content(client, name)
         assert kind is not None
         if kind is keys.PAST:
-            value = unpacked(value[32:])  # it is compressed
+            value = unpacked(value[32:])  # a record of this kind is compressed
         dump = repr([name, value]).lower().encode()
         if any(canary in dump for canary in CANARIES):
             found[kind.pattern] = found.get(kind.pattern, False) or await client.ttl(name) == -1

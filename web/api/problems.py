@@ -16,7 +16,7 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class Kind(NamedTuple):
-    """A code's HTTP status and its title."""
+    """The HTTP status and the title of all problems (errors that the API answers) with the same code."""
 
     status: int
     title: str

@@ -66,7 +66,7 @@ class Feeds:
             return bool(await self._redis.hdel(keys.FEEDS(organisation), person))
 
     async def of(self, organisation: str, person: str) -> Feed | None:
-        """Return the person's link, or None."""
+        """Return the person's link to the feed of the calendar, or None."""
         async with answering():
             kept = await self._redis.hget(keys.FEEDS(organisation), person)
         return None if kept is None else msgspec.json.decode(kept, type=Feed)
@@ -85,7 +85,7 @@ class Feeds:
         return hmac.compare_digest(feed.hash, keys.hashed(token))
 
     def token(self, organisation: str, feed: Feed) -> str:
-        """Return the token of a link."""
+        """Return the token of a feed's link, its secret last part."""
         return self._drawn(organisation, feed.person, feed.part)
 
     async def shown(self, organisation: str, feed: Feed, etag: str, now_ms: int) -> int:

@@ -59,7 +59,8 @@ def wall_time(moment_ms: int, zone: str) -> str:
 def moments_ms(wall: str, zone: str) -> tuple[int, int]:
     """Return the two moments (ms since the epoch) at which clocks in the time zone show this time.
 
-    Both are the same moment, except when clocks were set back so that the time comes twice.
+    `wall`: the date and time of the clocks (ISO 8601); `zone`: the IANA name of the time zone. Both moments are the
+    same, except when clocks were set back so that the time comes twice.
     """
     shown = datetime.fromisoformat(wall).replace(tzinfo=ZoneInfo(zone))
     return at_ms(shown), at_ms(shown.replace(fold=1))

@@ -158,7 +158,8 @@ def _frozen(folder: Path, settings: Settings, progress: Progress) -> "Iterator[r
                 store.start()
             except ConfigError as problem:
                 raise CommandError(f"the store’s snapshot cannot be read here: {problem}") from None
-            # the second store has loaded it into memory; removed now, it cannot stay if the backup is killed
+            # The second store has loaded the snapshot into memory. The file is removed now, so that it does not stay
+            # if the backup is killed.
             (files / BASE).unlink()
             with redis.Redis.from_url(store.url, socket_timeout=PATIENCE_S) as client:
                 yield client

@@ -50,7 +50,11 @@ def backup(
 
 
 def taken(settings: Settings, file: Path, *, with_key: bool = False, quiet: bool) -> "Backup":
-    """Take a backup with its audit entries, and return it. Raises CommandError and ConfigError."""
+    """Note a backup in the audit logs, write the backup to `file`, and return it.
+
+    `with_key`: True to put the data key into the backup; `quiet`: True to show no progress. Raises CommandError and
+    ConfigError.
+    """
     from web.backups.taking import take
 
     with bar(quiet) as progress:

@@ -125,7 +125,10 @@ async def _asked(client: Any) -> Status:
 
 
 async def _deliveries(client: Any, organisations: Iterable[str]) -> Deliveries:
-    """Return the numbers of deliveries of all these organisations together."""
+    """Return the numbers of due, late and given-up deliveries of all these organisations together.
+
+    `client`: the client of the store.
+    """
     seconds, _ = await client.time()
     pipe = client.pipeline(transaction=False)
     for organisation in organisations:

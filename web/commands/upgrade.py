@@ -29,7 +29,11 @@ STARTS_S = 60.0
 
 
 def run(settings: Settings, backup: Path | None, *, only_try: bool, as_json: bool) -> None:
-    """Carry out the command, with a backup first if its file is given. Raises ConfigError if no server runs."""
+    """Carry out the command `greenroom upgrade`. Raises ConfigError if no server runs.
+
+    `backup`: the file to which a backup is written first, None for no backup; `only_try`: True to try the new program
+    beside the server, without replacing it; `as_json`: True to print JSON.
+    """
     folder = Path(settings.data.folder)
     process = running_process(folder)
     if process is None:
@@ -54,7 +58,9 @@ def run(settings: Settings, backup: Path | None, *, only_try: bool, as_json: boo
 def follow(folder: Path, process: int, drain_s: float, *, only_try: bool, quiet: bool) -> dict[str, Any]:
     """Ask the master to take this program over, or only to try it; print its steps, and return what has become of it.
 
-    Raises CommandError if it does not succeed; the sentence says which version serves.
+    `process`: the id of the master's process; `drain_s`: the longest time that old workers have to end their calls;
+    `only_try`: True to only try it; `quiet`: True to print no steps. Raises CommandError if the upgrade does not
+    succeed; the sentence says which version serves.
     """
     steps, installed = Steps(folder), metadata.version("greenroom")
     if steps.busy(TRIAL_S):

@@ -1,4 +1,4 @@
-"""Defines the result of a check."""
+"""Defines the result of one check of `greenroom doctor`, which checks an installation."""
 
 from enum import StrEnum
 

@@ -23,7 +23,7 @@ EVERYBODY = "all"
 
 
 def _daily(name: str, limit: int) -> Rule | None:
-    """Return the rule that allows `limit` attempts a day; None if `limit` is 0, which means no limit."""
+    """Return the rule `name`, which allows `limit` attempts a day; None if `limit` is 0, which means no limit."""
     return Rule(name, limit, DAY_MS, first_delay_ms=0) if limit else None
 
 

@@ -67,7 +67,7 @@ async def reports(redis: Any) -> list[Report]:
 
 
 class Reporter:
-    """Writes the reports about one worker."""
+    """Writes the reports about the state of one worker to the store."""
 
     def __init__(self, app: web.Application) -> None:
         self._app = app
@@ -120,7 +120,7 @@ class Reporter:
         async with answering():
             pipe = self._app[REDIS].pipeline(transaction=False)
             pipe.zadd(keys.REPORTS(), {data: report.at_ms})
-            pipe.zrem(keys.REPORTS(), self._written)  # so that each worker has one report there
+            pipe.zrem(keys.REPORTS(), self._written)  # so that the store has one report of each worker
             pipe.zremrangebyscore(keys.REPORTS(), "-inf", report.at_ms - KEPT_MS)
             pipe.pexpire(keys.REPORTS(), KEPT_MS)
             await pipe.execute()

@@ -173,8 +173,8 @@ class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     retention_days: Annotated[int, Meta(ge=1, le=36_525)] = 2555
     checked: tuple[str, ...] = ()
     revision: int = 0
-    mail_sender: MailAddress = ""  # the From address of its mails; "": the server's address
-    reply_to: MailAddress = ""  # the Reply-To address of its mails
+    mail_sender: MailAddress = ""  # the From address of the clinic's mails; "": the server's
+    reply_to: MailAddress = ""  # the Reply-To address of the clinic's mails
     admins_two_factor: bool = False  # whether administrators must use a second factor
     areas: tuple[Area, ...] = ()
     # Origins of the sites that may show the patient's pages in a frame

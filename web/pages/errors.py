@@ -149,7 +149,7 @@ async def is_own_form(request: web.Request) -> bool:
 
 
 def not_found(request: web.Request, heading: str, text: str, links: list[tuple[str, str]]) -> web.Response:
-    """Return a 404 page with these texts. `links`: pairs of path and words."""
+    """Return a 404 page with these texts. `links`: (path, words) of the links below the text."""
     return error_page(request, 404, heading, text, links)
 
 

@@ -116,7 +116,10 @@ def _places(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _unknown(raw: Any, table: type[msgspec.Struct], kind: Kind[Any], place: str = "") -> str:
-    """Return a sentence about the first key that `table` does not have; "" if there is none."""
+    """Return a sentence about the first key of `raw`, parsed TOML, that `table` does not have; "" if there is none.
+
+    `place`: the place of `raw` in the file, "" for the whole file.
+    """
     if not isinstance(raw, Mapping):
         return ""
     keys = table.__struct_fields__

@@ -18,7 +18,7 @@ MOST = 1_000
 
 
 class State(StrEnum):
-    """The state of a delivery."""
+    """The state of a delivery to a receiver, which is "mail", "text", "push" or a webhook."""
 
     PLANNED = "planned"
     DUE = "due"

@@ -154,8 +154,9 @@ def headers_signal(
 ) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
     """Return an `on_response_prepare` handler that adds the security headers to a response.
 
-    A page may show patient data, so browsers store nothing unless the page's handler allows it. `framing_sites`:
-    returns the origins whose pages may show a response in a frame.
+    A page may show patient data, so browsers store nothing unless the page's handler allows it. `secure`:
+    True if pages are served by https only; `framing_sites`: returns the origins whose pages may show a response in a
+    frame.
     """
 
     async def add(request: web.Request, response: web.StreamResponse) -> None:

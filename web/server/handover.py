@@ -47,7 +47,7 @@ class FormerWorker(msgspec.Struct):
     aborted: bool = False
 
     answers = True
-    """It serves, as far as its master knows."""
+    """Whether the worker serves, as far as its master knows."""
 
     @property
     def tmp(self) -> FormerWorker:
@@ -63,7 +63,7 @@ class FormerWorker(msgspec.Struct):
         return self.beat
 
     def close(self) -> None:
-        """Close that file in this process."""
+        """Close this process's descriptor of the file with its sign of life."""
         os.close(self.beat)
 
 
@@ -87,7 +87,7 @@ class Handover(msgspec.Struct, kw_only=True):
 
     @property
     def descriptors(self) -> list[int]:
-        """All descriptors that stay open."""
+        """All descriptors that stay open when the next program replaces this one."""
         ends = [end for pair in self.streams for end in pair]
         beats = [worker.beat for worker in self.workers]
         return [self.listener, self.folder, *ends, *beats, *([] if self.metrics is None else [self.metrics])]
@@ -170,7 +170,7 @@ class Steps:
         return time.time() - self.path.stat().st_mtime < within_s
 
     def read(self) -> list[dict[str, Any]]:
-        """Return the steps so far."""
+        """Return the steps that the upgrade has reported so far; [] if there are none."""
         try:
             lines = self.path.read_bytes().split(b"\n")[:-1]
         except OSError:
@@ -182,7 +182,7 @@ class Trial:
     """A process that starts the next program up to a worker that is ready, beside the running server."""
 
     def __init__(self, command: list[str], handover: Handover) -> None:
-        """Start it. Raises OSError if there is no such program."""
+        """Start the process with `command`, and pass `handover` to it. Raises OSError if there is no such program."""
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - read when the process has ended
         self._end_s = time.monotonic() + TRIAL_S
         self._process = subprocess.Popen(

@@ -49,7 +49,7 @@ class Party:
 
     @property
     def connected(self) -> bool:
-        """Whether media can flow to this party."""
+        """Whether the party's connection is established, so that media can be sent to it."""
         return self._party.connected
 
     def offer(self) -> str:
@@ -94,7 +94,7 @@ class Room:
 
     @property
     def gate(self) -> bool:
-        """Whether media is forwarded between the parties."""
+        """Whether the room forwards media between its parties."""
         return self._room.gate
 
     def join(

@@ -42,7 +42,7 @@ class Packer:
         self._organisations = organisations
 
     async def run(self) -> None:
-        """Look every LOOK_S seconds until cancelled."""
+        """Pack the visits that are due, every LOOK_S seconds, until cancelled."""
         while True:
             await asyncio.sleep(LOOK_S)
             with contextlib.suppress(UnavailableError):  # the next look is in a minute
@@ -69,7 +69,7 @@ class Packer:
             left = sum([await packed.pack(organisation, queued) for queued in found])
             done += left
             if not left:
-                break  # they change just now
+                break  # all these visits are being changed at this moment
             await asyncio.sleep(REST * (loop.time() - began_s))
             async with answering():
                 await self._redis.set(keys.PACKING(), b"1", px=TURN_MS)

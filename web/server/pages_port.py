@@ -58,7 +58,7 @@ class Site(web.BaseSite):
         first_bytes_s: float,
     ) -> None:
         super().__init__(runner)
-        # This is never None, because `BaseSite` has checked it.
+        # `runner.server` is never None, because `BaseSite` has checked it.
         assert runner.server is not None
         self._pages = runner.server
         self._listening = listening
@@ -67,11 +67,12 @@ class Site(web.BaseSite):
         self._first_bytes_s = first_bytes_s
         self._loop = asyncio.get_running_loop()
         self._waiting: dict[socket.socket, asyncio.TimerHandle] = {}
-        # socket -> the bytes received of a first frame that is not complete
+        # socket -> the number of bytes received of a first frame of ICE that is not complete
         self._seen: dict[socket.socket, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.passed = 0
-        # The number of connections whose first bytes came too late, or belong neither to a page nor to a call.
+        # The number of connections that were closed because their first bytes came too late, or because they are a
+        # frame of ICE over TCP (RFC 4571) that names no worker with a call.
         self.refused = 0
 
     @property

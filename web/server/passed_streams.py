@@ -34,7 +34,7 @@ class PassedStreams:
 
     @property
     def descriptors(self) -> list[tuple[int, int]]:
-        """The descriptors of all pairs."""
+        """The descriptors of all socket pairs: (of the receiving end, of the sending end)."""
         return [(receiving.fileno(), sending.fileno()) for receiving, sending in self._ends]
 
     def send(self, index: int, sock: socket.socket) -> bool:

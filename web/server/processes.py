@@ -92,8 +92,8 @@ def serve(
 ) -> NoReturn:
     """Run the server until a signal stops it, then exit 0; print the text of `welcome` when the server answers.
 
-    `application` names the factory of each worker's app. Raises ConfigError if the server cannot start with these
-    settings.
+    `application` names the factory of each worker's app; `self_signed`: True to serve the pages by https with a
+    certificate made at the start. Raises ConfigError if the server cannot start with these settings.
     """
     output.guard()
     logs.setup(settings.log)
@@ -124,7 +124,7 @@ def serve(
         store = EmbeddedStore(folder, handed.store if handed else None)
         settings = replace(settings, redis=replace(settings.redis, url=store.url))
         if trial:
-            store = None  # it belongs to the server that runs
+            store = None  # the embedded store belongs to the server that runs
         elif handed is None:
             store.begin()
     try:
@@ -228,7 +228,11 @@ class Processes(BaseApplication):
     def handover(
         self, *, trial: bool, listener: int, store: RunningStore | None, workers: list[FormerWorker]
     ) -> Handover:
-        """Return what another program needs to take this server over, or to try that."""
+        """Return what another program needs to take this server over, or to try that.
+
+        `trial`: True to try it, beside this server; `listener`: the descriptor of the pages' port; `store`: the
+        embedded store, None if the store is a server of its own; `workers`: those that still serve.
+        """
         return Handover(
             trial=trial,
             host=self.settings.server.host,
@@ -275,12 +279,12 @@ class WorkerProcess(GunicornUVLoopWebWorker):
 
     def __init__(self, *how: Any) -> None:
         super().__init__(*how)
-        # The master and this worker share this memory.
+        # One byte of memory that the master and this worker share: 1 when the event loop has run.
         self._answers = mmap.mmap(-1, 1)
 
     @property
     def answers(self) -> bool:
-        """Whether its event loop has run since its start."""
+        """Whether the event loop of the worker has run since the worker started."""
         return bool(self._answers[0])
 
     def run(self) -> None:

@@ -44,7 +44,8 @@ class _Sending(AbstractConnection):
     ) -> None:
         """Send a command that redis-py has encoded.
 
-        Raises redis-py's TimeoutError after the time-out, and its ConnectionError if the connection is lost.
+        `check_health`: as in redis-py, True to check an idle connection first. Raises redis-py's TimeoutError after the
+        time-out, and its ConnectionError if the connection is lost.
         """
         patience_s, self.socket_timeout = self.socket_timeout, None
         try:

@@ -30,7 +30,7 @@ import { Figures } from "./media/figures.js";
  *   { state: MediaState, remotetrack: MediaStreamTrack, remotes: null }} MediaEvents
  */
 
-/** @type {Record<RTCPeerConnectionState, MediaState>} */
+/** @type {Record<RTCPeerConnectionState, MediaState>} the browser's state -> the state that pages show */
 const STATES = {
   new: "connecting",
   connecting: "connecting",
@@ -78,12 +78,12 @@ const Target = /** @type {new () => Events<MediaEvents>} */ (EventTarget);
 
 export class MediaSession extends Target {
   #sendAnswer;
-  /** @type {RTCPeerConnection | null} */
+  /** @type {RTCPeerConnection | null} carries the call's media; null before the first offer */
   #connection = null;
   #session = "";
   // True if this device uses less battery with H.264, because it encodes H.264 in hardware but not VP8.
   #h264 = false;
-  /** @type {MediaState} */
+  /** @type {MediaState} the state that the event `state` has reported last */
   #state = "new";
   #wasConnected = false;
   #closed = false;
@@ -91,9 +91,9 @@ export class MediaSession extends Target {
   #figures = new Figures();
   #arrivals = new Arrivals();
   #remote = new MediaStream();
-  /** @type {Map<string, MediaStream>} */
+  /** @type {Map<string, MediaStream>} party -> the stream with its media */
   #remotes = new Map();
-  /** @type {Promise<void>} */
+  /** @type {Promise<void>} settles when the earlier offers are answered, so that the next one waits */
   #accepting = Promise.resolve();
 
   /**

@@ -58,14 +58,14 @@ export class SignallingClient extends Target {
   #url;
   #role;
   #timeout;
-  /** @type {WebSocket | null} */
+  /** @type {WebSocket | null} the socket in use; null while there is none */
   #socket = null;
   #next = 1;
-  /** @type {Map<number, Pending>} */
+  /** @type {Map<number, Pending>} id of a request -> the request, until its answer arrives */
   #requests = new Map();
-  /** @type {Map<string, Topic>} */
+  /** @type {Map<string, Topic>} name of a topic -> its listeners and version */
   #topics = new Map();
-  /** @type {string | null} */
+  /** @type {string | null} the token with which the next socket continues this connection, or null */
   #resume = null;
   #lostAt = 0;
   #attempt = 0;

@@ -21,7 +21,7 @@ from web.peers.media.flow import Flow, Media, until
 from web.peers.media.media import Proxied, Sources
 from web.peers.network.network import Network
 
-START_S = 120.0  # this long in s, because a busy machine needs much time to start a browser
+START_S = 120.0  # the wait for the start in s, long because a browser starts slowly on a busy machine
 ANSWER_S = 60.0
 END_S = 5.0
 LINE_MAX = 1 << 20

@@ -24,7 +24,7 @@ DONE: dict[str, Any] = {"step": "done", "version": "0.1.0", "workers": ["w2-b", 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
-    """A data folder that this process uses."""
+    """A data folder that this process has locked, as the master of a running server does."""
     lock = LockedFolder(tmp_path)
     lock.serves("http://127.0.0.1:1")
     yield tmp_path

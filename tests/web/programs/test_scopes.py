@@ -67,7 +67,7 @@ def opener(who: str, key: ApiKey) -> tuple[Actor, int | None]:
 
 
 async def opened(site: Site, who: str, key: ApiKey) -> str:
-    """Open a visit as this opener; return its id. `key`: the key of the program under test."""
+    """Open a visit as `who`, a name that `opener` knows; return its id. `key`: the key of the program under test."""
     actor, booked_ms = opener(who, key)
     visit = actor.visit or new_id("v")
     made = await site.app[SERVICE].open(actor, PatientInformation(**PATIENT), visit, booked_ms)

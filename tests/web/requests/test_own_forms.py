@@ -95,7 +95,8 @@ async def test_s44_a_patient_and_a_doctor_enter_with_an_old_safari(site: Site) -
     assert (answer.status, answer.headers["Location"]) == (303, "/demo/visit")
     osei = site.person()
     ((action, _, fields),) = await own_forms(osei, "/demo/staff/sign-in")
-    password = (await site.person().sign_in(OSEI)).status  # this form has the password of the demo
+    # `sign_in` sends the sign-in form with the password that the demo organisation gives to its staff.
+    password = (await site.person().sign_in(OSEI)).status
     assert password == 303
     form = {"email": OSEI, "password": demo.password(site.settings, OSEI), **fields}
     assert (await osei.post(action, form, **OLD_SAFARI)).headers["Location"] == "/demo/staff"

@@ -5,7 +5,7 @@
 
 /** A signalling client for tests, which keeps the requests and has no socket. */
 export class StandIn {
-  /** @type {Map<string, { handler: Handler, refused: Handler }>} */
+  /** @type {Map<string, { handler: Handler, refused: Handler }>} name of a topic -> its listeners */
   #topics = new Map();
   /** @type {any[]} the sent requests, the oldest first */
   sent = [];

@@ -126,7 +126,7 @@ async def shut_words(service: Service, organisation: Organisation, area: str = "
 
 
 def _span_words(opens: str, closes: str) -> str:
-    """Return two times of an organisation's opening hours in words: "9:00 AM – 5:30 PM"."""
+    """Return opening hours in words: "9:00 AM – 5:30 PM". `opens`, `closes`: times as "HH:MM", or "24:00"."""
     if (opens, closes) == ("00:00", "24:00"):
         return gettext("All day")
     opening, closing = (

@@ -98,7 +98,7 @@ class RotaSection:
         return Parsed(form, errors, apply)
 
     def shown(self, organisation: Organisation) -> dict[str, str]:
-        """Return the rota in words, by label."""
+        """Return the on-call rota in words: label of a setting, or place and name of a person -> words."""
         rota = organisation.rota
         return {
             **{gettext(row.label): str(getattr(rota, name)) for name, row in NUMBERS.items()},

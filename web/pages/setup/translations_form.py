@@ -39,7 +39,7 @@ class Entry(NamedTuple):
 
     @property
     def rows(self) -> int:
-        """The height of that field in lines."""
+        """The height in lines of the field of its translation."""
         return 1 + self.text.count("\n") + len(self.text) // ROWS_FROM
 
 

@@ -152,7 +152,8 @@ def sign_in_again(
 ) -> web.Response:
     """Return the page that asks for email and password, with an error sentence if there is one.
 
-    `retry_s`: the time in s after which the person may try again, 0 for at once.
+    `error`: the sentence, or None; `status`: the HTTP status; `retry_s`: the time in s after which the person may try
+    again, 0 for at once.
     """
     title = gettext("Please check: sign in") if error else gettext("Sign in")
     response = page(

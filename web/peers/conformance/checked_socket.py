@@ -103,14 +103,14 @@ class CheckedSocket:
             self.news.append(message)
 
     async def get(self, kind: str, answer: str = "done", /, **fields: Any) -> Message:
-        """Send a request; return its answer, after checking that it has the type `answer`."""
+        """Send a request of the type `kind`; return its answer, after checking that it has the type `answer`."""
         found = await self.ask(kind, **fields)
         if found["type"] != answer:
             raise ViolationError(f"`{answer}`", found, self.sent)
         return found
 
     async def refused(self, code: str, kind: str, /, **fields: Any) -> Message:
-        """Send a request, check that it is refused with this code, and return the details of the error."""
+        """Send a request of the type `kind`, check that it is refused with this code; return the error's details."""
         return self.is_error(await self.ask(kind, **fields), code)
 
     def is_error(self, answer: Message, *codes: str) -> Message:
@@ -234,7 +234,10 @@ class CheckedSocket:
                 return message
 
     async def quiet(self, expected: str, allowed: Callable[[Message], bool] = lambda _: False) -> None:
-        """Return after QUIET_S without a message, except allowed ones. Raises ViolationError if another one arrives."""
+        """Return after QUIET_S without a message, except allowed ones. Raises ViolationError if another one arrives.
+
+        `expected`: the text in the error about what the server should have done.
+        """
         try:
             async with asyncio.timeout(QUIET_S):
                 while True:

@@ -69,7 +69,7 @@ class ClientMedia:
     def accept(self, sdp: str) -> None:
         """Use the client's answer to the newest offer."""
         if self._party is None:
-            # There was no offer to which this could be the answer.
+            # The client was sent no offer, so the answer has no use.
             return
         try:
             self._party.accept(sdp)

@@ -69,7 +69,7 @@ class Media(Protocol):
         ...
 
     async def close(self) -> None:
-        """Close sockets and files."""
+        """Close the sockets and files of this media."""
         ...
 
 

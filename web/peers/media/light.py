@@ -154,8 +154,9 @@ WORK: tuple[Work, ...] = (Speaker.look, Speaker.frame, Speaker.sound, Speaker.re
 
 
 class Pacer:
-    """Drives all light media of an event loop with one timer.
+    """Sends the packets of all light media of an event loop with one timer.
 
+    Light media are made-up packets over real ICE, DTLS and SRTP, without an encoder.
     All packets that are due within a few milliseconds are sent together.
     """
 

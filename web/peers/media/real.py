@@ -35,7 +35,7 @@ class Gated(Switched):
         self.kind = kind
         self._file = file
         self._source = self._opened()
-        # The time in s at which this repetition began.
+        # The time in s at which the present repetition of the file began.
         self._began = 0
         self._next = 0
         self._last = -1

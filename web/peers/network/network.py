@@ -133,7 +133,7 @@ def problem(network: Network) -> str:
 
 
 def lossy(share: float, seed: int = 1) -> Network:
-    """Return a network that loses this share of the packets of each direction."""
+    """Return a network that loses a share (0 to 1) of the packets of each direction. `seed`: of its random numbers."""
     return Network(seed=seed, up=Way(loss=share), down=Way(loss=share))
 
 

@@ -15,7 +15,7 @@ LATE_OFTEN = 0.1
 
 
 def notes(found: Figures) -> list[str]:
-    """Return the notes on a run."""
+    """Return the notes (warnings for the reader of the report) on a run, from its figures."""
     made = []
     if 0 < found.people.arrived < FEW:
         made.append(f"Of fewer than {FEW} values, the p99 is the longest that was seen.")

@@ -88,7 +88,7 @@ class Strip(NamedTuple):
 
 
 def histogram_plot(label: str, step: StepFigures) -> Plot:
-    """Return the histogram of a step's durations, with its p50 and p99."""
+    """Return the histogram of a step's durations, with its p50 and p99. `label`: a description for screen readers."""
     bins = step.histogram
     low, high = bins[0].low_s, bins[-1].high_s
     most = max(one.count for one in bins)
@@ -202,7 +202,10 @@ def strips(steps: Iterable[StepFigures]) -> tuple[list[Strip], list[Tick]]:
 
 
 def share_plot(label: str, curves: Sequence[tuple[str, str, Sequence[float]]]) -> Plot:
-    """Return a plot of cumulative distributions. Each curve is (CSS class, name, values in order)."""
+    """Return a plot of cumulative distributions. Each curve is (CSS class, name, values in order).
+
+    `label`: a description of the plot for screen readers.
+    """
     low = max(1e-6, min(values[0] for _, _, values in curves))
     high = max(low * 1.01, *(values[-1] for _, _, values in curves))
     lines = []
@@ -238,7 +241,10 @@ def intervals(ratios: Sequence[tuple[float, float, float]]) -> tuple[list[Interv
 
 
 def _scale(highest: float, kind: Kind | None) -> tuple[float, list[Tick]]:
-    """Return the top of a scale from 0, and its ticks; if `kind` is None, the ticks are whole numbers."""
+    """Return the top of a scale from 0 to `highest` or a little above, and its ticks.
+
+    `kind`: the kind of the figures, for their unit; if it is None, the ticks are whole numbers.
+    """
     if kind is None or not kind.shown[0]:
         unit, one = "", 1.0
         step = max(1.0, nice_step(highest))

@@ -38,7 +38,7 @@ class Presence:
         return since is not None and time.monotonic() - since >= GONE_S
 
     def look(self) -> None:
-        """Try to connect once, and set `gone_since`."""
+        """Try once to connect to the server's port, and set `gone_since`."""
         try:
             socket.create_connection(self._at, PATIENCE_S).close()
         except TimeoutError:

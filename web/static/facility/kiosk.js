@@ -88,10 +88,15 @@ document.addEventListener("visibilitychange", refresh);
 /* --- privacy: the next person must not see typed text, or which patients are in the queue */
 const form = one("form[data-once]", HTMLFormElement);
 let timer = 0;
-/** @type {HTMLElement | null} */
+/**
+ * @type {HTMLElement | null} the warning on the page that it will be cleared soon; null if there is none
+ */
 let warning = null;
 
-/** @type {() => Iterable<HTMLInputElement | HTMLTextAreaElement>} */
+/**
+ * @type {() => Iterable<HTMLInputElement | HTMLTextAreaElement>} returns the fields of the form in which a
+ *   person can type
+ */
 const fields = () => form.querySelectorAll("input:not([type=hidden]), textarea");
 const anythingToHide = () =>
   [...fields()].some((field) => field.value) ||

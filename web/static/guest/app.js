@@ -8,7 +8,10 @@ import { LivePage } from "../shared/live_page.js";
 import { inEach, t } from "../shared/text.js";
 import { announce, connectionBar } from "../shared/ui.js";
 
-/** @type {LivePage<GuestBoot>} */
+/**
+ * @type {LivePage<GuestBoot>} the connection and the drawing of this page, with the data that the server
+ *   put into it
+ */
 const page = new LivePage("guest", draw);
 const { boot, client, connection, language, redraw } = page;
 const { organisation } = boot;
@@ -32,13 +35,13 @@ const bar = inEach(() => ({
   },
 }));
 
-/** @type {Protocol.VisitPart | null} */
+/** @type {Protocol.VisitPart | null} the visit as the server last sent it; null until its first message */
 let visit = null;
 // True if the guest was dismissed, or if this visit does not have the guest.
 let gone = false;
 // True if the guest has left the visit with the page's button.
 let away = false;
-/** @type {Session | null} */
+/** @type {Session | null} the video session page of the visit; null while it is not shown */
 let session = null;
 
 /**

@@ -45,7 +45,7 @@ export class Arrivals {
     // No report was read for a long time, because the page was hidden or asleep.
     if (at_ms - this.#read_ms > STOPPED_MS) this.restart();
     this.#read_ms = at_ms;
-    /** @type {Map<string, { packets: number, frames: number }>} */
+    /** @type {Map<string, { packets: number, frames: number }>} party -> the sums of all its reports */
     const counts = new Map();
     for (const report of reports?.values() ?? []) {
       const party = report.type === "inbound-rtp" ? partyOf(report.trackIdentifier) : undefined;
@@ -56,7 +56,7 @@ export class Arrivals {
         frames: before.frames + (report.framesDecoded ?? 0),
       });
     }
-    /** @type {Map<string, Stopped>} */
+    /** @type {Map<string, Stopped>} party -> what has stopped in its media */
     const stopped = new Map();
     for (const [party, { packets, frames }] of counts) {
       const { audio, video } = offOf(party);

@@ -11,7 +11,7 @@
 /** @type {DeviceKind[]} */
 const KINDS = ["audio", "video"];
 
-/** @type {Record<DeviceKind, MediaTrackConstraints>} */
+/** @type {Record<DeviceKind, MediaTrackConstraints>} the constraints with which getUserMedia is called */
 const CONSTRAINTS = {
   audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true },
   video: { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 30, max: 30 } },
@@ -99,14 +99,20 @@ export class OwnDevices {
   #notify;
   #started = false;
   #closed = false;
-  /** @type {Record<DeviceKind, MediaStreamTrack | null>} */
+  /**
+   * @type {Record<DeviceKind, MediaStreamTrack | null>} the tracks of the devices in use, which the preview
+   *   shows
+   */
   #live = { audio: null, video: null };
-  /** @type {Record<DeviceKind, MediaStreamTrack | null>} */
+  /** @type {Record<DeviceKind, MediaStreamTrack | null>} the clones of the live tracks, which are sent */
   #sent = { audio: null, video: null };
-  /** @type {Record<DeviceKind, string | undefined>} */
+  /**
+   * @type {Record<DeviceKind, string | undefined>} the ids of the devices that the person has chosen;
+   *   undefined for the browser's default
+   */
   #wanted = { audio: undefined, video: undefined };
   #muted = { audio: false, video: false };
-  /** @type {MediaStreamTrack | null} */
+  /** @type {MediaStreamTrack | null} the track of the shared screen; null if none is shared */
   #screen = null;
   #preview = new MediaStream();
   #onDeviceChange = () => this.#notify("devicechange", null);
@@ -159,7 +165,7 @@ export class OwnDevices {
    * does.
    */
   async prepare({ audio = true, video = true } = {}) {
-    /** @type {Record<DeviceKind, DeviceWord>} */
+    /** @type {Record<DeviceKind, DeviceWord>} the word for each kind, which is returned */
     const result = { audio: "off", video: "off" };
     const asked = { audio, video };
     const works = (/** @type {DeviceKind} */ kind) =>
@@ -197,7 +203,10 @@ export class OwnDevices {
    * @returns {Promise<Device[]>}
    */
   async devices() {
-    /** @type {Record<MediaDeviceKind, Device["kind"]>} */
+    /**
+     * @type {Record<MediaDeviceKind, Device["kind"]>} the browser's name of a kind of device -> the name
+     *   that pages use
+     */
     const names = { audioinput: "audio", videoinput: "video", audiooutput: "speaker" };
     const found = (await globalThis.navigator.mediaDevices?.enumerateDevices?.()) ?? [];
     return found

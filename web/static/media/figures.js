@@ -16,8 +16,11 @@ const WORDS = [
 ];
 
 export class Figures {
-  /** @type {{ at_ms: number, octets: number, lost: number, packetsReceived: number, freezes: number,
-   *   framesDecoded: number } | null} */
+  /**
+   * @type {{ at_ms: number, octets: number, lost: number, packetsReceived: number, freezes: number,
+   *   framesDecoded: number } | null} the sums of the last reports, from which the next result takes the
+   *   difference; null before the first reports
+   */
   #before = null;
 
   /**
@@ -37,7 +40,7 @@ export class Figures {
    */
   read(at_ms, reports, connected) {
     const now = { at_ms, octets: 0, lost: 0, packetsReceived: 0, freezes: 0, framesDecoded: 0 };
-    /** @type {number | null} */
+    /** @type {number | null} the round trip between browser and server; null if no report has it */
     let rtt_ms = null;
     const figures = { framesPerSecond: 0, audioEnergy: 0, framesSent: 0, sentEnergy: 0 };
     for (const report of reports?.values() ?? []) {

@@ -10,7 +10,10 @@ import { inEach, t } from "../shared/text.js";
  *   is wrong with the answer to a step, or null
  */
 
-/** @type {{ [Kind in keyof AnswerOf]: Rule<AnswerOf[Kind]> }} */
+/**
+ * @type {{ [Kind in keyof AnswerOf]: Rule<AnswerOf[Kind]> }} kind of step -> the rule that checks its
+ *   answer
+ */
 const RULES = {
   text: (step, answer) =>
     step.required && !answer?.trim() ? t("Please write something here. “None” is an answer too.") : null,

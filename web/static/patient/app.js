@@ -23,7 +23,10 @@ import { PatientVisit } from "./visit.js";
 import { afterVisit, backWords, messages, placeLine, waitingRoom } from "./waiting.js";
 
 const SLOW_MS = 4_000;
-/** @type {LivePage<VisitBoot>} */
+/**
+ * @type {LivePage<VisitBoot>} the connection and the drawing of this page, with the data that the server
+ *   put into it
+ */
 const page = new LivePage("patient", draw);
 const { boot, client, connection, language, redraw, root } = page;
 const { organisation } = boot;
@@ -55,7 +58,7 @@ const phone = new Phone(`${boot.home}/visits/${boot.visit}/phone`, boot.mails, r
 const contact = new ContactChoice(`${boot.home}/visits/${boot.visit}/contact`, boot.contact, redraw);
 const closing = new Closing(boot, () => leaveLine(), redraw);
 const chat = new Chat(client, boot.visit, "patient", wrote);
-/** @type {Session | null} */
+/** @type {Session | null} the video session page of the visit; null while it is not shown */
 let session = null;
 let busy = false;
 // True if the page must show that the opening of the visit takes long.
@@ -109,7 +112,7 @@ async function leave(step, to, { forward }, move) {
 function focusProblem() {
   redraw();
   queueMicrotask(() => {
-    /** @type {HTMLElement | null} */
+    /** @type {HTMLElement | null} the field to focus, because its answer is wrong */
     const wrong = root.querySelector(
       "[aria-invalid=true] input, input[aria-invalid=true], textarea[aria-invalid=true]",
     );
@@ -299,7 +302,7 @@ function header() {
   </header>`;
 }
 
-/** @type {Record<string, () => Drawn>} */
+/** @type {Record<string, () => Drawn>} phase of the visit -> a function that draws the page */
 const VIEWS = {
   loading: () =>
     html`<h1>${t("Your visit")}</h1>

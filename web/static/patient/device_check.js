@@ -42,21 +42,30 @@ const BAD = inEach(
 );
 
 class DeviceCheck extends HTMLElement {
-  /** @type {import("../signalling.js").SignallingClient | null} */
+  /**
+   * @type {import("../signalling.js").SignallingClient | null} the connection to the server, which the page
+   *   sets
+   */
   client = null;
-  /** @type {(answer: AnswerOf["device_check"]) => void} */
+  /**
+   * @type {(answer: AnswerOf["device_check"]) => void} is called with the results after each test; the page
+   *   sets it
+   */
   typed = () => {};
-  /** @type {AnswerOf["device_check"]} */
+  /** @type {AnswerOf["device_check"]} the result of each part that was tested */
   #answer = {};
   // The patient's phone number, which is shown if a call is not possible; "" if there is none.
   phone = "";
-  /** @type {MediaSession | null} */
+  /** @type {MediaSession | null} has the tested camera and microphone; null before the test */
   #media = null;
-  /** @type {Found} */
+  /** @type {Found} the result of the request for each device; null before it and meanwhile */
   #found = { video: null, audio: null };
   #level = 0;
   #stopLevel = () => {};
-  /** @type {"idle" | "playing" | "asked" | "silent"} */
+  /**
+   * @type {"idle" | "playing" | "asked" | "silent"} the state of the speaker's test: not begun, the sound
+   *   plays, the patient is asked whether it was heard, or it cannot be played
+   */
   #speaker = "idle";
   /** @type {unknown} the error because of which the speaker is silent */
   #silence = null;

@@ -8,7 +8,7 @@ export class Phone {
   #path;
   #mails;
   #redraw;
-  /** @type {Element | null} */
+  /** @type {Element | null} the picture of the QR code with the link; null if none is shown */
   #code = null;
   #minutes = 0;
   #mailed = false;

@@ -120,7 +120,10 @@ function consent(field) {
   </div>`;
 }
 
-/** @type {Record<Protocol.Step["kind"], (field: Field) => Drawn>} */
+/**
+ * @type {Record<Protocol.Step["kind"], (field: Field) => Drawn>} kind of step -> a function that draws its
+ *   field
+ */
 const KINDS = {
   text: (field) =>
     html`<textarea

@@ -15,11 +15,19 @@ const RETRY_MS = 2_000;
 
 /** Holds the state of the visit, and fires `change` after each change. */
 export class PatientVisit extends EventTarget {
-  /** @type {Protocol.VisitPart | null} */
+  /**
+   * @type {Protocol.VisitPart | null} the visit as the server last sent it; null until its first message
+   */
   visit = null;
-  /** @type {Protocol.CasePart | null} */
+  /**
+   * @type {Protocol.CasePart | null} the Case Information, with the saved answers; null until the server
+   *   has sent it
+   */
   info = null;
-  /** @type {Protocol.PlaceState | null} */
+  /**
+   * @type {Protocol.PlaceState | null} the place in line, and the expected wait; null until the server has
+   *   sent it
+   */
   place = null;
   /** @type {SignallingError | null} the server's refusal, if the visit is not this browser's */
   gone = null;
@@ -30,7 +38,7 @@ export class PatientVisit extends EventTarget {
   #drops = [];
   /** @type {Map<string, Protocol.Answer>} step id -> the typed answer, until the server has confirmed it */
   #drafts = new Map();
-  /** @type {Set<string>} */
+  /** @type {Set<string>} the ids of the steps whose typed answers must still be sent */
   #unsaved = new Set();
   #timer = 0;
   #lastSave_ms = 0;
@@ -172,7 +180,10 @@ export class PatientVisit extends EventTarget {
     }
     this.#unsaved.delete(step.id);
     const saved = this.#save(step.id, answer, true);
-    /** @type {Promise<boolean>} */
+    /**
+     * @type {Promise<boolean>} true after LEAVE_WITHIN_MS, at once without a connection: the patient goes
+     *   on while the answer is still being saved
+     */
     const late = new Promise((go) =>
       setTimeout(go, this.#client.status === "open" ? LEAVE_WITHIN_MS : 0, true),
     );

@@ -254,7 +254,10 @@ export function waitingRoom({ state, visit, act, organisation, written, photos, 
 }
 
 /** @typedef {NonNullable<Protocol.VisitPart["outcome"]>} Outcome how a visit ended */
-/** @type {Record<Outcome, (visit: Protocol.VisitPart, mails: boolean) => [heading: string, text: string]>} */
+/**
+ * @type {Record<Outcome, (visit: Protocol.VisitPart, mails: boolean) => [heading: string, text: string]>}
+ *   how a visit ended -> the heading and the text for the patient; `mails`: true if the clinic sends mails
+ */
 const ENDINGS = {
   completed: (visit) => [
     t("Your visit is over"),

@@ -10,14 +10,14 @@ import { announce, clearToasts, toast } from "../shared/ui.js";
 /** @typedef {import("./bar.js").Beside} Beside */
 
 export class Asides {
-  /** @type {AsideId | null} */
+  /** @type {AsideId | null} the panel that is open; null if all are closed */
   open = null;
   #opens;
   #live = false;
   #own;
   #redraw;
   #chat;
-  /** @type {Element | null} */
+  /** @type {Element | null} the element of the open panel, which is scrolled into view */
   #element = null;
 
   /**
@@ -84,7 +84,7 @@ export class Asides {
    */
   get all() {
     const own = this.#own();
-    /** @type {Beside} */
+    /** @type {Beside} the panel with the messages, and its entry in the bar */
     const messages = {
       id: "chat",
       label: t("Messages"),

@@ -8,9 +8,12 @@ const LOOKS_PER_WORD = 4;
 /** @typedef {import("../media/arrivals.js").Stopped} Stopped */
 
 export class CallWatch {
-  /** @type {import("./words.js").Quality | null} */
+  /**
+   * @type {import("./words.js").Quality | null} the quality of the call in one word; null until it is
+   *   measured
+   */
   quality = null;
-  /** @type {Map<string, Stopped>} */
+  /** @type {Map<string, Stopped>} party -> what has stopped in its media */
   #stopped = new Map();
   #looks = 0;
   #live = false;

@@ -51,7 +51,7 @@ function select(name, list, chosen, choose) {
 
 /** Draws the choice of devices, and updates it when devices are plugged in or removed. */
 export class DeviceChoice {
-  /** @type {Device[]} */
+  /** @type {Device[]} the devices that the person can choose */
   #devices = [];
   #link;
   #sound;

@@ -25,15 +25,15 @@ const NO_SCREEN = { sharing: null, asked: false };
  * so that the others see that its media have no path.
  */
 export class MediaLink extends EventTarget {
-  /** @type {MediaSession | null} */
+  /** @type {MediaSession | null} this page's devices and connection; null before the start and at the end */
   media = null;
-  /** @type {Path} */
+  /** @type {Path} the state of the path between this browser and the server's media */
   path = "joining";
   /** @type {Found} the result of `prepare` for each kind; null while the person is asked */
   found = { audio: null, video: null };
-  /** @type {Muted} */
+  /** @type {Muted} the kinds that this person has switched off */
   muted = { audio: false, video: false };
-  /** @type {Pick<Protocol.MediaShared, "sharing" | "asked">} */
+  /** @type {Pick<Protocol.MediaShared, "sharing" | "asked">} who shares a screen, or is asked to share */
   screen = NO_SCREEN;
   /** @type {string | null} the key of the party who speaks, in a call of more than two */
   speaker = null;

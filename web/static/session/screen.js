@@ -20,11 +20,13 @@ export class Screen {
   #role;
   #party;
   #redraw;
-  /** @type {MediaStreamTrack | null} */
+  /** @type {MediaStreamTrack | null} the screen that this page shares; null if it shares none */
   #track = null;
   #choosing = false;
   #wasAsked = false;
-  /** @type {Protocol.PartyPart | null} */
+  /**
+   * @type {Protocol.PartyPart | null} the patient of the visit; null until the server has sent the parties
+   */
   #patient = null;
   #live = false;
 
@@ -56,7 +58,7 @@ export class Screen {
   async begin() {
     if (this.#choosing || this.#track || !canShare()) return;
     this.#choosing = true;
-    /** @type {MediaStreamTrack | undefined} */
+    /** @type {MediaStreamTrack | undefined} the screen that the person has chosen; undefined until then */
     let track;
     try {
       [track] = (await navigator.mediaDevices.getDisplayMedia(HOW)).getVideoTracks();

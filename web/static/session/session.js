@@ -25,7 +25,7 @@ import { otherSpoken, ownWords, qualityWords } from "./words.js";
 
 /** @typedef {import("./pair.js").Video} Video */
 
-/** @type {Record<Role, "patient" | "provider">} */
+/** @type {Record<Role, "patient" | "provider">} role -> the role of the opposite party */
 const OTHER = { patient: "provider", provider: "patient", guest: "patient" };
 
 /** Draws the video session page of one visit, and holds its media. */
@@ -39,7 +39,7 @@ export class Session {
   #back;
   #patient;
   #link;
-  /** @type {Protocol.VisitPart | null} */
+  /** @type {Protocol.VisitPart | null} the visit as the server last sent it */
   #visit = null;
   #devices;
   #watch;
@@ -51,9 +51,9 @@ export class Session {
   #timer = 0;
   #stop = new AbortController();
   #spoken = "";
-  /** @type {Video | null} */
+  /** @type {Video | null} the element that shows the opposite party; null until it is drawn */
   #remote = null;
-  /** @type {Element | null} */
+  /** @type {Element | null} the element with the pictures of all parties; null until it is drawn */
   #pictures = null;
   #tiles;
   #left;

@@ -28,7 +28,7 @@ export class Sound {
   /** @type {Set<HTMLVideoElement>} the elements that the browser did not allow to play */
   #refused = new Set();
   #chosen = "";
-  /** @type {Device[]} */
+  /** @type {Device[]} all devices of this browser, the speakers among them */
   #devices = [];
 
   /**

@@ -64,7 +64,7 @@ function absence(party, { live, off }) {
 /** Draws the tiles, and remembers which parties have shown a picture. */
 export class Tiles {
   #redraw;
-  /** @type {Set<string>} */
+  /** @type {Set<string>} the keys of the parties whose picture is shown */
   #seen = new Set();
 
   /**
@@ -102,7 +102,7 @@ export class Tiles {
    * }} call `live`: true during the call; `stopped(key)`: what has stopped in the media of a party, or null
    */
   view({ others, link, live, opposite, stopped }) {
-    /** @type {Map<string, MediaStream>} */
+    /** @type {Map<string, MediaStream>} party -> the stream with its media */
     const streams = link.media?.remotes ?? new Map();
     const stream = (/** @type {string} */ key) =>
       streams.get(key) ?? (key === opposite ? streams.get("remote") : null) ?? null;

@@ -2,7 +2,7 @@
    lock whenever the page is hidden, so it is requested again when the page is shown again. */
 
 export class WakeLock {
-  /** @type {WakeLockSentinel | null} */
+  /** @type {WakeLockSentinel | null} the lock that keeps the screen on; null while it is not held */
   #lock = null;
   #stop = new AbortController();
 

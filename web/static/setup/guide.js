@@ -15,7 +15,7 @@ const panel = one("#preview", HTMLElement);
 const place = one("#preview-step", HTMLElement);
 const form = () => one("#guide-form", HTMLFormElement);
 
-/** @type {Record<string, Protocol.Answer>} */
+/** @type {Record<string, Protocol.Answer>} step id -> the answer that was typed into the preview */
 let answers = {};
 /** @type {string | null} the id of the step in the preview; null for the first step */
 let at = null;
@@ -70,9 +70,14 @@ function steps() {
   }));
 }
 
-/** @type {Map<string, string>} */
+/**
+ * @type {Map<string, string>} step id -> the sentence about what is wrong with the answer in the preview
+ */
 const problems = new Map();
-/** @type {import("../patient/guide.js").GuideState} */
+/**
+ * @type {import("../patient/guide.js").GuideState} the guide in the preview, in the form in which the
+ *   patient's page draws it
+ */
 const state = {
   // A preview sends nothing, so it shows no state of saving.
   saving: "",

@@ -42,7 +42,10 @@ const DEVICE_WORDS = inEach(
   }),
 );
 
-/** @type {{ [Kind in keyof AnswerOf]: (answer: AnswerOf[Kind] | undefined) => string | null }} */
+/**
+ * @type {{ [Kind in keyof AnswerOf]: (answer: AnswerOf[Kind] | undefined) => string | null }} kind of step
+ *   -> a function that returns an answer in words, or null if there is none
+ */
 const SHOWN = {
   text: (answer) => answer || null,
   choice: (answer) => answer || null,

@@ -9,7 +9,7 @@ import { t } from "./text.js";
 
 /** Holds the messages of a visit. */
 export class Chat {
-  /** @type {Protocol.ChatMessagePart[]} */
+  /** @type {Protocol.ChatMessagePart[]} the messages, the oldest first */
   lines = [];
   unread = 0;
   // True while the reader sees the messages.
@@ -19,7 +19,7 @@ export class Chat {
   #me;
   #name;
   #changed;
-  /** @type {(() => void) | null} */
+  /** @type {(() => void) | null} ends the subscription to the messages; null if there is none */
   #drop = null;
   #shown = false;
   #draft;

@@ -4,7 +4,7 @@
 import { duration } from "./format.js";
 
 let now = () => Date.now();
-/** @type {Set<SinceClock>} */
+/** @type {Set<SinceClock>} the elements on the page, which the timer updates */
 const ticking = new Set();
 let timer = 0;
 

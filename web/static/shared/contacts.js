@@ -3,7 +3,10 @@
 import { clock } from "./format.js";
 import { t } from "./text.js";
 
-/** @type {Record<string, Record<string, (time: string) => string>>} */
+/**
+ * @type {Record<string, Record<string, (time: string) => string>>} channel -> state of the message -> a
+ *   function that returns the words, from the time of sending
+ */
 const WORDS = {
   mail: {
     sent: (time) => t("Email sent at {time}", { time }),

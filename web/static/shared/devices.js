@@ -226,7 +226,10 @@ export function foundNow(found, media) {
  */
 export function troubleWords({ video, audio }, family = browserFamily(), system = systemFamily()) {
   const words = troublesOn(family, system);
-  /** @type {[DeviceKind | "both", DeviceWord | null][]} */
+  /**
+   * @type {[DeviceKind | "both", DeviceWord | null][]} each device with its result; one entry for both if
+   *   the results are the same
+   */
   const reasons =
     video === audio
       ? [["both", video]]

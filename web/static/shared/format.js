@@ -15,7 +15,7 @@ const PLACES = inEach(() => [
   t("You are ninth in line"),
   t("You are tenth in line"),
 ]);
-/** @type {Record<string, string>} */
+/** @type {Record<string, string>} code of a region -> its name */
 let regions = {};
 
 /**

@@ -8,7 +8,9 @@ import { pageData } from "./page.js";
  *   the clinic's main language; `texts`: language -> text in the main language -> its translation
  */
 
-/** @type {OwnTexts | undefined} */
+/**
+ * @type {OwnTexts | undefined} the clinic's texts that this page has; undefined until they are first read
+ */
 let known;
 
 const held = () => {

@@ -11,7 +11,10 @@ import { announce, ask, toast } from "./ui.js";
  * @param {FormData | null} body the form, or null for no fields
  */
 export async function sendForm(path, body) {
-  /** @type {string | undefined} */
+  /**
+   * @type {string | undefined} the server's sentence about why it refused the form; undefined if it sent
+   *   none
+   */
   let problem;
   try {
     const answer = await fetch(path, { method: "POST", body });

@@ -2,7 +2,10 @@
    "Errors"). If this page does not know a code, the server's own text in English is used. */
 import { t } from "./text.js";
 
-/** @type {Record<string, (details: Protocol.Details) => string>} */
+/**
+ * @type {Record<string, (details: Protocol.Details) => string>} code of an error -> a function that returns
+ *   the sentence, from the details of the error
+ */
 const WORDS = {
   not_signed_in: () => t("You are not signed in here. Please sign in again."),
   too_many_sockets: () => t("Too many pages are open. Close some of them, or try again in a moment."),

@@ -9,7 +9,7 @@
  *   47 tag, the rule that chooses the form of a plural, and its translations
  */
 
-/** @type {Language} */
+/** @type {Language} the language without translations, because English texts are the keys */
 const ENGLISH = ["en", (n) => (n === 1 ? 0 : 1), {}];
 let [locale, chooseForm, words] = globalThis.pageLanguage ?? ENGLISH;
 
@@ -31,9 +31,12 @@ export function learn(...language) {
  * @returns {() => Made}
  */
 export function inEach(make) {
-  /** @type {Made | undefined} */
+  /** @type {Made | undefined} the result of the last call of `make` */
   let made;
-  /** @type {Words | undefined} */
+  /**
+   * @type {Words | undefined} the translations with which `made` was made; other ones are in use after a
+   *   change of language
+   */
   let of;
   return () => {
     if (made === undefined || of !== words) [made, of] = [make(), words];

@@ -194,7 +194,10 @@ export function fillIn({ title, text, fields, yes, no, danger = false }) {
   return new Promise((resolve) => {
     const dialog = document.createElement("dialog");
     const before = focused();
-    /** @type {Record<string, string> | null} */
+    /**
+     * @type {Record<string, string> | null} name of a field -> its value, after the form was sent; null if
+     *   the dialog was closed without that
+     */
     let given = null;
     dialog.className = "ask";
     dialog.setAttribute("aria-labelledby", "fill-title");
@@ -228,9 +231,11 @@ export function fillIn({ title, text, fields, yes, no, danger = false }) {
 
 /** A dialog whose content is drawn again while it is open. */
 export class Drawer {
-  /** @type {HTMLDialogElement | null} */
+  /** @type {HTMLDialogElement | null} the dialog while it is open, otherwise null */
   #dialog = null;
-  /** @type {(close: () => void) => Drawn} */
+  /**
+   * @type {(close: () => void) => Drawn} draws the content of the dialog; its argument closes the dialog
+   */
   #draw = () => nothing;
 
   get open() {
@@ -282,7 +287,7 @@ export class Drawer {
  */
 export function connectionBar(connection, { kept, blocked, closed }) {
   const { status, code, slow } = connection;
-  /** @type {Drawn} */
+  /** @type {Drawn} the bar to show; nothing while the connection is open */
   let bar = nothing;
   if (status === "retrying" || (status === "connecting" && slow)) {
     bar = html`<div class="banner">

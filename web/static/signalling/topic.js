@@ -17,9 +17,12 @@ const PENDING_BEFORE_SNAPSHOT = 256;
 
 /** One topic: its listeners, and the newest version received. */
 export class Topic {
-  /** @type {Set<Listener>} */
+  /** @type {Set<Listener>} the listeners, which get each message of the topic */
   handlers = new Set();
-  /** @type {string | null} */
+  /**
+   * @type {string | null} the epoch of `version` (versions of different epochs cannot be compared); null
+   *   before the first message
+   */
   epoch = null;
   version = -1;
   /** @type {News[]} changes that arrived before the first whole state */

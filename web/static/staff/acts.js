@@ -295,7 +295,9 @@ export class Acts {
    */
   story(visit) {
     const drawer = this.#drawer;
-    /** @type {import("./story.js").Story} */
+    /**
+     * @type {import("./story.js").Story} the history of the visit, which is filled while the dialog is open
+     */
     const story = { events: null, calls: null, info: undefined, refused: null };
     const drop = this.#client.subscribe(
       `case/${visit}`,

@@ -13,7 +13,7 @@ export class Alerts {
   /** True when the browser allows sound. (`rung` below counts the chimes.) */
   audible = false;
   rung = 0;
-  /** @type {AudioContext | null} */
+  /** @type {AudioContext | null} plays the chimes; null until it is first needed */
   #context = null;
   #last_ms = -Infinity;
   #later = 0;

@@ -27,7 +27,10 @@ import { ALL, ordered, sifted } from "./sift.js";
 import { clearAtSignOut } from "./signed_out.js";
 import { tagLine } from "./tags.js";
 
-/** @type {LivePage<ListBoot>} */
+/**
+ * @type {LivePage<ListBoot>} the connection and the drawing of this page, with the data that the server put
+ *   into it
+ */
 const page = new LivePage("staff", draw);
 const { boot, client, connection, language, redraw, root } = page;
 const { me, organisation } = boot;

@@ -8,7 +8,10 @@ import { stillWords, waitWords } from "./closing.js";
 
 const KEPT = 200;
 
-/** @type {Record<string, (item: Protocol.BellPart) => string>} */
+/**
+ * @type {Record<string, (item: Protocol.BellPart) => string>} kind of notification -> a function that
+ *   returns its sentence
+ */
 const SENTENCES = {
   assigned: ({ by, name }) => t("{by} assigned {name} to you.", { by, name }),
   assignment_lapsed: ({ name }) => t("{name} was not taken up in time and is everybody’s again.", { name }),
@@ -58,7 +61,7 @@ function when(at_ms, now_ms) {
 }
 
 export class Bell {
-  /** @type {Protocol.BellPart[]} */
+  /** @type {Protocol.BellPart[]} the notifications that the bell lists */
   items = [];
   unread = 0;
 

@@ -67,7 +67,7 @@ export class Cases {
    */
   open(visit) {
     if (this.#open.has(visit)) return;
-    /** @type {OpenCase} */
+    /** @type {OpenCase} the open case, without Case Information until the server has sent it */
     const entry = { info: undefined, refused: null, drop: () => {} };
     this.#open.set(visit, entry);
     entry.drop = this.#client.subscribe(

@@ -4,7 +4,10 @@ import { clock } from "../shared/format.js";
 import { html, nothing } from "../shared/lit.js";
 import { t, tn } from "../shared/text.js";
 
-/** @type {Record<Protocol.ClosingPart["rule"], () => string>} */
+/**
+ * @type {Record<Protocol.ClosingPart["rule"], () => string>} rule of the clinic -> the sentence about what
+ *   happens to waiting visits at closing time
+ */
 const THEN = {
   keep: () => t("They keep their places."),
   ask: () => t("Those who still wait then are asked to stay or leave."),

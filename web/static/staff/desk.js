@@ -16,7 +16,10 @@ import { isLicensed, unlicensedWords } from "./licences.js";
  */
 /** @typedef {Protocol.VisitInvite["relation"]} Relation the relation of a guest to the patient */
 
-/** @type {Record<Relation, () => string>} */
+/**
+ * @type {Record<Relation, () => string>} relation of a guest to the patient -> a function that returns it
+ *   in words
+ */
 const RELATIONS = {
   interpreter: () => t("Interpreter"),
   family: () => t("Family or carer"),

@@ -92,7 +92,10 @@ export class News {
 
   #open() {
     clearToasts();
-    /** @type {Promise<unknown> | undefined} */
+    /**
+     * @type {Promise<unknown> | undefined} settles when the notifications are marked as read; undefined
+     *   before that is requested
+     */
     let marked;
     const mark = () => {
       marked ??= this.#mark();

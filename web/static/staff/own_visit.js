@@ -7,11 +7,16 @@ import { codeOf } from "../signalling/errors.js";
 /** @typedef {import("../session/session.js").Session} Session */
 
 export class OwnVisit {
-  /** @type {string | null} */
+  /**
+   * @type {string | null} the id of the visit that this person follows as the own one; null if there is
+   *   none
+   */
   id = null;
-  /** @type {Protocol.VisitPart | null} */
+  /**
+   * @type {Protocol.VisitPart | null} the followed visit as the server last sent it; null until its first message
+   */
   visit = null;
-  /** @type {Session | null} */
+  /** @type {Session | null} the video session page of the followed visit; null while it is not shown */
   session = null;
   /** @type {Protocol.VisitPart | null} the visit that was shown and has ended */
   over = null;

@@ -17,11 +17,13 @@ const arrival = (/** @type {Protocol.Row} */ row) => `${row.visit}/${row.returne
  */
 
 export class Queue {
-  /** @type {QueuedRow[]} */
+  /** @type {QueuedRow[]} the requests in the queue */
   rows = [];
-  /** @type {Map<string, Protocol.StaffPart>} */
+  /** @type {Map<string, Protocol.StaffPart>} id -> member of staff */
   staff = new Map();
-  /** @type {Protocol.QueueLimits} */
+  /**
+   * @type {Protocol.QueueLimits} the waits from which rows are coloured or announced, and the closing times
+   */
   limits = {
     amber_ms: Infinity,
     red_ms: Infinity,
@@ -32,7 +34,10 @@ export class Queue {
     closing: {},
   };
   loaded = false;
-  /** @type {Set<string>} */
+  /**
+   * @type {Set<string>} the arrivals that were received already, so that none is announced twice (see
+   *   `arrival`)
+   */
   #seen = new Set();
 
   /**

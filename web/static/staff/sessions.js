@@ -28,7 +28,7 @@ const AGAIN_MS = 500;
 
 /** Holds the claimed and live visits that this browser knows; it does not draw them. */
 export class Sessions {
-  /** @type {Protocol.SessionRow[]} */
+  /** @type {Protocol.SessionRow[]} the claimed and live visits, the earliest claim first */
   rows = [];
 
   /**
@@ -59,12 +59,12 @@ export class Sessions {
  * visits that the server has not searched yet.
  */
 export class Past {
-  /** @type {Protocol.PastRow[] | null} */
+  /** @type {Protocol.PastRow[] | null} the visits that were found; null until the first answer */
   rows = null;
   more = false;
   unread = 0;
   busy = false;
-  /** @type {Filters} */
+  /** @type {Filters} what the person searches for */
   filters = {};
   #searches = 0;
   #client;

@@ -18,7 +18,10 @@ import { levelWords } from "./urgency.js";
  * @property {string | null} refused the sentence that says why there is no Case Information, or null
  */
 
-/** @type {Record<string, (by: string) => string>} */
+/**
+ * @type {Record<string, (by: string) => string>} kind of event -> a function that returns its sentence,
+ *   from the name of the person who caused it
+ */
 const SENTENCES = {
   opened: (by) => t("{by} entered the setup guide.", { by }),
   guide_finished: (by) => t("{by} finished the setup guide.", { by }),

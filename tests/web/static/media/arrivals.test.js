@@ -22,7 +22,7 @@ const both = (/** @type {number} */ audio, /** @type {number} */ video, /** @typ
 /** Reads the reports, half a second apart; returns the last result as [party, what has stopped] pairs. */
 function read(/** @type {any[]} */ readings, /** @type {any} */ off = nothingOff, arrivals = new Arrivals()) {
   let at_ms = 10_000;
-  /** @type {[string, string][][]} */
+  /** @type {[string, string][][]} the result of each reading */
   const answers = [];
   for (const each of readings) {
     answers.push([...arrivals.read(at_ms, each, partyOf, off)]);

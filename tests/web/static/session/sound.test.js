@@ -36,7 +36,7 @@ test("the chosen speaker sounds while it is plugged in, else the system's own", 
 class Video {
   srcObject = {};
   sinkId = "";
-  /** @type {Error | null} */
+  /** @type {Error | null} the error with which `play` refuses; null if it plays */
   refusal = null;
 
   async play() {

@@ -13,7 +13,7 @@ const line = (/** @type {string} */ id, party = "provider") => ({
 
 function opened() {
   const client = new StandIn();
-  /** @type {unknown[]} */
+  /** @type {unknown[]} for each change, the id of the new message of another person, or null */
   const told = [];
   const chat = new Chat(client.asClient, "v_1", "patient", (news) => told.push(news?.id ?? null));
   chat.start();

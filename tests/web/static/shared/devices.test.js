@@ -99,7 +99,7 @@ class Silent {
  * @param {Promise<void>} resumed settles when the AudioContext has been resumed
  */
 async function played(context, resumed) {
-  /** @type {Silent[]} */
+  /** @type {Silent[]} the AudioContexts that the code under test has made */
   const made = [];
   const before = globalThis.AudioContext;
   context.after(() => {

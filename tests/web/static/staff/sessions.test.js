@@ -55,7 +55,7 @@ test("further ended visits are asked for from the oldest that is shown, with the
 });
 
 test("of two searches the later one is shown, whichever is answered first", async () => {
-  /** @type {((answer: object) => void)[]} */
+  /** @type {((answer: object) => void)[]} for each request, a function that answers it */
   const answer = [];
   const client = { request: () => new Promise((resolve) => answer.push(resolve)) };
   const past = new Past(/** @type {any} */ (client), () => {});
