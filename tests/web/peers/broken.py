@@ -181,8 +181,13 @@ def _twice(_: Broken, message: Message) -> list[Any]:
     return [message, message] if message["type"] == "pong" else [message]
 
 
-def _not_json(_: Broken, message: Message) -> list[Any]:
-    return ["{pong!}"] if message["type"] == "pong" else [message]
+def _instead(text: str) -> Callable[[Broken, Message], list[Any]]:
+    """Return a function that replaces each `pong` by a text frame with this text."""
+
+    def alter(_: Broken, message: Message) -> list[Any]:
+        return [text] if message["type"] == "pong" else [message]
+
+    return alter
 
 
 def _offer(_: Broken, message: Message) -> list[Any]:
@@ -309,7 +314,16 @@ FAULTS: dict[str, Callable[[Broken, Message], list[Any]]] = {
     "an epoch in subscribed that is not the snapshot’s": _with("subscribed", epoch="e_wrong"),
     "no epoch in snapshots": _without("epoch", "queue.snapshot"),
     "a code of its own": _code,
-    "no JSON": _not_json,
+    "no JSON": _instead("{pong!}"),
+    "an empty frame": _instead(""),
+    "a list": _instead("[]"),
+    "null": _instead("null"),
+    "no type": _instead('{"reply_to":1}'),
+    "a type that is a number": _instead('{"type":1,"reply_to":1}'),
+    "a type that nobody knows": _instead('{"type":"nonsense","reply_to":1}'),
+    "a reply to a list": _instead('{"type":"nonsense","reply_to":[1]}'),
+    "a very deep list": _instead("[" * 60_000),
+    "a very long number": _instead('{"type":"pong","reply_to":' + "9" * 5_000 + "}"),
     "an offer of a full ICE agent": _offer,
     "never fresh": _with("queue.row", fresh=False),
     "always resumed": _with("welcome", resumed=True),

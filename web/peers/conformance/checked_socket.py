@@ -154,7 +154,7 @@ class CheckedSocket:
             )
         try:
             message = json.loads(frame.data) if self.codec.text else msgpack.unpackb(frame.data)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise ViolationError(f"a message in {self.codec.subprotocol}", frame.data, self.sent) from None
         if not isinstance(message, dict) or not isinstance(message.get("type"), str):
             raise ViolationError("a map with a `type`", message, self.sent)
@@ -181,6 +181,8 @@ class CheckedSocket:
         answers = message.get("reply_to")
         if answers is None:
             return
+        if not isinstance(answers, int):
+            raise ViolationError("a `reply_to` that is a whole number", message, self.sent)
         if answers in self._answered and message["type"] != "welcome":
             raise ViolationError("exactly one answer to each request", message, self.sent)
         if answers not in self._asked:
