@@ -187,10 +187,3 @@ def test_a_limited_number_of_checks_waits_and_the_oldest_are_dropped() -> None:
     assert len(sock.packets) == PENDING_MAX
     _send(checks, sock, 9_999, LASTS_S + 0.1)
     assert len(sock.packets) == PENDING_MAX + 1
-
-
-async def test_a_party_that_has_not_answered_an_offer_gets_no_check() -> None:
-    async with duo() as peers:
-        party, sock = peers.room.join("a", lambda event: None), Sent()
-        peers.relay.on_moved(party.endpoint, ("192.0.2.1", 9), sock)
-        assert sock.packets == []

@@ -101,6 +101,10 @@ def test_a_close_notify_is_noticed() -> None:
     sent: list[bytes] = []
     client._send = sent.append
     client.close()
+    assert client.closed
+    count = len(sent)
+    client.close()
+    assert len(sent) == count > 0, "a repeated call changes nothing"
     for datagram in sent:
         server.feed(datagram)
     assert server.closed

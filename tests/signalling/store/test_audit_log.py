@@ -135,6 +135,7 @@ async def test_changes_of_the_stored_log_are_reported(valkey: Redis) -> None:
         assert (await problem(redis)).startswith(said), said
     await put_back(whole, None)
     assert "the end of the log is not recorded" in await problem(redis)
+    assert (await audit_log_of(redis).verify(ORG)).good == 0
     await put_back(whole, sealed[:-1] + bytes([sealed[-1] ^ 1]))
     assert "was changed" in await problem(redis)
     await put_back(whole)
