@@ -69,5 +69,5 @@ async def open_site(valkey_url: str, tmp_path: Path) -> AsyncIterator[OpenSite]:
 
 @pytest.fixture
 async def site(open_site: OpenSite) -> Site:
-    """A site with default settings."""
+    """A running Greenroom site with default settings."""
     return await open_site()

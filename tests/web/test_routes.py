@@ -318,7 +318,7 @@ class Cast:
         return person
 
     async def ask(self, who: str, method: str, path: str) -> ClientResponse:
-        """Send a request as this person; return the answer."""
+        """Send a request as `who`, a key of `people`; return the answer."""
         parts = {**self.parts, "token": WRONG_TOKEN}
         person, headers = self.people[who], {"Origin": self.people[who].origin}
         if who in KEYS_OF:

@@ -86,7 +86,7 @@ def _sign_in(options: dict[str, Any]) -> list[list[bytes]]:
 
 
 def _ask(stream: Any, command: list[bytes]) -> None:
-    """Send a command and read its reply. Raises CommandError if the store refuses the command."""
+    """Send a command to the store on `stream`, and read its reply. Raises CommandError if the store refuses it."""
     stream.write(b"*%d\r\n" % len(command))
     for part in command:
         stream.write(b"$%d\r\n%s\r\n" % (len(part), part))

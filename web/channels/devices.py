@@ -91,7 +91,7 @@ class Devices:
             return bool(await self._add(keys=[self._kind(organisation, owner)], args=args))
 
     async def drop(self, organisation: str, owner: str, *ids: str) -> int:
-        """Remove the devices with these ids; return the number of those that were stored."""
+        """Remove the owner's devices with these ids; return the number of those that were stored."""
         async with answering():
             return int(await self._redis.hdel(self._kind(organisation, owner), *ids))
 

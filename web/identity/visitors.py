@@ -236,7 +236,7 @@ async def enrol(service: Service, organisation: str, account: Account) -> None:
 
 
 def patient(organisation: str, visit_id: str, name: str) -> Actor:
-    """Return the actor (the author of commands) for the patient of a visit."""
+    """Return the actor (the author of commands) for the patient of a visit, who has this name."""
     return Actor(
         organisation=organisation, id=f"patient:{visit_id}", name=name, role=Role.PATIENT, visit=visit_id
     )

@@ -125,7 +125,7 @@ class Courier:
     async def _post(self, webhook: Webhook, job: str, body: bytes, now_ms: int) -> tuple[int, str | None]:
         """Send a message; return the receiver's HTTP status (0: no answer), and why it is not delivered (or None).
 
-        `job`: its id; `now_ms`: the time of the signature.
+        `job`: the id of its job; `body`: the JSON to send; `now_ms`: the time of the signature.
         """
         timestamp_s = now_ms // 1000
         headers = {

@@ -137,7 +137,7 @@ class Webhooks:
         return sorted(found, key=lambda webhook: (webhook.made_ms, webhook.id))
 
     async def attempted(self, organisation: str, webhook_id: str, delivery: Delivery) -> None:
-        """Add the result of an attempt to deliver to the log of a webhook."""
+        """Add the result of an attempt to deliver an event (`delivery`) to the log of a webhook."""
         key = keys.WEBHOOK_LOG(organisation, webhook_id)
         async with answering():
             pipe = self._redis.pipeline(transaction=False)

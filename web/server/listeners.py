@@ -40,7 +40,7 @@ def metrics_listener(settings: Settings, handed: Handover | None) -> socket.sock
 def bind(host: str, port: int, section: str = "server") -> socket.socket:
     """Return a listening TCP socket; IPv6 and IPv4 for "::", IPv4 alone if this machine has no IPv6.
 
-    Raises ConfigError if the address of that section of the settings cannot be used.
+    Raises ConfigError if the address cannot be used; `section` is the section of the settings that has it.
     """
     if host == "::" and not _has_ipv6():
         host = "0.0.0.0"  # noqa: S104 - asked for by name

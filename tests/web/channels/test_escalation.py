@@ -49,7 +49,7 @@ def of(*people: str) -> Rota:
 
 
 async def chooses(site: Site, email: str, **fields: Any) -> None:
-    """Turn text messages on for a member of staff. `fields`: other preferences."""
+    """Turn text messages on for the member of staff with this email address. `fields`: other preferences."""
     chosen = {"language": "en", "phone": "+1 512 555 0150", "texts": True, **fields}
     await site.app[ACCOUNTS].prefer("demo", email, mail_assigned=False, notify=True, **chosen)
 

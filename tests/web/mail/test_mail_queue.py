@@ -31,7 +31,7 @@ ADMIN = Actor(organisation="demo", id="u_admin", name="Robin Hale", role=Role.AD
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Repeats jobs at once, and shortens time-outs."""
+    """Shortens the pauses after which jobs are looked for and failed ones are tried again."""
     monkeypatch.setattr(queues, "FIRST_PAUSE_MS", 20)
     monkeypatch.setattr(jobs, "PERIOD_S", 0.05)
     monkeypatch.setattr(jobs, "FINISH_S", 0.1)

@@ -201,7 +201,7 @@ class Clinic:
         await self.push("case/v_1", self.whole("case/v_1"))
 
     async def writes(self, party: str, text: str, name: str = "Dr Maya Osei") -> None:
-        """Add a line to the chat of the patient's visit, and send it to the subscribers."""
+        """Add a line of the author `party`, called `name`, to the patient's chat; send it to subscribers."""
         number, now = len(self.lines) + 1, int(time.time() * 1000)
         line = {"id": f"m_{number}", "at_ms": now, "party": party, "name": name, "text": text}
         self.lines.append(line)

@@ -21,7 +21,7 @@ SOCKET = "/demo/ws"
 
 @pytest.fixture
 async def clinic() -> AsyncIterator[Clinic]:
-    """A running scripted server with one visit."""
+    """A running server that follows the script of a test, with one visit."""
     async with running() as clinic:
         yield clinic
 

@@ -24,12 +24,12 @@ async def now_ms(valkey: Redis) -> int:
 
 @pytest.fixture
 def breakers(valkey: Redis) -> Breakers:
-    """The breakers of an empty store."""
+    """The breakers of an empty store, which pause receivers that fail."""
     return Breakers(valkey)
 
 
 async def fail(breakers: Breakers, valkey: Redis, times: int) -> None:
-    """Record this number of failed attempts, one after another."""
+    """Record `times` failed attempts to reach a receiver, one after another."""
     for _ in range(times):
         await breakers.failed(ORG, HOOK, await now_ms(valkey))
 

@@ -58,7 +58,7 @@ class Receiver:
         self._arrived = asyncio.Event()
 
     async def take(self, request: web.Request) -> web.Response:
-        """Answer POST /hook, and keep the message."""
+        """Answer POST /hook, to which webhooks are sent, and keep the message."""
         self.taken.append((dict(request.headers), await request.read()))
         self._arrived.set()
         status = self.statuses.pop(0) if self.statuses else 204
@@ -75,7 +75,7 @@ class Receiver:
 
 @asynccontextmanager
 async def receiver() -> AsyncIterator[Receiver]:
-    """Yield a receiver on this machine."""
+    """Yield a receiver of webhooks on this machine."""
     found = Receiver()
     app = web.Application()
     app.router.add_post("/hook", found.take)

@@ -44,7 +44,7 @@ async def desk(valkey: Redis, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
 
 
 def packer(desk: Clinic, valkey: Redis) -> Packer:
-    """Return a worker's part that packs visits."""
+    """Return the part of a worker that packs (compresses) ended visits."""
     service = desk.workers[0].service
     return Packer(valkey, service, service.organisations)
 

@@ -266,7 +266,7 @@ class CheckedSocket:
             return messages
 
     def want(self, holds: bool, expected: str, got: object) -> None:
-        """Raise ViolationError, with the expected and the received value, unless `holds` is true."""
+        """Raise ViolationError, with the text `expected` and the received value, unless `holds` is true."""
         if not holds:
             raise ViolationError(expected, shown(got), self.sent)
 

@@ -27,7 +27,7 @@ def server_of(offer: str) -> tuple[str, int]:
 
 
 def led_through(offer: str, host: str, port: int) -> str:
-    """Return the offer with the proxy's address in all candidates.
+    """Return the offer with the address of the proxy (`host` and `port`) in all candidates.
 
     Candidates of one section that become the same are kept once.
     """

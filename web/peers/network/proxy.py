@@ -284,7 +284,10 @@ def _same_port(host: str) -> tuple[socket.socket, socket.socket]:
 
 @asynccontextmanager
 async def proxied(network: Network, server: tuple[str, int], **how: Any) -> AsyncIterator[Proxy]:
-    """Yield an open proxy, and close it at the end of the context; `how` are the arguments of `Proxy.open`."""
+    """Yield an open proxy, and close it at the end of the context.
+
+    `server`: the (host, port) to which it leads; `how`: further arguments of `Proxy.open`.
+    """
     proxy = await Proxy.open(network, server, **how)
     try:
         yield proxy

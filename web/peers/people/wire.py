@@ -84,7 +84,7 @@ class Wire(asyncio.Protocol):
     async def upgrade(self, head: str, subprotocol: str = MSGPACK) -> None:
         """Open the WebSocket by a request with this head; the headers of an upgrade are added.
 
-        Raises HttpError if the server refuses it.
+        `subprotocol`: the codec to offer, "" for none. Raises HttpError if the server refuses it.
         """
         offered = f"Sec-WebSocket-Protocol: {subprotocol}\r\n" if subprotocol else ""
         answer = await self.request(

@@ -57,7 +57,7 @@ class Floor:
                 self._offer(visit, meeting)
 
     def entered(self, visit: str, meeting: Meeting) -> None:
-        """Add a patient of this process who has entered the queue."""
+        """Add a patient of this process who has entered the queue. `visit`: the visit's id."""
         self.meetings[visit] = meeting
         if visit in self._shown:
             self._offer(visit, meeting)

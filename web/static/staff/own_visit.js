@@ -13,10 +13,10 @@ export class OwnVisit {
    */
   id = null;
   /**
-   * @type {Protocol.VisitPart | null} the followed visit as the server last sent it; null until its first message
+   * @type {Protocol.VisitPart | null} the state of the followed visit; null until the server has sent it
    */
   visit = null;
-  /** @type {Session | null} the video session page of the followed visit; null while it is not shown */
+  /** @type {Session | null} the session page of the followed visit; null while it is not shown */
   session = null;
   /** @type {Protocol.VisitPart | null} the visit that was shown and has ended */
   over = null;

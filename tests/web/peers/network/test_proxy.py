@@ -28,7 +28,7 @@ class Udp(asyncio.DatagramProtocol):
         self._echoes = echoes
 
     def connection_made(self, transport: Any) -> None:
-        """Keep the transport (called by asyncio)."""
+        """Keep the socket's transport (called by asyncio)."""
         self.transport = transport
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
