@@ -5,18 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-import signalling
 from signalling.clients.client import JSON, MSGPACK
 from signalling.protocol.codec import CODECS
 from signalling.sockets.reader_websocket import ReaderWebSocket
 from signalling.sockets.websocket import WebSocket
 from tests.signalling.clinic import Clinic, clinic, headers
+from tests.signalling.protocol.test_protocol import DOCUMENT
 from tests.signalling.sockets.autobahn import (
     CASES,
     COMPRESSION,
@@ -37,7 +36,6 @@ HELLO = {
     True: frame(BINARY, b"\x83\xa4type\xa5hello\xa2id\x01\xa4role\xa5staff"),
 }
 """The first frame of a client: whether it uses MessagePack -> its `hello`."""
-DOCUMENT = Path(signalling.__file__).parent / "protocol/PROTOCOL.md"
 
 
 @pytest.fixture(params=[ReaderWebSocket, WebSocket], ids=["reader", "public"])
@@ -202,7 +200,7 @@ def test_the_document_counts_the_autobahn_cases() -> None:
     expected = explained.pop("")
     explained[NO_COMPRESSION] = len(COMPRESSION)
     assert not CASES.keys() & COMPRESSION.keys()
-    text = " ".join(DOCUMENT.read_text().split())
+    text = " ".join(DOCUMENT.split())
     assert f"Of its {len(CASES) + len(COMPRESSION)} cases, {expected} end as Autobahn expects" in text
     for why, number in explained.items():
         assert f"{number} because {why}" in text
