@@ -1,4 +1,4 @@
-"""Tests faults that are done to processes: the right ones are chosen, stopped, and let go on."""
+"""Tests faults that are done to processes: the right ones are chosen, stopped, and continued."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ async def test_a_worker_is_stopped_and_goes_on_when_the_time_is_over(server: tup
     assert breaker.done == {FROZEN: 1}
 
 
-async def test_a_worker_is_killed_also_while_it_is_stopped_and_the_moment_is_told(
+async def test_a_worker_is_killed_also_while_it_is_stopped_and_the_moment_is_reported(
     server: tuple[int, int],
 ) -> None:
     root, worker = server
