@@ -36,7 +36,7 @@ class OrganisationError(WebError):
 
 
 class FacilityError(WebError):
-    """The facility cannot be added; the text is a constant of this code, for the person who tried."""
+    """The facility cannot be added; the text is one of a few fixed sentences, and is shown to the person who tried."""
 
 
 class LogoError(WebError):

@@ -51,7 +51,8 @@ def key_of(root: bytes) -> bytes:
 class AuditLog(AuditReader):
     """Writes the audit logs of all organisations. `key`: 32 bytes for the hashes of the chain, used for nothing else.
 
-    `seen_entries`: records the last entries on this machine; None: nothing is recorded.
+    `seen_entries`: keeps a note on this machine of the last entry of each log, so that a shortened log is noticed; None
+    for no such notes.
     """
 
     def __init__(

@@ -1,1 +1,1 @@
-"""Runs the processes, and what all of them need: the store's process, the data key, TLS, logs, health."""
+"""Starts and watches the processes of a server, and has what all of them need: a store, the data key, TLS, logs."""

@@ -91,7 +91,7 @@ export class SignallingClient extends Target {
     this.status = "closed";
     /** @type {Protocol.Me | null} */
     this.me = null;
-    /** @type {string | null} */
+    /** @type {string | null} the id of the visit whose page this is, or null */
     this.visit = null;
   }
 

@@ -1,5 +1,5 @@
-"""Tests one socket of a client against a scripted server: requests and replies, messages that are kept, and how it
-ends.
+"""Tests one socket of a client against a scripted server: requests and replies, messages that wait until they are read,
+and how the socket closes.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ def values(store: Any, kind: keys.Key, name: str) -> list[bytes]:
 
 
 def place(kind: keys.Key) -> str:
-    """Return the place, such as `demo/visit/x`, to which the encryption of the value of `put` is bound."""
+    """Return the place, such as `demo/visit/x`, to which the encryption of a value of this kind is bound."""
     return PLACES[kind].format("demo", "x", at="f")
 
 

@@ -302,7 +302,7 @@ def test_a_clock_that_is_set_back_does_not_shorten_the_talk_time() -> None:
     assert visit.talked_ms == 0
 
 
-# --- tests of the whole tables
+# --- tests of the tables of rules as a whole, and of the lists that belong to them
 
 
 def test_every_command_that_may_be_repeated_has_a_test_here() -> None:

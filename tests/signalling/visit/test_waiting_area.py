@@ -1,4 +1,4 @@
-"""Tests waiting areas: the staff of each, places in one, and what stays the same after a move."""
+"""Tests waiting areas: their staff, a visit's place in the queue of its area, and what a move to another area keeps."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ def test_s40_a_request_without_a_host_asks_no_name_server(monkeypatch: pytest.Mo
     assert host_of(make_mocked_request("GET", "/")) == ""
 
 
-# --- tests without aiohttp's private attributes
+# --- tests of the runner with a version of aiohttp that lacks the private attributes which the runner uses
 
 
 def gone(*_: Any) -> Any:

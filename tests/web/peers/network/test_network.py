@@ -126,7 +126,7 @@ def test_a_slow_link_carries_its_rate_and_drops_what_would_wait_longer_than_its_
     # 1000 packets of 1000 bytes in 10 s are 800 kbit/s.
     found = [(n / 100, goes.packet(way, 1000, n / 100)) for n in range(1000)]
     carried = [(at, arrives[0]) for at, arrives in found if arrives]
-    # In kbit: 10 s at the rate, and the packets that still wait in the queue.
+    # A packet has 8 kbit. The link carries 300 kbit/s for 10 s, and the queue then holds packets for another 0.2 s.
     assert len(carried) * 8 == pytest.approx(300 * 10.2, rel=0.02)
     assert max(moment - at for at, moment in carried) <= 0.2 + 0.03
     assert goes.counts["queue_full"] == 1000 - len(carried)
