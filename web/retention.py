@@ -149,6 +149,7 @@ class Retention:
                     async with erasing(self._redis):
                         await erase_visit(self._redis, organisation, visit_id)
                     erased += 1
+                await self._redis.zrem(keys.UNPACKED(organisation), visit_id)
                 await self._redis.zrem(ended, visit_id)
         return erased
 

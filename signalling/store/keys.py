@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
+CONTENTS = 2
+"""The latest version of the store's contents that this release reads and writes (`web/server/store_version.py`)."""
 _PART = re.compile("<[a-z]+>")
 
 

@@ -47,7 +47,7 @@ class Counts(msgspec.Struct):
         """Count what a part of the backup contains."""
         if part[0] == KEYS:
             self.keys += len(part[1])
-            self.visits += sum(b"}:visit:" in name for name, _, _ in part[1])
+            self.visits += sum(b"}:visit:" in name or b"}:past:" in name for name, _, _ in part[1])
         elif part[0] == FILE:
             self.files += 1
 

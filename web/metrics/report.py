@@ -48,6 +48,9 @@ class Report(Place, frozen=True, kw_only=True):
     cpu: float
     lag_ms: float
     memory_bytes: int
+    reads: int = 0
+    """The latest version of the store's contents that the worker reads (`keys.CONTENTS`); 0 for a release that does not
+    report it."""
     keys: tuple[str, ...] = ()
     """The ids of the data keys that the worker has; it encrypts with the last one. Empty for a version with
     only one key."""
@@ -85,6 +88,7 @@ class Reporter:
             machine=socket.gethostname(),
             pid=os.getpid(),
             version=VERSION,
+            reads=keys.CONTENTS,
             up_s=round(time.time() - STARTED_S),
             at_ms=self._app[SERVICE].clock_ms(),
             sockets=len(worker.connections),

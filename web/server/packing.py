@@ -1,7 +1,7 @@
 """Packs ended visits an hour after their last change, so that the store needs less memory for them.
 
 `signalling/store/packing.py` packs one visit. One worker packs at a time. A store of a release before packed visits is
-raised to their version first, as soon as no server of another release reports.
+raised to their version first. Nothing is packed while a server reports that cannot read packed visits.
 """
 
 import asyncio
@@ -20,7 +20,6 @@ from signalling.store.records import OLDEST
 from signalling.store.unavailable import answering
 from web.keys import ORGANISATIONS, REDIS, SERVICE, SUPERVISOR
 from web.metrics.report import reports
-from web.metrics.table import VERSION as RELEASE
 from web.server import store_version
 
 LOOK_S = 60.0
@@ -77,16 +76,17 @@ class Packer:
         return done
 
     async def _raised(self) -> bool:
-        """Return whether the store has the version of packed visits.
+        """Return whether visits may be packed: the store has the version of packed visits, and all servers read them.
 
-        Raise it to that version if all servers can read them: earlier ended visits come into the queue before. If this
+        If the store has an earlier version, raise it: earlier ended visits come into the queue before. The next look
+        packs them, because a server of an earlier release may have started meanwhile, and reports by then. If this
         worker dies in between, another one begins again.
         """
         async with answering():
+            if any(one.reads < store_version.VERSION for one in await reports(self._redis)):
+                return False
             if await store_version.of(self._redis) >= store_version.VERSION:
                 return True
-            if {one.version for one in await reports(self._redis)} - {RELEASE}:
-                return False
         for organisation in await self._organisations.list():
             place = OLDEST
             while places := await self._store.ended(organisation, None, place, 500, oldest_first=True):
@@ -94,7 +94,8 @@ class Packer:
                 place = places[-1]
         async with answering():
             await self._redis.set(keys.STORE_VERSION(), store_version.VERSION)
-        return True
+            await self._redis.delete(keys.PACKING())
+        return False
 
 
 async def running(app: web.Application) -> AsyncIterator[None]:

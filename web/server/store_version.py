@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from signalling.store import keys
 from web.errors import ConfigError
 
-FIRST, VERSION = 1, 2
+FIRST, VERSION = 1, keys.CONTENTS
 """The version of a new store, and the latest one that this release reads.
 
 A release that writes records which older releases cannot read increases VERSION, and raises the store to it before

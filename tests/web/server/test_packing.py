@@ -22,7 +22,6 @@ from tests.signalling.waits import until
 from tests.web.site import Site, settings_for
 from web.keys import SEAL, SERVICE
 from web.metrics.report import Report
-from web.metrics.table import VERSION as RELEASE
 from web.retention import DAY_MS
 from web.server import store_version
 from web.server.packing import Packer
@@ -61,10 +60,22 @@ async def packed_and_not(valkey: Redis) -> tuple[int, int]:
     return len(await client.keys(keys.PAST(ORG, "*"))), len(await client.keys(keys.VISIT(ORG, "*")))
 
 
-async def report(valkey: Redis, release: str) -> None:
-    """Report a worker of a server of this release."""
+async def next_look(desk: Clinic, valkey: Redis) -> int:
+    """Look again after the turn of the last look has expired; return the number of packed visits."""
+    await valkey.delete(keys.PACKING())
+    return await packer(desk, valkey).look()
+
+
+async def two_looks(desk: Clinic, valkey: Redis) -> int:
+    """Look twice: once to raise the store's version, and once to pack; return the number of packed visits."""
+    return await next_look(desk, valkey) + await next_look(desk, valkey)
+
+
+async def report(valkey: Redis, reads: int) -> None:
+    """Report a worker of a server that reads content of the store up to this version."""
     one = Report(
-        worker=release, machine="m", pid=1, version=release, up_s=1, at_ms=1, sockets=0, rooms=0, parties=0,
+        worker=f"w{reads}", machine="m", pid=1, version="0.1.0", reads=reads, up_s=1,
+        at_ms=1, sockets=0, rooms=0, parties=0,
         cpu=0, lag_ms=0, memory_bytes=0, draining=False,
     )  # fmt: skip
     await valkey.zadd(keys.REPORTS(), {msgspec.msgpack.encode(one): 1})
@@ -75,23 +86,30 @@ async def test_r39_visits_of_an_earlier_release_are_packed_and_its_servers_are_r
     desk: Clinic, valkey: Redis
 ) -> None:
     before = await all_visits(desk)
-    await report(valkey, RELEASE)
-    assert await packer(desk, valkey).look() == MANY
+    await report(valkey, store_version.VERSION)
+    assert await packer(desk, valkey).look() == 0, "the next look packs"
+    assert await store_version.of(valkey) == store_version.VERSION
+    assert await packed_and_not(valkey) == (0, MANY)
+    assert await next_look(desk, valkey) == MANY
     assert await packed_and_not(valkey) == (MANY, 0)
     assert await all_visits(desk) == before
     assert None not in before
-    assert await store_version.of(valkey) == store_version.VERSION
     assert await packer(desk, valkey).look() == 0, "this minute is another worker's"
 
 
-async def test_r39_nothing_is_packed_while_a_server_of_another_release_reports(
+async def test_r39_nothing_is_packed_while_a_server_reports_that_cannot_read_packed_visits(
     desk: Clinic, valkey: Redis
 ) -> None:
-    await report(valkey, RELEASE)
-    await report(valkey, "0.9.0")
+    await report(valkey, store_version.VERSION)
+    await report(valkey, 0)
     assert await packer(desk, valkey).look() == 0
-    assert await packed_and_not(valkey) == (0, MANY)
     assert await store_version.of(valkey) == store_version.FIRST
+    await valkey.delete(keys.REPORTS())
+    assert await next_look(desk, valkey) == 0
+    assert await store_version.of(valkey) == store_version.VERSION
+    await report(valkey, 0)  # it had read the store's version before that was raised
+    assert await next_look(desk, valkey) == 0
+    assert await packed_and_not(valkey) == (0, MANY)
 
 
 @pytest.mark.parametrize(("method", "calls"), [("enqueue", 1), ("pack", 1), ("pack", 7)])
@@ -109,12 +127,11 @@ async def test_r39_a_packing_that_was_killed_leaves_each_visit_whole_and_the_nex
     with monkeypatch.context() as patched:
         patched.setattr(PackedVisits, method, until_killed)
         with pytest.raises(asyncio.CancelledError):
-            await packer(desk, valkey).look()
+            await two_looks(desk, valkey)
     done = calls - 1 if method == "pack" else 0
     assert await packed_and_not(valkey) == (done, MANY - done)
     assert await all_visits(desk) == before
-    await valkey.delete(keys.PACKING())  # the turn of the killed worker has expired
-    assert await packer(desk, valkey).look() == MANY - done
+    assert await two_looks(desk, valkey) == MANY - done
     assert await packed_and_not(valkey) == (MANY, 0)
     assert await all_visits(desk) == before
 
