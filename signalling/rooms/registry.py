@@ -39,11 +39,15 @@ class Registry:
         self._most: int | None = None
 
     async def run(self) -> None:
-        """Read every EVERY_S how many rooms all workers take, until cancelled."""
+        """Read every EVERY_S how many rooms all workers take, until cancelled.
+
+        The number of before stays if the store does not answer, which the log has already, and if no worker that takes
+        rooms has reported: this worker may have just started, or the store may have been away.
+        """
         while True:
-            # The error is in the log already, and the number of before stays.
             with contextlib.suppress(UnavailableError):
-                self._most = capacity(await self.places())
+                if taking := [place for place in await self.places() if not place.draining]:
+                    self._most = capacity(taking)
             await asyncio.sleep(EVERY_S)
 
     def left(self) -> int | None:

@@ -10,7 +10,7 @@ from signalling import counts
 from signalling.errors import RequestError
 from signalling.rooms.liveness import death_of
 from signalling.rooms.placement import Place
-from signalling.rooms.registry import FRESH_MS
+from signalling.rooms.registry import FRESH_MS, Registry
 from signalling.store import keys
 from signalling.worker import Limits, Worker
 from tests.signalling.clinic import clinic
@@ -71,6 +71,31 @@ async def test_rooms_placed_since_the_last_report_count(
         await register(valkey, other, rooms=0, old_ms=100)
         chosen = [await registry.choose([]) for _ in range(6)]
         assert chosen == [other.id, other.id, one.id, other.id, one.id, other.id]
+
+
+async def test_r40_the_bound_of_before_stays_while_no_worker_that_takes_rooms_has_reported(
+    valkey: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks, places = [0], Registry.places
+
+    async def counted(registry: Registry) -> list[Place]:
+        found = await places(registry)
+        looks[0] += 1
+        return found
+
+    monkeypatch.setattr(Registry, "places", counted)
+    monkeypatch.setattr("signalling.rooms.registry.EVERY_S", 0.01)
+    async with clinic(valkey, workers=1, limits=Limits(rooms_max=3)) as opened:
+        (worker,) = opened.workers
+        await until(lambda: looks[0] >= 2)
+        assert worker.service.rooms_left() is None
+        await register(valkey, worker, rooms=0, rooms_max=3)
+        await until(lambda: worker.service.rooms_left() == 3)
+        await valkey.delete(keys.REPORTS())
+        await register(valkey, worker, rooms=0, rooms_max=3, draining=True)
+        seen = looks[0]
+        await until(lambda: looks[0] >= seen + 2)
+        assert worker.service.rooms_left() == 3
 
 
 async def test_r40_a_claim_is_refused_while_all_workers_are_full_and_the_patient_keeps_the_place(
