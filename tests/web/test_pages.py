@@ -121,6 +121,7 @@ async def test_the_visit_begins_when_patient_information_is_sent(site: Site) -> 
         "texts": {"en": {}},
         "survey": None,
         "book": "/demo/appointments",
+        "next_time": "/demo/appointments/next",
     }
 
 

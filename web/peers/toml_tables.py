@@ -30,7 +30,7 @@ Problem = Callable[[T], str]
 """Returns a sentence about a table that cannot be used although its single values are right; "" if it can be used."""
 
 
-class Kind(NamedTuple, Generic[T]):
+class TableKind(NamedTuple, Generic[T]):
     """What a file may have. `table`: the table of the whole file; `inner`: key -> the type of the tables below it."""
 
     table: type[T]
@@ -46,7 +46,7 @@ class Kind(NamedTuple, Generic[T]):
         return _meaning(hint) or "a table"
 
 
-def read(path: Path, kind: Kind[T], problem: Problem[T]) -> T:
+def read(path: Path, kind: TableKind[T], problem: Problem[T]) -> T:
     """Return the table that a TOML file describes. `kind`: the tables that it may have.
 
     `problem`: returns what is wrong with a table as a whole. Raises PlanError if the file is not valid, and OSError
@@ -65,7 +65,7 @@ def read(path: Path, kind: Kind[T], problem: Problem[T]) -> T:
     return parse(raw, kind, problem, str(path), text)
 
 
-def parse(raw: Mapping[str, Any], kind: Kind[T], problem: Problem[T], source: str, text: str = "") -> T:
+def parse(raw: Mapping[str, Any], kind: TableKind[T], problem: Problem[T], source: str, text: str = "") -> T:
     """Return the table that parsed TOML describes. `text`: the file itself, in which the line of a mistake is found.
 
     Raises PlanError if it is not valid; the error's text begins with `source`.
@@ -115,7 +115,7 @@ def _places(text: str) -> Iterator[tuple[int, str]]:
             yield at, _joined(table, key[1])
 
 
-def _unknown(raw: Any, table: type[msgspec.Struct], kind: Kind[Any], place: str = "") -> str:
+def _unknown(raw: Any, table: type[msgspec.Struct], kind: TableKind[Any], place: str = "") -> str:
     """Return a sentence about the first key of `raw`, parsed TOML, that `table` does not have; "" if there is none.
 
     `place`: the place of `raw` in the file, "" for the whole file.
@@ -135,14 +135,14 @@ def _unknown(raw: Any, table: type[msgspec.Struct], kind: Kind[Any], place: str 
     return ""
 
 
-def _tables(key: str, value: Any, kind: Kind[Any], place: str) -> Iterator[tuple[Any, str]]:
+def _tables(key: str, value: Any, kind: TableKind[Any], place: str) -> Iterator[tuple[Any, str]]:
     """Yield the tables below a key, each with its place in the file."""
     if key in kind.inner:
         many = value if isinstance(value, list) else [value]
         yield from ((one, f"{place}[{at}]" if value is many else place) for at, one in enumerate(many))
 
 
-def _explained(error: str, raw: Mapping[str, Any], kind: Kind[Any]) -> str:
+def _explained(error: str, raw: Mapping[str, Any], kind: TableKind[Any]) -> str:
     """Return a sentence about an error of msgspec, whose text ends with the place in the file."""
     place = error.rpartition(" - at `$")[2].rstrip("`").lstrip(".")
     if missing := _MISSING.search(error):
@@ -161,7 +161,7 @@ def _value(raw: Any, place: str) -> Any:
     return raw
 
 
-def _not_a_number(raw: Any, kind: Kind[Any], place: str = "") -> str:
+def _not_a_number(raw: Any, kind: TableKind[Any], place: str = "") -> str:
     """Return a sentence about the first `nan` or `inf`, because no bound refuses these; "" if there is none."""
     if isinstance(raw, dict):
         return next(

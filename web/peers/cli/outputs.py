@@ -6,6 +6,7 @@ was made, so that nobody who reads slowly delays the run.
 
 from __future__ import annotations
 
+import socket
 import sys
 import threading
 import time
@@ -56,9 +57,10 @@ class Outputs:
     @property
     def address(self) -> str:
         """The address of the live page; "" if there is none."""
-        return (
-            f"http://{self._server.server_address[0]!s}:{self._server.server_port}/" if self._server else ""
-        )
+        if self._server is None:
+            return ""
+        host = str(self._server.server_address[0])
+        return f"http://{f'[{host}]' if ':' in host else host}:{self._server.server_port}/"
 
     def __enter__(self) -> Outputs:
         with ExitStack() as opened:
@@ -98,6 +100,7 @@ class _LiveServer(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self, address: tuple[str, int]) -> None:
+        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         super().__init__(address, _Handler)
         self.now: Moment | None = None
         self.page = b""

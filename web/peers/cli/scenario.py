@@ -115,7 +115,7 @@ FILES: Final = ("credentials", "ca", "media_file", "report", "lines")
 """The keys whose values are paths of files."""
 NO_OPTIONS: Final = ("about", "stages", "network")
 """The keys that are not options of the same name on the command line."""
-KIND: Final = toml_tables.Kind(
+KIND: Final = toml_tables.TableKind(
     Scenario, {"stages": Stage, "network": Network, "up": Way, "down": Way, "phases": Phase}
 )
 """The tables that the file of a scenario may have."""

@@ -9,7 +9,7 @@ from typing import Any, Final
 from web.peers import toml_tables
 from web.peers.network.network import Network, Phase, Way, problem
 
-KIND: Final = toml_tables.Kind(Network, {"up": Way, "down": Way, "phases": Phase})
+KIND: Final = toml_tables.TableKind(Network, {"up": Way, "down": Way, "phases": Phase})
 """The tables that a file which describes a network may have."""
 
 

@@ -120,6 +120,12 @@ def test_the_figures_are_sent_by_otlp_and_once_more_at_the_end() -> None:
     assert sent["greenroom_peers_step_p99_seconds", "claim"] == moment(run(lost=3), 400).steps["claim"].p99_s
 
 
+def test_the_live_page_may_listen_at_an_address_of_ipv6() -> None:
+    with Outputs(1, page, live="[::1]:0") as outputs:
+        outputs.tick(Observations())
+        assert json.loads(got(f"{outputs.address}figures"))["planned"] == 1
+
+
 @pytest.mark.parametrize("listen", ["8090", "127.0.0.1:", "127.0.0.1:http", "127.0.0.1:70000", ":80"])
 def test_an_address_that_cannot_be_used_is_one_sentence(listen: str) -> None:
     with pytest.raises(PlanError, match="expected an address like 127"):
