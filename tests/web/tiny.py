@@ -13,7 +13,7 @@ from aiohttp import web
 from signalling.supervision import Supervisor
 from web.config import Settings, load
 from web.errors import ConfigError
-from web.keys import SUPERVISOR, WORKER
+from web.keys import DRAINING, SUPERVISOR, WORKER
 from web.server import processes as module
 from web.server.processes import serve
 
@@ -53,11 +53,16 @@ def create_app(settings: Settings) -> web.Application:
         raise ConfigError("media.ports: no port is free")
     if (folder / "break").exists():
         raise RuntimeError("Jane Doe")
-    # A worker of the server that uses the folder does not start; one on trial does.
-    if (folder / "late").exists() and (folder / "lock").read_text().startswith(f"{os.getppid()}\n"):
+    # A worker of other code does not start in the server that uses the folder; one on trial does.
+    if (
+        MARK != "first"
+        and (folder / "late").exists()
+        and (folder / "lock").read_text().startswith(f"{os.getppid()}\n")
+    ):
         raise RuntimeError("Jane Doe")
     app = web.Application()
     app[SUPERVISOR] = Supervisor()
+    app[DRAINING] = asyncio.Event()
     app.add_routes(
         [
             web.get("/healthz", healthz),

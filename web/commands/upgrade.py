@@ -82,6 +82,10 @@ def follow(folder: Path, process: int, drain_s: float, *, only_try: bool, quiet:
                 raise CommandError(f"{installed} does not start, and {running} goes on: {step['problem']}")
             case "taken_over":
                 workers = step["workers"]
+                if step["version"] != installed:
+                    raise CommandError(
+                        f"the server runs {step['version']} now, and not {installed}: see its log"
+                    )
                 said = f"Process {process} runs {step['version']} now."
             case "serves":
                 ready += 1

@@ -7,7 +7,9 @@ it does not change those that exist, because the two programs are of different v
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,7 +21,7 @@ from typing import Any
 import msgspec
 
 from web.errors import ConfigError
-from web.server.valkey import RunningStore
+from web.server.valkey import RunningStore, dies_with
 
 VARIABLE = "_GREENROOM_HANDOVER"
 TRIAL_S = 120.0
@@ -29,6 +31,9 @@ PROBLEM = "greenroom: "
 
 LAST = frozenset({"tried", "refused", "worker_failed", "done"})
 """The steps after which `greenroom upgrade` waits for no other one."""
+
+STEP = b'{"step":'
+"""The beginning of the line of a step."""
 
 Environment = MutableMapping[str, str]
 
@@ -137,20 +142,39 @@ class Steps:
         self.path = folder / "upgrade"
 
     def ask(self, request: Request) -> None:
-        """Write a request in place of what is there."""
+        """Write a request in place of what is there; root's belongs to the owner of the folder, who has to read it."""
         draft = self.path.with_suffix(".new")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        draft.unlink(missing_ok=True)
+        # O_EXCL: root does not follow a link that the owner of the folder has put there.
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
+            if os.geteuid() == 0:
+                owner = self.path.parent.stat()
+                os.fchown(descriptor, owner.st_uid, owner.st_gid)
             file.write(msgspec.json.encode(request) + b"\n")
         draft.replace(self.path)
 
-    def asked(self) -> Request:
-        """Return the request, and empty the file; without one, the request for the program of this process."""
+    def asked(self) -> Request | None:
+        """Return the request, and remove the file; None if it cannot be read.
+
+        Without a request, that is, without the file or if it begins with a step, the program of this process is asked
+        for.
+        """
+        request: Request | None = None
         try:
-            request = msgspec.json.decode(self.path.read_bytes(), type=Request)
-        except (OSError, msgspec.DecodeError):
+            # Steps may follow the request: those of workers that SIGHUP has replaced since.
+            first = self.path.read_bytes().partition(b"\n")[0]
+            request = (
+                Request(this_program())
+                if first.startswith(STEP)
+                else msgspec.json.decode(first, type=Request)
+            )
+        except FileNotFoundError:
             request = Request(this_program())
-        self.path.unlink(missing_ok=True)
+        except (OSError, msgspec.DecodeError):
+            pass
+        with contextlib.suppress(OSError):
+            self.path.unlink(missing_ok=True)
         return request
 
     def say(self, step: str, **values: Any) -> None:
@@ -193,13 +217,20 @@ class Trial:
             env=handover.environment(),
             pass_fds=handover.descriptors,
             start_new_session=True,
+            # It needs no thread's locks, because the master has only one thread.
+            preexec_fn=dies_with(os.getpid()),
         )
 
     def ended(self) -> bool:
         """Return whether it has ended. It is killed after TRIAL_S."""
-        if time.monotonic() > self._end_s and self._process.poll() is None:
-            os.killpg(self._process.pid, 9)
+        if time.monotonic() > self._end_s:
+            self.kill()
         return self._process.poll() is not None
+
+    def kill(self) -> None:
+        """Kill it and its worker."""
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
 
     def problem(self) -> str:
         """Return in a sentence why the program cannot take over; "" if it can."""

@@ -26,15 +26,22 @@ def pages_listener(
 
 
 def metrics_listener(settings: Settings, handed: Handover | None) -> socket.socket | None:
-    """Return the listening socket for metrics; None without `metrics.port`, and in a trial. Raises ConfigError."""
-    if not settings.metrics.port or (handed is not None and handed.trial):
+    """Return the listening socket for metrics; None without `metrics.port`, and in a trial.
+
+    Raises ConfigError if the address cannot be used, also in a trial, which opens the port only to find that out.
+    """
+    if not settings.metrics.port:
         return None
-    if handed is not None and handed.metrics is not None:
-        kept = socket.socket(fileno=handed.metrics)
-        if kept.getsockname()[1] == settings.metrics.port:
-            return kept
-        kept.close()
-    return bind(settings.metrics.host, settings.metrics.port, "metrics")
+    found = None if handed is None or handed.metrics is None else socket.socket(fileno=handed.metrics)
+    if found is not None and found.getsockname()[1] != settings.metrics.port:
+        found.close()
+        found = None
+    if found is None:
+        found = bind(settings.metrics.host, settings.metrics.port, "metrics")
+    if handed is not None and handed.trial:
+        found.close()
+        return None
+    return found
 
 
 def bind(host: str, port: int, section: str = "server") -> socket.socket:

@@ -40,10 +40,13 @@ class Master(Arbiter):
         self._store, self._notify, self._processes = store, app.notify, app
         self._steps = Steps(app.folder.path)
         self._trial: tuple[Trial, Request] | None = None
+        # The command line of the program that takes the place of this one at the next look.
+        self._next: list[str] = []
         self.is_trial = handed is not None and handed.trial
         # The ids of the processes that are to be replaced, and how many workers may run before one of them has to stop.
         self._leaving: set[int] = set()
         self._most = 0
+        self._failed = False
         self._reserved: set[int] = set()
         super().__init__(app)
         self.workers = cast("dict[int, WorkerProcess | FormerWorker]", self.WORKERS)
@@ -58,7 +61,7 @@ class Master(Arbiter):
             return
         self.workers.update({worker.pid: worker for worker in workers})
         # A worker with a number above that of all first ones does not end the server if it cannot start.
-        self.worker_age = max(self.num_workers, *(worker.age for worker in workers))
+        self.worker_age = max([self.num_workers, *(worker.age for worker in workers)])
         self._steps.say("taken_over", version=VERSION, workers=self.num_workers)
         log.info("upgrade.taken_over", count=len(workers))
         self._replace_all()
@@ -67,6 +70,8 @@ class Master(Arbiter):
         """Handle signals from now on, also those that came while this program took the place of another one."""
         super().init_signals()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, self.SIGNALS)
+        # A worker that ended meanwhile has sent its SIGCHLD to nobody.
+        self.SIG_QUEUE.put_nowait(signal.SIGCHLD)
 
     def free_index(self) -> int:
         """Return the smallest index that no worker has."""
@@ -79,13 +84,17 @@ class Master(Arbiter):
             self._store.keep_running(time.monotonic())
         if self._trial is not None and self._trial[0].ended():
             self._judge(*self._trial)
-        if self._leaving:
+        if self._next:
+            self._become(self._next)
+        # Workers that have ended are taken out of the table first.
+        if self._leaving and self.SIG_QUEUE.empty() and not self._changes:
             self._replace_next()
         if not self._leaving:
             super().manage_workers()
         if any(worker.answers for worker in self.workers.values()):
             if self.is_trial:
-                print(READY, flush=True)  # noqa: T201 - the master of the server reads it
+                # In one write, because the worker writes into the same file.
+                print(f"\n{READY}\n", end="", flush=True)  # noqa: T201 - the master of the server reads it
                 raise StopIteration
             self._notify.ready()
         output.retry()
@@ -98,8 +107,9 @@ class Master(Arbiter):
 
     def _replace_all(self) -> None:
         self._notify.reloading()
-        self._leaving = set(self.workers)
-        self._most = max(self.num_workers, len(self._leaving))
+        self._leaving, self._failed = set(self.workers), False
+        # With one more, there are at most two for each of `num_workers`: there are no sockets and ports for others.
+        self._most = max(self.num_workers, min(len(self._leaving), 2 * self.num_workers - 1))
 
     def _replace_next(self) -> None:
         """Start the next worker, or stop the oldest, if all that were started since are ready.
@@ -127,17 +137,29 @@ class Master(Arbiter):
 
     def worker_ended(self, worker: WorkerProcess | FormerWorker) -> None:
         """Report a worker that has ended before it was ready while workers are replaced."""
-        if self._leaving and not worker.answers:
+        if self._leaving and not worker.answers and not self._changes:
+            self._failed = True
             self._steps.say("worker_failed", worker=worker.id)
 
     # --- other code
 
+    @property
+    def _changes(self) -> bool:
+        """Whether a program is tried, or is about to take the place of this one. No worker is replaced meanwhile."""
+        return self._trial is not None or bool(self._next)
+
     def handle_usr2(self) -> None:
         """Try the program that `greenroom upgrade` names; after a signal without a request, this program's files."""
-        if self._trial is not None:
+        if self._changes:
             return
         request = self._steps.asked()
         self._steps.say("trying", version=VERSION, process=self.pid, workers=self.num_workers)
+        if request is None:
+            self._refuse("the server's account cannot read what was asked; use that account")
+            return
+        if self._leaving and not self._failed:
+            self._refuse("workers are being replaced; try again when those before them have ended")
+            return
         try:
             self._trial = Trial([*request.program, *sys.argv[1:]], self._handover(trial=True)), request
         except OSError as error:
@@ -151,9 +173,10 @@ class Master(Arbiter):
         elif request.only_try:
             self._steps.say("tried")
         else:
-            self._become([*request.program, *sys.argv[1:]])
+            self._next = [*request.program, *sys.argv[1:]]
 
     def _refuse(self, problem: str) -> None:
+        self._next = []
         self._steps.say("refused", problem=problem)
         log.error("upgrade.refused")
 
@@ -169,9 +192,19 @@ class Master(Arbiter):
         )
 
     def _become(self, command: list[str]) -> None:
-        """Replace this program. Signals are held back until the new one can handle them."""
+        """Replace this program, unless a signal waits. Further ones are held back until the new one can handle them."""
         handover = self._handover(trial=False)
+        if self._store is not None and handover.store is None:
+            self._refuse("the store does not run at the moment; try again")
+            return
         signal.pthread_sigmask(signal.SIG_BLOCK, self.SIGNALS)
+        if not self.SIG_QUEUE.empty():
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, self.SIGNALS)
+            return
+        for pid, worker in list(self.workers.items()):
+            if not worker.answers:
+                # The next program would not know that it serves nobody.
+                self.kill_worker(pid, signal.SIGKILL)
         for descriptor in handover.descriptors:
             os.set_inheritable(descriptor, True)
         try:
@@ -185,8 +218,10 @@ class Master(Arbiter):
     # --- processes
 
     def stop(self, graceful: bool = True) -> None:
-        """Stop the workers."""
+        """Stop the workers, and a trial."""
         self._notify.stopping()
+        if self._trial is not None:
+            self._trial[0].kill()
         super().stop(graceful)
 
     def spawn_worker(self) -> Any:

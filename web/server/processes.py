@@ -34,7 +34,7 @@ from msgspec.structs import replace
 from signalling.rooms.liveness import death_of
 from web.config import EXIT_CODE, Settings, refuse_plain_http
 from web.errors import ConfigError
-from web.keys import WORKER
+from web.keys import DRAINING, WORKER
 from web.metrics.boards import Boards
 from web.metrics.scrape import port
 from web.server import logs, output, tls
@@ -175,6 +175,7 @@ class Processes(BaseApplication):
         self._streams = PassedStreams(settings.server.workers, handed.streams if handed else ())
         self._boards = Boards(settings.server.workers)
         self._scraped = scraped
+        self._is_trial = handed is not None and handed.trial
         files = settings.tls
         self._certificate = Certificate(files.certificate, files.key) if files.certificate else None
         super().__init__()
@@ -206,6 +207,9 @@ class Processes(BaseApplication):
         asyncio.get_running_loop().set_exception_handler(_unhandled)
         app = self.create_app(self.settings)
         app[WORKER] = self.worker
+        if self._is_trial:
+            # Its first report already says that it takes no call.
+            app[DRAINING].set()
         if self._certificate is not None:
             app.cleanup_ctx.append(self._certificate.following)
         if self._scraped is not None:
@@ -253,7 +257,9 @@ class Processes(BaseApplication):
 
     def _post_fork(self, master: Master, worker: "WorkerProcess") -> None:
         self.folder.close()
-        self.worker = Worker(worker.index, worker.id, os.getpid(), self._shares, self._streams, self._boards)
+        # A worker on trial receives nothing; its index may be one for which there is no pair of sockets.
+        streams = None if master.is_trial else self._streams
+        self.worker = Worker(worker.index, worker.id, os.getpid(), self._shares, streams, self._boards)
         # `Runner` listens, with our TLS and backlog; aiohttp's worker would do so with its own. In a trial nobody does.
         self._listeners, worker.sockets = [] if master.is_trial else worker.sockets, []
 

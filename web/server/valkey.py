@@ -184,8 +184,8 @@ def parse_version(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split(".") if part.isdigit())
 
 
-def _dies_with(parent: int) -> Callable[[], None]:
-    """Return a function that the child process runs before it becomes the store.
+def dies_with(parent: int) -> Callable[[], None]:
+    """Return a function that a child process runs before it becomes another program.
 
     It asks the system to stop the child when the process `parent` ends in any way.
     """
@@ -383,7 +383,7 @@ class EmbeddedStore:
                 # Ctrl-C at a terminal must reach only the master, which ends the workers first.
                 start_new_session=True,
                 # A function in the child process is safe, because the master has only one thread.
-                preexec_fn=_dies_with(os.getpid()),
+                preexec_fn=dies_with(os.getpid()),
             )
 
     def _disk_is_full(self) -> bool:

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from web.server.handover import Steps
 from web.server.valkey import LockedFolder
 
 TRYING: dict[str, Any] = {"step": "trying", "version": "0.0.9", "process": 1, "workers": 2}
-TAKEN: dict[str, Any] = {"step": "taken_over", "version": "0.1.0", "workers": 2}
+TAKEN: dict[str, Any] = {"step": "taken_over", "version": metadata.version("greenroom"), "workers": 2}
 SERVES = [{"step": "serves", "worker": f"w{index + 2}-b", "instead_of": f"w{index}-a"} for index in range(2)]
 DONE: dict[str, Any] = {"step": "done", "version": "0.1.0", "workers": ["w2-b", "w3-b"]}
 
@@ -40,7 +41,9 @@ def called(
 
     def answer(*_: object) -> None:
         reported = Steps(folder)
-        programs.append(reported.asked().program)
+        request = reported.asked()
+        assert request is not None
+        programs.append(request.program)
         for step in steps:
             reported.say(**step)
 
@@ -73,6 +76,7 @@ def test_each_worker_is_shown_and_the_end_says_which_version_serves(
     [
         ([TRYING, {"step": "refused", "problem": "no port is free"}], "0.0.9 goes on: no port is free"),
         ([TRYING, TAKEN, {"step": "worker_failed", "worker": "w2-b"}], "the workers before it go on"),
+        ([TRYING, {**TAKEN, "version": "0.0.9"}], "the server runs 0.0.9 now"),
         ([], "it is of a version that cannot be upgraded while it runs"),
     ],
 )

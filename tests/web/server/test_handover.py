@@ -1,0 +1,45 @@
+"""Tests the request of `greenroom upgrade` in its file: how it is written, and what the master reads."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from web.server.handover import Request, Steps, this_program
+
+
+def test_a_request_is_read_although_steps_follow_it(tmp_path: Path) -> None:
+    steps, request = Steps(tmp_path), Request(["/opt/greenroom"], only_try=True)
+    steps.ask(request)
+    steps.say("serves")
+    assert steps.asked() == request
+    assert steps.asked() == Request(this_program()), "a signal without a request"
+    steps.say("done")
+    assert steps.asked() == Request(this_program()), "steps of an earlier upgrade are no request"
+    assert not steps.path.exists()
+
+
+def test_a_request_that_cannot_be_read_asks_for_nothing(tmp_path: Path) -> None:
+    steps = Steps(tmp_path)
+    steps.path.write_bytes(b'{"program":')
+    assert steps.asked() is None
+    steps.path.mkdir()
+    assert steps.asked() is None, "any error but a missing file"
+
+
+def test_a_request_of_root_belongs_to_the_owner_of_the_folder_and_follows_no_link(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owners: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "fchown", lambda _, user, group: owners.append((user, group)))
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (tmp_path / "other").write_text("kept")
+    (folder / "upgrade.new").symlink_to(tmp_path / "other")
+    steps = Steps(folder)
+    steps.ask(Request([sys.executable]))
+    assert owners == [(folder.stat().st_uid, folder.stat().st_gid)]
+    assert (tmp_path / "other").read_text() == "kept"
+    assert steps.asked() == Request([sys.executable])
