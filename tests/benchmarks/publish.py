@@ -38,7 +38,7 @@ def joined(before: Report, newer: Report) -> Report:
     """
     return msgspec.structs.replace(
         before,
-        command=f"{before.command}; {newer.command}",
+        command="; ".join(dict.fromkeys([*before.command.split("; "), newer.command])),
         took_s=before.took_s + newer.took_s,
         figures=_renewed(before.figures, newer.figures),
         comparisons=_renewed(before.comparisons, newer.comparisons),
