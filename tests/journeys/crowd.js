@@ -32,8 +32,8 @@ globalThis.crowd = {
     requestAnimationFrame(frame);
   },
 
-  /** Carries out `act`. Resolves to the time in ms from the act to the end of the frame that shows it: a message that
-      is sent in the frame's callback arrives after the browser has styled, laid out and painted that frame. */
+  /** Carries out `act`. Resolves to the time in ms from the act to the end of the frame that shows it: a
+      message that is sent in the frame's callback arrives after the browser has painted that frame. */
   async painted(act) {
     const began_ms = performance.now();
     act();
