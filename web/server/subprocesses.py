@@ -1,9 +1,14 @@
-"""Ends a process that this one has started, also one that an earlier program of this process has started."""
+"""Ends a process that this one has started, also one that an earlier program of this process has started.
+
+`has_udp` says of any process on this machine whether it has a UDP socket, as a worker has for the media.
+"""
 
 import os
 import signal
 import subprocess
 import time
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 LOOK_S = 0.02
@@ -57,3 +62,15 @@ def end(process: "subprocess.Popen[Any] | Child", within_s: float) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait(within_s)
+
+
+def has_udp(pid: int) -> bool:
+    """Return whether a process has an open UDP socket."""
+    with suppress(OSError):
+        udp = {line.split()[9] for line in Path("/proc/net/udp").read_text().splitlines()[1:]}
+        udp |= {line.split()[9] for line in Path("/proc/net/udp6").read_text().splitlines()[1:]}
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(OSError):
+                if str(descriptor.readlink()).removeprefix("socket:[").rstrip("]") in udp:
+                    return True
+    return False

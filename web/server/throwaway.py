@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from web.config import Settings, parse
 from web.errors import ServerNotReadyError
-from web.server.subprocesses import end
+from web.server.subprocesses import end, has_udp
 from web.server.valkey import EmbeddedStore, LockedFolder
 
 GREENROOM = [sys.executable, "-c", "from web.commands.main import main; main()"]
@@ -105,7 +105,7 @@ def _ready(server: "subprocess.Popen[bytes]", log: Path, workers: int) -> tuple[
     while time.monotonic() < deadline and server.poll() is None:
         url = _listening(log)
         found = _children(server.pid)
-        if url and len(found) == workers and all(map(_has_udp, found)):
+        if url and len(found) == workers and all(map(has_udp, found)):
             return url, found
         time.sleep(0.05)
     raise ServerNotReadyError(f"the server did not start: {log.read_text('utf-8', 'replace')[-2000:]}")
@@ -118,18 +118,6 @@ def _listening(log: Path) -> str | None:
             if event.get("event") == "server.listening":
                 return str(event["url"])
     return None
-
-
-def _has_udp(pid: int) -> bool:
-    """Return whether a process has an open UDP socket."""
-    with suppress(OSError):
-        udp = {line.split()[9] for line in Path("/proc/net/udp").read_text().splitlines()[1:]}
-        udp |= {line.split()[9] for line in Path("/proc/net/udp6").read_text().splitlines()[1:]}
-        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-            with suppress(OSError):
-                if str(descriptor.readlink()).removeprefix("socket:[").rstrip("]") in udp:
-                    return True
-    return False
 
 
 def _children(pid: int) -> list[int]:

@@ -18,7 +18,8 @@ from typing import Self
 from web.peers.errors import PlanError
 from web.peers.run.faults import CUT, KILLED, Fault
 from web.peers.run.observations import Observations
-from web.peers.run.server import holds_udp, is_store, processes
+from web.peers.run.server import is_store, processes
+from web.server.subprocesses import has_udp
 
 
 class Breaker:
@@ -89,7 +90,7 @@ class Breaker:
 
 def targets(kind: str, pids: Sequence[int]) -> list[int]:
     """Return the processes of a server that a fault may choose: its store for CUT, otherwise its workers."""
-    chosen = is_store if kind == CUT else holds_udp
+    chosen = is_store if kind == CUT else has_udp
     return sorted(pid for pid in processes(*pids) if chosen(pid))
 
 

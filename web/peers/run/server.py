@@ -64,27 +64,6 @@ def is_store(pid: int) -> bool:
         return False
 
 
-def holds_udp(pid: int) -> bool:
-    """Return whether a process has an open UDP socket (proc(5), /proc/net/udp: field 10)."""
-    try:
-        lines = [
-            line
-            for name in ("udp", "udp6")
-            for line in (PROC / "net" / name).read_text("ascii").splitlines()[1:]
-        ]
-        inodes = {f"socket:[{line.split()[9]}]" for line in lines}
-        return any(_link(descriptor) in inodes for descriptor in (PROC / str(pid) / "fd").iterdir())
-    except OSError:
-        return False
-
-
-def _link(descriptor: Path) -> str:
-    try:
-        return str(descriptor.readlink())
-    except OSError:
-        return ""
-
-
 class Watch:
     """Writes a server's use as gauges at each `tick`: busy cores since the last call, and resident bytes.
 
