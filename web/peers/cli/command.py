@@ -320,7 +320,7 @@ def run(
         pids = options.watched(server_pid)
         parts, begins_at = options.part(part), options.moment(start_at)
         judgement = playing.Judgement(fail_if or (), abort_if or (), seconds(abort_after))
-        broken = faults.planned(kill or (), freeze or (), cut or (), seed)
+        to_do = faults.planned(kill or (), freeze or (), cut or (), seed)
         kinds = [kind for kind, many in zip(faults.KINDS, (kill, freeze, cut), strict=True) if many]
         for threshold in judgement.all:
             parse(threshold)
@@ -341,7 +341,7 @@ def run(
                 otlp=otlp,
             )
             kept = playing.play(
-                plan, shown, crew, meeting, begins_at, report, judgement, pids, outputs, (broken, roots)
+                plan, shown, crew, meeting, begins_at, report, judgement, pids, outputs, (to_do, roots)
             )
     if not kept:
         raise typer.Exit(BROKEN)

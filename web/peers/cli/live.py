@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from web.peers.report.figures import people, percentile
+from web.peers.report.figures import people, recent
 from web.peers.report.units import TIME, number, written
 from web.peers.run.observations import STEPS, Observations
 
@@ -24,8 +24,6 @@ PLAIN_EVERY_S = 5.0
 # The time in s after which the first line of text is shown; it is short, so that the reader sees that the run has
 # begun.
 PLAIN_FIRST_S = 1.0
-RECENT = 1000
-"""The number of a step's last values from which figures are calculated, so that they are recent and cost little."""
 RATE_OVER_S = 10.0
 ERRORS_SHOWN = 6
 BARS = ("arrived", "waiting", "in call", "done")
@@ -137,8 +135,8 @@ class Live:
         return [name for name in STEPS if name in names] + [name for name in names if name not in STEPS]
 
     def _spread(self, name: str) -> tuple[str, str]:
-        recent = sorted(self._seen.steps[name].values[-RECENT:])
-        return written(percentile(recent, 50), TIME), written(percentile(recent, 99), TIME)
+        p50, p99 = recent(self._seen.steps[name])
+        return written(p50, TIME), written(p99, TIME)
 
     def _rate(self, name: str) -> float:
         """Return how many times per second a step was carried out recently. `name`: the step."""

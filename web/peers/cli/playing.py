@@ -167,7 +167,7 @@ def live_page(seen: Observations, thresholds: Sequence[str]) -> str:
     from web.peers.report.thresholds import verdicts
 
     found = figures(seen)
-    judged = [verdict for verdict in verdicts(seen, thresholds, found) if verdict.value is not None]
+    judged = [verdict for verdict in verdicts(seen, thresholds) if verdict.value is not None]
     return report_page(found, judged, live=True)
 
 

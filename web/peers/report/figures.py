@@ -19,6 +19,8 @@ from web.reports.scale import nice_step
 
 BINS = 36
 BUCKETS = 40
+RECENT = 1000
+"""The number of a step's last values whose percentiles a run shows while it goes on: they are recent and cost little."""
 GAUGES = (
     "waiting in_call server_cpu server_rss store_cpu store_rss driver_cpu driver_lag machine_cpu"
 ).split()
@@ -121,6 +123,20 @@ def percentile(ordered: Sequence[float], percent: float) -> float:
     return ordered[max(0, math.ceil(len(ordered) * percent / 100 - 1e-9) - 1)]
 
 
+def recent(series: Series) -> tuple[float, float]:
+    """Return the p50 and the p99 of the last RECENT values; nan if there are no values."""
+    ordered = sorted(series.values[-RECENT:])
+    return percentile(ordered, 50), percentile(ordered, 99)
+
+
+def combine(name: str) -> Callable[[list[float]], float]:
+    """Return the function that makes one value of a gauge from the values of several processes.
+
+    Values are added, except the delays of event loops: of these the greatest is used.
+    """
+    return max if name.endswith("_lag") else math.fsum
+
+
 def figures(seen: Observations) -> Figures:
     """Return all figures that the report shows of a run. `seen`: the observations of the run."""
     duration_s = seen.duration_s
@@ -128,8 +144,7 @@ def figures(seen: Observations) -> Figures:
     order = [name for name in STEPS if name in seen.steps]
     order += [name for name in seen.steps if name not in STEPS]
     gauges = {
-        # The delays of event loops in several processes must not be added, so the greatest one is used.
-        name: gauge(list(sources.values()), duration_s, max if name.endswith("_lag") else math.fsum)
+        name: gauge(list(sources.values()), duration_s, combine(name))
         for name, sources in sorted(seen.gauges.items())
     }
     now = people(seen)

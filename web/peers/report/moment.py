@@ -5,21 +5,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 import msgspec
 
-from web.peers.report.figures import PatientCounts, people, percentile
+from web.peers.report.figures import PatientCounts, combine, people, recent
 from web.peers.run.observations import Observations
-
-RECENT: Final = 1000
-"""How many of a step's last values its percentiles are calculated from, so that they are recent and cost little."""
 
 
 class StepMoment(msgspec.Struct, frozen=True):
-    """A step so far: its number, and the percentiles of its last RECENT values in s."""
+    """A step so far: how often it was taken, and the percentiles of its last values in s (`figures.recent`)."""
 
     count: int
     p50_s: float
@@ -40,19 +36,15 @@ class Moment(msgspec.Struct, frozen=True):
 
 def moment(seen: Observations, planned: int) -> Moment:
     """Return the figures of a run now."""
-    steps = {}
-    for name, series in seen.steps.items():
-        recent = sorted(series.values[-RECENT:])
-        steps[name] = StepMoment(len(series), percentile(recent, 50), percentile(recent, 99))
     return Moment(
         at_s=round(seen.now_s, 3),
         planned=planned,
         people=people(seen),
-        steps=steps,
+        steps={name: StepMoment(len(series), *recent(series)) for name, series in seen.steps.items()},
         errors={code: len(series) for code, series in seen.errors.items()},
         counts={name: int(sum(series.values)) for name, series in seen.counts.items()},
         gauges={
-            name: math.fsum(series.values[-1] for series in sources.values() if len(series))
+            name: combine(name)([series.values[-1] for series in sources.values()])
             for name, sources in seen.gauges.items()
         },
     )

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 import msgspec
 
 from web.peers.errors import ThresholdError
-from web.peers.report.figures import COUNTS, GAUGES, Figures, figures, percentile, total_errors
+from web.peers.report.figures import COUNTS, GAUGES, combine, gauge, people, percentile, throughput
 from web.peers.report.units import COUNT, RATE, SHARE, TIME, Kind, gauge_kind, written
 from web.peers.run.observations import STEPS, Observations
 
@@ -59,16 +59,10 @@ def judge(seen: Observations, thresholds: Sequence[str]) -> list[str]:
     return [verdict.says for verdict in verdicts(seen, thresholds) if verdict.broken]
 
 
-def verdicts(seen: Observations, thresholds: Sequence[str], found: Figures | None = None) -> list[Verdict]:
-    """Return the result of each threshold. Raises ThresholdError if one is not valid.
-
-    `seen`: the observations of the run; `found`: its figures, if they were calculated already.
-    """
+def verdicts(seen: Observations, thresholds: Sequence[str]) -> list[Verdict]:
+    """Return the result of each threshold for the observations `seen`. Raises ThresholdError if one is not valid."""
     read = [parse(expression, seen.steps, seen.gauges, seen.counts) for expression in thresholds]
-    if not read:
-        return []
-    found = found or figures(seen)
-    return [_verdict(threshold, seen, found) for threshold in read]
+    return [_verdict(threshold, seen) for threshold in read]
 
 
 def broken_already(seen: Observations, thresholds: Sequence[str]) -> str:
@@ -150,8 +144,8 @@ def _kind(family: str, name: str, statistic: str, unit: str) -> Kind:
     return RATE if family == "throughput" else COUNT
 
 
-def _verdict(threshold: Threshold, seen: Observations, found: Figures) -> Verdict:
-    value = _value(threshold, seen, found)
+def _verdict(threshold: Threshold, seen: Observations) -> Verdict:
+    value = _value(threshold, seen)
     if value is None:
         return Verdict(
             threshold.expression, True, None, f"{threshold.expression}: no {threshold.name} was seen"
@@ -161,19 +155,24 @@ def _verdict(threshold: Threshold, seen: Observations, found: Figures) -> Verdic
     return Verdict(threshold.expression, broken, value, says)
 
 
-def _value(threshold: Threshold, seen: Observations, found: Figures) -> float | None:
+def _value(threshold: Threshold, seen: Observations) -> float | None:
+    """Return the value that a threshold is about; None if nothing was observed.
+
+    Only this value is calculated, and not all figures: while a run goes on, its thresholds are checked each second.
+    """
     name, statistic = threshold.name, threshold.statistic
     if threshold.family == "throughput":
-        return found.throughput_per_s
+        return throughput(seen)
     if threshold.family == "count":
-        return found.counts.get(name, 0)
+        return int(sum(seen.counts[name].values)) if name in seen.counts else 0
     if threshold.family == "errors":
-        chosen = [error for code, error in found.errors.items() if statistic in ("", code)]
-        total = total_errors(chosen)
-        return total / max(1, found.people.arrived) if threshold.kind is SHARE else total
+        total = sum(len(series) for code, series in seen.errors.items() if statistic in ("", code))
+        return total / max(1, people(seen).arrived) if threshold.kind is SHARE else total
     if threshold.family == "gauge":
-        one = found.gauges.get(name)
-        return None if one is None else {"mean": one.mean, "max": one.max, "last": one.last}[statistic]
+        if name not in seen.gauges:
+            return None
+        one = gauge(list(seen.gauges[name].values()), seen.duration_s, combine(name))
+        return {"mean": one.mean, "max": one.max, "last": one.last}[statistic]
     series = seen.steps.get(name)
     if statistic == "count":
         return len(series) if series else 0

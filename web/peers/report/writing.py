@@ -38,7 +38,7 @@ def write(seen: Observations, folder: Path, thresholds: Sequence[str] = ()) -> P
     ThresholdError if a threshold is not valid.
     """
     found = figures(seen)
-    judged = verdicts(seen, thresholds, found)
+    judged = verdicts(seen, thresholds)
     folder.mkdir(parents=True, exist_ok=True)
     seen.save(folder / RAW)
     written = Written(format=1, figures=found, thresholds=judged)

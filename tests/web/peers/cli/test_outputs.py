@@ -86,6 +86,14 @@ def test_the_live_page_is_the_report_of_now_and_renews_itself(monkeypatch: pytes
     assert values["greenroom_peers_events_total", "freezes"] == 2
 
 
+def test_delays_of_several_processes_are_not_added_as_their_cpu_is() -> None:
+    seen = Observations()
+    for source, delay_s in enumerate((0.02, 0.05)):
+        lines = f'["gauge","driver_lag",1,{delay_s},0]\n["gauge","driver_cpu",1,0.5,0]\n'
+        seen.absorb(lines.encode(), source=source)
+    assert moment(seen, 1).gauges == {"driver_lag": 0.05, "driver_cpu": 1.0}
+
+
 def test_a_run_that_has_just_begun_has_a_page() -> None:
     assert "0 of 0 visits have gone through" in page(Observations())
 
