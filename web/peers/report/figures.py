@@ -20,7 +20,7 @@ from web.reports.scale import nice_step
 BINS = 36
 BUCKETS = 40
 RECENT = 1000
-"""The number of a step's last values whose percentiles a run shows while it goes on: they are recent and cost little."""
+"""The number of a step's last values whose percentiles a run shows while it goes on: recent, and at little cost."""
 GAUGES = (
     "waiting in_call server_cpu server_rss store_cpu store_rss driver_cpu driver_lag machine_cpu"
 ).split()
