@@ -236,7 +236,7 @@ class Party:
     # -- the methods that the relay calls
 
     def on_stun(self, datagram: bytes, address: Address, sock: PacketSocket, now_s: float) -> None:
-        """Answer a STUN request that is signed with this party's ICE password; `address` is then proven."""
+        """Answer a STUN request from `address` if it is signed with this party's ICE password, which proves it."""
         request, used = None, self.credentials
         for credentials in (self.credentials, self.previous_credentials):
             if credentials is not None and credentials.ufrag == ice.local_ufrag(datagram):
@@ -323,7 +323,7 @@ class Party:
     # -- the methods that only this module calls
 
     def _add_address(self, address: Address, sock: PacketSocket, nominated: bool, now_s: float) -> None:
-        """Add an address that has proven the ICE password (`nominated`: the browser chose it); send there if best."""
+        """Add an address that has proven the ICE password (`nominated`: the browser chose it); use it if best."""
         moved, forgotten = self.endpoint.path.on_check(address, nominated, now_s)
         self.room.relay.add_address(self.endpoint, address, forgotten)
         for gone in forgotten:
@@ -334,7 +334,7 @@ class Party:
             self._connect_if_ready()
 
     def _follow_media(self, now_s: float) -> None:
-        """Send to the address from which the browser's media comes, if the path now prefers that one."""
+        """Send to the address from which the browser's media comes, if the path now prefers this address."""
         last_from, self.endpoint.last_from = self.endpoint.last_from, None
         if last_from is not None and self.endpoint.path.on_media(last_from, now_s):
             self._move(last_from)

@@ -115,9 +115,8 @@ class Socket:
     def write(self, data: bytes) -> None:
         """Write bytes to the socket without waiting; close the socket instead if too much of its data is still unsent.
 
-        Does nothing if the transport is closed: uvloop's transport would raise, and the socket's owner may be waiting
-        for the store. A single message that is larger than the limit (a very long queue) does not count as unsent data
-        while it is sent.
+        Does nothing if the socket is closed, because writing to a closed transport may raise. A single message that is
+        larger than the limit (a very long queue) does not count as unsent data while it is sent.
         """
         if not self.open:
             return
@@ -331,7 +330,8 @@ class Hub:
                     if start:
                         await asyncio.sleep(0)
                     for socket, since in sockets[start : start + SOCKETS_PER_TURN]:
-                        # The socket's snapshot already contains the updates of this batch below `since`
+                        # This socket's snapshot may contain a part of the batch: only updates above the snapshot's
+                        # version `since` are sent.
                         if since >= first:
                             for version, encoded in batch:
                                 if version > since:

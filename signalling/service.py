@@ -42,10 +42,10 @@ from signalling.visit.relations import Context, Decided, Event, Refusal
 from signalling.visit.rules import decide, next_deadline_ms
 from signalling.visit.setup_guide import Guide
 
-# A command waits this time in s for other commands of this worker on the same visit. Then it no longer waits.
+# A command waits at most this time in s for other commands of this worker on the same visit.
 TURN_S = 0.25
 OF_THE_MIRROR = "not_on_call"  # the only refusal that depends on this worker's copy, which may be old
-ATTEMPTS = 100  # at a commit, at most; after each failed attempt, another command has succeeded
+ATTEMPTS = 100  # the most attempts to commit a command; one fails if another command was committed first
 
 
 class Organisation(Protocol):
@@ -200,7 +200,7 @@ class Service:
         return mirror.visits.get(visit_id) or (await self.store.load(organisation, Visit, visit_id))[0]
 
     async def visit_now(self, organisation: str, visit_id: str) -> Visit | None:
-        """Return a visit as the store has it now, or None. Called before a refusal: this copy may be old."""
+        """Return a visit as the store has it now, or None. Called before a refusal: the worker's copy may be old."""
         await (await self.mirrors.get(organisation)).catch_up()
         return await self.visit(organisation, visit_id)
 
@@ -242,7 +242,7 @@ class Service:
                     context = self._context(settings, guide, mirror, self.store.clock_ms())
                     decided = decide(seen, command, actor, context)
                     if isinstance(decided, Refusal) and decided.code != OF_THE_MIRROR:
-                        # A refused command writes nothing, so it need not wait for the commands before it.
+                        # A refused command writes nothing, so it need not wait for earlier commands on the visit.
                         return counts.decided(command, decided)
                 if not over:
                     break

@@ -158,7 +158,7 @@ class Sweep:
         if isinstance(done, Accepted) and done.event is not None:
             return
         next_ms = None  # the visit does not exist
-        # The visit's deadline was calculated with settings that have changed since.
+        # Nothing changed, so the deadline was calculated with older settings. Calculate it anew.
         if isinstance(done, Accepted):
             policy = (await self._service.organisation(organisation)).policy
             next_ms = next_deadline_ms(done.visit, policy)

@@ -16,7 +16,7 @@ LOUDEST: Final = 40.0
 # A party that sent fewer packets than this in a step (STEP_S) was silent: a browser sends no packets during silence
 # (DTX).
 PACKETS_MIN: Final = 4
-# The weight of one step in a party's score of loudness, which so follows within about 0.6 s.
+# The weight of the newest step in a party's score of loudness. A score follows a change of loudness within about 0.6 s.
 SMOOTHING: Final = 0.3
 BEGINS: Final = 10.0  # the lowest score at which a party becomes the speaker
 ENDS: Final = 2.0

@@ -28,7 +28,8 @@ from media.transport.tcp import PacketSocket
 
 logger = logging.getLogger(__name__)
 
-# For this number of packets from unknown addresses, per tick of the relay, the endpoint that sends them is searched.
+# The greatest number of packets from unknown addresses, per tick of the relay, that are decrypted to find their
+# endpoint.
 STRAY_LOOKS: Final = 20
 # the number of datagrams that are handled in one turn of the event loop, so that other work does not wait for long
 BATCH: Final = 64
@@ -369,7 +370,7 @@ class Forwarder:
             if mended is not None:
                 self.mender.send(sink.endpoint, mended)
             return False
-        # The server's own retransmissions are in the same stream, so the numbers of this one continue theirs.
+        # The sink also has the server's own retransmissions, so this packet gets the number after the last one sent.
         source.sequence_shift = (sink.sequence + 1 - (buffer[2] << 8 | buffer[3])) & 0xFFFF
         source.timestamp_shift = video.timestamp_shift
         return True

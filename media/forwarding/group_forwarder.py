@@ -139,8 +139,8 @@ class GroupForwarder:
             return 0
         buffer[:length] = packet[:length]
         if span is not None and layer[0] > span.level:
-            # This packet came late, and only now is its layer known. The receiver must not get that layer, but waits
-            # for the packet's number.
+            # Only now that this late packet has come is its layer known, which the receiver must not get. The receiver
+            # waits for the packet's number, so a packet with this number and only padding is sent.
             length, number_at = empty(buffer), 0
         elif span is not None and span.picture_shift and layer[2]:
             shift_picture(buffer, layer[2], span.picture_shift)

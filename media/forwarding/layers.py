@@ -12,8 +12,8 @@ from typing import Final, NamedTuple
 LAYERS: Final = 4  # the number of layers that two bits can name in the VP8 descriptor; browsers send three
 TOP: Final = LAYERS - 1
 SPANS_MAX: Final = 64
-# the length in packets from which a span (packets with the same shifts) is shortened: sequence numbers start again
-# after 2^16
+# Sequence numbers start again after 2^16, so a span (a range of packets with the same shifts) that is longer than this
+# number of packets is shortened.
 SPAN_MAX: Final = 0x4000
 # A layer that the receiver already gets may need this factor more than the receiver's estimated bandwidth.
 KEEP: Final = 1.25
@@ -105,7 +105,8 @@ class Layers:
         return (number - self._spans[0].sequence_shift) & _MASK
 
     def _add(self, number: int, span: Span) -> None:
-        if self._spans[-1].first == number:  # the last span has no packet
+        # The last span begins at the same packet, so it is empty and is replaced.
+        if self._spans[-1].first == number:
             self._spans.pop()
         self._spans.append(span)
 

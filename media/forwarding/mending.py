@@ -21,8 +21,8 @@ OUTAGE_S: Final = 0.8
 MEND_S: Final = 0.010  # the time in s between two searches for missing packets
 # In a room of more than two parties, the time in s between two keyframe requests to a sender.
 KEYFRAME_PAUSE_S: Final = 0.5
-# A packet that a receiver requests and the server has not kept is requested from the sender only if its number is less
-# than this behind the newest.
+# If the server has not kept a packet that a receiver requests, it requests the packet from the sender. It does so only
+# for the newest packets of a stream, of which this is the number.
 FORWARDED_MAX: Final = 500
 
 

@@ -45,8 +45,8 @@ class PicturePause:
 
     def __init__(self) -> None:
         self.paused = False
-        # The time in s from which on the network was weak (while pictures are sent) or good (while paused); None if it
-        # is not now.
+        # While pictures are sent: the time in s since which the network has been weak. During a pause: the time in s
+        # since which it has been good. None if it is neither.
         self._since_s: float | None = None
         self._resumed_s: float | None = None
         self._wait_s = WAIT_S

@@ -99,7 +99,7 @@ class Missing:
         return number in self._asked
 
     def add(self, kind: StreamKind, sequence: int, count: int, now_s: float) -> list[int]:
-        """Add the `count` packets before `sequence`; return their numbers. If too many, clear all and return []."""
+        """Add the `count` packets before `sequence`; return their numbers. If too many are missing, clear all: []."""
         if count > GAP_MAX[kind] or len(self._asked) + count > MISSING_MAX:
             self._asked.clear()
             return []
@@ -190,7 +190,7 @@ class Source:
         self.shares: LayerShares | None = None
         self.keyframe_due_s = 0.0
         self.keyframe_wanted = False  # True if a receiver in a room of more than two has requested a keyframe
-        self.waiting_s = 0.0  # the time in s of the first packet since a keyframe is awaited
+        self.waiting_s = 0.0  # the time in s of the first keyframe since `settled` became False; 0: none yet
         # the middle 32 bits of the NTP time in a sender report -> the time in s at which the report was forwarded
         self.reports: dict[int, float] = {}
 
@@ -321,7 +321,7 @@ class Source:
         """
         assert self.sink is not None
         age_max = (int.from_bytes(packet[4:8]) - self.settled_at) & TIMESTAMP_MASK
-        if age_max >= TIMESTAMP_MASK >> 1:  # the packet is older than the one at which forwarding began
+        if age_max >= TIMESTAMP_MASK >> 1:  # The packet is older than the packet at which forwarding began.
             age_max = 0
         self.guarding = self.guarding and age_max <= AGE_MAX
         return keep_newer(packet, length, age_max) if self.sink.endpoint.takes_red else unwrap(packet, length)

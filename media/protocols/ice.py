@@ -22,7 +22,7 @@ FOLLOWS: Final = 2
 UDP_PREFERENCE: Final = 126  # the type preference of a UDP host candidate (RFC 8445 §5.1.2.2)
 TCP_PREFERENCE: Final = 90
 PASSIVE: Final = 4  # the direction preference of a passive TCP candidate (RFC 6544 §4.2)
-# The number of relays on a machine: each ufrag (ICE user name) begins with three digits that name its relay.
+# The greatest number of relays on a machine. Each ufrag (ICE user name) begins with three digits that name its relay.
 UFRAG_INDEXES: Final = 0xFFF + 1
 # The greatest length in bytes of a request, which so fits into the smallest IPv4 path (RFC 8489 §6.1)
 REQUEST_MAX: Final = 548

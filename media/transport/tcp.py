@@ -19,7 +19,8 @@ from media.protocols.ice import Address, Candidate
 from media.transport.srtp import PACKET_MAX
 
 INPUT_BYTES: Final = 16_384
-# The size of a send buffer in bytes. A keyframe fits; a slower connection loses packets.
+# The size of a send buffer in bytes. A keyframe fits into it. Packets that do not fit, on a slow connection, are
+# dropped.
 OUTPUT_BYTES: Final = 65_536
 UNSENT_BYTES: Final = 16_384  # TCP_NOTSENT_LOWAT in bytes: the unsent data that the kernel accepts
 PROOF_S: Final = 10.0  # the time in s after which a stream is closed if it has proven no ICE password

@@ -39,7 +39,7 @@ Listener = Callable[[Received], None]
 
 
 def accepted(answer: Received) -> Received:
-    """Return the reply to a request. Raises `RequestError` if the reply is an `error`."""
+    """Return `answer`, the server's reply to a request. Raises `RequestError` if it is an `error` message."""
     if answer["type"] == "error":
         raise RequestError(answer["code"], answer["text"], answer["details"])
     return answer
@@ -149,7 +149,7 @@ class SignallingClient:
         return reply
 
     async def send(self, message: Mapping[str, Any]) -> None:
-        """Send a message unchanged. Raises `ClosedError` if the socket is closed."""
+        """Encode a message as it is given, and send it. Raises `ClosedError` if the socket is closed."""
         if self.closed_with is not None:
             raise ClosedError(self.closed_with)
         try:
@@ -220,9 +220,10 @@ class SignallingClient:
         self._tell.append(tell)
 
     async def wait_closed(self, timeout_s: float | None = None) -> int:
-        """Wait until the server closes the socket; return the close code.
+        """Wait until the socket is closed; return the close code.
 
-        Raises `TimeoutError` if it does not in time.
+        `timeout_s`: None for the connection's time-out. Raises `TimeoutError` if the socket is still open after that
+        time.
         """
         async with asyncio.timeout(timeout_s or self._timeout_s):
             await self._over.wait()

@@ -105,9 +105,7 @@ def document(
 
 
 def _key(name: str) -> str:
-    """Return the name `name` of a message without dots, as a key of the document's maps: a dot separates steps of a
-    path there.
-    """
+    """Return the name of a message with "_" in place of ".". A "." would make it an invalid key in AsyncAPI."""
     return name.replace(".", "_")
 
 

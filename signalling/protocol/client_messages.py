@@ -246,7 +246,7 @@ class SessionsPast(Request, frozen=True, kw_only=True, tag="sessions.past"):
 
 
 class BellMark(Request, frozen=True, kw_only=True, tag="bell.mark"):
-    """Mark all notifications up to one as read, for all tabs of the sender: PROTOCOL.md#bell."""
+    """Mark all notifications up to a given time as read, in all tabs of the sender: PROTOCOL.md#bell."""
 
     until_ms: Annotated[int, Meta(description="the time of the newest notification that was read")]
 

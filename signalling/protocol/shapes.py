@@ -159,7 +159,7 @@ class Row(Part, frozen=True, kw_only=True):
 
 
 class ClosingPart(Part, frozen=True, kw_only=True):
-    """A closing time that is less than 15 minutes away, or has passed while patients wait."""
+    """The closing time of the patient's queue; it is less than 15 minutes away, or passed while patients wait."""
 
     at_ms: Annotated[int, Meta(description="the closing time")]
     over: Annotated[bool, Meta(description="true if it has passed")]

@@ -86,9 +86,9 @@ class Participant:
 class Room:
     """A room whose media this worker carries. `fence`: the fencing number of the room's lease.
 
-    `talking`: party -> name, for those who take part in the call now. `since_s`: party -> the monotonic time in s from
-    which its call is not counted yet. `muted` includes parties that are away, because a party stays muted when it
-    reloads its page. `missing`: (party, person) -> the kinds for which the party has no device.
+    `talking`: party -> name, for those who take part in the call now. `since_s`: party -> the monotonic time in s until
+    which its call has been counted. `muted` includes parties that are away, because a party stays muted when it reloads
+    its page. `missing`: (party, person) -> the kinds of media for which the party has no device.
     """
 
     __slots__ = (

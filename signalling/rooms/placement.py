@@ -11,16 +11,16 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-# A worker without a bound counts as full as one with this bound that carries as many rooms.
+# The load of a worker is its rooms as a share of its bound. For a worker without a bound, this number is used instead.
 USUAL_ROOMS = 100
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """A worker that may carry rooms, at one moment.
+    """The load of one worker and the addresses of its media, at one moment. New rooms are placed by these values.
 
-    `at_ms`: the time of that moment (the store's clock). `rooms`: the rooms that it carries; `rooms_max`: the most that
-    it takes, 0 for any number. `region`: where its machine is, "" if the settings do not say. `addresses`: (host, port)
-    of its media over UDP. `draining`: True if it stops and takes no new room.
+    `at_ms`: the time of that moment (the store's clock). `rooms`: the number of rooms that it carries. `rooms_max`: the
+    most rooms that it takes, 0 for any number. `region`: the region of its machine, "" if the settings do not say.
+    `addresses`: (host, port) of its media over UDP. `draining`: True if it stops and takes no new room.
     """
 
     worker: str
@@ -33,27 +33,28 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def full(self) -> bool:
-        """Return True if it carries as many rooms as it takes."""
+        """Return True if the worker already carries the most rooms that it takes."""
         return bool(self.rooms_max) and self.rooms >= self.rooms_max
 
     @property
     def share(self) -> float:
-        """Return its rooms as a share of the most that it takes."""
+        """Return the worker's load: its number of rooms, divided by the most rooms that it takes."""
         return self.rooms / (self.rooms_max or USUAL_ROOMS)
 
 
 def capacity(places: Iterable[Place]) -> int | None:
-    """Return how many rooms all workers take together that do not drain; None if one of them takes any number."""
+    """Return the most rooms that all workers which do not drain take together; None if one of them takes any number."""
     bounds = [place.rooms_max for place in places if not place.draining]
     return None if 0 in bounds else sum(bounds)
 
 
 def ranked(places: Sequence[Place], own: str, near: Iterable[str]) -> list[str]:
-    """Return the workers that may carry a new room, the best first; `own` alone if there is no other.
+    """Return the workers that may carry a new room, the best first; only `own` if no other worker may.
 
-    A worker that is not full comes before a full one, then one in the region of more of the people, then the least
-    loaded one, then `own`, the worker that asks. `near`: the workers to which the room's people are connected. They
-    have reached these, so the room's media must be reachable from as far (`_reach`), if a worker is.
+    `places`: all workers. `own`: the worker that asks. `near`: the workers to which the room's people are connected.
+    Workers are preferred in this order: those that are not full; those in the region of the most people; those with the
+    least load; `own`. If the media of a worker in `near` is reached from the internet (or from its network), only
+    workers that are reached from as far are returned, if there are any.
     """
     known = {place.worker: place for place in places}
     people = [known[worker] for worker in near if worker in known]
@@ -68,9 +69,10 @@ def ranked(places: Sequence[Place], own: str, near: Iterable[str]) -> list[str]:
 
 
 def _reach(place: Place) -> int:
-    """Return from where the media of a worker is reached: 2 from the internet, 1 from its network, 0 from its machine.
+    """Return how far the media of a worker is reached: 2 from the internet, 1 from its network, 0 only from its
+    machine.
 
-    Without addresses 0.
+    A worker without addresses has 0.
     """
     hosts = [ipaddress.ip_address(host) for host, _ in place.addresses]
     return max((2 if host.is_global else 0 if host.is_loopback else 1 for host in hosts), default=0)

@@ -34,15 +34,16 @@ class Registry:
         self._mirrors = service.mirrors
         self._liveness = liveness
         self._worker = worker
-        # the rooms that this worker has placed: (time in ms, worker), because reports are a moment old
+        # Rooms that this worker has placed, as (time in ms, worker). The newest are not in the other workers' reports
+        # yet.
         self._placed: deque[tuple[int, str]] = deque()
         self._most: int | None = None
 
     async def run(self) -> None:
-        """Read every EVERY_S how many rooms all workers take, until cancelled.
+        """Read every EVERY_S how many rooms all workers take together, until cancelled.
 
-        The number of before stays if the store does not answer, which the log has already, and if no worker that takes
-        rooms has reported: this worker may have just started, or the store may have been away.
+        The number read before is kept if the store does not answer. It is also kept if no worker that takes rooms has
+        reported, for example because the store was away until now.
         """
         while True:
             with contextlib.suppress(UnavailableError):
@@ -70,11 +71,13 @@ class Registry:
         return [replace(place, rooms=place.rooms + self._placed_since(place)) for place in newest.values()]
 
     def _placed_since(self, place: Place) -> int:
-        """Return the number of rooms that this worker has placed there since that report."""
+        """Return the number of rooms that this worker has placed on the worker of `place` since that
+        worker's report.
+        """
         return sum(at_ms > place.at_ms and worker == place.worker for at_ms, worker in self._placed)
 
     async def choose(self, near: Iterable[str]) -> str:
-        """Return the worker that shall carry a new room. `near`: the workers to which its people are connected.
+        """Return the worker that shall carry a new room. `near`: the workers to which the room's people are connected.
 
         Raises `UnavailableError` if the store does not answer.
         """

@@ -188,7 +188,7 @@ class Rooms:
             self._remove(room, member)
         elif isinstance(message, wire.Moved):
             participant.member = member
-            # The states of the paths may have changed meanwhile.
+            # The states of the paths may have changed while the connection moved.
             self.paths.send(room, member, "open", "lost", "none")
             self.screens.send(room, member)
             for switch in room.switches(besides=member.party):
@@ -245,7 +245,7 @@ class Rooms:
         self._done(room, message)
         self._offer(room, participant, fresh=True, sdp=party_media.offer())
         self.screens.joined(room, participant)
-        for party, other in room.participants.items():  # also to the joining party, whose page may be new
+        for party, other in room.participants.items():  # the joined party too: its page may be reloaded
             for kind in sorted(room.muted_by(other.member) | room.missing_by(other.member)):
                 self._send_muted(room, member, party, kind, kind in room.muted_by(other.member))
         self.paths.send(room, member, "lost", "none")
@@ -349,7 +349,7 @@ class Rooms:
             for party, participant in list(room.participants.items()):
                 if participant.member.is_in(visit):
                     participant.media.set_admitted(admitted(visit, party))
-                else:  # a removed guest or a former provider: the next person in this role begins unmuted
+                else:  # no longer guest or provider: the next person in this role begins unmuted
                     self._remove(room, participant.member)
                     for kind in room.muted_by(participant.member) | room.missing_by(participant.member):
                         for other in room.participants.values():

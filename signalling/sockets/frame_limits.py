@@ -19,7 +19,10 @@ DROPPED: Fed = (False, b"")
 
 
 class Bound(NamedTuple):
-    """The number of frames and bytes that may arrive within `WINDOW_S`; up to twice as many across two windows."""
+    """The number of frames and bytes that a client may send in one time window of `WINDOW_S`.
+
+    The windows follow each other, so a burst at the end of one and the start of the next may be twice as large.
+    """
 
     frames: int
     bytes: int

@@ -297,7 +297,7 @@ async def _welcome(
         )
     )
     if worker.draining:
-        socket.close(1001)  # the older sockets have received the code already
+        socket.close(1001)  # The worker stops, and closes all sockets with this code.
     return connection
 
 

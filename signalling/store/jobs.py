@@ -174,8 +174,8 @@ class Jobs:
     async def again(self, organisation: str, ids: Collection[str]) -> int:
         """Make given-up jobs with these ids due now, as if they were new; return their number.
 
-        Each must be of a kind of this queue. A job that had a time to expire gets a day from now: its handler knows
-        whether it is still needed.
+        The jobs must be of this queue's kinds. A job's own expiry time, which may have passed, is removed: the job is
+        tried for a day, and its handler decides whether the work is still needed.
         """
         found = 0
         async with answering():

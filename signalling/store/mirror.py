@@ -264,11 +264,10 @@ class Mirror:
         self._notify(Reset(self.organisation))
 
     def _lost_since(self, before: int, mark: bytes, there: StreamEntry | None) -> int:
-        """Return how many events up to the number `before` the store has lost, at least.
+        """Return the least number of events that the store has lost, among the events up to number `before`.
 
-        `mark`: that of the event which had the number `before`. `there`: the event that has this number in the store
-        now, None if none has. The stream may have been trimmed above this number; it then has no such event, but a
-        higher end.
+        `mark`: the mark of the event that had the number `before`. `there`: the event that has this number in the store
+        now, None if none has. None does not mean a loss by itself, because old events are removed from the stream.
         """
         another = there is not None and bool(mark) and mark_of(there) != mark
         return max(before - self.seq, int(another))

@@ -15,14 +15,14 @@ from signalling.visit.record import ChatMessage, Visit
 from signalling.visit.relations import Event
 
 _FORMAT = b"\x01"
-"""The first byte of a packed visit: which dictionary it was compressed with."""
+"""The first byte of a packed visit. It names the dictionary with which the visit was compressed."""
 _LEVEL, _WINDOW, _MEMORY = 9, -zlib.MAX_WBITS, 9  # raw deflate (RFC 1951), without zlib's header
 
 
 class PackedVisit(msgspec.Struct, frozen=True, array_like=True):
-    """All of an ended visit but its photos. `events`: its history. `calls`: the quality of its calls.
+    """All data of an ended visit except its photos. `events`: its history. `calls`: the quality of its calls.
 
-    Fields are only added at the end, with a default: packed visits from before lack them.
+    Fields are only added at the end, with a default, because visits that were packed earlier lack them.
     """
 
     visit: Visit
@@ -129,8 +129,10 @@ DICTIONARY = msgspec.msgpack.encode(
         },
     ]
 )
-"""Words that need not be stored, the most frequent ones last. It never changes, as no packed visit could be read with
-another one. A new dictionary needs a new `_FORMAT`.
+"""The dictionary of the compression (`zdict` of zlib): values that packed visits share, the most frequent ones last.
+
+It never changes, because a packed visit can only be read with the dictionary with which it was packed. A new dictionary
+needs a new `_FORMAT`.
 """
 _encode = msgspec.msgpack.Encoder().encode
 _PACKED = msgspec.msgpack.Decoder(PackedVisit)

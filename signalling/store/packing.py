@@ -35,7 +35,7 @@ _MESSAGE = msgspec.msgpack.Decoder(ChatMessage)
 _TALLY = msgspec.msgpack.Decoder(Tally)
 Command = tuple[str | bytes | int, ...]
 Check = tuple[Command, str | bytes | int]
-"""A command, and the reply that it must have: "false" for none."""
+"""A command, and the reply that it must have as a text; "false" if it must return no value."""
 log = structlog.get_logger()
 
 
@@ -57,7 +57,10 @@ class PackedVisits:
     # --- reading
 
     async def visits(self, organisation: str, ids: Sequence[str]) -> dict[str, Visit]:
-        """Return the records of those of these visits that are packed, by id, without those that cannot be read."""
+        """Return those of the visits `ids` that are packed, by id.
+
+        Visits that cannot be read are logged and left out.
+        """
         async with answering():
             pipe = self._redis.pipeline(transaction=False)
             for visit_id in ids:
@@ -76,16 +79,17 @@ class PackedVisits:
     async def beside(
         self, organisation: str, visit_id: str, ask: Callable[[Any], object]
     ) -> tuple[Any, PackedVisit | None]:
-        """Return (the reply to the command that `ask` adds to a pipeline, the packed visit, None if it is not packed).
+        """Return (the reply to one more command, the packed visit or None), read from the store in one request.
 
-        The reply says nothing if the visit is packed. Raises `SealError` if the packed visit cannot be read.
+        `ask` adds that command, which reads a value of the unpacked visit, to a pipeline. If the visit is packed, the
+        reply is of no use. Raises `SealError` if the packed visit cannot be read.
         """
         past = keys.PAST(organisation, visit_id)
         async with answering():
             pipe = self._redis.pipeline(transaction=False)
             pipe.get(past)
             ask(pipe)
-            pipe.get(past)  # the visit may be packed, or unpacked, between the commands
+            pipe.get(past)  # read again: the visit may have been packed between the first two commands
             before, reply, after = await pipe.execute()
         sealed = before if before is not None else after
         return reply, None if sealed is None else self._opened(organisation, visit_id, sealed)
@@ -106,7 +110,7 @@ class PackedVisits:
             )
 
     async def due(self, organisation: str, now_ms: int, limit: int) -> list[Queued]:
-        """Return at most `limit` visits to pack: those whose time in the queue is at least AFTER_MS before `now_ms`."""
+        """Return at most `limit` queued visits that were last changed AFTER_MS before `now_ms` or earlier."""
         async with answering():
             found = await self._redis.zrange(
                 keys.UNPACKED(organisation), "-inf", now_ms - AFTER_MS, byscore=True, offset=0, num=limit,

@@ -332,7 +332,8 @@ class Store:
         """
         key, at = keys.ENDED(organisation), before[0]
         lowest = "-inf" if since_ms is None else since_ms
-        passed = 0  # how many visits that ended in this ms an earlier page contained
+        # The number of visits of this ms that were read and skipped, because an earlier page has them.
+        passed = 0
         while True:
             async with answering():
                 if oldest_first:

@@ -46,7 +46,8 @@ PLACES: Mapping[keys.Key, str] = {
 {0} and {1} are parts of the key's name, {at} is the field of a hash.
 """
 LARGE = frozenset({keys.PHOTOS})
-"""Kinds of keys of which a script reads only one. Each may have megabytes, and the store serves nobody else meanwhile.
+"""Kinds of keys that a script reads one at a time: each may have megabytes, and the store does nothing else
+meanwhile.
 """
 AT_ONCE, EVENTS_AT_ONCE, SCANNED = 20, 200, 500
 

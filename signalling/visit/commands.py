@@ -150,8 +150,9 @@ class Escalate(Command, frozen=True):
 
 
 class RecordUnreached(Command, frozen=True):
-    """Record that a channel (mail, text, push) could not deliver such a message to a member of staff; sent by the
-    server.
+    """Record that a channel (mail, text, push) could not deliver the message of `Escalate` to a member of staff.
+
+    The server sends this command. `person`: the member of staff.
     """
 
     person: Person

@@ -43,9 +43,9 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Event(msgspec.Struct, frozen=True):
-    """What a change of a visit is called in its history and in notifications.
+    """The name of a change of a visit, with its time, as the visit's history and notifications show it.
 
-    `note`: a further detail, None without one.
+    `by`: the person who made the change. `note`: a further detail. Both are None if there is none.
     """
 
     kind: str
@@ -139,8 +139,9 @@ def is_licensed(states: tuple[str, ...], state: str) -> bool:
 
 
 def party_key(visit: Visit, actor: Actor) -> str | None:
-    """Return the key of the actor's party in the visit ("patient", "provider" or a guest's key); None if the actor is
-    none.
+    """Return the key of the actor's party in the visit ("patient", "provider" or a guest's key).
+
+    Return None if the actor is no party of the visit.
     """
     if actor.role is Role.GUEST:
         return actor.id if actor.visit == visit.id and actor.id in visit.parties else None
