@@ -88,6 +88,20 @@ class Point(msgspec.Struct, frozen=True):
     claim_us: float
 
 
+class Wait(msgspec.Struct, frozen=True):
+    """How long people waited in visits at one place: (median, longest) in ms of each wait; None without one.
+
+    `claim`: from Claim to the patient's page. `start`: from the second Start Session to the picture. `killed`: without
+    a picture after the call's worker was killed.
+    """
+
+    place: str
+    visits: int
+    claim: tuple[float, float] | None
+    start: tuple[float, float] | None
+    killed: tuple[float, float] | None
+
+
 class Goal(msgspec.Struct, frozen=True):
     """The goal for a figure of a call: at "most" `value`, at "least" `value`, or the "same" as in a direct call."""
 
@@ -154,6 +168,7 @@ class Made(msgspec.Struct):
     skipped: list[Skipped] = []
     versions: dict[str, str] = {}
     calls: Calls | None = None
+    waits: list[Wait] = []
 
 
 class Machine(msgspec.Struct, frozen=True):
@@ -179,6 +194,7 @@ class Report(msgspec.Struct, frozen=True):
     comparisons: list[Comparison] = []
     curve: list[Point] = []
     calls: Calls | None = None
+    waits: list[Wait] = []
 
     @property
     def missed(self) -> list[Figure | Comparison | CallFigure]:

@@ -188,7 +188,7 @@ def figures(before: Sequence[Mapping[str, float]], after: Sequence[Mapping[str, 
 # --- changing the networks of a call
 
 
-async def _until(
+async def until_found(
     call: Call, judge: Callable[[Sequence[Look], float], float | None], end_ms: float, most_s: float
 ) -> float | None:
     """Return how long the slower page of a call needed, in s, as `judge` measures it; None if it took more than
@@ -206,7 +206,7 @@ async def _until(
 
 async def _settled(call: Call) -> None:
     """Wait until the picture of a call is whole again, for SETTLED_S at most."""
-    await _until(call, restored_after_s, time.time() * 1000, SETTLED_S)
+    await until_found(call, restored_after_s, time.time() * 1000, SETTLED_S)
 
 
 async def _lossy(trial: Trial, call: Call) -> Found:
@@ -219,7 +219,7 @@ async def _lossy(trial: Trial, call: Call) -> Found:
     call.media.change(Network())
     found: Found = dict(figures(before, after))
     if trial.restored:
-        found[RESTORED] = await _until(call, restored_after_s, time.time() * 1000, RESTORED_S)
+        found[RESTORED] = await until_found(call, restored_after_s, time.time() * 1000, RESTORED_S)
     return found
 
 
@@ -235,23 +235,23 @@ async def _out(network: Network, seconds: float, page: bool, call: Call) -> Foun
     end_ms = time.time() * 1000
     for proxy in proxies:
         proxy.change(Network())
-    found: Found = {BACK: await _until(call, back_after_s, end_ms, BACK_S)}
+    found: Found = {BACK: await until_found(call, back_after_s, end_ms, BACK_S)}
     if page and found[BACK] is None:
         # The server has closed the call, and the page shows Start Session to the patient again.
         pressed_ms = time.time() * 1000
         await call.patient.get_by_role("button", name="Start Session").click(timeout=BACK_S * 1000)
-        found[AGAIN] = await _until(call, back_after_s, pressed_ms, BACK_S)
+        found[AGAIN] = await until_found(call, back_after_s, pressed_ms, BACK_S)
     return found
 
 
 async def _rebound(call: Call) -> Found:
     await _settled(call)
     call.media.rebind()
-    return {GAP: await _until(call, gap_s, time.time() * 1000, BACK_S)}
+    return {GAP: await until_found(call, gap_s, time.time() * 1000, BACK_S)}
 
 
 async def _started(call: Call) -> Found:
-    return {STARTED: await _until(call, back_after_s, call.began_s * 1000, BACK_S)}
+    return {STARTED: await until_found(call, back_after_s, call.began_s * 1000, BACK_S)}
 
 
 GOOD, UDP_OUT, NOTHING = Network(), Network(udp=False), Network(udp=False, tcp=False)
@@ -340,7 +340,8 @@ class Watch:
 
 
 @asynccontextmanager
-async def _chromium(path: str) -> AsyncIterator[Browser]:
+async def chromium(path: str) -> AsyncIterator[Browser]:
+    """Yield the Chromium at `path`, with a fake camera of CAMERA_FPS pictures a second."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=path, args=SWITCHES)
         try:
@@ -382,7 +383,7 @@ async def _measure(series: Sequence[Series], compared: bool, tell: Callable[[flo
     if path is None:
         return Made(skipped=[Skipped("Calls on bad networks", "there is no Chromium")])
     before, made = os.getloadavg()[0], Made()
-    async with _chromium(path) as browser:
+    async with chromium(path) as browser:
         watch = Watch(browser, series, compared, tell)
         try:
             problems = await watch.all()

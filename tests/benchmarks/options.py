@@ -18,6 +18,7 @@ class Name(StrEnum):
     DRIVER = "driver"
     STORE = "store"
     NETWORKS = "networks"
+    WAITS = "waits"
 
 
 class Other(StrEnum):

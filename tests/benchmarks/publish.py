@@ -44,6 +44,7 @@ def joined(before: Report, newer: Report) -> Report:
         comparisons=_renewed(before.comparisons, newer.comparisons),
         curve=newer.curve or before.curve,
         calls=newer.calls or before.calls,
+        waits=newer.waits or before.waits,
         skipped=newer.skipped,
     )
 

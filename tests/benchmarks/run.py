@@ -32,6 +32,7 @@ from tests.benchmarks import (
     publish,
     store_clients,
     waiting,
+    waits,
 )
 from tests.benchmarks.figures import (
     Calls,
@@ -41,6 +42,7 @@ from tests.benchmarks.figures import (
     Point,
     Report,
     Skipped,
+    Wait,
     medians,
     written,
 )
@@ -49,7 +51,7 @@ from tests.benchmarks.others import media, memory, race
 from tests.benchmarks.others.setup import Say
 from tests.benchmarks.others.stacks import RECIPES
 from tests.benchmarks.server import running_server
-from tests.benchmarks.tables import call_goal, call_value, cell, document
+from tests.benchmarks.tables import WAITED, call_goal, call_value, cell, document, waited
 from tests.benchmarks.wire import PeerError
 from web.errors import ConfigError, ServerNotReadyError
 from web.peers.run.server import cpu_name
@@ -140,6 +142,10 @@ def _networks(options: Options, others: tuple[str, ...], say: Say, tell: Tell) -
     return networks.measure(options.quick, options.networks, bool(options.others), tell)
 
 
+def _waits(options: Options, others: tuple[str, ...], say: Say, tell: Tell) -> Made:
+    return waits.measure(options.quick, tell)
+
+
 MEASUREMENTS = {
     "claim": Measurement("Claim race", _claim, _races),
     "assign": Measurement("Assignment", _assign, None),
@@ -151,6 +157,7 @@ MEASUREMENTS = {
     "driver": Measurement("Load tester", _driver, None),
     "store": Measurement("Clients of the store", None, _store),
     "networks": Measurement("Calls on bad networks", None, _networks),
+    "waits": Measurement("Waits in a visit", None, _waits),
 }
 """The measurements, by their names in options.py."""
 
@@ -192,6 +199,7 @@ def run(options: Options) -> Report:
         comparisons=made.comparisons,
         curve=made.curve,
         calls=made.calls,
+        waits=made.waits,
     )
     _show(console, report)
     if options.json is not None:
@@ -259,6 +267,7 @@ def _add(whole: Made, found: list[Made]) -> None:
         whole.skipped += [skipped for skipped in made.skipped if skipped not in whole.skipped]
         whole.curve = made.curve or whole.curve
         whole.calls = made.calls or whole.calls
+        whole.waits = made.waits or whole.waits
 
 
 def _show(console: Console, report: Report) -> None:
@@ -274,6 +283,8 @@ def _show(console: Console, report: Report) -> None:
         console.print(_curve(report.curve))
     if report.calls:
         console.print(_calls(report.calls))
+    if report.waits:
+        console.print(_waited(report.waits))
     for left in report.skipped:
         console.print(f"Not measured: {left.name} ({left.why}).", markup=False)
     load = "the load average was {:.1f} before and {:.1f} after".format(*report.machine.load)
@@ -324,6 +335,13 @@ def _calls(calls: Calls) -> Table:
         style = "red" if one.missed else ""
         ours = call_value(one.ours, one.unit)
         table.add_row(one.network, one.figure, ours, direct, call_goal(one), style=style)
+    return table
+
+
+def _waited(waits: list[Wait]) -> Table:
+    table = Table(*WAITED, box=None, pad_edge=False)
+    for wait in waits:
+        table.add_row(*waited(wait))
     return table
 
 

@@ -6,7 +6,17 @@ The page of results and the README's table are made from the same report, so tha
 import math
 from collections.abc import Sequence
 
-from tests.benchmarks.figures import CallFigure, Calls, Comparison, Figure, Point, Report, Value, written
+from tests.benchmarks.figures import (
+    CallFigure,
+    Calls,
+    Comparison,
+    Figure,
+    Point,
+    Report,
+    Value,
+    Wait,
+    written,
+)
 
 BEGIN, END = (
     "<!-- benchmark table: made by `make bench ARGS=--publish` -->",
@@ -76,6 +86,8 @@ def document(report: Report, curve: str | None = None) -> str:
         lines += [f"![What a claim takes as more patients wait]({curve})", ""] if curve else []
     if report.calls:
         lines += ["## Calls on bad networks", "", *_calls(report.calls), ""]
+    if report.waits:
+        lines += ["## How long people wait", "", *_waits(report.waits), ""]
     lines += [f"Not measured: {skipped.name} ({skipped.why})." for skipped in report.skipped]
     if report.comparisons:
         lines += ["", "## How it was compared", "", DIFFERENCES]
@@ -125,6 +137,33 @@ def _figures(figures: Sequence[Figure]) -> list[str]:
         value = f"{written(figure.value)} {figure.unit}".rstrip()
         lines.append(f"| {figure.name} | {value} | {target} | {figure.verdict} | {figure.note} |")
     return lines
+
+
+WAITED = (
+    "patient behind",
+    "Claim to the patient’s page painted",
+    "second Start Session to the picture",
+    "without a picture after the call’s worker was killed",
+)
+"""The headings of the table of waits; `waited` returns its rows."""
+
+
+def _waits(waits: Sequence[Wait]) -> list[str]:
+    lines = [
+        "Two people in Chromium, cameras of 640x480 with 20 pictures a second: the median and the longest, on the "
+        "slower of both screens. The network is that of the patient: its round-trip time, and the share of packets "
+        "that it loses in each direction, of the page's connection as of the media.",
+        "",
+        f"| {' | '.join(WAITED)} |",
+        "|---|---:|---:|---:|",
+    ]
+    return lines + [f"| {' | '.join(waited(wait))} |" for wait in waits]
+
+
+def waited(wait: Wait) -> list[str]:
+    """Return the cells of a row about the waits at one place."""
+    kinds = (wait.claim, wait.start, wait.killed)
+    return [wait.place, *("–" if kind is None else f"{kind[0]:,.0f} ms, {kind[1]:,.0f} ms" for kind in kinds)]
 
 
 def _comparisons(comparisons: Sequence[Comparison]) -> list[str]:

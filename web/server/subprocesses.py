@@ -1,6 +1,6 @@
 """Ends a process that this one has started, also one that an earlier program of this process has started.
 
-`has_udp` says of any process on this machine whether it has a UDP socket, as a worker has for the media.
+`udp_ports` finds the UDP sockets of any process on this machine; a worker has one for the media.
 """
 
 import os
@@ -64,13 +64,17 @@ def end(process: "subprocess.Popen[Any] | Child", within_s: float) -> None:
         process.wait(within_s)
 
 
-def has_udp(pid: int) -> bool:
-    """Return whether a process has an open UDP socket."""
+def udp_ports(pid: int) -> set[int]:
+    """Return the ports of a process's open UDP sockets; none if the process has ended."""
+    ports: dict[str, int] = {}
+    for table in ("udp", "udp6"):
+        with suppress(OSError):
+            for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+                fields = line.split()
+                ports[fields[9]] = int(fields[1].rpartition(":")[2], 16)
+    found: set[int] = set()
     with suppress(OSError):
-        udp = {line.split()[9] for line in Path("/proc/net/udp").read_text().splitlines()[1:]}
-        udp |= {line.split()[9] for line in Path("/proc/net/udp6").read_text().splitlines()[1:]}
         for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-            with suppress(OSError):
-                if str(descriptor.readlink()).removeprefix("socket:[").rstrip("]") in udp:
-                    return True
-    return False
+            with suppress(OSError, KeyError):
+                found.add(ports[str(descriptor.readlink()).removeprefix("socket:[").rstrip("]")])
+    return found

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from web.config import Settings, parse
 from web.errors import ServerNotReadyError
-from web.server.subprocesses import end, has_udp
+from web.server.subprocesses import end, udp_ports
 from web.server.valkey import EmbeddedStore, LockedFolder
 
 GREENROOM = [sys.executable, "-c", "from web.commands.main import main; main()"]
@@ -105,7 +105,7 @@ def _ready(server: "subprocess.Popen[bytes]", log: Path, workers: int) -> tuple[
     while time.monotonic() < deadline and server.poll() is None:
         url = _listening(log)
         found = _children(server.pid)
-        if url and len(found) == workers and all(map(has_udp, found)):
+        if url and len(found) == workers and all(map(udp_ports, found)):
             return url, found
         time.sleep(0.05)
     raise ServerNotReadyError(f"the server did not start: {log.read_text('utf-8', 'replace')[-2000:]}")

@@ -19,7 +19,7 @@ from web.peers.errors import PlanError
 from web.peers.run.faults import CUT, KILLED, Fault
 from web.peers.run.observations import Observations
 from web.peers.run.server import is_store, processes
-from web.server.subprocesses import has_udp
+from web.server.subprocesses import udp_ports
 
 
 class Breaker:
@@ -90,7 +90,7 @@ class Breaker:
 
 def targets(kind: str, pids: Sequence[int]) -> list[int]:
     """Return the processes of a server that a fault may choose: its store for CUT, otherwise its workers."""
-    chosen = is_store if kind == CUT else has_udp
+    chosen = is_store if kind == CUT else lambda pid: bool(udp_ports(pid))
     return sorted(pid for pid in processes(*pids) if chosen(pid))
 
 
