@@ -82,7 +82,8 @@ vendor: $(VENV)/.test
 	@$(BIN)/python tests/vendor/refresh.py
 
 # The scripts and style sheets of each page in one file, made by esbuild; a tool of developers, no user needs it.
-joined:
+joined: $(VENV)/bin/python
+	@tests/javascript/install $(VENV)
 	@node tests/javascript/join.mjs
 
 # The reference at the end of PROTOCOL.md, made of the message types.
