@@ -30,7 +30,7 @@ ANY_NUMBER = 1_000_000
 FEED_SINCE_MS, FEED_AHEAD_MS, FEED_MOST = 7 * DAY_MS, 180 * DAY_MS, 500
 """How far a provider's calendar feed reaches before and after now, in ms, and the greatest number of its entries."""
 AGAIN = frozenset({"withdrawn", "expired", "closed"})
-"""Makes the mails about appointments."""
+"""Outcomes of a visit after which the patient of a booked time may check in again."""
 
 
 class Letters(Protocol):

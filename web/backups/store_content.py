@@ -33,7 +33,7 @@ end
 return found
 """
 
-# One script for a part: packing and sending each command by itself took most of the time of a restore.
+# One script writes a whole part of the backup, because one command per key took most of the time of a restore.
 _WRITE = """
 local verbs = {string = 'SET', list = 'RPUSH', set = 'SADD', hash = 'HSET', zset = 'ZADD'}
 for _, entry in ipairs(cmsgpack.unpack(ARGV[1])) do

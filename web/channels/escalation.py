@@ -77,7 +77,7 @@ async def _facts(app: web.Application, organisation: Organisation, now_ms: int) 
 async def _present(
     app: web.Application, organisation: str, accounts: Sequence[Account], now_ms: int
 ) -> frozenset[str]:
-    """Return the ids of those of these staff who have a page open on any worker, or had one a moment ago."""
+    """Return the ids of those of `accounts` who have a page open on any worker, or had one within PRESENT_MS."""
     ids = [account.id for account in accounts]
     async with answering():
         seen = await app[REDIS].zmscore(keys.HERE(organisation), ids) if ids else []

@@ -81,9 +81,9 @@ def escalations(visit: Visit, facts: Facts, lately: frozenset[str]) -> tuple[Esc
 
 
 def lately(waiting: Sequence[Visit], rota: Rota, now_ms: int) -> frozenset[str]:
-    """Return the ids of the staff who recently got a message about one of these requests.
+    """Return the ids of the staff who recently got a message about one of the requests `waiting`.
 
-    Recently means: within the rota's pause between messages.
+    "Recently" is the pause between messages in `rota`, before `now_ms`.
     """
     since_ms = now_ms - rota.next_min * MINUTE_MS
     return frozenset(
@@ -92,7 +92,10 @@ def lately(waiting: Sequence[Visit], rota: Rota, now_ms: int) -> frozenset[str]:
 
 
 def _may(account: Account, visit: Visit, facts: Facts) -> bool:
-    """Return whether the person can be reached, has not got a message about this request yet, and may claim it."""
+    """Return whether a message about the request `visit` may be sent to the person with this `account`.
+
+    The person must be reachable and may claim the request, has no page open, and has not got a message about it yet.
+    """
     known = any(one.id == account.id for one in visit.escalations)
     if account.disabled or known or account.id in facts.present or not facts.channels.get(account.id):
         return False

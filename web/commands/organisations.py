@@ -376,7 +376,7 @@ def reset_two_factor(
     config: ConfigOption = None,
     data: DataOption = None,
 ) -> None:
-    """Turn off a person’s two-factor sign-in, for a lost phone: signed out, and asked for the password only."""
+    """Turn off a person’s two-factor sign-in, for example after a lost phone: all their sessions end."""
 
     async def work(office: Office) -> list[str]:
         from web.identity.second_factor import turn_off

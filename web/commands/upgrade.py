@@ -1,6 +1,7 @@
-"""`greenroom upgrade`: gives a running server over to the code that is installed now, while visits go on.
+"""`greenroom upgrade`: replaces the code of a running server by the code that is installed now, while visits go on.
 
-The server's master does the work (`web.server.master`). This module asks it to, and prints the steps that it reports.
+The server's master process does the work (`web.server.master`). This module sends it the request, and prints the steps
+that the master reports.
 """
 
 import json
@@ -23,9 +24,9 @@ from web.server.valkey import running_process
 
 LOOK_S = 0.1
 ANSWERS_S = 20.0
-"""The time in s within which the server begins, if it knows this command."""
+"""The time in s in which the master must report its first step. A server of an older release never does."""
 STARTS_S = 60.0
-"""The time in s within which a new worker is ready."""
+"""The time in s in which a new worker must be ready."""
 
 
 def run(settings: Settings, backup: Path | None, *, only_try: bool, as_json: bool) -> None:
@@ -56,11 +57,11 @@ def run(settings: Settings, backup: Path | None, *, only_try: bool, as_json: boo
 
 
 def follow(folder: Path, process: int, drain_s: float, *, only_try: bool, quiet: bool) -> dict[str, Any]:
-    """Ask the master to take this program over, or only to try it; print its steps, and return what has become of it.
+    """Ask the master to replace its program by this one, or only to try it; print the steps, and return the result.
 
-    `process`: the id of the master's process; `drain_s`: the longest time that old workers have to end their calls;
-    `only_try`: True to only try it; `quiet`: True to print no steps. Raises CommandError if the upgrade does not
-    succeed; the sentence says which version serves.
+    `folder`: the server's data folder; `process`: the id of the master's process; `drain_s`: the longest time in s that
+    old workers have to end their calls; `only_try`: True to try this program without replacing the master's; `quiet`:
+    True to print no steps. Raises CommandError if the upgrade fails; its sentence says which version serves.
     """
     steps, installed = Steps(folder), metadata.version("greenroom")
     if steps.busy(TRIAL_S):
@@ -109,9 +110,10 @@ def follow(folder: Path, process: int, drain_s: float, *, only_try: bool, quiet:
 
 
 def _reported(steps: Steps, patience_s: dict[str, float], other_s: float) -> Iterator[dict[str, Any]]:
-    """Yield each step as soon as it is reported, up to the last. Raises CommandError if the next one does not come.
+    """Yield each step as soon as the master reports it, up to the last one.
 
-    `patience_s`: how long the step after this one may take, `other_s` after all others.
+    `steps`: the file with the steps. `patience_s`: a step -> the longest time in s until the step after it; `other_s`:
+    this time after all other steps. Raises CommandError if the next step does not come in time.
     """
     seen, last, end_s = 0, "", time.monotonic() + patience_s[""]
     while last not in LAST:

@@ -122,7 +122,7 @@ class Media(Section, frozen=True):
 
 
 class Cluster(Section, frozen=True):
-    """[cluster] this machine among the machines that share a store."""
+    """The section [cluster] says in which region this machine is, if several machines share a store."""
 
     region: Annotated[str, Meta(max_length=50, description='a name such as "eu-west", or ""')] = ""
 

@@ -65,7 +65,7 @@ LAST_ADMIN = N_("There must be an administrator who can sign in; make somebody e
 
 
 class Changed(msgspec.Struct, frozen=True, array_like=True):
-    """A message to all workers: close the person's sockets; with `session`, a key in the store, only those of it."""
+    """A message to all workers: close the person's sockets. With `session`, close only the sockets of this session."""
 
     organisation: str
     person: str
@@ -263,7 +263,10 @@ class Accounts:
         return await self._change(organisation, email, disabled=False)
 
     async def set_password(self, organisation: str, email: str, password: str) -> Account:
-        """Set a new password; older sessions end. Raises AccountError if there is no account, or it is not allowed."""
+        """Set a new password; older sessions end.
+
+        Raises AccountError if there is no account, or if the password is not allowed.
+        """
         found = await self.find(organisation, email)
         name = "" if found is None else found.name
         check_password(password, email, name, *await self._clinic(organisation))

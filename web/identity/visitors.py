@@ -64,7 +64,7 @@ def visits_of(session: Session, organisation: str) -> list[str]:
 
 
 def add_visit(session: Session, organisation: str, visit_id: str) -> None:
-    """Add a visit of another person to those of this browser; its page can then show each of them."""
+    """Add a visit of another person to the visits of this browser. The visit page can then show each of them."""
     earlier = [one for one in visits_of(session, organisation) if one != visit_id]
     session[earlier_key(organisation)] = earlier[: MOST_VISITS - 1]
     session[visit_key(organisation)] = visit_id
@@ -166,9 +166,9 @@ async def let_in(request: web.Request, organisation: str, account: Account, now_
 
 
 async def half_in(session: Session, organisation: str, accounts: Accounts, now_ms: int) -> Account | None:
-    """Return the account that has given its password and must give a second factor; None if there is none.
+    """Return the account that has given its password and must still give a second factor; None if there is none.
 
-    There is none either if the account has changed, or too much time has passed.
+    The result is also None if the account has changed since, or if too much time has passed.
     """
     entry: dict[str, Any] | None = session.get(HALF)
     if entry is None or entry["until_ms"] <= now_ms:

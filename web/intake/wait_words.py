@@ -11,7 +11,7 @@ MINUTE_MS = 60_000
 def wait_words(wait_ms: tuple[int, int] | None) -> str | None:
     """Return an expected wait (low, high) in ms as words; None if there is no estimate.
 
-    A wait of an hour and a half or more is given in hours, and one of more than two hours without a number.
+    If `high` is over an hour and a half, the words name hours. For long waits they are "More than two hours".
     """
     if wait_ms is None:
         return None

@@ -55,7 +55,10 @@ class Sender:
         return count
 
     async def _send_at(self, there: set[str], organisation: Organisation) -> int:
-        """Send the messages that are due at one organisation, and add their ids to `there`; return their number."""
+        """Send the messages that are due at one organisation; return the number sent.
+
+        Add the ids of all messages that are due, also of those that were sent earlier, to `there`.
+        """
         if not organisation.messages:
             return 0
         count, mirror = 0, await self._service.mirrors.get(organisation.id)

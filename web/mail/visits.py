@@ -44,7 +44,7 @@ def promises(mail_queue: MailQueue) -> service.Consequences:
 
 
 def register(app: web.Application, mail_queue: MailQueue, visits: Callable[[], service.Service]) -> None:
-    """Register the functions that write these mails when they are due.
+    """Register the functions that write the mails "declined", "closed" and "assigned" when they are due.
 
     `visits` returns the worker's service for visits.
     """
@@ -72,7 +72,7 @@ def register(app: web.Application, mail_queue: MailQueue, visits: Callable[[], s
     async def assigned(organisation: Organisation, payload: dict[str, Any]) -> Letter | None:
         visit = await visits().visit(organisation.id, payload["visit"])
         if visit is None or visit.status is not Status.QUEUED or visit.assignee is None:
-            # There is no mail, because the visit was claimed or assigned to another person meanwhile.
+            # No mail is sent, because the visit was claimed meanwhile, or its assignment was removed.
             return None
         account = await accounts().get(organisation.id, visit.assignee.id)
         if account is None or account.disabled or not account.mail_assigned:

@@ -390,7 +390,7 @@ def _is_in_order(day: tuple[Span, ...]) -> bool:
 
 
 def too_long_nights(hours: Sequence[Sequence[Span]]) -> list[int]:
-    """Return the days (0 to 6) that open before the hours of the day before, which last over midnight, have ended."""
+    """Return the days (0 to 6) that open before the previous day's hours, which last over midnight, have ended."""
     return [
         day
         for day, spans in enumerate(hours)

@@ -1,8 +1,8 @@
-"""Hands a running server over to other code: what the master process passes to the program that takes its place.
+"""Defines what the master process passes to the program that replaces it, so that other code can serve.
 
 The master replaces its own program (execve): its process id, its workers and the embedded store stay, and so do the
-descriptors that are named here. The rest is JSON in an environment variable. A version may add fields with defaults;
-it does not change those that exist, because the two programs are of different versions.
+descriptors that are named here. The rest is JSON in an environment variable. Since the two programs may be of different
+versions, a version only adds fields with defaults, and never changes existing ones.
 """
 
 from __future__ import annotations
@@ -27,21 +27,22 @@ VARIABLE = "_GREENROOM_HANDOVER"
 TRIAL_S = 120.0
 READY = "greenroom: the trial is ready"
 PROBLEM = "greenroom: "
-"""The beginning of the line with which a command says in one sentence why it ends."""
+"""A command that fails prints one sentence with the reason; this is the beginning of that line."""
 
 LAST = frozenset({"tried", "refused", "worker_failed", "done"})
-"""The steps after which `greenroom upgrade` waits for no other one."""
+"""The last steps of an upgrade: `greenroom upgrade` waits for no step after one of these."""
 
 STEP = b'{"step":'
-"""The beginning of the line of a step."""
+"""The beginning of each line that reports a step of an upgrade."""
 
 Environment = MutableMapping[str, str]
 
 
 class FormerWorker(msgspec.Struct):
-    """A worker that the program before has started; also its entry in gunicorn's table of workers.
+    """A worker that the previous program of the master has started. gunicorn's table of workers has this object.
 
-    `beat`: the descriptor of the file with its sign of life. `age`: the number of workers started up to this one.
+    `beat`: the descriptor of a file whose time of change is the worker's newest sign of life. `age`: gunicorn's count
+    of started workers, this one included.
     """
 
     pid: int
@@ -52,32 +53,33 @@ class FormerWorker(msgspec.Struct):
     aborted: bool = False
 
     answers = True
-    """Whether the worker serves, as far as its master knows."""
+    """Whether the worker serves; always True, because the previous program kills workers that do not serve yet."""
 
     @property
     def tmp(self) -> FormerWorker:
-        """This object, which has the two methods of gunicorn's file that are needed."""
+        """This object in place of gunicorn's `WorkerTmp`, of which it has the needed methods."""
         return self
 
     def last_update(self) -> float:
-        """Return the time of its last sign of life (monotonic, s)."""
+        """Return the time of the worker's newest sign of life, in s of the monotonic clock."""
         return os.fstat(self.beat).st_mtime
 
     def fileno(self) -> int:
-        """Return the descriptor of the file with its sign of life."""
+        """Return the descriptor of the file that shows the worker's signs of life."""
         return self.beat
 
     def close(self) -> None:
-        """Close this process's descriptor of the file with its sign of life."""
+        """Close this process's descriptor of the file that shows the worker's signs of life."""
         os.close(self.beat)
 
 
 class Handover(msgspec.Struct, kw_only=True):
-    """What a program receives. `trial`: it starts one worker that serves nobody, and ends as soon as that is ready.
+    """The values that the master passes to the next program, either to replace this one, or for a trial.
 
-    `host`: that of the pages, as settings or systemd gave it. `listener`, `metrics`, `folder`: descriptors of the
-    pages' port, of that for metrics, and of the folder's lock. `streams`: descriptors of `PassedStreams`. `notify`:
-    the address for systemd's states.
+    `trial`: True if the program only starts one worker, which serves nobody, and ends when that worker is ready.
+    `host`: the address of the pages, as the settings or systemd gave it. `listener`, `metrics`, `folder`: the
+    descriptors of the pages' port, of the metrics' port, and of the lock of the data folder. `streams`: those of
+    `PassedStreams`. `notify`: the address to which systemd's states are sent.
     """
 
     trial: bool
@@ -98,13 +100,16 @@ class Handover(msgspec.Struct, kw_only=True):
         return [self.listener, self.folder, *ends, *beats, *([] if self.metrics is None else [self.metrics])]
 
     def environment(self) -> dict[str, str]:
-        """Return the environment of the next program: that of this process, and this object."""
+        """Return the environment of the next program: the variables of this process, and this object as JSON."""
         found = {**os.environ, VARIABLE: msgspec.json.encode(self).decode()}
         return {**found, "NOTIFY_SOCKET": self.notify} if self.notify and not self.trial else found
 
 
 def received(environment: Environment) -> Handover | None:
-    """Return what the program before has passed, and remove it from the environment; None at an ordinary start."""
+    """Return what the previous program has passed in `environment`, and remove it there; None at an ordinary start.
+
+    Raises ConfigError if this version cannot read it.
+    """
     text = environment.pop(VARIABLE, "")
     if not text:
         return None
@@ -129,23 +134,30 @@ def this_program() -> list[str]:
 
 
 class Request(msgspec.Struct):
-    """What `greenroom upgrade` asks of the master. `only_try`: it does not take the program, but only tries it."""
+    """A request of `greenroom upgrade` to the master. `program`: the beginning of the command line that runs the new
+    program.
+
+    `only_try`: True if the master only tries the program, without replacing its own.
+    """
 
     program: list[str]
     only_try: bool = False
 
 
 class Steps:
-    """A file in the data folder: the request for the master, then a line of JSON for each step of the upgrade."""
+    """The file in the data folder with an upgrade's request to the master, and a line of JSON for each step."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "upgrade"
 
     def ask(self, request: Request) -> None:
-        """Write a request in place of what is there; root's belongs to the owner of the folder, who has to read it."""
+        """Write a request in place of the file's content.
+
+        If root writes the file, it is given to the owner of the folder, whose account the master uses.
+        """
         draft = self.path.with_suffix(".new")
         draft.unlink(missing_ok=True)
-        # O_EXCL: root does not follow a link that the owner of the folder has put there.
+        # O_EXCL prevents that root follows a link which the owner of the folder has put in this place.
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             if os.geteuid() == 0:
@@ -155,14 +167,13 @@ class Steps:
         draft.replace(self.path)
 
     def asked(self) -> Request | None:
-        """Return the request, and remove the file; None if it cannot be read.
+        """Return the request, and remove the file; None if the file cannot be read.
 
-        Without a request, that is, without the file or if it begins with a step, the program of this process is asked
-        for.
+        If there is no file, or if it contains only steps, return a request for the present program's own files.
         """
         request: Request | None = None
         try:
-            # Steps may follow the request: those of workers that SIGHUP has replaced since.
+            # Lines with steps may follow the request, if workers were replaced (SIGHUP) after it was written.
             first = self.path.read_bytes().partition(b"\n")[0]
             request = (
                 Request(this_program())
@@ -178,7 +189,7 @@ class Steps:
         return request
 
     def say(self, step: str, **values: Any) -> None:
-        """Add a step. If the disk is full, the step is lost, and the upgrade goes on."""
+        """Add the line of a step to the file. If the disk is full, the line is lost, and the upgrade goes on."""
         try:
             descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
             with os.fdopen(descriptor, "wb") as file:
@@ -187,7 +198,9 @@ class Steps:
             return
 
     def busy(self, within_s: float) -> bool:
-        """Return whether an upgrade has reported a step in the last `within_s` seconds, and not yet its last."""
+        """Return whether an upgrade is running: it has reported a step in the last `within_s` seconds, and no last
+        step.
+        """
         found = self.read()
         if not found or found[-1]["step"] in LAST:
             return False
@@ -203,7 +216,9 @@ class Steps:
 
 
 class Trial:
-    """A process that starts the next program up to a worker that is ready, beside the running server."""
+    """A process that tries the next program beside the running server: it starts one worker, until that worker is
+    ready.
+    """
 
     def __init__(self, command: list[str], handover: Handover) -> None:
         """Start the process with `command`, and pass `handover` to it. Raises OSError if there is no such program."""
@@ -217,23 +232,26 @@ class Trial:
             env=handover.environment(),
             pass_fds=handover.descriptors,
             start_new_session=True,
-            # It needs no thread's locks, because the master has only one thread.
+            # `preexec_fn` is safe only without other threads; the master has none.
             preexec_fn=dies_with(os.getpid()),
         )
 
     def ended(self) -> bool:
-        """Return whether it has ended. It is killed after TRIAL_S."""
+        """Return whether the trial's process has ended. A process that still runs after TRIAL_S is killed."""
         if time.monotonic() > self._end_s:
             self.kill()
         return self._process.poll() is not None
 
     def kill(self) -> None:
-        """Kill it and its worker."""
+        """Kill the trial's process and its worker."""
         if self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGKILL)
 
     def problem(self) -> str:
-        """Return in a sentence why the program cannot take over; "" if it can."""
+        """Return in a sentence why the program cannot replace the running one; "" if it can.
+
+        Call it after the trial's end.
+        """
         with self._output:
             self._output.seek(0)
             lines = self._output.read().decode("utf-8", "replace").split("\n")

@@ -96,7 +96,7 @@ class Follower:
 
 
 async def running(app: web.Application) -> AsyncIterator[None]:
-    """Follow changes of the keys, from the start of the app to its end.
+    """Use changed data keys in this worker, from the start of the app to its end.
 
     The app must open this context after that of signalling, which it uses.
     """

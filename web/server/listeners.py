@@ -13,9 +13,10 @@ from web.server.systemd import passed_listener
 def pages_listener(
     settings: Settings, environment: Environment, handed: Handover | None
 ) -> tuple[str, socket.socket]:
-    """Return the host and the listening socket of the pages: those of the program before, of systemd, or new ones.
+    """Return the host and the listening socket of the pages.
 
-    Raises ConfigError if the address of the settings cannot be used.
+    `handed`: the values of the previous program, whose socket is then used; None at an ordinary start. Otherwise it is
+    the socket that systemd has passed, or a new one. Raises ConfigError if the address of the settings cannot be used.
     """
     if handed is not None:
         return handed.host, socket.socket(fileno=handed.listener)
@@ -28,7 +29,8 @@ def pages_listener(
 def metrics_listener(settings: Settings, handed: Handover | None) -> socket.socket | None:
     """Return the listening socket for metrics; None without `metrics.port`, and in a trial.
 
-    Raises ConfigError if the address cannot be used, also in a trial, which opens the port only to find that out.
+    `handed`: the values of the previous program, None at an ordinary start. Raises ConfigError if the address cannot be
+    used, also in a trial, which opens the port only to check that.
     """
     if not settings.metrics.port:
         return None

@@ -1,8 +1,8 @@
-"""The master process: keeps the store and the workers running, and gives the server over to other code (SIGUSR2).
+"""The master process: keeps the store and the workers running, and replaces the server's code (signal SIGUSR2).
 
-For other code it first tries the new program beside the server, then replaces its own program by that, and the new one
-replaces the workers. SIGHUP replaces the workers, too, with the code that this process has loaded. Workers are replaced
-one after another: the next one stops when a new one is ready, so that those before it serve until then.
+To replace the code, the master first tries the new program beside the server. Then it replaces its own program by the
+new one (execve), and the new program replaces the workers. SIGHUP also replaces the workers, but by the code that the
+master has loaded. Workers are replaced one after another: an old one stops only when a new one is ready.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 STOPPING = {signal.SIGTERM, signal.SIGQUIT, signal.SIGINT}
 VERSION = importlib.metadata.version("greenroom")
-"""The version of the code that this process has loaded; another one may be installed since."""
+"""The version of the code that this process has loaded. The installed version may be newer."""
 
 log = structlog.get_logger("web.serve")
 
@@ -40,10 +40,11 @@ class Master(Arbiter):
         self._store, self._notify, self._processes = store, app.notify, app
         self._steps = Steps(app.folder.path)
         self._trial: tuple[Trial, Request] | None = None
-        # The command line of the program that takes the place of this one at the next look.
+        # The command line of the program that replaces this one at the next call of `manage_workers`; [] for none.
         self._next: list[str] = []
         self.is_trial = handed is not None and handed.trial
-        # The ids of the processes that are to be replaced, and how many workers may run before one of them has to stop.
+        # `_leaving`: the ids of the worker processes to replace. `_most`: if more workers than this run, one of them
+        # must stop first.
         self._leaving: set[int] = set()
         self._most = 0
         self._failed = False
@@ -54,23 +55,26 @@ class Master(Arbiter):
             self._take_over(handed.workers)
 
     def _take_over(self, workers: list[FormerWorker]) -> None:
-        """Begin with the workers of the program before; in a trial, only leave them their indexes."""
+        """Keep the workers that the previous program has started, and begin to replace them.
+
+        In a trial, only avoid their indexes.
+        """
         if self.is_trial:
             self._reserved = {worker.index for worker in workers}
             self.num_workers = 1
             return
         self.workers.update({worker.pid: worker for worker in workers})
-        # A worker with a number above that of all first ones does not end the server if it cannot start.
+        # gunicorn ends the server if one of the first `num_workers` workers cannot start. A higher `age` prevents that.
         self.worker_age = max([self.num_workers, *(worker.age for worker in workers)])
         self._steps.say("taken_over", version=VERSION, workers=self.num_workers)
         log.info("upgrade.taken_over", count=len(workers))
         self._replace_all()
 
     def init_signals(self) -> None:
-        """Handle signals from now on, also those that came while this program took the place of another one."""
+        """Handle signals from now on, also those that came while this program replaced the previous one."""
         super().init_signals()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, self.SIGNALS)
-        # A worker that ended meanwhile has sent its SIGCHLD to nobody.
+        # If a worker ended meanwhile, no program has handled its SIGCHLD, so the signal is handled now.
         self.SIG_QUEUE.put_nowait(signal.SIGCHLD)
 
     def free_index(self) -> int:
@@ -79,21 +83,23 @@ class Master(Arbiter):
         return next(index for index in range(len(taken) + 1) if index not in taken)
 
     def manage_workers(self) -> None:
-        """Restart processes that have died, the store first, and go on replacing; called at least once a second."""
+        """Restart processes that have died, the store first, and continue a replacement; called at least
+        once a second.
+        """
         if self._store is not None:
             self._store.keep_running(time.monotonic())
         if self._trial is not None and self._trial[0].ended():
             self._judge(*self._trial)
         if self._next:
             self._become(self._next)
-        # Workers that have ended are taken out of the table first.
+        # The signals of workers that have ended are handled first: they remove these workers from the table.
         if self._leaving and self.SIG_QUEUE.empty() and not self._changes:
             self._replace_next()
         if not self._leaving:
             super().manage_workers()
         if any(worker.answers for worker in self.workers.values()):
             if self.is_trial:
-                # In one write, because the worker writes into the same file.
+                # The line is written in one call, because the worker writes to the same file.
                 print(f"\n{READY}\n", end="", flush=True)  # noqa: T201 - the master of the server reads it
                 raise StopIteration
             self._notify.ready()
@@ -102,19 +108,21 @@ class Master(Arbiter):
     # --- replacing the workers
 
     def reload(self) -> None:
-        """Replace the workers by new ones of the same code (SIGHUP)."""
+        """Replace the workers by new workers with the code that this process has loaded (SIGHUP)."""
         self._replace_all()
 
     def _replace_all(self) -> None:
         self._notify.reloading()
         self._leaving, self._failed = set(self.workers), False
-        # With one more, there are at most two for each of `num_workers`: there are no sockets and ports for others.
+        # At most twice `num_workers` workers may run, the one that is started next included: there are sockets and
+        # ports for no more.
         self._most = max(self.num_workers, min(len(self._leaving), 2 * self.num_workers - 1))
 
     def _replace_next(self) -> None:
-        """Start the next worker, or stop the oldest, if all that were started since are ready.
+        """Start the next worker, or stop the oldest one. Do nothing while a worker that was started for this is not
+        ready.
 
-        A worker that ends before it is ready is started again, and nothing else happens until it is.
+        A worker that ends before it is ready is started again, and nothing else happens until it is ready.
         """
         self._leaving &= self.workers.keys()
         new = [worker for pid, worker in self.workers.items() if pid not in self._leaving]
@@ -136,7 +144,7 @@ class Master(Arbiter):
     _stopped = 0
 
     def worker_ended(self, worker: WorkerProcess | FormerWorker) -> None:
-        """Report a worker that has ended before it was ready while workers are replaced."""
+        """Report that a worker has ended before it was ready, if workers are being replaced."""
         if self._leaving and not worker.answers and not self._changes:
             self._failed = True
             self._steps.say("worker_failed", worker=worker.id)
@@ -145,11 +153,11 @@ class Master(Arbiter):
 
     @property
     def _changes(self) -> bool:
-        """Whether a program is tried, or is about to take the place of this one. No worker is replaced meanwhile."""
+        """Whether a program is being tried, or will replace this one soon. No worker is replaced meanwhile."""
         return self._trial is not None or bool(self._next)
 
     def handle_usr2(self) -> None:
-        """Try the program that `greenroom upgrade` names; after a signal without a request, this program's files."""
+        """Try the program that `greenroom upgrade` names; without its request, the present files of this program."""
         if self._changes:
             return
         request = self._steps.asked()
@@ -166,7 +174,9 @@ class Master(Arbiter):
             self._refuse(f"{request.program[0]} cannot be run ({error.strerror})")
 
     def _judge(self, trial: Trial, request: Request) -> None:
-        """Become the program that was tried, unless it has a problem or was only to be tried."""
+        """End a trial: replace this program by `request`'s, unless the trial failed or `request` asks only for the
+        trial.
+        """
         self._trial = None
         if problem := trial.problem():
             self._refuse(problem)
@@ -192,7 +202,10 @@ class Master(Arbiter):
         )
 
     def _become(self, command: list[str]) -> None:
-        """Replace this program, unless a signal waits. Further ones are held back until the new one can handle them."""
+        """Replace this program by `command`, unless a signal is waiting to be handled.
+
+        Signals that come later are blocked until the new program can handle them.
+        """
         handover = self._handover(trial=False)
         if self._store is not None and handover.store is None:
             self._refuse("the store does not run at the moment; try again")
@@ -203,7 +216,7 @@ class Master(Arbiter):
             return
         for pid, worker in list(self.workers.items()):
             if not worker.answers:
-                # The next program would not know that it serves nobody.
+                # The worker does not serve yet, and the next program could not detect that.
                 self.kill_worker(pid, signal.SIGKILL)
         for descriptor in handover.descriptors:
             os.set_inheritable(descriptor, True)
@@ -218,7 +231,7 @@ class Master(Arbiter):
     # --- processes
 
     def stop(self, graceful: bool = True) -> None:
-        """Stop the workers, and a trial."""
+        """Stop the workers, and the trial if there is one."""
         self._notify.stopping()
         if self._trial is not None:
             self._trial[0].kill()

@@ -33,8 +33,8 @@ log = structlog.get_logger("web.valkey")
 class About(NamedTuple):
     """The answers of one server of the store about itself.
 
-    `name`: host and port, "" if it is the only server. `info`: its answer to INFO. `settings`: the values of
-    SETTINGS; "unknown" for one that it does not return.
+    `name`: host and port, "" if it is the only server. `info`: its answer to INFO. `settings`: its values of the
+    settings in SETTINGS; "unknown" for a value that it does not return.
     """
 
     name: str
@@ -125,7 +125,7 @@ def _joined(reasons: Iterable[str]) -> str:
 def _examined(store: Store) -> Iterator[About]:
     """Yield the answers of each server about itself.
 
-    Raises ConfigError if one cannot hold visits or does not answer.
+    Raises ConfigError if a server cannot hold visits or does not answer.
     """
     copies = store_address(store.url).kind is not Kind.SERVER
     try:

@@ -1,7 +1,7 @@
 """Packs ended visits an hour after their last change, so that the store needs less memory for them.
 
-`signalling/store/packing.py` packs one visit. One worker packs at a time. A store of a release before packed visits is
-raised to their version first. Nothing is packed while a server reports that cannot read packed visits.
+`signalling/store/packing.py` packs one visit. Only one worker packs at a time. If the store's contents have an earlier
+version, the version is raised first. Nothing is packed while a server reports that it cannot read packed visits.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ LOOK_S = 60.0
 TURN_MS = 120_000
 AT_ONCE = 50
 REST = 4
-"""The worker rests this many times as long as it worked: old visits of a large store keep no request waiting."""
+"""After packing, the worker pauses for this many times the duration, so that requests are not delayed."""
 TASK = "web.server.packing"
 log = structlog.get_logger(TASK)
 
@@ -44,7 +44,7 @@ class Packer:
         """Pack the visits that are due, every LOOK_S seconds, until cancelled."""
         while True:
             await asyncio.sleep(LOOK_S)
-            with contextlib.suppress(UnavailableError):  # the next look is in a minute
+            with contextlib.suppress(UnavailableError):  # the next look is a minute later
                 await self.look()
 
     async def look(self) -> int:
@@ -76,11 +76,11 @@ class Packer:
         return done
 
     async def _raised(self) -> bool:
-        """Return whether visits may be packed: the store has the version of packed visits, and all servers read them.
+        """Return whether visits may be packed: all servers can read packed visits, and the store's version allows them.
 
-        If the store has an earlier version, raise it: earlier ended visits come into the queue before. The next look
-        packs them, because a server of an earlier release may have started meanwhile, and reports by then. If this
-        worker dies in between, another one begins again.
+        If the store has an earlier version, queue all ended visits for packing, raise the version, and return False.
+        They are packed at the next look: until then, a server of an earlier release that has just started reports
+        itself. If this worker dies in between, another worker repeats this.
         """
         async with answering():
             if any(one.reads < store_version.VERSION for one in await reports(self._redis)):

@@ -139,8 +139,8 @@ def serve(
         processes = Processes(settings, create_app, listener, folder, notify, welcome, scraped, handed)
         Master(processes, store, handed).run()
     except SystemExit as end:
-        # In the master, this exit code of gunicorn for an app that refuses its settings is replaced by our own.
-        # Workers, which are forked inside `run`, also come here, and keep their code.
+        # In the master, this exit code of gunicorn (the app refuses its settings) is replaced by our own. Workers are
+        # forked inside `run` and also come here, but keep their exit code.
         refused = end.code == Arbiter.APP_LOAD_ERROR and os.getpid() == master
         raise SystemExit(EXIT_CODE if refused else end.code) from None
     finally:
@@ -208,7 +208,7 @@ class Processes(BaseApplication):
         app = self.create_app(self.settings)
         app[WORKER] = self.worker
         if self._is_trial:
-            # Its first report already says that it takes no call.
+            # The worker's first report must say that the worker takes no call.
             app[DRAINING].set()
         if self._certificate is not None:
             app.cleanup_ctx.append(self._certificate.following)
@@ -232,10 +232,10 @@ class Processes(BaseApplication):
     def handover(
         self, *, trial: bool, listener: int, store: RunningStore | None, workers: list[FormerWorker]
     ) -> Handover:
-        """Return what another program needs to take this server over, or to try that.
+        """Return the values that another program needs to replace this one, or to try that beside this server.
 
-        `trial`: True to try it, beside this server; `listener`: the descriptor of the pages' port; `store`: the
-        embedded store, None if the store is a server of its own; `workers`: those that still serve.
+        `trial`: True for a trial; `listener`: the descriptor of the pages' port; `store`: the embedded store, None if
+        the store is a server of its own; `workers`: the workers that still serve.
         """
         return Handover(
             trial=trial,
@@ -243,7 +243,7 @@ class Processes(BaseApplication):
             listener=listener,
             metrics=None if self._scraped is None else self._scraped.fileno(),
             folder=self.folder.descriptor,
-            # A worker on trial receives no connections.
+            # The worker of a trial receives no connections.
             streams=[] if trial else self._streams.descriptors,
             store=store,
             workers=workers,
@@ -257,10 +257,10 @@ class Processes(BaseApplication):
 
     def _post_fork(self, master: Master, worker: "WorkerProcess") -> None:
         self.folder.close()
-        # A worker on trial receives nothing; its index may be one for which there is no pair of sockets.
+        # The worker of a trial receives no connections; there may be no pair of sockets for its index.
         streams = None if master.is_trial else self._streams
         self.worker = Worker(worker.index, worker.id, os.getpid(), self._shares, streams, self._boards)
-        # `Runner` listens, with our TLS and backlog; aiohttp's worker would do so with its own. In a trial nobody does.
+        # `Runner` listens in place of aiohttp's gunicorn worker, with our TLS and backlog. A trial does not listen.
         self._listeners, worker.sockets = [] if master.is_trial else worker.sockets, []
 
     def _child_exit(self, master: Master, worker: "WorkerProcess | FormerWorker") -> None:

@@ -1,4 +1,4 @@
-"""Ends a process that this one has started, also one that an earlier program of this process has started.
+"""Ends child processes, also those that an earlier program of this process (before an execve) has started.
 
 `udp_ports` finds the UDP sockets of any process on this machine; a worker has one for the media.
 """

@@ -205,7 +205,7 @@ def address_file(folder: Path) -> Path:
 
 
 class RunningStore(msgspec.Struct, frozen=True):
-    """A store's process. `folder`: the temporary folder of its socket, None if the socket is in the data folder."""
+    """The process of the embedded store. `folder`: the folder of its socket if it is temporary, otherwise None."""
 
     pid: int
     folder: str | None

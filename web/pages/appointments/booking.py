@@ -44,7 +44,7 @@ def hold_key(organisation: str) -> str:
 
 
 async def choose(request: web.Request) -> web.Response:
-    """Answer GET /{organisation}/appointments with the week of bookable times, `?area=`: of a waiting area."""
+    """Answer GET /{organisation}/appointments with the week of bookable times (of a waiting area, with `?area=`)."""
     organisation = await organisation_of(request)
     return await _week_page(request, organisation, None, asked_area(request, organisation))
 
@@ -52,7 +52,7 @@ async def choose(request: web.Request) -> web.Response:
 async def next_time(request: web.Request) -> web.Response:
     """Answer GET /{organisation}/appointments/next with the next free time in ms as JSON, null if there is none.
 
-    `?area=`: the next one of a waiting area.
+    With `?area=`, it is the next free time of a waiting area.
     """
     organisation = await organisation_of(request)
     shown = await calendar_week(request, organisation.within(asked_area(request, organisation)))
