@@ -60,7 +60,7 @@ class AddressChecks:
         try:
             sock.sendto(ice.request(remote.ufrag, own_ufrag, remote.password, transaction_id), address)
         except OSError:
-            return  # the check is lost, and the next one may arrive
+            return  # the check could not be sent; a later check may succeed
 
     def on_response(self, datagram: bytes, address: Address, sock: PacketSocket) -> None:
         """Call the `on_answer` of the check that `datagram` (a STUN response) answers; do nothing if it answers none.

@@ -262,6 +262,8 @@ class Relay:
     def on_moved(self, endpoint: Endpoint, address: Address, sock: PacketSocket) -> None:
         """Send a check to the new address from which an endpoint's media came, to learn whether its browser receives
         there.
+
+        `sock`: the socket on which the media came.
         """
         party = self._by_endpoint.get(endpoint)
         answer = party.answer if party is not None else None

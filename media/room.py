@@ -165,7 +165,7 @@ class Room:
     def _begin_subscriptions(self, parties: list[Party]) -> None:
         """Use subscriptions (separate numbers for each receiver) from now on, because a third party has joined.
 
-        Forwarded media continues without a gap.
+        `parties`: the three parties. Forwarded media continues without a gap.
         """
         self._subscribing = True
         for party in parties:

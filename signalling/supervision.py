@@ -63,7 +63,9 @@ class Supervisor:
             except Exception as error:  # noqa: BLE001 - logged and counted by `failed`
                 problem = error
             if task.cancelling():
-                return  # on Python 3.11 an `asyncio.wait_for` may lose a cancellation
+                # The task was cancelled, although `run` raised no CancelledError: `asyncio.wait_for` (Python 3.11) may
+                # lose it.
+                return
             self.failed(name, problem)
             if time.monotonic() - began_s >= WINDOW_S:
                 pause_s = self._pause_s

@@ -104,7 +104,7 @@ class Runner:
         for organisation in (*after, *organisations[: len(organisations) - len(after)]):
             free = AT_ONCE - len(self._busy)
             if free <= 0:
-                return  # all places are taken; the next round begins when one of these jobs ends
+                return  # AT_ONCE jobs are running; the next round begins when one of them ends
             try:
                 found = await self._jobs.take(organisation, max(1, free // 2))
             except UnavailableError:

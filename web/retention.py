@@ -54,7 +54,8 @@ async def keys_of_visit(redis: Any, organisation: str, visit_id: str) -> list[st
 
 async def erase_visit(redis: Any, organisation: str, visit_id: str) -> None:
     """Erase everything of a visit but its entries in indexes."""
-    await redis.delete(keys.PAST(organisation, visit_id))  # first, so that no worker unpacks the visit
+    # Deleted first, so that no worker unpacks the visit meanwhile.
+    await redis.delete(keys.PAST(organisation, visit_id))
     await redis.delete(*await keys_of_visit(redis, organisation, visit_id))
 
 

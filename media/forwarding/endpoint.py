@@ -32,8 +32,8 @@ from media.protocols.transport_cc import Arrivals
 # the number of SSRCs that one browser may use; it is limited because libsrtp keeps state for each
 SOURCES_MAX: Final = 16
 REPORTERS_MAX: Final = 32
-# This number of transport-wide numbers is skipped after a pause, because packets with the next numbers may still
-# arrive.
+# After a pause, this number of transport-wide sequence numbers is skipped, because packets with the next numbers may
+# still arrive.
 CC_MARGIN: Final = 64
 BITS_PER_S_MAX: Final = 12_000_000
 SILENT_S: Final = 0.4  # time in s without transport-cc feedback after which a receiver counts as silent
@@ -118,15 +118,15 @@ class Endpoint:
         self.withheld = 0  # the number of packets that were not forwarded since the last feedback
         # True if the server sends transport-cc feedback itself, in place of the receiver
         self.answering = False
-        # the number that is added to the transport-wide number of each packet from this endpoint
+        # the number that is added to the transport-wide sequence number of each packet from this endpoint
         self.cc_shift = 0
-        # the transport-wide number that the next packet to the peer must have; None: `cc_shift` is added instead
+        # the transport-wide sequence number of the next packet to the peer; None: `cc_shift` is added instead
         self.cc_want: int | None = None
-        # the last transport-wide number that this endpoint has reported as a receiver
+        # the last transport-wide sequence number that this endpoint has reported as a receiver
         self.cc_last: int | None = None
         # The time in s at which this endpoint, as a receiver, last sent transport-cc feedback.
         self.feedback_s = 0.0
-        # in a room of more than two parties: the next transport-wide number for a packet to this endpoint
+        # in a room of more than two parties: the transport-wide sequence number of the next packet to this endpoint
         self.cc_next = 0
         # The loudness of this endpoint's sound; used only in a room of more than two parties.
         self.voice = Voice()
@@ -222,8 +222,8 @@ class Endpoint:
             self.cc_next = (self.cc_last + CC_MARGIN) & SEQUENCE_MASK
 
     def _continue_transport_cc(self) -> None:
-        """Continue the transport-wide numbers from the last one that the receiver reported, after a pause or for a new
-        receiver.
+        """Continue the transport-wide sequence numbers from the last one reported, after a pause or for a
+        new receiver.
         """
         if self.peer is None:
             return
@@ -285,7 +285,7 @@ class Endpoint:
             self.arrivals.add(packet[at] << 8 | packet[at + 1], time.monotonic_ns() // 1000)
 
     def renumber(self, packet: bytearray, length: int) -> None:
-        """Replace the transport-wide number in a packet of `length` bytes by the number that the peer expects.
+        """Replace the transport-wide sequence number in a packet of `length` bytes by the number that the peer expects.
 
         Do nothing if the packet has no such number.
         """

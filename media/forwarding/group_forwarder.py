@@ -1,7 +1,7 @@
 """Forwards packets in rooms of more than two parties: sends each receiver its own renumbered, encrypted copy.
 
 A packet is decrypted once. The server itself sends transport-cc feedback to the sender, and gives the packets to each
-receiver new transport-wide numbers.
+receiver new transport-wide sequence numbers.
 """
 
 from __future__ import annotations

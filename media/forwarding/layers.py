@@ -15,7 +15,7 @@ SPANS_MAX: Final = 64
 # Sequence numbers start again after 2^16, so a span (a range of packets with the same shifts) that is longer than this
 # number of packets is shortened.
 SPAN_MAX: Final = 0x4000
-# A layer that the receiver already gets may need this factor more than the receiver's estimated bandwidth.
+# A receiver keeps a layer while the layer needs at most this factor times the receiver's estimated bandwidth.
 KEEP: Final = 1.25
 SHARES_WHOLE: Final = (1.0,) * LAYERS
 MEASURE_S: Final = 1.0

@@ -63,7 +63,7 @@ class Translation:
     )
     # the video sources of which the receiver requests a keyframe
     keyframes: list[Source] = field(default_factory=list)
-    # the last transport-wide number that the receiver has reported; None: it reported none
+    # the last transport-wide sequence number that the receiver has reported; None: it reported none
     transport_cc_last: int | None = None
 
 

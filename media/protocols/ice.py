@@ -138,8 +138,9 @@ def response(request: stun.Message, address: Address, password: str) -> bytes:
 def request(to_ufrag: str, own_ufrag: str, to_password: str, transaction_id: bytes) -> bytes:
     """Return a STUN binding request that the server sends to a browser (RFC 8445 §7.2.2).
 
-    `to_ufrag`, `to_password`: the browser's credentials. `own_ufrag`: the server's user name. ICE-lite needs no such
-    requests. The relay sends them to learn whether the browser receives at a new address.
+    `to_ufrag`, `to_password`: the browser's credentials. `own_ufrag`: the server's user name. `transaction_id`: 12
+    random bytes, which the response repeats. ICE-lite needs no such requests. The relay sends them to learn whether the
+    browser receives at a new address.
     """
     attributes = [
         (stun.USERNAME, f"{to_ufrag}:{own_ufrag}".encode()),

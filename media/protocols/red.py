@@ -13,7 +13,8 @@ from media.protocols.rtp import payload_start
 BLOCKS_MAX: Final = 8  # the greatest number of earlier payloads in one packet; browsers send one or two
 AGE_MAX: Final = 0x3FFF  # the greatest age of an earlier payload, in RTP clock ticks; the field has 14 bits
 SIZE_MAX: Final = 0x3FF  # the greatest size of an earlier payload, in bytes; the field has 10 bits
-WRAPPED_MAX: Final = 1200  # the greatest length in bytes; a longer packet would not fit into every path
+# The greatest length in bytes of a packet that `wrap` makes; a longer packet would not fit into every path.
+WRAPPED_MAX: Final = 1200
 _FOLLOWS: Final = 0x80
 _PADDED: Final = 0x20
 

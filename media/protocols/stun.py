@@ -75,7 +75,7 @@ def build(kind: Kind, transaction_id: bytes, attributes: Iterable[Attribute], pa
 
 
 def plain_request(transaction_id: bytes) -> bytes:
-    """Return a binding request without attributes. Any STUN server answers it."""
+    """Return a binding request with this transaction id and without attributes. Any STUN server answers it."""
     return _headed(Kind.REQUEST, transaction_id, b"", 0)
 
 

@@ -59,7 +59,9 @@ class Losses:
 
 
 class Arrivals:
-    """Collects the transport-wide numbers of the packets that arrived since the last feedback, at most _FIT_MAX."""
+    """Collects the transport-wide sequence numbers of packets that arrived since the last feedback, at most
+    _FIT_MAX.
+    """
 
     __slots__ = ("_count", "_seen", "losses")
 

@@ -224,7 +224,9 @@ class Listener:
         return iter(list(self._streams.values()))
 
     def candidates(self, hosts: list[Candidate]) -> list[Candidate]:
-        """Return a passive TCP candidate for each UDP candidate whose address family has a listening socket."""
+        """Return a passive TCP candidate for each UDP candidate in `hosts` whose address family has a
+        listening socket.
+        """
         ports = {sock.family: sock.getsockname()[1] for sock in self._sockets}
         found = []
         for candidate in hosts:

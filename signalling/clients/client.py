@@ -32,7 +32,7 @@ from signalling.errors import ClosedError, RequestError
 JSON, MSGPACK = "greenroom.v1.json", "greenroom.v1.msgpack"
 # the greatest number of received messages that are kept for `expect`; if it is exceeded, the oldest is dropped
 BACKLOG = 10_000
-NO_CODE = 1006  # used if a socket was closed without a close code (RFC 6455 §7.4.1)
+NO_CODE = 1006  # the close code that is reported if a socket was closed without one (RFC 6455 §7.4.1)
 CLOSE_S = 2.0  # time in s that `close` waits for the server to answer `bye`; then the socket is aborted
 Received = dict[str, Any]
 Listener = Callable[[Received], None]
@@ -124,7 +124,7 @@ class SignallingClient:
             raise
 
     async def request(self, message_type: str, /, **fields: Any) -> Received:
-        """Send a request and return its reply.
+        """Send a request of the type `message_type` with these fields, and return its reply.
 
         Raises `RequestError` if the reply is an `error`, `ClosedError` if the socket is closed, `TimeoutError` without
         a reply.
@@ -134,7 +134,7 @@ class SignallingClient:
         return accepted(answer)
 
     async def ask(self, message_type: str, /, **fields: Any) -> asyncio.Future[Received]:
-        """Send a request; return a future of its reply, which may be an `error` (see `accepted`).
+        """Send a request like `request`, but return a future of its reply, which may be an `error` (see `accepted`).
 
         So a caller can send several requests before the first reply arrives. This method and the future raise
         `ClosedError` if the socket is closed.
@@ -216,7 +216,7 @@ class SignallingClient:
         self._arrived.set()
 
     def on_close(self, tell: Callable[[], None]) -> None:
-        """Call the function once when the server or this client has closed the socket."""
+        """Call `tell` once when the server or this client has closed the socket."""
         self._tell.append(tell)
 
     async def wait_closed(self, timeout_s: float | None = None) -> int:

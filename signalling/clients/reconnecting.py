@@ -102,10 +102,10 @@ class ReturningClient:
         heard: Handler = lambda _: None,
         **how: Any,
     ) -> ReturningClient:
-        """Return a client for a server's WebSocket. `url`, `role`, `headers` and `how`: the arguments of
-        `SignallingClient.connect`.
+        """Return a client for a server's WebSocket.
 
-        `heard` is called with each message that belongs to no topic.
+        `http`, `url`, `role`, `headers` and `how`: the arguments of `SignallingClient.connect`. `heard` is called with
+        each message that belongs to no topic.
         """
 
         def connect(**more: Any) -> Awaitable[SignallingClient]:
@@ -134,7 +134,8 @@ class ReturningClient:
             await self._client.request("unsubscribe", topic=topic)
 
     async def request(self, message_type: str, **fields: Any) -> Received:
-        """Wait until a socket is open, send a request and return its reply.
+        """Wait until a socket is open, send a request of the type `message_type` with these fields, and return its
+        reply.
 
         If the socket is lost before the reply, the request is not repeated: the topics show whether it was carried out.
         Raises `RequestError` if the server refuses it, `ClosedError` if the socket is lost, `TimeoutError` without a

@@ -27,7 +27,8 @@ PERIOD_S = 0.25
 # After this time in ms without a sign of life, a worker is asked directly. If it does not answer either, it is dead.
 SIGN_MS = 1000
 DISTRUST_S = 3.0  # the time in s after the store's return in which no worker is declared dead
-# The store keeps a worker's addresses for this time in s. The worker writes them again after a tenth of it.
+# The store keeps a worker's addresses for this time in s. The worker writes them again each time a tenth of it has
+# passed.
 ADDRESSES_S = 86_400
 ENDED = ""  # the value in place of the addresses of a worker whose death was announced
 ANNOUNCED = 256  # the number of announced deaths that a worker remembers; the oldest is forgotten first
@@ -190,9 +191,9 @@ class Liveness:
         self.healthy, self.problem = True, None
 
     async def _all(self, names: list[str]) -> list[bytes | None]:
-        """Return the store's values of keys in order, None for a missing key.
+        """Return the store's values of the keys `names`, in the same order; None for a missing key.
 
-        The keys may be at several nodes of a cluster.
+        The keys may be at several nodes of a cluster, so they are read by one command each.
         """
         pipe = self._store.redis.pipeline(transaction=False)
         for name in names:

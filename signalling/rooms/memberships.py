@@ -93,12 +93,12 @@ class Memberships:
         origin: Origin | None = None,
         moving: Membership | None = None,
     ) -> None:
-        """Join a connection of this worker to the room of its visit; the room then sends an offer.
+        """Join the connection `member` of this worker to the room of its visit; the room then sends an offer.
 
-        `request_id`: the client's request that is answered, None without one. `moving`: the membership that moves to a
-        new owner, None for a new membership; nothing happens if it was removed while the lease was taken. Raises
-        `UnavailableError` if the store or the room's worker cannot be reached, `SupersededError` if a newer socket uses
-        the connection.
+        `request_id`: the client's request that is answered, None without one. `origin`: the connection's resume token
+        and socket number, None without one. `moving`: the membership that moves to a new owner, None for a new
+        membership; nothing happens if it was removed while the lease was taken. Raises `UnavailableError` if the store
+        or the room's worker cannot be reached, `SupersededError` if a newer socket uses the connection.
         """
         if self.draining:
             # This worker stops, so its clients reconnect to another worker soon.
@@ -208,7 +208,7 @@ class Memberships:
         return membership
 
     def _refuse(self, membership: Membership, request_id: int) -> None:
-        """Answer a request with an error, because its room will never answer it.
+        """Answer the request `request_id` of a member with an error, because its room will never answer it.
 
         Do nothing if the request was answered, or if its socket is closed: a resumed connection has a new socket, with
         new request numbers.

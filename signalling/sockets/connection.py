@@ -253,7 +253,7 @@ class Connection:
 
 
 def decoded(message: WSMessage, codec: Codec) -> client.ClientMessage:
-    """Return the request in a message.
+    """Return the request in `message`, which the client has encoded with `codec`.
 
     Raises `BadMessageError` if the message is no request or has the wrong frame type, `NotUtf8Error` if its text is not
     UTF-8.

@@ -66,7 +66,7 @@ class Counted:
         self._since_s = time.monotonic()
 
     def allow(self, bound: Bound) -> None:
-        """Use a new limit for frames and bytes from now on, and set the counts to 0."""
+        """Use the limit `bound` from now on, and set the counts of frames and bytes to 0."""
         self._bound = bound
         self._frames = self._bytes = 0
         self._since_s = time.monotonic()

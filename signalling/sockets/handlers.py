@@ -96,8 +96,8 @@ def _read(
         if name is None or isinstance(answer, server.Error):
             return answer
         if not actor.is_staff:
-            # A patient who reads the own visit causes one entry per connection, so that requests cannot fill the audit
-            # log.
+            # A patient who reads their own visit adds one entry per connection, so that their requests cannot fill the
+            # audit log.
             if (name, about) in connection.noted:
                 return answer
             connection.noted |= {(name, about)}

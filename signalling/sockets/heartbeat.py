@@ -79,7 +79,7 @@ class Heartbeat:
 
 
 def _alone(act: Callable[..., None], *args: Any) -> None:
-    """Call a function for one socket, and log its error: the other sockets must still be served."""
+    """Call `act` with `args`, for one socket, and log its error: the other sockets must still be served."""
     try:
         act(*args)
     except Exception:

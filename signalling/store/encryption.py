@@ -58,7 +58,7 @@ class Seal:
         return prefix + nonce + key.encrypt(nonce, data, place.encode())
 
     def open(self, sealed: bytes, place: str) -> bytes:
-        """Return the decrypted data. `place`: the place in the store for which it was encrypted.
+        """Return the data that was encrypted as `sealed`. `place`: the place in the store for which it was encrypted.
 
         Raises `SealError` if it was not encrypted for this place by a known key, or was changed.
         """

@@ -155,7 +155,7 @@ class Index:
     def _prepend(self, newest_first: list[_Row]) -> None:
         newest_first.reverse()
         if newest_first and self._rows and _place(newest_first[-1]) >= _place(self._rows[0]):
-            for row in newest_first:  # visits that ended while older ones were being read
+            for row in newest_first:  # these visits ended while older visits were being read
                 self.add(row)
         else:
             self._rows[:0] = newest_first

@@ -129,7 +129,7 @@ class Bus:
     """
 
     def __init__(self, redis: Redis, on_reconnected: Callable[[], None] = lambda: None) -> None:
-        self._redis: Any = redis  # its type is SharedRedis
+        self._redis: Any = redis  # a `SharedRedis`; its methods are not in the types of redis-py
         self._handlers: dict[bytes, Handler] = {}
         self._subscribers: dict[Any, _Subscriber] = {}
         """Pool of connections to a server -> its subscriber.

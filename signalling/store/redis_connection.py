@@ -350,10 +350,10 @@ async def all_converted(
 
 
 async def converted(client: Redis, args: Arguments, options: Mapping[str, Any], answer: Any) -> Any:
-    """Convert the reply to a command into the value that redis-py's method for the command returns. Raises it if it is
-    an error.
+    """Return `answer`, the reply to a command, as redis-py's method for the command returns it; raise it if it is an
+    error.
 
-    `args` and `options`: those of the command.
+    `client`: has redis-py's functions for this. `args` and `options`: those of the command.
     """
     if isinstance(answer, Exception):
         raise answer

@@ -258,7 +258,8 @@ class Topics:
     def _show_case(self, mirror: Mirror, before: Visit | None, after: Visit) -> None:
         name = f"{mirror.organisation}/case/{after.id}"
         if self._hub.has(name):
-            # The guide is already loaded: a subscription to a case loads its guide, and only subscribers are sent this.
+            # The guide is already loaded: each subscription to the topic loads it, and this message is sent only to
+            # subscribers.
             guide = self._service.known_guide(mirror.organisation, after.guide_version)
             if guide is not None:
                 state = self._case(mirror, after, guide)

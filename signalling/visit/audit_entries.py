@@ -133,7 +133,7 @@ def act_of(record: Record, event: Event) -> Act | None:
 
 
 def encode(found: Act) -> bytes:
-    """Return an act as bytes, from which `decode` makes it again."""
+    """Return the act `found` as bytes; `decode` returns the act again."""
     return _encode(found)
 
 

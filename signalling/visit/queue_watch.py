@@ -129,7 +129,8 @@ def notices(
 ) -> list[tuple[str, Notice]]:
     """Return (person, notification) for each alert that is active in `after` and was not in `before`.
 
-    An alert of long waits in an area is sent to those on call who work there but not in all areas; the alert of all
+    `visits`: the open visits. `staff`: the organisation's staff, by id. `notice_id`: the id of the notifications. An
+    alert of long waits in an area is sent to those on call who work there but not in all areas; the alert of all
     patients to the others on call and to all admins. The alert of an area's closing time is sent to everybody on call
     who may claim its patients, and to all admins.
     """

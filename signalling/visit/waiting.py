@@ -13,7 +13,7 @@ from signalling.visit.record import Visit
 from signalling.visit.urgency import SEVERITY
 
 RECENT = 20  # the number of claims from which the speed of the queue is estimated
-RECENT_MS = 2 * 3_600_000  # in ms; claims before this time do not show the present speed
+RECENT_MS = 2 * 3_600_000  # the age in ms up to which a claim counts for the present speed of the queue
 FEWEST = 3  # if there were fewer recent claims than this, no wait is estimated
 
 

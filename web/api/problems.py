@@ -67,7 +67,7 @@ class ProblemDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
 
 def answer(home: str, problem: ProblemError) -> web.Response:
-    """Return an error as a response, with a link to its explanation on the API's page in the field `type`.
+    """Return the error `problem` as a response. Its field `type` links to the explanation on the API's page.
 
     `home` is the organisation's path after the path prefix of the server, such as "/demo".
     """

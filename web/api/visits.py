@@ -80,7 +80,7 @@ async def _visit_id(call: Call, body: t.OpenVisit) -> str:
         )
     organisation = call.organisation.id
     name = keys.hashed(f"{organisation}/{call.key.id}/{given}")
-    # The hash is keyed with the secret in the request, so that the stored value reveals nothing about the patient.
+    # The hash is keyed with `name`, so that two requests with the same body have different hashes.
     print_, visit_id = hmac.digest(name.encode(), msgspec.json.encode(body), "sha256"), new_id("v")
     redis: Any = call.request.app[REDIS]
     async with answering():

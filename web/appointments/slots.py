@@ -89,7 +89,7 @@ def midnight_ms(organisation: Organisation, day: date) -> int:
 
 
 def slot_at(organisation: Organisation, now_ms: int, starts_ms: int) -> Slot | None:
-    """Return the slot that begins exactly at this time, even if it is taken; None if there is no slot."""
+    """Return the slot that begins exactly at `starts_ms`, even if it is taken; None if no slot begins then."""
     if not abs(starts_ms - now_ms) < 400 * DAY_MS:
         return None
     found = slots(organisation, (), now_ms, [local(organisation, starts_ms).date()])

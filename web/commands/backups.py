@@ -82,7 +82,7 @@ def restore(
 
 @contextmanager
 def bar(quiet: bool) -> "Iterator[Progress]":
-    """Yield a function that shows progress on standard error, if that is a terminal."""
+    """Yield a function that shows progress on standard error, if that is a terminal and `quiet` is False."""
     from rich.console import Console
     from rich.progress import Progress as Bar
 

@@ -20,7 +20,7 @@ BEFORE = 9 + 15  # the number of columns before the text of a finding
 
 
 def run(settings: Settings, as_json: bool) -> int:
-    """Carry out all checks, and print each result when the check has ended.
+    """Carry out all checks; print each result when its check has ended, or with `as_json` all results at the end.
 
     Return the exit code: 1 if something is wrong, otherwise 0.
     """

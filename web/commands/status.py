@@ -62,7 +62,10 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def run(settings: Settings, as_json: bool, live: bool) -> int:
-    """Print the status, with `live` every two seconds until Ctrl-C; return 1 if there is a problem, otherwise 0."""
+    """Print the status (as JSON with `as_json`), with `live` every two seconds until Ctrl-C.
+
+    Return 1 if there is a problem, otherwise 0.
+    """
     # Logs go to standard error, because the status is printed on standard output.
     logs.setup(settings.log)
     console = Console(markup=False, highlight=False)

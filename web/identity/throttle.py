@@ -38,11 +38,11 @@ RULES = {kind: Rule(kind) for kind in TokenKind}
 async def guess(
     request: web.Request, organisation: str, kind: TokenKind, of: str = ""
 ) -> AsyncIterator[Attempt]:
-    """Check a token inside this context; it counts as a wrong guess unless `succeeded` is called on the attempt.
+    """Check a token of this `kind` inside this context; it counts as a wrong guess unless `succeeded` is called.
 
-    `of`: the id of the thing to which the token belongs, if it exists; then guesses at other things do not
-    block it. Raises HTTP 429 after too many wrong guesses, and BusyError if too many guesses are being
-    checked now.
+    `succeeded` is a method of the yielded attempt. `of`: the id of the thing to which the token belongs, if it exists;
+    then guesses at other things do not block it. Raises HTTP 429 after too many wrong guesses, and BusyError if too
+    many guesses are being checked now.
     """
     address = neighbourhood(remote_of(request, request.app[SETTINGS].server.trusted_proxies))
     who = f"{address}/{of}" if of else address

@@ -58,7 +58,7 @@ def spelled(secret: bytes) -> str:
 def address(secret: bytes, issuer: str, account: str) -> str:
     """Return the otpauth URI for the QR code, with the secret, the clinic (`issuer`) and the account's email.
 
-    Parameters that are not in it have their default values.
+    Algorithm, digits and period are left out, because their default values are used.
     """
     names = [quote(name.replace(":", " "), safe="@") for name in (issuer, account)]
     values = {"secret": spelled(secret).replace(" ", ""), "issuer": issuer.replace(":", " ")}

@@ -152,13 +152,13 @@ def direction() -> str:
 
 
 def use(code: str) -> None:
-    """Make this the current language of the running task; English if the language does not exist."""
+    """Make the language `code` the current one of the running task; English if it does not exist."""
     _current.set(code if code in languages() else SOURCE)
 
 
 @contextlib.contextmanager
 def using(code: str) -> Iterator[None]:
-    """Use this language inside the context, for texts outside of requests, such as mails."""
+    """Use the language `code` inside the context, for texts outside of requests, such as mails."""
     token = _current.set(code if code in languages() else SOURCE)
     try:
         yield
@@ -341,7 +341,9 @@ def language_middleware(
 
 
 def organisation_language(request: web.Request, offered: Iterable[str]) -> None:
-    """Use the first of the organisation's languages that exists here, if the visitor has asked for none."""
+    """Use the first language in `offered`, those of the organisation, that exists here, if the visitor has asked for
+    none.
+    """
     if not request.get(SAID, True):
         use(next((code for code in offered if code in languages()), SOURCE))
 

@@ -124,7 +124,7 @@ class Reporter:
         async with answering():
             pipe = self._app[REDIS].pipeline(transaction=False)
             pipe.zadd(keys.REPORTS(), {data: report.at_ms})
-            pipe.zrem(keys.REPORTS(), self._written)  # so that the store has one report of each worker
+            pipe.zrem(keys.REPORTS(), self._written)  # only the newest report of each worker is kept
             pipe.zremrangebyscore(keys.REPORTS(), "-inf", report.at_ms - KEPT_MS)
             pipe.pexpire(keys.REPORTS(), KEPT_MS)
             await pipe.execute()

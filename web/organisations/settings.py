@@ -163,7 +163,8 @@ class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     booking: Booking = Booking()
     survey: Survey = Survey()
     rota: Rota = Rota()
-    messages: tuple[WaitingMessage, ...] = ()  # sorted by time
+    # Automatic messages to waiting patients, sorted by the time of their wait.
+    messages: tuple[WaitingMessage, ...] = ()
     translations: Translations = {}  # translations of the texts above, and of the setup guides
     languages: tuple[str, ...] = ("en",)
     policy: Policy = Policy()

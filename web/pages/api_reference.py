@@ -1,6 +1,6 @@
-"""Serves the page with the API's description, made from the same document that programs receive.
+"""Serves the page that describes the API, made from the same OpenAPI document that programs receive.
 
-It describes the schemas of any table of operations in words.
+The types of requests and answers are described in words.
 """
 
 from typing import Any, NamedTuple

@@ -92,7 +92,9 @@ class Erasure:
                 await self._redis.zrem(key, member)
 
     async def _jobs(self, names: Collection[bytes]) -> None:
-        """Remove mails, webhooks and short messages that were not sent yet, or that were given up."""
+        """Remove mails, webhooks and short messages that contain one of `names`: those not sent yet, and those given
+        up.
+        """
         organisation, place = self._organisation, f"{self._organisation}/job"
         prefix = keys.QUEUE(organisation, "")
         queues = [name.decode() async for name in self._redis.scan_iter(match=f"{prefix}*", count=1000)]

@@ -84,7 +84,7 @@ class Breakers:
         return {name: pause for name, pause in pauses.items() if pause is not None}
 
     async def paused(self, organisation: str, receiver: str, now_ms: int) -> Paused | None:
-        """Return the pause of a receiver; None if it may be called."""
+        """Return the pause that a receiver has at the time `now_ms`; None if it may be called."""
         async with answering():
             found = await self._redis.hmget(keys.BREAKER(organisation, receiver), "failures", "until")
         failures, until_ms = (int(value or 0) for value in found)

@@ -85,7 +85,10 @@ def ordered(found: Mapping[bytes, bytes], newest: bytes) -> dict[bytes, bytes]:
 
 
 def replace(folder: Path, found: bytes) -> None:
-    """Replace the content of the key file in one step, keeping its owner. Raises OSError if it cannot be written."""
+    """Replace the content of the key file in `folder` by `found` in one step, keeping its owner.
+
+    Raises OSError if the file cannot be written.
+    """
     path = folder / FILE
     owner, draft = path.stat(), _draft(path, found)
     try:

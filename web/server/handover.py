@@ -216,8 +216,8 @@ class Steps:
 
 
 class Trial:
-    """A process that tries the next program beside the running server: it starts one worker, until that worker is
-    ready.
+    """A process that tries the next program beside the running server: it starts one worker, and ends when
+    it is ready.
     """
 
     def __init__(self, command: list[str], handover: Handover) -> None:

@@ -236,7 +236,7 @@ def _now() -> float:
 
 
 async def rotate(settings: Settings, progress: Progress) -> Rotated:
-    """Rotate the data key of a store and a data folder; return the result.
+    """Rotate the data key of a store and a data folder; return the result. `progress` is called with each step.
 
     Raises CommandError if a step is not possible, ConfigError if the keys do not fit, and redis-py's errors.
     """
@@ -247,7 +247,7 @@ async def rotate(settings: Settings, progress: Progress) -> Rotated:
         return await Rotation(redis, settings, progress).run()
     except OSError as error:
         if error.filename is None:
-            raise  # the error is about the store, not about the key file
+            raise  # an error that names no file is about the connection to the store
         raise CommandError(f"{error.filename} cannot be written ({error.strerror})") from None
     finally:
         await redis.aclose()

@@ -140,8 +140,8 @@ class Site(web.BaseSite):
     def _look_at_frame(self, sock: socket.socket, data: bytes) -> None:
         size = ice.frame_size(data)
         if len(data) < size <= ice.FRAME_LENGTH + ice.REQUEST_MAX and len(data) > self._seen.get(sock, 0):
-            # The event loop calls this function again when the whole frame is here, or when the connection ends; its
-            # end adds no byte.
+            # Wait until the whole frame is here: the event loop then calls `_look` again. It does so as well if the
+            # connection ends, and `data` is then not longer than before.
             self._seen[sock] = len(data)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size)
             return

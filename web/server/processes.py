@@ -124,7 +124,7 @@ def serve(
         store = EmbeddedStore(folder, handed.store if handed else None)
         settings = replace(settings, redis=replace(settings.redis, url=store.url))
         if trial:
-            store = None  # the embedded store belongs to the server that runs
+            store = None  # in a trial, the running server keeps its embedded store
         elif handed is None:
             store.begin()
     try:

@@ -21,7 +21,7 @@ log = structlog.get_logger("web.media")
 
 
 def only_private(hosts: Iterable[str]) -> bool:
-    """Return True if no address can be reached from the internet."""
+    """Return True if none of the IP addresses `hosts` can be reached from the internet."""
     return not any(ipaddress.ip_address(host).is_global for host in hosts)
 
 
