@@ -9,7 +9,7 @@
 -- '', and a score and a member for each sorted set.
 -- A score that begins with '>' is raised above all scores of its set, so that the order does not depend on a clock.
 -- Returns {1, number of the event, epoch}; {0, current version} if the version was another one; {-1} if a newer socket
--- uses the connection. An expired token counts as no reason to refuse.
+-- uses the connection. An expired token is no reason to refuse.
 if ARGV[13] ~= '' then
   local generation = redis.call('HGET', KEYS[8], 'generation')
   if generation and tonumber(generation) > tonumber(ARGV[13]) then return {-1} end

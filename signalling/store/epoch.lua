@@ -8,8 +8,8 @@ if (redis.call('HGET', KEYS[1], ARGV[1]) or '') ~= ARGV[2] then return 0 end
 local seq = tonumber(redis.call('HGET', KEYS[1], 'seq') or '0')
 local newest = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)[1]
 local last = newest and tonumber(string.match(newest[1], '^%d+')) or 0
--- Redis refuses an entry whose number is below the stream's newest. So the head's number is raised to that one: with a
--- lower number, no commit could add its event to the stream.
+-- Redis refuses an entry whose number is below the stream's newest. So the head's number is raised to the newest:
+-- with a lower number, no commit could add its event to the stream.
 if last > seq then
   redis.call('HSET', KEYS[1], 'seq', string.format('%.0f', last))
   redis.call('HDEL', KEYS[1], 'mark')

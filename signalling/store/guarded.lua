@@ -1,7 +1,8 @@
--- Commands that are carried out together, or not at all if something has changed since it was read.
--- KEYS: all keys of the commands. ARGV: the number of checks; each check, a command and its reply as a text ("false" for
--- none); the commands. A command is the number of its words, and its words.
--- Returns 1, or 0 if a reply was another one.
+-- Carries out commands together, or none of them if a value has changed since the caller read it.
+-- KEYS: all keys of the commands.
+-- ARGV: the number of checks; for each check, a command and the text that it must return ("false" for no value); then
+-- the commands to carry out. Each command is written as the number of its words, and then the words.
+-- Returns 1; 0 if a check has returned another text, so that nothing was carried out.
 local at = 2
 local function call()
   local words, count = {}, tonumber(ARGV[at])

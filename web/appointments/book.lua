@@ -1,9 +1,15 @@
--- One change of the book, or nothing: a time is taken only while fewer than `capacity` others run in it.
--- KEYS: taken (zset: id by start), spans (hash: id -> "ends expires", expires 0 = for good), record, index (zset: id by
---       start), jobs (zset), holder (zset: ids that one visitor holds, by expiry)
--- ARGV: id, id of a hold that this takes the place of, start or '', end, capacity, hold for ms (0 = for good), longest ms,
---       most that a holder may hold, expected version or '', new version, sealed record, start, then pairs due, job
--- Returns {'ok', expiry}, {'full'}, {'many'} or {'overtaken'}.
+-- Holds a time for a visitor, or writes an appointment; changes nothing if `capacity` other visits have the time
+-- already.
+-- KEYS: the taken times (sorted set: id by start), their spans (hash: id -> "end expiry"; the expiry 0 means never),
+-- the appointment's record (hash), the index of appointments (sorted set: id by start), the jobs (sorted set), the
+-- times that one visitor holds (sorted set: id by expiry)
+-- ARGV: the id of the hold or appointment; the id of a hold that ends now, or ''; the start to take, '' for none (a
+-- cancelled appointment); its end; the capacity; for how many ms it is held, 0 for an appointment; the length of the
+-- longest visit; the most times that one visitor may hold; the expected version of the record, '' for a hold; the new
+-- version; the encrypted record; the appointment's start; then pairs of a job's due time and the job
+-- All times are in ms.
+-- Returns {'ok', expiry}; {'full'} if the time is not free; {'many'} if the visitor holds too many times;
+-- {'overtaken'} if the record has another version.
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local id, hold, longest = ARGV[1], ARGV[2], tonumber(ARGV[7])

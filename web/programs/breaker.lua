@@ -1,7 +1,11 @@
--- One step of a receiver's breaker. KEYS: the breaker (hash: failures in a row, `until` and `opened` in ms by the store's
--- clock), paused (set of the receivers with a pause). ARGV: the step, failures before a pause; then for "ask" the ms of a
--- trial and the longest pause; for "failed" the receiver, first pause, longest pause and begin of the attempt; for
--- "succeeded" and "probe" the receiver. All but "ask" return the failures in a row.
+-- Makes one step of a receiver's breaker (a pause after failures): see `Breakers` in breaker.py.
+-- KEYS: the breaker (hash: failures in a row; `until`, the end of the pause; `opened`, its begin), the set of the
+-- receivers that have a pause
+-- ARGV: the step, and the number of failures after which a pause begins. "ask" also has the ms in which one attempt
+-- is made after a pause, and the longest pause; "failed" the receiver, the first pause, the longest pause, and the
+-- time at which the attempt began; "succeeded" and "probe" the receiver.
+-- Times are in ms, by the store's clock. "ask" returns 0 if the receiver may be called, otherwise the time at which
+-- to ask again; the other steps return the number of failures in a row.
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local function field(name) return tonumber(redis.call('HGET', KEYS[1], name) or 0) end
@@ -9,7 +13,7 @@ local failures, most = field('failures'), tonumber(ARGV[2])
 if ARGV[1] == 'ask' then
   if failures < most then return 0 end
   local ends = field('until')
-  -- A pause that is longer than any was written before the clock was set back.
+  -- A rest of the pause that is longer than the longest pause shows that the clock was set back: the pause is over.
   if now < ends and ends - now <= tonumber(ARGV[4]) then return ends end
   redis.call('HSET', KEYS[1], 'until', now + ARGV[3])
   return 0
