@@ -271,7 +271,10 @@ class Endpoint:
         self.note_arrival(packet, length)
 
     def answer(self) -> None:
-        """Let the server send transport-cc feedback to this endpoint, at least until the next feedback is due."""
+        """Let the server itself send transport-cc feedback to this endpoint, at least until the next feedback is due.
+
+        Needed when packets are not forwarded, when the receiver sends no feedback, and after an outage.
+        """
         if not self.answering:
             self.answering = True
             self.mark()

@@ -199,8 +199,8 @@ class Mender:
     def send(self, to: Endpoint, packet: Packet) -> None:
         """Encrypt an RTP packet and send it to the endpoint `to`.
 
-        If a packet is sent again, its bytes must be the same, because AES-GCM is not safe if two texts have the same
-        number.
+        If a packet is sent again, its bytes must be the same, because AES-GCM is not safe if two different packets are
+        encrypted with the same sequence number.
         """
         self._buffer[: len(packet)] = packet
         self._length[0] = len(packet)

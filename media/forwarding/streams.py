@@ -99,7 +99,7 @@ class Missing:
         return number in self._asked
 
     def add(self, kind: StreamKind, sequence: int, count: int, now_s: float) -> list[int]:
-        """Add the `count` packets before `sequence`; return their numbers. If too many are missing, clear all: []."""
+        """Add the `count` packets before `sequence`; return their numbers. If too many: forget all, return []."""
         if count > GAP_MAX[kind] or len(self._asked) + count > MISSING_MAX:
             self._asked.clear()
             return []

@@ -1,7 +1,7 @@
 """Makes credentials for a TURN server that expire (draft-uberti-behave-turn-rest-00; coturn's `use-auth-secret`).
 
 The user name and the password are made from a secret that is shared with the TURN server. This server never connects to
-the TURN server: browsers do, and it relays their packets to the media ports. Does no I/O.
+the TURN server: browsers connect to it, and the TURN server relays their packets to the media ports. Does no I/O.
 """
 
 from __future__ import annotations

@@ -163,8 +163,8 @@ def _party(connection: Connection, visit_id: str) -> str | None:
 
 
 async def _member(connection: Connection, request: client.VisitRequest) -> wire.Member | server.Error:
-    """Return this connection as a member of the visit's room, or an error with the reason why it is none (SECURITY.md
-    row 9).
+    """Return this connection as a member of the visit's room, or an error with the reason why it is not a member
+    (SECURITY.md row 9).
     """
     actor, party = connection.actor, _party(connection, request.visit)
     if party is not None:

@@ -187,8 +187,8 @@ class EventStream:
         """Return, for each organisation, the identity of the store's process that has its keys.
 
         It changes with a restart, a failover or a restored copy, and in a cluster when the organisation moves to
-        another node. The id of the replication is not used, because a backup, which is a replica for a moment, changes
-        that.
+        another node. Redis's replication id is not used, because it changes whenever a backup is taken: the backup is a
+        replica for a moment.
         """
         found: dict[Any, str] = {}
         pools = []

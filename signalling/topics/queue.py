@@ -312,10 +312,10 @@ def _staff_part(mirror: Mirror, staff: Staff) -> shapes.StaffPart:
 
 
 def _session_changed(mirror: Mirror, before: Visit | None, after: Visit) -> Staff | None:
-    """Return the member of staff whose visit is live in only one of `before` and `after`; None if it is the same in
-    both.
+    """Return the member of staff who begins or ends a session by this change of a visit; None if nobody does.
 
-    `mirror`: this worker's copy of the organisation's records.
+    `before`: the visit before the change, None if the change opens it. `after`: the visit after it. `mirror`: this
+    worker's copy of the organisation's records.
     """
     was, is_ = (visit is not None and visit.status is Status.LIVE for visit in (before, after))
     if was == is_:

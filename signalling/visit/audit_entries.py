@@ -187,9 +187,8 @@ class Chain:
         return _HEAD.decode(sealed[TAG:])
 
     def follows(self, last: bytes, kept: bytes) -> bool:
-        """Return True if stored bytes are an unchanged entry, and the one after the entry with the hash `last`.
-
-        `kept`: the bytes.
+        """Return True if `kept`, the bytes of a stored entry, are unchanged and follow the entry with the
+        hash `last`.
         """
         return hmac.compare_digest(kept[:TAG], self._tag(b"entry", last + kept[TAG:]))
 

@@ -209,7 +209,7 @@ class Reopen(Command, frozen=True):
 
 
 class SetTags(Command, frozen=True):
-    """Replace the visit's tags (words to find it by) with these; sent by its staff."""
+    """Replace the visit's tags, the words by which it can be found; sent by its staff."""
 
     tags: tuple[str, ...]
 

@@ -149,9 +149,9 @@ class Rotation:
 
     @asynccontextmanager
     async def _alone(self) -> AsyncIterator[None]:
-        """Refuse a second rotation of this store at the same time.
+        """Hold a claim in the store within this context, so that no second rotation runs at the same time.
 
-        The claim of a command that was killed ends by itself.
+        The claim of a command that was killed expires by itself.
         """
         token, end_s = secrets.token_hex(8), _now() + PATIENCE_S
         while not await self._redis.set(keys.ROTATING(), token, nx=True, px=LEASE_MS):

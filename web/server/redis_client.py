@@ -71,7 +71,7 @@ class _Unix(_Sending, UnixDomainSocketConnection):
 
 
 class _AtMaster(Connection):
-    """A connection to the server that is the master at that moment, so that each new connection follows a failover."""
+    """A connection that looks up the master when it is opened, so that new connections follow a failover."""
 
     def __init__(self, *, find_master: Callable[[], Awaitable[Node]], **options: Any) -> None:
         super().__init__(**options)

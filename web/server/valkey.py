@@ -256,7 +256,7 @@ class EmbeddedStore:
 
     @property
     def running(self) -> RunningStore | None:
-        """Its process, for a program that takes the place of this one; None while it does not run."""
+        """The store's process, to pass to the program that replaces this one; None while it does not run."""
         return None if self.pid is None else RunningStore(self.pid, self._short)
 
     @property
