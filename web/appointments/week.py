@@ -11,11 +11,15 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from web.appointments.slots import WEEK, Taken, bookable_days, local, slots
+from web.appointments.slots import MINUTE_MS, WEEK, Taken, bookable_days, local, slots
 from web.appointments.words import clock_words, zone_words
 from web.languages.i18n import date_words
+from web.languages.kept import kept
 from web.organisations.opening_hours import opens_on
 from web.organisations.settings import Organisation
+
+WEEKS_KEPT = 64
+"""How many weeks a worker keeps, each in one language, as it is for visitors of one minute."""
 
 
 def week_of(organisation: Organisation, now_ms: int, wanted: str) -> tuple[date, date | None]:
@@ -40,8 +44,16 @@ def week(
     """Return the values for the template calendar/week.html: seven days from `begin`, and the times of one of them.
 
     `taken`: the periods that are booked or held; `chosen`: the day whose times are shown, None for the first free
-    day.
+    day. Callers share the result and must not change it: it is the same for all who ask within one minute.
     """
+    # All slots begin with a minute, so those that are still ahead at `now_ms` are those at the end of its minute.
+    return _week(organisation, sorted(taken), -(-now_ms // MINUTE_MS) * MINUTE_MS, begin, chosen)
+
+
+@kept(WEEKS_KEPT)
+def _week(
+    organisation: Organisation, taken: Sequence[Taken], now_ms: int, begin: date, chosen: date | None
+) -> dict[str, Any]:
     first, last = bookable_days(organisation, now_ms)
     days = [begin + timedelta(days=ahead) for ahead in range(WEEK)]
     free = slots(organisation, taken, now_ms, days)

@@ -353,13 +353,9 @@ def choices(request: web.Request) -> list[tuple[str, str, str, bool, str]]:
 
     Each is (code, name, link to this page, whether it is in use, direction).
     """
+    here = request.rel_url.without_query_params("lang") if "lang" in request.query else request.rel_url
+    link = f"{here}{'&' if here.query_string else '?'}lang="
     return [
-        (
-            code,
-            language.name,
-            str(request.rel_url.update_query(lang=code)),
-            code == current(),
-            language.direction,
-        )
+        (code, language.name, link + code, code == current(), language.direction)
         for code, language in languages().items()
     ]

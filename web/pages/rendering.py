@@ -7,7 +7,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import aiohttp_jinja2
 import brotli
 import jinja2
 import markupsafe
@@ -15,6 +14,7 @@ from aiohttp import web
 
 from web.keys import ORGANISATION, SESSIONS, SETTINGS
 from web.languages import i18n
+from web.languages.kept import kept
 from web.organisations.settings import Organisation
 from web.pages.static_files import best_coding, link, static_file, texts_link
 from web.requests import frames
@@ -29,6 +29,9 @@ CODINGS: Mapping[str, Callable[[bytes], bytes]] = {
 }
 """Name of a coding -> the function that compresses a page, best first; each takes less than a millisecond."""
 
+PAGES_KEPT = 256
+"""How many pages that many visitors share a worker keeps; each has some ten KB."""
+
 
 @cache
 def environment() -> jinja2.Environment:
@@ -36,13 +39,13 @@ def environment() -> jinja2.Environment:
     loader = jinja2.FileSystemLoader(TEMPLATES)
     made = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     made.filters["tojson"] = _tojson
+    made.globals.update(static=link, module=_module)
     i18n.install(made)
     return made
 
 
 def setup(app: web.Application) -> None:
-    """Prepare the app, so that `page` can be called and files below /static/ are served."""
-    app[aiohttp_jinja2.APP_KEY] = environment()
+    """Prepare the app, so that files below /static/ are served."""
     app.router.add_get("/static/{path:.+}", static_file)
 
 
@@ -54,10 +57,13 @@ def page(
     title: str,
     status: int = 200,
     unmixed: bool = False,
+    alike: bool = False,
 ) -> web.Response:
     """Return the page made from the template and the values in `context`; `title`: the title of the browser's tab.
 
     `unmixed`: True if no text in the context was written by another visitor; then the page may be compressed.
+    `alike`: True if many visitors get the page with equal values; then it is drawn once and kept. The values must then
+    be of types that msgspec encodes, and none may be about one visitor.
     """
     prefix, org = request.app[SETTINGS].path_prefix, request.get(ORGANISATION)
     if prefix and org and "boot" in context:
@@ -66,15 +72,16 @@ def page(
         "org": org,
         "request_path": request.path,
         "framed": frames.is_framed(request),
-        "static": link,
-        "module": _module,
         "title": title,
         "lang": i18n.current(),
         "dir": i18n.direction(),
         "language_links": i18n.choices(request),
         "mails": request.app[SETTINGS].mails,
     }
-    drawn = aiohttp_jinja2.render_template(template, request, {**shared, **context}, status=status)
+    draw = _drawn_once if alike else _drawn
+    drawn = web.Response(
+        text=draw(template, {**shared, **context}), status=status, content_type="text/html", charset="utf-8"
+    )
     drawn = with_tokens(request, drawn)
     if prefix:
         drawn.text = in_html(drawn.text or "", prefix)
@@ -83,6 +90,13 @@ def page(
         drawn.headers["Content-Encoding"] = coding
         drawn.body = CODINGS[coding]((drawn.text or "").encode())
     return drawn
+
+
+def _drawn(template: str, values: Mapping[str, Any]) -> str:
+    return environment().get_template(template).render(values)
+
+
+_drawn_once = kept(PAGES_KEPT)(_drawn)
 
 
 def _may_be_compressed(request: web.Request, unmixed: bool) -> bool:

@@ -179,9 +179,13 @@ class AccessLog(abc.AbstractAccessLogger):
         if found is not None and found.http_exception is not None and response.status == 400:
             _access.debug("request.malformed", status=response.status)
             return
+        level = logging.WARNING if response.status >= 500 else logging.DEBUG
+        if not ACCESS.isEnabledFor(level):
+            # structlog would make a logger only to find this out, for each request.
+            return
         resource = found.route.resource if found is not None else None
         _access.log(
-            logging.WARNING if response.status >= 500 else logging.DEBUG,
+            level,
             "request.answered",
             method=request.method,
             path_template=resource.canonical if resource else "unknown",

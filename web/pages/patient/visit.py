@@ -26,14 +26,7 @@ from web.intake.information_form import today_anywhere
 from web.intake.opening import id_of_form, open_once
 from web.intake.wait_words import wait_words
 from web.keys import OPENINGS, ORGANISATION, ORGANISATIONS, PUSH, SERVICE, SESSIONS, TEXT_SERVICES
-from web.languages.i18n import (
-    N_,
-    current,
-    day_names,
-    filled,
-    gettext,
-    time_words,
-)
+from web.languages.i18n import N_, current, day_names, filled, gettext, time_words
 from web.organisations.by_path import organisation_of
 from web.organisations.opening_hours import opens_next
 from web.organisations.settings import LANGUAGES, Organisation
@@ -108,7 +101,8 @@ async def _calendar(request: web.Request, organisation: Organisation, area: str)
         "week_path": home(organisation, area),
         "week_action": hold_path(organisation, area),
     }
-    return page(request, "calendar.html", context, title=organisation.name, unmixed=True)
+    alike = not (context["open_visits"] or context["booked"])
+    return page(request, "calendar.html", context, title=organisation.name, unmixed=True, alike=alike)
 
 
 async def shut_words(service: Service, organisation: Organisation, area: str = "") -> str:
@@ -195,9 +189,8 @@ async def information(request: web.Request) -> web.Response:
         # The redirect leads to the calendar, which says why no visit can be opened.
         raise web.HTTPSeeOther(home(organisation, area))
     form = patient_form.empty(organisation, current())
-    return _with_form_cookie(
-        request, _form_page(request, organisation, form, {}, another="another" in request.query)
-    )
+    drawn = _form_page(request, organisation, form, {}, another="another" in request.query, alike=True)
+    return _with_form_cookie(request, drawn)
 
 
 async def open_a_visit(request: web.Request) -> web.Response:
@@ -343,13 +336,14 @@ def _form_page(
     errors: dict[str, str],
     *,
     another: bool,
+    alike: bool = False,
 ) -> web.Response:
     context = {
         **form_context(organisation, form, errors, asked_area(request, organisation)),
         "another": another,
     }
     title = gettext("Please check: your information") if errors else gettext("Your information")
-    return page(request, "information.html", context, title=title, status=422 if errors else 200)
+    return page(request, "information.html", context, title=title, status=422 if errors else 200, alike=alike)
 
 
 def _asked(
