@@ -269,8 +269,11 @@ class RawPeer:
         else:
             self.answered_checks += 1
             if self.association is None:
-                self.association = Association(self.identity, self.send, client=True)
-                self.association.begin()
+                self._begin_dtls()
+
+    def _begin_dtls(self) -> None:
+        self.association = Association(self.identity, self.send, client=True)
+        self.association.begin()
 
     def _answer_check(self, message: stun.Message) -> None:
         if not message.is_signed_with(self.password):

@@ -1,23 +1,21 @@
 """Plays the parties of a call on other servers: they offer or answer as a browser does, and send the same media as for
 ours.
 
-They handle the SDP of one audio and one video line, and the checks of full ICE in both directions. Servers that decode
-get a clip of real VP8 and Opus instead of random bytes. Sizes and rates are those of `tests/benchmarks/packets.py`.
+Servers that decode get a clip of real VP8 and Opus instead of random bytes. Sizes and rates are those of
+`tests/benchmarks/packets.py`.
 """
 
 import fractions
 import itertools
 import random
-import re
 from struct import Struct
-from typing import Any
 
 import av
-from aioice import stun
 from aiortc.codecs.opus import OpusEncoder
 from aiortc.codecs.vpx import Vp8Encoder
 
 from media.peers.raw import ReceivedPacket
+from media.peers.raw_caller import RawCaller
 from media.protocols import rtp
 from media.protocols.codecs import OPUS, VP8
 from media.transport.dtls import Identity
@@ -30,9 +28,6 @@ _PLI = Struct("!BBHII")
 KEYFRAME_BIT = 0x01
 BITRATE = 1_000_000
 WIDTH, HEIGHT = 640, 480
-
-_REMOTE = re.compile(r"a=ice-ufrag:(\S+).*?a=ice-pwd:(\S+)", re.DOTALL)
-_CANDIDATE = re.compile(r"a=candidate:\S+ 1 udp \d+ ([\d.]+) (\d+) typ host", re.IGNORECASE)
 
 
 class Clip:
@@ -66,105 +61,16 @@ class Clip:
             self.sounds += opus.encode(heard)[0]
 
 
-class Party(Speaker):
+class Party(RawCaller, Speaker):
     """One party of a call. It sends nothing before it is connected; then its first video frame is a keyframe."""
 
     def __init__(self, identity: Identity, clip: Clip | None = None, host: str = "127.0.0.1") -> None:
         super().__init__(identity, host)
-        self.controlling = True
         self.first_ns = 0
         self._asked_ns = 0
         self._clip = clip
         self._shown = itertools.count()
         self._sounded = itertools.count()
-
-    def offer(self) -> str:
-        """Return an SDP offer with the streams that this party sends and receives. In DTLS this party is the client."""
-        return self._description([("0", "audio"), ("1", "video")])
-
-    def answer_to(self, offer: str) -> str:
-        """Apply an offer; return the SDP answer. The offering side is the controlling one of ICE."""
-        self.controlling = False
-        self.accept(offer)
-        return self._description(re.findall(r"a=mid:(\S+)", offer), offer)
-
-    def accept(self, description: str) -> None:
-        """Apply the other side's SDP, `description`. Raises ValueError if it has no candidate."""
-        remote, candidate = _REMOTE.search(description), _CANDIDATE.search(description)
-        if remote is None or candidate is None:
-            raise ValueError("no IPv4 candidate")
-        self.remote_ufrag, self.remote_password = remote.groups()
-        self.remote = (candidate[1], int(candidate[2]))
-
-    def _description(self, mids: list[Any], offer: str = "") -> str:
-        named = (
-            mids if not offer else list(zip(mids, re.findall(r"^m=(\w+)", offer, re.MULTILINE), strict=True))
-        )
-        host, port = self.sock.getsockname()[:2]
-        lines = ["v=0", f"o=- {random.getrandbits(31)} 2 IN IP4 127.0.0.1", "s=-", "t=0 0"]
-        lines += [f"a=group:BUNDLE {' '.join(mid for mid, _ in named)}", "a=msid-semantic: WMS s"]
-        for mid, kind in named:
-            codec, ssrc, rate = (
-                (OPUS, self.audio_ssrc, "opus/48000/2")
-                if kind == "audio"
-                else (VP8, self.video_ssrc, "VP8/90000")
-            )
-            lines += [
-                f"m={kind} {port} UDP/TLS/RTP/SAVPF {codec.payload_type}",
-                f"c=IN IP4 {host}",
-                "a=rtcp-mux",
-                f"a=ice-ufrag:{self.ufrag}",
-                f"a=ice-pwd:{self.password}",
-                f"a=fingerprint:sha-256 {self.identity.fingerprint.value}",
-                "a=setup:active",
-                f"a=mid:{mid}",
-                "a=sendrecv",
-                f"a=msid:s s-{kind}",
-                f"a=rtpmap:{codec.payload_type} {rate}",
-                *(
-                    f"a=rtcp-fb:{codec.payload_type} {feedback}"
-                    for feedback in ("nack", "nack pli")
-                    if kind == "video"
-                ),
-                f"a=ssrc:{ssrc} cname:bench",
-                f"a=ssrc:{ssrc} msid:s s-{kind}",
-                f"a=candidate:1 1 udp 2130706431 {host} {port} typ host",
-                "a=end-of-candidates",
-            ]
-        return "\r\n".join(lines) + "\r\n"
-
-    def check(self, *, password: str | None = None, ufrag: str | None = None, nominate: bool = True) -> None:
-        """Send an ICE check to the other side; do nothing if its address is not known yet.
-
-        The parameters are those of `RawPeer.check`, and apply only if this party has the controlling role of ICE.
-        """
-        if self.remote is None:
-            return
-        if self.controlling:
-            super().check(password=password, ufrag=ufrag, nominate=nominate)
-            return
-        message = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
-        message.attributes["USERNAME"] = f"{self.remote_ufrag}:{self.ufrag}"
-        message.attributes["PRIORITY"] = 1845501695
-        message.attributes["ICE-CONTROLLED"] = 1
-        message.add_message_integrity(self.remote_password.encode())
-        self.send(bytes(message))
-
-    def _stun(self, datagram: bytes) -> None:
-        try:
-            message = stun.parse_message(datagram)
-        except ValueError:
-            return
-        if message.message_class is not stun.Class.REQUEST:
-            super()._stun(datagram)
-        # The other side may be a full ICE agent, which sends checks too and needs answers (RFC 8445 §7.3).
-        elif self.remote is not None:
-            answer = stun.Message(
-                stun.Method.BINDING, stun.Class.RESPONSE, transaction_id=message.transaction_id
-            )
-            answer.attributes["XOR-MAPPED-ADDRESS"] = self.remote
-            answer.add_message_integrity(self.password.encode())
-            self.send(bytes(answer))
 
     def frame(self, at_s: float) -> None:
         """Send one video frame, if connected. `at_s`: the time that its timestamp gets."""
