@@ -18,7 +18,7 @@ test: $(VENV)/.test
 	@ls tests/__pycache__/conftest.*pytest* >/dev/null 2>&1 || \
 	    $(BIN)/python -m pytest --collect-only --quiet >/dev/null 2>&1 & \
 	$(MAKE) --no-print-directory check; checked=$$?; wait; exit $$checked
-	@.ci/programs chromium coturn firefox gstreamer iproute2 node prometheus proxies systemd
+	@.ci/programs chromium coturn firefox gstreamer iproute2 janus node prometheus proxies systemd
 	@$(BIN)/python -m pytest --numprocesses 3 --dist worksteal $(ARGS)
 
 # One test at a time: the figures are times.

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from signalling.clients.client import SignallingClient
 from signalling.clients.reconnecting import ReturningClient
 from signalling.errors import ClosedError, RequestError, SignallingError
+from web.peers.adapters.adapter import Adapter
+from web.peers.adapters.json_socket import JsonSocket
 from web.peers.errors import EntryError, RefusedError, VisitEndedError
 from web.peers.people.people import Clinic, Patient, Person, Provider, Room, Seen
 
@@ -17,9 +19,11 @@ if TYPE_CHECKING:
     from media.peers.aiortc_peer import SyntheticParty
 
 __all__ = [
+    "Adapter",
     "Clinic",
     "ClosedError",
     "EntryError",
+    "JsonSocket",
     "Patient",
     "Person",
     "Provider",

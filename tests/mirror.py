@@ -149,7 +149,6 @@ BESIDES |= {
     f"{PAGES}staff/sign_in_code": f"{PAGES}staff/test_two_factor",
     # Parts of the load tester. A run of it is tested as a whole, on a real site and relay.
     f"{PEERS}cli/examples": f"{PEERS}cli/test_scenario",
-    f"{PEERS}cli/options": f"{PEERS}cli/test_command",
     f"{PEERS}cli/playing": f"{PEERS}cli/test_playing {PEERS}cli/test_command",
     f"{PEERS}report/moment": f"{PEERS}cli/test_outputs",
     f"{PEERS}toml_tables": f"{PEERS}network/test_reading {PEERS}cli/test_scenario",
@@ -162,6 +161,8 @@ BESIDES |= {
     f"{PEERS}report/page": f"{PEERS}report/test_writing",
     f"{PEERS}report/plots": f"{PEERS}report/test_figures",
     f"{PEERS}report/units": f"{PEERS}report/test_figures",
+    f"{PEERS}media/calls": f"{PEERS}run/test_calls docs/test_load_tester media/peers/test_raw_caller",
+    f"{PEERS}run/driver": f"{PEERS}run/test_calls {PEERS}cli/test_command",
     f"{PEERS}run/floor": f"{PEERS}cli/test_command",
     f"{PEERS}run/load": f"{PEERS}cli/test_command",
     f"{PEERS}run/machines": f"{PEERS}cli/test_command",

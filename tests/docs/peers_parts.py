@@ -6,17 +6,25 @@ import inspect
 
 import typer
 
+from web.peers.adapters.adapter import Adapter
+from web.peers.adapters.json_socket import JsonSocket
 from web.peers.cli.command import peers_app
+from web.peers.media.calls import CallMedia
 from web.peers.people.people import Patient, Person, Provider, Room
 
 PEOPLE = (Patient, Provider, Person, Room)
+ADAPTER = (Adapter, CallMedia, JsonSocket)
 OF_EACH_OTHER = frozenset({"drop_media", "refused", "returned", "spawn"})
 """Methods that only the people and rooms of the load tester call. No script calls them, so the page leaves them out."""
 
 
 def parts() -> dict[str, str]:
     """Return the parts of docs/LOAD-TESTER.md that are made here: name of a part -> its text."""
-    return {"people": "\n\n".join(map(_methods, PEOPLE)), "options": _options()}
+    return {
+        "people": "\n\n".join(map(_methods, PEOPLE)),
+        "options": _options(),
+        "adapter": "\n\n".join(map(_methods, ADAPTER)),
+    }
 
 
 def _methods(kind: type) -> str:

@@ -26,7 +26,7 @@ PLUGIN = "janus.plugin.videocall"
 OTHER_PLUGINS = (
     "audiobridge duktape echotest lua nosip recordplay sip streaming textroom videoroom voicemail".split()
 )
-OTHER_TRANSPORTS = "mqtt nanomsg pfunix rabbitmq websockets".split()
+TRANSPORTS = "http mqtt nanomsg pfunix rabbitmq websockets".split()
 START_S, ANSWER_S = 10.0, 10.0
 STOP_S = 5.0
 
@@ -43,8 +43,8 @@ def address() -> str:
 
 
 @contextmanager
-def running(program: str) -> Iterator[tuple[int, str]]:
-    """Start Janus (`program`); yield (its process id, the URL of its HTTP interface).
+def running(program: str, transport: str = "http") -> Iterator[tuple[int, str]]:
+    """Start Janus (`program`); yield (its process id, the URL of its interface: HTTP, or WebSocket with "websockets").
 
     Raises MissingServerError if it does not start.
     """
@@ -52,11 +52,16 @@ def running(program: str) -> Iterator[tuple[int, str]]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    (folder / "janus.jcfg").write_text(_general(folder, address()), "utf-8")
+    (folder / "janus.jcfg").write_text(_general(folder, address(), transport), "utf-8")
     (folder / "janus.transport.http.jcfg").write_text(
         f'general: {{ json = "compact" base_path = "/janus" http = true port = {port} ip = "127.0.0.1" '
         "https = false }\n"
         "admin: { admin_http = false }\n",
+        "utf-8",
+    )
+    (folder / "janus.transport.websockets.jcfg").write_text(
+        f'general: {{ json = "compact" ws = true ws_port = {port} ws_ip = "127.0.0.1" wss = false }}\n'
+        "admin: { admin_ws = false }\n",
         "utf-8",
     )
     (folder / f"{PLUGIN}.jcfg").touch()
@@ -68,17 +73,19 @@ def running(program: str) -> Iterator[tuple[int, str]]:
         start_new_session=True,
     )
     try:
-        url = f"http://127.0.0.1:{port}/janus"
-        _wait_for(url, process)
-        yield process.pid, url
+        _wait_for(port, process)
+        yield (
+            process.pid,
+            f"http://127.0.0.1:{port}/janus" if transport == "http" else f"ws://127.0.0.1:{port}",
+        )
     finally:
         end(process, STOP_S)
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _general(folder: Path, host: str) -> str:
+def _general(folder: Path, host: str, transport: str) -> str:
     plugins = ",".join(f"libjanus_{name}.so" for name in OTHER_PLUGINS)
-    transports = ",".join(f"libjanus_{name}.so" for name in OTHER_TRANSPORTS)
+    transports = ",".join(f"libjanus_{name}.so" for name in TRANSPORTS if name != transport)
     return (
         f'general: {{ configs_folder = "{folder}" interface = "{host}" debug_level = 1 }}\n'
         f'media: {{ ipv6 = false }}\nnat: {{ ice_enforce_list = "{host}" full_trickle = false }}\n'
@@ -87,11 +94,11 @@ def _general(folder: Path, host: str) -> str:
     )
 
 
-def _wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
+def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            _get(f"{url}/info")
+            socket.create_connection(("127.0.0.1", port), 1.0).close()
         except OSError:
             time.sleep(0.05)
         else:

@@ -95,6 +95,12 @@ def run(
             is_eager=True,
         ),
     ] = None,
+    adapter: Annotated[
+        str,
+        typer.Option(
+            help="Against a server that is no Greenroom: janus (its videocall plugin), or module:Class of your own."
+        ),
+    ] = "",
     organisation: Annotated[str, typer.Option("--organisation", "-o", help="The organisation’s slug.")] = "",
     patients: Annotated[
         int | None,
@@ -290,6 +296,19 @@ def run(
             local, url = (True, "") if source and source.name == "COMMANDLINE" else (False, url)
         if local == bool(url):
             raise PlanError("expected the address of a server, or --local for one of its own")
+        if adapter:
+            left_out = options.check_adapter(
+                adapter,
+                media,
+                {"local": local, "helpers": helpers, "network": network, "loss": loss != "0%"},
+                {
+                    "fill_in": fill_in != "0s",
+                    "race": race > 1,
+                    "reload": reload != "0%",
+                    "vanish": vanish != "0%",
+                },
+            )
+            shown |= {"left out": left_out} if left_out else {}
         meeting = distributed.meeting(helpers, listen, join_within, alone=local or part != "1/1")
         coming = Arrivals.parse(arrivals, options.recorded(arrivals))
         plan = Plan(
@@ -299,7 +318,8 @@ def run(
             insecure=insecure,
             patients=options.patients(patients, coming, duration, seed),
             providers=providers,
-            credentials=() if local or not providers else options.staff(credentials),
+            credentials=() if local or adapter or not providers else options.staff(credentials),
+            adapter=adapter,
             arrivals=coming,
             fill_in=Span.parse(fill_in),
             claim_after=Span.parse(claim_after),

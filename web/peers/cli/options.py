@@ -139,6 +139,24 @@ def one_of(text: str, known: tuple[str, ...], option: str) -> str:
     return text
 
 
+def check_adapter(name: str, media: str, refused: dict[str, object], left_out: dict[str, object]) -> str:
+    """Check that a run by this adapter is possible; return the options that have no effect in it, or "".
+
+    `refused`: option -> whether it was given, for those without which the run would be another one; `left_out`: the
+    same for those that the other server has nothing for. Raises PlanError if the run is not possible.
+    """
+    from web.peers.adapters.adapter import load
+
+    kinds = load(name).media_kinds
+    for option, given in refused.items():
+        if given:
+            raise PlanError(f"expected no --{option} with --adapter")
+    one_of(media, ("none", "light", "real"), "--media")
+    if media not in kinds:
+        raise PlanError(f"expected --media {' or '.join(kinds)} with --adapter {name}; found {media}")
+    return ", ".join(option.replace("_", " ") for option, given in left_out.items() if given)
+
+
 def fingerprint(text: str) -> bytes:
     """Parse the SHA-256 of a certificate, 64 hexadecimal digits. Raises PlanError if the text is not one."""
     try:

@@ -71,7 +71,6 @@ def play(
     """
     from web.peers.cli.live import Live
     from web.peers.errors import RunError
-    from web.peers.people.entry import Clinic
     from web.peers.report import write
     from web.peers.run import server as measured
     from web.peers.run.breaking import Breaker
@@ -93,7 +92,7 @@ def play(
         seen.about.machine, seen.about.versions = measured.machine(), measured.versions()
         if coordinator:
             seen.about.machine["helpers"] = ", ".join(coordinator.names)
-        clinic = Clinic(plan.url, plan.organisation)
+        host, port = where(plan)
 
         def each_second(so_far: Observations) -> str:
             breaker.tell(so_far)
@@ -104,7 +103,7 @@ def play(
         if outputs.address:
             typer.echo(f"The live page is {outputs.address}", err=True)
         breaker = Breaker(*faults, begins_at=time.monotonic() + in_s)
-        with Presence(clinic.host, clinic.port) as presence, Live(seen, crew), breaker:
+        with Presence(host, port) as presence, Live(seen, crew), breaker:
             crew.play(seen, in_s, server_pids, presence, each_second)
         breaker.tell(seen)
         outputs.tick(seen, last=True)
@@ -148,11 +147,29 @@ def _problem(seen: Observations, plan: Plan, crew: Crew, presence: Presence) -> 
     return f"no visit came to its end: {errors} errors" if crew.patients and not done else ""
 
 
+def where(plan: Plan) -> tuple[str, int]:
+    """Return the host and port of the server. Raises EntryError or PlanError if the plan's address is none."""
+    if plan.adapter:
+        from web.peers.adapters.adapter import address
+
+        return address(plan.url)
+    from web.peers.people.entry import Clinic
+
+    clinic = Clinic(plan.url, plan.organisation)
+    return clinic.host, clinic.port
+
+
 async def organisation(plan: Plan) -> str:
     """Check that a Greenroom server with this organisation answers; return the organisation's slug.
 
-    Raises EntryError if none answers.
+    With an adapter, only check that something answers, and return the plan's organisation. Raises EntryError if none
+    answers.
     """
+    if plan.adapter:
+        from web.peers.adapters.adapter import check
+
+        await check(plan.url, plan.timeout_s)
+        return plan.organisation
     from web.peers.people.entry import Clinic
 
     clinic = Clinic(plan.url, plan.organisation, ca=plan.ca, insecure=plan.insecure)

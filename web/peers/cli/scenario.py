@@ -60,6 +60,7 @@ class Scenario(Table, frozen=True, kw_only=True):
 
     about: Text | None = None
     url: Text | None = None
+    adapter: Text | None = None
     organisation: Text | None = None
     local: Switch | None = None
     local_workers: AtLeastOne | None = None

@@ -72,7 +72,7 @@ class Clinic:
         self.organisation = organisation or parts.path.strip("/").split("/")[0]
         if self.organisation and not SLUG.fullmatch(self.organisation):
             raise EntryError(f"expected an organisation’s slug, like riverside; found {self.organisation}")
-        self.ssl: ssl.SSLContext | bool = _trust(ca, insecure) if parts.scheme == "https" else True
+        self.ssl: ssl.SSLContext | bool = trust(ca, insecure) if parts.scheme == "https" else True
         self._http: aiohttp.ClientSession | None = None
         self._addresses: itertools.cycle[str] | None = None
         self._language = ""
@@ -297,7 +297,11 @@ def wrong_fields(page: Page) -> list[str]:
     return PROBLEM.findall(page.text)
 
 
-def _trust(ca: Path | None, insecure: bool) -> ssl.SSLContext:
+def trust(ca: Path | None, insecure: bool) -> ssl.SSLContext:
+    """Return a client's TLS context, which trusts the authority in the file `ca`, or if `insecure` any certificate.
+
+    Raises EntryError if the file cannot be used.
+    """
     context = ssl.create_default_context()
     if insecure:
         context.check_hostname = False

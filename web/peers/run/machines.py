@@ -24,7 +24,7 @@ from typing import Any
 import uvloop
 
 from web.peers.errors import EntryError, ObservationsError, PlanError, RefusedError, RunError
-from web.peers.run.load import Driver
+from web.peers.run.driver import Driver
 from web.peers.run.observations import Observations
 from web.peers.run.plan import Plan, Share
 from web.peers.run.presence import Presence
@@ -237,7 +237,7 @@ def work(pipe: Connection, share: Share) -> None:
 
 async def _work(pipe: Connection, share: Share) -> None:
     loop = asyncio.get_running_loop()
-    driver = Driver(share)
+    driver = driver_of(share)
     orders: asyncio.Queue[Sequence[Any]] = asyncio.Queue()
     over = asyncio.Event()
 
@@ -274,6 +274,20 @@ async def _work(pipe: Connection, share: Share) -> None:
         await over.wait()
     finally:
         await driver.close()
+
+
+def driver_of(share: Share) -> Driver:
+    """Return the driver of a share: of visits on a Greenroom, or of calls by an adapter.
+
+    Raises PlanError if the adapter cannot be loaded.
+    """
+    if share.plan.adapter:
+        from web.peers.run.calls import CallDriver
+
+        return CallDriver(share)
+    from web.peers.run.load import VisitDriver
+
+    return VisitDriver(share)
 
 
 async def _news(pipe: Connection, seen: Observations) -> None:

@@ -32,6 +32,8 @@ class Credential:
         return "Credential(…)"
 
 
+NAMELESS = Credential("", "")
+"""Stands for a provider on a server of another kind, where providers need no account."""
 Count = Annotated[int, msgspec.Meta(ge=0)]
 AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
 Seconds = Annotated[float, msgspec.Meta(ge=0)]
@@ -68,12 +70,16 @@ class SharedPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan(SharedPlan):
-    """The plan of one machine, with its staff, the certificates that it trusts, and the film that it shows."""
+    """The plan of one machine, with its staff, the certificates that it trusts, and the film that it shows.
+
+    `adapter`: plays the people on a server that is no Greenroom (`web/peers/adapters`); "" for Greenroom.
+    """
 
     ca: Path | None = None
     insecure: bool = False
     credentials: tuple[Credential, ...] = ()
     media_file: Path | None = None
+    adapter: str = ""
 
     @property
     def shared(self) -> SharedPlan:
@@ -105,14 +111,13 @@ class Plan(SharedPlan):
         """
         if self.providers and self.providers < of:
             raise PlanError(f"expected at least {of} providers, one for each process; found {self.providers}")
-        if self.providers and not self.credentials:
+        credentials = (NAMELESS,) if self.adapter else self.credentials
+        if self.providers and not credentials:
             raise PlanError("expected credentials of staff, with --credentials; or --providers 0")
         everybody = visitors(
             self.patients, self.arrivals, self.fill_in, self.talk, self.seed, part=(index + 1, of)
         )
-        staff = tuple(
-            self.credentials[number % len(self.credentials)] for number in range(index, self.providers, of)
-        )
+        staff = tuple(credentials[number % len(credentials)] for number in range(index, self.providers, of))
         return Share(self, index, tuple(everybody), staff)
 
     def in_words(self) -> dict[str, str]:
@@ -121,6 +126,7 @@ class Plan(SharedPlan):
             "patients": str(self.patients),
             "providers": str(self.providers),
             "media": self.media,
+            "adapter": self.adapter,
             "seed": str(self.seed),
             "race": str(self.race) if self.race > 1 else "",
             "reload": f"{self.reload:.0%}" if self.reload else "",

@@ -26,7 +26,6 @@ from tests.server import RunningServer
 from tests.web.site import LIND, OSEI
 from web.config import parse
 from web.organisations import demo
-from web.peers.cli import local
 from web.peers.cli.command import peers_app
 from web.peers.people.people import Provider
 from web.peers.run.observations import Observations
@@ -253,56 +252,6 @@ def listening(context: ssl.SSLContext | None = None) -> Iterator[str]:
     found.shutdown()
     thread.join()
     found.server_close()
-
-
-@pytest.mark.parametrize(
-    ("words", "sentence"),
-    [
-        (["ftp://x"], "expected the address of a server"),
-        (["https://ana:secret@x.example/demo"], "without credentials"),
-        (["http://127.0.0.1:1/demo"], "nobody answers at http://127.0.0.1:1"),
-        (["http://host.invalid/demo"], "host.invalid"),
-        (["--seed", "2"], "expected the address of a server, or --local"),
-        (["http://x", "-a", "often"], "expected steady:2/s"),
-        (["http://x", "-a", "day:/nowhere"], "/nowhere: No such file"),
-        (["http://x", "--talk", "long"], "expected a duration"),
-        (["http://x", "--media", "loud"], "expected none, light or real for --media; found 'loud'"),
-        (["http://x", "--loss", "150%"], "expected a share like 5%"),
-        (["http://x", "--network", "/nowhere", "--media", "light"], "/nowhere: No such file"),
-        (["http://x", "--network", "/nowhere"], "expected --media light or real with --network"),
-        (["http://x", "--network", "/nowhere", "--loss", "1%"], "expected --loss or --network, not both"),
-        (["http://x", "--part", "3/2"], "expected a part like 2/5"),
-        (["http://x", "--start-at", "soon"], "expected a moment like 14:30"),
-        (["http://x", "--fail-if", "pulled_inn.p99>5ms"], "pulled_inn"),
-        (["http://x", "--credentials", "/nowhere"], "/nowhere: No such file"),
-        (["https://x", "--ca", "/nowhere"], "expected a PEM file"),
-    ],
-)
-def test_what_cannot_be_used_is_one_clear_sentence_and_exit_2(
-    words: list[str], sentence: str, staff: Path
-) -> None:
-    if words and "--credentials" not in words:
-        words = [*words, "--credentials", str(staff)]
-    assert sentence in refused(run(*words))
-
-
-def test_a_mistake_in_the_file_of_a_network_is_one_sentence_and_exit_2(staff: Path, tmp_path: Path) -> None:
-    network = tmp_path / "network.toml"
-    network.write_text("[up]\nloss = 5")
-    words = ("--credentials", staff, "--media", "light", "--network", network)
-    assert f"{network}, line 2: up.loss: expected a share from 0 to 1; found 5" in refused(
-        run("http://x", *words)
-    )
-
-
-@pytest.mark.parametrize(
-    "words", [["--media", "loud"], ["--fail-if", "pulled_inn.p99>5ms"], ["--start-at", "soon"]]
-)
-def test_what_cannot_be_used_is_refused_before_a_server_for_the_trial_is_started(
-    words: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(local, "local_server", lambda *_: pytest.fail("a server was started"))
-    assert words[1].partition(".")[0] in refused(run("--local", *words))
 
 
 def test_a_server_that_is_no_greenroom_is_called_that(staff: Path) -> None:

@@ -1,0 +1,100 @@
+"""A WebSocket of JSON messages, for adapters: reads in the background, and waits for the message that fits."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Self
+
+import aiohttp
+
+from web.peers.adapters.adapter import Server
+from web.peers.errors import EntryError, RefusedError
+from web.peers.people.entry import sentence
+
+KEPT: Final = 100
+"""The number of messages that nobody has waited for yet; the oldest are dropped."""
+PING_S: Final = 20.0
+CLOSE_S: Final = 2.0
+Message = dict[str, Any]
+
+
+class JsonSocket:
+    """A connection; made by `open`. Messages that are no JSON object are ignored."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self._socket = socket
+        self._kept: deque[Message] = deque(maxlen=KEPT)
+        self._news = asyncio.Event()
+        self._reader = asyncio.create_task(self._read())
+
+    @classmethod
+    async def open(cls, server: Server, *, path: str = "", protocols: Sequence[str] = ()) -> Self:
+        """Open the WebSocket at the server's address and `path`. Raises EntryError if the server does not open it."""
+        try:
+            socket = await server.http.ws_connect(
+                server.url.rstrip("/") + path, protocols=protocols, heartbeat=PING_S, max_msg_size=1 << 22
+            )
+        except aiohttp.WSServerHandshakeError as refused:
+            raise EntryError(f"{server.url} opens no WebSocket: it answers with {refused.status}") from None
+        except (aiohttp.ClientError, OSError) as problem:
+            raise EntryError(sentence(problem, server.url)) from None
+        return cls(socket)
+
+    async def send(self, **message: Any) -> None:
+        """Send a message. Raises RefusedError with the code `lost` if the connection is closed."""
+        try:
+            await self._socket.send_json(message)
+        except (ConnectionError, aiohttp.ClientError):
+            raise self._lost() from None
+
+    async def wait(self, fits: Callable[[Message], bool]) -> Message:
+        """Return the first message that fits and was not returned before; earlier ones that do not fit are kept.
+
+        Raises RefusedError with the code `lost` if the connection is closed.
+        """
+        while True:
+            for message in self._kept:
+                if fits(message):
+                    self._kept.remove(message)
+                    return message
+            if self._reader.done():
+                raise self._lost()
+            self._news.clear()
+            await self._news.wait()
+
+    def drop(self) -> None:
+        """Drop the messages that nobody has waited for, such as the late ones of an earlier call."""
+        self._kept.clear()
+
+    async def close(self) -> None:
+        """Close the connection; wait at most CLOSE_S seconds for the server."""
+        try:
+            async with asyncio.timeout(CLOSE_S):
+                await self._socket.close()
+        except TimeoutError:
+            # The server does not answer the close frame. The reader's end closes the connection.
+            pass
+        self._reader.cancel()
+
+    def _lost(self) -> RefusedError:
+        return RefusedError("lost", f"the WebSocket is closed with {self._socket.close_code}")
+
+    async def _read(self) -> None:
+        try:
+            async for frame in self._socket:
+                if frame.type is aiohttp.WSMsgType.TEXT:
+                    self._take(frame.data)
+        finally:
+            self._news.set()
+
+    def _take(self, text: str) -> None:
+        try:
+            message = json.loads(text)
+        except (ValueError, RecursionError):
+            return
+        if isinstance(message, dict):
+            self._kept.append(message)
+            self._news.set()
