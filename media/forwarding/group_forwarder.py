@@ -139,8 +139,8 @@ class GroupForwarder:
             return 0
         buffer[:length] = packet[:length]
         if span is not None and layer[0] > span.level:
-            # Only now that this late packet has come is its layer known, which the receiver must not get. The receiver
-            # waits for the packet's number, so a packet with this number and only padding is sent.
+            # This late packet is of a layer that the receiver must not get, which could not be known before it came.
+            # The receiver waits for the packet's number, so a packet with this number and only padding is sent.
             length, number_at = empty(buffer), 0
         elif span is not None and span.picture_shift and layer[2]:
             shift_picture(buffer, layer[2], span.picture_shift)

@@ -29,7 +29,7 @@ VALID_BEFORE: Final = timedelta(days=1)
 VALID_AFTER: Final = timedelta(days=30)
 NAME: Final = x509.Name(
     [x509.NameAttribute(x509.NameOID.COMMON_NAME, "WebRTC")]
-)  # browsers have the same name in their certificates
+)  # browsers use this name in their certificates too
 # RFC 8827 §6.5 demands the first cipher. The last two are for DTLS libraries older than this RFC.
 CIPHERS: Final = (
     b"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305"

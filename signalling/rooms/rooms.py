@@ -245,7 +245,7 @@ class Rooms:
         self._done(room, message)
         self._offer(room, participant, fresh=True, sdp=party_media.offer())
         self.screens.joined(room, participant)
-        for party, other in room.participants.items():  # the joined party too: its page may be reloaded
+        for party, other in room.participants.items():  # the joined party too: its page may have reloaded
             for kind in sorted(room.muted_by(other.member) | room.missing_by(other.member)):
                 self._send_muted(room, member, party, kind, kind in room.muted_by(other.member))
         self.paths.send(room, member, "lost", "none")

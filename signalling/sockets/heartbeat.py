@@ -18,8 +18,8 @@ from signalling.hub import PING, frame
 ROUND_S = 25.0
 TICK_S = 0.5
 SLOTS = round(ROUND_S / TICK_S)
-# A client must send something within this number of ticks after a ping. It is one tick less than half a round, so that
-# even with late timers a dead client is shown offline within a round and a half.
+# A client must send something within this number of ticks after a ping. It is one tick less than half a round
+# (ROUND_S), so that even with late timers a dead client is shown offline within a round and a half.
 ANSWERED_BY = SLOTS // 2 - 1
 _PING = frame(b"", PING)
 log = structlog.get_logger()

@@ -362,7 +362,7 @@ class Store:
         place now.
         """
         names, found = [name for _, name in places], dict[str, Visit]()
-        # Most are packed. A visit that is packed between the first two reads is found by the third.
+        # Most ended visits are packed. A visit that is packed between the first two reads is found by the third.
         for read in (self.packed.visits, self._unpacked, self.packed.visits):
             found |= await read(organisation, [name for name in names if name not in found])
         return [

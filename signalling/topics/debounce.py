@@ -62,8 +62,8 @@ class Debouncer:
                     await asyncio.sleep(pause_s)
                     pause_s = min(pause_s * 2, LONGEST_S)
                 else:
-                    # The pause is bounded: a run that takes longer has mostly waited for the store, and used little of
-                    # the worker's time.
+                    # The pause grows with the duration of the run, up to REST_S: a longer run has mostly waited for the
+                    # store, and has used little of the worker's time.
                     pause_s = RETRY_S
                     rest_s = min((time.monotonic() - began_s) * (1 / SHARE - 1), REST_S)
                 await asyncio.sleep(rest_s)

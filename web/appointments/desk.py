@@ -44,7 +44,7 @@ class Letters(Protocol):
 
 
 class Desk:
-    """The actions on booked visits, in one worker."""
+    """Carries out the actions on booked visits (hold a time, book, move, cancel, check in), in one worker."""
 
     def __init__(self, book: Book, links: Links, service: Service, letters: Letters) -> None:
         self.book = book

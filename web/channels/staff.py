@@ -137,7 +137,8 @@ def not_reached(given_up: Sequence[tuple[int, Job]]) -> list[Unreached]:
             max(channels.values()), people[message]["name"], tuple(kind for kind in KINDS if kind in channels)
         )
         for message, channels in failed.items()
-        # The payload of older jobs has no channels; the jobs themselves are then counted.
+        # The payload of an older job does not name the person's channels. Then the channels that have failed count as
+        # all.
         if channels.keys() >= set(people[message].get("channels", channels))
     ]
     return sorted(found, key=lambda one: one.at_ms, reverse=True)

@@ -95,7 +95,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     phone: str = ""
     """The number for text messages to the person: E.164 with spaces, or ""."""
     texts: bool = False
-    """Whether the person wants a text message when a patient waits and they have no page open."""
+    """Whether the person wants a text message when a patient waits while the person has no page open."""
     language: str = ""
     """The language of their mails; "" means the organisation's first language."""
     second_factor: bool = False

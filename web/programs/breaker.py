@@ -1,6 +1,6 @@
 """Pauses deliveries to a receiver that has failed several times in a row; after the pause, it is tried once.
 
-This is called a breaker. A receiver is another server, such as a webhook's or the mail server, with a name as key.
+This is called a breaker. A receiver is another server, such as a webhook's or the mail server; each has a name.
 Failures and pauses are kept in the store, by the store's clock, for all workers together.
 """
 

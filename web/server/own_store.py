@@ -194,7 +194,8 @@ def _refused(client: "redis.Redis") -> Iterator[str]:
             except redis.exceptions.NoPermissionError:
                 yield command[0]
                 if command == ("MULTI",):
-                    # The other commands are not tried, because without a transaction they would be carried out.
+                    # Without a transaction, which DISCARD ends below, the other commands would be carried out, so they
+                    # are not sent.
                     return
             except redis.ResponseError:
                 # A store that is full or cannot save refuses writes too, for a while. That is not an error here;

@@ -60,8 +60,8 @@ class LockedFolder:
     def __init__(self, path: Path, descriptor: int | None = None) -> None:
         """Create the folder if necessary and lock it. Raises ConfigError if another server has locked it.
 
-        `descriptor`: that of the lock, if an earlier program of this process has it. Raises ConfigError if the lock
-        belongs to another folder.
+        `descriptor`: the open lock file, if an earlier program of this process has locked it. Raises ConfigError if
+        that file is in another folder.
         """
         self.path = path
         if descriptor is not None:
