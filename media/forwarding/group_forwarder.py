@@ -34,7 +34,10 @@ _SOUND: Final = (0, False, 0)  # a packet without layers, in the form that `vp8_
 
 
 class GroupForwarder:
-    """Makes and sends the copies, in its own buffer. `ask_for_keyframe` is the method of `Forwarder` with this name."""
+    """Sends every receiver its own copy of a packet, and makes the copies in a buffer of its own.
+
+    `ask_for_keyframe` is the method of `Forwarder` with this name.
+    """
 
     def __init__(
         self,

@@ -23,14 +23,14 @@ WORDS = {
     "refused": N_("The service did not take the message. Look at its own page for the reason."),
     "late": N_("The service did not answer in time."),
 }
-"""The word that the process prints -> the result in a sentence for the clinic."""
+"""The word that `send_text.py` prints -> the result in a sentence for the clinic."""
 
 
 async def ask(url: str, text: str | None, allowed: Sequence[str]) -> str:
-    """Run the process and return the word that it prints, or "late" after TIMEOUT_S.
+    """Run the program `send_text.py` and return the word that it prints, or "late" after TIMEOUT_S.
 
-    `url`: the clinic's service; `text`: the message, None to check only the URL; `allowed`: networks that may
-    be called although they are not public.
+    `url`: the clinic's service; `text`: the message, None to check only the URL; `allowed`: networks that may be called
+    although they are not public.
     """
     asked = json.dumps({"url": url, "text": text, "allowed": list(allowed)}).encode()
     # The option -I and an empty environment make Python ignore proxies, configuration files and passwords of
