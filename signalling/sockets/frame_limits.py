@@ -1,6 +1,7 @@
 """Counts the frames and bytes that one client has sent lately, so that a flood is detected while it is read.
 
-Only the header of a frame is read (RFC 6455 §5.2). Nearly every read is one short frame, and costs one comparison.
+Two faults that aiohttp's reader overlooks are detected as well: a frame without a mask (RFC 6455 §5.1), and a new
+message after first fragments without an octet (§5.4). Only the header of a frame is read (§5.2). Nearly every read is one short frame, and costs one comparison.
 Other reads are checked frame by frame, up to the limit. The clock is read only after the limit is exceeded. The caller
 decides what happens to a client that exceeds the limit.
 """
@@ -12,7 +13,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 WINDOW_S = 10.0
-IN_HEAD = -1
+IN_HEAD, HOLLOW = -1, -2
+BROKEN = -1
 Fed = tuple[bool, bytes]
 """The result of aiohttp's reader: (True if it has failed, the bytes that it did not accept)."""
 DROPPED: Fed = (False, b"")
@@ -28,10 +30,13 @@ class Bound(NamedTuple):
     bytes: int
 
 
+NOTHING = Bound(0, 0)
+
+
 class Counted:
     """Passes received data on to aiohttp's reader while the client keeps within `bound`.
 
-    `flooded` is called once if the client exceeds it.
+    `flooded` is called once if the client exceeds it, and `malformed` once if a frame breaks RFC 6455.
     """
 
     __slots__ = (
@@ -42,7 +47,9 @@ class Counted:
         "_flooded",
         "_frames",
         "_head",
+        "_hollow",
         "_left",
+        "_malformed",
         "_over",
         "_since_s",
     )
@@ -53,15 +60,19 @@ class Counted:
         feed_eof: Callable[[], None],
         bound: Bound,
         flooded: Callable[[], None],
+        malformed: Callable[[], None] = lambda: None,
     ) -> None:
         self._feed = feed
         self._feed_eof = feed_eof
         self._bound = bound
         self._flooded = flooded
+        self._malformed = malformed
         self._frames = self._bytes = 0
-        # the number of bytes of the current frame that are still missing, or IN_HEAD while its header is incomplete
+        # the number of bytes of the current frame that are still missing; IN_HEAD while its header is incomplete;
+        # HOLLOW between two frames of a message whose fragments so far have no octet
         self._left = 0
         self._head = b""  # the first bytes of an incomplete frame header
+        self._hollow = False  # True while a message has begun and its fragments so far have no octet
         self._over = False
         self._since_s = time.monotonic()
 
@@ -83,6 +94,10 @@ class Counted:
             count = 1
         else:
             count = self._walk(data)
+            if count == BROKEN:
+                self._over, self._bound = True, NOTHING
+                self._malformed()
+                return DROPPED
         self._frames += count
         frames, most_bytes = self._bound
         if (self._frames > frames or self._bytes > most_bytes) and (
@@ -105,12 +120,14 @@ class Counted:
         return True
 
     def _walk(self, data: bytes) -> int:
-        """Return how many frames begin in the data. The counting stops just above the limit."""
+        """Return how many frames begin in the data, or BROKEN. The counting stops just above the limit."""
         if self._over:
             return 1
         at = self._left
         if at == IN_HEAD:
             data, at = self._head + data, 0
+        elif at == HOLLOW:
+            at = 0
         end, most = len(data), self._bound.frames
         count = 0
         while at < end and count <= most:
@@ -122,13 +139,27 @@ class Counted:
                     wide = start + (2 if size == 126 else 8)
                     size = int.from_bytes(data[start:wide])
                     start = wide
-                if second > 127:
-                    start += 4
+                if second < 128:
+                    return BROKEN
+                start += 4
             if start > end:
                 self._left, self._head = IN_HEAD, data[at:]
                 break
             count += 1
+            if data[at] & 0x0F < 8 and self._breaks_message(data[at], size):
+                return BROKEN
             at = start + size
         else:
-            self._left = at - end
+            self._left = HOLLOW if at == end and self._hollow else at - end
         return count
+
+    def _breaks_message(self, first: int, size: int) -> bool:
+        """Return True if a data frame begins a message while another one has begun and has no octet yet.
+
+        `first`: the frame's first byte; `size`: of its payload. aiohttp's reader takes such a message for no message.
+        """
+        begins = bool(first & 0x0F)
+        if begins and self._hollow:
+            return True
+        self._hollow = not size and first < 128 and (begins or self._hollow)
+        return False

@@ -25,7 +25,7 @@ HELLO_FRAMES, FRAMES = 100, 2000
 """The number of frames allowed within ten seconds, before and after `hello`. Messages have another limit: 50/s."""
 HELLO_MESSAGES, MESSAGES = 2, 64
 """The number of bytes allowed within ten seconds, before and after `hello`, as a multiple of the largest message."""
-FLOOD_CLOSE = b"\x88\x02" + (4005).to_bytes(2)
+FLOOD_CLOSE, MALFORMED_CLOSE = (b"\x88\x02" + code.to_bytes(2) for code in (4005, 1002))
 QUEUE_BYTES = 65_536  # aiohttp stops reading while twice this number of bytes waits
 
 
@@ -69,7 +69,7 @@ class ReaderWebSocket(WebSocket):
         reader = WebSocketReader(self._queue, self.message_bytes + 1, compress=False, decode_text=False)
         self._transport = request.transport
         bound = Bound(HELLO_FRAMES, HELLO_MESSAGES * self.message_bytes)
-        self._counted = Counted(reader.feed_data, reader.feed_eof, bound, self._cut_off)
+        self._counted = Counted(reader.feed_data, reader.feed_eof, bound, self._flooded, self._malformed)
         request.protocol._payload_parser = self._counted
         if early:
             self._counted.feed_data(early)
@@ -79,17 +79,23 @@ class ReaderWebSocket(WebSocket):
         assert self._counted is not None, "the socket was upgraded"
         self._counted.allow(Bound(FRAMES, MESSAGES * self.message_bytes))
 
-    def _cut_off(self) -> None:
-        """Disconnect a client that sends too much, without reading more or waiting for its close frame."""
+    def _flooded(self) -> None:
         if count := due("websocket.flooded"):
             log.info("websocket.flooded", count=count)
+        self._cut_off(FLOOD_CLOSE)
+
+    def _malformed(self) -> None:
+        self._cut_off(MALFORMED_CLOSE)
+
+    def _cut_off(self, close: bytes) -> None:
+        """Send the frame `close` and disconnect the client, without reading more or waiting for its close frame."""
         transport = self._transport
         if transport is None or transport.is_closing():
             return
         if transport.get_write_buffer_size():
             transport.abort()  # a client that sends too much may not read a close frame either
         else:
-            transport.write(FLOOD_CLOSE)
+            transport.write(close)
             transport.close()
 
     def handle(self, handler: Handler | None, queued: Callable[[], None] = lambda: None) -> None:

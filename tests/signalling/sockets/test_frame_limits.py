@@ -2,6 +2,7 @@
 
 import time
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -67,9 +68,9 @@ def test_s30_a_read_that_begins_inside_a_frame_is_not_taken_for_a_whole_one() ->
 
 FRAMES = st.builds(
     raw,
-    st.integers(0, 255),
+    st.integers(128, 255),
     st.one_of(st.binary(max_size=6), st.integers(0, 500).map(lambda size: b"x" * size)),
-    st.sampled_from([b"", b"mask"]),
+    st.just(b"mask"),
     st.sampled_from([0, 2, 8]),
 )
 
@@ -90,7 +91,7 @@ def test_s30_frames_are_counted_however_their_bytes_are_split(frames: list[bytes
 
 
 def test_s30_one_frame_too_many_is_a_flood_and_nothing_more_is_read() -> None:
-    for chunk in (b"\x8a\x80mask", b"\x00\x00", b"\x81\x81maskx" * 3, b"\x8a\x80mask" * 50_000):
+    for chunk in (b"\x8a\x80mask", b"\x00\x80mask", b"\x81\x81maskx" * 3, b"\x8a\x80mask" * 50_000):
         reader, taken, floods = counted(Bound(1000, 10**6))
         for _ in range(3000):
             reader.feed_data(chunk)
@@ -118,3 +119,48 @@ def test_s30_a_client_may_send_the_same_amount_again_after_the_interval() -> Non
     for _ in range(20):
         assert reader.feed_data(b"\x8a\x80mask") == FED
     assert (reader.feed_data(b"\x8a\x80mask"), floods) == (DROPPED, ["flood"])
+
+
+EMPTY = raw(0x01, b"", b"mask", 0)  # the first fragment of a text, without an octet
+MESSAGE = raw(0x81, b"{}", b"mask", 0)
+PING = raw(0x89, b"?", b"mask", 0)
+
+
+def at_malformed(data: bytes, size: int) -> tuple[int, bool]:
+    """Read `data` in parts of `size` bytes; return how often it was called malformed, and whether all was read."""
+    malformed: list[str] = []
+    reader = Counted(
+        lambda _: FED, lambda: None, MANY, lambda: pytest.fail("no flood"), lambda: malformed.append("")
+    )
+    fed = [reader.feed_data(data[at : at + size]) for at in range(0, len(data), size)]
+    return len(malformed), fed[-1] == FED
+
+
+@pytest.mark.parametrize("size", [1, 3, 1000])
+@pytest.mark.parametrize("wide", [0, 2, 8])
+def test_a_frame_without_a_mask_is_malformed_and_nothing_more_is_read(wide: int, size: int) -> None:
+    payload = b"x" * (300 if wide == 2 else 7)
+    data = MESSAGE + raw(0x81, payload, b"", wide) + 3 * MESSAGE
+    assert at_malformed(data, size) == (1, False)
+
+
+@pytest.mark.parametrize("size", [1, 6, 8, 1000])
+@pytest.mark.parametrize(
+    ("frames", "malformed"),
+    [
+        ([EMPTY, MESSAGE], True),
+        ([EMPTY, EMPTY], True),
+        ([EMPTY, PING, raw(0x82, b"x", b"mask", 0)], True),
+        ([EMPTY, raw(0x00, b"", b"mask", 0), MESSAGE], True),
+        ([EMPTY, raw(0x80, b"", b"mask", 0), MESSAGE], False),
+        ([EMPTY, PING, raw(0x80, b"{}", b"mask", 0), MESSAGE], False),
+        # What follows a fragment with octets is left to aiohttp's reader.
+        ([EMPTY, raw(0x00, b"{", b"mask", 0), raw(0x00, b"", b"mask", 0), MESSAGE], False),
+        ([raw(0x01, b"{", b"mask", 0), MESSAGE], False),
+        ([raw(0x81, b"", b"mask", 0), MESSAGE], False),
+    ],
+)
+def test_a_message_that_begins_before_the_end_of_an_empty_one_is_malformed(
+    frames: list[bytes], malformed: bool, size: int
+) -> None:
+    assert at_malformed(b"".join(frames), size) == (int(malformed), not malformed)

@@ -25,6 +25,7 @@ from tests.signalling.sockets.autobahn import (
     Answer,
     Case,
     close,
+    more,
     reserved,
 )
 from tests.signalling.waits import until
@@ -193,6 +194,22 @@ async def test_a_hello_that_is_not_utf8_closes_with_1007(one: Clinic) -> None:
         peer = await upgraded(one, frame(TEXT, b'{"type":"hello","id":1,"role":"\xed\xa0\x80"}'))
         await peer.lost.wait()
     assert (peer.answers, peer.code) == ([], 1007)
+
+
+@pytest.mark.parametrize("one", [ReaderWebSocket], indirect=True)
+@pytest.mark.parametrize(
+    "frames",
+    [b"\x81\x16" + b'{"type":"ping","id":7}', more(TEXT, b"") + frame(TEXT, b'{"type":"ping","id":7}')],
+    ids=["no mask", "a message within an empty one"],
+)
+async def test_faults_that_aiohttp_overlooks_close_with_1002_and_have_no_answer(
+    one: Clinic, frames: bytes
+) -> None:
+    peer = await opened(one)
+    async with asyncio.timeout(WITHIN_S):
+        peer.transport.write(frames)
+        await peer.lost.wait()
+    assert (peer.answers, peer.code) == ([], 1002)
 
 
 def test_the_document_counts_the_autobahn_cases() -> None:
