@@ -1,9 +1,9 @@
 """Counts the frames and bytes that one client has sent lately, so that a flood is detected while it is read.
 
 Two faults that aiohttp's reader overlooks are detected as well: a frame without a mask (RFC 6455 §5.1), and a new
-message after first fragments without an octet (§5.4). Only the header of a frame is read (§5.2). Nearly every read is one short frame, and costs one comparison.
-Other reads are checked frame by frame, up to the limit. The clock is read only after the limit is exceeded. The caller
-decides what happens to a client that exceeds the limit.
+message after first fragments without an octet (§5.4). Only the header of a frame is read (§5.2). Nearly every read is
+one short frame, and costs one comparison. Other reads are checked frame by frame, up to the limit. The clock is read
+only after the limit is exceeded. The caller decides what happens to a client that exceeds the limit.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 `table.py` defines a check and prints results; `checked_socket.py` is a socket that checks all that it receives;
 `people.py` makes the patients and staff of a check. `connecting.py`, `asking.py`, `topics.py`, `visits.py`,
-`admins.py`, `bell.py` and `media.py` are the checks of a server, which `server.py` runs. A client under test connects
-to `endpoint.py`, which plays a server from a script; `judge.py` has the rules for clients and the observations about
-one client.
+`rights.py`, `admins.py`, `bell.py` and `media.py` are the checks of a server, which `server.py` runs. A client under
+test connects to `endpoint.py`, which plays a server from a script; `judge.py` has the rules for clients and the
+observations about one client.
 """

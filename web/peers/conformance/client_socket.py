@@ -239,7 +239,7 @@ class ClientSocket:
         try:
             message = json.loads(frame.data) if text else msgpack.unpackb(frame.data)
             assert isinstance(message, dict)
-        except (ValueError, AssertionError):
+        except (ValueError, AssertionError, RecursionError):
             self._judge.wrong("shape", "a map", frame.data)
             return None
         try:

@@ -9,7 +9,7 @@ import asyncio
 import json as to_json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from web.peers.conformance.table import Outcome
 
 Json = Annotated[Path | None, typer.Option(help="Write what came of each check to this file.")]
+Report = Callable[["Outcome"], None]
 
 
 def attach(app: typer.Typer) -> None:
@@ -47,6 +48,13 @@ def conformance(
     ] = None,
     slow: Annotated[bool, typer.Option("--slow", help="Also what takes half a minute.")] = False,
     json: Json = None,
+    lines: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write what came of each check as a line of JSON to this file, or to standard output (-), as soon as "
+            "it is done."
+        ),
+    ] = None,
     local: Annotated[
         bool, typer.Option("--local", help="Against a Greenroom of its own, thrown away afterwards.")
     ] = False,
@@ -60,9 +68,11 @@ def conformance(
     from web.peers.people.entry import Clinic
     from web.peers.run.plan import credentials as read
 
-    async def checked(address: str, slug: str, staff: Sequence[tuple[str, str]]) -> list[Outcome]:
+    async def checked(
+        address: str, slug: str, staff: Sequence[tuple[str, str]], report: Report
+    ) -> list[Outcome]:
         async with Clinic(address, slug or None, ca=ca, insecure=insecure) as clinic:
-            return await server.run(clinic, staff, only=only or (), slow=slow)
+            return await server.run(clinic, staff, only=only or (), slow=slow, on_outcome=report)
 
     try:
         if local == bool(url):
@@ -75,14 +85,39 @@ def conformance(
                 staff = read(text)
             else:
                 staff = read(os.environ[CREDENTIALS]) if CREDENTIALS in os.environ else ()
-            outcomes = asyncio.run(
-                checked(url, organisation, [(each.email, each.password) for each in staff])
-            )
+            with _reporting(lines) as report:
+                outcomes = asyncio.run(
+                    checked(url, organisation, [(each.email, each.password) for each in staff], report)
+                )
     except (PlanError, EntryError) as problem:
         _refuse(str(problem))
     except OSError as problem:
         _refuse(f"{problem.filename}: {problem.strerror}")
-    _print(outcomes, json)
+    _finish(outcomes, json, to_stderr=str(lines) == "-")
+
+
+@contextmanager
+def _reporting(lines: Path | None) -> Iterator[Report]:
+    """Yield a function that prints an outcome as a line, and writes it as a line of JSON to `lines`, if that is given.
+
+    With "-", the JSON goes to standard output and the other lines to standard error. Raises OSError if the file cannot
+    be written.
+    """
+    from rich.console import Console
+
+    from web.peers.conformance.table import as_json, print_outcome
+
+    to_stdout = str(lines) == "-"
+    console = Console(highlight=False, stderr=to_stdout)
+    with lines.open("w", encoding="utf-8") if lines and not to_stdout else nullcontext(sys.stdout) as file:
+
+        def report(outcome: Outcome) -> None:
+            print_outcome(console, outcome)
+            if lines is not None:
+                file.write(to_json.dumps(as_json(outcome), ensure_ascii=False) + "\n")
+                file.flush()
+
+        yield report
 
 
 @contextmanager
@@ -121,17 +156,24 @@ def conformance_client(
         _refuse(f"cannot listen on {host}, port {port}: {problem.strerror}")
     if not any(outcome.word != "not told" for outcome in outcomes):
         _refuse("no client came")
-    _print(outcomes, json)
-
-
-def _print(outcomes: Sequence[Outcome], file: Path | None) -> None:
     from rich.console import Console
 
-    from web.peers.conformance.table import as_json, print_outcomes
+    from web.peers.conformance.table import print_table
 
-    print_outcomes(Console(highlight=False), outcomes)
+    print_table(Console(highlight=False), outcomes)
+    _finish(outcomes, json)
+
+
+def _finish(outcomes: Sequence[Outcome], file: Path | None, *, to_stderr: bool = False) -> None:
+    """Print the faults and the totals, write the outcomes to `file`, and exit with BROKEN if there is a fault."""
+    from rich.console import Console
+
+    from web.peers.conformance.table import as_json, print_totals
+
+    print_totals(Console(highlight=False, stderr=to_stderr), outcomes)
     if file is not None:
-        file.write_text(to_json.dumps(as_json(outcomes), ensure_ascii=False, indent=1) + "\n", "utf-8")
+        found = [as_json(outcome) for outcome in outcomes]
+        file.write_text(to_json.dumps(found, ensure_ascii=False, indent=1) + "\n", "utf-8")
     if any(outcome.fault is not None for outcome in outcomes):
         raise typer.Exit(BROKEN)
 

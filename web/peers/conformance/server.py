@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from signalling.protocol.codec import JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL
-from web.peers.conformance import admins, asking, bell, connecting, media, topics, visits
+from web.peers.conformance import admins, asking, bell, connecting, media, rights, topics, visits
 from web.peers.conformance.checked_socket import CheckedSocket
 from web.peers.conformance.people import People
 from web.peers.conformance.table import CHECKS, Check, Outcome
@@ -20,7 +20,7 @@ from web.peers.people.entry import Clinic
 
 CHECK_S: Final = 30.0
 SLOW_S: Final = 60.0
-ORDER: Final = [room.__name__ for room in (connecting, asking, topics, visits, admins, bell, media)]
+ORDER: Final = [room.__name__ for room in (connecting, asking, topics, visits, rights, admins, bell, media)]
 """The modules whose checks are in the table, in the table's order."""
 CODECS: Final = {JSON_SUBPROTOCOL: "JSON", MSGPACK_SUBPROTOCOL: "MessagePack"}
 

@@ -74,28 +74,32 @@ def check(
     return put
 
 
-def as_json(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
-    """Return the outcomes as plain maps, for a JSON file."""
-    return [
-        {
-            "room": outcome.room,
-            "check": outcome.name,
-            "section": f"PROTOCOL.md#{outcome.section}",
-            "result": outcome.word,
-            "sent": outcome.fault.sent if outcome.fault else "",
-            "expected": outcome.fault.expected if outcome.fault else "",
-            "got": outcome.fault.got if outcome.fault else "",
-            "why": outcome.undecided,
-        }
-        for outcome in outcomes
-    ]
+def as_json(outcome: Outcome) -> dict[str, Any]:
+    """Return an outcome as a plain map, for a JSON file."""
+    return {
+        "room": outcome.room,
+        "check": outcome.name,
+        "section": f"PROTOCOL.md#{outcome.section}",
+        "result": outcome.word,
+        "sent": outcome.fault.sent if outcome.fault else "",
+        "expected": outcome.fault.expected if outcome.fault else "",
+        "got": outcome.fault.got if outcome.fault else "",
+        "why": outcome.undecided,
+    }
 
 
 STYLES: Final = {"kept": "green", "wrong": "bold red", "not told": "yellow", "not tried": "yellow"}
 
 
-def print_outcomes(console: Console, outcomes: Sequence[Outcome]) -> None:
-    """Print the table of outcomes, then each fault with what was sent, expected and received, and the totals."""
+def print_outcome(console: Console, outcome: Outcome) -> None:
+    """Print one outcome as a line, as soon as its check is done."""
+    style = STYLES[outcome.word]
+    name = escape(f"{outcome.room}: {outcome.name} (PROTOCOL.md#{outcome.section})")
+    console.print(f"[{style}]{outcome.word:<9}[/] {name}", soft_wrap=True)
+
+
+def print_table(console: Console, outcomes: Sequence[Outcome]) -> None:
+    """Print all outcomes as a table."""
     table = Table(box=None, pad_edge=False)
     for title in ("", "check", "PROTOCOL.md"):
         table.add_column(title, overflow="fold")
@@ -104,6 +108,10 @@ def print_outcomes(console: Console, outcomes: Sequence[Outcome]) -> None:
         name = escape(f"{outcome.room}: {outcome.name}")
         table.add_row(f"[{style}]{outcome.word}[/]", name, f"#{outcome.section}")
     console.print(table)
+
+
+def print_totals(console: Console, outcomes: Sequence[Outcome]) -> None:
+    """Print each fault with what was sent, expected and received, and how many checks had which outcome."""
     for outcome in outcomes:
         if outcome.word not in ("wrong", "not told"):
             continue

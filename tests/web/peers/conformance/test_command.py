@@ -35,7 +35,14 @@ async def test_a_server_is_checked_by_its_address(site: Site, tmp_path: Path) ->
     assert "not tried: needs a second member of staff (1 check)" in said
     found = json.loads(file.read_text())
     assert {each["result"] for each in found} == {"kept", "not tried"}
+    # Each check is a line as soon as it is done, also if the output is no terminal.
+    assert len(re.findall(r"^(?:kept|not tried) +\w+: .* \(PROTOCOL\.md#", said, re.MULTILINE)) == len(found)
     assert all(each["section"].startswith("PROTOCOL.md#") for each in found)
+    words = ["--conformance", url, "--credentials", "-", "--only", "hello", "--lines", "-"]
+    code, said, told = await asyncio.to_thread(typed, *words, stdin=people)
+    lines = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+    assert (code, {line["result"] for line in lines}) == (0, {"kept"})
+    assert f"{len(lines)} kept, 0 wrong" in told
     words, wrong = ["--conformance", url, "--credentials", "-"], f"{OSEI} wrong-password\n"
     code, _, refused = await asyncio.to_thread(typed, *words, stdin=wrong)
     assert code == 2

@@ -121,3 +121,16 @@ async def test_a_client_that_gives_up_has_that_fault_and_the_other_rules_are_und
     found = await judged(once)
     assert found["drains"].fault is not None
     assert found["stale"].undecided
+
+
+async def test_a_very_deep_message_of_a_client_is_a_fault_and_no_crash() -> None:
+    async def deep(url: str) -> None:
+        async with aiohttp.ClientSession() as http:
+            headers = {"Origin": "http://127.0.0.1"}
+            async with http.ws_connect(url, protocols=(JSON,), headers=headers) as ws:
+                await ws.send_str("[" * 60_000)
+                await ws.receive()
+
+    found = await judged(deep)
+    assert found["shape"].fault is not None
+    assert found["shape"].fault.expected == "a map"

@@ -16,9 +16,9 @@ from tests.web.peers.broken import Broken
 from tests.web.site import ADMIN, LIND, OSEI, Site
 from web.keys import SERVICE
 from web.organisations import demo
-from web.peers.conformance import admins, bell, connecting, media, server
+from web.peers.conformance import admins, bell, connecting, media, rights, server
 from web.peers.conformance.people import People
-from web.peers.conformance.table import CHECKS, Outcome, print_outcomes
+from web.peers.conformance.table import CHECKS, Outcome, print_totals
 from web.peers.errors import EntryError, ViolationError
 from web.peers.people.entry import Clinic
 
@@ -134,6 +134,16 @@ OF_COLLEAGUES = (
 )
 
 
+OF_RIGHTS = (
+    ("anybody ends", "refused to another patient", "`not_allowed`"),
+    ("anybody writes at any time", "refused to another patient", "`not_allowed`"),
+    ("anybody returns", "refused to a colleague", "`not_allowed`"),
+    ("anybody transfers to anybody", "a patient may do", "`not_allowed`"),
+    ("anybody invites", "a guest may do", "`not_allowed`"),
+    ("anybody declines anything", "a guest may do", "`not_allowed`"),
+)
+
+
 async def missed(site: Site, faults: Sequence[tuple[str, str, str]], *emails: str) -> list[object]:
     """Return those faults of a broken server that the checks do not report, each with what they report instead."""
     found: list[object] = []
@@ -164,6 +174,18 @@ async def test_s31_each_fault_of_a_server_that_shows_a_colleague_too_much_is_fou
     assert await missed(site, OF_COLLEAGUES, OSEI, LIND, ADMIN) == []
 
 
+async def test_each_fault_of_a_server_that_lets_people_do_what_is_not_theirs_is_found(site: Site) -> None:
+    assert await missed(site, OF_RIGHTS, OSEI, LIND) == []
+
+
+def test_each_request_of_the_protocol_about_a_visit_is_asked_by_people_without_the_right() -> None:
+    asked = rights.about_a_visit()
+    assert {"visit.claim", "visit.tag", "chat.send", "media.join", "media.share"} <= asked.keys()
+    assert len(asked) >= 29
+    assert asked.keys() >= rights.OF_PATIENTS | rights.LEAVES | rights.READ_BY_STAFF
+    assert all("visit" not in fields and "id" not in fields for fields in asked.values())
+
+
 async def test_a_server_without_message_pack_fails_each_check_once_in_that_codec(site: Site) -> None:
     async with Broken(str(site.server.make_url("")).rstrip("/")) as broken:
         outcomes = await checked(site, broken.url, "many at once")
@@ -187,7 +209,7 @@ async def test_checks_that_need_an_admin_are_shown_as_not_tried_without_one(site
     assert set(found.values()) == {("not tried", "needs an admin")}
     assert len(found) == 5, "one of them in two codecs"
     out = io.StringIO()
-    print_outcomes(Console(file=out, width=200), outcomes)
+    print_totals(Console(file=out, width=200), outcomes)
     assert "not tried: needs an admin (5 checks); name one in the credentials" in out.getvalue()
     assert "1 kept, 0 wrong, 0 not told, 5 not tried." in out.getvalue()
 
@@ -237,7 +259,7 @@ def test_a_fault_shows_what_was_sent_and_expected_but_no_private_token() -> None
     sent, got = {"type": "hello", "resume": "r_verysecret1234"}, {"type": "error", "code": "resume_invalid"}
     fault = ViolationError("`welcome`", got, sent)
     out = io.StringIO()
-    print_outcomes(Console(file=out, width=200), [Outcome("resume", "it is resumed", "resume", fault)])
+    print_totals(Console(file=out, width=200), [Outcome("resume", "it is resumed", "resume", fault)])
     said = out.getvalue()
     assert "verysecret" not in said
     for text in (
