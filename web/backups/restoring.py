@@ -15,7 +15,7 @@ from typing import Any
 import redis
 
 from signalling.store import keys
-from web.backups import snapshot, store_content
+from web.backups import store_content
 from web.backups.sealed_file import About, read_about, read_parts
 from web.backups.taking import FILE, KEYS, PATIENCE_S, Backup, Progress, check
 from web.config import Settings
@@ -35,7 +35,6 @@ def restore(settings: Settings, path: Path, progress: Progress) -> Backup:
     `progress` is called with each step. Raises CommandError if the backup or the target cannot be used, and
     ConfigError if the store does not answer.
     """
-    snapshot.refuse_cluster(settings.redis)
     what = read_about(path)
     folder = LockedFolder(Path(settings.data.folder))
     try:

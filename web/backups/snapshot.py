@@ -1,9 +1,10 @@
-"""Receives a snapshot of a whole store as a replica does: all keys as they were at one moment after the request.
+"""Receives a snapshot of a server of the store as a replica does: all its keys at one moment after the request.
 
 It implements the replication protocol up to the end of the snapshot. The snapshot contains every command that
 was acknowledged before the request. The store makes it in a child process, and serves its clients meanwhile.
 """
 
+import contextlib
 import os
 import socket
 import ssl
@@ -11,16 +12,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from redis import SSLConnection
+import redis
+from redis import RedisCluster, SSLConnection
 
 from web.config.keys import Redis as Store
-from web.config.store_address import Kind, store_address
 from web.errors import CommandError
-from web.server.redis_client import connect_now
+from web.server.redis_client import connect_now, masters
 
-CLUSTER = (
-    "redis.url: the nodes of a cluster have no moment in common, so this command cannot take or restore it; "
-    "copy the files of each node, and secret.key"
+MOVING = (
+    "redis.url: slots of the cluster moved while the snapshots were made, so that an organisation may be in none of "
+    "them; run the command again when all slots are at their place"
 )
 BEGINS_S = 30.0
 """The longest time in s in which the store sends nothing. While it prepares the snapshot it sends an empty
@@ -33,20 +34,52 @@ ASK = (b"REPLCONF rdb-only 1", b"REPLCONF capa eof")
 memory, without a file on the store's disk."""
 
 
-def refuse_cluster(store: Store) -> None:
-    """Raise CommandError if the store is a cluster."""
-    if store.url and store_address(store.url).kind is Kind.CLUSTER:
-        raise CommandError(CLUSTER)
+def receive_all(store: Store, folder: Path, received: Callable[[int], None]) -> list[Path]:
+    """Write a snapshot of each server of the store that takes writes to a file in `folder`; return the files.
+
+    An organisation is complete in one of them, as all its keys are on one node of a cluster. `received` is called with
+    the number of bytes so far. Raises CommandError if a snapshot is not complete, or if slots of a cluster move or
+    moved meanwhile. Raises redis-py's errors if a server does not answer.
+    """
+    files: list[Path] = []
+    with contextlib.closing(connect_now(store, BEGINS_S)) as client:
+        places = _places(client)
+        for server in masters(client):
+            file = folder / f"{len(files)}.rdb"
+            before = sum(each.stat().st_size for each in files)
+            receive(server, file, lambda size, before=before: received(before + size))  # type: ignore[misc]
+            files.append(file)
+        if _places(client) != places:
+            raise CommandError(MOVING)
+    return files
 
 
-def receive(store: Store, path: Path, received: Callable[[int], None]) -> None:
-    """Write the snapshot of a store to the file `path`.
+def _places(client: Any) -> dict[str, list[list[str]]]:
+    """Return the slots of each master of a cluster, by the master's id; nothing for another store.
 
-    `received` is called with the number of bytes so far. Raises CommandError if the store sends no complete
-    snapshot.
+    Raises CommandError if a slot is on its way to another master.
+    """
+    if not isinstance(client, RedisCluster):
+        return {}
+    found = {}
+    servers: Any = masters(client)
+    for server in servers:
+        nodes = server.execute_command("CLUSTER NODES")
+        own = next(node for node in nodes.values() if "myself" in node["flags"])
+        if own["migrations"]:
+            raise CommandError(MOVING)
+        found[own["node_id"]] = own["slots"]
+    return found
+
+
+def receive(server: "redis.Redis", path: Path, received: Callable[[int], None]) -> None:
+    """Write the snapshot of a server to the file `path`.
+
+    `server`: a client of it. `received` is called with the number of bytes so far. Raises CommandError if the server
+    sends no complete snapshot.
     """
     try:
-        pool = connect_now(store, BEGINS_S).connection_pool
+        pool = server.connection_pool
         options: dict[str, Any] = pool.connection_kwargs
         tls = issubclass(pool.connection_class, SSLConnection)
         with _connected(options, tls=tls) as connection, connection.makefile("rwb") as stream:

@@ -13,6 +13,7 @@ import msgspec
 import redis
 
 from signalling.store import keys
+from signalling.store.redis_cluster import slot_of
 
 AT_ONCE = 500
 PART_BYTES = 1 << 20
@@ -76,8 +77,17 @@ def read(store: "redis.Redis") -> Iterator[tuple[int, list[Entry]]]:
         yield looked, held
 
 
-def write(store: "redis.Redis", entries: Sequence[Entry]) -> None:
-    """Write entries into a store; each replaces the value of its key."""
-    script: Any = store.register_script(_WRITE)
-    # Lua in the store reads bytes only in the older form of MessagePack, which has one type for them and for text.
-    script(args=[msgpack.packb(entries, use_bin_type=False)])
+def write(store: Any, entries: Sequence[Entry]) -> None:
+    """Write entries into a store, `redis.Redis` or `redis.RedisCluster`; each replaces the value of its key."""
+    for some in _by_slot(entries) if isinstance(store, redis.RedisCluster) else [entries]:
+        # Lua in the store reads bytes only in the older form of MessagePack, which has one type for them and for text.
+        data = msgpack.packb(some, use_bin_type=False)
+        store.eval(_WRITE, len(some), *(name for name, _, _ in some), data)
+
+
+def _by_slot(entries: Sequence[Entry]) -> list[list[Entry]]:
+    """Return the entries in groups, each for one slot of a cluster, because a script can write only one."""
+    found: dict[int, list[Entry]] = {}
+    for entry in entries:
+        found.setdefault(slot_of(entry[0]), []).append(entry)
+    return list(found.values())

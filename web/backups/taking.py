@@ -1,14 +1,14 @@
 """Takes a backup of a running server, or checks one: the store and the files of one moment, in one file.
 
-The store sends a snapshot. A second store in the data folder loads it and is read from there, so that reading
-does not slow the first one. The process has a low priority meanwhile.
+Each server of the store sends a snapshot. A second store in the data folder loads it and is read from there, so that
+reading does not slow the first one. The process has a low priority meanwhile.
 """
 
 import contextlib
 import importlib.metadata
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -72,7 +72,6 @@ def take(settings: Settings, path: Path, progress: Progress, *, with_key: bool) 
     `progress` is called with each step; `with_key`: True to put the data key into the file. Raises
     CommandError if the backup is not possible, and ConfigError if the store does not answer.
     """
-    snapshot.refuse_cluster(settings.redis)
     folder = Path(settings.data.folder)
     key = content(folder)
     newest, *older = reversed(keys_in(key))
@@ -92,10 +91,12 @@ def take(settings: Settings, path: Path, progress: Progress, *, with_key: bool) 
     )
     counts = Counts()
     try:
-        with _low_priority(), Writer(draft, what, key) as file, _frozen(folder, settings, progress) as store:
-            if store.get(keys.DATA_KEY()) not in (None, newest):
-                raise CommandError("the store’s records are not encrypted with the data folder’s secret.key")
-            for part in _parts(folder, store, progress):
+        with (
+            _low_priority(),
+            Writer(draft, what, key) as file,
+            contextlib.closing(_parts(folder, settings, newest, progress)) as parts,
+        ):
+            for part in parts:
                 counts.add(part)
                 file.part(part)
             file.part([END, counts])
@@ -139,42 +140,62 @@ def _low_priority() -> Iterator[None]:
             os.setpriority(os.PRIO_PROCESS, 0, before)
 
 
-@contextlib.contextmanager
-def _frozen(folder: Path, settings: Settings, progress: Progress) -> "Iterator[redis.Redis]":
-    """Load a snapshot of the store into a second store below `folder`; yield its client, and remove it afterwards."""
+def _parts(folder: Path, settings: Settings, key: bytes, progress: Progress) -> Generator[list[Any]]:
+    """Yield the parts of a backup: the store's keys, and the files of the data folder. `key`: that of the records."""
+    with contextlib.closing(_frozen(folder, settings, progress)) as stores:
+        for store in stores:
+            if store.get(keys.DATA_KEY()) not in (None, key):
+                raise CommandError("the store’s records are not encrypted with the data folder’s secret.key")
+            size: Any = store.dbsize()
+            for looked, entries in store_content.read(store):
+                progress("writing", looked, size)
+                yield [KEYS, entries]
+    for path in sorted((folder / outbox.OUTBOX).glob("*")):
+        with contextlib.suppress(FileNotFoundError):  # a mail may have been erased or sent meanwhile
+            yield [FILE, path.name, path.read_bytes()]
+
+
+def _frozen(folder: Path, settings: Settings, progress: Progress) -> "Generator[redis.Redis]":
+    """Yield a client of a second store below `folder`, once with the content of each server of the store.
+
+    The content is that of snapshots that are received before, one soon after the other. All is removed at the end.
+    """
     lock = LockedFolder(folder / COPY)
-    place = lock.path / "valkey"
+    received = lock.path / "received"
     try:
-        shutil.rmtree(place, ignore_errors=True)  # remove what an earlier backup that was killed has left
-        place.mkdir(mode=0o700)
-        files = place / "appendonlydir"
-        files.mkdir(mode=0o700)
-        snapshot.receive(settings.redis, files / BASE, lambda size: progress("receiving", size, 0))
-        (files / "appendonly.aof.manifest").write_text(f"file {BASE} seq 1 type b\n", "utf-8")
-        store = EmbeddedStore(lock)
-        try:
+        # Remove what an earlier backup that was killed has left.
+        shutil.rmtree(received, ignore_errors=True)
+        received.mkdir(mode=0o700)
+        for file in snapshot.receive_all(
+            settings.redis, received, lambda size: progress("receiving", size, 0)
+        ):
             progress("loading", 0, 0)
-            try:
-                store.start()
-            except ConfigError as problem:
-                raise CommandError(f"the store’s snapshot cannot be read here: {problem}") from None
-            # The second store has loaded the snapshot into memory. The file is removed now, so that it does not stay
-            # if the backup is killed.
-            (files / BASE).unlink()
-            with redis.Redis.from_url(store.url, socket_timeout=PATIENCE_S) as client:
-                yield client
-        finally:
-            store.stop()
+            with _loaded(lock, file) as store:
+                yield store
     finally:
         lock.close()
         shutil.rmtree(lock.path, ignore_errors=True)
 
 
-def _parts(folder: Path, store: "redis.Redis", progress: Progress) -> Iterator[list[Any]]:
-    size: Any = store.dbsize()
-    for looked, entries in store_content.read(store):
-        progress("writing", looked, size)
-        yield [KEYS, entries]
-    for path in sorted((folder / outbox.OUTBOX).glob("*")):
-        with contextlib.suppress(FileNotFoundError):  # a mail may have been erased or sent meanwhile
-            yield [FILE, path.name, path.read_bytes()]
+@contextlib.contextmanager
+def _loaded(lock: LockedFolder, file: Path) -> "Iterator[redis.Redis]":
+    """Yield a client of a second store with the content of the snapshot in `file`, which is removed."""
+    files = lock.path / "valkey" / "appendonlydir"
+    shutil.rmtree(files.parent, ignore_errors=True)
+    files.parent.mkdir(mode=0o700)
+    files.mkdir(mode=0o700)
+    file.rename(files / BASE)
+    (files / "appendonly.aof.manifest").write_text(f"file {BASE} seq 1 type b\n", "utf-8")
+    store = EmbeddedStore(lock)
+    try:
+        try:
+            store.start()
+        except ConfigError as problem:
+            raise CommandError(f"the store’s snapshot cannot be read here: {problem}") from None
+        # The second store has loaded the snapshot into memory. The file is removed now, so that it does not stay if the
+        # backup is killed.
+        (files / BASE).unlink()
+        with redis.Redis.from_url(store.url, socket_timeout=PATIENCE_S) as client:
+            yield client
+    finally:
+        store.stop()

@@ -237,6 +237,14 @@ def _sentinels(store: Store, patience_s: float) -> Any:
     return made(address.nodes, sentinel_kwargs={**options, "retry": once})
 
 
+def masters(client: Any) -> "list[redis.Redis]":
+    """Return a client of each server that takes writes. `client`: that which `connect_now` returned."""
+    if not hasattr(client, "get_primaries"):
+        return [client]
+    nodes = sorted(client.get_primaries(), key=lambda node: str(node.name))
+    return [client.get_redis_connection(node) for node in nodes]
+
+
 def servers_now(store: Store, patience_s: float) -> Iterator[tuple[str, "redis.Redis"]]:
     """Yield each server of the store with its name: host and port, or "" if it is the only one.
 
