@@ -92,6 +92,9 @@ class Retention:
     async def _erase_all(self, organisation: str) -> None:
         try:
             await self.erase(organisation, self._service.clock_ms())
+            async with answering():
+                if await self._redis.set(keys.SWEPT(organisation), b"1", nx=True, ex=DAY_MS // 1000):
+                    await self.erase_left(organisation)
             await self.erase_audit(organisation, self._service.clock_ms())
         except UnavailableError:
             raise
@@ -153,6 +156,28 @@ class Retention:
                 await self._redis.zrem(keys.UNPACKED(organisation), visit_id)
                 await self._redis.zrem(ended, visit_id)
         return erased
+
+    async def erase_left(self, organisation: str) -> int:
+        """Erase packed visits that are not among the ended visits any more; return their number.
+
+        A server of a release before packed visits erases a visit without its packed form. It can do so if it stood
+        still while the store was raised to their version, so that its report had expired.
+        """
+        left, ended = 0, keys.ENDED(organisation)
+        prefix = keys.PAST(organisation, "")
+        names = [name async for name in self._redis.scan_iter(match=f"{prefix}*", count=1000)]
+        for first in range(0, len(names), AT_ONCE):
+            some = names[first : first + AT_ONCE]
+            ids = [name.decode().removeprefix(prefix) for name in some]
+            scores = await self._redis.zmscore(ended, ids)
+            lost = [name for name, score in zip(some, scores, strict=True) if score is None]
+            if lost:
+                async with erasing(self._redis):
+                    await self._redis.delete(*lost)
+            left += len(lost)
+        if left:
+            log.warning("retention.left_erased", organisation=organisation, count=left)
+        return left
 
     async def _booked(self, organisation: str, before_ms: int) -> int:
         erased, index = 0, keys.APPOINTMENTS(organisation)

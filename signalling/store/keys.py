@@ -81,6 +81,7 @@ _DAYS = "the organisation's days"
 OPEN = Key("{<organisation>}:open", "zset", "ids of open visits, by arrival", _USE, "it ends")
 ENDED = Key("{<organisation>}:ended", "zset", "ids of ended visits, by end", _RETENTION, _DAYS)
 UNPACKED = Key("{<organisation>}:unpacked", "zset", "ids of ended visits to pack", _USE, "an hour later")
+SWEPT = Key("{<organisation>}:swept", "string", "packed visits were checked", _EXPIRY, "a day")
 DEADLINES = Key("{<organisation>}:deadlines", "zset", "ids of visits, by deadline", _USE, "it passed")
 VISIT = Key("{<organisation>}:visit:<visit>", "hash", "the record of a visit", _RETENTION, _DAYS, True)
 HISTORY = Key("{<organisation>}:history:<visit>", "list", "the events of a visit", _RETENTION, _DAYS, True)

@@ -27,6 +27,9 @@ from signalling.visit.relations import Event
 
 AFTER_MS = 3_600_000
 """A visit is packed this time after its last change: by then it is no longer tagged, rated or opened again."""
+MOST_PARTS = 200
+"""A visit with more chat messages, or with more events, is not packed: to read and write so many at once would keep all
+other visits of this worker and of the store waiting."""
 _SCRIPT = (Path(__file__).parent / "guarded.lua").read_text()
 _encode = msgspec.msgpack.Encoder().encode
 _VISIT = msgspec.msgpack.Decoder(Visit)
@@ -121,15 +124,20 @@ class PackedVisits:
     async def pack(self, organisation: str, queued: Queued) -> bool:
         """Pack a visit, and remove it from the queue; return False if it was changed meanwhile, and nothing was done.
 
-        A visit that is open again, was erased or cannot be read is only removed from the queue: when it ends again, it
-        comes into the queue again.
+        A visit that is open again, was erased, cannot be read or has more than MOST_PARTS chat messages or events is
+        only removed from the queue: when it changes again, it comes into the queue again.
         """
         visit_id, queue = queued.visit, keys.UNPACKED(organisation)
         visit, history, chat, calls = names = _keys(organisation, visit_id)
         async with answering():
             pipe = self._redis.pipeline(transaction=False)
-            pipe.hget(visit, "record").lrange(history, 0, -1).zrange(chat, 0, -1).hgetall(calls)
+            pipe.hget(visit, "record").lrange(history, 0, MOST_PARTS).zrange(chat, 0, MOST_PARTS).hgetall(
+                calls
+            )
             record, events, ids, parts = await pipe.execute()
+        if max(len(events), len(ids)) > MOST_PARTS:
+            return await self._run([queue], [_unchanged(queue, queued)], [("ZREM", queue, visit_id)])
+        async with answering():
             lines = [keys.LINE(organisation, line.decode()) for line in ids]
             pipe = self._redis.pipeline(transaction=False)
             for line in lines:
@@ -139,7 +147,7 @@ class PackedVisits:
             organisation, visit_id, record, events, dict(zip(ids, messages, strict=True)), parts
         )
         checks: list[Check] = [
-            (("ZSCORE", queue, visit_id), queued.changed_ms),
+            _unchanged(queue, queued),
             (("HGET", visit, "record"), record or "false"),
             (("ZCARD", chat), len(ids)),
             (("HLEN", calls), len(parts)),
@@ -234,6 +242,10 @@ class PackedVisits:
             args += [len(command), *command]
         async with answering():
             return bool(await self._guarded(keys=names, args=args))
+
+
+def _unchanged(queue: str, queued: Queued) -> Check:
+    return ("ZSCORE", queue, queued.visit), queued.changed_ms
 
 
 def _keys(organisation: str, visit_id: str) -> tuple[str, str, str, str]:

@@ -104,6 +104,20 @@ async def test_r39_a_packed_visit_that_is_unpacked_while_it_is_erased_leaves_no_
     assert await client.keys(keys.LINE("demo", "*")) == []
 
 
+async def test_r39_a_packed_visit_that_a_server_of_an_earlier_release_left_is_erased(
+    site: Site, valkey: Redis
+) -> None:
+    left, kept = [await withdrawn(site) for _ in range(2)]
+    packed, retention = site.app[SERVICE].store.packed, retention_of(site, valkey)
+    for queued in await packed.due("demo", site.app[SERVICE].clock_ms() + 2 * AFTER_MS, 2):
+        assert await packed.pack("demo", queued)
+    await valkey.zrem(keys.ENDED("demo"), left)  # as a server that does not know packed visits erases one
+    assert await retention.erase_left("demo") == 1
+    assert not await valkey.exists(keys.PAST("demo", left))
+    assert await valkey.exists(keys.PAST("demo", kept), keys.ERASED()) == 2
+    assert await retention.erase_left("demo") == 0
+
+
 async def kinds_in(valkey: Redis) -> set[str]:
     """Return the patterns of the keys in use that the retention must erase, by the table of keys."""
     found = set()

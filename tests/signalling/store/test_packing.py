@@ -12,7 +12,7 @@ from signalling.protocol.client_messages import SessionsPast
 from signalling.rooms.quality_watch import calls_of
 from signalling.service import Accepted
 from signalling.store import keys
-from signalling.store.packing import AFTER_MS, PackedVisits, Queued
+from signalling.store.packing import AFTER_MS, MOST_PARTS, PackedVisits, Queued
 from signalling.store.records import OLDEST, Store
 from signalling.visit import commands as c
 from signalling.visit.record import Actor, Visit
@@ -90,6 +90,22 @@ async def test_r39_a_visit_is_packed_an_hour_after_its_last_change_and_every_rea
     sessions = desk.workers[0].topics.sessions
     found = await sessions.past(desk.provider(), SessionsPast(id=1, text="ruiz"))
     assert [row.visit for row in found.rows] == [visit]
+
+
+async def test_r39_a_visit_with_very_many_messages_or_events_is_not_packed_and_not_read_whole(
+    desk: Clinic, valkey: Redis
+) -> None:
+    store, client = desk.workers[0].service.store, cast(Any, valkey)
+    provider = await provider_of(desk)
+    written, changed = [str((await whole_visit(desk, provider)).visit) for _ in range(2)]
+    await client.zadd(keys.CHAT(ORG, written), {f"m_{line}": line for line in range(MOST_PARTS)})
+    await client.rpush(keys.HISTORY(ORG, changed), *range(MOST_PARTS))
+    before = await keys_of(valkey, written) | await keys_of(valkey, changed)
+    await client.config_resetstat()
+    assert await pack_all(store) == 2
+    assert await keys_of(valkey, written) | await keys_of(valkey, changed) == before
+    assert (await client.info("commandstats"))["cmdstat_hget"]["calls"] <= 2
+    assert not await valkey.exists(keys.UNPACKED(ORG))
 
 
 async def test_r39_a_packed_visit_that_is_tagged_rated_or_reopened_loses_nothing_and_is_packed_again(
