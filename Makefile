@@ -72,6 +72,7 @@ lock:
 	@$(COMPILE) --group dev --extra tracing --output-file requirements/dev.txt
 	@$(subst pyproject.toml,,$(COMPILE)) --group build --constraints requirements/dev.txt --output-file requirements/build.txt
 	@$(COMPILE) --group build --constraints requirements/dev.txt --output-file requirements/run.txt
+	@$(COMPILE) --group build --extra tracing --constraints requirements/dev.txt --output-file requirements/tracing.txt
 
 # The README's pictures, taken anew from a real visit.
 pictures: $(VENV)/.test

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,23 @@ def test_everything_that_the_image_copies_exists_and_its_program_is_greenroom() 
     assert re.search(r"^USER \d+$", text, re.MULTILINE), "not root, and a number"
     assert '\nENTRYPOINT ["greenroom"]\n' in text
     assert load(None, {}, image()).data.folder == re.search(r"^VOLUME (.+)$", text, re.MULTILINE)[1]  # type: ignore[index]
+
+
+def test_an_image_can_be_built_with_the_packages_for_traces() -> None:
+    text = (INSTALL / "Dockerfile").read_text("utf-8")
+    chosen = re.findall(r"REQUIREMENTS=(\S+)", text)
+    assert sorted(chosen) == ["run.txt", "tracing.txt"]
+    run, tracing = (locked(ROOT / "requirements" / name) for name in ("run.txt", "tracing.txt"))
+    extra = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    assert run < tracing
+    assert {re.split("[><=]", each)[0] for each in extra["tracing"]} <= {
+        each.partition("==")[0] for each in tracing - run
+    }
+
+
+def locked(path: Path) -> set[str]:
+    """Return the packages in a lock, each with its version."""
+    return set(re.findall(r"^[\w.-]+==[^\s;]+", path.read_text("utf-8"), re.MULTILINE))
 
 
 @pytest.mark.parametrize("name", servers())
