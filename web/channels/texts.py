@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from signalling.store.jobs import Taken
 from web.channels.messages import Resolver, digits
 from web.channels.text_service import KIND, Service, TextServices
-from web.errors import DeliveryError, PermanentJobError, PutOffError
+from web.errors import DeliveryError, PermanentJobError
 from web.languages.i18n import N_, gettext
 from web.organisations.documents import Organisations
 from web.organisations.settings import Organisation
@@ -95,9 +95,7 @@ class Texts:
         message = await self._resolvers[taken.job.payload["message"]](organisation, taken.job.payload)
         if message is None or not message.phone:
             return False
-        wait_ms = await self._breakers.wait_until_ms(organisation_id, KIND)
-        if wait_ms:
-            raise PutOffError(wait_ms)
+        await self._breakers.require(organisation_id, KIND)
         text = f"{organisation.name}: {message.sentence} {self._origin}{message.path}"
         word = await ask(service.to(message.phone), text, self._allowed)
         if word == "sent":

@@ -14,7 +14,7 @@ import msgspec
 from signalling.store.jobs import Job, Jobs, Taken, new_job
 from signalling.store.records import Extra
 from web.config import Settings
-from web.errors import DeliveryError, LetterError, PermanentJobError, PutOffError
+from web.errors import DeliveryError, LetterError, PermanentJobError
 from web.languages.i18n import N_
 from web.mail.carriers import Carrier
 from web.mail.letters import Attachment, Letter, written
@@ -119,9 +119,7 @@ class MailQueue:
         except LetterError as problem:
             raise PermanentJobError(str(problem)) from None
         day = f"{datetime.fromtimestamp(taken.job.made_ms / 1000, UTC):%Y-%m-%d}"
-        wait_ms = await self._breakers.wait_until_ms(organisation_id, KIND)
-        if wait_ms:
-            raise PutOffError(wait_ms)
+        await self._breakers.require(organisation_id, KIND)
         try:
             await self._carrier.carry(message, named(day, letter.name, taken.job.id, organisation_id))
         except (PermanentJobError, DeliveryError):

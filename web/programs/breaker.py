@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 
 from signalling.store import keys
 from signalling.store.unavailable import answering
+from web.errors import PutOffError
 
 OPENS_AFTER = 5
 FIRST_PAUSE_MS, LONGEST_PAUSE_MS = 30_000, 900_000
@@ -49,6 +50,16 @@ class Breakers:
         After a pause only the first caller gets 0; the others wait for the result of its call.
         """
         return await self._do(organisation, receiver, "ask", OPENS_AFTER, TRIAL_MS, LONGEST_PAUSE_MS)
+
+    async def require(self, organisation: str, receiver: str) -> None:
+        """Return if the receiver may be called now; raise `PutOffError` if not, for the runner of jobs.
+
+        A handler calls this last, when it is sure that it has something to send: after a pause, the first caller has
+        the only attempt.
+        """
+        wait_ms = await self.wait_until_ms(organisation, receiver)
+        if wait_ms:
+            raise PutOffError(wait_ms)
 
     async def succeeded(self, organisation: str, receiver: str) -> None:
         """Forget the failures of a receiver after a success."""

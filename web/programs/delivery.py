@@ -21,7 +21,7 @@ from signalling.store.records import Extra
 from signalling.visit.record import Visit
 from signalling.visit.relations import Event
 from signalling.visit.rules import DEADLINES, QUIET, RULES
-from web.errors import DeliveryError, PermanentJobError, PutOffError
+from web.errors import DeliveryError, PermanentJobError
 from web.languages.i18n import N_
 from web.programs import types as t
 from web.programs import views
@@ -101,9 +101,7 @@ class Courier:
         webhook = await self._webhooks.get(organisation, payload["webhook"])
         if webhook is None or not webhook.enabled:
             raise PermanentJobError(N_("the webhook is gone or off"))
-        wait_ms = await self._breakers.wait_until_ms(organisation, webhook.id)
-        if wait_ms:
-            raise PutOffError(wait_ms)
+        await self._breakers.require(organisation, webhook.id)
         began = time.monotonic()
         status, problem = await self._post(webhook, taken.job.id, payload["body"], taken.now_ms)
         attempt = t.Delivery(
