@@ -1,32 +1,41 @@
 """The sweep: work that each worker does periodically for every organisation.
 
 It applies deadlines that passed, watches the whole queue, removes connections of dead workers, repairs mirrors (copies
-of the open records) that missed the last event, and detects a replaced store. Every worker sweeps, but a change is
-committed once, even if several workers try. Work that a crash interrupted is found again from the records.
+of the open records) that missed the last event, and detects a replaced store. A few workers do this for an organisation
+in each round (`rooms/shares.py`), all others less often. A change is committed once, even if several workers try. Work
+that a crash interrupted is found again from the records.
 """
 
 from __future__ import annotations
 
-import asyncio
+import random
 import time
-from collections.abc import Awaitable, Iterable, Iterator
+from collections.abc import Awaitable, Collection, Container, Iterable, Iterator
 from typing import Protocol, TypeVar
 
 import structlog
 
 from signalling.errors import UnavailableError
 from signalling.rooms.liveness import Liveness
+from signalling.rooms.shares import Shares
 from signalling.service import Accepted, Service
 from signalling.store import keys
 from signalling.store.event_stream import Pulse
 from signalling.store.mirror import Mirror
 from signalling.store.unavailable import answering
+from signalling.ticks import tick
 from signalling.visit.commands import Due, Enter, Leave
 from signalling.visit.record import Actor, Role
 from signalling.visit.relations import party_key
 from signalling.visit.rules import next_deadline_ms
 
 PERIOD_S = 0.5
+# The time in s between two looks at an organisation that others look after: with connections here, and without.
+SHOWN_S, ELSEWHERE_S = 1.4, 10.0
+DOUBT_S = (
+    3.0  # for this time in s after a lost connection to the store, each worker looks at all organisations
+)
+HERE_S = 5.0  # the time in s after which it is stored again which staff have a page open
 # A connection may resume on another worker within this time in s after the death of its own worker.
 BACK_S = 2.5
 RETRY_MS = 60_000  # time in ms after which a visit that could not be read is tried again
@@ -65,13 +74,20 @@ class LocalWorker(Protocol):
 class Sweep:
     """Does the periodic work of one worker for all organisations."""
 
-    def __init__(self, service: Service, liveness: Liveness, here: LocalWorker) -> None:
+    def __init__(self, service: Service, liveness: Liveness, here: LocalWorker, shares: Shares) -> None:
         self._service = service
         self._liveness = liveness
         self._here = here
+        self._shares = shares
         # organisation -> the identity of its store when this worker last swept
         self._identities: dict[str, str] = {}
         self._dead_since_s: dict[str, float] = {}
+        self._opened = 0  # how often the connection to the store had been opened at the last round
+        self._doubted_until_s = 0.0
+        # organisation -> the time in s at which this worker last read it
+        self._looked_s: dict[str, float] = {}
+        # organisation -> (the time in s at which this worker last wrote which staff have a page open here, their ids)
+        self._written: dict[str, tuple[float, frozenset[str]]] = {}
 
     async def run(self) -> None:
         """Sweep all organisations every PERIOD_S until cancelled."""
@@ -80,7 +96,7 @@ class Sweep:
                 await self._round()
             except UnavailableError:
                 log.debug("sweep.unavailable")  # the reason is already in the log
-            await asyncio.sleep(PERIOD_S)
+            await tick(PERIOD_S)
 
     async def _round(self) -> None:
         organisations = await self._service.organisations.list()
@@ -89,19 +105,52 @@ class Sweep:
         # A store that has lost everything lists no organisation, so those with a loaded copy (mirror) are checked as
         # well.
         mirrors += [mirror for mirror in self._service.mirrors if mirror not in mirrors]
-        pulses = await self._service.store.stream.pulses(
-            [mirror.organisation for mirror in mirrors], self._service.store.clock_ms()
-        )
-        looked = list(zip(mirrors, pulses, strict=True))
-        await _alone(self._recognise(looked))
-        for mirror, pulse in looked:
-            mirror.compare(pulse.head)
-        looked = [(mirror, pulse) for mirror, pulse in looked if mirror.organisation in organisations]
         present: dict[str, list[LocalConnection]] = {}
         for connection in self._here.present():
             present.setdefault(connection.actor.organisation, []).append(connection)
-        for mirror, pulse in looked:
-            await _alone(self._once(mirror, pulse.due, present.get(mirror.organisation, [])))
+        looked = await self._looked([mirror for mirror in mirrors if self._is_due(mirror, present)])
+        listed, dead = set(organisations), self._dead_for_a_while()
+        for mirror in mirrors:
+            if mirror.organisation in listed:
+                pulse = looked.get(mirror)
+                due = None if pulse is None else pulse.due
+                await _alone(self._once(mirror, due, present.get(mirror.organisation, []), dead))
+
+    def _is_due(self, mirror: Mirror, present: Container[str]) -> bool:
+        """Return True if this round must read what the store has of the organisation of `mirror`.
+
+        `present`: the organisations of which this worker has connections.
+        """
+        now_s, organisation = time.monotonic(), mirror.organisation
+        opened = self._service.store.redis.opened
+        if opened != self._opened:
+            # The store's connection was lost: it may be another store, which all workers must notice.
+            self._opened, self._doubted_until_s = opened, now_s + DOUBT_S
+        if self._shares.has(organisation) or now_s < self._doubted_until_s:
+            wait_s = 0.0
+        else:
+            wait_s = SHOWN_S if organisation in present else ELSEWHERE_S
+        if now_s - self._looked_s.get(organisation, -ELSEWHERE_S) < wait_s:
+            return False
+        # At the first time, those of others get different times, so that not all are read in one round.
+        spread_s = 0.0 if organisation in self._looked_s else random.uniform(0, wait_s)  # noqa: S311
+        self._looked_s[organisation] = now_s - spread_s
+        return True
+
+    async def _looked(self, mirrors: list[Mirror]) -> dict[Mirror, Pulse]:
+        """Return what the store has of the organisations of these mirrors; repair the mirrors that differ.
+
+        Raises `UnavailableError` if the store does not answer.
+        """
+        if not mirrors:
+            return {}
+        store = self._service.store
+        pulses = await store.stream.pulses([mirror.organisation for mirror in mirrors], store.clock_ms())
+        looked = dict(zip(mirrors, pulses, strict=True))
+        await _alone(self._recognise(looked.items()))
+        for mirror, pulse in looked.items():
+            mirror.compare(pulse.head)
+        return looked
 
     async def _recognise(self, looked: Iterable[tuple[Mirror, Pulse]]) -> None:
         """Begin a new epoch (count of events) for the organisations whose epoch belongs to another store.
@@ -121,25 +170,29 @@ class Sweep:
                 mirror.repair()
             else:
                 await store.stream.adopt(mirror.organisation, identity)
-        self._identities = {
-            mirror.organisation: identity for (mirror, _), identity in zip(looked, identities, strict=True)
-        }
+        for (mirror, _), identity in zip(looked, identities, strict=True):
+            self._identities[mirror.organisation] = identity
 
     async def _once(
-        self, mirror: Mirror, due: Iterable[tuple[str, int]], present: list[LocalConnection]
+        self,
+        mirror: Mirror,
+        due: Iterable[tuple[str, int]] | None,
+        present: list[LocalConnection],
+        dead: Collection[str],
     ) -> None:
         """Sweep the organisation of `mirror`, which is this worker's copy of its open visits.
 
-        `due`: (visit, deadline in ms) for the deadlines that passed. `present`: the organisation's connections on this
-        worker. Raises `UnavailableError` if the store does not answer.
+        `due`: (visit, deadline in ms) for the deadlines that passed; None if this round is not about the organisation
+        but about its connections on this worker, which are `present`. `dead`: the workers that are dead. Raises
+        `UnavailableError` if the store does not answer.
         """
         organisation = mirror.organisation
-        for visit_id, due_ms in due:
+        for visit_id, due_ms in due or ():
             await _alone(self._apply(organisation, visit_id, due_ms))
-        await _alone(self._service.watch_queue(mirror))
-        await self._off_call(mirror, present)
-        dead = self._dead_for_a_while()
-        for worker in (*dead, self._here.id):
+        if due is not None:
+            await _alone(self._service.watch_queue(mirror))
+        await self._off_call(mirror, present, turns_off=due is not None)
+        for worker in (*(() if due is None else dead), self._here.id):
             for visit_id, connection in mirror.visits.held_by(worker):
                 if worker in dead or not self._here.holds(connection):
                     leave = Leave(connection, worker)
@@ -188,34 +241,43 @@ class Sweep:
                     if party is not None and connection.id not in party.connections:
                         yield connection.id, connection.actor, visit_id
 
-    async def _off_call(self, mirror: Mirror, present: list[LocalConnection]) -> None:
-        """Store which staff have a page open; turn off On-Call for staff who had none for the organisation's time
-        limit.
+    async def _off_call(self, mirror: Mirror, present: list[LocalConnection], *, turns_off: bool) -> None:
+        """Store which staff have a page open; with `turns_off`, turn off On-Call for staff who had none for the
+        organisation's time limit.
 
-        `present`: the organisation's connections on this worker. Raises `UnavailableError` if the store does not
-        answer.
+        It is stored when somebody opens the first page or closes the last one, and again after HERE_S. `present`: the
+        organisation's connections on this worker. Raises `UnavailableError` if the store does not answer.
         """
-        service, organisation = self._service, mirror.organisation
-        key, now_ms = keys.HERE(organisation), service.clock_ms()
-        here = {connection.actor.id for connection in present if connection.actor.is_staff}
-        on_call = {staff.id: staff for staff in mirror.staff.values() if staff.on_call}
+        service, organisation, now_s = self._service, mirror.organisation, time.monotonic()
+        here = frozenset(connection.actor.id for connection in present if connection.actor.is_staff)
+        away = [one for one in mirror.staff.values() if one.on_call and one.id not in here]
+        written_s, before = self._written.get(organisation, (-HERE_S, frozenset()))
+        turns_off = turns_off and bool(away)
+        if not (here or before or turns_off):
+            return
         limit_ms = (await service.organisation(organisation)).policy.off_call_ms
+        if here == before and now_s - written_s < min(HERE_S, limit_ms / 4000):
+            return
+        key, now_ms, seen = keys.HERE(organisation), service.clock_ms(), list[float | None]()
         async with answering():
-            if here:
-                await service.store.redis.zadd(key, dict.fromkeys(here, now_ms))
-            for staff in [staff for staff in on_call.values() if staff.id not in here]:
-                seen_ms = await service.store.redis.zscore(key, staff.id)
-                if now_ms - max(seen_ms or 0, staff.on_call_since_ms or now_ms) >= limit_ms:
-                    actor = Actor(organisation=organisation, id=staff.id, name=staff.name, role=staff.role)
-                    await service.set_on_call(actor, on=False, notice=True)
+            if here or before:
+                await service.store.redis.zadd(key, dict.fromkeys(here | before, now_ms))
+            if turns_off:
+                seen = await service.store.redis.zmscore(key, [one.id for one in away])
+        self._written[organisation] = now_s, here
+        for staff, seen_ms in zip(away, seen, strict=False):
+            if now_ms - max(seen_ms or 0, staff.on_call_since_ms or now_ms) >= limit_ms:
+                actor = Actor(organisation=organisation, id=staff.id, name=staff.name, role=staff.role)
+                await service.set_on_call(actor, on=False, notice=True)
 
     def holders(self) -> Iterator[str]:
-        """Yield the workers that have connections of visits' parties.
+        """Yield the workers that have connections of parties, for the organisations that this worker looks after.
 
         The sweep must notice the death of such a worker.
         """
         for mirror in self._service.mirrors:
-            yield from mirror.visits.holders
+            if self._shares.has(mirror.organisation):
+                yield from mirror.visits.holders
 
 
 async def _alone(work: Awaitable[T]) -> T | None:

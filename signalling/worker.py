@@ -30,6 +30,7 @@ from signalling.rooms.memberships import Memberships
 from signalling.rooms.ports import MediaRelay
 from signalling.rooms.registry import Registry
 from signalling.rooms.rooms import Rooms
+from signalling.rooms.shares import Shares
 from signalling.service import Organisations, Service
 from signalling.sockets.connection import Connection
 from signalling.sockets.handshake import left_behind
@@ -128,7 +129,8 @@ class Worker:
         self.rooms = self.memberships.rooms = Rooms(
             self.service, relay, leases, self.id, self.spawn, self.memberships, self.changed.set
         )
-        self.sweep = Sweep(self.service, self.liveness, self)
+        self.shares = Shares(registry.places, self.liveness, self.id)
+        self.sweep = Sweep(self.service, self.liveness, self, self.shares)
         self.guest_links = GuestLinks(store)
         self.tokens = Tokens(store, sha256(b"greenroom resume" + root).digest(), self.id)
         self.services = Services(
@@ -189,6 +191,7 @@ class Worker:
         keep("bus", self.bus.run)
         keep("liveness", partial(self.liveness.run, self.memberships.move_from, self.rooms.doubt))
         keep("rooms", self.rooms.run)
+        keep("shares", self.shares.run)
         keep("sweep", self.sweep.run)
         keep("heartbeat", self.heartbeat.run)
         keep("audit_log", self.audit_log.run)

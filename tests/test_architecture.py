@@ -55,7 +55,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "peers",
     ),
     "signalling": (
-        "errors visit supervision repeated counts",
+        "errors visit supervision repeated counts ticks",
         "protocol clients",
         "store",
         "service hub",

@@ -7,6 +7,7 @@ register a handler in `app[HANDLERS]`, and in `app[CONSEQUENCES]` the jobs that 
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from itertools import chain
 
@@ -18,6 +19,7 @@ from signalling import service
 from signalling.errors import UnavailableError
 from signalling.store.jobs import Jobs, Taken, last_try_ms, next_try_ms
 from signalling.store.records import Extra
+from signalling.ticks import tick
 from signalling.visit.record import Visit
 from signalling.visit.relations import Event
 from web.config import Settings
@@ -32,6 +34,7 @@ from web.keys import (
     REPORTS,
     SEAL,
     SERVICE,
+    SIGNALLING,
     SUPERVISOR,
 )
 from web.languages.i18n import N_
@@ -51,6 +54,7 @@ QUEUES = ("mail", "webhook", "text", "push")
 """The queues; each has the jobs of the kind with its name. The first queue also has all other kinds."""
 
 PERIOD_S = 1.0
+EVERYWHERE_S = 10.0
 AT_ONCE = 8
 """The greatest number of jobs of a queue that one worker runs at the same time."""
 EACH_S = 60.0
@@ -68,7 +72,11 @@ def cause_of(error: Exception) -> str:
 
 
 class Runner:
-    """Takes the jobs that are due from one queue and runs them, in one worker."""
+    """Takes the jobs that are due from one queue and runs them, in one worker.
+
+    `looks_after` returns True for the organisations whose jobs this worker takes at once. Every EVERYWHERE_S seconds it
+    takes those of all others as well, so that no job depends on a few workers.
+    """
 
     def __init__(
         self,
@@ -76,11 +84,14 @@ class Runner:
         organisations: Organisations,
         handlers: dict[str, Handler],
         reports: Sequence[Report] = (),
+        looks_after: Callable[[str], bool] = lambda organisation: True,
     ) -> None:
         self._jobs = jobs
         self._reports = reports
         self._organisations = organisations
         self._handlers = handlers
+        self._looks_after = looks_after
+        self._all_s = -EVERYWHERE_S
         self._busy: set[asyncio.Task[None]] = set()
         self._last = ""  # the id of the organisation whose jobs were taken last
         self._awake = asyncio.Event()
@@ -91,13 +102,25 @@ class Runner:
             # the error is already in the log, and the loop tries again
             with contextlib.suppress(UnavailableError):
                 await self._round()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(PERIOD_S):
-                    await self._awake.wait()
+            await self._woken()
             self._awake.clear()
 
+    async def _woken(self) -> None:
+        """Wait for the next tick, or until a job has ended."""
+        waits = asyncio.ensure_future(self._awake.wait()), asyncio.ensure_future(tick(PERIOD_S))
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
     async def _round(self) -> None:
-        organisations = await self._organisations.list()
+        organisations, now_s = await self._organisations.list(), time.monotonic()
+        if now_s - self._all_s < EVERYWHERE_S:
+            organisations = [name for name in organisations if self._looks_after(name)]
+        else:
+            self._all_s = now_s
+        organisations = await self._jobs.due(organisations)
         # The loop begins after the organisation that was served last, so that one with many jobs does not
         # delay the others.
         after = [organisation for organisation in organisations if organisation > self._last]
@@ -233,7 +256,9 @@ async def running(app: web.Application) -> AsyncIterator[None]:
     app[SERVICE].consequences = consequences(app)
     reports = app[REPORTS]
     runners = {
-        f"web.jobs.{name}": Runner(jobs, app[ORGANISATIONS], app[HANDLERS], reports)
+        f"web.jobs.{name}": Runner(
+            jobs, app[ORGANISATIONS], app[HANDLERS], reports, app[SIGNALLING].shares.has
+        )
         for name, jobs in app[JOB_QUEUES].items()
     }
     for name, runner in runners.items():

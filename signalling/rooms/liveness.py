@@ -13,6 +13,7 @@ import hmac
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import msgspec
 import structlog
@@ -22,10 +23,12 @@ from signalling.rooms.ports import MediaRelay
 from signalling.store import keys
 from signalling.store.records import Store
 from signalling.store.unavailable import answering
+from signalling.store.unkept import unkept
+from signalling.ticks import tick
 
-PERIOD_S = 0.25
+PERIOD_S = 0.5
 # After this time in ms without a sign of life, a worker is asked directly. If it does not answer either, it is dead.
-SIGN_MS = 1000
+SIGN_MS = 1200
 DISTRUST_S = 3.0  # the time in s after the store's return in which no worker is declared dead
 # The store keeps a worker's addresses for this time in s. The worker writes them again each time a tenth of it has
 # passed.
@@ -153,19 +156,19 @@ class Liveness:
                 self._distrusted_until = time.monotonic() + DISTRUST_S
             if self.dead:
                 changed(self.dead)
-            await asyncio.sleep(PERIOD_S)
+            await tick(PERIOD_S)
 
     async def _once(self) -> None:
         watched = sorted({*self._watched()} - {self._worker})
         async with answering():
             pipe = self._store.redis.pipeline(transaction=False)
-            pipe.exists(keys.WORKER(self._worker))
-            if not self._resigned:
-                pipe.set(keys.WORKER(self._worker), b"1", px=SIGN_MS)
+            if self._resigned:
+                pipe.get(keys.WORKER(self._worker))
+            else:
+                pipe.execute_command(*self._sign())
             for worker in watched:
                 pipe.get(keys.WORKER(worker))
             mine, *signs = await pipe.execute()
-            signs = signs[len(signs) - len(watched) :]
         if not mine:
             # This worker or the store was away for longer than a sign of life lasts, so missing signs prove nothing
             # yet.
@@ -184,11 +187,18 @@ class Liveness:
             # The direct requests may have taken half the time for which a sign of life is valid. So this worker writes
             # a new one.
             async with answering():
-                await self._store.redis.set(keys.WORKER(self._worker), b"1", px=SIGN_MS)
+                await self._store.redis.execute_command(*self._sign())
         self._unanswering = frozenset(w for w, answers in zip(silent, answers, strict=True) if not answers)
         if not self.healthy:
             log.info("store.available")
         self.healthy, self.problem = True, None
+
+    def _sign(self) -> tuple[Any, ...]:
+        """Return the command that writes this worker's sign of life, with the one before as its reply, None if it has
+        expired.
+        """
+        name = keys.WORKER(self._worker)
+        return unkept(name, ("SET", name, b"1", "PX", SIGN_MS, "GET"))
 
     async def _all(self, names: list[str]) -> list[bytes | None]:
         """Return the store's values of the keys `names`, in the same order; None for a missing key.

@@ -6,7 +6,6 @@ worker carries its rooms itself.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Iterable
@@ -20,6 +19,7 @@ from signalling.rooms.placement import Place, capacity, ranked
 from signalling.service import Service
 from signalling.store import keys
 from signalling.store.unavailable import answering
+from signalling.ticks import tick
 
 EVERY_S = 1.0
 FRESH_MS = 6000
@@ -49,7 +49,7 @@ class Registry:
             with contextlib.suppress(UnavailableError):
                 if taking := [place for place in await self.places() if not place.draining]:
                     self._most = capacity(taking)
-            await asyncio.sleep(EVERY_S)
+            await tick(EVERY_S)
 
     def left(self) -> int | None:
         """Return how many more visits can be claimed before all workers are full; None if there is no limit.

@@ -132,6 +132,8 @@ class EventStream:
     def __init__(self, redis: Redis) -> None:
         self._redis: Any = redis  # the type stubs of redis-py do not know that replies are bytes
         self._epoch: Any = redis.register_script(_EPOCH)
+        # connection -> (how often it had been opened, the identity of the process at its other end)
+        self._asked: dict[Any, tuple[int, str]] = {}
 
     async def head(self, organisation: str) -> StreamHead:
         """Return the head of an organisation's stream: its epoch and the number of the last event."""
@@ -188,18 +190,21 @@ class EventStream:
 
         It changes with a restart, a failover or a restored copy, and in a cluster when the organisation moves to
         another node. Redis's replication id is not used, because it changes whenever a backup is taken: the backup is a
-        replica for a moment.
+        replica for a moment. A process is asked once for each connection to it.
         """
-        found: dict[Any, str] = {}
-        pools = []
+        found = []
         async with answering():
             for organisation in organisations:
                 head = keys.HEAD(organisation)
-                pools.append(await self._redis.pool_of(head))
-                if pools[-1] not in found:
-                    about = await self._redis.info_of(head, "server")
-                    found[pools[-1]] = str(about.get("run_id", ""))
-        return [found[pool] for pool in pools]
+                connection = await self._redis.connection_of(head)
+                opened, identity = self._asked.get(connection, (-1, ""))
+                if opened != connection.opened:
+                    opened = connection.opened
+                    identity = str((await self._redis.info_of(head, "server")).get("run_id", ""))
+                    if opened == connection.opened:
+                        self._asked[connection] = opened, identity
+                found.append(identity)
+        return found
 
     async def begin_epoch(self, organisation: str, field: str, held: str, identity: str = "") -> bool:
         """Begin a new epoch of an organisation's stream, because the store may have lost events.

@@ -208,7 +208,7 @@ ERASED = Key("greenroom:erased", "string", "the last erasure", _USE, "the store'
 REWRITING = Key("greenroom:rewriting", "string", "a worker rewrites the store's file", _EXPIRY, "5 minutes")
 REWRITTEN = Key("greenroom:rewritten", "string", "the file was rewritten", _EXPIRY, "a day")
 PACKING = Key("greenroom:packing", "string", "a worker packs ended visits", _EXPIRY, "two minutes")
-WORKER = Key("worker:<worker>", "string", "a worker's sign of life", _EXPIRY, "a second")
+WORKER = Key("worker:<worker>", "string", "a worker's sign of life", _EXPIRY, "1.2 seconds")
 REPORTS = Key(
     "workers:reports", "zset", "what each worker registers: load, address, region", _EXPIRY, "ten seconds"
 )

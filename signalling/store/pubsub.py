@@ -45,6 +45,7 @@ class _Subscriber(SharedConnection):
         self._woken = woken
         self.channels: set[bytes] = set()
         self.missed = False  # True if messages may have been lost
+        self.silent = True  # True if no message has come since `Bus` last looked at this connection
 
     def first_commands(self) -> Iterable[Arguments]:
         """Return the commands that subscribe to all channels.
@@ -74,6 +75,7 @@ class _Subscriber(SharedConnection):
             self._lose_messages()
         if parts[0] not in MESSAGES:
             return
+        self.silent = False
         handler = self._handlers.get(parts[1])
         if handler is None:
             return
@@ -222,7 +224,10 @@ class Bus:
             added = channels - subscriber.channels
             self._missed |= bool(added)
             subscriber.channels &= channels
-            await subscriber.subscribe(*added)
+            # A connection on which messages come needs no PING.
+            if added or subscriber.missed or subscriber.silent:
+                await subscriber.subscribe(*added)
+            subscriber.silent = True
             self._missed |= subscriber.missed
             subscriber.missed = False
         if self._missed:

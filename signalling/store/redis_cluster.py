@@ -85,6 +85,7 @@ class ClusterRedis(SharedRedis):
         self._connections: dict[Node, SharedConnection] = {}
         self._owners: list[Node | None] = []
         self._doubted = True
+        self._loads = 0
         self._loading: asyncio.Task[None] | None = None
         self._publishing: set[asyncio.Task[None]] = set()
         super().__init__(connection_pool=pool_to(self._seeds[0]))
@@ -127,12 +128,14 @@ class ClusterRedis(SharedRedis):
             # caller has read it.
             task.exception()
 
-    async def pool_of(self, key: str) -> Any:
-        """Return the pool of connections to the node that has a key's slot.
+    async def connection_of(self, key: str) -> SharedConnection:
+        """Return the connection to the node that has a key's slot. Raises ConnectionError if no node has it."""
+        return self._to(await self.node_of(key))
 
-        Raises ConnectionError if no node has it.
-        """
-        return self._to(await self.node_of(key)).pool
+    @property
+    def opened(self) -> int:
+        """How often a connection to a node was opened, or the nodes were asked for their slots."""
+        return self._loads + sum(connection.opened for connection in self._connections.values())
 
     async def _load(self) -> None:
         known = list(dict.fromkeys(filter(None, self._owners)))
@@ -144,6 +147,7 @@ class ClusterRedis(SharedRedis):
                 continue
             if found and not isinstance(found, Exception):
                 self._owners = owners(found, node)
+                self._loads += 1
                 self._doubted = False
                 return
         raise ConnectionError("no node of the cluster answers")

@@ -98,6 +98,7 @@ class SharedConnection:
         self.patience_s = float(pool.connection_kwargs.get("socket_timeout") or PATIENCE_S)
         self._connection: Any = None  # redis-py's connection, which owns the socket
         self._transport: Transport | None = None
+        self.opened = 0  # how often this connection was opened
         self._connecting: asyncio.Task[None] | None = None
         self._waiting: deque[_Sent] = deque()
         self._unsent: list[bytes] = []
@@ -200,6 +201,7 @@ class SharedConnection:
         connection = await connected(self.pool, self.patience_s)
         self._loop = asyncio.get_running_loop()
         self._connection, self._transport = connection, kind(connection, self)
+        self.opened += 1
         self._unsent += [hiredis.pack_command(_words(command)) for command in self.first_commands()]
         self._flush()
 
@@ -288,9 +290,21 @@ class SharedRedis(Redis):
         """
         self.shared.send(("PUBLISH", channel, data), receiver)
 
+    async def connection_of(self, key: str) -> SharedConnection:
+        """Return the connection to the server that has a key or a channel."""
+        return self.shared
+
     async def pool_of(self, key: str) -> Any:
-        """Return the pool of connections to the server that has a key or a channel."""
-        return self.connection_pool
+        """Return the pool of connections to the server that has a key or a channel.
+
+        Raises ConnectionError if no server has it.
+        """
+        return (await self.connection_of(key)).pool
+
+    @property
+    def opened(self) -> int:
+        """How often a connection for commands was opened: after each loss, another server may answer."""
+        return self.shared.opened
 
     async def info_of(self, key: str, *sections: str) -> Any:
         """Return the reply to INFO of the server that has a key. Raises redis-py's errors if it does not answer."""

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from signalling.store import keys
 from signalling.store.records import Store
-from signalling.visit.record import Status, Visit
+from signalling.visit.record import Actor, Status, Visit
 from signalling.visit.relations import Event
 from tests.signalling.clinic import ORG, Clinic, clinic
 from tests.signalling.sockets.test_presence import record
@@ -118,3 +118,57 @@ async def test_an_organisation_that_is_no_longer_listed_is_not_swept(
 async def ended(status: Callable[[], Awaitable[Status]]) -> bool:
     """Return True if the visit has ended by now. `status`: returns its status."""
     return await status() is Status.ENDED
+
+
+async def away_too_long(opened: Clinic) -> Actor:
+    """Return a patient who has been away for AWAY_MS, so that a sweep must end the visit now."""
+    late, store = await opened.arrive(), opened.workers[0].service.store
+    await go_away(store, late.visit or "", store.clock_ms())
+    return late
+
+
+async def ended_by_sweep(opened: Clinic, patient: Actor) -> bool:
+    """Return True if the patient's visit has ended by now."""
+    return (await record(opened, patient)).status is Status.ENDED
+
+
+async def test_a_worker_that_lost_the_last_event_of_an_organisation_of_others_shows_it_soon(
+    valkey: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("signalling.sweep.PERIOD_S", 0.02)
+    monkeypatch.setattr("signalling.sweep.ELSEWHERE_S", 0.2)
+    async with clinic(valkey) as two:
+        one, other = two.workers
+        monkeypatch.setattr(other.shares, "has", lambda organisation: False)
+        mirror = await other.service.mirrors.get(ORG)
+        other.bus._handlers[keys.EVENTS(ORG).encode()] = lambda data: None
+        await two.arrive()
+        seq = (await one.service.store.stream.head(ORG)).seq
+        await until(lambda: mirror.seq == seq)
+
+
+async def test_staff_count_as_present_until_they_close_their_last_page(
+    valkey: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("signalling.sweep.PERIOD_S", 0.02)
+    async with clinic(valkey, workers=1) as one:
+        provider, service = one.provider(), one.workers[0].service
+        client = await one.connect(provider)
+
+        async def seen() -> float | None:
+            return await valkey.zscore(keys.HERE(ORG), provider.id)
+
+        async def was_seen() -> bool:
+            return await seen() is not None
+
+        await until(was_seen)
+        opened_ms = await seen()
+        await asyncio.sleep(0.1)
+        assert await seen() == opened_ms, "it is not written at each sweep"
+        closed_ms = service.clock_ms()
+        await client.send({"type": "bye", "id": 9})
+
+        async def left() -> bool:
+            return (await seen() or 0) >= closed_ms
+
+        await until(left)

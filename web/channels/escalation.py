@@ -4,7 +4,6 @@ Every worker checks the requests. One commit writes the recipient into the visit
 the commit of only one worker succeeds. `rota.py` decides who is the recipient.
 """
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from signalling.service import Accepted
 from signalling.store import keys
 from signalling.store.unavailable import answering
 from signalling.sweep import system
+from signalling.ticks import tick
 from signalling.visit.commands import Escalate
 from web.channels import rota, staff
 from web.identity.accounts import Account
@@ -92,7 +92,7 @@ async def run(app: web.Application) -> None:
         # after an error of the store, the loop tries again at its next turn
         with contextlib.suppress(UnavailableError):
             await escalate(app)
-        await asyncio.sleep(PERIOD_S)
+        await tick(PERIOD_S)
 
 
 async def running(app: web.Application) -> AsyncIterator[None]:

@@ -5,7 +5,6 @@ notifications about the end, and `web/mail/visits.py` the mails. Alerts before c
 `signalling/visit/queue_watch.py`.
 """
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -18,6 +17,7 @@ from signalling.errors import UnavailableError
 from signalling.service import Accepted, Service
 from signalling.service import Organisation as Settings
 from signalling.sweep import system
+from signalling.ticks import tick
 from signalling.visit.commands import Close
 from signalling.visit.record import Visit
 from web.keys import ORGANISATIONS, SERVICE, SUPERVISOR
@@ -83,7 +83,7 @@ async def run(service: Service, organisations: Organisations) -> None:
         # After an error of the store, the loop tries again.
         with contextlib.suppress(UnavailableError):
             await close_lines(service, organisations)
-        await asyncio.sleep(PERIOD_S)
+        await tick(PERIOD_S)
 
 
 async def running(app: web.Application) -> AsyncIterator[None]:

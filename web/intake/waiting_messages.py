@@ -5,7 +5,6 @@ made from the visit and the time. The message appears in the chat on the visit's
 it there later, and gets no mail and no text message.
 """
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
@@ -14,6 +13,7 @@ from aiohttp import web
 
 from signalling.errors import UnavailableError
 from signalling.service import Service
+from signalling.ticks import tick
 from signalling.visit.record import ChatMessage, Visit
 from web.keys import ORGANISATIONS, SERVICE, SUPERVISOR
 from web.organisations.documents import Organisations
@@ -88,7 +88,7 @@ class Sender:
             # After an error of the store, the loop tries again.
             with contextlib.suppress(UnavailableError):
                 await self.send_due()
-            await asyncio.sleep(PERIOD_S)
+            await tick(PERIOD_S)
 
 
 async def running(app: web.Application) -> AsyncIterator[None]:

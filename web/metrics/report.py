@@ -22,6 +22,7 @@ from signalling.errors import UnavailableError
 from signalling.rooms.placement import Place
 from signalling.store import keys
 from signalling.store.unavailable import answering
+from signalling.store.unkept import unkept
 from web.keys import DRAINING, REDIS, RELAY, SEAL, SERVICE, SETTINGS, SIGNALLING, SUPERVISOR
 from web.metrics.table import STARTED_S, VERSION, memory_bytes
 
@@ -120,14 +121,18 @@ class Reporter:
                     await changed.wait()
 
     async def _write(self, report: Report) -> None:
-        data = msgspec.msgpack.encode(report)
+        data, name = msgspec.msgpack.encode(report), keys.REPORTS()
         async with answering():
-            pipe = self._app[REDIS].pipeline(transaction=False)
-            pipe.zadd(keys.REPORTS(), {data: report.at_ms})
-            pipe.zrem(keys.REPORTS(), self._written)  # only the newest report of each worker is kept
-            pipe.zremrangebyscore(keys.REPORTS(), "-inf", report.at_ms - KEPT_MS)
-            pipe.pexpire(keys.REPORTS(), KEPT_MS)
-            await pipe.execute()
+            redis: Any = self._app[REDIS]
+            await redis.execute_command(
+                *unkept(
+                    name,
+                    ("ZREM", name, self._written),  # only the newest report of each worker is kept
+                    ("ZADD", name, report.at_ms, data),
+                    ("ZREMRANGEBYSCORE", name, "-inf", report.at_ms - KEPT_MS),
+                    ("PEXPIRE", name, KEPT_MS),
+                )
+            )
         self._written = data
 
 

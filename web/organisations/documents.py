@@ -50,6 +50,7 @@ class Organisations:
         self._redis = redis
         self._replace = redis.register_script(REPLACE)
         self._kept: dict[str, tuple[float, Organisation | None]] = {}
+        self._names: tuple[float, list[str]] | None = None
 
     async def at_each(self, task: str, work: Callable[[Organisation], Awaitable[int]]) -> int:
         """Do a task's work at each organisation; return the sum of its results.
@@ -91,10 +92,13 @@ class Organisations:
         return None if document is None else msgspec.json.decode(document, type=Organisation)
 
     async def list(self) -> list[str]:
-        """Return the ids of all organisations, in alphabetical order."""
-        async with answering():
-            names = cast(set[bytes], await self._redis.smembers(keys.ORGANISATIONS()))
-        return sorted(name.decode() for name in names)
+        """Return the ids of all organisations, in alphabetical order; the list is at most two seconds old."""
+        now_s = time.monotonic()
+        if self._names is None or now_s - self._names[0] >= KEEP_S:
+            async with answering():
+                names = cast(set[bytes], await self._redis.smembers(keys.ORGANISATIONS()))
+            self._names = now_s, sorted(name.decode() for name in names)
+        return list(self._names[1])
 
     async def save(self, organisation: Organisation) -> None:
         """Store an organisation's document. Raises OrganisationError if it is not valid."""
@@ -102,7 +106,7 @@ class Organisations:
         async with answering():
             await self._redis.set(keys.ORGANISATION(organisation.id), msgspec.json.encode(organisation))
             await self._redis.sadd(keys.ORGANISATIONS(), organisation.id)
-        self._kept.pop(organisation.id, None)
+        self._forget(organisation.id)
 
     async def replace(self, before: Organisation, after: Organisation, by: str) -> bool:
         """Store `after` as the next revision of `before`; return False if another change was stored first.
@@ -118,7 +122,7 @@ class Organisations:
             documents = [msgspec.json.encode(document) for document in (after, first, edit)]
             args: list[bytes | int] = [before.revision, *documents, EDITS_KEPT]
             done = await self._replace(keys=[keys.ORGANISATION(after.id), keys.EDITS(after.id)], args=args)
-        self._kept.pop(after.id, None)
+        self._forget(after.id)
         return bool(done)
 
     async def edit(self, organisation: str, revision: int) -> Edit | None:
@@ -139,5 +143,10 @@ class Organisations:
             )
             if added:
                 await self._redis.sadd(keys.ORGANISATIONS(), organisation.id)
-        self._kept.pop(organisation.id, None)
+        self._forget(organisation.id)
         return bool(added)
+
+    def _forget(self, organisation: str) -> None:
+        """Forget what this object knows of an organisation, because it has just written it."""
+        self._kept.pop(organisation, None)
+        self._names = None

@@ -5,7 +5,6 @@ so that an event finds its webhooks without a request to the store; it is refres
 `Webhooks` raise `UnavailableError` if the store does not answer.
 """
 
-import asyncio
 import contextlib
 import secrets
 from collections.abc import AsyncIterator
@@ -21,6 +20,7 @@ from signalling.errors import SealError, UnavailableError
 from signalling.store import keys
 from signalling.store.encryption import Seal
 from signalling.store.unavailable import answering
+from signalling.ticks import tick
 from web.keys import KNOWN_WEBHOOKS, SUPERVISOR
 from web.programs.types import Delivery
 
@@ -180,7 +180,7 @@ class Known:
             # The error is already in the log, and the loop tries again.
             with contextlib.suppress(UnavailableError):
                 await self.refresh()
-            await asyncio.sleep(REFRESH_S)
+            await tick(REFRESH_S)
 
 
 async def knowing(app: web.Application) -> AsyncIterator[None]:

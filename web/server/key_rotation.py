@@ -25,6 +25,7 @@ from signalling.store import keys
 from signalling.store.encryption import Seal
 from signalling.store.resealing import Resealing
 from signalling.store.unavailable import answering
+from signalling.ticks import tick
 from web.config import Settings
 from web.config.store_address import Kind, store_address
 from web.errors import CommandError, ConfigError
@@ -65,7 +66,7 @@ class Follower:
             # after an error of the store, the check is repeated in a second
             with contextlib.suppress(UnavailableError):
                 await self.look()
-            await asyncio.sleep(LOOK_S)
+            await tick(LOOK_S)
 
     async def look(self) -> None:
         """Read the keys again if the file or the store has changed.

@@ -37,6 +37,18 @@ async def test_a_job_comes_when_it_is_due_and_not_before(jobs: Jobs) -> None:
     assert [one.job.payload["which"] for one in await jobs.take("demo", 10)] == ["booked"]
 
 
+async def test_one_request_says_which_organisations_have_a_job_to_take(jobs: Jobs) -> None:
+    now = await _now(jobs)
+    await jobs.add("later", new_job("mail", {}, now), now + 60_000)
+    await jobs.add("now", new_job("mail", {}, now))
+    assert await jobs.due(["later", "none", "now"]) == ["later", "now"], (
+        "the clock may have been set back before"
+    )
+    assert await jobs.due(["later", "none", "now"]) == ["now"]
+    jobs._looked_ms += 60_000  # as if the store's clock was set back by a minute
+    assert await jobs.due(["later", "now"]) == ["later", "now"]
+
+
 async def test_the_job_of_a_worker_that_died_comes_again_when_its_lease_is_over(jobs: Jobs) -> None:
     await jobs.add("demo", new_job("mail", {}, 1))
     [first] = await jobs.take("demo", 10, lease_ms=1)

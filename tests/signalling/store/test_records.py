@@ -10,7 +10,7 @@ import signal
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from msgspec.structs import replace
@@ -107,8 +107,26 @@ async def test_a_commit_queues_its_entry_for_the_audit_log_and_typing_has_none(v
     assert (act.at_ms, act.about, told) == (T0, "v_1", [ORG])
 
 
-async def test_a_stores_identity_names_its_process(valkey: Redis) -> None:
-    assert await store_of(valkey).stream.identities([ORG]) == [(await valkey.info())["run_id"]]
+async def test_a_stores_identity_names_its_process_and_is_asked_once_for_each_connection(
+    valkey: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream, run_id = store_of(valkey).stream, (await valkey.info())["run_id"]
+    assert await stream.identities([ORG, "other"]) == [run_id, run_id]
+    with monkeypatch.context() as patch:
+        patch.setattr(SharedRedis, "info_of", None)
+        assert await stream.identities([ORG]) == [run_id]
+    asked = list[str]()
+
+    async def info_of(redis: object, key: str, *sections: str) -> dict[str, str]:
+        asked.append(key)
+        return {"run_id": "another"}
+
+    monkeypatch.setattr(SharedRedis, "info_of", info_of)
+    shared = await cast(SharedRedis, valkey).connection_of(ORG)
+    await shared.close()
+    assert await valkey.ping()
+    assert await stream.identities([ORG]) == ["another"]
+    assert len(asked) == 1
 
 
 async def test_ended_visits_are_listed_in_pages_in_both_orders(valkey: Redis) -> None:

@@ -1,0 +1,72 @@
+"""Divides the periodic work for organisations among all workers: each organisation is looked after by a few of them.
+
+Which ones is calculated by each worker alone, from the workers that report (`registry.py`). Workers may disagree for
+some seconds after one has joined or died, so what is shared is only work that several workers may do at the same time,
+and each worker looks after all organisations from time to time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+from collections.abc import Awaitable, Callable, Iterable
+from zlib import crc32
+
+from signalling.errors import UnavailableError
+from signalling.rooms.liveness import Liveness
+from signalling.rooms.placement import Place
+from signalling.ticks import tick
+
+EACH = 3
+"""The number of workers that look after one organisation. The others go on while one of them stands still."""
+LOOK_S = 2.0
+_MIXER = 0x9E3779B97F4A7C15  # 2**64 divided by the golden ratio: a product with it changes the upper bits of a number
+_BITS = (1 << 64) - 1
+
+
+def chosen(organisation: str, workers: Iterable[str]) -> list[str]:
+    """Return the workers that look after an organisation, EACH or all if they are fewer, by rendezvous hashing.
+
+    If a worker joins or leaves, only the organisations that it looks after change their workers. Does no I/O.
+    """
+    salt = crc32(organisation.encode())
+    return heapq.nlargest(
+        EACH, workers, key=lambda worker: (_mixed(salt ^ crc32(worker.encode()) << 32), worker)
+    )
+
+
+def _mixed(number: int) -> int:
+    for _ in range(2):
+        number = (number ^ number >> 32) * _MIXER & _BITS
+    return number
+
+
+class Shares:
+    """The organisations that one worker looks after. `places` reads the reports of all workers."""
+
+    def __init__(self, places: Callable[[], Awaitable[list[Place]]], liveness: Liveness, worker: str) -> None:
+        self._places = places
+        self._liveness = liveness
+        self._worker = worker
+        self._workers = frozenset((worker,))
+        self._mine: dict[str, bool] = {}
+
+    async def run(self) -> None:
+        """Read every LOOK_S which workers there are, until cancelled. While the store is away, nothing changes."""
+        while True:
+            with contextlib.suppress(UnavailableError):
+                await self.look()
+            await tick(LOOK_S)
+
+    async def look(self) -> None:
+        """Read which workers there are. Raises `UnavailableError` if the store does not answer."""
+        staying = {place.worker for place in await self._places() if not place.draining}
+        workers = frozenset(staying - self._liveness.dead | {self._worker})
+        if workers != self._workers:
+            self._workers, self._mine = workers, {}
+
+    def has(self, organisation: str) -> bool:
+        """Return True if this worker looks after an organisation. Without reports of others it looks after all."""
+        if organisation not in self._mine:
+            self._mine[organisation] = self._worker in chosen(organisation, self._workers)
+        return self._mine[organisation]

@@ -1,0 +1,52 @@
+"""Wakes the periodic tasks of a process together, so that their requests to the store leave in one write.
+
+A server that rests has nothing to do but these tasks, and each request that reaches the store alone wakes it once: that
+costs more CPU than what the request asks for. Processes tick at different moments.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+from weakref import WeakKeyDictionary
+
+
+class _Ticks:
+    """The ticks of one event loop: multiples of a period, counted from a random moment `begun_s`."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        # The processes are forked from one, which has chosen the seed of `random`.
+        self._begun_s = loop.time() - random.SystemRandom().random()
+        self._waiting: dict[int, list[asyncio.Future[None]]] = {}
+
+    def next(self, period_s: float) -> asyncio.Future[None]:
+        now_s = self._loop.time() - self._begun_s
+        at_s = (math.floor(now_s / period_s) + 1) * period_s
+        number = round(at_s * 1000)  # periods of 0.5 and 1 s have some ticks in common
+        if number not in self._waiting:
+            self._waiting[number] = []
+            self._loop.call_at(self._begun_s + at_s, self._wake, number)
+        woken: asyncio.Future[None] = self._loop.create_future()
+        self._waiting[number].append(woken)
+        return woken
+
+    def _wake(self, number: int) -> None:
+        for woken in self._waiting.pop(number):
+            if not woken.done():
+                woken.set_result(None)
+
+
+_ticks: WeakKeyDictionary[asyncio.AbstractEventLoop, _Ticks] = WeakKeyDictionary()
+
+
+async def tick(period_s: float) -> None:
+    """Wait until the next tick of this period, in s: at most that long.
+
+    All tasks of this event loop that wait for a tick of the same time are woken in one turn of the loop.
+    """
+    loop = asyncio.get_running_loop()
+    if loop not in _ticks:
+        _ticks[loop] = _Ticks(loop)
+    await _ticks[loop].next(period_s)

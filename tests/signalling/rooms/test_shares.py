@@ -1,0 +1,93 @@
+"""Tests that each organisation is looked after by a few workers, while workers join and leave."""
+
+from __future__ import annotations
+
+from collections import Counter
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from redis.asyncio import Redis
+
+from signalling.rooms.placement import Place
+from signalling.rooms.shares import EACH, Shares, chosen
+from tests.signalling.clinic import ORG, clinic
+from tests.signalling.rooms.test_registry import register
+from tests.signalling.test_sweep import away_too_long, ended_by_sweep
+from tests.signalling.waits import until
+
+ORGANISATIONS = [f"clinic{number}" for number in range(20)]
+WORKERS = st.sets(st.sampled_from([f"w{number}" for number in range(12)]), min_size=1)
+
+
+def share_of(worker: str, there: dict[str, bool], dead: set[str]) -> Shares:
+    """Return the share of a worker. `there`: worker that reports -> whether it drains. `dead`: the dead workers."""
+
+    async def places() -> list[Place]:
+        return [Place(worker=one, at_ms=0, rooms=0, draining=drains) for one, drains in there.items()]
+
+    liveness: Any = SimpleNamespace(dead=dead)
+    return Shares(places, liveness, worker)
+
+
+@given(WORKERS, st.sampled_from(ORGANISATIONS), st.text(min_size=1, max_size=4))
+def test_a_worker_that_joins_or_leaves_changes_only_its_own_organisations(
+    workers: set[str], organisation: str, other: str
+) -> None:
+    before, after = chosen(organisation, workers), chosen(organisation, workers | {other})
+    assert len(set(before)) == len(before) == min(EACH, len(workers))
+    assert set(after) <= {*before, other}
+    assert set(before) <= workers
+    assert after == before or other in after
+
+
+@settings(max_examples=50)
+@given(st.lists(st.tuples(WORKERS, WORKERS), min_size=1, max_size=6))
+async def test_each_organisation_has_a_worker_while_workers_join_and_die_at_random(
+    steps: list[tuple[set[str], set[str]]],
+) -> None:
+    shares, there, dead = dict[str, Shares](), dict[str, bool](), set[str]()
+    for living, draining in steps:
+        there.clear()
+        there.update({worker: worker in draining for worker in living})
+        dead.clear()
+        dead.update(shares.keys() - living)
+        there.update(
+            dict.fromkeys(dead, False)
+        )  # the report of a worker that has died is kept for some seconds
+        for worker in living:
+            await shares.setdefault(worker, share_of(worker, there, dead)).look()
+        for organisation in ORGANISATIONS:
+            looking = [worker for worker in living if shares[worker].has(organisation)]
+            staying = living - draining
+            assert len([worker for worker in looking if worker in staying]) == min(EACH, len(staying))
+            assert looking, "those that stop look on while nobody else is there"
+
+
+def test_the_organisations_are_spread_evenly_over_the_workers() -> None:
+    workers = [f"w{index}-{index * 7919 % 1000:08x}" for index in range(20)]
+    count = Counter(worker for number in range(400) for worker in chosen(f"c{number}", workers))
+    fair = 400 * EACH / 20
+    assert min(count[worker] for worker in workers) > fair / 2
+    assert max(count.values()) < fair * 1.7
+
+
+@pytest.mark.parametrize("frozen", [EACH - 1, EACH])
+async def test_a_deadline_is_executed_although_the_workers_that_look_after_it_stand_still(
+    valkey: Redis, monkeypatch: pytest.MonkeyPatch, frozen: int
+) -> None:
+    monkeypatch.setattr("signalling.sweep.ELSEWHERE_S", 0.5)
+    async with clinic(valkey, workers=5, away_expiry_ms=3_600_000) as five:
+        for worker in five.workers:
+            await register(valkey, worker, rooms=0)
+        for worker in five.workers:
+            await worker.shares.look()
+        sweepers = chosen(ORG, [worker.id for worker in five.workers])
+        assert {worker.id for worker in five.workers if worker.shares.has(ORG)} == set(sweepers)
+        for worker in five.workers:
+            if worker.id in sweepers[:frozen]:
+                await worker.supervisor.stop("sweep")
+        late = await away_too_long(five)
+        await until(lambda: ended_by_sweep(five, late), 8)
