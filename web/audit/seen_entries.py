@@ -19,7 +19,7 @@ log = structlog.get_logger("web.audit")
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """The last known entry of a log: its number and its hash."""
+    """The last known entry of an audit log: its number and its hash."""
 
     number: int
     hash: bytes
@@ -32,7 +32,7 @@ class SeenEntriesFile:
         self._folder = data / FOLDER
 
     def get(self, organisation: str) -> tuple[int, bytes] | None:
-        """Return the number and the hash of the last known entry of an organisation's log, or None."""
+        """Return the number and the hash of the last known entry of an organisation's log; None if it has no file."""
         if not NAME.fullmatch(organisation):
             return None
         try:
@@ -42,7 +42,10 @@ class SeenEntriesFile:
         return found.number, found.hash
 
     def put(self, organisation: str, number: int, last: bytes) -> None:
-        """Store the number and the hash of the last known entry; the file is replaced in one step."""
+        """Store the number and the hash (`last`) of the last known entry of an organisation's log.
+
+        The file is replaced in one step.
+        """
         if not NAME.fullmatch(organisation):
             return
         draft = self._folder / f".{organisation}.{os.getpid()}.{secrets.token_hex(4)}"

@@ -29,7 +29,10 @@ The URL is shown without the part that may be a password. If the URL is not vali
 
 
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One [section] of the file. Every key has a default; unknown keys are refused. Its `repr` contains no secret."""
+    """One [section] of the settings file.
+
+    Every key has a default; unknown keys are refused. Its `repr` has no secret.
+    """
 
     def shown(self) -> dict[str, str]:
         """Return each key with its value, as a terminal or a log may show it: the values of secrets are hidden."""
@@ -324,7 +327,7 @@ class Settings(Section, frozen=True):
 
 
 def sections() -> dict[str, type[Section]]:
-    """Return the struct of each [section] by its name, in the order of the file."""
+    """Return the struct of each [section] by its name, in the order of the settings file."""
     return {name: hint for name, hint in get_type_hints(Settings).items() if isinstance(hint, type)}
 
 

@@ -49,7 +49,7 @@ class Weak(StrEnum):
 
 @functools.cache
 def _known() -> tuple[frozenset[str], tuple[str, ...]]:
-    """Return the long entries of the list, and the short ones sorted by decreasing length."""
+    """Return the words of `passwords.txt` with twelve characters or more, and the shorter ones, the longest first."""
     words = LIST.read_text("utf-8").split()
     short = sorted((word for word in words if len(word) < 12), key=len, reverse=True)
     return frozenset(word for word in words if len(word) >= 12), tuple(short)

@@ -20,7 +20,7 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def header() -> str:
-    """Return the first line of the file, with the names of the columns."""
+    """Return the first line of the CSV file, with the names of the columns."""
     return ",".join(HEADER) + "\r\n"
 
 

@@ -167,7 +167,7 @@ class Steps:
         draft.replace(self.path)
 
     def asked(self) -> Request | None:
-        """Return the request, and remove the file; None if the file cannot be read.
+        """Return the upgrade's request in the file, and remove the file; None if it cannot be read.
 
         If there is no file, or if it contains only steps, return a request for the present program's own files.
         """

@@ -36,7 +36,7 @@ from web.server.redis_client import connect
 from web.server.store_rewriting import UNMARK, mark
 
 LOOK_S = 1.0
-"""The time in s after which a worker reads the store and the file again."""
+"""The time in s after which a worker reads the store and the file `secret.key` again."""
 PATIENCE_S = 15.0
 """The time in s to wait for workers. It is longer than the report of a worker that ended is kept."""
 LEASE_MS = 5_000
@@ -50,7 +50,7 @@ log = structlog.get_logger("web.rotation")
 
 
 class Follower:
-    """Gives a worker the keys in the file, and makes it encrypt with the key that the store names."""
+    """Gives a worker the keys in the file `secret.key`, and makes it encrypt with the key that the store names."""
 
     def __init__(self, redis: Redis, folder: Path, seal: Seal) -> None:
         self._redis: Any = redis
@@ -177,7 +177,9 @@ class Rotation:
                 await self._redis.pexpire(keys.ROTATING(), LEASE_MS)
 
     async def _begun(self) -> tuple[bytes, bytes]:
-        """Put a new key into the file, unless that is done; return the ids of the old and of the new key."""
+        """Put a new key into the file `secret.key`, unless that is done; return the ids of the old and of
+        the new key.
+        """
         found = secret.content(self._folder)
         await secret.check(self._redis, found)
         if len(secret.keys_in(found)) == 1:

@@ -73,7 +73,7 @@ class Rewriting:
                 await self.look()
 
     async def look(self) -> bool:
-        """Rewrite the file if that is due; return whether it was rewritten.
+        """Rewrite the append-only file if that is due; return whether it was rewritten.
 
         Raises `UnavailableError` if the store does not answer.
         """
@@ -100,7 +100,7 @@ class Rewriting:
             return not reason
 
     async def now(self) -> str:
-        """Rewrite the file at once; return why it may still contain erased data, "" if it does not.
+        """Rewrite the append-only file at once; return why it may still contain erased data, "" if it does not.
 
         Raises `UnavailableError` if the store does not answer.
         """
@@ -118,7 +118,7 @@ class Rewriting:
             return reason
 
     async def _rewrite(self) -> str:
-        """Rewrite the file of each server; return a sentence why one was not rewritten, "" if all were."""
+        """Rewrite the append-only file of each server; return a sentence why one was not rewritten, "" if all were."""
         reasons = [await self._rewrite_at(server) async for server in self._each()]
         return next((each for each in (FAILED, BUSY) if each in reasons), next(filter(None, reasons), ""))
 
@@ -130,7 +130,7 @@ class Rewriting:
             yield server
 
     async def _rewrite_at(self, server: Any) -> str:
-        """Rewrite the file of one server; return a sentence why it was not rewritten, "" if it was."""
+        """Rewrite the append-only file of one server; return a sentence why it was not rewritten, "" if it was."""
         try:
             if not (await server.info("persistence")).get("aof_enabled"):
                 return "the store keeps no append-only file; its snapshots hold what was erased until they are replaced"
@@ -148,7 +148,7 @@ class Rewriting:
 
 
 async def running(app: web.Application) -> AsyncIterator[None]:
-    """Rewrite the file when that is due, from the start of the app to its end.
+    """Rewrite the append-only file when that is due, from the start of the app to its end.
 
     The app must open this context after that of signalling, which it uses.
     """
