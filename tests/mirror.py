@@ -14,14 +14,18 @@ ROOT = Path(__file__).resolve().parents[1]
 VISIT = "signalling/visit/"
 PROTOCOL = "signalling/protocol/"
 CLINIC = "signalling/test_clinic signalling/test_clinic_side"
+FORWARDING = "media/forwarding/"
 RELAYED = "media/test_relay media/test_groups media/test_hostile"
 
 BESIDES: dict[str, str] = {
     "media/events": "media/test_party media/test_relay",
     "media/forwarding/control_forwarder": "media/forwarding/test_forwarder media/forwarding/test_mending",
     "media/forwarding/endpoint": "media/forwarding/test_forwarder",
-    "media/forwarding/forwarder": "media/forwarding/test_group_forwarder media/test_relay",
+    "media/forwarding/forwarder": f"{FORWARDING}test_group_forwarder {FORWARDING}test_mending"
+    f" {FORWARDING}test_redundant_sound media/test_relay",
     "media/forwarding/group_forwarder": "media/test_groups",
+    "media/forwarding/streams": f"{FORWARDING}test_redundant_sound {FORWARDING}test_mending"
+    f" {FORWARDING}test_group_forwarder {FORWARDING}test_forwarder",
     "media/party": f"{RELAYED} media/test_continuity",
     "media/peers/raw": RELAYED,
     "media/room": f"{RELAYED} media/test_continuity media/test_group_changes media/test_party",
@@ -41,7 +45,8 @@ BESIDES: dict[str, str] = {
     "signalling/errors": f"{PROTOCOL}test_codec {CLINIC}",
     "signalling/rooms/lease": "signalling/rooms/test_rooms signalling/rooms/test_mute",
     "signalling/rooms/liveness": "signalling/rooms/test_rooms",
-    "signalling/rooms/participants": "signalling/rooms/test_guests signalling/rooms/test_rooms",
+    "signalling/rooms/participants": "signalling/rooms/test_guests signalling/rooms/test_rooms"
+    " signalling/rooms/test_rooms_apart signalling/rooms/test_rooms_following",
     "signalling/rooms/rooms": "signalling/rooms/test_guests signalling/rooms/test_mute",
     "signalling/rooms/ports": "signalling/rooms/test_rooms",
     "signalling/rooms/memberships": "signalling/rooms/test_rooms",
@@ -56,6 +61,7 @@ BESIDES: dict[str, str] = {
     "signalling/store/keys": "docs/test_made",
     "signalling/store/guest_links": "web/pages/patient/test_guest",
     "signalling/store/event_stream": "signalling/store/test_records signalling/store/test_mirror",
+    "signalling/store/records": "signalling/store/test_packing",
     "signalling/store/notices": f"web/test_retention {CLINIC}",
     "signalling/store/one_time": "signalling/test_clinic web/pages/patient/test_guest",
     "signalling/store/resume_tokens": CLINIC,

@@ -360,8 +360,7 @@ class Forwarder:
     def _retransmission(self, endpoint: Endpoint, source: Source, length: int) -> bool:
         buffer, video, sink = self._buffer, endpoint.current.get("video"), source.sink
         assert sink is not None
-        at = video.repeat(buffer, length) if video is not None else -1
-        if video is None or at < 0:
+        if video is None or (at := video.repeat(buffer, length)) < 0:
             endpoint.withhold(buffer, length)
             return False
         endpoint.renumber(buffer, length)

@@ -113,10 +113,10 @@ class Missing:
 
         A number that was requested ASKED_MAX times is given up. `rtt_ms`: the round trip, None if not known.
         """
-        pause_s = max(ASK_AGAIN_S, (rtt_ms or 0.0) / 1000)
-        found = []
-        for number in list(self._asked) if wanted is None else wanted:
-            asked, at_s = self._asked.get(number, (0, now_s))
+        pause_s = ASK_AGAIN_S if rtt_ms is None else max(ASK_AGAIN_S, rtt_ms / 1000)
+        found, listed = [], self._asked if wanted is None else wanted
+        for number in [one for one in dict.fromkeys(listed) if one in self._asked]:
+            asked, at_s = self._asked[number]
             if now_s - at_s < pause_s * 2 ** max(0, asked - ASKED_STEADILY):
                 continue
             if asked >= ASKED_MAX:
