@@ -28,7 +28,7 @@ BESIDES: dict[str, str] = {
     f" {FORWARDING}test_group_forwarder {FORWARDING}test_forwarder",
     "media/party": f"{RELAYED} media/test_continuity",
     "media/peers/raw": RELAYED,
-    "media/room": f"{RELAYED} media/test_continuity media/test_group_changes media/test_party",
+    "media/room": f"{RELAYED} media/test_relay_apart media/test_continuity media/test_group_changes media/test_party",
     "media/transport/dtls": "media/transport/test_srtp_and_dtls media/test_fuzz media/test_hostile",
     "media/transport/srtp": "media/transport/test_srtp_and_dtls media/test_relay",
     "media/transport/udp": "media/test_relay media/test_hostile",
