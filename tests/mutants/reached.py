@@ -38,14 +38,20 @@ class Reached:
         for line, tests in other.tests.items():
             self.tests.setdefault(line, set()).update(tests)
 
+    def running(self, file: str, lines: Iterable[int]) -> list[str]:
+        """Return the tests that passed and run one of these lines of `file`, the quickest first."""
+        passed = self.took_s.keys() - self.failed
+        found = set[str]().union(*(self.tests.get((file, line), set()) for line in lines))
+        return self._sorted(passed if AT_IMPORT in found else found & passed)
+
     def by(self, file: str, lines: Iterable[int]) -> list[str]:
         """Return the tests that passed and run one of these lines of `file`, the quickest first. Return all tests that
         passed if none is known to run them.
         """
-        passed = self.took_s.keys() - self.failed
-        found = set[str]().union(*(self.tests.get((file, line), set()) for line in lines))
-        chosen = passed if AT_IMPORT in found else found & passed or passed
-        return sorted(chosen, key=lambda test: (self.took_s[test], test))
+        return self.running(file, lines) or self._sorted(self.took_s.keys() - self.failed)
+
+    def _sorted(self, tests: Iterable[str]) -> list[str]:
+        return sorted(tests, key=lambda test: (self.took_s[test], test))
 
 
 class Recorder:
