@@ -67,7 +67,7 @@ def check(posted: Mapping[str, object], organisation: Organisation, today: date)
     return Checked(form, {}, PatientInformation(**fine))  # type: ignore[arg-type]
 
 
-def empty(organisation: Organisation, reads: str = "") -> dict[str, str]:
+def empty(organisation: Organisation, reads: str) -> dict[str, str]:
     """Return the values of the empty form.
 
     Its language is `reads`, the language of the page, if the organisation has it; otherwise the

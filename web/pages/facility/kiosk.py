@@ -22,7 +22,7 @@ from web.intake.information_form import initials, today_anywhere
 from web.intake.opening import id_of_form, open_once
 from web.intake.wait_words import wait_words
 from web.keys import FACILITIES, SERVICE
-from web.languages.i18n import N_
+from web.languages.i18n import N_, current
 from web.languages.i18n import gettext as _
 from web.organisations.by_path import organisation_of
 from web.organisations.facilities import Facility
@@ -56,7 +56,7 @@ async def kiosk(request: web.Request) -> web.Response:
     if facility is None:
         return _revoked(request)
     await noted(request, "facility.read", facility.id, who=_actor(organisation, facility).id)
-    form = patient_form.empty(organisation)
+    form = patient_form.empty(organisation, current())
     return await _page(request, organisation, facility, form, {}, _area(organisation, facility))
 
 

@@ -54,6 +54,11 @@ async def test_a_facility_places_several_patients_and_sees_place_and_end_of_each
     assert not [word for word in ("Ruiz", "secret", "Place 3") if word in text]
 
 
+async def test_the_preferred_language_of_the_kiosks_form_is_that_of_its_page(site: Site) -> None:
+    text = await (await site.person().get(f"{await link(site)}?lang=es")).text()
+    assert '<option value="es" selected' in text
+
+
 async def test_a_form_that_is_sent_twice_places_once(site: Site) -> None:
     office, desk, path = await program(site), site.person(), await link(site)
     fields = changed(Form(await (await desk.get(path)).text(), path).fields, **FORM)
