@@ -9,6 +9,8 @@ from tests.web.pages.conftest import OpenPage
 from tests.web.pages.reception import PAGES
 from tests.web.pages.test_accessibility import is_accessible
 
+TOP = "part => Math.round(part.getBoundingClientRect().top)"
+
 
 async def on_call(clinic: Clinic, open_page: OpenPage, path: str = "/demo/staff", **how: object) -> Page:
     """Return the page of a provider who is on call, with the list of requests. `how`: options of the
@@ -366,3 +368,18 @@ async def test_f34_a_crowd_fits_a_small_laptop_and_a_phone_and_can_be_searched(
     await page.keyboard.press("Escape")
     await expect(page.get_by_role("link", name="My settings")).to_be_hidden()
     await expect(page.get_by_role("button", name="Menu")).to_be_focused()
+
+
+async def test_switch_bell_and_menu_are_in_one_row_on_the_narrowest_phone_while_a_hundred_wait(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    clinic.staff["u_osei"]["on_call"] = True
+    for number in range(123):
+        clinic.row(f"v_{number}", "Ana Ruiz", 60)
+    page = await open_page("/demo/staff", width=320)
+    for language in ("en", "es", "fr", "ar"):
+        await page.goto(f"{clinic.url}/demo/staff?lang={language}")
+        await expect(page.locator(".menu-button .chip")).to_contain_text("123")
+        tops = [await page.locator(part).evaluate(TOP) for part in (".side .switch", ".bell", ".menu-button")]
+        assert len(set(tops)) == 1, language
+        assert await page.evaluate("document.documentElement.scrollWidth") == 320
