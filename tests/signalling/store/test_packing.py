@@ -108,6 +108,19 @@ async def test_r39_a_visit_with_very_many_messages_or_events_is_not_packed_and_n
     assert not await valkey.exists(keys.UNPACKED(ORG))
 
 
+async def test_r32_a_page_of_packed_visits_is_read_by_one_command(desk: Clinic, valkey: Redis) -> None:
+    provider, store, client = await provider_of(desk), desk.workers[0].service.store, cast(Any, valkey)
+    for _ in range(3):
+        await whole_visit(desk, provider)
+    assert await pack_all(store) == 3
+    places = await store.ended(ORG, None, OLDEST, 100, oldest_first=True)
+    await client.config_resetstat()
+    assert None not in await store.visits(ORG, places)
+    found = await client.info("commandstats")
+    assert found["cmdstat_mget"]["calls"] == 1
+    assert "cmdstat_get" not in found
+
+
 async def test_r39_a_packed_visit_that_is_tagged_rated_or_reopened_loses_nothing_and_is_packed_again(
     desk: Clinic, valkey: Redis
 ) -> None:
