@@ -11,11 +11,13 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from tests.conftest import StartServer
 from tests.faults.caller import Caller, call, until_received
 from tests.faults.conftest import Measured, Rounds
+from tests.faults.sentinels import free_ports
 from tests.faults.test_deaths import in_line, signed_in
 from tests.server import ROOT, RunningServer
 from web.commands.organisations import located
@@ -67,11 +69,25 @@ async def versions(server: RunningServer) -> set[str]:
     return {worker.version for worker in found.workers if not worker.draining}
 
 
+async def scrape(http: aiohttp.ClientSession, port: int, answers: list[int]) -> None:
+    """Read the metrics ten times a second, each time on a new connection; add each status to `answers`, 0 for none."""
+    while True:
+        try:
+            headers = {"Connection": "close"}
+            async with http.get(f"http://127.0.0.1:{port}/metrics", headers=headers) as answer:
+                assert "greenroom_" in await answer.text()
+                answers.append(answer.status)
+        except aiohttp.ClientError:
+            answers.append(0)
+        await asyncio.sleep(0.1)
+
+
 @pytest.mark.long
 async def test_r36_a_release_takes_over_while_calls_go_on_and_a_broken_one_does_not(
     greenroom_server: StartServer, rounds: Rounds, measured: Measured, tmp_path: Path
 ) -> None:
-    server = greenroom_server(workers=2)
+    (port,) = free_ports(1)
+    server = greenroom_server(workers=2, metrics={"port": port})
     broken = installed(tmp_path / "broken", "if 'serve' in sys.argv: raise SystemExit('greenroom: no room')")
     program = installed(tmp_path / "next")
     before, master = server.pids, server.process.pid
@@ -95,7 +111,8 @@ async def test_r36_a_release_takes_over_while_calls_go_on_and_a_broken_one_does_
         assert f"{NEXT} starts beside" in text
         assert server.pids == before, "nothing has changed"
 
-        began_s = time.monotonic()
+        began_s, answers = time.monotonic(), list[int]()
+        scraper = asyncio.create_task(scrape(clinic.http, port, answers))
         code, text, said = await upgrade(program, server, "--json", "--backup", str(tmp_path / "backup"))
         assert code == 0, said
         upgraded: dict[str, Any] = json.loads(text)
@@ -103,6 +120,8 @@ async def test_r36_a_release_takes_over_while_calls_go_on_and_a_broken_one_does_
         assert upgraded["installed"] == NEXT
         assert (tmp_path / "backup").exists()
         await until_received(callers, time.monotonic(), 20)
+        scraper.cancel()
+        assert set(answers) == {200}, "the port of the metrics is never closed"
         gap_s = max(caller.longest_gap_s(began_s) for caller in callers)
     assert not set(before) & set(server.pids)
     assert len(server.pids) == 2

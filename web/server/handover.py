@@ -237,15 +237,27 @@ class Trial:
         )
 
     def ended(self) -> bool:
-        """Return whether the trial's process has ended. A process that still runs after TRIAL_S is killed."""
+        """Return whether the trial's process has ended; what it has started ends with it.
+
+        A process that still runs after TRIAL_S is killed.
+        """
         if time.monotonic() > self._end_s:
             self.kill()
+        # The exit code is not taken yet: until then no other process gets this id, so the group is the trial's.
+        with contextlib.suppress(ChildProcessError):
+            if os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+                return False
+        self.kill()
         return self._process.poll() is not None
 
     def kill(self) -> None:
-        """Kill the trial's process and its worker."""
-        if self._process.poll() is None:
-            os.killpg(self._process.pid, signal.SIGKILL)
+        """Kill the trial's process and all that it has started, also if it has ended itself.
+
+        What it left would hold the pages' port and the lock of the data folder.
+        """
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
 
     def problem(self) -> str:
         """Return in a sentence why the program cannot replace the running one; "" if it can.
