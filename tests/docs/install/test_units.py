@@ -1,21 +1,30 @@
 """Tests the units of systemd: they are valid, deny what a server does not need, and contain settings that can be used.
 
-The tests run `systemd-analyze`, which only reads files, so systemd need not run.
+The tests run `systemd-analyze`, which only reads files, and `systemd-socket-activate`, so systemd need not run.
 """
 
 from __future__ import annotations
 
 import configparser
+import contextlib
+import os
 import re
 import shutil
+import signal
+import ssl
 import subprocess
+from datetime import UTC, datetime
+from http.client import HTTPSConnection
 from pathlib import Path
 
 import pytest
 
 from tests.docs.marked import DOCS
+from tests.faults.sentinels import free_ports
 from tests.prepared import GREENROOM
+from tests.web.server.test_processes import until
 from web.config import Settings, load
+from web.server.tls import self_signed
 
 UNITS = DOCS / "install/systemd"
 MOST_EXPOSED = 20
@@ -68,3 +77,47 @@ def test_the_service_stops_as_the_server_does_and_keeps_its_folder() -> None:
     assert re.search(r"--config /etc/greenroom/config\.toml$", found["ExecStart"])
     assert settings.tls.certificate
     assert settings.direct_port == 443
+
+
+def test_the_services_command_serves_the_socket_that_systemd_opens(tmp_path: Path) -> None:
+    if shutil.which("systemd-socket-activate") is None:
+        pytest.skip("no systemd-socket-activate here: install systemd")
+    certificate, key = self_signed(tmp_path, datetime.now(UTC))
+    text = (UNITS / "config.toml").read_text("utf-8")
+    for there, here in (
+        ("/etc/greenroom/tls/fullchain.pem", str(certificate)),
+        ("/etc/greenroom/tls/privkey.pem", str(key)),
+        ("/var/lib/greenroom", str(tmp_path / "data")),
+        ("ports = 40000", "ports = 0"),
+    ):
+        assert text.count(there) == 1
+        text = text.replace(there, here)
+    (tmp_path / "config.toml").write_text(text, "utf-8")
+    command = service()["ExecStart"].replace("/etc/greenroom", str(tmp_path))
+    words = [GREENROOM, *command.split()[1:]]
+    (port,) = free_ports(1)
+    with subprocess.Popen(
+        ["systemd-socket-activate", f"--listen=127.0.0.1:{port}", *words], start_new_session=True
+    ) as server:
+        try:
+            assert until(lambda: page(port, certificate), 60) == 200
+            server.terminate()
+            assert server.wait(30) == 0
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(server.pid, signal.SIGKILL)
+
+
+def page(port: int, certificate: Path) -> int:
+    """Return the status of a page at this port of this machine, by TLS; 0 if the port is not open yet.
+
+    A server that is being started answers when it is ready. `certificate`: the file of the certificate that is trusted.
+    """
+    trusted = ssl.create_default_context(cafile=str(certificate))
+    connection = HTTPSConnection("localhost", port, timeout=60, context=trusted)
+    with contextlib.closing(connection):
+        try:
+            connection.request("GET", "/healthz", headers={"Host": "visits.example.org"})
+            return connection.getresponse().status
+        except ConnectionRefusedError:
+            return 0
