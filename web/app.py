@@ -28,6 +28,7 @@ from web.intake.patient_links import PatientLinks
 from web.intake.visit_limit import Openings
 from web.keys import (
     ACCOUNTS,
+    ADMISSION,
     DRAINING,
     FACILITIES,
     OPENINGS,
@@ -52,6 +53,7 @@ from web.pages.errors import error_pages, is_own_form, needs_cookies
 from web.pages.facility import kiosk
 from web.pages.patient import contact, entry_links, guest, phone, photos
 from web.pages.patient import visit as public
+from web.pages.please_wait import admission
 from web.pages.setup.routes import ROUTES as SETUP
 from web.pages.staff import (
     preferences,
@@ -63,7 +65,9 @@ from web.pages.staff import (
     shell as staff,
 )
 from web.programs import setup as programs
+from web.requests import admission as watching_work
 from web.requests import frames
+from web.requests.admission import Admission
 from web.requests.forms import refuse_other_encodings
 from web.requests.path_prefix import add_to_redirect
 from web.requests.pictures import Pictures
@@ -131,6 +135,7 @@ def create_app(settings: Settings) -> web.Application:
             straight,
             language_middleware(language, frames.cookie_of, secure=settings.secure, path=storage.path),
             error_pages,
+            admission,
             needs_cookies,
             refuse_other_encodings(is_api),
             same_site_middleware(settings.server.public_url, is_api, is_own_form),
@@ -144,6 +149,7 @@ def create_app(settings: Settings) -> web.Application:
     app[SESSIONS] = storage
     app[ORGANISATIONS] = Organisations(redis)
     app[THROTTLE] = Throttle(redis)
+    app[ADMISSION] = Admission()
     app[OPENINGS] = Openings(app[THROTTLE], settings)
     app[PATIENT_LINKS] = PatientLinks(redis)
     app[PICTURES] = Pictures()
@@ -170,6 +176,7 @@ def create_app(settings: Settings) -> web.Application:
             key_rotation.running,
             scrape.running,
             report.running,
+            watching_work.running,
         ]
     )
     jobs.setup(app, settings)

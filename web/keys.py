@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from web.programs.breaker import Breakers
     from web.programs.keys import ApiKeys
     from web.programs.webhooks import Known, Webhooks
+    from web.requests.admission import Admission
     from web.requests.pictures import Pictures
     from web.requests.security import Throttle
     from web.server.processes import Worker as Process
@@ -81,6 +82,7 @@ ACCOUNTS: web.AppKey[Accounts] = web.AppKey("accounts")
 SECOND_FACTORS: web.AppKey[SecondFactors] = web.AppKey("second factors")
 SESSIONS: web.AppKey[Storage] = web.AppKey("sessions")
 THROTTLE: web.AppKey[Throttle] = web.AppKey("throttle")
+ADMISSION: web.AppKey[Admission] = web.AppKey("admission")
 
 # Keys of jobs, and of programs that use the API
 JOBS: web.AppKey[Jobs] = web.AppKey("jobs")

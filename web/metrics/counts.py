@@ -9,5 +9,7 @@ JOBS: Counter[tuple[str, str]] = Counter()
 """Attempts at jobs, by kind and result: "sent", "retried" or "failed"."""
 TOKENS_REFUSED: Counter[str] = Counter()
 """Links and other tokens that were refused as wrong, by kind."""
+NEWCOMERS: Counter[str] = Counter()
+"""Newcomers who opened a calendar or the form, by result: "admitted", or "waits" while there is too much work."""
 REQUESTS: Counter[tuple[str, str]] = Counter()
 """Answered requests, by method and by class of the status, such as "2xx"."""

@@ -207,6 +207,10 @@ METRICS: Final = (
         "greenroom_requests_total", "Answered requests for pages and the API; status is its class, as in 2xx.",
         web_counts.REQUESTS, "method", "status",
     ),
+    _counted(
+        "greenroom_newcomers_total", "Newcomers at a calendar or form, admitted or asked to wait (result=waits).",
+        web_counts.NEWCOMERS, "result",
+    ),
     # Metrics of visits
     Metric(
         "greenroom_visits", "gauge", "Open visits of all organisations, by status.",

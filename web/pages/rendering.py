@@ -146,11 +146,12 @@ def error_page(
     links: list[tuple[str, str]] | None = None,
     *,
     new_tab: bool = False,
+    alike: bool = False,
 ) -> web.Response:
     """Return a page with a heading and a text about what happened.
 
     `links`: pairs of path and words, for other pages; None for the usual ones. `new_tab`: True if the links open a
-    new tab.
+    new tab. `alike`: as in `page`.
     """
     organisation: Organisation | None = request.get(ORGANISATION)
     if links is None:
@@ -160,7 +161,7 @@ def error_page(
                 (i18n.filled(i18n.gettext("Go to {name}"), name=organisation.name), f"/{organisation.id}")
             ]
     context = {"status": status, "heading": heading, "text": text, "links": links, "new_tab": new_tab}
-    return page(request, "error.html", context, title=heading, status=status)
+    return page(request, "error.html", context, title=heading, status=status, alike=alike)
 
 
 def _module(path: str, *, first: bool = False) -> markupsafe.Markup:

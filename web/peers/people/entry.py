@@ -29,11 +29,15 @@ PORTS = {"http": 80, "https": 443}
 
 
 class Page(NamedTuple):
-    """A response: its status, the target of its redirect ("" if none), and its text."""
+    """A response: its status, the target of its redirect ("" if none), and its text.
+
+    `again_s`: after how many seconds the browser loads the page again by itself (header Refresh); None if it does not.
+    """
 
     status: int
     location: str
     text: str
+    again_s: int | None = None
 
 
 class Clinic:
@@ -251,7 +255,13 @@ class Browser:
             self.close()
             raise EntryError(sentence(problem, self.clinic.origin)) from problem
         self._take(answer.headers.get("set-cookie", "").split("\n"))
-        return Page(answer.status, answer.headers.get("location", ""), answer.body.decode("utf-8", "replace"))
+        again = answer.headers.get("refresh", "")
+        return Page(
+            answer.status,
+            answer.headers.get("location", ""),
+            answer.body.decode("utf-8", "replace"),
+            int(again) if again.isdecimal() else None,
+        )
 
     async def _answered(self, head: str, body: bytes) -> Answer:
         if self._wire is not None and not self._wire.closed:

@@ -32,6 +32,8 @@ __all__ = [
 BUSY_S = 2.0
 WITHDRAW_S = 10.0
 TRIES = 5
+# The longest time in s for which a newcomer opens the calendar again and again while the server asks to wait.
+LINE_S = 600.0
 
 
 class Patient(Person):
@@ -62,9 +64,17 @@ class Patient(Person):
         return self.room.at["claimed"] - self.at["meet_now"]
 
     async def arrive(self) -> None:
-        """Open the public-facing calendar. Raises EntryError if the page is not shown."""
-        self.at.setdefault("arrive", time.monotonic())
+        """Open the public-facing calendar; if the server asks newcomers to wait, open it again as its page says.
+
+        `at["arrive"]` is the time of the last try. Raises EntryError if the page is not shown.
+        """
+        began = self.at.setdefault("arrive", time.monotonic())
         page = await self.browser.get(self.clinic.path)
+        while page.status == 503 and page.again_s is not None and time.monotonic() - began < LINE_S:
+            self.seen.asked_to_wait += 1
+            await asyncio.sleep(page.again_s)
+            self.at["arrive"] = time.monotonic()
+            page = await self.browser.get(self.clinic.path)
         if page.status != 200:
             raise EntryError(f"the calendar of {self.clinic.organisation} answers with {page.status}")
 

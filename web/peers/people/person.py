@@ -36,13 +36,15 @@ AGAIN_S = 0.25
 class Seen:
     """What one person has noticed: codes of refused requests, close codes of lost sockets, number of reconnections.
 
-    `away_s`: for each lost socket, the seconds until the person was back, with all topics.
+    `away_s`: for each lost socket, the seconds until the person was back, with all topics. `asked_to_wait`: how often a
+    server that had too much work asked this person to wait before the first page.
     """
 
     refusals: list[str] = field(default_factory=list)
     closes: list[int] = field(default_factory=list)
     resumed: int = 0
     returned: int = 0
+    asked_to_wait: int = 0
     away_s: list[float] = field(default_factory=list)
     problems: list[Exception] = field(default_factory=list)
     """Errors of work in the background, such as joining the media."""

@@ -26,7 +26,7 @@ GAUGES = (
 ).split()
 """The gauges (values that go up and down) that a driver writes: people, busy cores, resident bytes, and the delay of
 its event loop in s."""
-COUNTS = ["claims_lost", "freezes", "reloads", "vanished", *KINDS]
+COUNTS = ["claims_lost", "freezes", "asked_to_wait", "reloads", "vanished", *KINDS]
 """The counts that a driver writes; `closed_4002` (or another close code) counts connections closed with that code."""
 
 

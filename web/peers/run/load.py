@@ -117,6 +117,7 @@ class VisitDriver(Driver):
         except Exception as problem:  # noqa: BLE001 - one person's trouble is an observation, whatever it is
             self.wrong(problem)
         finally:
+            self.count("asked_to_wait", patient.seen.asked_to_wait)
             self.floor.left(visit)
             self._problems(patient)
 

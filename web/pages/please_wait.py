@@ -1,0 +1,68 @@
+"""Asks newcomers to wait while this worker has more work than it can do in time; `web/requests/admission.py` decides.
+
+The page goes on by itself. It is drawn once for all, and neither the session nor a visit is read for it, so that those
+who wait cost almost nothing.
+"""
+
+from random import random
+
+import structlog
+from aiohttp import web
+
+from signalling.repeated import due
+from web.keys import ADMISSION, SESSIONS
+from web.languages.i18n import gettext
+from web.metrics.counts import NEWCOMERS
+from web.organisations.by_path import organisation_of
+from web.pages.rendering import error_page
+from web.requests import frames
+from web.requests.admission import again_s
+from web.requests.security import Handler
+
+CALENDARS = frozenset({"/{organisation}", "/{organisation}/{area}"})
+FORM = "/{organisation}/information"
+log = structlog.get_logger("web.admission")
+
+
+@web.middleware
+async def admission(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Call the handler, unless the request is of a newcomer who must wait: then answer HTTP 503 with a page."""
+    if not is_newcomer(request):
+        return await handler(request)
+    gate = request.app[ADMISSION]
+    if not gate.admits(random()):  # noqa: S311 - no secret
+        NEWCOMERS["waits"] += 1
+        if count := due("admission.newcomers_wait"):
+            log.warning("admission.newcomers_wait", count=count)
+        return await _wait(request)
+    NEWCOMERS["admitted"] += 1
+    with gate.entering():
+        return await handler(request)
+
+
+def is_newcomer(request: web.Request) -> bool:
+    """Return whether a request is the first of a person: for a calendar or a form, from a browser without a session.
+
+    Who comes from a page of this site is in already. A browser with a session has a visit or is signed in.
+    """
+    resource = request.match_info.route.resource
+    path = resource.canonical if resource is not None else ""
+    if request.method not in ("GET", "HEAD") or not (path in CALENDARS or path == FORM):
+        return False
+    if request.headers.get("Sec-Fetch-Site") == "same-origin" or (
+        path == FORM and "Sec-Fetch-Site" not in request.headers
+    ):
+        return False
+    return not frames.cookie_of(request, request.app[SESSIONS].cookie_name)
+
+
+async def _wait(request: web.Request) -> web.Response:
+    await organisation_of(request)
+    text = gettext(
+        "Very many people come at this moment. Those who are in line already are served first. "
+        "This page goes on by itself in a few seconds."
+    )
+    response = error_page(request, 503, gettext("Please wait a moment"), text, [], alike=True)
+    seconds = str(again_s(random()))  # noqa: S311 - no secret
+    response.headers.update({"Retry-After": seconds, "Refresh": seconds, "Cache-Control": "no-store"})
+    return response

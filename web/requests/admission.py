@@ -1,0 +1,113 @@
+"""Decides how many newcomers a worker admits while it has more work than it can do in time.
+
+Everybody shares one event loop, so each further visit delays the claims and calls of all. While the loop is late for
+longer than a moment, a share of the newcomers is asked to wait; those who are in line or in a visit, and staff, are not
+held back. The share follows the delay, as TCP's rate follows losses: it falls by a factor and rises by a step (AIMD).
+
+`Admission` has the state of one worker; `watch` looks how late the event loop is, all else reads no clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from aiohttp import web
+
+from web.keys import ADMISSION, SUPERVISOR
+
+LOOK_S = 0.05
+LATE_S = 0.010
+"""An event loop that is later than this time in s at most of LOOKS looks has more work than it can do.
+
+The median counts, not the mean: a single long task passes, a queue of work stays. A look falls somewhere into a turn
+of the loop, so turns of more than twice this time are too long."""
+OWN_CPU = 0.2
+"""A worker that uses less of a core than this is late because of others on the machine, not of its own visits."""
+LOOKS = 5
+"""The number of looks that are compared, one each LOOK_S."""
+FALL, RISE, LEAST = 0.7, 0.005, 0.02
+"""What the share of admitted newcomers is multiplied with at a look while there is too much work, what it rises by at
+other looks, and its least value, by which the worker notices that it can admit more."""
+MOST_AT_ONCE = 64
+"""The number of newcomers whose page a worker makes at the same time. It bounds what comes at once, before any look."""
+TASK = "admission"
+AGAIN_S = 5, 10
+"""The least and the greatest time in s after which a newcomer who waits tries again."""
+
+
+class Look(NamedTuple):
+    """How late in s a timer of the event loop ran, and the share of a core that the worker has used since the look
+    before.
+    """
+
+    late_s: float
+    cpu: float
+
+
+def has_too_much(looks: tuple[Look, ...]) -> bool:
+    """Return whether a worker has more work than it can do in time. `looks`: the last ones."""
+    if len(looks) < LOOKS:
+        return False
+    late_s = statistics.median(look.late_s for look in looks)
+    cpu = statistics.fmean(look.cpu for look in looks)
+    return late_s > LATE_S and cpu > OWN_CPU
+
+
+def next_share(share: float, looks: tuple[Look, ...]) -> float:
+    """Return the share of newcomers (0 to 1) to admit until the next look. `share`: that of before."""
+    return max(LEAST, share * FALL) if has_too_much(looks) else min(1.0, share + RISE)
+
+
+class Admission:
+    """Admits newcomers to one worker. `share`: the share of them (0 to 1) that is admitted now."""
+
+    def __init__(self) -> None:
+        self.share = 1.0
+        self._looks: deque[Look] = deque(maxlen=LOOKS)
+        self._entering = 0
+
+    def look(self, late_s: float, cpu: float) -> None:
+        """Follow the worker's work: `late_s` and `cpu` are those of a `Look`."""
+        self._looks.append(Look(late_s, cpu))
+        self.share = next_share(self.share, tuple(self._looks))
+
+    def admits(self, draw: float) -> bool:
+        """Return whether a newcomer is admitted. `draw`: a random number from 0 to below 1."""
+        return draw < self.share and self._entering < MOST_AT_ONCE
+
+    @contextmanager
+    def entering(self) -> Iterator[None]:
+        """Count a newcomer whose page is made in the body of this context."""
+        self._entering += 1
+        try:
+            yield
+        finally:
+            self._entering -= 1
+
+
+async def watch(gate: Admission) -> None:
+    """Report to `gate` each LOOK_S how late the event loop is and how much CPU this process uses, until cancelled."""
+    while True:
+        began_s, cpu_s = time.monotonic(), time.process_time()
+        await asyncio.sleep(LOOK_S)
+        took_s = time.monotonic() - began_s
+        gate.look(max(0.0, took_s - LOOK_S), (time.process_time() - cpu_s) / took_s)
+
+
+async def running(app: web.Application) -> AsyncIterator[None]:
+    """Watch this worker's event loop as long as the app runs."""
+    app[SUPERVISOR].keep(TASK, lambda: watch(app[ADMISSION]))
+    yield
+    await app[SUPERVISOR].stop(TASK)
+
+
+def again_s(draw: float) -> int:
+    """Return after how many seconds a newcomer tries again, so that not all come at once. `draw`: as in `admits`."""
+    least, most = AGAIN_S
+    return least + int(draw * (most - least + 1))
