@@ -102,6 +102,26 @@ class Wait(msgspec.Struct, frozen=True):
     killed: tuple[float, float] | None
 
 
+class Load(msgspec.Struct, frozen=True):
+    """The figures of whole visits at one rate on a number of `workers`.
+
+    `rate`: visits that begin a second; `ended`: those that ended a second. `workers_ms`, `store_ms`: the CPU of all
+    workers and of the store for a visit. `claim_…`: from pressing Claim to its answer; `pulled_in_…`: to the
+    patient's page; `arrive_…`: from opening the calendar until it is there.
+    """
+
+    workers: int
+    rate: float
+    ended: float
+    workers_ms: float
+    store_ms: float
+    claim_p50_ms: float
+    claim_p99_ms: float
+    pulled_in_p99_ms: float
+    arrive_p50_ms: float
+    arrive_p99_ms: float
+
+
 class Goal(msgspec.Struct, frozen=True):
     """The goal for a figure of a call: at "most" `value`, at "least" `value`, or the "same" as in a direct call."""
 
@@ -160,7 +180,7 @@ class Skipped(msgspec.Struct, frozen=True):
 
 
 class Made(msgspec.Struct):
-    """The result of a measurement: its figures and comparisons."""
+    """The result of a measurement: its figures and comparisons. `flame`: an SVG picture of where the time went."""
 
     figures: list[Figure] = []
     comparisons: list[Comparison] = []
@@ -169,6 +189,8 @@ class Made(msgspec.Struct):
     versions: dict[str, str] = {}
     calls: Calls | None = None
     waits: list[Wait] = []
+    loads: list[Load] = []
+    flame: str = ""
 
 
 class Machine(msgspec.Struct, frozen=True):
@@ -195,6 +217,8 @@ class Report(msgspec.Struct, frozen=True):
     curve: list[Point] = []
     calls: Calls | None = None
     waits: list[Wait] = []
+    loads: list[Load] = []
+    flame: str = ""
 
     @property
     def missed(self) -> list[Figure | Comparison | CallFigure]:

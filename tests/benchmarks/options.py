@@ -14,6 +14,7 @@ class Name(StrEnum):
     SOCKETS = "sockets"
     IDLE = "idle"
     WAITING = "waiting"
+    VISITS = "visits"
     MEDIA = "media"
     DRIVER = "driver"
     STORE = "store"

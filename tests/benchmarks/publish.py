@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
+from tests.benchmarks import visit_tables
 from tests.benchmarks.figures import Comparison, Figure, Report
 from tests.benchmarks.tables import document, picture, placed, readme
 from web.errors import ConfigError
@@ -17,6 +18,7 @@ T = TypeVar("T", Figure, Comparison)
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "tests" / "benchmarks"
 RESULTS, PAGE, CURVE = FOLDER / "results.json", FOLDER / "results.md", FOLDER / "waiting.svg"
+VISITS, FLAME = FOLDER / "visits.svg", FOLDER / "visits-flame.svg"
 README = ROOT / "README.md"
 
 
@@ -27,6 +29,10 @@ def publish(report: Report, whole: bool = True) -> None:
     If the run has only some measurements (not `whole`), only these are replaced in the published run.
     """
     refuse_outside()
+    if report.flame:
+        # The picture is a file of its own, which later runs of other measurements leave as it is.
+        FLAME.write_text(report.flame, "utf-8")
+        report = msgspec.structs.replace(report, flame="")
     RESULTS.write_bytes(encoded(report if whole else joined(published(), report)))
     write_tables()
 
@@ -43,6 +49,7 @@ def joined(before: Report, newer: Report) -> Report:
         figures=_renewed(before.figures, newer.figures),
         comparisons=_renewed(before.comparisons, newer.comparisons),
         curve=newer.curve or before.curve,
+        loads=newer.loads or before.loads,
         calls=newer.calls or before.calls,
         waits=newer.waits or before.waits,
         skipped=newer.skipped,
@@ -83,11 +90,20 @@ def write_tables() -> None:
     report = published()
     if report.curve:
         CURVE.write_text(picture(report.curve), "utf-8")
-    PAGE.write_text(document(report, CURVE.name if report.curve else None), "utf-8")
+    if report.loads:
+        VISITS.write_text(visit_tables.picture(report.loads), "utf-8")
+    PAGE.write_text(page(report), "utf-8")
     try:
         README.write_text(placed(README.read_text("utf-8"), table()), "utf-8")
     except ValueError as problem:
         raise ConfigError(f"bench: {problem}") from None
+
+
+def page(report: Report) -> str:
+    """Return the page of results of this run, with the pictures beside it."""
+    pictures = [(VISITS.name, report.loads), (FLAME.name, report.loads and FLAME.is_file())]
+    visits = [name for name, shown in pictures if shown]
+    return document(report, CURVE.name if report.curve else None, visits)
 
 
 def refuse_outside() -> None:

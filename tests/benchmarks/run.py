@@ -31,12 +31,15 @@ from tests.benchmarks import (
     process,
     publish,
     store_clients,
+    visit_tables,
     waiting,
     waits,
+    whole_visits,
 )
 from tests.benchmarks.figures import (
     Calls,
     Comparison,
+    Load,
     Machine,
     Made,
     Point,
@@ -97,6 +100,10 @@ def _waiting(quick: bool, tell: Tell) -> Made:
     return Made([*away.figures, *here.figures], curve=[*away.curve, *here.curve])
 
 
+def _visits(quick: bool, tell: Tell) -> Made:
+    return whole_visits.measure(whole_visits.QUICK if quick else whole_visits.WHOLE, tell)
+
+
 def _packets(quick: bool, tell: Tell) -> Made:
     return packets.measure(packets.CALLS, 1 if quick else 5, tell)
 
@@ -153,6 +160,7 @@ MEASUREMENTS = {
     "sockets": Measurement("Socket to socket", None, _sockets),
     "idle": Measurement("Idle sockets", _idle, _memory),
     "waiting": Measurement("Waiting patients", _waiting, None),
+    "visits": Measurement("Whole visits", _visits, None),
     "media": Measurement("Media packets", _packets, _media),
     "driver": Measurement("Load tester", _driver, None),
     "store": Measurement("Clients of the store", None, _store),
@@ -200,6 +208,8 @@ def run(options: Options) -> Report:
         curve=made.curve,
         calls=made.calls,
         waits=made.waits,
+        loads=made.loads,
+        flame=made.flame,
     )
     _show(console, report)
     if options.json is not None:
@@ -266,6 +276,7 @@ def _add(whole: Made, found: list[Made]) -> None:
         whole.versions |= made.versions
         whole.skipped += [skipped for skipped in made.skipped if skipped not in whole.skipped]
         whole.curve = made.curve or whole.curve
+        whole.loads, whole.flame = made.loads or whole.loads, made.flame or whole.flame
         whole.calls = made.calls or whole.calls
         whole.waits = made.waits or whole.waits
 
@@ -281,6 +292,8 @@ def _show(console: Console, report: Report) -> None:
         console.print(_compared(names, group))
     if report.curve:
         console.print(_curve(report.curve))
+    if report.loads:
+        console.print(_loads(report.loads))
     if report.calls:
         console.print(_calls(report.calls))
     if report.waits:
@@ -342,6 +355,13 @@ def _waited(waits: list[Wait]) -> Table:
     table = Table(*WAITED, box=None, pad_edge=False)
     for wait in waits:
         table.add_row(*waited(wait))
+    return table
+
+
+def _loads(loads: list[Load]) -> Table:
+    table = Table(*visit_tables.COLUMNS, box=None, pad_edge=False)
+    for load in loads:
+        table.add_row(*visit_tables.cells(load))
     return table
 
 

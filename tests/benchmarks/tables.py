@@ -6,6 +6,7 @@ The page of results and the README's table are made from the same report, so tha
 import math
 from collections.abc import Sequence
 
+from tests.benchmarks import visit_tables
 from tests.benchmarks.figures import (
     CallFigure,
     Calls,
@@ -64,8 +65,10 @@ What differs, and for whom:
 """
 
 
-def document(report: Report, curve: str | None = None) -> str:
-    """Return the report as a Markdown document. `curve` is the path of the plot, or None."""
+def document(report: Report, curve: str | None = None, visits: Sequence[str] = ()) -> str:
+    """Return the report as a Markdown document. `curve` is the path of the plot of waiting patients, or None; `visits`
+    are those of the plot of whole visits and of the flame graph.
+    """
     machine = report.machine
     lines = [
         "# Benchmark",
@@ -84,6 +87,9 @@ def document(report: Report, curve: str | None = None) -> str:
     if report.curve:
         lines += ["## Waiting patients on one worker", "", *_curve(report.curve), ""]
         lines += [f"![What a claim takes as more patients wait]({curve})", ""] if curve else []
+    if report.loads:
+        lines += ["## Whole visits", "", *visit_tables.table(report.loads), ""]
+        lines += [f"![{visit_tables.PICTURES[name]}]({name})" for name in visits] + [""] * bool(visits)
     if report.calls:
         lines += ["## Calls on bad networks", "", *_calls(report.calls), ""]
     if report.waits:

@@ -5,8 +5,9 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 from msgspec.structs import replace
 
+from tests.benchmarks import visit_tables
 from tests.benchmarks.figures import Comparison, Figure, Machine, Point, Report, Skipped, Value
-from tests.benchmarks.publish import CURVE, PAGE, README, joined, published, table
+from tests.benchmarks.publish import CURVE, PAGE, README, VISITS, joined, page, published, table
 from tests.benchmarks.tables import BEGIN, END, HEADLINES, cell, document, picture, placed, readme
 
 MACHINE = Machine("A processor", 2, "Linux 6", {"Python": "3.11", "Node": "20"}, (0.1, 0.9))
@@ -61,13 +62,15 @@ def test_the_readme_shows_what_the_published_run_measured() -> None:
 
 def test_the_published_page_and_picture_are_made_of_the_same_run() -> None:
     report = published()
-    assert document(report, CURVE.name if report.curve else None) == PAGE.read_text("utf-8")
+    assert page(report) == PAGE.read_text("utf-8")
     if report.curve:
         assert picture(report.curve) == CURVE.read_text("utf-8")
+    if report.loads:
+        assert visit_tables.picture(report.loads) == VISITS.read_text("utf-8")
 
 
 def test_the_page_says_where_with_what_and_what_was_not_measured() -> None:
-    page = document(REPORT, "curve.svg")
+    shown = document(REPORT, "curve.svg")
     for words in (
         "`make bench`, 2026-01-02 03:04 UTC, 61 s",
         "A processor, 2 cores",
@@ -79,7 +82,7 @@ def test_the_page_says_where_with_what_and_what_was_not_measured() -> None:
         "Not measured: janus (Janus is not installed).",
         "## How it was compared",
     ):
-        assert words in page
+        assert words in shown
 
 
 def test_the_readme_has_six_figures_and_says_where_the_others_are() -> None:

@@ -1,0 +1,206 @@
+"""Measures whole visits, from Meet Now to End, as browsers make them: the rate rises until claims are no longer fast.
+
+The load tester is the driver (`greenroom peers`, without media). It plays one run of steps on one server, each step
+with a rate. For each step the result has the CPU of the workers and of the store for a visit, and how long a calendar
+page, a claim and its arrival at the patient's page took. A run ends early when claims take long.
+"""
+
+import statistics
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.benchmarks.driver import LIMIT_S
+from tests.benchmarks.figures import Figure, Load, Made, Skipped, percentile
+from tests.benchmarks.flame import Profile, picture, samples
+from tests.benchmarks.process import ChildError, cpu_ns
+from web.peers.cli.local import Local, local_server
+from web.peers.report.writing import RAW, read
+from web.peers.run.observations import Observations
+from web.server.throwaway import GREENROOM
+
+CLAIM_MS = 20.0
+"""Claims count as fast while the p99 of a step is at most this."""
+GIVE_UP = "claim.p99>250ms"
+EDGE_S = 2.0
+"""The time in s at the begin of a step that is not counted: its visits are not in their calls yet."""
+WARM_S = 6.0
+"""The time in s of the first visits, in which pages are drawn for the first time; it is not counted."""
+CPU_MS, PROVIDERS = 10.3, 60
+LOOK_S = 0.1
+Tell = Callable[[float], None]
+
+
+class Size(NamedTuple):
+    """How much is measured: the rates of the steps, in visits a second, and the length of each step in s."""
+
+    rates: tuple[float, ...]
+    step_s: float
+    providers: int = PROVIDERS
+
+
+WHOLE = Size((1, 2, 5, 10, 15, 20, 30, 40, 50, 60, 80, 100), 6.0)
+QUICK = Size((2, 10, 20), 4.0, 20)
+
+
+class Used(NamedTuple):
+    """The CPU time in ns that the workers and the store had used at a moment `at_s` (Unix time)."""
+
+    at_s: float
+    workers: int
+    store: int
+
+
+def measure(size: Size, tell: Tell) -> Made:
+    """Make a run on one worker and one on two; return the curve, its figures, and the flame graph of one worker.
+
+    `tell`: called with the share done (0.0 to 1.0).
+    """
+    made = Made()
+    for number, workers in enumerate((1, 2)):
+        with local_server(workers, size.providers) as server:
+            steps, flame, problem = _run(server, workers, size)
+        made.loads += steps
+        if workers == 1:
+            made.flame = flame
+            made.skipped += [Skipped("flame graph", problem)] if problem else []
+        if not steps:
+            made.skipped.append(Skipped(f"whole visits, workers: {workers}", "the first step has not ended"))
+        tell((number + 1) / 2)
+    made.figures = figures(made.loads)
+    return made
+
+
+def figures(loads: Sequence[Load]) -> list[Figure]:
+    """Return the figures of a curve: the CPU of a visit, and the most visits at which claims are fast."""
+    found = []
+    for workers in sorted({load.workers for load in loads}):
+        these = [load for load in loads if load.workers == workers]
+        fast = [load for load in these if load.claim_p99_ms <= CLAIM_MS]
+        best = max(fast, key=lambda load: load.ended, default=these[0])
+        name = f"whole visits on {'one worker' if workers == 1 else f'{workers} workers'}"
+        note = f"at {best.ended:.0f} visits a second, 60 providers, without media"
+        found += [
+            Figure(
+                f"visits_ms_{workers}",
+                f"{name}: the server’s CPU of a visit",
+                best.workers_ms,
+                "ms",
+                CPU_MS,
+                note,
+            ),
+            Figure(f"visits_store_ms_{workers}", f"{name}: the store’s CPU of a visit", best.store_ms, "ms"),
+            Figure(
+                f"visits_most_{workers}",
+                f"{name}: the most visits a second with a p99 of claims of at most {CLAIM_MS:.0f} ms",
+                best.ended if fast else 0.0,
+                "/s",
+                None,
+                "the load tester on the same cores",
+            ),
+        ]
+    return found
+
+
+def _run(server: Local, workers: int, size: Size) -> tuple[list[Load], str, str]:
+    """Play a run; return its loads, the flame graph as SVG ("" if there is none), and why there is none."""
+    with tempfile.TemporaryDirectory(prefix="greenroom-bench-") as folder:
+        report, secret = Path(folder) / "report", Path(folder) / "staff"
+        secret.write_text("\n".join(f"{one.email} {one.password}" for one in server.credentials), "utf-8")
+        options = {
+            "organisation": server.organisation,
+            "credentials": secret,
+            "providers": size.providers,
+            "arrivals": arrivals(size),
+            "media": "none",
+            "fill-in": "1s",
+            "claim-after": "0.1s",
+            "talk": "0.5s",
+            "abort-if": GIVE_UP,
+            "report": report,
+        }
+        words = [f"--{name}={value}" for name, value in options.items()]
+        *ids, store = server.pids
+        with Profile(ids[0]) as profile, sampled(ids, store) as used:
+            ended = subprocess.run(
+                [*GREENROOM, "peers", server.url, *words], capture_output=True, timeout=LIMIT_S, check=False
+            )
+        if not (report / RAW).is_file():
+            said = ended.stderr.decode("utf-8", "replace").strip().splitlines() or ["it says nothing"]
+            raise ChildError(f"greenroom peers: {said[-1]}")
+        title = "Where a worker spends its time in whole visits"
+        flame = picture(samples(profile.raw), title) if profile.raw else ""
+        return loads(read(report), used, size, workers), flame, profile.problem
+
+
+def arrivals(size: Size) -> str:
+    """Return the arrivals of a run as the load tester reads them: a few first visits, a pause, then all steps."""
+    parts = ["2/s@0.01s", f"2/s@{WARM_S / 2}s", "0/s@0.01s", f"0/s@{WARM_S / 2}s"]
+    for rate in size.rates:
+        parts += [f"{rate:g}/s@0.01s", f"{rate:g}/s@{size.step_s}s"]
+    return "stages:" + ",".join(parts)
+
+
+@contextmanager
+def sampled(workers: Sequence[int], store: int) -> Iterator[list[Used]]:
+    """Note the CPU of these processes every LOOK_S as long as the context lasts; yield the growing list."""
+    found: list[Used] = []
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(LOOK_S):
+            found.append(Used(time.time(), cpu_ns(workers), cpu_ns([store])))
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield found
+    finally:
+        over.set()
+        thread.join()
+
+
+def loads(seen: Observations, used: Sequence[Used], size: Size, workers: int) -> list[Load]:
+    """Return the figures of each step that a run has reached: those that ended before the run did.
+
+    `seen`: the load tester's observations. `used`: the CPU over time.
+    """
+    found = []
+    for number, rate in enumerate(size.rates):
+        begin_s = WARM_S + number * size.step_s + EDGE_S
+        end_s = begin_s + size.step_s - EDGE_S
+
+        def ms(name: str, begin_s: float = begin_s, end_s: float = end_s) -> list[float]:
+            series = seen.steps.get(name, ())
+            return [value * 1000 for at_s, value in series if begin_s <= at_s < end_s]
+
+        ended = len(ms("journey"))
+        if not ended or seen.duration_s < end_s:
+            break
+        first, last = (_near(used, seen.started_at + at_s) for at_s in (begin_s, end_s))
+        found.append(
+            Load(
+                workers=workers,
+                rate=rate,
+                ended=ended / (end_s - begin_s),
+                workers_ms=(last.workers - first.workers) / 1e6 / ended,
+                store_ms=(last.store - first.store) / 1e6 / ended,
+                claim_p50_ms=percentile(ms("claim"), 50),
+                claim_p99_ms=percentile(ms("claim"), 99),
+                pulled_in_p99_ms=percentile(ms("pulled_in"), 99),
+                arrive_p50_ms=statistics.median(ms("arrive") or [0.0]),
+                arrive_p99_ms=percentile(ms("arrive"), 99),
+            )
+        )
+        if found[-1].claim_p99_ms > CLAIM_MS:
+            break
+    return found
+
+
+def _near(used: Sequence[Used], at_s: float) -> Used:
+    return min(used, key=lambda one: abs(one.at_s - at_s))
