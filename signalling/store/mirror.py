@@ -2,10 +2,10 @@
 stream.
 
 All topics are read from this copy, so that showing a page causes no request to the store. `seq` is the number of the
-newest event that the copy contains. A gap in the numbers is detected at once, and the missing events are fetched before
-later ones are shown, so that none is lost, repeated or out of order. If the store has lost events (its newest number is
-lower than before, or a number now belongs to another event), a new epoch begins, and everything is loaded and shown
-again.
+newest event that the copy contains. An event that comes before its turn waits GAP_S for those before it; then the
+missing events are fetched and shown first, so that none is lost, repeated or out of order. If the store has lost events
+(its newest number is lower than before, or a number now belongs to another event), a new epoch begins, and everything
+is loaded and shown again.
 """
 
 from __future__ import annotations
@@ -28,6 +28,11 @@ from signalling.visit.queue_state import Watch
 from signalling.visit.record import Record, Staff, Visit
 
 log = structlog.get_logger()
+GAP_S = 0.01
+"""How long in s an event waits for those before it. The answer to a commit is often faster than the pub/sub message
+about another worker's commit before it."""
+MOST_EARLY = 512
+"""How many events may wait for those before them; further ones are fetched from the stream."""
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -86,6 +91,12 @@ class Mirror:
         self._repairing: asyncio.Task[None] | None = None
         self._wanted = 0
         self._loaded = False
+        # Events that came before their turn: number -> entry. `_gap` is the timer after which they are fetched.
+        self._early: dict[int, StreamEntry] = {}
+        self._gap: asyncio.TimerHandle | None = None
+        self._loading = (
+            False  # True while all records are loaded anew, so that no single event may be applied
+        )
         # The mark of the event `seq` (bytes that distinguish it from any other), empty if unknown.
         self._mark = b""
         self._lost = False  # True if the store has another event with the number `seq` than this copy
@@ -113,6 +124,7 @@ class Mirror:
         self.watch = snapshot.watch
         self.claims.clear()
         self.claims.extend(snapshot.claims)
+        self._early.clear()
 
     def receive(self, data: bytes) -> None:
         """Apply an event that has come by pub/sub. `data`: its number, epoch and entry, with a space between them."""
@@ -128,9 +140,14 @@ class Mirror:
     def _take(self, seq: int, epoch: str, entry: StreamEntry) -> None:
         if not self._loaded:
             self._wanted = max(self._wanted, seq)
-        elif self.epoch in ("", epoch) and seq == self.seq + 1 and self._repairing is None:
+        elif self.epoch in ("", epoch) and seq == self.seq + 1 and not (self._loading or self._lost):
             self.epoch = epoch
             self._apply(seq, entry)
+            self._apply_early()
+        elif epoch == self.epoch and seq > self.seq and not self._loading and len(self._early) < MOST_EARLY:
+            self._early[seq] = entry
+            if self._gap is None:
+                self._gap = asyncio.get_running_loop().call_later(GAP_S, self._gap_stays)
         elif seq > self.seq or epoch != self.epoch:
             # Event numbers of two epochs cannot be compared. `_repair` reads the stream's head, which names the current
             # epoch.
@@ -138,6 +155,20 @@ class Mirror:
         elif seq == self.seq and self._is_another(mark_of(entry)) and self._repairing is None:
             self._lost = True
             self.repair()
+
+    def _apply_early(self) -> None:
+        """Apply the events that came before their turn, as far as no event is missing before them."""
+        while (entry := self._early.pop(self.seq + 1, None)) is not None:
+            self._apply(self.seq + 1, entry)
+        if self._early:
+            self._early = {seq: entry for seq, entry in self._early.items() if seq > self.seq}
+
+    def _gap_stays(self) -> None:
+        """Fetch the missing events if some still wait for them after GAP_S."""
+        self._gap = None
+        self._apply_early()
+        if self._early:
+            self.repair(max(self._early))
 
     def _is_another(self, mark: bytes) -> bool:
         """Return True if this mark belongs to another event than the event `seq` that this copy contains."""
@@ -208,13 +239,13 @@ class Mirror:
             try:
                 # A commit updates the stream's head before it is published, so the head read now covers all commits
                 # announced before.
-                self._wanted = 0
+                self._wanted, known = 0, self.seq
                 head = await self._store.stream.head(self.organisation)
                 # the organisation had no event when this copy was loaded
                 self.epoch = self.epoch or head.epoch
                 if head.epoch != self.epoch:
                     await self._reload()
-                elif self._lost or head.seq < self.seq or self._differs(head):
+                elif self._lost or head.seq < known or self._differs(head):
                     await self._begin_epoch()
                 elif head.seq > self.seq:
                     await self._fill()
@@ -232,32 +263,44 @@ class Mirror:
 
     async def _fill(self) -> None:
         """Apply the missing events. Also read the newest known event again, to check that it is unchanged."""
-        events = await self._store.stream.after(self.organisation, self.seq - 1)
-        if events and events[0][0] == self.seq:
-            if self._is_another(mark_of(events[0][1])):
+        known, mark = self.seq, self._mark
+        events = await self._store.stream.after(self.organisation, known - 1)
+        if events and events[0][0] == known:
+            stored = mark_of(events[0][1])
+            if mark and stored and mark != stored:
                 await self._begin_epoch()
                 return
-        elif not events or events[0][0] != self.seq + 1:
+        elif not events or events[0][0] != known + 1:
             await self._reload()
             return
         counts.REPAIRS["filled"] += 1
+        # Events that came by pub/sub meanwhile are applied already.
         for seq, entry in events:
             if seq == self.seq + 1:
                 self._apply(seq, entry)
+        self._apply_early()
 
     async def _begin_epoch(self) -> None:
         """Begin a new epoch, because the store has lost events, and load all records again.
 
         Versions that clients received in the old epoch do not count as current in the new one.
         """
-        await self._store.stream.begin_epoch(self.organisation, "epoch", self.epoch)
-        counts.REPAIRS["epoch"] += 1
-        await self._reload()
+        self._loading = True
+        try:
+            await self._store.stream.begin_epoch(self.organisation, "epoch", self.epoch)
+            counts.REPAIRS["epoch"] += 1
+            await self._reload()
+        finally:
+            self._loading = False
 
     async def _reload(self) -> None:
         before, mark = self.seq, self._mark
-        there = await self._store.stream.at(self.organisation, before)
-        await self._load()
+        self._loading = True
+        try:
+            there = await self._store.stream.at(self.organisation, before)
+            await self._load()
+        finally:
+            self._loading = False
         if lost := self._lost_since(before, mark, there):
             log.error("store.events_lost", organisation=self.organisation, count=lost)
         counts.REPAIRS["reloaded"] += 1
@@ -292,6 +335,9 @@ class Mirror:
 
     async def close(self) -> None:
         """End the repair that runs in the background, if there is one."""
+        if self._gap is not None:
+            self._gap.cancel()
+            self._gap = None
         if self._repairing is not None:
             self._repairing.cancel()
             await asyncio.gather(self._repairing, return_exceptions=True)
