@@ -150,8 +150,8 @@ class LayerShares:
 def choose_level(kbps: float, shares: tuple[float, ...], estimate_kbps: float, level: int) -> int:
     """Return the highest layer that fits into a receiver's bandwidth, which is `estimate_kbps`; 0 if none does.
 
-    `kbps`: the video's whole bit rate. `shares`: as in `LayerShares`. `level`: the highest layer that the receiver gets
-    now.
+    `kbps`: the video's whole bit rate. `shares`: index of a layer -> the share (0 to 1) of this layer and all lower
+    layers in the bit rate. `level`: the highest layer that the receiver gets now.
     """
     fitting = [
         layer

@@ -100,7 +100,7 @@ class RawPeer:
         self.answered_checks = self.received_checks = 0
         self.answers_checks = True
         self.takes_red = False
-        self.promises_nack = True  # True if its answer promises to send lost packets again
+        self.promises_nack = True  # True if this peer's SDP answer promises to send lost packets again (NACK)
         self.video_types: tuple[int, ...] = (
             VP8.payload_type,
             VP8_RTX.payload_type,

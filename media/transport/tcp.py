@@ -191,8 +191,8 @@ class Stream:
 class Listener:
     """The listening TCP sockets of a relay, and the streams that were accepted.
 
-    `on_readable` is called as in `Stream.start`. `on_end` is called with the address of a stream that the other side
-    ended.
+    `on_readable` is called with a stream when packets may have arrived on it. `on_end` is called with the address of a
+    stream that the other side ended.
     """
 
     def __init__(

@@ -110,7 +110,8 @@ class Leases:
     ) -> Lease:
         """Take the lease of a visit's media for `owner` if `taken_from` has it now; each is "" for no worker.
 
-        `origin` and `known`: see `take`. Return the lease as it is then, also if another worker has it.
+        `origin`: the connection that requests the media, None without one. `known`: the highest fence that is known.
+        Return the lease as it is then, also if another worker has it.
         """
         lease = keys.LEASE(organisation, visit)
         generation = "" if origin is None else origin.generation

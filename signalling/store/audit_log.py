@@ -103,7 +103,8 @@ class AuditLog(AuditReader):
     async def write(self, organisation: str, who: str, what: str, about: str = "", to: str = "") -> None:
         """Add an entry to an organisation's log, and wait until it is in the store.
 
-        `who`, `what`, `about` and `to`: see `note`.
+        `who`: the id of the actor. `what`: the name of the entry. `about`: the id of the visit or other data. `to`: the
+        id of the person who receives it. `about` and `to` are "" if there is none.
         """
         self.note(organisation, who, what, about, to)
         await self.flush()

@@ -78,9 +78,10 @@ class Waiting(msgspec.Struct, frozen=True):
 
 
 def new_job(kind: str, payload: dict[str, Any], now_ms: int, *, expires_ms: int | None = None) -> Job:
-    """Return a job with a new random id. `kind` and `payload`: see `Job`. `now_ms`: the time at which it is made.
+    """Return a job with a new random id.
 
-    `expires_ms`: the time after which a failed job is not tried again; None: a day after its first attempt.
+    `kind`: the name of its handler. `payload`: the values that the handler needs. `now_ms`: the time at which the job
+    is made. `expires_ms`: the time after which a failed job is not tried again; None: a day after its first attempt.
     """
     return Job(
         id=f"j_{secrets.token_urlsafe(12)}", kind=kind, payload=payload, made_ms=now_ms, expires_ms=expires_ms

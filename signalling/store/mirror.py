@@ -36,11 +36,11 @@ MOST_EARLY = 512
 
 
 class Change(msgspec.Struct, frozen=True):
-    """One event, as the observers of a mirror receive it. `before`: the record before it, None if there was no open
-    record.
+    """One event, as the observers of a mirror receive it.
 
-    `after`: the record after it. `notices`: (person, encrypted notification) for each notification that the event
-    causes. `trace`: as in `StreamEntry`.
+    `before`: the record before it, None if there was no open record. `after`: the record after it. `notices`: (person,
+    encrypted notification) for each notification that the event causes. `trace`: the context of the trace
+    (`Span.context`) if the change is traced.
     """
 
     organisation: str

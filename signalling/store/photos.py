@@ -32,7 +32,7 @@ class Photos:
     async def get(self, organisation: str, visit: str, photo: str) -> bytes | None:
         """Return the JPEG file of a visit's photo, None if there is none. `photo`: its id.
 
-        Raises `SealError` if it was not encrypted for this place.
+        Raises `SealError` if the stored file was not encrypted for this photo by a known key, or was changed.
         """
         async with answering():
             sealed = cast(bytes | None, await self._store.redis.hget(keys.PHOTOS(organisation, visit), photo))

@@ -111,7 +111,8 @@ def kind_of(who: str) -> str:
 def act(at_ms: int, who: str, what: str, about: str = "", to: str = "") -> Act:
     """Return the act with these values. Its `kind` follows from the actor's id `who`.
 
-    `at_ms`: the time. `what`: the name of the entry. `about`, `to`: see `Act`; "" if there is none.
+    `at_ms`: the time. `what`: the name of the entry. `about`: the id of the visit or other data. `to`: the id of the
+    person who receives it. `about` and `to` are "" if there is none.
     """
     return Act(at_ms, kind_of(who), who, what, about, to)
 

@@ -138,8 +138,8 @@ class Office:
     ) -> None:
         """Call `change` with the organisation's id and this email, and add an audit entry with the name `what`.
 
-        `named`: the organisation, None for the only one. Raises CommandError like `slug` and `audit_log`, and
-        AccountError if the account does not exist or the change is refused.
+        `named`: the organisation, None for the only one. Raises CommandError if no organisation can be chosen or the
+        entry cannot be written, AccountError if the account does not exist or the change is refused.
         """
         slug = await self.slug(named)
         await self.audit_log()
@@ -165,9 +165,9 @@ def carry_out(config: Path | None, data: str | None, work: Callable[[Office], Aw
 
 
 def carry_out_on(settings: Settings, work: Callable[[Office], Awaitable[list[str]]]) -> None:
-    """Run `work` on the store in `redis.url` of these settings.
+    """Run `work` on the store in `redis.url` of these settings, and print the lines that it returns.
 
-    Prints its lines and its errors as `carry_out` does.
+    On an error, print a sentence and exit 1.
     """
     with sentences(settings):
         lines = asyncio.run(_run(settings, work))

@@ -6,13 +6,13 @@ import msgspec
 
 
 class State(StrEnum):
-    """The verdict about the checked thing."""
+    """The verdict of a check."""
 
     GOOD = "good"
     DOUBTFUL = "doubtful"
-    """The checked thing works, but an operator should know something about it."""
+    """The checked part works, but an operator should know something about it."""
     WRONG = "wrong"
-    """The checked thing will cause problems for people."""
+    """The checked part will cause problems for people."""
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -24,12 +24,15 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 def good(found: str) -> Finding:
-    """Return the finding that a thing is good, so that the operator need do nothing."""
+    """Return the finding that the checked part is good, so that the operator need do nothing.
+
+    `found`: what was found.
+    """
     return Finding(State.GOOD, found)
 
 
 def doubtful(found: str, advice: str) -> Finding:
-    """Return the finding that a thing works, but that the operator should know something about it.
+    """Return the finding that the checked part works, but that the operator should know something about it.
 
     `found`: what was found; `advice`: what to do.
     """
@@ -37,7 +40,7 @@ def doubtful(found: str, advice: str) -> Finding:
 
 
 def wrong(found: str, advice: str) -> Finding:
-    """Return the finding that a thing will cause problems for people.
+    """Return the finding that the checked part will cause problems for people.
 
     `found`: what was found; `advice`: what to do.
     """

@@ -40,9 +40,9 @@ async def guess(
 ) -> AsyncIterator[Attempt]:
     """Check a token of this `kind` inside this context; it counts as a wrong guess unless `succeeded` is called.
 
-    `succeeded` is a method of the yielded attempt. `of`: the id of the thing to which the token belongs, if it exists;
-    then guesses at other things do not block it. Raises HTTP 429 after too many wrong guesses, and BusyError if too
-    many guesses are being checked now.
+    `succeeded` is a method of the yielded attempt. `of`: the id of the facility or person to which the token belongs,
+    if there is one; then guesses at others do not block it. Raises HTTP 429 after too many wrong guesses, and BusyError
+    if too many guesses are being checked now.
     """
     address = neighbourhood(remote_of(request, request.app[SETTINGS].server.trusted_proxies))
     who = f"{address}/{of}" if of else address
@@ -64,8 +64,9 @@ async def opened(
 ) -> Found | None:
     """Return what `find` finds for a token that works once; None if the token is not valid.
 
-    `find` and `was_used` get the organisation's id and the token. `was_used` returns whether the token was
-    valid before; such a token does not count as a wrong guess. Raises the errors of `guess`.
+    `find` and `was_used` get the organisation's id and the token. `was_used` returns whether the token was valid
+    before; such a token does not count as a wrong guess. Raises HTTP 429 after too many wrong guesses, and BusyError if
+    too many guesses are being checked now.
     """
     async with guess(request, organisation, kind) as attempt:
         found = await find(organisation, token)

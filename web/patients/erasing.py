@@ -111,7 +111,8 @@ class Erasure:
     async def _naming(self, key: str, place: str, names: Collection[bytes]) -> AsyncIterator[bytes]:
         """Yield the members of the sorted set at `key` that contain one of the names, so that they can be removed.
 
-        `place`: what the encryption of the members is bound to. A member that cannot be decrypted is left out.
+        `place`: the place in the store for which the members were encrypted. A member that cannot be decrypted is left
+        out.
         """
         found = True
         # the set is read again, because a rotation of keys may have replaced the bytes of a member meanwhile

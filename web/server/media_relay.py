@@ -108,7 +108,7 @@ class Room:
         """Add a party to the room and return it. Raises `RoomFullError` if the room has too many.
 
         `listener` is called with each event of the party; `opposite`: the id of the party whose media it receives on
-        the m-lines on which it sends, or None; `admitted`: as in `Party.set_admitted`.
+        the m-lines on which it sends, or None; `admitted`: True if media may be forwarded from and to the party.
         """
 
         def convert(event: media.PartyEvent) -> None:
