@@ -55,7 +55,7 @@ class Identity:
     def fresh(self, now_s: float) -> bool:
         """Return True if this certificate may be used for new connections.
 
-        `now_s`: the time of the constructor's clock.
+        `now_s`: the time in s, by the same clock as the constructor's `now_s`.
         """
         return now_s - self.born_s < IDENTITY_S
 

@@ -44,7 +44,9 @@ class Feed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Feeds:
-    """The links of all organisations; each member of staff has one or none."""
+    """The secret links to calendars of booked visits, of all organisations; each member of staff has one
+    link or none.
+    """
 
     def __init__(self, redis: Redis, key: bytes) -> None:
         self._redis: Any = redis

@@ -25,7 +25,7 @@ audit_app = typer.Typer(help="Verify and export the audit log of an organisation
 def verify(
     organisation: OrganisationOption = None, config: ConfigOption = None, data: DataOption = None
 ) -> None:
-    """Check that no entry was changed, removed or cut; exits 1 and names the first that was."""
+    """Check that no entry of the audit log was changed or removed; exit with 1 and name the first problem."""
 
     async def work(office: Office) -> list[str]:
         slugs = [await office.slug(organisation)] if organisation else await office.organisations.list()

@@ -109,7 +109,9 @@ def doctor(
     data: DataOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Look at everything around the server, before or while it runs; say what is wrong, and what to do about it."""
+    """Check the server's data folder, store, pages, media and mail, before or while it runs; say what is wrong and what
+    to do.
+    """
     from web.commands.doctor import run
 
     raise typer.Exit(run(settings_from(config, data__folder=data_folder(data)), json))

@@ -55,7 +55,8 @@ def is_framed(request: web.Request) -> bool:
 def cookie_of(request: web.Request, name: str) -> str:
     """Return the value of a cookie; "" if the browser sent none.
 
-    On a path of the patient's pages, the value of the cookie's twin replaces a missing cookie.
+    On a path of the patient's pages, a missing cookie is replaced by its twin, the copy that the browser keeps for
+    frames.
     """
     kept = request.cookies.get(name, "")
     return kept or (request.cookies.get(name + TWIN, "") if may_be_framed(request) else "")
