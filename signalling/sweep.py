@@ -30,7 +30,8 @@ from signalling.visit.relations import party_key
 from signalling.visit.rules import next_deadline_ms
 
 PERIOD_S = 0.5
-# The time in s between two looks at an organisation that others look after: with connections here, and without.
+# The time in s between two looks at an organisation that other workers look after: if this worker has connections of
+# the organisation, and if it has none.
 SHOWN_S, ELSEWHERE_S = 1.4, 10.0
 DOUBT_S = (
     3.0  # for this time in s after a lost connection to the store, each worker looks at all organisations
@@ -132,7 +133,7 @@ class Sweep:
             wait_s = SHOWN_S if organisation in present else ELSEWHERE_S
         if now_s - self._looked_s.get(organisation, -ELSEWHERE_S) < wait_s:
             return False
-        # At the first time, those of others get different times, so that not all are read in one round.
+        # At first, organisations of other workers get random times, so that not all are read in one round.
         spread_s = 0.0 if organisation in self._looked_s else random.uniform(0, wait_s)  # noqa: S311
         self._looked_s[organisation] = now_s - spread_s
         return True
@@ -245,8 +246,9 @@ class Sweep:
         """Store which staff have a page open; with `turns_off`, turn off On-Call for staff who had none for the
         organisation's time limit.
 
-        It is stored when somebody opens the first page or closes the last one, and again after HERE_S. `present`: the
-        organisation's connections on this worker. Raises `UnavailableError` if the store does not answer.
+        The staff are stored when somebody opens the first page or closes the last one, and again after HERE_S.
+        `present`: the organisation's connections on this worker. Raises `UnavailableError` if the store does not
+        answer.
         """
         service, organisation, now_s = self._service, mirror.organisation, time.monotonic()
         here = frozenset(connection.actor.id for connection in present if connection.actor.is_staff)

@@ -1,7 +1,7 @@
 """Wakes the periodic tasks of a process together, so that their requests to the store leave in one write.
 
-A server that rests has nothing to do but these tasks, and each request that reaches the store alone wakes it once: that
-costs more CPU than what the request asks for. Processes tick at different moments.
+An idle server has nothing to do but these tasks. Each separate request wakes the store, which costs more CPU than the
+request itself. Processes tick at different moments.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ class _Ticks:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        # The processes are forked from one, which has chosen the seed of `random`.
+        # The module's own generator would give all processes the same number, because they are forked from one process.
         self._begun_s = loop.time() - random.SystemRandom().random()
         self._waiting: dict[int, list[asyncio.Future[None]]] = {}
 
     def next(self, period_s: float) -> asyncio.Future[None]:
         now_s = self._loop.time() - self._begun_s
         at_s = (math.floor(now_s / period_s) + 1) * period_s
-        number = round(at_s * 1000)  # periods of 0.5 and 1 s have some ticks in common
+        number = round(at_s * 1000)  # the time in ms, so that equal ticks of different periods are one timer
         if number not in self._waiting:
             self._waiting[number] = []
             self._loop.call_at(self._begun_s + at_s, self._wake, number)
@@ -42,9 +42,9 @@ _ticks: WeakKeyDictionary[asyncio.AbstractEventLoop, _Ticks] = WeakKeyDictionary
 
 
 async def tick(period_s: float) -> None:
-    """Wait until the next tick of this period, in s: at most that long.
+    """Wait until the next tick of the period `period_s`, so at most for one period.
 
-    All tasks of this event loop that wait for a tick of the same time are woken in one turn of the loop.
+    All tasks of this event loop that wait for a tick at the same time are woken in one turn of the loop.
     """
     loop = asyncio.get_running_loop()
     if loop not in _ticks:

@@ -160,8 +160,8 @@ class Retention:
     async def erase_left(self, organisation: str) -> int:
         """Erase packed visits that are not among the ended visits any more; return their number.
 
-        A server of a release before packed visits erases a visit without its packed form. It can do so if it stood
-        still while the store was raised to their version, so that its report had expired.
+        An older server, which does not know packed visits, erases a visit without its packed form. Packing waits until
+        there are no older servers, but overlooks one that stands still, because its report has expired.
         """
         left, ended = 0, keys.ENDED(organisation)
         prefix = keys.PAST(organisation, "")

@@ -1,7 +1,7 @@
 """A raw party that can also call: it makes an SDP offer, and does the checks of full ICE in both roles (RFC 8445).
 
-`RawPeer` alone answers offers of servers with ICE-lite, as ours is. Other servers, and parties without a server between
-them, need what is added here.
+`RawPeer` can only answer the offer of a server with ICE-lite, such as ours. `RawCaller` can also be connected to other
+servers, and to another party without a server.
 """
 
 from __future__ import annotations
@@ -39,15 +39,18 @@ class RawCaller(RawPeer):
     _hello_again_s, _hello_pause_s = math.inf, HELLO_AGAIN_S
 
     def offer(self) -> str:
-        """Return an SDP offer with the streams that this party sends and receives. In DTLS, it is the client."""
+        """Return an SDP offer with the streams that this party sends and receives.
+
+        In DTLS, this party is the client.
+        """
         return self._description([("audio", "0"), ("video", "1")])
 
     def answer_to(self, offer: str) -> str:
-        """Apply an offer and return the SDP answer; this party has the controlled role of ICE, unless the offer is of
-        ICE-lite.
+        """Apply an offer and return the SDP answer.
 
-        In DTLS this party is the client, unless the offer says that the other side is. Raises ValueError if the offer
-        has no IPv4 candidate.
+        This party gets the controlled role of ICE, or the controlling role if the offer says ICE-lite. In DTLS this
+        party is the client, unless the offer says that the other side is. Raises ValueError if the offer has no IPv4
+        candidate.
         """
         self.controlling = "a=ice-lite" in offer
         self.accept(offer)
@@ -116,7 +119,7 @@ class RawCaller(RawPeer):
     def tick(self, now_s: float) -> None:
         """Do what `RawPeer.tick` does, and send the first DTLS records again, as browsers do, until an answer arrives.
 
-        A server with full ICE may not take DTLS before the end of its own checks.
+        They may be lost, because a server with full ICE may ignore DTLS until its own checks have succeeded.
         """
         super().tick(now_s)
         if self._hello and now_s >= self._hello_again_s:

@@ -194,8 +194,9 @@ class Liveness:
         self.healthy, self.problem = True, None
 
     def _sign(self) -> tuple[Any, ...]:
-        """Return the command that writes this worker's sign of life, with the one before as its reply, None if it has
-        expired.
+        """Return the command that writes this worker's sign of life.
+
+        The reply to it is the earlier sign, None if that has expired.
         """
         name = keys.WORKER(self._worker)
         return unkept(name, ("SET", name, b"1", "PX", SIGN_MS, "GET"))

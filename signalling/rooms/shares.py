@@ -1,8 +1,8 @@
 """Divides the periodic work for organisations among all workers: each organisation is looked after by a few of them.
 
-Which ones is calculated by each worker alone, from the workers that report (`registry.py`). Workers may disagree for
-some seconds after one has joined or died, so what is shared is only work that several workers may do at the same time,
-and each worker looks after all organisations from time to time.
+Each worker calculates alone which workers these are, from the workers that report (`registry.py`). Workers may disagree
+for some seconds after one has joined or died. So only work that several workers may do at the same time is divided, and
+each worker looks after all organisations from time to time.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ _BITS = (1 << 64) - 1
 
 
 def chosen(organisation: str, workers: Iterable[str]) -> list[str]:
-    """Return the workers that look after an organisation, EACH or all if they are fewer, by rendezvous hashing.
+    """Return the EACH workers that look after an organisation; all workers if there are fewer.
 
-    If a worker joins or leaves, only the organisations that it looks after change their workers. Does no I/O.
+    They are those with the highest hashes of organisation and worker (rendezvous hashing): if a worker joins or leaves,
+    only the organisations that it looks after change their workers. Does no I/O.
     """
     salt = crc32(organisation.encode())
     return heapq.nlargest(

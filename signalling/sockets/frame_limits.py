@@ -1,9 +1,10 @@
 """Counts the frames and bytes that one client has sent lately, so that a flood is detected while it is read.
 
-Two faults that aiohttp's reader overlooks are detected as well: a frame without a mask (RFC 6455 §5.1), and a new
-message after first fragments without an octet (§5.4). Only the header of a frame is read (§5.2). Nearly every read is
-one short frame, and costs one comparison. Other reads are checked frame by frame, up to the limit. The clock is read
-only after the limit is exceeded. The caller decides what happens to a client that exceeds the limit.
+Two faults that aiohttp's reader overlooks are detected as well: a frame without a mask (RFC 6455 §5.1), and a message
+that begins although another, with only empty fragments so far, has not ended (§5.4). Only the header of a frame is read
+(§5.2). Nearly every read is one short frame, and costs one comparison. Other reads are checked frame by frame, up to
+the limit. The clock is read only after the limit is exceeded. The caller decides what happens to a client that exceeds
+the limit.
 """
 
 from __future__ import annotations
@@ -154,9 +155,10 @@ class Counted:
         return count
 
     def _breaks_message(self, first: int, size: int) -> bool:
-        """Return True if a data frame begins a message while another one has begun and has no octet yet.
+        """Return True if a data frame begins a message although another, with only empty fragments so far, has not
+        ended.
 
-        `first`: the frame's first byte; `size`: of its payload. aiohttp's reader takes such a message for no message.
+        `first`: the frame's first byte; `size`: of its payload. aiohttp's reader does not notice this fault.
         """
         begins = bool(first & 0x0F)
         if begins and self._hollow:

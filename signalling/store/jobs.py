@@ -136,8 +136,8 @@ class Jobs:
     async def due(self, organisations: Sequence[str]) -> list[str]:
         """Return those of these organisations that have a job to take, in the same order. One request reads them all.
 
-        If the store's clock was set back since the last call, and at the first call, all that have a job are returned:
-        `take` then sets its time back as well.
+        All that have a job are returned at the first call, and if the store's clock was set back since the last call:
+        `take` then sets the times of the jobs back as well.
         """
         async with answering():
             pipe = self._redis.pipeline(transaction=False)

@@ -28,8 +28,9 @@ from signalling.visit.relations import Event
 AFTER_MS = 3_600_000
 """A visit is packed this time after its last change: by then it is no longer tagged, rated or opened again."""
 MOST_PARTS = 200
-"""A visit with more chat messages, or with more events, is not packed: to read and write so many at once would keep all
-other visits of this worker and of the store waiting."""
+"""A visit with more chat messages or more events is not packed: while it is read and written, all other visits of this
+worker and of the store would wait.
+"""
 _SCRIPT = (Path(__file__).parent / "guarded.lua").read_text()
 _encode = msgspec.msgpack.Encoder().encode
 _VISIT = msgspec.msgpack.Decoder(Visit)

@@ -19,7 +19,7 @@ from web.organisations.opening_hours import opens_on
 from web.organisations.settings import Organisation
 
 WEEKS_KEPT = 64
-"""How many weeks a worker keeps, each in one language, as it is for visitors of one minute."""
+"""The greatest number of results of `week` that a worker keeps; each is for one language and one minute."""
 
 
 def week_of(organisation: Organisation, now_ms: int, wanted: str) -> tuple[date, date | None]:
@@ -46,7 +46,7 @@ def week(
     `taken`: the periods that are booked or held; `chosen`: the day whose times are shown, None for the first free
     day. Callers share the result and must not change it: it is the same for all who ask within one minute.
     """
-    # All slots begin with a minute, so those that are still ahead at `now_ms` are those at the end of its minute.
+    # Slots begin at whole minutes, so the slots ahead of `now_ms` are the same up to the end of its minute.
     return _week(organisation, sorted(taken), -(-now_ms // MINUTE_MS) * MINUTE_MS, begin, chosen)
 
 

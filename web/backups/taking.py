@@ -156,9 +156,9 @@ def _parts(folder: Path, settings: Settings, key: bytes, progress: Progress) -> 
 
 
 def _frozen(folder: Path, settings: Settings, progress: Progress) -> "Generator[redis.Redis]":
-    """Yield a client of a second store below `folder`, once with the content of each server of the store.
+    """Yield a client of a second store below `folder`, with the content of each server of the store in turn.
 
-    The content is that of snapshots that are received before, one soon after the other. All is removed at the end.
+    First, a snapshot is received from each server, one soon after the other. Everything is removed at the end.
     """
     lock = LockedFolder(folder / COPY)
     received = lock.path / "received"

@@ -30,7 +30,7 @@ CODINGS: Mapping[str, Callable[[bytes], bytes]] = {
 """Name of a coding -> the function that compresses a page, best first; each takes less than a millisecond."""
 
 PAGES_KEPT = 256
-"""How many pages that many visitors share a worker keeps; each has some ten KB."""
+"""The greatest number of pages, shared by many visitors, that a worker keeps; each has some ten KB."""
 
 
 @cache

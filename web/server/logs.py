@@ -181,7 +181,7 @@ class AccessLog(abc.AbstractAccessLogger):
             return
         level = logging.WARNING if response.status >= 500 else logging.DEBUG
         if not ACCESS.isEnabledFor(level):
-            # structlog would make a logger only to find this out, for each request.
+            # structlog would make a logger for each request, only to find out that the level is not logged.
             return
         resource = found.route.resource if found is not None else None
         _access.log(

@@ -367,7 +367,7 @@ class EmbeddedStore:
             **OPTIONS,
             # A backup begins at once, because no other replica comes later.
             "repl-diskless-sync-delay": "0",
-            # Timer ticks a second: at 10, a store at rest would use four times the CPU. Keys expire when they are read.
+            # Timer ticks per second. With 10, an idle store uses four times the CPU. Keys also expire when read.
             "hz": "2",
             "daemonize": "no",
             "logfile": str(self._log),

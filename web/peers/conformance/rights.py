@@ -19,7 +19,7 @@ from web.peers.conformance.topics import whole
 from web.peers.people.entry import Browser
 
 LEAVES: Final = frozenset({"visit.leave"})
-"""Requests whose answer is `done` for everybody: whoever is not in a visit has left it."""
+"""Requests whose answer is `done` for everybody: a person who is not in a visit has left it."""
 READ_BY_STAFF: Final = frozenset({"visit.history"})
 OF_PARTIES: Final = frozenset({"visit.enter", "visit.leave", "visit.start", "chat.send"})
 OF_PATIENTS: Final = OF_PARTIES | {
@@ -28,7 +28,7 @@ OF_PATIENTS: Final = OF_PARTIES | {
 MEDIA: Final = "media."
 NOT_THEIRS: Final = ("not_allowed", "not_found")
 NOT_NOW: Final = ("wrong_status", "already_claimed")
-"""Codes that tell the status of a visit: those who may know it can be refused for it as well."""
+"""Codes about the status of a visit: a person who may know the visit can be refused for its status as well."""
 
 
 @cache
