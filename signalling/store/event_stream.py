@@ -219,8 +219,13 @@ class EventStream:
                 args=[field, held, new_epoch(), identity],
             )
         if begun:
-            reason = "events were lost" if field == "epoch" else "another store, or the same after a restart"
-            log.warning("store.new_epoch", organisation=organisation, reason=reason)
+            log.warning(
+                "store.new_epoch",
+                organisation=organisation,
+                reason="events were lost"
+                if field == "epoch"
+                else "another store, or the same after a restart",
+            )
         return bool(begun)
 
     async def adopt(self, organisation: str, identity: str) -> None:
