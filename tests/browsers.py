@@ -5,8 +5,10 @@ A start takes more than a second of CPU. Each person in a test has a browser con
 
 import os
 import shutil
+import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from playwright.async_api import Browser, Playwright, async_playwright
 
@@ -30,7 +32,8 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    # Every frame of a fake camera is encoded, on the cores that all tests share: 10 frames a second are enough.
+    # Every frame of a fake camera is encoded, on the cores that all tests share: 10 frames a second are enough, and
+    # small ones for most tests (`shared`).
     "--use-fake-device-for-media-stream=fps=10",
     "--use-fake-ui-for-media-stream",
     # Without this switch, each page starts a second process for the suggestions of the address bar, which more than
@@ -38,6 +41,24 @@ ARGUMENTS = [
     "--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup,WebUIOmniboxFullPopup",
 ]
 """Command-line switches for Playwright's `launch(executable_path=..., args=ARGUMENTS)`."""
+
+WIDTH, HEIGHT, STEP = 160, 120, 6
+
+
+def small_camera(folder: Path, frames_s: int) -> str:
+    """Write a film into the folder, and return the switch with which the fake camera plays it over and over.
+
+    A light bar moves over a grey picture. The browser's own fake camera has 16 times as many pixels, which need a fifth
+    more CPU in the pages of a call. `frames_s`: the number of frames a second.
+    """
+    film = folder / "camera.y4m"
+    colours = bytes([128]) * (WIDTH * HEIGHT // 2)
+    with film.open("wb") as out:
+        out.write(f"YUV4MPEG2 W{WIDTH} H{HEIGHT} F{frames_s}:1 Ip A1:1 C420\n".encode())
+        for start in range(0, WIDTH, STEP):
+            row = bytes(220 if start <= x < start + WIDTH // 4 else 90 for x in range(WIDTH))
+            out.write(b"FRAME\n" + row * HEIGHT + colours)
+    return f"--use-file-for-fake-video-capture={film}"
 
 
 def find_chromium() -> str | None:
@@ -76,12 +97,17 @@ class Shared:
 
 
 @asynccontextmanager
-async def shared(path: str, arguments: Sequence[str] = ARGUMENTS) -> AsyncIterator[Shared]:
+async def shared(
+    path: str, arguments: Sequence[str] = ARGUMENTS, *, small_frames_s: int = 10
+) -> AsyncIterator[Shared]:
     """Yield a Chromium that can be lent to one test after another.
 
-    `path`: of the program. `arguments`: command-line switches.
+    `path`: of the program. `arguments`: command-line switches. `small_frames_s`: the number of small pictures that its
+    fake camera takes a second; 0 for the camera of the arguments, with pictures of usual size.
     """
-    async with async_playwright() as playwright:
-        browser = Shared(playwright, path, arguments)
-        yield browser
-        await browser.close()
+    with tempfile.TemporaryDirectory() as folder:
+        camera = [small_camera(Path(folder), small_frames_s)] if small_frames_s else []
+        async with async_playwright() as playwright:
+            browser = Shared(playwright, path, [*arguments, *camera])
+            yield browser
+            await browser.close()

@@ -34,7 +34,7 @@ from web.peers.network.network import Network
 @pytest.fixture(scope="session")
 async def shared_camera(chromium: str) -> AsyncIterator[Shared]:
     """The Chromium of this process whose fake camera has 30 frames a second, as real cameras have."""
-    async with shared(chromium, SWITCHES) as kept:
+    async with shared(chromium, SWITCHES, small_frames_s=0) as kept:
         yield kept
 
 
