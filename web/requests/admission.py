@@ -22,14 +22,14 @@ from aiohttp import web
 from web.keys import ADMISSION, SUPERVISOR
 
 LOOK_S = 0.05
-LATE_S = 0.010
+LATE_S = 0.020
 """An event loop that is later than this time in s at most of LOOKS looks has more work than it can do.
 
 The median counts, not the mean: a single long task passes, a queue of work stays. A look falls somewhere into a turn
 of the loop, so turns of more than twice this time are too long."""
-OWN_CPU = 0.2
+OWN_CPU = 0.5
 """A worker that uses less of a core than this is late because of others on the machine, not of its own visits."""
-LOOKS = 5
+LOOKS = 10
 """The number of looks that are compared, one each LOOK_S."""
 FALL, RISE, LEAST = 0.7, 0.005, 0.02
 """What the share of admitted newcomers is multiplied with at a look while there is too much work, what it rises by at
