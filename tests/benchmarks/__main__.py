@@ -14,6 +14,7 @@ import typer
 from tests.benchmarks.options import NAMES, OTHERS, Name, Options, Other
 from web.config import EXIT_CODE
 from web.errors import ConfigError
+from web.server.subprocesses import ended_by_sigterm
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -84,7 +85,8 @@ def bench(
 def main() -> None:
     """Run the command of the command line. If it cannot be carried out, print one sentence and exit with the code 2."""
     try:
-        app(prog_name="make bench")
+        with ended_by_sigterm():
+            app(prog_name="make bench")
     except ConfigError as problem:
         print(problem, file=sys.stderr)
         sys.exit(EXIT_CODE)

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from web.config import Settings, parse
 from web.errors import ServerNotReadyError
-from web.server.subprocesses import end, udp_ports
+from web.server.subprocesses import end, ended_by_sigterm, udp_ports
 from web.server.valkey import EmbeddedStore, LockedFolder
 
 GREENROOM = [sys.executable, "-c", "from web.commands.main import main; main()"]
@@ -48,8 +48,14 @@ class Throwaway(NamedTuple):
 def throwaway(workers: int) -> Iterator[Throwaway]:
     """Start a server with `workers` processes and an empty store; yield it, then stop it and remove its folder.
 
-    Raises ServerNotReadyError if the server does not start.
+    SIGTERM stops and removes them as well. Raises ServerNotReadyError if the server does not start.
     """
+    with ended_by_sigterm(), _throwaway(workers) as running:
+        yield running
+
+
+@contextmanager
+def _throwaway(workers: int) -> Iterator[Throwaway]:
     folder = Path(tempfile.mkdtemp(prefix="greenroom-throwaway-"))
     lock = LockedFolder(folder / "store")
     store = EmbeddedStore(lock)

@@ -55,11 +55,16 @@ examples.attach(peers_app)
 
 @contextmanager
 def _sentences() -> Iterator[None]:
-    """Print an error of an argument or a file as one sentence, and exit with UNUSABLE."""
+    """Print an error of an argument or a file as one sentence, and exit with UNUSABLE.
+
+    SIGTERM ends what was started in this context.
+    """
     from web.peers.errors import EntryError, PlanError, RunError, ThresholdError
+    from web.server.subprocesses import ended_by_sigterm
 
     try:
-        yield
+        with ended_by_sigterm():
+            yield
     except (PlanError, EntryError, RunError, ThresholdError) as problem:
         sentence = str(problem)
     except OSError as problem:
