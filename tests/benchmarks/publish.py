@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
-from tests.benchmarks import visit_tables
+from tests.benchmarks import history, visit_tables
 from tests.benchmarks.figures import Comparison, Figure, Report
 from tests.benchmarks.tables import document, picture, placed, readme
 from web.errors import ConfigError
@@ -19,6 +19,8 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "tests" / "benchmarks"
 RESULTS, PAGE, CURVE = FOLDER / "results.json", FOLDER / "results.md", FOLDER / "waiting.svg"
 VISITS, FLAME = FOLDER / "visits.svg", FOLDER / "visits-flame.svg"
+HISTORY = FOLDER / "history.jsonl"
+TREND = ROOT / "docs" / "BENCHMARKS.md"
 README = ROOT / "README.md"
 
 
@@ -34,6 +36,7 @@ def publish(report: Report, whole: bool = True) -> None:
         FLAME.write_text(report.flame, "utf-8")
         report = msgspec.structs.replace(report, flame="")
     RESULTS.write_bytes(encoded(report if whole else joined(published(), report)))
+    history.remember(HISTORY, history.entry_of(report))
     write_tables()
 
 
@@ -82,7 +85,7 @@ def table() -> str:
 
 
 def write_tables() -> None:
-    """Write the page of results, its picture and the README's table from the published run.
+    """Write the page of results, its picture, the page of the trend and the README's table from what is kept.
 
     Raises ConfigError if there is none.
     """
@@ -93,6 +96,7 @@ def write_tables() -> None:
     if report.loads:
         VISITS.write_text(visit_tables.picture(report.loads), "utf-8")
     PAGE.write_text(page(report), "utf-8")
+    TREND.write_text(history.page(history.read(HISTORY), report), "utf-8")
     try:
         README.write_text(placed(README.read_text("utf-8"), table()), "utf-8")
     except ValueError as problem:

@@ -11,11 +11,12 @@ import shlex
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from tests.benchmarks import (
@@ -36,6 +37,7 @@ from tests.benchmarks import (
     waits,
     whole_visits,
 )
+from tests.benchmarks.calm import too_busy
 from tests.benchmarks.figures import (
     Calls,
     Comparison,
@@ -49,6 +51,7 @@ from tests.benchmarks.figures import (
     medians,
     written,
 )
+from tests.benchmarks.lines import Lines
 from tests.benchmarks.options import NAMES, Options
 from tests.benchmarks.others import media, memory, race
 from tests.benchmarks.others.setup import Say
@@ -231,19 +234,30 @@ def _play(console: Console, options: Options) -> Made:
             fails.
             """
             task = progress.add_task(name, total=times)
+
+            def tell(done: float) -> None:
+                """Show that `done` of the `times` measurements have been made."""
+                progress.update(task, completed=done)
+                lines.part = done / times
+
             found = []
-            for number in range(times):
-                try:
-                    found.append(make(_teller(progress, task, number)))
-                except PROBLEMS as problem:
-                    whole.skipped.append(Skipped(name, str(problem) or type(problem).__name__))
-                progress.update(task, completed=number + 1)
+            with nullcontext() if console.is_terminal else lines.during(name):
+                for number in range(times):
+                    if options.publish and (why := too_busy(say)):
+                        whole.skipped.append(Skipped(name, why))
+                        break
+                    try:
+                        found.append(make(lambda part, number=number: tell(number + part)))  # type: ignore[misc]
+                    except PROBLEMS as problem:
+                        whole.skipped.append(Skipped(name, str(problem) or type(problem).__name__))
+                    tell(number + 1)
             _add(whole, found)
 
         def say(words: str) -> None:
             """Print a line above the progress bars."""
-            progress.console.print(words, markup=False)
+            progress.console.print(words, markup=False, soft_wrap=True)
 
+        lines = Lines(say)
         for name in options.only:
             title, own, against = MEASUREMENTS[name]
             if own is not None:
@@ -263,10 +277,6 @@ def _play(console: Console, options: Options) -> Made:
         else:
             whole.figures += seen
     return whole
-
-
-def _teller(progress: Progress, task: TaskID, number: int) -> Tell:
-    return lambda part: progress.update(task, completed=number + part)
 
 
 def _add(whole: Made, found: list[Made]) -> None:

@@ -41,6 +41,9 @@ def test_quick_claims_on_the_real_server_have_one_winner_each_and_every_assignme
     assert 0 < figures["assign_p50_ms"] <= figures["assign_p99_ms"] < 10_000
     assert "| claim to the patient’s page on the other worker, p99 |" in page.read_text()
     assert "claim to the patient’s page" in ended.output
+    # The output is no terminal, so each part is a line.
+    assert "Claim race: begins" in ended.output
+    assert "Assignment: over after" in ended.output
 
 
 def test_an_unknown_measurement_is_refused_with_the_names_of_those_there_are() -> None:

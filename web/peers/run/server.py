@@ -73,7 +73,7 @@ class Watch:
 
     def __init__(self, observations: Observations, *pids: int, machine: bool = False) -> None:
         self._seen, self._pids = observations, pids
-        self._busy = _busy_s() if machine else None
+        self._busy = busy_s() if machine else None
         self._at = observations.now_s
         self._own = _own_cpu_s()
         self._last = sample(*pids)
@@ -85,7 +85,7 @@ class Watch:
         if took_s <= 0:
             return
         self._seen.gauge("driver_cpu", (own - self._own) / took_s)
-        busy = None if self._busy is None else _busy_s()
+        busy = None if self._busy is None else busy_s()
         if busy is not None and self._busy is not None:
             self._seen.gauge("machine_cpu", max(0.0, busy - self._busy) / took_s)
             self._busy = busy
@@ -137,7 +137,7 @@ def _own_cpu_s() -> float:
     return times.user + times.system
 
 
-def _busy_s() -> float | None:
+def busy_s() -> float | None:
     """Return the busy time of all cores in s (proc(5), /proc/stat: neither idle nor waiting for a disk), or None."""
     try:
         fields = [int(field) for field in (PROC / "stat").read_text("ascii").split("\n", 1)[0].split()[1:9]]

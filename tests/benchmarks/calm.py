@@ -1,0 +1,44 @@
+"""Waits until a machine is calm enough to measure: other programs use little CPU."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+from web.peers.run.server import busy_s
+
+SAMPLE_S: Final = 1.0
+CALM_CORES: Final = 0.25
+"""The busy cores up to which a machine is calm."""
+LIMIT_S: Final = 600.0
+AGAIN_S: Final = 10.0
+
+
+def busy_cores() -> float:
+    """Return how many cores of the machine are busy, over SAMPLE_S seconds; 0.0 if the system does not report it."""
+    before, began = busy_s(), time.monotonic()
+    time.sleep(SAMPLE_S)
+    after, took_s = busy_s(), time.monotonic() - began
+    return 0.0 if before is None or after is None else (after - before) / took_s
+
+
+def too_busy(
+    say: Callable[[str], None],
+    busy: Callable[[], float] = busy_cores,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> str:
+    """Wait until the machine is calm, at most LIMIT_S seconds, with a line every AGAIN_S seconds.
+
+    Return "" when it is calm, otherwise a sentence why nothing can be measured.
+    """
+    until = clock() + LIMIT_S
+    while (cores := busy()) > CALM_CORES:
+        if clock() > until:
+            return (
+                f"the machine was too busy for {LIMIT_S / 60:.0f} min: other programs use {cores:.1f} cores"
+            )
+        say(f"The machine is too busy to measure: other programs use {cores:.1f} cores. Trying again …")
+        sleep(AGAIN_S)
+    return ""

@@ -1,0 +1,54 @@
+"""Tests that published runs are remembered by the kind of machine, and that docs/BENCHMARKS.md shows them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from tests.benchmarks.figures import Comparison, Figure, Value
+from tests.benchmarks.history import entry_of, line, page, read, remember
+from tests.benchmarks.publish import HISTORY, TREND, published
+from tests.benchmarks.test_published import MACHINE, REPORT
+
+
+def test_a_run_is_remembered_with_its_kind_of_machine(tmp_path: Path) -> None:
+    entry = entry_of(REPORT)
+    assert entry.kind == "A processor, 2 cores, Python 3.11"
+    assert entry.values == {"claim_p99_ms": 1.9, "x_ms": 7.0}
+    assert entry.ratios == {"a_us other": 2.0, "a_store_us other": 0.33, "media_us Janus": 1.5}
+    path = tmp_path / "history.jsonl"
+    assert read(path) == []
+    remember(path, entry)
+    remember(path, replace(entry, started="2026-02-03 04:05 UTC"))
+    assert [one.started[:10] for one in read(path)] == ["2026-01-02", "2026-02-03"]
+
+
+def test_the_trend_shows_figures_with_a_target_over_runs_on_the_same_kind_of_machine() -> None:
+    slower = replace(
+        REPORT,
+        started="2026-02-03 04:05 UTC",
+        figures=[Figure("claim_p99_ms", "claim", 3.0, "ms", 5.0)],
+        comparisons=[
+            Comparison("a_us", "work: CPU", "µs", [Value("Greenroom", 8), Value("other", 9, 1.5, 1.4)])
+        ],
+    )
+    elsewhere = replace(REPORT, machine=replace(MACHINE, cores=8))
+    found = page([entry_of(REPORT), entry_of(slower), entry_of(elsewhere)], REPORT)
+    assert "## A processor, 2 cores, Python 3.11\n\n2 runs, 2026-01-02 to 2026-02-03" in found
+    assert "| claim | 1.90 ms | 3 ms | ▁█ |" in found
+    assert "| work: CPU, other to ours | 2 × | 1.50 × | █▁ |" in found
+    assert "| x |" not in found
+    assert "## A processor, 8 cores, Python 3.11\n\n1 run, " in found
+
+
+def test_a_line_has_a_bar_for_each_run() -> None:
+    assert line([1.0, 2.0, 8.0]) == "▁▂█"
+    assert line([5.0, 5.0]) == "▄▄"
+    assert len(line([float(value) for value in range(50)])) == 20
+
+
+def test_the_page_of_the_trend_is_made_of_the_remembered_runs() -> None:
+    assert page(read(HISTORY), published()) == TREND.read_text("utf-8"), (
+        "write it anew: make bench ARGS=--tables"
+    )
