@@ -1,0 +1,177 @@
+"""Measures in a second what a piece of our work costs, as a multiple of a peer's CPU time on the same machine.
+
+A ratio differs little between machines, so that a test can compare it with the one of the last release (`ratios.json`).
+`python -m tests.benchmarks.ratios` measures the ratios and their noise for a release.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import math
+import socket
+import statistics
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+
+from signalling.hub import Hub, Socket, frame
+from signalling.protocol.codec import CODECS, JSON_SUBPROTOCOL
+from signalling.protocol.server_messages import QueueStaff
+from signalling.protocol.shapes import StaffPart
+from signalling.visit.record import Actor, Role
+
+FILE: Final = Path(__file__).with_name("ratios.json")
+SOCKETS: Final = 400
+TURNS: Final = 15
+MESSAGES: Final = 1000
+TOPIC: Final = "queue"
+CODEC: Final = CODECS[JSON_SUBPROTOCOL]
+CLAIM: Final = b'{"type":"visit.claim","id":17,"visit":"v_FftPlrLaJm8ArxIe"}'
+Work = Callable[[], Awaitable[None]]
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """A ratio of a release, and its noise: the share by which it differed when it was measured again and again."""
+
+    release: str
+    ratio: float
+    noise: float
+
+
+class Pair(NamedTuple):
+    """Our work and the peer's, each once."""
+
+    ours: Work
+    peer: Work
+
+
+class _Wire(asyncio.WriteTransport):
+    """A transport that sends each write at once to a socket that nobody reads, and sets `last` after SOCKETS writes."""
+
+    def __init__(self, sending: socket.socket, written: list[int], last: asyncio.Event) -> None:
+        super().__init__()
+        self._sending, self._written, self._last = sending, written, last
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self._sending.send(data)
+        self._written[0] += 1
+        if self._written[0] == SOCKETS:
+            self._last.set()
+
+
+def fan_out(sending: socket.socket) -> Pair:
+    """Return a fan-out of one row to SOCKETS sockets by the hub, and as many bare writes of the same bytes."""
+    hub, written, last = Hub(), [0], asyncio.Event()
+    for number in range(SOCKETS):
+        actor = Actor(organisation="riverside", id=f"u_{number}", name="", role=Role.PROVIDER)
+        one = Socket(_Wire(sending, written, last), CODEC, actor, f"c_{number}", 1 << 20, lambda _: None)
+        hub.add(one)
+        hub.subscribe(one, TOPIC, 0)
+    part = StaffPart(id="u_1", name="x" * 300, role=Role.PROVIDER, on_call=True, in_session=False)
+    version = 0
+
+    async def ours() -> None:
+        nonlocal version
+        version += 1
+        written[0] = 0
+        last.clear()
+        hub.publish(TOPIC, version, QueueStaff(topic=TOPIC, version=version, staff=part))
+        await last.wait()
+
+    data = frame(CODEC.encode(QueueStaff(topic=TOPIC, version=1, staff=part)), CODEC.opcode)
+
+    async def peer() -> None:
+        for _ in range(SOCKETS):
+            sending.send(data)
+
+    return Pair(ours, peer)
+
+
+def decode(_: socket.socket) -> Pair:
+    """Return the decoding of requests to typed messages, and of the same bytes by the standard library's json."""
+
+    async def ours() -> None:
+        for _ in range(MESSAGES):
+            CODEC.decode(CLAIM)
+
+    async def peer() -> None:
+        for _ in range(MESSAGES):
+            json.loads(CLAIM)
+
+    return Pair(ours, peer)
+
+
+RATIOS: Final = {"fan-out, times a bare write": fan_out, "a request decoded, times json": decode}
+
+
+async def _spent_s(work: Work) -> float:
+    began = time.thread_time()
+    await work()
+    return time.thread_time() - began
+
+
+async def _measured(name: str) -> float:
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sink,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sending,
+    ):
+        sink.bind(("127.0.0.1", 0))
+        sending.connect(sink.getsockname())
+        pair = RATIOS[name](sending)
+        ours = peer = math.inf
+        for _ in range(TURNS):
+            ours, peer = min(ours, await _spent_s(pair.ours)), min(peer, await _spent_s(pair.peer))
+    return ours / peer
+
+
+def measured(name: str) -> float:
+    """Return a ratio: the least CPU time of TURNS turns of our work, divided by the least of the peer's."""
+    gc.collect()
+    gc.disable()
+    try:
+        return asyncio.run(_measured(name))
+    finally:
+        gc.enable()
+
+
+def kept(path: Path = FILE) -> dict[str, Kept]:
+    """Return the ratios of the last release."""
+    return msgspec.json.decode(path.read_bytes(), type=dict[str, Kept])
+
+
+def fallen(name: str, before: Kept, measure: Callable[[str], float] = measured, tries: int = 5) -> float:
+    """Return by how much a ratio is above `before` and its noise, as a share; 0.0 if it is not.
+
+    It is measured again, at most `tries` times, because a busy machine can only make it worse. The least counts.
+    """
+    least = math.inf
+    for _ in range(tries):
+        least = min(least, measure(name) / before.ratio - 1 - before.noise)
+        if least <= 0:
+            return 0.0
+    return least
+
+
+def of_release(release: str, times: int = 30) -> dict[str, Kept]:
+    """Return the ratios of this version, with their noise: the largest distance of one of `times` from the median."""
+    found = {}
+    for name in RATIOS:
+        values = [measured(name) for _ in range(times)]
+        middle = statistics.median(values)
+        noise = max(abs(value / middle - 1) for value in values)
+        found[name] = Kept(release, round(middle, 3), round(noise, 3))
+    return found
+
+
+if __name__ == "__main__":
+    from importlib.metadata import version
+
+    FILE.write_bytes(msgspec.json.format(msgspec.json.encode(of_release(version("greenroom")))) + b"\n")
