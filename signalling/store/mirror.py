@@ -29,10 +29,14 @@ from signalling.visit.record import Record, Staff, Visit
 
 log = structlog.get_logger()
 GAP_S = 0.01
-"""How long in s an event waits for those before it. The answer to a commit is often faster than the pub/sub message
-about another worker's commit before it."""
+"""The time in s for which an event waits for missing events before it.
+
+The answer to a commit often arrives before the pub/sub message about an earlier commit of another worker.
+"""
 MOST_EARLY = 512
-"""How many events may wait for those before them; further ones are fetched from the stream."""
+"""The greatest number of events that wait for missing events before them; further events are fetched from
+the stream.
+"""
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -164,7 +168,7 @@ class Mirror:
             self._early = {seq: entry for seq, entry in self._early.items() if seq > self.seq}
 
     def _gap_stays(self) -> None:
-        """Fetch the missing events if some still wait for them after GAP_S."""
+        """Fetch the missing events if, after GAP_S, other events still wait for them."""
         self._gap = None
         self._apply_early()
         if self._early:

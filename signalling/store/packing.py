@@ -65,7 +65,8 @@ class PackedVisits:
 
         Visits that cannot be read are logged and left out.
         """
-        # One command for all: a command for each takes most of the time of a report or a first search.
+        # One command reads all visits, because one command each would take most of the time of a report or a first
+        # search.
         async with answering():
             names = [keys.PAST(organisation, visit_id) for visit_id in ids]
             values = await self._redis.mget(names) if names else []

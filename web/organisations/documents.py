@@ -41,7 +41,7 @@ class Edit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Organisations:
-    """Reads and writes the organisations' documents.
+    """Reads and writes the documents of organisations; a document has all settings of one organisation.
 
     All methods raise `UnavailableError` if the store does not answer.
     """

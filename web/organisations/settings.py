@@ -98,7 +98,7 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     question: Annotated[str, Meta(max_length=200)] = ""
     choices: tuple[SurveyChoice, SurveyChoice, SurveyChoice, SurveyChoice, SurveyChoice] | None = None
-    comment: Annotated[str, Meta(max_length=200)] = ""  # the label of the free text
+    comment: Annotated[str, Meta(max_length=200)] = ""  # the label of the survey's field for free text
 
 
 class Turn(msgspec.Struct, frozen=True, kw_only=True):
@@ -240,7 +240,7 @@ def bounds(kind: type[msgspec.Struct], field: str) -> Bounds:
 
 
 def bounds_of(hint: Any) -> Bounds:
-    """Return the bounds of an annotated type."""
+    """Return the bounds that an annotated type sets for a number, or for the length of a text or list."""
     (meta,) = (found for found in hint.__metadata__ if isinstance(found, Meta))
     most = meta.max_length if meta.le is None else meta.le
     assert most is not None, "every bounded type has an upper bound"

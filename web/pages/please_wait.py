@@ -1,7 +1,7 @@
 """Asks newcomers to wait while this worker has more work than it can do in time; `web/requests/admission.py` decides.
 
-The page goes on by itself. It is drawn once for all, and neither the session nor a visit is read for it, so that those
-who wait cost almost nothing.
+A browser that shows the page tries again by itself after some seconds. The page is drawn once for all people, and
+neither a session nor a visit is read for it, so that waiting people cost almost nothing.
 """
 
 from random import random
@@ -43,7 +43,8 @@ async def admission(request: web.Request, handler: Handler) -> web.StreamRespons
 def is_newcomer(request: web.Request) -> bool:
     """Return whether a request is the first of a person: for a calendar or a form, from a browser without a session.
 
-    Who comes from a page of this site is in already. A browser with a session has a visit or is signed in.
+    A person who comes from another page of this site was admitted before. A browser with a session has a visit or is
+    signed in.
     """
     resource = request.match_info.route.resource
     path = resource.canonical if resource is not None else ""

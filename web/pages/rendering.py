@@ -150,8 +150,8 @@ def error_page(
 ) -> web.Response:
     """Return a page with a heading and a text about what happened.
 
-    `links`: pairs of path and words, for other pages; None for the usual ones. `new_tab`: True if the links open a
-    new tab. `alike`: as in `page`.
+    `links`: pairs of path and words, for other pages; None for the usual ones. `new_tab`: True if the links open a new
+    tab. `alike`: True if many visitors get the same page; then it is drawn once and kept.
     """
     organisation: Organisation | None = request.get(ORGANISATION)
     if links is None:

@@ -1,10 +1,10 @@
 """Decides how many newcomers a worker admits while it has more work than it can do in time.
 
-Everybody shares one event loop, so each further visit delays the claims and calls of all. While the loop is late for
-longer than a moment, a share of the newcomers is asked to wait; those who are in line or in a visit, and staff, are not
-held back. The share follows the delay, as TCP's rate follows losses: it falls by a factor and rises by a step (AIMD).
-
-`Admission` has the state of one worker; `watch` looks how late the event loop is, all else reads no clock.
+All people at a worker share one event loop, so each further visit delays the claims and calls of all. While the loop is
+late for longer than a moment, a share of the newcomers is asked to wait. Patients who wait in the queue or are in a
+visit, and staff, are always served. The share of admitted newcomers follows the delay, as TCP's rate follows losses: it
+falls by a factor and rises by a step (AIMD).
+`Admission` has the state of one worker. Only `watch` reads a clock: it measures how late the event loop is.
 """
 
 from __future__ import annotations
@@ -23,27 +23,35 @@ from web.keys import ADMISSION, SUPERVISOR
 
 LOOK_S = 0.05
 LATE_S = 0.020
-"""An event loop that is later than this time in s at most of LOOKS looks has more work than it can do.
+"""A worker has more work than it can do if its event loop is later than this time in s in the median of LOOKS
+measurements.
 
-The median counts, not the mean: a single long task passes, a queue of work stays. A look falls somewhere into a turn
-of the loop, so turns of more than twice this time are too long."""
+The median is used and not the mean, because a single long task makes only one measurement late, while a queue of work
+makes all late. A measurement begins anywhere in a turn of the loop, so turns of more than twice this time are too long.
+"""
 OWN_CPU = 0.5
-"""A worker that uses less of a core than this is late because of others on the machine, not of its own visits."""
+"""If a worker uses less than this share of a core, its event loop is late because of other processes on the machine."""
 LOOKS = 10
-"""The number of looks that are compared, one each LOOK_S."""
+"""The number of newest measurements that are used; one is made every LOOK_S."""
 FALL, RISE, LEAST = 0.7, 0.005, 0.02
-"""What the share of admitted newcomers is multiplied with at a look while there is too much work, what it rises by at
-other looks, and its least value, by which the worker notices that it can admit more."""
+"""The factor and the step by which the share of admitted newcomers changes at each measurement, and its least value.
+
+FALL: the factor while there is too much work. RISE: the step at other times. LEAST: above 0, so that the worker notices
+when it can admit more.
+"""
 MOST_AT_ONCE = 64
-"""The number of newcomers whose page a worker makes at the same time. It bounds what comes at once, before any look."""
+"""The greatest number of newcomers whose page a worker makes at the same time.
+
+It limits newcomers who come at once, before a measurement shows the delay.
+"""
 TASK = "admission"
 AGAIN_S = 5, 10
 """The least and the greatest time in s after which a newcomer who waits tries again."""
 
 
 class Look(NamedTuple):
-    """How late in s a timer of the event loop ran, and the share of a core that the worker has used since the look
-    before.
+    """A measurement: how late in s a timer of the event loop ran, and the share of a core that the worker used since
+    the measurement before.
     """
 
     late_s: float
@@ -51,7 +59,7 @@ class Look(NamedTuple):
 
 
 def has_too_much(looks: tuple[Look, ...]) -> bool:
-    """Return whether a worker has more work than it can do in time. `looks`: the last ones."""
+    """Return whether a worker has more work than it can do in time. `looks`: the newest measurements."""
     if len(looks) < LOOKS:
         return False
     late_s = statistics.median(look.late_s for look in looks)
@@ -60,7 +68,10 @@ def has_too_much(looks: tuple[Look, ...]) -> bool:
 
 
 def next_share(share: float, looks: tuple[Look, ...]) -> float:
-    """Return the share of newcomers (0 to 1) to admit until the next look. `share`: that of before."""
+    """Return the share of newcomers (0 to 1) to admit until the next measurement.
+
+    `share`: the share until now. `looks`: the newest measurements.
+    """
     return max(LEAST, share * FALL) if has_too_much(looks) else min(1.0, share + RISE)
 
 
@@ -73,12 +84,12 @@ class Admission:
         self._entering = 0
 
     def look(self, late_s: float, cpu: float) -> None:
-        """Follow the worker's work: `late_s` and `cpu` are those of a `Look`."""
+        """Add a measurement (`Look`), and calculate the share anew."""
         self._looks.append(Look(late_s, cpu))
         self.share = next_share(self.share, tuple(self._looks))
 
     def admits(self, draw: float) -> bool:
-        """Return whether a newcomer is admitted. `draw`: a random number from 0 to below 1."""
+        """Return whether a newcomer is admitted. `draw`: a random number, at least 0 and less than 1."""
         return draw < self.share and self._entering < MOST_AT_ONCE
 
     @contextmanager
@@ -92,7 +103,10 @@ class Admission:
 
 
 async def watch(gate: Admission) -> None:
-    """Report to `gate` each LOOK_S how late the event loop is and how much CPU this process uses, until cancelled."""
+    """Measure every LOOK_S how late the event loop is and how much CPU this process uses, until cancelled.
+
+    The measurements go to `gate`.
+    """
     while True:
         began_s, cpu_s = time.monotonic(), time.process_time()
         await asyncio.sleep(LOOK_S)
@@ -108,6 +122,9 @@ async def running(app: web.Application) -> AsyncIterator[None]:
 
 
 def again_s(draw: float) -> int:
-    """Return after how many seconds a newcomer tries again, so that not all come at once. `draw`: as in `admits`."""
+    """Return the time in s after which a newcomer tries again; it is random, so that not all come at once.
+
+    `draw`: a random number, at least 0 and less than 1.
+    """
     least, most = AGAIN_S
     return least + int(draw * (most - least + 1))

@@ -237,13 +237,14 @@ class Trial:
         )
 
     def ended(self) -> bool:
-        """Return whether the trial's process has ended; what it has started ends with it.
+        """Return whether the trial's process has ended. If it has, processes that it has started are killed.
 
         A process that still runs after TRIAL_S is killed.
         """
         if time.monotonic() > self._end_s:
             self.kill()
-        # The exit code is not taken yet: until then no other process gets this id, so the group is the trial's.
+        # The exit code is not taken yet (WNOWAIT). Until it is taken, no other process gets this id, so `kill` reaches
+        # only the trial.
         with contextlib.suppress(ChildProcessError):
             if os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
                 return False
@@ -251,9 +252,9 @@ class Trial:
         return self._process.poll() is not None
 
     def kill(self) -> None:
-        """Kill the trial's process and all that it has started, also if it has ended itself.
+        """Kill the trial's process and all processes that it has started, also if the trial's process has ended.
 
-        What it left would hold the pages' port and the lock of the data folder.
+        They would keep the pages' port and the lock of the data folder.
         """
         if self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
