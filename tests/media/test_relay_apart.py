@@ -262,6 +262,8 @@ async def test_each_tick_serves_every_party_and_a_fault_in_one_keeps_no_other(
     monkeypatch.setattr(
         type(one.endpoint.meter), "sample", lambda meter, current, now_s: done.append("measured")
     )
+    ticked: list[float] = []
+    one.room.tick = ticked.append  # type: ignore[method-assign, assignment]
     faults, relay.forwarder.stray_looks = relay.forwarder.counters.faults, 0
     before_s = relay._ticked_s
     relay._tick()
@@ -270,6 +272,12 @@ async def test_each_tick_serves_every_party_and_a_fault_in_one_keeps_no_other(
     assert (relay.forwarder.counters.faults, relay.forwarder.stray_looks) == (faults + 1, 20)
     assert relay._ticked_s > before_s
     assert relay._timer is not timer
+    assert ticked == [], "only in a room of more than two is there a speaker to find"
+    relay._timer.cancel()  # type: ignore[union-attr]
+    other.endpoint.subscribers = {one.endpoint: None}  # type: ignore[dict-item]
+    relay._tick()
+    assert ticked == [relay._ticked_s]
+    other.endpoint.subscribers = {}
 
 
 # --- rooms

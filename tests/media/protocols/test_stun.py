@@ -122,3 +122,11 @@ def test_an_attribute_that_is_cut_off_is_not_read() -> None:
 def test_no_bytes_break_the_reader(body: bytes) -> None:
     message = parse(b"\x00\x01" + len(body).to_bytes(2, "big") + stun.COOKIE + secrets.token_bytes(12) + body)
     assert message is None or not message.is_signed_with(PASSWORD)
+
+
+def test_a_message_may_be_a_header_alone() -> None:
+    plain = stun.plain_request(ID)
+    found = parse(plain)
+    assert found is not None
+    assert (len(plain), found.kind) == (stun.HEADER_BYTES, Kind.REQUEST)
+    assert parse(plain[:-1]) is None

@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 from redis.asyncio import Redis
 
+from signalling.store import jobs as module
 from signalling.store.encryption import Seal
 from signalling.store.jobs import DEAD_KEPT_MS, Jobs, Taken, new_job, next_try_ms, pause_ms
 
@@ -212,6 +213,12 @@ def test_a_failing_job_is_tried_again_after_5_s_then_with_longer_pauses_for_abou
     assert pauses[:3] == [5_000, 10_000, 20_000]
     assert max(pauses) == 3_600_000
     assert 22 * 3_600_000 < now <= 24 * 3_600_000
+
+
+def test_a_job_is_tried_for_a_day_and_kept_for_thirty_more() -> None:
+    day_ms = 24 * 3_600_000
+    assert (day_ms, 1_000, 30 * day_ms) == (module.GIVE_UP_MS, module.DEAD_KEPT, DEAD_KEPT_MS)
+    assert (module.LEASE_MS, module.FIRST_PAUSE_MS, module.LONGEST_PAUSE_MS) == (120_000, 5_000, 3_600_000)
 
 
 def test_a_job_that_expires_is_not_tried_after_that() -> None:
