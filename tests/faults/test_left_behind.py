@@ -53,7 +53,13 @@ def test_a_signal_leaves_no_process_and_no_folder_behind(
     mark = f"GREENROOM_TEST={uuid.uuid4()}"
     environment = {**os.environ, "TMPDIR": str(tmp_path), **dict([mark.split("=")])}
     program = subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        # A shell starts programs in the background with SIGINT ignored, which they would inherit from this test.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + WITHIN_S
     try:
