@@ -192,3 +192,13 @@ def test_the_budget_is_a_second_of_12_mbit() -> None:
     assert made.budget == 749_500
     made.refill(1.0)
     assert made.budget == 1_500_000
+
+
+def test_pictures_are_not_forwarded_to_a_side_whose_network_is_too_weak_for_them() -> None:
+    _, a, b = pair()
+    b.pause.paused = True
+    a.route(b, True)
+    assert [source.forward for source in a.current.values()] == [True, False, False]
+    b.pause.paused = False
+    assert a.route(b, True) == [a.current["video"]]
+    assert all(source.forward for source in a.current.values())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 
+import pytest
 from aioice import stun as other
 from hypothesis import given
 from hypothesis import strategies as st
@@ -130,3 +131,13 @@ def test_a_message_may_be_a_header_alone() -> None:
     assert found is not None
     assert (len(plain), found.kind) == (stun.HEADER_BYTES, Kind.REQUEST)
     assert parse(plain[:-1]) is None
+
+
+@pytest.mark.parametrize(("host", "size"), [("192.0.2.7", 8), ("2001:db8::7", 20)])
+def test_the_public_address_is_read_from_the_answer_of_a_stun_server(host: str, size: int) -> None:
+    value = xor_address(host, 5000, ID)
+    assert len(value) == size
+    for length, found in ((size, host), (size - 1, None), (0, None)):
+        answer = parse(build(Kind.RESPONSE, ID, [(stun.XOR_MAPPED_ADDRESS, value[:length])], ""))
+        assert answer is not None
+        assert stun.mapped_host(answer) == found

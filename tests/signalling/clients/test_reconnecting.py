@@ -325,3 +325,7 @@ async def test_a_client_to_a_server_passes_on_how_to_connect(monkeypatch: pytest
     assert where == (http, "wss://h/demo/ws", "staff")
     assert how["headers"] == {"a": "b"}
     assert (how["subprotocol"], how["resume"], how["or_anew"]) == ("x", None, True)
+
+
+def test_clients_of_a_worker_that_stops_come_back_at_random_times_within_its_limit() -> None:
+    assert [pause_s(DRAINS, 3, chance) for chance in (0.0, 0.25, 1.0)] == [0.0, 0.5, 2.0]
