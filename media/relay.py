@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import dataclasses
 import logging
+import math
 import secrets
 import socket
 import time
@@ -37,6 +38,10 @@ logger = logging.getLogger(__name__)
 
 # While the server does not forward packets, it sends feedback at this interval in s, as browsers do.
 TICK_S: Final = 0.050
+# A tick of many parties is done in parts of at least PART_MIN parties, at most PARTS_MAX parts, spread over TICK_S, so
+# that packets do not wait until all parties are done.
+PARTS_MAX: Final = 10
+PART_MIN: Final = 6
 
 
 class Relay:
@@ -69,7 +74,9 @@ class Relay:
         self._probes = Probes()
         self._timer: asyncio.TimerHandle | None = None
         self._mending: asyncio.TimerHandle | None = None  # the timer that runs while packets are missing
-        self._ticked_s = 0.0
+        self._ticked_s = self._passed_s = 0.0
+        self._part, self._pause_s = 0, TICK_S
+        self._waiting: list[tuple[Endpoint, Party]] = []  # the parties that this tick has not reached yet
         # the public address, found by STUN (`media.transport.public_address`); None: not found
         self.public_host: str | None = None
         self._closed = False
@@ -188,6 +195,7 @@ class Relay:
         self.add_ufrag(party.credentials.ufrag, party)
         if self._timer is None and not self._closed:
             self._ticked_s = time.monotonic()
+            self._waiting.clear()
             self._timer = self._loop.call_later(TICK_S, self._tick)
 
     def remove_party(self, party: Party, reason: str | None) -> None:
@@ -289,24 +297,33 @@ class Relay:
             self.on_missing()
 
     def _tick(self) -> None:
+        """Do the work of a part of all parties that is due every TICK_S."""
         now_s = time.monotonic()
-        passed_s, self._ticked_s = now_s - self._ticked_s, now_s
-        self.forwarder.stray_looks = STRAY_LOOKS
-        for endpoint, party in list(self._by_endpoint.items()):
-            try:
-                endpoint.refill(passed_s)
-                feedback = endpoint.feedback(now_s)
-                if feedback is not None:
-                    self.forwarder.send_rtcp(endpoint, feedback)
-                self.forwarder.mender.retry(endpoint, now_s)
-                endpoint.meter.sample(endpoint.current, now_s)
-                self._pictures.tick(party, now_s)
-                if endpoint.subscribers:
-                    party.room.tick(now_s)
-                party.tick(now_s)
-            except Exception:
-                self.forwarder.counters.faults += 1
-                logger.exception("media.fault")
-        self._timer = (
-            self._loop.call_later(TICK_S, self._tick) if self._by_endpoint and not self._closed else None
-        )
+        if not self._waiting:
+            self._passed_s, self._ticked_s = now_s - self._ticked_s, now_s
+            self.forwarder.stray_looks = STRAY_LOOKS
+            self._waiting = list(self._by_endpoint.items())
+            parts = min(PARTS_MAX, max(1, len(self._waiting) // PART_MIN))
+            self._part, self._pause_s = math.ceil(len(self._waiting) / parts), TICK_S / parts
+        due, self._waiting = self._waiting[: self._part], self._waiting[self._part :]
+        for endpoint, party in due:
+            if endpoint in self._by_endpoint:
+                self._tick_party(endpoint, party, now_s)
+        going_on = self._by_endpoint and not self._closed
+        self._timer = self._loop.call_later(self._pause_s, self._tick) if going_on else None
+
+    def _tick_party(self, endpoint: Endpoint, party: Party, now_s: float) -> None:
+        try:
+            endpoint.refill(self._passed_s)
+            feedback = endpoint.feedback(now_s)
+            if feedback is not None:
+                self.forwarder.send_rtcp(endpoint, feedback)
+            self.forwarder.mender.retry(endpoint, now_s)
+            endpoint.meter.sample(endpoint.current, now_s)
+            self._pictures.tick(party, now_s)
+            if endpoint.subscribers:
+                party.room.tick(now_s)
+            party.tick(now_s)
+        except Exception:
+            self.forwarder.counters.faults += 1
+            logger.exception("media.fault")
