@@ -28,6 +28,7 @@ class Other(StrEnum):
     SOCKET_IO = "socket.io"
     PYTHON_SOCKETIO = "python-socketio"
     WS = "ws"
+    MEDIASOUP = "mediasoup"
     JANUS = "janus"
     AIORTC = "aiortc"
 

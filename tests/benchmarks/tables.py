@@ -58,6 +58,9 @@ What differs, and for whom:
 - Before memory is looked at, the others are told to collect their garbage; ours is not.
 - Janus runs its videocall plugin, which forwards between two people as our relay does, with one thread for each call
   (its default). Its parties are connected when the callee accepts; ours are before they press.
+- mediasoup runs one worker, as ours does, and its own Node beside it; both processes count. It is its version 3.8.4,
+  the newest whose package has all sources of the worker, so that anybody can build it. Its parties are connected before
+  the press, as ours are, with what they receive paused; the press resumes it.
 - The first picture is the first packet of a keyframe that arrives. Whoever gets a picture that cannot be decoded asks
   for a keyframe at once, and whoever is asked sends one with the next frame, with all servers alike.
 - aiortc's MediaRelay decodes and encodes, so it is sent real VP8 and Opus of the same sizes and rates, and as few

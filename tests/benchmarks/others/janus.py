@@ -12,14 +12,16 @@ import subprocess
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import ifaddr
 
+from tests.benchmarks.others.calls import Party
 from tests.benchmarks.others.setup import MissingServerError
+from tests.benchmarks.packets import Load
 from web.server.subprocesses import end
 
 PLUGIN = "janus.plugin.videocall"
@@ -161,3 +163,29 @@ class Handle:
                 if data.get("result", {}).get("event") == kind and fits(event):
                     return dict(event)
         raise TimeoutError(f"Janus did not say {kind}")
+
+
+class Janus:
+    """Runs calls on Janus.
+
+    One party calls before the second press of Start Session, at which the other party accepts.
+    """
+
+    clip = None
+
+    def __init__(self, pid: int, url: str) -> None:
+        self.pids, self._url, self.host = [pid], url, address()
+        self._kept: list[Handle] = []
+
+    def prepare(self, load: Load, parties: Sequence[Party], name: str) -> Callable[[], None]:
+        """Make the first of the `parties` call the second one. Return a function by which the second one accepts."""
+        caller, callee = (Handle(self._url, f"{name}-{key}") for key in "ab")
+        self._kept += [caller, callee]
+        caller.call(callee.name, parties[0].offer())
+        answer = parties[1].answer_to(callee.incoming())
+
+        def press() -> None:
+            callee.pick_up(answer)
+            parties[0].accept(caller.accepted())
+
+        return press

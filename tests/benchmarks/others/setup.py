@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 LIMIT_S = 600.0
+BUILD_S, BUILD = 3600.0, "build it"
 PYTHON_PACKAGES = (
     "python-socketio==5.18.1",
     "uvicorn==0.54.0",
@@ -31,6 +32,22 @@ NODE_PACKAGES = {
     "ws": "8.23.0",
     "bufferutil": "4.1.0",
 }
+MEDIASOUP = Path(__file__).parent / "servers" / "mediasoup"
+"""The folder with the lock of mediasoup's package."""
+
+MEDIASOUP_PATCHES = (
+    # A current glibc computes this size when the program runs, as a long.
+    (
+        "deps/libwebrtc/deps/abseil-cpp/abseil-cpp/absl/debugging/failure_signal_handler.cc",
+        "std::max(SIGSTKSZ,",
+        "std::max<long>(SIGSTKSZ,",
+    ),
+    # Python 3.10 and newer have these classes only in collections.abc.
+    ("deps/gyp/pylib/gyp/common.py", "import collections\n", "import collections.abc\n"),
+    ("deps/gyp/pylib/gyp/common.py", "collections.MutableSet", "collections.abc.MutableSet"),
+)
+"""What the sources of mediasoup's worker need to be built today: (file, text, replacement)."""
+
 Say = Callable[[str], None]
 
 
@@ -74,11 +91,7 @@ def node_modules(say: Say) -> tuple[Program, Path]:
 
     Raises MissingServerError if Node or npm is missing or fails.
     """
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None:
-        raise MissingServerError("Node is not installed")
-    if npm is None:
-        raise MissingServerError("npm is not installed")
+    node, npm = _programs(node="Node", npm="npm")
     folder = cache() / "node"
     package = json.dumps({"private": True, "dependencies": NODE_PACKAGES}, indent=1)
 
@@ -88,8 +101,56 @@ def node_modules(say: Say) -> tuple[Program, Path]:
         _run([npm, "install", "--no-audit", "--no-fund", "--loglevel=error"], folder)
 
     _once(folder, package, lambda: _told(say, "socket.io and ws", folder, make))
+    return Program((node,), {"Node": _node_version(node), **NODE_PACKAGES}), folder
+
+
+def mediasoup(say: Say) -> tuple[Program, Path]:
+    """Return (Node, the folder of mediasoup's modules, with its worker at `mediasoup-worker`), made at the first call.
+
+    The worker is built from the sources in the package, which takes some ten minutes of CPU. `say` prints a line.
+    Raises MissingServerError if a program for this is missing or fails.
+    """
+    compiler = {"g++": "a C++ compiler (g++)"}
+    node, npm, make, _ = _programs(node="Node", npm="npm", make="make", **compiler)
+    folder, lock = cache() / "mediasoup", (MEDIASOUP / "package-lock.json").read_text("utf-8")
+    sources = folder / "node_modules" / "mediasoup" / "worker"
+
+    def build() -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(MEDIASOUP / name, folder)
+        _run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], folder)
+        for name, text, replacement in MEDIASOUP_PATCHES:
+            file = sources / name
+            file.write_text(file.read_text("utf-8").replace(text, replacement), "utf-8")
+        _run([sys.executable, "scripts/configure.py", "-R", "mediasoup-worker"], sources, "configure it")
+        jobs = f"-j{os.cpu_count() or 1}"
+        _run([make, jobs, "BUILDTYPE=Release", "-C", "out", f"PYTHON={sys.executable}"], sources, BUILD)
+        shutil.copy(sources / "out" / "Release" / "mediasoup-worker", folder)
+        shutil.rmtree(sources / "out")
+
+    recipe = f"{lock}{MEDIASOUP_PATCHES}"
+    _once(
+        folder,
+        recipe,
+        lambda: _told(say, "mediasoup, which builds its worker for some minutes,", folder, build),
+    )
+    version = json.loads(lock)["packages"]["node_modules/mediasoup"]["version"]
+    return Program((node,), {"Node": _node_version(node), "mediasoup": version}), folder
+
+
+def _programs(**wanted: str) -> list[str]:
+    """Return the paths of these programs; the values are their names for people."""
+    found = {name: shutil.which(name) for name in wanted}
+    for name, path in found.items():
+        if path is None:
+            raise MissingServerError(f"{wanted[name]} is not installed")
+    return [path for path in found.values() if path is not None]
+
+
+def _node_version(node: str) -> str:
     said = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=10, check=False)
-    return Program((node,), {"Node": said.stdout.strip().removeprefix("v"), **NODE_PACKAGES}), folder
+    return said.stdout.strip().removeprefix("v")
 
 
 def janus(say: Say, *, install: bool) -> Program:
@@ -131,19 +192,21 @@ def _told(say: Say, what: str, folder: Path, make: Callable[[], None]) -> None:
     make()
 
 
-def _run(command: Sequence[str], folder: Path | None = None) -> None:
+def _run(command: Sequence[str], folder: Path | None = None, what: str = "fetch it") -> None:
+    """Run a command in `folder`, at a low priority. Raises MissingServerError if it could not do `what`."""
+    name = Path(command[0]).name
     try:
         ended = subprocess.run(
-            command,
+            ["/usr/bin/nice", *command],
             cwd=folder,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=LIMIT_S,
+            timeout=BUILD_S if what == BUILD else LIMIT_S,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise MissingServerError(f"{Path(command[0]).name} took longer than {LIMIT_S:.0f} s") from None
+        raise MissingServerError(f"{name} took too long to {what}") from None
     if ended.returncode:
         # The output of the tool is left out, because it may contain the address of a package registry.
-        raise MissingServerError(f"{Path(command[0]).name} could not fetch it (exit code {ended.returncode})")
+        raise MissingServerError(f"{name} could not {what} (exit code {ended.returncode})")

@@ -31,3 +31,40 @@ def test_janus_that_is_missing_says_how_it_is_had(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(setup.MissingServerError, match="--install-janus"):
         setup.janus(print, install=False)
+
+
+def test_mediasoup_is_left_out_with_its_reason_if_there_is_no_compiler(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("node", "npm", "make"):
+        program = tmp_path / name
+        program.write_text("#!/bin/sh\nexit 0\n", "utf-8")
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(setup.MissingServerError, match=r"^a C\+\+ compiler \(g\+\+\) is not installed$"):
+        setup.mediasoup(print)
+
+
+def test_a_failed_build_of_mediasoup_is_one_line_and_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    worker = "node_modules/mediasoup/worker"
+    files = " ".join({f"{worker}/{name}" for name, _, _ in setup.MEDIASOUP_PATCHES})
+    scripts = {
+        "node": "exit 0",
+        "npm": f"mkdir -p $(dirname {files}) {worker}/scripts; touch {files}; exec touch {worker}/scripts/configure.py",
+        "make": "echo many; echo lines >&2; exit 2",
+        "g++": "exit 0",
+    }
+    (tmp_path / "bin").mkdir()
+    for name, script in scripts.items():
+        program = tmp_path / "bin" / name
+        program.write_text(f"#!/bin/sh\nPATH=/usr/bin:/bin\n{script}\n", "utf-8")
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    told: list[str] = []
+    for _ in range(2):
+        with pytest.raises(setup.MissingServerError, match=r"^make could not build it \(exit code 2\)$"):
+            setup.mediasoup(told.append)
+    assert len(told) == 2
