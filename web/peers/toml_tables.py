@@ -1,7 +1,7 @@
 """Reads a TOML file into a msgspec struct; an error names the file, the line, the key and what is expected.
 
 Each field of a struct that is read has a `msgspec.Meta` whose description completes the sentence "expected …". Used
-for the networks (`network/reading.py`) and the scenarios (`scenario/reading.py`) of the load tester.
+for the networks (`network/reading.py`) and the scenarios (`cli/scenario.py`) of the load tester.
 """
 
 from __future__ import annotations

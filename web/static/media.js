@@ -13,7 +13,7 @@
  *
  * Events: `state` (detail: new, connecting, connected, reconnecting, failed, closed), `remotetrack`
  * (detail: the track of the opposite party), `remotes` (another party came or left), `devicechange`,
- * `trackended`, `trackrestored` and `tracksilent`, see `isSilent` (detail: the kind).
+ * `trackended`, `trackrestored` and `tracksilent` (the result of `isSilent` has changed; detail: the kind).
  */
 
 import { savesWithH264, sendLayers, withH264First, withNackForSound } from "./media/answer.js";
@@ -158,8 +158,8 @@ export class MediaSession extends Target {
   }
 
   /**
-   * Switch to another camera or microphone, before or during the call. Return "on", or a reason as
-   * `prepare` does.
+   * Switch to another camera or microphone, before or during the call. Return "on", or the
+   * reason why the new device is not on.
    * @param {DeviceKind} kind camera (video) or microphone (audio)
    * @param {string} deviceId the browser's id of the device
    */

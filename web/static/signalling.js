@@ -51,8 +51,8 @@ const Target = /** @type {new () => Events<ClientEvents>} */ (EventTarget);
  *
  * Events: `status` (detail {status: connecting|open|retrying|closed, code, retry_at_ms, blocked}; `blocked`:
  * true if the server answers, but WebSockets do not reach it), `welcome` (the message; its `resumed` is true
- * if the server kept this connection), `moved` (see `wake`), and for each message without a topic an event
- * with its type (`media.offer`, ...), whose detail is the message.
+ * if the server kept this connection), `moved` (the network may have changed while a socket was open), and
+ * for each message without a topic an event with its type (`media.offer`, ...), whose detail is the message.
  */
 export class SignallingClient extends Target {
   #url;

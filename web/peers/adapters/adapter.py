@@ -39,7 +39,8 @@ class Server(NamedTuple):
 class Adapter(ABC):
     """One person on a server that is no Greenroom: one connection, and at most one call at a time.
 
-    `server`: where; `name`: unique in the run; `media`: of the present call, new before each `call` and `answer`.
+    `server`: the server to connect to; `name`: the name of this person, unique in the run; `media`: the media of the
+    present call. The load tester sets new media before each `call` and `answer`.
     The load tester gives each step `timeout_s` seconds. A step raises RefusedError if the server refuses something, and
     EntryError if it does not answer as expected; both are counted in the report.
     """
@@ -81,7 +82,7 @@ class Adapter(ABC):
 
 
 def load(name: str) -> type[Adapter]:
-    """Return the class of an adapter: a name in BUILT_IN, or `module:Class`, seen from the present folder too.
+    """Return the class of an adapter: a name in BUILT_IN, or `module:Class`, also in the current folder.
 
     Raises PlanError if there is no such class, or if it cannot be used as an adapter.
     """

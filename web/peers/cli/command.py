@@ -296,7 +296,7 @@ def run(
     described: Scenario | None = context.obj
     with _sentences():
         if described is not None and local and url:
-            # One of the two is from the file; the command line overrides it.
+            # One of `local` and `url` is from the scenario's file; the other, from the command line, overrides it.
             source = context.get_parameter_source("local")
             local, url = (True, "") if source and source.name == "COMMANDLINE" else (False, url)
         if local == bool(url):

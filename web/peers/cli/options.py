@@ -142,8 +142,9 @@ def one_of(text: str, known: tuple[str, ...], option: str) -> str:
 def check_adapter(name: str, media: str, refused: dict[str, object], left_out: dict[str, object]) -> str:
     """Check that a run by this adapter is possible; return the options that have no effect in it, or "".
 
-    `refused`: option -> whether it was given, for those without which the run would be another one; `left_out`: the
-    same for those that the other server has nothing for. Raises PlanError if the run is not possible.
+    `refused`: option -> whether it was given, for the options that cannot be combined with an adapter; `left_out`:
+    option -> whether it was given, for the options that an adapter ignores. Raises PlanError if the run is not
+    possible.
     """
     from web.peers.adapters.adapter import load
 

@@ -1,7 +1,7 @@
 """Passes on the figures of a run while it goes on: lines of JSON, a live page, metrics for Prometheus, and OTLP.
 
-The run's own thread makes each moment (`Outputs.tick`), at most once a second. Threads of this module only send what
-was made, so that nobody who reads slowly delays the run.
+The run's own thread calculates the figures (`Outputs.tick`), at most once a second. The threads of this module only
+send these figures, so that a slow reader does not delay the run.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from web.peers.run.observations import Observations
 
 EVERY_S: Final = 1.0
 ASKED_S: Final = 10.0
-"""The live page is made only if somebody asked for it within this time, because it costs more than a moment."""
+"""The live page is made only if somebody asked for it within this time, because it costs more than the figures."""
 WAIT_S: Final = 5.0
-"""How long a request waits for the first moment of a run."""
+"""The time in s for which a request waits for the first figures of a run."""
 
 
 class Outputs:
-    """A context manager that passes on the moments of a run.
+    """A context manager that passes on the figures of a run while it goes on.
 
     `lines`: the file for lines of JSON, or - for standard output. `live`: the address of the live page and of
     /metrics, such as 127.0.0.1:8090. `otlp`: the address of a receiver of OTLP over HTTP. `page`: makes the live page.

@@ -66,8 +66,8 @@ def play(
 
     `shown`: the options for the report; `crew`: the processes; `meeting`: how helpers on other machines join, None
     for none; `begins_at`: the time to begin, by time.monotonic in s, None for at once; `folder`: for the report;
-    `judgement`: the thresholds; `server_pids`: processes whose CPU and memory are reported; `outputs` gets the
-    figures meanwhile; `faults`: the faults to do, and the processes of the server.
+    `judgement`: the thresholds; `server_pids`: processes whose CPU and memory are reported; `outputs`:
+    receives the figures during the run; `faults`: (the faults to cause, the process ids of the server).
     """
     from web.peers.cli.live import Live
     from web.peers.errors import RunError

@@ -66,7 +66,9 @@ async def play(
 ) -> list[Outcome]:
     """Run the checks with people whose staff have signed in; return the outcomes.
 
-    `only`, `slow` and `on_outcome`: as for `run`. Each check runs in each of `subprotocols`.
+    `only`: names of modules, or patterns of names of checks. `slow`: also run the checks that take half a minute.
+    `on_outcome`: called with each outcome as soon as it is known. A check that must run in each codec runs in each of
+    `subprotocols`; all other checks run in JSON.
     """
     wanted = [
         (check, subprotocol)

@@ -133,7 +133,10 @@ def problem(network: Network) -> str:
 
 
 def lossy(share: float, seed: int = 1) -> Network:
-    """Return a network that loses a share (0 to 1) of the packets of each direction. `seed`: of its random numbers."""
+    """Return a network that loses a share (0 to 1) of the packets of each direction.
+
+    `seed`: determines its random numbers.
+    """
     return Network(seed=seed, up=Way(loss=share), down=Way(loss=share))
 
 

@@ -1,6 +1,6 @@
-"""A run at one moment while it goes on: people, steps, errors and gauges. Pure.
+"""Calculates the figures of a run at one moment while the run goes on: people, steps, errors and gauges. Pure.
 
-`--lines` writes it as one line of JSON each second, `/metrics` answers with it, and OTLP sends it.
+`--lines` writes them as one line of JSON each second, `/metrics` answers with them, and OTLP sends them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from web.peers.run.observations import Observations
 
 
 class StepMoment(msgspec.Struct, frozen=True):
-    """A step so far: how often it was taken, and the percentiles of its last values in s (`figures.recent`)."""
+    """The figures of one step so far: how often it was taken, and percentiles of its last RECENT durations, in s."""
 
     count: int
     p50_s: float
@@ -23,7 +23,7 @@ class StepMoment(msgspec.Struct, frozen=True):
 
 
 class Moment(msgspec.Struct, frozen=True):
-    """A run `at_s` seconds after its begin. `planned`: the number of patients of the whole run."""
+    """The figures of a run `at_s` seconds after its begin. `planned`: the number of patients of the whole run."""
 
     at_s: float
     planned: int

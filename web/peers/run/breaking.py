@@ -1,4 +1,4 @@
-"""Does the planned faults to a server on this machine: kills workers, and stops workers or the store for a time.
+"""Causes the planned faults of a server on this machine: kills workers, and stops workers or the store for a time.
 
 A worker is a process of the server that holds a UDP socket, which it has for the media.
 """
@@ -23,10 +23,10 @@ from web.server.subprocesses import udp_ports
 
 
 class Breaker:
-    """A context manager that does faults, in a thread of its own, from `begins_at` (of time.monotonic in s) on.
+    """A context manager that causes faults, in a thread of its own, from `begins_at` (of time.monotonic in s) on.
 
-    `pids`: processes of the server; those that they started belong to it as well. At the end all stopped processes go
-    on. `done` counts what was done, by kind.
+    `pids`: the ids of the server's processes; the processes that these have started belong to the server as well. At
+    the end, all stopped processes are continued. `done`: kind of fault -> how many of them were caused.
     """
 
     def __init__(self, faults: Iterator[Fault], pids: Sequence[int], begins_at: float) -> None:

@@ -97,7 +97,7 @@ class CallDriver(Driver):
             await self._server.http.close()
 
     def closed(self) -> None:
-        """Let the providers finish."""
+        """Let the providers finish, because no further patient arrives."""
         for _ in self._staff:
             self._line.put_nowait(None)
 

@@ -73,7 +73,7 @@ class VisitDriver(Driver):
         return [asyncio.create_task(self._provider(provider)) for provider in self.staff]
 
     def closed(self) -> None:
-        """Let the providers finish."""
+        """Let the providers finish, because no further patient arrives."""
         self.floor.close()
 
     def finished(self) -> None:

@@ -70,7 +70,7 @@ class SharedPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan(SharedPlan):
-    """The plan of one machine, with its staff, the certificates that it trusts, and the film that it shows.
+    """The plan of one machine, with its staff, the certificates that it trusts, and the media file that it plays.
 
     `adapter`: plays the people on a server that is no Greenroom (`web/peers/adapters`); "" for Greenroom.
     """
@@ -99,7 +99,7 @@ class Plan(SharedPlan):
         """Return another machine's plan with the values of this machine.
 
         `shared`: the plan; `ca` and `insecure`: which certificates to trust; `credentials`: the staff; `media_file`:
-        a film.
+        the file with picture and sound to play, None for generated ones.
         """
         same = {field.name: getattr(shared, field.name) for field in fields(SharedPlan)}
         return cls(**same, ca=ca, insecure=insecure, credentials=credentials, media_file=media_file)

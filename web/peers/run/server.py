@@ -28,14 +28,14 @@ class Use(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """The use of all processes of the server except its store, and the use of the store (None if there is none)."""
+    """The CPU time and memory of the server without its store, and those of its store (None if there is none)."""
 
     server: Use
     store: Use | None
 
 
 def sample(*pids: int) -> Sample | None:
-    """Return the use of these processes and all their descendants until now; None if it cannot be read."""
+    """Return the CPU time and memory of these processes and all their descendants; None if they cannot be read."""
     server, store = Use(0.0, 0), None
     seen = False
     for each in processes(*pids):

@@ -161,8 +161,8 @@ export class OwnDevices {
   }
 
   /**
-   * Ask for the devices of the kinds that are true. Return a word for each kind, as `MediaSession.prepare`
-   * does.
+   * Ask for the devices of the kinds that are true. Return a word for each kind: "on", the reason
+   * why the device is not on, or "off" for a kind that was not asked for.
    */
   async prepare({ audio = true, video = true } = {}) {
     /** @type {Record<DeviceKind, DeviceWord>} the word for each kind, which is returned */
@@ -198,7 +198,7 @@ export class OwnDevices {
   }
 
   /**
-   * Return the devices to choose from, in the form of `MediaSession.devices`.
+   * Return the devices to choose from. Labels are empty until the person has given permission.
    *
    * @returns {Promise<Device[]>}
    */
@@ -220,7 +220,7 @@ export class OwnDevices {
   }
 
   /**
-   * Switch to another device of a kind. Return "on" or a reason, as `MediaSession.useDevice` does.
+   * Switch to another device of a kind. Return "on", or the reason why the new device is not on.
    *
    * @param {DeviceKind} kind camera (video) or microphone (audio)
    * @param {string | undefined} deviceId the browser's id of the device

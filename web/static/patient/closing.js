@@ -35,6 +35,8 @@ export class Closing {
   #asked = null;
 
   /**
+   * Prepare the notice; the server has not been asked for the next time yet.
+   *
    * @param {Pick<VisitBoot, "book" | "next_time">} boot the addresses at which a time can be booked, and at
    *   which the server says the next time
    * @param {() => void} leave withdraws from the queue
@@ -73,7 +75,11 @@ export class Closing {
     this.#redraw();
   }
 
-  /** @param {Protocol.ClosingPart} closing the closing time and its rule */
+  /**
+   * Draw the notice of one closing time.
+   *
+   * @param {Protocol.ClosingPart} closing the closing time and its rule
+   */
   #notice({ at_ms, over, rule }) {
     const { book } = this.#boot;
     const time = clock(at_ms);

@@ -170,7 +170,7 @@ const KINDS = {
 /**
  * Draw the field of a step.
  *
- * @param {Omit<Field, "id">} options the data of the field, as for `Field`; its id is made from the step
+ * @param {Omit<Field, "id">} options the data of the field, without its id, which is made from the step
  */
 export function stepField({ step, answer, problem, label, client, phone = "", typed }) {
   const field = { id: `step-${step.id}`, step, answer, problem, label, client, phone, typed };

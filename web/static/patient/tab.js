@@ -2,6 +2,9 @@
    same visit again. */
 
 /**
+ * Return the visit that this tab has shown before; null if the tab must show the visit that the server chose,
+ * which is then kept for this tab.
+ *
  * @param {{ visit: string, visits: string[], home: string }} boot `visit`: the visit that the server chose;
  *   `visits`: all visits of this browser; `home`: the page's path
  * @param {boolean} asked true if the address names the visit

@@ -191,8 +191,8 @@ export function browserFamily(agent = navigator.userAgent, touches = navigator.m
 }
 
 /**
- * Return the operating system of this device, for the words about its settings. The arguments are those of
- * `browserFamily`.
+ * Return the operating system of this device, for the words about its settings. `agent`: the browser's user
+ * agent; `touches`: the number of touch points, which distinguishes an iPad from a Mac.
  *
  * @returns {System}
  */

@@ -17,7 +17,7 @@ const failed = (/** @type {unknown} */ error) => toast(refusalWords(error), { ba
 
 export class Acts {
   #client;
-  #people; // Is an object {queue, sessions}: the queue, and the visits that staff have claimed.
+  #people; // {queue, sessions}: the rows of the queue, and the visits that staff have claimed
   #drawer;
   #me;
   #guests;

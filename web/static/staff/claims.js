@@ -1,5 +1,5 @@
-/* The claims from this page: those without an answer yet, and those that were refused because all places for
-   calls were taken. */
+/* Sends the claims of this page, and keeps which of them have no answer yet, and which were refused because
+   all places for calls were taken. */
 import { stateName } from "../shared/format.js";
 import { refusalWords } from "../shared/refusals.js";
 import { t } from "../shared/text.js";
@@ -20,6 +20,8 @@ export class Claims {
   #full = new Set();
 
   /**
+   * Prepare the claims of this page; no claim has been sent yet.
+   *
    * @param {object} parts
    * @param {import("../signalling.js").SignallingClient} parts.client the connection to the server
    * @param {Account} parts.me the person who claims

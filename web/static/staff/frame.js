@@ -118,8 +118,8 @@ export function side({ boot, onCall, loaded, waiting, here, bell, languages, fol
  * Draw a page of the staff's app, with the frame around its content.
  *
  * @param {Drawn} content the drawn page
- * @param {Side & { own: { visit: Protocol.VisitPart, path: string } | null }} view as for the header; `own`:
- *   the session of this person, or null
+ * @param {Side & { own: { visit: Protocol.VisitPart, path: string } | null }} view what the frame's
+ *   header needs; `own`: the session of this person, or null
  */
 export function frame(content, view) {
   const { own, follows } = view;

@@ -57,7 +57,7 @@ def test_the_live_page_is_the_report_of_now_and_renews_itself(monkeypatch: pytes
 
     with Outputs(400, counted, live="127.0.0.1:0") as outputs:
         outputs.tick(seen)
-        assert not made  # The page costs more than a moment, so it is made only if somebody looks.
+        assert not made  # The page is made only when somebody asks for it, because it costs CPU.
 
         def play() -> None:
             while not over.wait(0.02):
@@ -76,7 +76,7 @@ def test_the_live_page_is_the_report_of_now_and_renews_itself(monkeypatch: pytes
             playing.join()
     assert "397 of 400 visits have gone through" in shown
     assert "the run goes on" in shown
-    assert "1 of 1 thresholds broken" in shown  # No visit has hung up yet: that breaks nothing.
+    assert "1 of 1 thresholds broken" in shown  # The one of `hang_up` is left out: none ended yet.
     assert 'fetch("/")' in shown
     assert figures["people"]["done"] == 397
     assert {family.name for family in scraped} == {metric.name for metric in METRICS}
