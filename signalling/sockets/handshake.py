@@ -277,7 +277,8 @@ async def _welcome(
     )
     socket = connection.socket
     ws.welcome()
-    connection.entered |= frozenset(pages)
+    if pages:
+        connection.entered = frozenset(pages)
     worker.connections[connection_id] = connection
     worker.hub.add(socket)
     worker.heartbeat.watch(socket)
