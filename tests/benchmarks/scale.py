@@ -19,6 +19,9 @@ PLAYED = 4
 """The number of workers that are played; the others only cause load at the nodes."""
 MEDIA_TICK_S = 0.005
 SWEEP_S = 0.5
+EACH, SHOWN_S, ELSEWHERE_S = 3, 1.5, 10.0
+"""The number of workers that look at a clinic every SWEEP_S, and the times in s between two looks of the others: with
+connections of the clinic, and without (`signalling/sweep.py`)."""
 
 
 class Costs(NamedTuple):
@@ -33,14 +36,14 @@ class Costs(NamedTuple):
     """
 
     command: float = 600.0
-    event: float = 314.0
-    event_once: float = 336.0
+    event: float = 394.0
+    event_once: float = 304.0
     delivery: float = 8.7
     packet: float = 16.7
-    sweep: float = 175.0
-    node_commit: float = 500.0
+    sweep: float = 117.0
+    node_commit: float = 471.0
     node_event: float = 4.1
-    node_sweep: float = 54.0
+    node_sweep: float = 14.0
     visit_bytes: int = 2_800
     event_bytes: int = 1_200
 
@@ -75,6 +78,17 @@ class Cluster(NamedTuple):
         return self.waiting / self.wait_s * self.talk_s
 
     @property
+    def looks_s(self) -> float:
+        """Looks of workers at clinics a second: a few workers look at a clinic in each sweep, those that have sockets
+        of it less often, all others seldom. A clinic has a socket for each waiting patient, each on any worker.
+        """
+        few = min(EACH, self.workers)
+        shown = self.workers * (1 - (1 - 1 / self.workers) ** (self.waiting / self.clinics))
+        shown = max(0.0, shown - few)
+        looks_s = few / SWEEP_S + shown / SHOWN_S + (self.workers - few - shown) / ELSEWHERE_S
+        return self.clinics * looks_s
+
+    @property
     def cell(self) -> Cluster:
         """One cell of the cluster."""
         share = self._replace(cells=1, workers=math.ceil(self.workers / self.cells))
@@ -103,13 +117,13 @@ def load(cluster: Cluster, costs: Costs) -> Load:
             "commands": commits_s / one.workers * (costs.command + costs.event_once) * us,
             "events": commits_s * costs.event * us,
             "fan-out": commits_s * one.deliveries / one.workers * costs.delivery * us,
-            "sweep": one.clinics / SWEEP_S * costs.sweep * us,
+            "sweep": one.looks_s / one.workers * costs.sweep * us,
             "media": one.calls / one.workers * one.packets * costs.packet * us,
         },
         node={
             "commits": commits_s / one.nodes * costs.node_commit * us,
             "events": commits_s / one.nodes * one.workers * costs.node_event * us,
-            "sweeps": one.clinics / one.nodes / SWEEP_S * one.workers * costs.node_sweep * us,
+            "sweeps": one.looks_s / one.nodes * costs.node_sweep * us,
         },
         worker_memory_bytes=one.waiting * costs.visit_bytes,
         node_bytes_s=commits_s / one.nodes * one.workers * costs.event_bytes,
@@ -171,6 +185,7 @@ def play(cluster: Cluster, costs: Costs, seconds: float = 2.0, seed: int = 1) ->
     for worker in range(len(workers)):
         for tick in range(math.ceil(seconds / MEDIA_TICK_S)):
             put(tick * MEDIA_TICK_S, "media", worker)
+    looks = one.looks_s / one.workers * SWEEP_S
     packets = one.calls / one.workers * one.packets * MEDIA_TICK_S
     while events:
         at_s, _, kind, worker, node, begun_s = heapq.heappop(events)
@@ -191,9 +206,9 @@ def play(cluster: Cluster, costs: Costs, seconds: float = 2.0, seed: int = 1) ->
             workers[worker].serve(at_s, packets * costs.packet)
         else:  # a sweep asks all nodes in one turn of the loop, and handles the answers in another
             for asked in nodes:
-                asked.serve(at_s, one.clinics / one.nodes * costs.node_sweep)
+                asked.serve(at_s, looks / one.nodes * costs.node_sweep)
             if worker < len(workers):
-                workers[worker].serve(at_s, one.clinics * costs.sweep)
+                workers[worker].serve(at_s, looks * costs.sweep)
     latencies.sort()
     return Played(
         worker=max(queue.busy_s for queue in workers) / seconds,

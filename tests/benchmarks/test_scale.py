@@ -39,10 +39,16 @@ def test_commits_wait_at_a_node_as_the_formula_of_pollaczek_and_khinchine_says(b
 
 def test_what_each_worker_does_for_all_clinics_grows_and_the_rest_does_not() -> None:
     ten, hundred = (load(Cluster(number, number, 100 * number), Costs()) for number in (10, 100))
-    for cause, times in (("events", 10), ("sweep", 10), ("commands", 1), ("media", 1), ("fan-out", 1)):
+    for cause, times in (("events", 10), ("commands", 1), ("media", 1), ("fan-out", 1)):
         assert hundred.worker[cause] == pytest.approx(times * ten.worker[cause])
-    for cause, times in (("commits", 10), ("events", 100), ("sweeps", 100)):
+    for cause, times in (("commits", 10), ("events", 100)):
         assert hundred.node[cause] == pytest.approx(times * ten.node[cause])
+
+
+def test_a_node_is_looked_at_less_often_than_by_every_worker_in_each_sweep() -> None:
+    three, many = Cluster(3, 10, 1_000), Cluster(100, 10, 1_000)
+    assert three.looks_s == pytest.approx(10 * 3 * 2)
+    assert 10 * 3 * 2 < many.looks_s < 10 * 100 * 2 / 3
 
 
 def test_cells_share_the_clinics_the_patients_and_the_workers() -> None:
