@@ -6,7 +6,6 @@ Connects the pure rules with the store and this worker's mirrors. A refusal is r
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -24,6 +23,7 @@ from signalling.store.past_visits import PastVisits
 from signalling.store.photos import Photos
 from signalling.store.pubsub import Bus
 from signalling.store.records import Extra, Origin, Store, newest
+from signalling.store.turns import Turn
 from signalling.visit import queue_watch
 from signalling.visit.commands import Command, Open
 from signalling.visit.notifications import notices
@@ -42,8 +42,6 @@ from signalling.visit.relations import Context, Decided, Event, Refusal
 from signalling.visit.rules import decide, next_deadline_ms
 from signalling.visit.setup_guide import Guide
 
-# A command waits at most this time in s for other commands of this worker on the same visit.
-TURN_S = 0.25
 OF_THE_MIRROR = "not_on_call"  # the only refusal that depends on this worker's copy, which may be old
 ATTEMPTS = 100  # the most attempts to commit a command; one fails if another command was committed first
 
@@ -90,63 +88,6 @@ def new_id(prefix: str) -> str:
     return f"{prefix}_{secrets.token_urlsafe(12)}"
 
 
-class _Turn:
-    """Makes this worker's commands on one visit take turns, because fifty claims at once would each fail fifty times.
-
-    Only the commit decides, so a command that has waited for TURN_S continues without its turn. A loaded record is used
-    by all commands that arrived before the load: of fifty commands, one reads the store.
-    """
-
-    __slots__ = ("__weakref__", "_taken", "_timer", "_waiting", "seen", "seen_s")
-
-    def __init__(self) -> None:
-        self._taken = False
-        self._waiting: list[asyncio.Future[bool]] = []
-        self._timer: asyncio.TimerHandle | None = None
-        self.seen: Visit | None = None
-        self.seen_s = 0.0
-
-    def take(self) -> bool:
-        """Take the turn if it is free; return True if the caller has it now. The caller must call `release` later."""
-        free, self._taken = not self._taken, True
-        return free
-
-    async def wait(self) -> bool:
-        """Wait until the turn is released, and return True; return False if that takes longer than TURN_S."""
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[bool] = loop.create_future()
-        self._waiting.append(done)
-        if self._timer is None:
-            self._timer = loop.call_later(TURN_S, self._wake, False)
-        return await done
-
-    def release(self) -> None:
-        """End the turn, and wake all commands that wait for it."""
-        self._taken = False
-        self._wake(True)
-
-    def _wake(self, done: bool) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        waiting, self._waiting = self._waiting, []
-        for future in waiting:
-            if not future.done():
-                future.set_result(done)
-
-    def saw(self, visit: Visit | None, asked_s: float) -> None:
-        """Keep a record that was loaded from the store, or written to it.
-
-        `asked_s`: the time in s at which the request to the store began; the record is at least that new.
-        """
-        if asked_s >= self.seen_s:
-            self.seen, self.seen_s = visit, asked_s
-
-    def forget(self) -> None:
-        """Forget the kept record of the visit, because a command may have changed it."""
-        self.seen, self.seen_s = None, 0.0
-
-
 class Service:
     """Loads visits for one worker, and carries out commands on them."""
 
@@ -161,7 +102,7 @@ class Service:
         self.closes: Closes = lambda settings, now_ms, area: None
         self.rooms_left: Callable[[], int | None] = lambda: None
         self._guides: dict[tuple[str, int], Guide] = {}
-        self._turns: WeakValueDictionary[tuple[str, str], _Turn] = WeakValueDictionary()
+        self._turns: WeakValueDictionary[tuple[str, str], Turn] = WeakValueDictionary()
         bus.on_reconnected = self._bus_is_back
 
     def clock_ms(self) -> int:
@@ -230,7 +171,7 @@ class Service:
         organisation = actor.organisation
         settings = await self.organisation(organisation)
         mirror = await self.mirrors.get(organisation)
-        turn = self._turns.setdefault((organisation, visit_id), _Turn())
+        turn = self._turns.setdefault((organisation, visit_id), Turn())
         came_s = time.monotonic()
         mine = turn.take()
         try:
@@ -274,14 +215,21 @@ class Service:
         command: Command,
         settings: Organisation,
         mirror: Mirror,
-        turn: _Turn,
+        turn: Turn,
         came_s: float,
         origin: Origin | None,
     ) -> Accepted | Refusal:
         organisation, caught_up = actor.organisation, False
+        # The first decision is made on this worker's copy, which saves a request to the store. It counts only if it
+        # changes the visit, and the store has the same record.
+        guess = None if turn.seen_s > came_s else mirror.guess(visit_id)
         for _ in range(ATTEMPTS):
-            now_s = time.monotonic()
-            if turn.seen_s > came_s:
+            now_s, mark = time.monotonic(), b""
+            visit: Visit | None
+            if guess is not None:
+                visit, mark = guess
+                now_ms, guess = self.store.clock_ms(), None
+            elif turn.seen_s > came_s:
                 visit, now_ms = turn.seen, self.store.clock_ms()
             else:
                 visit, now_ms = await self.store.load(organisation, Visit, visit_id)
@@ -294,6 +242,8 @@ class Service:
             number = (await self.store.stream.head(organisation)).seq if visit is None else 0
             context = self._context(settings, guide, mirror, now_ms, number)
             decided = decide(visit, command, actor, context)
+            if mark and (isinstance(decided, Refusal) or decided.event is None):
+                continue
             if isinstance(decided, Refusal):
                 if decided.code != OF_THE_MIRROR or caught_up:
                     return decided
@@ -313,6 +263,7 @@ class Service:
                 notices=notices(visit, after, decided.event, mirror.staff, new_id("n")),
                 extras=self.consequences(settings, visit, after, decided.event),
                 origin=origin,
+                mark=mark,
             )
             turn.forget()
             if committed is not None:

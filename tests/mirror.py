@@ -40,6 +40,7 @@ BESIDES: dict[str, str] = {
     f"{PROTOCOL}server_messages": f"{PROTOCOL}test_codec {PROTOCOL}test_protocol",
     f"{PROTOCOL}shapes": f"{PROTOCOL}test_codec {PROTOCOL}test_protocol",
     f"{PROTOCOL}typescript": f"{PROTOCOL}test_protocol",
+    "signalling/store/turns": "signalling/test_service",
     f"{VISIT}triage": f"{VISIT}test_urgency {VISIT}test_waiting_area",
     f"{VISIT}queue_state": f"{VISIT}test_queue_watch",
     "signalling/errors": f"{PROTOCOL}test_codec {CLINIC}",

@@ -7,7 +7,7 @@ bytes; `rules.py` defines the meaning of events. All methods raise `UnavailableE
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -129,8 +129,12 @@ class EventStream:
     begins).
     """
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(
+        self, redis: Redis, read_clock: Callable[[tuple[int, int]], object] = lambda answer: None
+    ) -> None:
+        """`read_clock` is called with the store's time, in s and µs, whenever it was read."""
         self._redis: Any = redis  # the type stubs of redis-py do not know that replies are bytes
+        self._read_clock = read_clock
         self._epoch: Any = redis.register_script(_EPOCH)
         # connection -> (how often it had been opened, the identity of the process at its other end)
         self._asked: dict[Any, tuple[int, str]] = {}
@@ -174,12 +178,15 @@ class EventStream:
         """
         async with answering():
             pipe = self._redis.pipeline(transaction=False)
+            pipe.time()
             for organisation in organisations:
                 pipe.hmget(keys.HEAD(organisation), _FIELDS)
                 pipe.zrangebyscore(
                     keys.DEADLINES(organisation), "-inf", now_ms, start=0, num=limit, withscores=True
                 )
-            answers = iter(await pipe.execute())
+            now, *found = await pipe.execute()
+        self._read_clock(now)
+        answers = iter(found)
         return [
             Pulse(_head(head), [(member.decode(), int(score)) for member, score in due])
             for head, due in zip(answers, answers, strict=True)

@@ -101,6 +101,8 @@ class Mirror:
         self._loading = (
             False  # True while all records are loaded anew, so that no single event may be applied
         )
+        # visit -> the mark of its record, for the visits that have changed since this copy was loaded
+        self._marks: dict[str, bytes] = {}
         # The mark of the event `seq` (bytes that distinguish it from any other), empty if unknown.
         self._mark = b""
         self._lost = False  # True if the store has another event with the number `seq` than this copy
@@ -126,9 +128,17 @@ class Mirror:
         self.epoch, self.seq, self._mark, self._lost = head.epoch, head.seq, head.mark, False
         self.visits, self.staff = OpenVisits(snapshot.visits.values()), snapshot.staff
         self.watch = snapshot.watch
+        self._marks.clear()
         self.claims.clear()
         self.claims.extend(snapshot.claims)
         self._early.clear()
+
+    def guess(self, visit_id: str) -> tuple[Visit, bytes] | None:
+        """Return an open visit as this copy has it, and the mark of its record, by which a commit finds out whether the
+        store has the same; None if the mark is not known.
+        """
+        mark = self._marks.get(visit_id)
+        return None if mark is None else (self.visits[visit_id], mark)
 
     def receive(self, data: bytes) -> None:
         """Apply an event that has come by pub/sub. `data`: its number, epoch and entry, with a space between them."""
@@ -195,8 +205,10 @@ class Mirror:
                 return  # the mirror has this version of the record, or a later one
             if record.is_open:
                 self.visits.put(record)
+                self._marks[record.id] = self._mark
             else:
                 self.visits.drop(record.id)
+                self._marks.pop(record.id, None)
         elif isinstance(record, Staff):
             before = self.staff.get(record.id)
             if before is not None and before.version >= record.version:

@@ -96,7 +96,7 @@ class Store:
         self.seal = seal
         self._commit: Any = redis.register_script(_SCRIPT)
         self._deadline: Any = redis.register_script(_DEADLINE)
-        self.stream = EventStream(redis)
+        self.stream = EventStream(redis, self._read_clock)
         self.packed = PackedVisits(redis, seal)
         self._offset_ms: float | None = None
         self.on_audited: Callable[[str], None] = lambda organisation: None
@@ -148,11 +148,13 @@ class Store:
         notices: Iterable[tuple[str, Notice]] = (),
         extras: Iterable[Extra] = (),
         origin: Origin | None = None,
+        mark: bytes = b"",
     ) -> Committed | None:
         """Write a record, its event and everything that follows from it; return None if another commit came first.
 
         The record's `version` is one above the version on which the decision was based. `index_score`: its score in its
         index, None removes it there. `deadline_ms`: None for no deadline. `notices`: (person, notification) to store.
+        `mark`: that of the record on which the decision was based (`mark_of`), b"" if it was just read from the store.
         `extras`: members to add to other sorted sets. Raises `SupersededError` if a newer socket uses the connection
         `origin`.
         """
@@ -204,6 +206,7 @@ class Store:
                     history,
                     b"" if act is None else self.sealed_act(organisation, act),
                     "" if origin is None else origin.generation,
+                    mark,
                     *(part for _, score, member in put for part in (score, member)),
                 ],
             )

@@ -84,9 +84,9 @@ class Cluster(NamedTuple):
         """
         few = min(EACH, self.workers)
         shown = self.workers * (1 - (1 - 1 / self.workers) ** (self.waiting / self.clinics))
-        shown = max(0.0, shown - few)
-        looks_s = few / SWEEP_S + shown / SHOWN_S + (self.workers - few - shown) / ELSEWHERE_S
-        return self.clinics * looks_s
+        shown = max(0.0, float(shown) - few)
+        looks_s: float = few / SWEEP_S + shown / SHOWN_S + (self.workers - few - shown) / ELSEWHERE_S
+        return float(self.clinics * looks_s)
 
     @property
     def cell(self) -> Cluster:

@@ -79,7 +79,7 @@ async def test_a_command_whose_answer_from_the_store_was_lost_is_not_refused(
         before, _ = await service.store.load(ORG, Visit, visit)
         assert before is not None
         command = Release() if before.status is Status.CLAIMED else Claim()
-        links[0].lose_an_answer(after=1)
+        links[0].lose_an_answer(after=0)
         try:
             outcome = await service.command(actor, visit, command)
         except UnavailableError:

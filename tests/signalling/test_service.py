@@ -8,25 +8,27 @@ import asyncio
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from redis.asyncio import Redis
 
-from signalling import service as module
 from signalling.service import Accepted, Service
+from signalling.store import turns as module
 from signalling.store.encryption import Seal
+from signalling.store.keys import VISIT
 from signalling.store.mirror import Mirror
 from signalling.store.pubsub import Bus
 from signalling.store.records import Store
 from signalling.visit import commands as c
 from signalling.visit.queue_state import Watch
-from signalling.visit.record import Actor
-from signalling.visit.relations import Refusal
+from signalling.visit.record import Actor, Visit
+from signalling.visit.relations import Event, Refusal
 from tests.signalling.clinic import ORG, Organisations, clinic
 
 
 async def test_a_command_goes_ahead_as_soon_as_the_one_before_it_is_done(
     valkey: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("signalling.service.TURN_S", 3600.0)
+    monkeypatch.setattr("signalling.store.turns.TURN_S", 3600.0)
     async with clinic(valkey, 1) as one:
         patient, service = await one.arrive(), one.workers[0].service
         saved = [c.Save("allergies", f"{number}", left=False) for number in range(3)]
@@ -40,7 +42,7 @@ async def test_a_command_goes_ahead_as_soon_as_the_one_before_it_is_done(
 async def test_a_command_that_has_waited_long_enough_goes_ahead_without_its_turn(
     valkey: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("signalling.service.TURN_S", 0.0)
+    monkeypatch.setattr("signalling.store.turns.TURN_S", 0.0)
     async with clinic(valkey, 1) as one:
         patient, service = await one.arrive(), one.workers[0].service
         carry_out, held = service._carry_out, asyncio.Event()
@@ -64,7 +66,7 @@ async def test_a_command_that_has_waited_long_enough_goes_ahead_without_its_turn
 async def test_the_time_limit_of_a_command_that_got_its_turn_does_not_end_the_wait_of_the_next_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    turn = module._Turn()
+    turn = module.Turn()
     assert turn.take()
     monkeypatch.setattr(module, "TURN_S", 0.02)
     first = asyncio.create_task(turn.wait())
@@ -109,3 +111,55 @@ async def test_the_state_of_the_queue_is_changed_by_a_worker_that_has_its_newest
     await behind.catch_up()
     await service.watch_queue(behind)
     assert await stored() == (2, 120_000)
+
+
+async def test_a_command_reads_nothing_from_the_store_if_the_workers_copy_is_the_stores(
+    valkey: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with clinic(valkey, 1) as one:
+        patient, service = await one.arrive(), one.workers[0].service
+        monkeypatch.setattr(service.store, "load", None)
+        saved = await service.command(patient, patient.visit or "", c.Save("allergies", "none", left=False))
+        assert isinstance(saved, Accepted)
+        assert saved.visit.version == 2
+
+
+async def test_a_command_on_an_old_copy_is_decided_again_on_the_stores_record(valkey: Redis) -> None:
+    async with clinic(valkey) as two:
+        one, other = (worker.service for worker in two.workers)
+        patient = await two.arrive()
+        visit_id = patient.visit or ""
+        await other.mirrors.get(ORG)
+        assert isinstance(
+            await other.command(patient, visit_id, c.Save("allergies", "a", left=False)), Accepted
+        )
+        for handlers in (worker.bus._handlers for worker in two.workers):
+            handlers[f"{{{ORG}}}:events".encode()] = lambda data: None
+        assert isinstance(await one.command(patient, visit_id, c.Save("since", "b", left=False)), Accepted)
+        third = await other.command(patient, visit_id, c.Save("since", "c", left=False))
+        assert isinstance(third, Accepted)
+        assert third.visit.version == 4
+
+
+async def test_a_command_never_replaces_another_record_with_the_version_of_the_copy(valkey: Redis) -> None:
+    async with clinic(valkey) as two:
+        one, other = (worker.service for worker in two.workers)
+        patient = await two.arrive()
+        visit_id = patient.visit or ""
+        await other.mirrors.get(ORG)
+        # The store loses the newest change of the visit, and another worker makes another one in its place.
+        key = VISIT(ORG, visit_id)
+        before: Any = await valkey.hgetall(key)
+        assert isinstance(
+            await one.command(patient, visit_id, c.Save("allergies", "lost", left=False)), Accepted
+        )
+        await valkey.hset(key, mapping=before)
+        found, _ = await other.store.load(ORG, Visit, visit_id)
+        assert found is not None
+        kept = replace(found, version=2, answers={**found.answers, "allergies": "kept"})
+        assert await other.store.commit(
+            ORG, kept, Event("saved", found.arrived_ms), index_score=found.arrived_ms
+        )
+        done = await one.command(patient, visit_id, c.Save("since", "today", left=False))
+        assert isinstance(done, Accepted)
+        assert done.visit.answers.get("allergies") == "kept"

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from signalling import service as module
 from signalling.errors import UnavailableError
-from signalling.service import ATTEMPTS, TURN_S, Accepted, Service, new_id
-from signalling.store import keys
+from signalling.service import ATTEMPTS, Accepted, Service, new_id
+from signalling.store import keys, turns
 from signalling.store.records import Origin
 from signalling.visit import commands as c
 from signalling.visit.queue_state import Watch
@@ -73,7 +73,7 @@ class ServiceApart(Service):
 
 
 def test_a_command_waits_a_quarter_of_a_second_for_its_turn_and_commits_at_most_a_hundred_times() -> None:
-    assert (TURN_S, ATTEMPTS, module.OF_THE_MIRROR) == (0.25, 100, "not_on_call")
+    assert (turns.TURN_S, ATTEMPTS, module.OF_THE_MIRROR) == (0.25, 100, "not_on_call")
 
 
 def test_a_new_id_has_its_prefix_and_96_random_bits() -> None:
@@ -86,7 +86,7 @@ def test_a_new_id_has_its_prefix_and_96_random_bits() -> None:
 
 
 async def test_a_turn_is_taken_by_one_and_released() -> None:
-    turn = module._Turn()
+    turn = turns.Turn()
     assert (turn.seen, turn.seen_s) == (None, 0.0)
     assert [turn.take(), turn.take()] == [True, False]
     turn.release()
@@ -94,7 +94,7 @@ async def test_a_turn_is_taken_by_one_and_released() -> None:
 
 
 async def test_a_release_wakes_all_and_starts_the_time_of_the_next_wait_anew() -> None:
-    turn = module._Turn()
+    turn = turns.Turn()
     turn.take()
     waits = [asyncio.create_task(turn.wait()) for _ in range(2)]
     await asyncio.sleep(0)
@@ -109,7 +109,7 @@ async def test_a_release_wakes_all_and_starts_the_time_of_the_next_wait_anew() -
 
 
 def test_a_turn_keeps_the_newest_record_and_forgets_it() -> None:
-    turn = module._Turn()
+    turn = turns.Turn()
     turn.saw(QUEUED, 5.0)
     turn.saw(None, 4.0)
     assert (turn.seen, turn.seen_s) == (QUEUED, 5.0)
@@ -122,9 +122,9 @@ def test_a_turn_keeps_the_newest_record_and_forgets_it() -> None:
 async def test_a_command_that_must_be_refused_does_not_wait_for_its_turn(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "TURN_S", 3600.0)
+    monkeypatch.setattr(turns, "TURN_S", 3600.0)
     service = ServiceApart(QUEUED, OSEI)
-    turn = service._turns.setdefault((ORG, VISIT), module._Turn())
+    turn = service._turns.setdefault((ORG, VISIT), turns.Turn())
     turn.take()
     await service.guide(ORG, 1)
     loads = service.memory.loads
@@ -139,7 +139,7 @@ async def test_a_command_that_must_be_refused_does_not_wait_for_its_turn(
 
 async def test_a_turn_ends_with_its_command_also_after_an_error() -> None:
     service = ServiceApart(QUEUED)
-    turn = service._turns.setdefault((ORG, VISIT), module._Turn())
+    turn = service._turns.setdefault((ORG, VISIT), turns.Turn())
     service.memory.records["visit", VISIT] = replace(QUEUED, guide_version=7)
     with pytest.raises(LookupError):
         await service.command(PATIENT, VISIT, SAVE)

@@ -1,0 +1,67 @@
+"""Makes the commands of one worker on one visit take turns, and shares what they read."""
+
+from __future__ import annotations
+
+import asyncio
+
+from signalling.visit.record import Visit
+
+# A command waits at most this time in s for other commands of this worker on the same visit.
+TURN_S = 0.25
+
+
+class Turn:
+    """Makes this worker's commands on one visit take turns, because fifty claims at once would each fail fifty times.
+
+    Only the commit decides, so a command that has waited for TURN_S continues without its turn. A loaded record is used
+    by all commands that arrived before the load: of fifty commands, one reads the store.
+    """
+
+    __slots__ = ("__weakref__", "_taken", "_timer", "_waiting", "seen", "seen_s")
+
+    def __init__(self) -> None:
+        self._taken = False
+        self._waiting: list[asyncio.Future[bool]] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self.seen: Visit | None = None
+        self.seen_s = 0.0
+
+    def take(self) -> bool:
+        """Take the turn if it is free; return True if the caller has it now. The caller must call `release` later."""
+        free, self._taken = not self._taken, True
+        return free
+
+    async def wait(self) -> bool:
+        """Wait until the turn is released, and return True; return False if that takes longer than TURN_S."""
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[bool] = loop.create_future()
+        self._waiting.append(done)
+        if self._timer is None:
+            self._timer = loop.call_later(TURN_S, self._wake, False)
+        return await done
+
+    def release(self) -> None:
+        """End the turn, and wake all commands that wait for it."""
+        self._taken = False
+        self._wake(True)
+
+    def _wake(self, done: bool) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        waiting, self._waiting = self._waiting, []
+        for future in waiting:
+            if not future.done():
+                future.set_result(done)
+
+    def saw(self, visit: Visit | None, asked_s: float) -> None:
+        """Keep a record that was loaded from the store, or written to it.
+
+        `asked_s`: the time in s at which the request to the store began; the record is at least that new.
+        """
+        if asked_s >= self.seen_s:
+            self.seen, self.seen_s = visit, asked_s
+
+    def forget(self) -> None:
+        """Forget the kept record of the visit, because a command may have changed it."""
+        self.seen, self.seen_s = None, 0.0
