@@ -10,7 +10,7 @@ from web.peers.run.server import busy_s
 
 SAMPLE_S: Final = 1.0
 CALM_CORES: Final = 0.25
-"""The busy cores up to which a machine is calm."""
+"""A machine is calm if at most this number of cores is busy."""
 LIMIT_S: Final = 600.0
 AGAIN_S: Final = 10.0
 
@@ -29,9 +29,10 @@ def too_busy(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> str:
-    """Wait until the machine is calm, at most LIMIT_S seconds, with a line every AGAIN_S seconds.
+    """Wait until the machine is calm, at most LIMIT_S seconds. Return "" when it is calm, otherwise a sentence why
+    nothing can be measured.
 
-    Return "" when it is calm, otherwise a sentence why nothing can be measured.
+    `say` prints a line every AGAIN_S seconds. `busy`: returns the number of busy cores. `clock` returns the time in s.
     """
     until = clock() + LIMIT_S
     while (cores := busy()) > CALM_CORES:

@@ -136,8 +136,8 @@ def watch(tell: Tell, endpoint: Endpoint, login: Login, visit: str, rounds: int)
     """Keep one page of the patient open on each worker, in this child process; return when the pages received each
     claim.
 
-    `tell` is called with 0.0 when both pages have received the visit. `login`: the patient's browser. `rounds`: the
-    number of claims to wait for.
+    `tell` is called with 0.0 when both pages have received the visit. `endpoint`: the server. `login`: the
+    patient's browser. `visit`: the id of the patient's visit. `rounds`: the number of claims to wait for.
     """
     return uvloop.run(_watch(tell, endpoint, login, visit, rounds))
 

@@ -215,9 +215,9 @@ class Audience:
 
     @classmethod
     async def enter(cls, stack: Stack, company: Company, sockets: int) -> "Audience":
-        """Connect `sockets` clients to a server, and subscribe them to its queue. `company`: how clients of this server
-        behave.
+        """Connect `sockets` clients to the server of `stack`, and subscribe them to its queue.
 
+        `company`: makes clients that follow the protocol of this server.
         Raises PeerError if the server refuses one, OSError or TimeoutError if it does not answer.
         """
         audience = cls(stack, company.news)
@@ -226,7 +226,7 @@ class Audience:
         return audience
 
     def news(self, wire: Any, payload: bytes, now_ns: int) -> None:
-        """Count a message that `wire` has read at `now_ns` (monotonic).
+        """Count the message `payload` that `wire` has read at `now_ns` (monotonic), if it is an update of the queue.
 
         The n-th update that a socket receives is the n-th that was made, because none is lost.
         """

@@ -101,9 +101,9 @@ def _colour(name: str) -> str:
 
 
 class Profile:
-    """Samples a process from the begin of a `with` block to its end. `raw`: the samples then, in py-spy's format.
+    """Samples a process from the begin of a `with` block to its end. `raw`: the samples, in py-spy's format.
 
-    `problem`: why there are none, as where a container forbids ptrace; "" if there are some.
+    `problem`: the reason why there are no samples, for instance that a container forbids ptrace; "" if there are some.
     """
 
     def __init__(self, pid: int) -> None:

@@ -43,7 +43,7 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 def entry_of(report: Report) -> Entry:
-    """Return what is remembered of a run."""
+    """Return the entry of a run for the file of published runs: its figures, and the kind of its machine."""
     machine = report.machine
     python = ".".join(machine.versions.get("Python", "?").split(".")[:2])
     ratios = {

@@ -42,8 +42,8 @@ CAMERA = "--use-fake-device-for-media-stream"
 SWITCHES = [
     *(f"{CAMERA}=fps={CAMERA_FPS}" if switch.startswith(CAMERA) else switch for switch in ARGUMENTS),
     "--autoplay-policy=no-user-gesture-required",
-    # Chromium uses only the last switch of this name. The network needs this one: no proxy can resolve the names that
-    # candidates would have otherwise.
+    # This switch replaces the one of the same name in ARGUMENTS, because Chromium uses only the last one. Without it,
+    # Chromium writes names instead of addresses into candidates, and the proxy cannot resolve these names.
     "--disable-features=WebRtcHideLocalIpsWithMdns",
 ]
 
@@ -224,8 +224,8 @@ async def _lossy(trial: Trial, call: Call) -> Found:
 
 
 async def _out(network: Network, seconds: float, page: bool, call: Call) -> Found:
-    """Put the media on this network for some seconds (if `page`, also the page's own connection); return the time in s
-    until the picture was back. If it does not come back, press Start Session again.
+    """Put the media of `call`, and if `page` also the page's own connection, on this network for `seconds`. Return the
+    time in s until the picture was back. If `page` and it does not come back, press Start Session again.
     """
     await _settled(call)
     proxies = [call.media, call.signalling] if page and call.signalling else [call.media]

@@ -121,9 +121,10 @@ def no_news(peer: Peer, payload: bytes, now: int) -> None:
 
 
 async def enter(endpoint: Endpoint, login: Login, news: News = no_news, text: bool = False) -> Peer:
-    """Connect a client; return it when it has received its welcome. `login`: its person. `news` and `text`: see `Peer`.
+    """Connect a client; return it when it has received its welcome. `login`: its person.
 
-    Raises PeerError if the server refuses, OSError or TimeoutError if it does not answer.
+    `news`: called with each message that answers no request. `text`: True to send JSON, False for MessagePack. Raises
+    PeerError if the server refuses, OSError or TimeoutError if it does not answer.
     """
     peer = Peer(endpoint, login, news, text)
     await peer.open()
@@ -140,7 +141,8 @@ async def enter_all(
 ) -> list[Peer]:
     """Connect a client for each login, several at the same time; return them. The kernel chooses the worker of each.
 
-    `tell`: called with the share done (0.0 to 1.0). `news` and `text`: see `Peer`. Raises the errors of `enter`.
+    `news`: called with each message that answers no request. `tell`: called with the share done (0.0 to 1.0). `text`:
+    True to send JSON, False for MessagePack. Raises PeerError, OSError or TimeoutError if a client cannot connect.
     """
     peers: list[Peer] = []
     for start in range(0, len(logins), AT_ONCE):
@@ -151,9 +153,10 @@ async def enter_all(
 
 
 async def enter_evenly(endpoint: Endpoint, logins: Sequence[Login], news: News = no_news) -> list[Peer]:
-    """Connect a client for each login, half of them on each of two workers; return them. `news`: see `Peer`.
+    """Connect a client for each login, half of them on each of two workers; return them.
 
-    Raises PeerError if the kernel does not spread the connections so.
+    `news`: called with each message that answers no request. Raises PeerError if the kernel does not spread the
+    connections evenly.
     """
     kept: list[Peer] = []
     share: Counter[str] = Counter()

@@ -85,9 +85,9 @@ def table() -> str:
 
 
 def write_tables() -> None:
-    """Write the page of results, its picture, the page of the trend and the README's table from what is kept.
+    """Write the page of results, its pictures, docs/BENCHMARKS.md and the README's table from the published run.
 
-    Raises ConfigError if there is none.
+    Raises ConfigError if there is no published run.
     """
     refuse_outside()
     report = published()

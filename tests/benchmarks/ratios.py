@@ -44,7 +44,7 @@ class Kept(msgspec.Struct, frozen=True):
 
 
 class Pair(NamedTuple):
-    """Our work and the peer's, each once."""
+    """Two functions to compare: each does the same work once, `ours` by our code and `peer` by other code."""
 
     ours: Work
     peer: Work
@@ -150,7 +150,8 @@ def kept(path: Path = FILE) -> dict[str, Kept]:
 def fallen(name: str, before: Kept, measure: Callable[[str], float] = measured, tries: int = 5) -> float:
     """Return by how much a ratio is above `before` and its noise, as a share; 0.0 if it is not.
 
-    It is measured again, at most `tries` times, because a busy machine can only make it worse. The least counts.
+    `name`: the ratio. It is measured at most `tries` times, and the least value is used, because a busy machine can
+    only make a ratio greater.
     """
     least = math.inf
     for _ in range(tries):

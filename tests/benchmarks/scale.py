@@ -51,9 +51,9 @@ class Costs(NamedTuple):
 class Cluster(NamedTuple):
     """A cluster and its load.
 
-    `cells`: independent parts, each with its share of the rest and a store of its own. `wait_s` and `talk_s`: how long
-    a patient waits and talks; `commits`: of one visit; `deliveries`: messages to sockets that one commit causes;
-    `packets`: of a call in a second.
+    `cells`: the number of independent parts; each has an equal share of everything else, and a store of its own.
+    `wait_s` and `talk_s`: how long a patient waits and talks. `commits`: the number for one visit. `deliveries`: the
+    number of messages to sockets that one commit causes. `packets`: the number in one call per second.
     """
 
     workers: int

@@ -62,7 +62,7 @@ def measure(workers: int, clinics: int, rate: float) -> Run:
 
 
 def _shares(server: BenchServer, act: Callable[[], None]) -> Shares:
-    """Return how busy the servers are while `act` runs."""
+    """Return how busy the workers and the store of `server` are while `act` runs."""
     begun_s, workers_ns, store_ns = time.monotonic(), cpu_ns(server.workers), cpu_ns([server.store])
     act()
     ns = (time.monotonic() - begun_s) * 1e9
@@ -92,7 +92,7 @@ def _store(client: Any, settings: Settings) -> Store:
 
 
 async def _open(settings: Settings, clinics: int, rate: float) -> None:
-    """Open `rate` visits a second in these clinics in turn, for SECONDS."""
+    """Open `rate` visits a second for SECONDS, in turn in `clinics` clinics. `settings`: those of the server."""
     client = connect(settings)
     try:
         store, begun_s = _store(client, settings), time.monotonic()
@@ -111,7 +111,7 @@ def costs_of(one: Run, many: Run, three: Run) -> tuple[Costs, float]:
     """
     swept, sweeps_s = many.idle - one.idle, (many.clinics - one.clinics) / SWEEP_S
     by_one, by_three = many.busy - many.idle, three.busy - three.idle
-    # What one worker does for all is spread over the workers; what each does is not.
+    # With three workers, each does a third of the work that only one worker does per event, but all of its own work.
     once_us = (
         (by_one.worker / many.rate - by_three.worker / three.rate) * three.workers / (three.workers - 1) * 1e6
     )

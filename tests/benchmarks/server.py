@@ -1,4 +1,4 @@
-"""A running server with an organisation, and the cookies of the people who connect to it in a measurement.
+"""Starts a server for a measurement, and makes its organisation and the cookies of the people who connect to it.
 
 Accounts, visits and sessions are made by the product's own code.
 """

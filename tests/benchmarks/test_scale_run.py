@@ -1,4 +1,4 @@
-"""Tests that the unit costs of a cluster are found in its runs, and that the simulation says them back."""
+"""Tests that the unit costs of a cluster are found in its runs, and that the simulation gives the same loads."""
 
 import pytest
 

@@ -78,7 +78,10 @@ WHOLE, QUICK = Size(PLACES, 7, 3), Size((NEAR, away(150, 0.01)), 1, 1)
 
 
 def summary(place: Place, visits: int, waits: dict[str, list[float]]) -> Wait:
-    """Return the median and the longest of each kind of wait at a place. `waits`: kind -> the waits in ms."""
+    """Return the median and the longest of each kind of wait at a place.
+
+    `visits`: the number of measured visits. `waits`: kind -> the waits in ms.
+    """
     found = {
         kind: (percentile(values, 50), max(values)) if values else None for kind, values in waits.items()
     }

@@ -108,7 +108,10 @@ def figures(loads: Sequence[Load]) -> list[Figure]:
 
 
 def _run(server: Local, workers: int, size: Size) -> tuple[list[Load], str, str]:
-    """Play a run; return its loads, the flame graph as SVG ("" if there is none), and why there is none."""
+    """Play a run on `server`, which has this number of workers.
+
+    Return (the figures of each step, the flame graph as SVG or "", the reason why there is no flame graph or "").
+    """
     with tempfile.TemporaryDirectory(prefix="greenroom-bench-") as folder:
         report, secret = Path(folder) / "report", Path(folder) / "staff"
         secret.write_text("\n".join(f"{one.email} {one.password}" for one in server.credentials), "utf-8")

@@ -17,7 +17,7 @@ from signalling.visit.relations import Event
 # A worker that was frozen or cut off must give up what others have taken over, within this time in s.
 NOTICE_S = 3.0
 CHAIN = (
-    # The sockets of a connection are numbered from a multiple of this number, which grows with each new connection.
+    # The numbers of a connection's sockets begin at a multiple of this number; a new connection gets the next multiple.
     1000
 )
 

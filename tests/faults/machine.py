@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 START_S = 30.0
 SAMPLE_S, BEAT_S = 0.02, 0.2
 POLICY = {"grace_ms": 4_000, "return_grace_ms": 8_000, "away_expiry_ms": 12_000, "assignment_ms": 6_000}
-"""Limits that are short enough for deadlines to pass in a story, but longer than any single fault."""
+"""Limits in ms that are short enough for deadlines to pass in a story, but longer than any single fault."""
 
 
 class Process:
@@ -117,7 +117,8 @@ async def machine(
     """Run a machine with this number of workers, which log to the file `log`; yield it. All its processes have ended
     afterwards.
 
-    `name`: of the machine in the story. `url`: of the store. `sampled`: see `Machine`.
+    `name`: of the machine in the story. `url`: of the store. `sampled(worker, at_s, rooms)` is called with each sample
+    of a worker.
     """
     async with AsyncExitStack() as stack:
         process = await asyncio.create_subprocess_exec(

@@ -54,7 +54,7 @@ def _drawn(chance: random.Random, weights: dict[str, int]) -> str:
 
 def plan(seed: int, operations: int, chapters: int, faults: int) -> list[Step]:
     """Return the steps of a story: `operations` commands, divided among `chapters`. Each chapter also has this number
-    of faults, and ends with a step that waits until all screens are right.
+    of faults, and ends with a step that waits until all screens are right. The same `seed` gives the same steps.
     """
     chance = random.Random(seed)
     steps: list[Step] = []

@@ -41,19 +41,22 @@ for number = ARGV[1], ARGV[2] do
   redis.call('ZADD', KEYS[2], ARGV[3] - 60000 * number, name)
 end
 """
-"""Copies a packed visit, as visits that ended a minute after each other. ARGV[3]: when the last one ended, in ms."""
+"""A script of the store: it copies the packed visit KEYS[1] under new ids. ARGV: the first number, the last number, and
+the time in ms from which they count; visit n ended n minutes before it.
+"""
 AT_ONCE = 1000
 BEFORE_S, BACKUPS = 20, 5
-"""Long enough, and often enough, for hundreds of claims: the 99th of a hundred says nothing."""
+"""The time in s before the backups, and their number. Both give hundreds of claims, because the 99th percentile of only
+a hundred claims would depend on one claim.
+"""
 PAUSE_S = 0.05
-"""Between two claims: a client may send 50 messages a second, and each claim takes two."""
+"""The pause in s between two claims: a client may send 50 messages a second, and each claim needs two."""
 
 
 def fill(settings: Settings, number: int) -> None:
     """Write `number` packed visits, each with ten chat messages and a measured call, that ended in the last weeks.
 
-    `settings`: those of the server, by which its store is found. All values are copies of one, as only a backup reads
-    them.
+    `settings`: those of the server. All visits are copies of one, which is enough because only the backup reads them.
     """
     key, now_ms = data_key(Path(settings.data.folder)), round(time.time() * 1000)
     visit = ended_visit(ORGANISATION, 0, now_ms)

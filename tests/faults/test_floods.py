@@ -41,7 +41,7 @@ FLOODS = {
 
 
 def flood(url: str, hello: bool, first: bytes, more: bytes) -> tuple[float, int]:
-    """Send `first`, then `more` again and again, as fast as the server reads.
+    """Send `first`, then `more` again and again, on a new WebSocket to `url`, as fast as the server reads.
 
     Return (the time in s, the number of bytes) until the server closes the socket, or until FOR_S is over. `hello`:
     True to send a hello before.

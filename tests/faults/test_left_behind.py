@@ -33,7 +33,10 @@ def processes(mark: str) -> list[str]:
 
 
 def started(folder: Path, mark: str, serving: bool) -> bool:
-    """Return whether the program has made its folder and, if `serving`, started workers of its server."""
+    """Return whether the program has made a folder in `folder` and, if `serving`, started workers of its server.
+
+    `mark`: a text in the environment of all its processes.
+    """
     return any(folder.iterdir()) and (not serving or sum(" serve " in line for line in processes(mark)) > 1)
 
 

@@ -136,7 +136,7 @@ async def test_r40_visits_on_four_machines_go_on_while_one_dies_one_stops_and_on
         assert after.total() == CALLS
         assert len(after) == MACHINES - 1
 
-        # CALLS visits are as many as three machines take.
+        # Three machines can take exactly CALLS calls, so a further claim needs the machine that has joined.
         await until(lambda: _all_of(crowd.store, servers[1:]), START_S)
         crowd.servers = servers[1:]
         patient, provider = crowd.next()
@@ -176,7 +176,7 @@ async def _all_of(store: Any, servers: Sequence[RunningServer]) -> bool:
 
 
 async def _claims(provider: Caller) -> bool:
-    """Return whether a claim succeeds."""
+    """Claim the visit of `provider`; return whether that succeeds."""
     try:
         await provider.client.request("visit.claim", visit=provider.visit)
     except RequestError as refused:
@@ -187,7 +187,7 @@ async def _claims(provider: Caller) -> bool:
 
 
 async def _refused(provider: Caller) -> bool:
-    """Return whether a claim is refused; a visit that was claimed is given back."""
+    """Claim the visit of `provider`; return whether that is refused. If it succeeds, return the visit to the queue."""
     if await _claims(provider):
         await provider.client.request("visit.release", visit=provider.visit)
         await asyncio.sleep(0.2)

@@ -1,5 +1,5 @@
-"""Plays the parties of a call on other servers: they offer or answer as a browser does, and send the same media as for
-ours.
+"""Plays the parties of a call on other servers: they offer or answer as a browser does, and send the same media as on
+our server.
 
 Servers that decode get a clip of real VP8 and Opus instead of random bytes. Sizes and rates are those of
 `tests/benchmarks/packets.py`.

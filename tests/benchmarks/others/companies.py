@@ -152,7 +152,7 @@ class Ours:
     async def _beside(self, login: Login, worker: str, across: bool, heard: Heard = no_news) -> Peer:
         """Return a socket of `login` on another worker than `worker` if `across`, otherwise on the same worker.
 
-        The kernel chooses the worker, so this connects again until it fits. Raises PeerError if it never does.
+        Connects again until the kernel chooses that worker, or raises PeerError. `heard`: called with each message.
         """
         for _ in range(ROUNDS):
             # Open TRIED connections at the same time: one after another, they would often all come to the worker that
@@ -294,7 +294,7 @@ class Others:
         self._numbers = itertools.count()
 
     async def _enter(self, number: int, heard: Heard, worker: int | None = None) -> list[Other]:
-        """Return `number` clients: spread over all workers, or all on `worker` if it is given."""
+        """Return `number` clients, on all workers, or on `worker` if given. `heard`: called with each message."""
         endpoints = itertools.cycle(
             self.stack.endpoints if worker is None else [self.stack.endpoints[worker]]
         )
@@ -319,7 +319,7 @@ class Others:
         return [_emitting(other, "news", self.row) for other in await self._enter(number, no_news)]
 
     async def pairs(self, number: int, way: Way, heard: Heard) -> list[Pair]:
-        """Return `number` pairs. Each receiver is alone in a room, as the servers' documentation advises."""
+        """Return `number` pairs; `way`: how their messages pass. `heard`: called with each message of a receiver."""
         made = []
         for at in range(number):
             hears = (await self._enter(1, heard, at % 2))[0]
