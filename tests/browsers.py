@@ -48,7 +48,7 @@ WIDTH, HEIGHT, STEP = 160, 120, 6
 def small_camera(folder: Path, frames_s: int) -> str:
     """Write a film into the folder, and return the switch with which the fake camera plays it over and over.
 
-    A light bar moves over a grey picture. The browser's own fake camera has 16 times as many pixels, which need a fifth
+    A light bar moves over a grey picture. The browser's own fake camera has 16 times as many pixels, which need a tenth
     more CPU in the pages of a call. `frames_s`: the number of frames a second.
     """
     film = folder / "camera.y4m"
