@@ -1,7 +1,8 @@
-# `make run` starts Greenroom, `make test` tests it; both set up what they need in $(VENV) and are quick the second time.
-# Other targets: check (style and types of Python, JavaScript and CSS), faults (breaks real processes; writes tests/faults/results.md), bench, mutants (small faults
-# put into the sources, and who notices; ARGS="--number 20 --seed 3 media/protocols"), lock (new dependency locks), vendor (browser libraries),
-# messages (what there is to translate; ARGS=fr begins a language), clean.
+# `make run` starts Greenroom, `make test` tests it. Both install what they need into $(VENV).
+# Other targets: check (style and types of Python, JavaScript and CSS), faults (tests that break real processes; they
+# write tests/faults/results.md), bench (benchmarks), mutants (puts small faults into the sources, and counts those that
+# the tests notice; ARGS="--number 20 --seed 3 media/protocols"), lock (locks of the dependencies), vendor (browser
+# libraries), messages (collects the texts to translate; ARGS=fr begins a language), clean.
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -12,8 +13,9 @@ SHELL := /bin/sh
 run: $(VENV)/.run
 	@exec $(BIN)/greenroom serve $(ARGS)
 
-# Three at a time on two cores: a third of what the tests do is to wait. With four, slow machines reach limits of time.
-# In a new clone, the tests are compiled beside the checks, on the core that is free: each of the three would do so.
+# Three tests run at a time on two cores, because they wait for a third of their time. With four, tests on slow machines
+# exceed their time limits. In a new clone, the tests are compiled while `make check` runs; otherwise each of the three
+# processes would compile them.
 test: $(VENV)/.test
 	@ls tests/__pycache__/conftest.*pytest* >/dev/null 2>&1 || \
 	    $(BIN)/python -m pytest --collect-only --quiet >/dev/null 2>&1 & \
@@ -21,12 +23,12 @@ test: $(VENV)/.test
 	@.ci/programs chromium coturn firefox gstreamer iproute2 janus node prometheus proxies systemd
 	@$(BIN)/python -m pytest --numprocesses 3 --dist worksteal $(ARGS)
 
-# One test at a time: the figures are times.
+# The tests run one at a time, because they measure times.
 faults: $(VENV)/.test
 	@.ci/programs chromium firefox gstreamer
 	@GREENROOM_FAULTS=all $(BIN)/python -m pytest tests/faults tests/journeys/peers $(ARGS)
 
-# Scripts on one core, Python on the other.
+# Checks the scripts and the Python files at the same time.
 check: $(VENV)/.test
 	@tests/javascript/check $(VENV) & scripts=$$!; \
 	$(BIN)/ruff check --quiet . && $(BIN)/ruff format --check --quiet . && $(BIN)/mypy; python=$$?; \
@@ -35,11 +37,11 @@ check: $(VENV)/.test
 bench: $(VENV)/.test
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
-# In a copy of this folder, one at a time, behind whatever else runs here.
+# Runs in a copy of this folder, with a low priority (nice), so that other programs are not delayed.
 mutants: $(VENV)/.test
 	@$(BIN)/python -m tests.mutants.run $(ARGS)
 
-# The virtual environment, by the newest Python of ours that this machine has.
+# Makes the virtual environment with the first Python of this list that the machine has.
 $(VENV)/bin/python:
 	@for python in $(PYTHON) python3.13 python3.12 python3.11 python3.14 python3; do \
 	    $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && found=$$python && break; \
@@ -53,7 +55,7 @@ $(VENV)/bin/python:
 	fi; \
 	echo "Setting up $(VENV) ..."; $$found -m venv $(VENV)
 
-# Locked packages with their hashes first, then Greenroom itself from this folder, which asks no registry for anything.
+# Installs the locked packages, whose hashes are checked, and then Greenroom from this folder, without a registry.
 INSTALL = $(BIN)/python requirements/install.py
 
 $(VENV)/.run: requirements/build.txt requirements/run.txt pyproject.toml | $(VENV)/bin/python
@@ -64,7 +66,7 @@ $(VENV)/.test: requirements/build.txt requirements/dev.txt pyproject.toml | $(VE
 	@$(INSTALL) requirements/dev.txt --editable .
 	@touch $@ $(VENV)/.run
 
-# New locks for every supported Python and platform. LOCK=--upgrade takes newer versions too.
+# Makes locks for every supported Python and platform. With LOCK=--upgrade, packages get newer versions.
 COMPILE = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(LOCK)
 
@@ -74,7 +76,7 @@ lock:
 	@$(COMPILE) --group build --constraints requirements/dev.txt --output-file requirements/run.txt
 	@$(COMPILE) --group build --extra tracing --constraints requirements/dev.txt --output-file requirements/tracing.txt
 
-# The README's pictures, taken anew from a real visit.
+# Takes the README's pictures of a real visit.
 pictures: $(VENV)/.test
 	@.ci/programs chromium
 	@$(BIN)/python -m tests.pictures.take
@@ -82,16 +84,16 @@ pictures: $(VENV)/.test
 vendor: $(VENV)/.test
 	@$(BIN)/python tests/vendor/refresh.py
 
-# The scripts and style sheets of each page in one file, made by esbuild; a tool of developers, no user needs it.
+# Joins the scripts and style sheets of each page into one file, by esbuild, which only developers need.
 joined: $(VENV)/bin/python
 	@tests/javascript/install $(VENV)
 	@node tests/javascript/join.mjs
 
-# The reference at the end of PROTOCOL.md, made of the message types.
+# Writes the reference at the end of PROTOCOL.md from the message types.
 protocol: $(VENV)/.test
 	@$(BIN)/python -m tests.signalling.protocol.write_reference
 
-# What the documents in docs/ hold of the code, made anew.
+# Writes the parts of the documents in docs/ that are made from the code.
 docs: $(VENV)/.test joined
 	@$(BIN)/python -m tests.docs.write
 

@@ -1,4 +1,4 @@
-"""The texts of pages in a language, for tests of what people read and press."""
+"""Translates the texts of pages, for tests of what people read and press."""
 
 from collections.abc import Callable
 

@@ -58,14 +58,17 @@ globalThis.crowd = {
     return rows.length === count && String(rows) === String(order.filter((visit) => shown.has(visit)));
   },
 
-  /** Writes a value into a field of the search. Resolves as `painted` does. */
+  /** Writes a value into a field of the search. Resolves to the time in ms until the list was painted. */
   write(name, value) {
     const field = document.querySelector(`.sift [name=${name}]`);
     field.value = value;
     return this.painted(() => field.dispatchEvent(new Event("input", { bubbles: true })));
   },
 
-  /** Leaves the tab and comes back, so that the page builds every row. Resolves as `painted` does. */
+  /**
+   * Opens another tab and then the list again, so that the page builds every row. Resolves to the time in ms
+   * until the list was painted.
+   */
   async build() {
     const [requests, other] = document.querySelectorAll(".tabs a");
     await this.painted(() => other.click());

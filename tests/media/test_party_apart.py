@@ -18,7 +18,7 @@ ADDRESS, OTHER = ("192.0.2.1", 1000), ("192.0.2.2", 2000)
 
 
 class Associated(SimpleNamespace):
-    """A DTLS association. `shown`: True if its certificate is the one in the answer. `problem`: raised by each call."""
+    """Replaces a DTLS association. `shown`: True if its certificate is right. `problem`: the error of each call."""
 
     def __init__(self, *, established: bool = True, shown: bool = True) -> None:
         keys = SimpleNamespace(inbound=b"", outbound=b"")
@@ -40,7 +40,7 @@ class Associated(SimpleNamespace):
 
 
 class Sock:
-    """A socket. `sent`: (datagram, address) of each."""
+    """Replaces a socket. `sent`: (datagram, address) for each datagram that was sent."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[bytes, Any]] = []
@@ -58,7 +58,7 @@ class Sock:
 
 @pytest.fixture
 async def room() -> AsyncIterator[Room]:
-    """A room of a real relay, with a binding whose keys are anything."""
+    """A room of a real relay, whose SRTP binding accepts any keys."""
     relay = await Relay.open(RelaySettings(tcp=False))
     relay.binding = SimpleNamespace(context=lambda session: object())  # type: ignore[assignment]
     yield relay.room("room")

@@ -24,7 +24,7 @@ H264_FIRST = ANSWER.replace("SAVPF 96 97 102 103", "SAVPF 102 103 96 97")
 
 @pytest.fixture
 async def relay() -> AsyncIterator[Relay]:
-    """A real relay, with a binding whose keys are anything."""
+    """A real relay, whose SRTP binding accepts any keys."""
     made = await Relay.open(RelaySettings(tcp=False))
     made.binding = SimpleNamespace(context=lambda session: object())  # type: ignore[assignment]
     yield made
@@ -32,7 +32,7 @@ async def relay() -> AsyncIterator[Relay]:
 
 
 def numbered(answer: str, number: int) -> str:
-    """Return the answer with SSRCs of its own."""
+    """Return the SDP answer with other SSRCs, which begin with `number`."""
     return answer.replace(":11 ", f":{number}1 ").replace("22", f"{number}2").replace("33", f"{number}3")
 
 

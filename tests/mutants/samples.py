@@ -1,4 +1,4 @@
-"""Samples of changes: how many were killed at first, which survived, and how these were judged later.
+"""Keeps samples of changes: how many were killed at first, which survived, and how these were judged later.
 
 The module makes the text of results.md, and does no I/O.
 """

@@ -1,4 +1,4 @@
-"""Ended visits as a clinic has them, made by the commands of patients and providers."""
+"""Makes ended visits as a clinic has them, by the commands of patients and providers."""
 
 from __future__ import annotations
 

@@ -76,17 +76,17 @@ async def test_a_claim_is_one_trace_from_socket_to_socket_over_both_workers(valk
 
 
 class Kept:
-    """A tracer (see `signalling.tracing.Tracer`) that keeps the names of its spans."""
+    """A tracer that keeps the names of its spans (timed parts of a trace)."""
 
     def __init__(self) -> None:
         self.names: list[str] = []
 
     def begin(self, name: str) -> None:
-        """Return None, as for a claim that is not one of the sample."""
+        """Keep the name of a span, and return None, as if the claim were not in the sample of traced claims."""
         self.names.append(name)
 
     def add(self, name: str, parent: bytes, begun_ns: int, ended_ns: int) -> bytes:
-        """Note the name of a span; return a context."""
+        """Keep the name of a span; return the context of its parent."""
         self.names.append(name)
         return parent
 

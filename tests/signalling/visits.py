@@ -91,14 +91,20 @@ def on_call(*ids: str) -> dict[str, Staff]:
 
 
 def does(visit: Visit | None, command: c.Command, actor: Actor, now_ms: int = T0, **facts: Any) -> Visit:
-    """Return the visit after `command` of `actor` at `now_ms`, which must be allowed. `facts`: see `context`."""
+    """Return the visit after `command` of `actor` at `now_ms`, which must be allowed.
+
+    `facts`: fields of the policy and of the context of the decision, such as `staff`.
+    """
     decided = decide(visit, command, actor, context(now_ms, **facts))
     assert isinstance(decided, Decided), f"{command}: {decided}"
     return decided.visit
 
 
 def refused(visit: Visit | None, command: c.Command, actor: Actor, now_ms: int = T0, **facts: Any) -> Refusal:
-    """Return the refusal of `command` of `actor` at `now_ms`, which must not be allowed. `facts`: see `context`."""
+    """Return the refusal of `command` of `actor` at `now_ms`, which must not be allowed.
+
+    `facts`: fields of the policy and of the context of the decision, such as `staff`.
+    """
     decided = decide(visit, command, actor, context(now_ms, **facts))
     assert isinstance(decided, Refusal), f"{command} was allowed: {decided}"
     return decided
@@ -107,7 +113,7 @@ def refused(visit: Visit | None, command: c.Command, actor: Actor, now_ms: int =
 def event_of(visit: Visit, command: c.Command, actor: Actor, now_ms: int = T0, **facts: Any) -> str | None:
     """Return the kind of the event that `command` of `actor` at `now_ms` causes; None if it changes nothing.
 
-    The command must be allowed. `facts`: see `context`.
+    The command must be allowed. `facts`: fields of the policy and of the context of the decision, such as `staff`.
     """
     decided = decide(visit, command, actor, context(now_ms, **facts))
     assert isinstance(decided, Decided), f"{command}: {decided}"

@@ -1,4 +1,4 @@
-"""A worker in a process of its own, for tests that kill one: `python -m tests.signalling.worker_process URL INDEX`.
+"""Runs a worker in a process of its own, for tests that kill it: `python -m tests.signalling.worker_process URL INDEX`.
 
 It prints the URL of its WebSocket and its id, and serves until it is killed.
 """

@@ -1,6 +1,6 @@
 /**
- * A browser as a peer: RTCPeerConnection with a fake camera and microphone. Its messages are defined in
- * process.py.
+ * Makes the page of a browser a peer, by an RTCPeerConnection with a fake camera and microphone. Its messages
+ * are defined in process.py.
  */
 
 const BRIGHT = 40;

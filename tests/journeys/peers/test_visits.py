@@ -99,8 +99,9 @@ async def arrives(flow: Flow, pictures: int, what: str) -> None:
 
 
 async def visit(open_site: OpenSite, standard: Standard, pictures: int) -> None:
-    """Hold a visit whose patient is the peer and whose provider is aiortc. `pictures`: how many must arrive in the
-    talk.
+    """Hold a visit whose patient is a peer of the kind `standard`, and whose provider is aiortc.
+
+    `pictures`: the number of pictures that must arrive in the talk.
     """
     reason = standard.missing()
     if reason:
@@ -122,7 +123,8 @@ async def visit(open_site: OpenSite, standard: Standard, pictures: int) -> None:
 
 async def story(patient: Patient, provider: Provider, standard: Standard, pictures: int) -> None:
     """Play the visit: Start Session, the talk, a new network address, an ICE restart, a reload, and the end.
-    `pictures`: how many must arrive in the talk.
+
+    `standard`: the kind of the patient's peer. `pictures`: the number of pictures that must arrive in the talk.
     """
     number = await patient.meet_now()
     ours, theirs = await asyncio.gather(provider.claim(number), patient.pulled_in())

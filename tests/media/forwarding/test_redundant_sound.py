@@ -20,7 +20,7 @@ FRAME = 960
 def redundant(number: int, *ages: int, ssrc: int = 1, sequence: int | None = None) -> bytes:
     """Return a RED packet (with repeated sound) of A, which repeats earlier payloads of these `ages` in frames.
 
-    Each payload is its own number. `sequence`: another sequence number than `number`.
+    Each payload is its own number. `ssrc`: by default A's own. `sequence`: the sequence number, by default `number`.
     """
     earlier = [(FRAME * age, b"%d" % (number - age)) for age in ages]
     payload = red.build(b"%d" % number, earlier)
@@ -77,7 +77,7 @@ def test_malformed_red_is_withheld_where_it_is_looked_into(malformed: bytes, tak
 def plain(number: int, ssrc: int = 1, sequence: int | None = None) -> bytes:
     """Return a packet of A's sound that is not RED; its payload is `number`.
 
-    `sequence`: another sequence number than `number`.
+    `ssrc`: by default A's own. `sequence`: the sequence number, by default `number`.
     """
     return build(AUDIO, number if sequence is None else sequence, FRAME * number, ssrc, b"%d" % number)
 

@@ -1,4 +1,4 @@
-// A page with its own signalling around media.js, which the tests of the relay inspect.
+// The script of a page that tests of the relay inspect. It uses media.js with signalling of its own.
 import { MediaSession } from "/media.js";
 
 const query = new URLSearchParams(location.search);

@@ -17,7 +17,7 @@ PEER = ("192.0.2.1", 1000)
 
 
 class FakeSocket(Noted):
-    """A connected socket. `chunks`: what has arrived, an error in place of one; `room`: what the kernel accepts."""
+    """Replaces a connected socket. `chunks`: the data or errors to receive. `room`: the bytes that a send accepts."""
 
     def __init__(self, *chunks: bytes | Exception, peer: tuple[str, int] = PEER) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class FakeSocket(Noted):
 
 
 async def stream(*chunks: bytes | Exception) -> tuple[Stream, FakeSocket, Noted]:
-    """Return (a stream, its socket, its event loop, which only records)."""
+    """Return (a stream, its socket, an event loop that only records calls)."""
     sock: Any = FakeSocket(*chunks)
     made = Stream(sock, lambda ended: None)
     loop: Any = Noted()
@@ -233,7 +233,7 @@ def connected(number: int = 1, host: str = "192.0.2.1") -> Any:
 
 @pytest.fixture(autouse=True)
 def no_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Streams register no file with the event loop of the tests."""
+    """Replaces the event loop of the streams, because their sockets are no real files."""
     monkeypatch.setattr(tcp, "asyncio", SimpleNamespace(get_running_loop=Noted))
 
 

@@ -75,7 +75,7 @@ def held() -> tuple[Subscription, list[int]]:
 
 
 def change(version: int, epoch: str | None = None, kind: str = "queue.row") -> Received:
-    """Return a message of a topic. `epoch`: None for a message without the whole state."""
+    """Return a message of the topic `queue` with this type. `epoch`: None for a message without the whole state."""
     return {"type": kind, "topic": "queue", "version": version} | ({} if epoch is None else {"epoch": epoch})
 
 

@@ -1,4 +1,4 @@
-"""Rooms and memberships of one worker, without a store, a relay or sockets: what they do is recorded instead."""
+"""Makes rooms and memberships of one worker for tests, without a store, a relay or sockets, and records their calls."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Noted:
 
 
 class Media(Noted):
-    """The media of one party. An exception in `fails` is raised by the method of this name."""
+    """Replaces the media of one party. `fails`: the name of a method -> the exception that it raises."""
 
     def __init__(self, **fails: Exception) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ class Media(Noted):
 
 
 class MediaRoom(Noted):
-    """The media of one room. `parties`: key -> media of each party that has joined."""
+    """Replaces the media of one room. `parties`: key -> media of each party that has joined."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -94,7 +94,7 @@ class MediaRoom(Noted):
 
 
 class FakeLeases:
-    """The leases in the store. `held`: the lease of the visit, None without one. `taken`: what `take` returns."""
+    """Replaces the leases in the store. `held`: the visit's lease or None. `taken`: the lease that `take` returns."""
 
     def __init__(self) -> None:
         self.held: Lease | None = Lease(OWN, 7)
@@ -126,7 +126,7 @@ class FakeLeases:
 
 
 class RoomsApart:
-    """The rooms of the worker OWN. `visit`: as this worker has it. `now`: as the store has it, by default the same."""
+    """The rooms of the worker OWN. `visit`: the worker's copy of the visit. `now`: the store's, by default the same."""
 
     def __init__(self, visit: Visit | None) -> None:
         self.visit = self.now = visit
@@ -186,7 +186,7 @@ class RoomsApart:
 
 
 class FakeSocket(Noted):
-    """The socket of a client. `codec`: as of a real one."""
+    """Replaces the socket of a client. `codec`: the codec of its messages."""
 
     def __init__(self, codec: Any) -> None:
         super().__init__()
@@ -199,7 +199,7 @@ class MembershipsApart:
     def __init__(self) -> None:
         self.sockets: dict[str, Any] = {}
         self.published: list[tuple[str, bytes]] = []
-        self.failures: list[Any] = []  # what is called if a message cannot be sent later
+        self.failures: list[Any] = []  # functions to call if a message cannot be sent
         self.cut_off = self.away = False
         self.dead: set[str] = set()
         self.leases = FakeLeases()

@@ -17,7 +17,7 @@ OWN, OTHER = "w0-own", "w1-other"
 
 
 class Keys:
-    """The keys of a store, as one pipeline after another reads and writes them. `written`: each write."""
+    """Replaces the store by keys in memory, which pipelines read and write. `written`: the arguments of each write."""
 
     def __init__(self) -> None:
         self.values: dict[str, bytes] = {}

@@ -48,7 +48,7 @@ def refusals(socket: FakeSocket) -> list[tuple[int | None, str]]:
 
 
 def restart(id: int = 3) -> Any:
-    """Return what makes a request for new ICE credentials."""
+    """Return a function that makes a member's request for new ICE credentials. `id`: the number of the request."""
     return lambda who, fence: wire.Restart(who, fence, id)
 
 
@@ -348,7 +348,10 @@ async def test_a_message_that_cannot_be_sent_to_another_worker_is_dropped() -> N
 
 
 def delivery(message: Any = GONE, reply_to: int | None = None, fence: int = 7, **more: Any) -> wire.Deliver:
-    """Return a message of the room's owner for the patient. `reply_to`: the request that it answers."""
+    """Return a message of the room's owner for the patient. `fence`: the number of the owner's lease.
+
+    `reply_to`: the request that the message answers, or None.
+    """
     return wire.Deliver(
         "c_patient", fence, "greenroom.v1.json", JSON.encode(message), reply_to, more.get("replaced", False)
     )

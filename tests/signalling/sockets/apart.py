@@ -1,4 +1,4 @@
-"""A worker and the WebSocket of a client, without a store or a network: what they do is recorded instead."""
+"""Replaces a worker and the WebSocket of a client in tests without a store or a network, and records their calls."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ORIGIN = Origin("key", 1)
 
 
 class FakeWs(Noted):
-    """A WebSocket. `messages`: what the client sends; an exception is raised, and after the last one it closes."""
+    """Replaces a WebSocket. It returns `messages`, raises those that are exceptions, and closes after the last."""
 
     def __init__(self, *messages: Any) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class FakeWs(Noted):
 
 
 class Tokens:
-    """The resume tokens. `problem`: raised by `redeem`. `held`: what a token stands for."""
+    """Replaces the resume tokens. `problem`: the error that `redeem` raises. `held`: the state that it returns."""
 
     def __init__(self) -> None:
         self.problem: Exception | None = None
@@ -89,7 +89,7 @@ class Tokens:
 
 
 class FakeWorker:
-    """A worker with one mirror, whose store has `visit`. `tasks`: the coroutines that it runs in the background."""
+    """Replaces a worker. `visit`: the visit in its store. `tasks`: the coroutines that it has started."""
 
     def __init__(self, ws: FakeWs, **limits: Any) -> None:
         self.id = "w-own"

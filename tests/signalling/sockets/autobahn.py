@@ -98,7 +98,7 @@ def pong(payload: bytes = b"") -> Answer:
 
 
 def refused(*frames: bytes, answers: int = 0, chop: int = WHOLE, code: int = 1002) -> Case:
-    """Return a case whose connection is failed after this number of answered requests."""
+    """Return a case in which the server answers this number of requests, and then closes the connection with `code`."""
     return Case(list(frames), [ANSWERED] * answers, code, chop)
 
 

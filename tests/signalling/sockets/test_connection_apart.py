@@ -29,7 +29,7 @@ CLAIMANT, PATIENT, VISIT = visits.CLAIMANT, visits.PATIENT, visits.VISIT
 
 
 class Services(SimpleNamespace):
-    """What handlers use. `outcome`: what each command returns. `noted`: what was done."""
+    """Replaces the services of the handlers. `outcome`: the result of each command. `noted`: the calls."""
 
     def __init__(self, *open_: Any) -> None:
         self.noted: list[tuple[Any, ...]] = []

@@ -127,7 +127,7 @@ PING = raw(0x89, b"?", b"mask", 0)
 
 
 def at_malformed(data: bytes, size: int) -> tuple[int, bool]:
-    """Read `data` in parts of `size` bytes; return how often it was called malformed, and whether all was read."""
+    """Read `data` in parts of `size` bytes; return (how often it was reported as malformed, whether all was read)."""
     malformed: list[str] = []
     reader = Counted(
         lambda _: FED, lambda: None, MANY, lambda: pytest.fail("no flood"), lambda: malformed.append("")
@@ -154,7 +154,7 @@ def test_a_frame_without_a_mask_is_malformed_and_nothing_more_is_read(wide: int,
         ([EMPTY, raw(0x00, b"", b"mask", 0), MESSAGE], True),
         ([EMPTY, raw(0x80, b"", b"mask", 0), MESSAGE], False),
         ([EMPTY, PING, raw(0x80, b"{}", b"mask", 0), MESSAGE], False),
-        # What follows a fragment with octets is left to aiohttp's reader.
+        # After a fragment that has octets, our reader checks no further frame: aiohttp's reader does.
         ([EMPTY, raw(0x00, b"{", b"mask", 0), raw(0x00, b"", b"mask", 0), MESSAGE], False),
         ([raw(0x01, b"{", b"mask", 0), MESSAGE], False),
         ([raw(0x81, b"", b"mask", 0), MESSAGE], False),

@@ -21,7 +21,7 @@ from tests.signalling.sockets.apart import HELLO, STAFF, FakeWorker, FakeWs
 
 
 async def serve(ws: FakeWs, worker: FakeWorker, actor: Actor | None = STAFF, **how: Any) -> Any:
-    """Serve a socket of this person's browser to its end; return what `serve` returns."""
+    """Let the worker serve the socket of this person to its end; return the result of `handshake.serve`."""
 
     async def authenticate(request: Any, role: str) -> Actor | None:
         return actor

@@ -18,7 +18,7 @@ from tests.signalling.sockets.test_handshake_apart import serve
 
 
 def lost(worker: FakeWorker, *, bye: bool = False, silent: bool = False) -> Any:
-    """Return a connection whose socket has closed, after `bye` or a long silence, with one open page."""
+    """Return a connection whose socket has closed, after `bye` or a long silence, with two open pages."""
     noted: list[str] = []
 
     async def left(visit: str) -> None:
@@ -177,7 +177,7 @@ async def test_a_connection_that_another_has_replaced_is_not_restored(
 
 
 class Served(Noted):
-    """A connection that was welcomed. `during`: called while its requests are answered."""
+    """A connection that was welcomed. `replaced`: True if another connection takes its place during its requests."""
 
     def __init__(self, worker: FakeWorker, closing: Any = None) -> None:
         super().__init__()

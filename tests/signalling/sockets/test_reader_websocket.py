@@ -98,7 +98,10 @@ class Peer(asyncio.Protocol):
 
 
 async def upgraded(one: Clinic, first: bytes, binary: bool = False, offer: str = "") -> Peer:
-    """Return a client that has sent its upgrade and the frame `first`. `offer`: the extensions that it offers."""
+    """Return a client that has sent its upgrade and the frame `first`.
+
+    `binary`: True for MessagePack, False for JSON. `offer`: the extensions that the client offers.
+    """
     server = one.servers[0]
     assert server.port is not None
     loop = asyncio.get_running_loop()
@@ -119,7 +122,7 @@ async def upgraded(one: Clinic, first: bytes, binary: bool = False, offer: str =
 
 
 async def opened(one: Clinic, binary: bool = False, offer: str = "") -> Peer:
-    """Return a client after its `welcome`."""
+    """Return a client after its `welcome`. `binary`: True for MessagePack. `offer`: the extensions that it offers."""
     peer = await upgraded(one, HELLO[binary], binary, offer)
     await peer.receive(1)
     assert peer.answers.pop(0).about == 1, "welcome"
@@ -127,7 +130,7 @@ async def opened(one: Clinic, binary: bool = False, offer: str = "") -> Peer:
 
 
 def writes(case: Case) -> list[bytes]:
-    """Return what each write of a case sends."""
+    """Return the bytes of each write by which the frames of a case are sent."""
     if case.chop == FRAMES:
         return case.frames
     whole = b"".join(case.frames)

@@ -1,4 +1,4 @@
-"""A store of records in memory, for the code that uses one: commits, the stream of events and its head."""
+"""Replaces the store by records in memory: commits, the stream of events, and the stream's head."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ EPOCH = "e_1"
 class FakeStore:
     """The records of one organisation in memory. `events`: (number, event) of each, the oldest first.
 
-    `before_commit`: called before each commit, such as to let another commit come first. `away`: how many of the next
-    reads of the head fail.
+    `before_commit`: functions; before each commit, the next one is called, for instance to make another commit first.
+    `away`: how many of the next reads of the head fail.
     """
 
     def __init__(self, *records: Visit | Staff | Watch) -> None:

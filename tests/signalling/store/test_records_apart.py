@@ -27,7 +27,7 @@ LINE = ChatMessage(id="l_1", visit="v_1", party="patient", name="Ana", text="Hel
 
 
 class Answers:
-    """A client of the store. `answers`: those to the next pipelines and scripts. `asked`: what was asked."""
+    """Replaces a client of the store. `answers`: to the next pipelines and scripts. `asked`: the sent commands."""
 
     def __init__(self) -> None:
         self.answers: list[Any] = []
@@ -57,7 +57,7 @@ class Answers:
 
 
 class StoreApart(Store):
-    """A store whose answers are in memory. `past`: what `packed.beside` finds besides; `unpacked`: its calls."""
+    """A store whose answers are in memory. `past`: the packed visit, or None. `unpacked`: the visits to be unpacked."""
 
     def __init__(self) -> None:
         self.client = Answers()
@@ -222,7 +222,7 @@ async def test_another_record_than_a_visit_is_never_packed() -> None:
 
 
 def entry(store: StoreApart, record: Any, what: str = "visit", kind: str = "saved") -> StreamEntry:
-    """Return an event that made this record."""
+    """Return the event of this `kind` that made a record. `what`: the name of the record's kind."""
     return StreamEntry(what, record.id, record.version, kind, visits.T0, store.sealed(record, what))
 
 

@@ -30,7 +30,7 @@ LOW, HIGH = "{b}", "{high}"  # keys of the first and of the second half
 
 
 class Node:
-    """The connection to a node. `replies`: those to the next calls; an exception is raised; then each word is "OK"."""
+    """Replaces the connection to a node. `replies`: a result or error for each next call; later, all reply "OK"."""
 
     def __init__(self, slots: Any = SLOTS) -> None:
         self.slots = slots
@@ -61,7 +61,7 @@ class Node:
 
 
 class ClusterApart(ClusterRedis):
-    """A client of a cluster whose nodes are in memory. `slept`: the pauses, in which nothing is waited for."""
+    """A client of a cluster of three nodes, each of which is a `Node` in memory."""
 
     def __init__(self, slots: Any = SLOTS) -> None:
         self.nodes = {ONE: Node(slots), TWO: Node(slots), THREE: Node(slots)}

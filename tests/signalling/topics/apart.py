@@ -1,4 +1,4 @@
-"""The topics of one worker, without a store or sockets: what is sent to whom is recorded instead."""
+"""Provides what the topics of one worker need, without a store or sockets, and records which messages are sent."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ORG = visits.ORG
 
 
 class Tab(Noted):
-    """The socket of one tab of a person. `sent`: the messages on it."""
+    """Replaces the socket of one tab of a person. `sent`: the messages that were sent on it."""
 
     def __init__(self, actor: Actor) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class Tab(Noted):
 
 
 class FakeHub:
-    """The hub. `topics`: name -> its sockets. `calls`: each message that is sent to all of them, with its topic."""
+    """Replaces the hub. `topics`: name -> its sockets. `calls`: the name and arguments of each call about a topic."""
 
     def __init__(self) -> None:
         self.topics: dict[str, list[Tab]] = {}
@@ -80,7 +80,7 @@ class FakeHub:
 
 
 class TopicsApart:
-    """A hub, a mirror with these visits, and a service. `policy`: limits of the organisation."""
+    """Has a hub, a service, and a mirror (the worker's copy) of these visits. `policy`: limits of the organisation."""
 
     def __init__(self, *open_: Visit, staff: Iterable[Staff] = (), **policy: Any) -> None:
         self.hub = FakeHub()

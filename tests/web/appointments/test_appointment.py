@@ -79,7 +79,10 @@ def test_f25_both_of_two_hours_with_one_wall_time_stay(hour: int) -> None:
 
 
 def entry(appointment: Appointment, link: str, method: str = ics.REQUEST) -> icalendar.Event:
-    """Return the event in the calendar entry that is made for this booked visit."""
+    """Return the event in the calendar entry that is made for this booked visit.
+
+    `link`: the address in the entry. `method`: what the entry does, such as REQUEST or CANCEL.
+    """
     words = ics.Words("Video visit", "Check in:", "Riverside Clinic")
     data = ics.entry(appointment, words, link=link, sender="visits@example.org", method=method, now_ms=NOW)
     return icalendar.Calendar.from_ical(data).walk("VEVENT")[0]  # type: ignore[return-value]

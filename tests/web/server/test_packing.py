@@ -61,18 +61,18 @@ async def packed_and_not(valkey: Redis) -> tuple[int, int]:
 
 
 async def next_look(desk: Clinic, valkey: Redis) -> int:
-    """Look again after the turn of the last look has expired; return the number of packed visits."""
+    """Let the worker pack the visits that are due, as a minute later; return their number."""
     await valkey.delete(keys.PACKING())
     return await packer(desk, valkey).look()
 
 
 async def two_looks(desk: Clinic, valkey: Redis) -> int:
-    """Look twice: once to raise the store's version, and once to pack; return the number of packed visits."""
+    """Let the worker raise the store's version, and then pack the visits that are due; return their number."""
     return await next_look(desk, valkey) + await next_look(desk, valkey)
 
 
 async def report(valkey: Redis, reads: int) -> None:
-    """Report a worker of a server that reads content of the store up to this version."""
+    """Write the report of a worker that can read the store's content up to the version `reads`."""
     one = Report(
         worker=f"w{reads}", machine="m", pid=1, version="0.1.0", reads=reads, up_s=1,
         at_ms=1, sockets=0, rooms=0, parties=0,

@@ -48,7 +48,7 @@ def test_stages_raise_hold_and_lower_the_rate_evenly() -> None:
         50,
         13,
     ]
-    # Within the stage that holds, the rate is 10 a second.
+    # In the stage whose rate does not change, ten patients arrive in a second, at equal distances.
     assert {round(later - sooner, 6) for sooner, later in pairwise([one for one in at if 10 < one < 15])} == {
         0.1
     }

@@ -30,13 +30,13 @@ SERVER = (
 
 @pytest.fixture
 def server() -> Iterator[tuple[int, int]]:
-    """A process without a UDP socket that has started one with one, as a server its worker; yield both ids."""
+    """Start a process without a UDP socket, and its child with one, like a server and its worker; yield both ids."""
     process = subprocess.Popen([sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdout is not None
     worker = int(process.stdout.readline())
     assert process.stdout.readline() == b"1\n"
     yield process.pid, worker
-    # The worker is a child of the process, which does not wait for it: its id is not used again before both have ended.
+    # The id of the worker still belongs to it, even if it has ended: its parent does not wait for it.
     os.kill(worker, signal.SIGKILL)
     process.kill()
     process.communicate()

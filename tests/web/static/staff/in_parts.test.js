@@ -7,7 +7,7 @@ const rows = (/** @type {number} */ count) =>
 
 /**
  * Returns a list of 500 rows. Its `drawn` has the number of rows shown by each drawing, its `orders` the rows
- * of each drawing in their order; `frames` wait for the test.
+ * of each drawing in their order, and its `frames` the functions to call after a paint; the test calls them.
  */
 function list() {
   let all = rows(500);
