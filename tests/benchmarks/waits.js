@@ -1,4 +1,5 @@
-// Runs in the pages of a measured visit, before their own scripts. Each function resolves with a Unix time in ms.
+// Runs in the pages of a measured visit, before their own scripts. Each function returns, or resolves with, a
+// Unix time in ms.
 const atMs = () => performance.timeOrigin + performance.now();
 const ofName = (name) => (button) => button.textContent.includes(name) && button.checkVisibility();
 

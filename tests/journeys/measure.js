@@ -8,8 +8,8 @@ window.RTCPeerConnection = class extends RTCPeerConnection {
   }
 };
 
-// The microphone's sound is sent as it is: to cancel its echo and noise needs half of the CPU of a call's sound,
-// and no journey is about that.
+// The microphone's sound is sent as it is: to cancel its echo and noise needs half of the CPU of a call's
+// sound, and no journey is about that.
 const openDevices = navigator.mediaDevices?.getUserMedia.bind(navigator.mediaDevices);
 if (openDevices)
   navigator.mediaDevices.getUserMedia = (how) => {

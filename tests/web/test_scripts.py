@@ -54,4 +54,4 @@ def test_without_node_one_sentence_is_printed_and_only_ci_fails(
     env = {**os.environ, "PATH": str(tmp_path), "GREENROOM_NO_SKIP": no_skip}
     done = subprocess.run([TOOLS / "check"], env=env, capture_output=True, text=True, timeout=20)
     assert (done.returncode, done.stdout) == (status, "")
-    assert done.stderr == "JavaScript and CSS are not checked: install nodejs and npm.\n"
+    assert done.stderr == "The tools for JavaScript and CSS are missing: install nodejs and npm.\n"

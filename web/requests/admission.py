@@ -15,6 +15,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import NamedTuple
 
 from aiohttp import web
@@ -116,7 +117,7 @@ async def watch(gate: Admission) -> None:
 
 async def running(app: web.Application) -> AsyncIterator[None]:
     """Watch this worker's event loop as long as the app runs."""
-    app[SUPERVISOR].keep(TASK, lambda: watch(app[ADMISSION]))
+    app[SUPERVISOR].keep(TASK, partial(watch, app[ADMISSION]))
     yield
     await app[SUPERVISOR].stop(TASK)
 

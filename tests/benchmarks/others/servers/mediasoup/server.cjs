@@ -1,6 +1,6 @@
-// Runs mediasoup, with one worker and a router for each call. It reads commands as lines of JSON from standard input and
-// prints a line of JSON for each. The first line that it prints has the process id of the worker. The argument is the
-// folder of the modules.
+// Runs mediasoup, with one worker and a router for each call. It reads commands as lines of JSON from
+// standard input and prints a line of JSON for each. The first line that it prints has the process id of the
+// worker. The argument is the folder of the modules.
 "use strict";
 const { createInterface } = require("node:readline");
 const mediasoup = require(`${process.argv[2]}/node_modules/mediasoup`);
@@ -23,7 +23,7 @@ const codecs = ({ opus, vp8 }) => ({
 async function main() {
   const worker = await mediasoup.createWorker({ logLevel: "none" });
   const say = (value) => process.stdout.write(`${JSON.stringify(value)}\n`);
-  /** name of a call -> its router, its codecs, and its parties: each with its transport, producers and consumers */
+  /** name of a call -> its router, codecs and parties: each party with its transport, producers and consumers */
   const calls = new Map();
 
   const commands = {
