@@ -23,7 +23,7 @@ const codecs = ({ opus, vp8 }) => ({
 async function main() {
   const worker = await mediasoup.createWorker({ logLevel: "none" });
   const say = (value) => process.stdout.write(`${JSON.stringify(value)}\n`);
-  /** name of a call -> its router, codecs and parties: each party with its transport, producers and consumers */
+  /** name of a call -> its router, codecs and parties; a party has a transport, producers and consumers */
   const calls = new Map();
 
   const commands = {
