@@ -28,8 +28,10 @@ RATE = 200
 
 
 class Box(NamedTuple):
-    """A function that was called by that of the box below it: its name, its depth, where its box begins and how wide it
-    is, as shares (0 to 1) of the samples.
+    """A box of the picture: a function, called by the function of the box below it.
+
+    `depth`: the number of boxes below it. `begins` and `share`: its left edge and its width, as shares (0 to 1) of the
+    samples.
     """
 
     name: str

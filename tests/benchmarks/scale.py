@@ -20,8 +20,8 @@ PLAYED = 4
 MEDIA_TICK_S = 0.005
 SWEEP_S = 0.5
 EACH, SHOWN_S, ELSEWHERE_S = 3, 1.5, 10.0
-"""The number of workers that look at a clinic every SWEEP_S, and the times in s between two looks of the others: with
-connections of the clinic, and without (`signalling/sweep.py`)."""
+"""EACH: the number of workers that check a clinic every SWEEP_S seconds. SHOWN_S and ELSEWHERE_S: the time in s between
+two checks by any other worker, with and without connections of the clinic (`signalling/sweep.py`)."""
 
 
 class Costs(NamedTuple):
@@ -69,18 +69,20 @@ class Cluster(NamedTuple):
 
     @property
     def commits_s(self) -> float:
-        """Commits a second, of all visits: as many visits begin in a second as end."""
+        """The number of commits a second in all visits, if as many visits begin in a second as end."""
         return self.waiting / self.wait_s * self.commits
 
     @property
     def calls(self) -> float:
-        """Calls at the same time."""
+        """The number of calls at the same time."""
         return self.waiting / self.wait_s * self.talk_s
 
     @property
     def looks_s(self) -> float:
-        """Looks of workers at clinics a second: a few workers look at a clinic in each sweep, those that have sockets
-        of it less often, all others seldom. A clinic has a socket for each waiting patient, each on any worker.
+        """The number of checks of a clinic by a worker in a second, for all clinics and workers.
+
+        EACH workers check a clinic in every sweep, those that have sockets of the clinic every SHOWN_S, and all others
+        every ELSEWHERE_S. A clinic has a socket for each waiting patient, on a random worker.
         """
         few = min(EACH, self.workers)
         shown = self.workers * (1 - (1 - 1 / self.workers) ** (self.waiting / self.clinics))

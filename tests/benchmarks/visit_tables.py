@@ -62,7 +62,7 @@ def cells(load: Load) -> list[str]:
 
 
 def table(loads: Sequence[Load]) -> list[str]:
-    """Return the lines of a Markdown table."""
+    """Return the lines of a Markdown table of these figures, one row for each rate."""
     lines = [f"| {' | '.join(COLUMNS)} |", f"|{'---:|' * len(COLUMNS)}"]
     return lines + [f"| {' | '.join(cells(load))} |" for load in loads]
 

@@ -40,7 +40,7 @@ class Row:
 
 
 def table() -> list[Row]:
-    """Return the rows of the table."""
+    """Return the rows of the table of private interfaces in ARCHITECTURE.md."""
     text = (DOCS / "ARCHITECTURE.md").read_text("utf-8")
     part = text.partition("## Private interfaces of dependencies")[2].partition("\n## ")[0]
     return [Row(found) for line in part.splitlines() if (found := _ROW.match(line))]

@@ -17,7 +17,7 @@ CLONE_NEWNET = 0x40000000
 TUNSETIFF = 0x400454CA
 TAP_WITHOUT_HEADER = 0x1002
 LOST_AFTER_S = 0.3
-# With the content 1, the kernel does not apply its policies to loopback.
+# If this file contains 1, the kernel does not apply IPsec policies to loopback.
 POLICY = Path("/proc/sys/net/ipv4/conf/lo/disable_policy")
 INTERFACE = "elsewhere"
 SETUP = (

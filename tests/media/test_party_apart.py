@@ -18,7 +18,7 @@ ADDRESS, OTHER = ("192.0.2.1", 1000), ("192.0.2.2", 2000)
 
 
 class Associated(SimpleNamespace):
-    """Replaces a DTLS association. `shown`: True if its certificate is right. `problem`: the error of each call."""
+    """Replaces a DTLS association. `shown`: True if its certificate is right. `problem`: raised by each call."""
 
     def __init__(self, *, established: bool = True, shown: bool = True) -> None:
         keys = SimpleNamespace(inbound=b"", outbound=b"")

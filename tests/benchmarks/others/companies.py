@@ -39,8 +39,8 @@ LINE = {
     },
 }
 MUTED = {"visit": "v_0123456789abcdef", "party": "patient", "kind": "audio", "muted": True}
-"""The content of the message that two clients of the other servers exchange: ours without its type, which is the name
-of their event.
+"""The content of the message that two clients of the other servers exchange. It is that of our message about a muted
+microphone, whose type the other servers send as the name of the event.
 """
 
 TRIED = 4

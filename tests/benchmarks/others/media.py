@@ -44,7 +44,7 @@ class Scene(NamedTuple):
 
     @property
     def note(self) -> str:
-        """Return what takes place, in words."""
+        """Return the calls of this scene in words, with their packets per second."""
         if self.parties > 2:
             return f"a room of {self.parties}, 160 packets/s from each"
         return f"{self.calls} calls of two, 320 packets/s each"
@@ -288,7 +288,7 @@ def _comparisons(found: Sequence[Field[Spent]], few: Field[Spent], size: Size) -
                 compared(
                     f"{scene.id}_{row.field}", row.name, row.unit, _column(many, row.field), row.targets, note
                 )
-                # What a first call allocates and compiles is no figure of one call.
+                # The figures of one call alone would include what a server allocates and compiles for its first call.
                 for row in (ROWS if scene.calls > 1 else ROWS[:3])
             ]
     one = f"{times(size.few, 'call')}, {times(size.rounds, 'round')}"

@@ -46,7 +46,7 @@ MEDIASOUP_PATCHES = (
     ("deps/gyp/pylib/gyp/common.py", "import collections\n", "import collections.abc\n"),
     ("deps/gyp/pylib/gyp/common.py", "collections.MutableSet", "collections.abc.MutableSet"),
 )
-"""What the sources of mediasoup's worker need to be built today: (file, text, replacement)."""
+"""Changes of the sources of mediasoup's worker, so that current programs can build it: (file, text, replacement)."""
 
 Say = Callable[[str], None]
 

@@ -184,7 +184,7 @@ class Welcomed:
 
 
 async def welcome(worker: FakeWorker, actor: Actor = STAFF, resume: str | None = None) -> Welcomed:
-    """Welcome a client, and return its connection."""
+    """Welcome a client; return its connection, and the messages on its socket. `resume`: the token in its hello."""
     written: list[bytes] = []
     transport: Any = SimpleNamespace(
         get_write_buffer_size=lambda: 0, write=written.append, is_closing=lambda: False

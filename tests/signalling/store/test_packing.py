@@ -195,7 +195,7 @@ async def test_r39_only_one_of_two_workers_packs_a_visit(desk: Clinic, valkey: R
 
 
 class OneByOne(list[tuple[str, Any]]):
-    """A pipeline; `between` runs after its first `count` commands."""
+    """A pipeline that runs its commands one by one; after the first `count` commands, it calls `between`."""
 
     def __init__(self, redis: Redis, count: int, between: Callable[[], Awaitable[object]]) -> None:
         super().__init__()

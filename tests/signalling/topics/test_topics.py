@@ -1,4 +1,4 @@
-"""Tests that the updates which wait to be sent end with their worker."""
+"""Tests that updates which wait to be sent are cancelled when their worker ends."""
 
 from __future__ import annotations
 

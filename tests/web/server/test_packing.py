@@ -1,4 +1,4 @@
-"""Tests when ended visits are packed, and that a store of an earlier release is brought to packed visits whole."""
+"""Tests when ended visits are packed, and that those in a store of an earlier release are packed without a loss."""
 
 from __future__ import annotations
 

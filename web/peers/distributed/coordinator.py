@@ -318,7 +318,7 @@ class Coordinator:
             return
         with suppress(
             asyncio.QueueFull
-            # The queue is full of earlier orders, of which one is to stop; a second one would change nothing.
+            # The queue is full of earlier orders. One of them is the order to stop, and a second one changes nothing.
         ):
             helper.outbox.put_nowait(Go(process, *rest) if kind == "go" else Stop(process))
 

@@ -1,1 +1,1 @@
-"""Simulates bad networks: decides what happens to each packet, by a file, in a proxy."""
+"""Simulates bad networks: a file describes the network, and a proxy delays, drops or passes each packet."""

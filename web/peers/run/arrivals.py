@@ -219,7 +219,7 @@ def visitors(
 
 
 def recorded_day(text: str) -> tuple[float, ...]:
-    """Return the arrivals of a recorded day in s after its first, from a text with one time per line or a CSV.
+    """Return the arrivals of a recorded day, in s after the first one, from a text with one time per line or a CSV.
 
     A time is `HH:MM`, `HH:MM:SS`, an ISO date and time, or seconds. A CSV, such as that of the Reports page, has the
     times in its column `arrived`. Raises PlanError if the text has no such times.

@@ -1,7 +1,7 @@
 """Records the observations of a run, each with its time, and defines the file in which they are stored.
 
 They are durations of steps, counts, errors with a few examples, gauges (values that go up and down), and facts about
-the run (plan, command, machine). `merge` makes one file from those of several processes or machines. Callers must not
+the run (plan, command, machine). `merge` joins those of several processes or machines. Callers must not
 write patients' data.
 """
 
@@ -160,7 +160,7 @@ class Observations:
 
     @classmethod
     def merge(cls, parts: Iterable[Self]) -> Self:
-        """Make one file from several, with times relative to the earliest beginning; return it.
+        """Join the observations of several processes or machines; times then count from the earliest beginning.
 
         The result is right only if the machines' clocks agree. Raises ObservationsError if `parts` is empty.
         """
