@@ -37,7 +37,7 @@ from tests.benchmarks import (
     waits,
     whole_visits,
 )
-from tests.benchmarks.calm import too_busy
+from tests.benchmarks.calm import BusyError, undisturbed
 from tests.benchmarks.figures import (
     Calls,
     Comparison,
@@ -243,11 +243,15 @@ def _play(console: Console, options: Options) -> Made:
             found = []
             with nullcontext() if console.is_terminal else lines.during(name):
                 for number in range(times):
-                    if options.publish and (why := too_busy(say)):
-                        whole.skipped.append(Skipped(name, why))
-                        break
+
+                    def once(number: int = number) -> Made:
+                        return make(lambda part: tell(number + part))
+
                     try:
-                        found.append(make(lambda part, number=number: tell(number + part)))  # type: ignore[misc]
+                        found.append(undisturbed(once, say) if options.publish else once())
+                    except BusyError as busy:
+                        whole.skipped.append(Skipped(name, str(busy)))
+                        break
                     except PROBLEMS as problem:
                         whole.skipped.append(Skipped(name, str(problem) or type(problem).__name__))
                     tell(number + 1)

@@ -1,0 +1,33 @@
+"""Tests which processes count as other programs during a measurement."""
+
+from __future__ import annotations
+
+from tests.benchmarks.process import others_s, others_ticks
+
+
+def stat(pid: int, parent: int, name: str, used: int = 0, waited: int = 0) -> str:
+    """Return a /proc/PID/stat of a process that used `used` ticks and waited for children that used `waited`."""
+    return f"{pid} ({name}) S {parent} 0 0 0 -1 0 0 0 0 0 {used} {used} {waited} {waited} 20 0 1 0"
+
+
+def test_own_processes_and_threads_of_the_kernel_are_no_other_programs() -> None:
+    stats = [
+        stat(1, 0, "init", 1, waited=1_000_000),
+        stat(2, 0, "kthreadd", 1_000_000),
+        stat(3, 2, "kworker/0:1", 1_000_000),
+        stat(10, 1, "an editor :) S 1", 10, waited=100),
+        stat(20, 1, "make", 1_000),
+        stat(21, 20, "python", 1_000_000),
+        stat(22, 21, "greenroom", 1_000_000),
+        stat(23, 22, "worker", 1_000_000),
+    ]
+    assert others_ticks(stats, own=21) == 2 * (1 + 110 + 1_000)
+
+
+def test_the_time_of_a_program_is_the_same_before_and_after_its_parent_has_waited_for_it() -> None:
+    before = [stat(10, 1, "make", 1), stat(11, 10, "compiler", 7, waited=5)]
+    assert others_ticks(before, own=99) == others_ticks([stat(10, 1, "make", 1, waited=12)], own=99)
+
+
+def test_the_processes_of_this_machine_are_read() -> None:
+    assert others_s() > 0
