@@ -1,4 +1,4 @@
-"""Measures in a second what a piece of our work costs, as a multiple of a peer's CPU time on the same machine.
+"""Measures in a second how much CPU a piece of our code uses, as a multiple of the CPU of other code for the same work.
 
 A ratio differs little between machines, so that a test can compare it with the one of the last release (`ratios.json`).
 `python -m tests.benchmarks.ratios` measures the ratios and their noise for a release.
@@ -133,7 +133,7 @@ async def _measured(name: str) -> float:
 
 
 def measured(name: str) -> float:
-    """Return a ratio: the least CPU time of TURNS turns of our work, divided by the least of the peer's."""
+    """Return a ratio: the least CPU time of TURNS runs of our code, divided by the least one of the other code."""
     gc.collect()
     gc.disable()
     try:

@@ -1,4 +1,4 @@
-"""Tests that our work costs no more, beside a peer's on the same machine, than in the last release."""
+"""Tests that our code, compared with other code on the same machine, uses no more CPU than in the last release."""
 
 from __future__ import annotations
 

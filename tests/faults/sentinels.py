@@ -111,7 +111,7 @@ class Watched:
     """The stores and the Sentinels that watch them. The first store is the master at the beginning."""
 
     def __init__(self, folder: Path, stores: int, copies: int, stack: contextlib.ExitStack) -> None:
-        """Start the number `stores` of stores and three Sentinels. `folder`: for their files. `stack` ends them.
+        """Start this number of stores, and three Sentinels. `folder`: for their files. `stack` ends them.
 
         `copies`: a command is refused if fewer copies than this are connected to the master.
         """

@@ -53,7 +53,7 @@ def create_app(settings: Settings) -> web.Application:
         raise ConfigError("media.ports: no port is free")
     if (folder / "break").exists():
         raise RuntimeError("Jane Doe")
-    # A worker of other code does not start in the server that uses the folder; one on trial does.
+    # With the file `late`, a worker of another version fails in the server that uses the folder, but starts on trial.
     if (
         MARK != "first"
         and (folder / "late").exists()

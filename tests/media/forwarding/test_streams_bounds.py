@@ -164,7 +164,7 @@ def test_red_is_shaped_for_a_receiver_without_it_and_just_after_the_gate_opened(
     assert source.shapes_red is shapes
 
 
-# --- numbers that are compared around the circle
+# --- comparing numbers that begin again at 0 after 0xFFFF
 
 
 def test_half_a_circle_ahead_is_a_late_packet_and_no_gap() -> None:

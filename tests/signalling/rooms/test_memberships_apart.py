@@ -23,7 +23,7 @@ GONE = server.MediaGone(visit=VISIT)
 
 
 def connected(apart: MembershipsApart, codec: Any = JSON, connection: str = "c_patient") -> FakeSocket:
-    """Return a new socket of a connection of this worker."""
+    """Add a new socket to the worker `apart`, and return it. `connection`: the id of its connection."""
     socket = apart.sockets[connection] = FakeSocket(codec)
     return socket
 

@@ -29,7 +29,10 @@ CLAIMANT, PATIENT, VISIT = visits.CLAIMANT, visits.PATIENT, visits.VISIT
 
 
 class Services(SimpleNamespace):
-    """Replaces the services of the handlers. `outcome`: the result of each command. `noted`: the calls."""
+    """Replaces the services of a worker that the handlers of requests use.
+
+    `outcome`: the result of each command. `noted`: the calls of commands and other methods.
+    """
 
     def __init__(self, *open_: Any) -> None:
         self.noted: list[tuple[Any, ...]] = []

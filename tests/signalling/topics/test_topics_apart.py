@@ -288,7 +288,7 @@ def test_an_unknown_organisation_changes_nothing() -> None:
     assert (len(colleague.topics), apart.debouncer.calls) == (1, [])
 
 
-# --- all states anew
+# --- sending the whole state of every topic after a reset
 
 
 def test_after_a_reset_everything_is_shown_at_once() -> None:

@@ -19,7 +19,7 @@ from web.requests.security import Attempt
 
 
 class Counted:
-    """Replaces the limit of visits per address: counts attempts, except those for which the caller reports no visit."""
+    """Replaces the limit of visits per address: counts the attempts that are not marked by `succeeded`."""
 
     def __init__(self) -> None:
         self.visits = 0

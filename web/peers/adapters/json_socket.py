@@ -75,7 +75,7 @@ class JsonSocket:
             async with asyncio.timeout(CLOSE_S):
                 await self._socket.close()
         except TimeoutError:
-            # The server does not answer the close frame. The reader's end closes the connection.
+            # The server does not answer the close frame, so the client does not wait any longer.
             pass
         self._reader.cancel()
 

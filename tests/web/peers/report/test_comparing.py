@@ -15,7 +15,7 @@ from web.peers.run.observations import Observations, Series
 
 
 def verdict(comparison: Comparison, name: str, what: str) -> str:
-    """Return the verdict on one figure. `name`: its subject. `what`: such as p50."""
+    """Return the verdict on one figure. `name`: such as claim, a step. `what`: such as p50, a percentile."""
     (found,) = [change.verdict for change in comparison.changes if (change.name, change.what) == (name, what)]
     return found
 
