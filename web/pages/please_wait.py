@@ -21,6 +21,11 @@ from web.requests.security import Handler
 
 CALENDARS = frozenset({"/{organisation}", "/{organisation}/{area}"})
 FORM = "/{organisation}/information"
+WAITED = "waited"
+"""The query parameter with which a browser that was asked to wait comes again.
+
+A browser says that such a request comes from a page of this site, as for those who were admitted before.
+"""
 log = structlog.get_logger("web.admission")
 
 
@@ -36,6 +41,8 @@ async def admission(request: web.Request, handler: Handler) -> web.StreamRespons
             log.warning("admission.newcomers_wait", count=count)
         return await _wait(request)
     NEWCOMERS["admitted"] += 1
+    if WAITED in request.query:
+        raise web.HTTPSeeOther(request.rel_url.without_query_params(WAITED))
     with gate.entering():
         return await handler(request)
 
@@ -43,16 +50,15 @@ async def admission(request: web.Request, handler: Handler) -> web.StreamRespons
 def is_newcomer(request: web.Request) -> bool:
     """Return whether a request is the first of a person: for a calendar or a form, from a browser without a session.
 
-    A person who comes from another page of this site was admitted before. A browser with a session has a visit or is
-    signed in.
+    A person who comes from another page of this site was admitted before, unless this page has asked the person to
+    wait. A browser with a session has a visit or is signed in.
     """
     resource = request.match_info.route.resource
     path = resource.canonical if resource is not None else ""
     if request.method not in ("GET", "HEAD") or not (path in CALENDARS or path == FORM):
         return False
-    if request.headers.get("Sec-Fetch-Site") == "same-origin" or (
-        path == FORM and "Sec-Fetch-Site" not in request.headers
-    ):
+    site = request.headers.get("Sec-Fetch-Site")
+    if (site == "same-origin" and WAITED not in request.query) or (path == FORM and site is None):
         return False
     return not frames.cookie_of(request, request.app[SESSIONS].cookie_name)
 
@@ -65,5 +71,8 @@ async def _wait(request: web.Request) -> web.Response:
     )
     response = error_page(request, 503, gettext("Please wait a moment"), text, [], alike=True)
     seconds = str(again_s(random()))  # noqa: S311 - no secret
-    response.headers.update({"Retry-After": seconds, "Refresh": seconds, "Cache-Control": "no-store"})
+    refresh = seconds
+    if "Sec-Fetch-Site" in request.headers:
+        refresh += f"; url=?{request.rel_url.update_query({WAITED: '1'}).raw_query_string}"
+    response.headers.update({"Retry-After": seconds, "Refresh": refresh, "Cache-Control": "no-store"})
     return response

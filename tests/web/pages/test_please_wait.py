@@ -8,6 +8,7 @@ from web.languages import i18n
 from web.requests.admission import LOOKS
 
 DIRECT = {"Sec-Fetch-Site": "none"}
+SAME_SITE = {"Sec-Fetch-Site": "same-origin"}
 
 
 def full(site: Site) -> None:
@@ -22,11 +23,37 @@ async def test_newcomers_are_asked_to_wait_by_a_page_that_goes_on_by_itself(site
     for path in ("/demo", "/demo/information"):
         answer = await site.person(**DIRECT).get(path)
         assert answer.status == 503
-        assert answer.headers["Retry-After"] == answer.headers["Refresh"]
-        assert 5 <= int(answer.headers["Refresh"]) <= 10
+        assert answer.headers["Refresh"] == f"{answer.headers['Retry-After']}; url=?waited=1"
+        assert 5 <= int(answer.headers["Retry-After"]) <= 10
         assert "Please wait a moment" in await answer.text()
     site.app[ADMISSION].share = 1.0
     assert (await site.person().get("/demo")).status == 200
+
+
+async def test_a_browser_that_comes_again_by_itself_waits_again_and_gets_the_page_that_it_asked_for(
+    site: Site,
+) -> None:
+    full(site)
+    first = await site.person(**DIRECT).get("/demo?area=&q=a%26b%22")
+    again = first.headers["Refresh"].partition("url=")[2]
+    ben = site.person(**SAME_SITE)
+    second = await ben.get(f"/demo{again}")
+    assert second.status == 503, "the browser says that it comes from a page of this site"
+    assert second.headers["Refresh"].partition("url=")[2] == again
+    site.app[ADMISSION].share = 1.0
+    admitted = await ben.get(f"/demo{again}")
+    assert admitted.status == 303
+    assert admitted.headers["Location"] == "/demo?area=&q=a%26b%22"
+    full(site)
+    assert (await ben.get(admitted.headers["Location"])).status == 200, "who was admitted waits no more"
+
+
+async def test_a_browser_that_does_not_say_where_it_comes_from_comes_again_to_the_same_address(
+    site: Site,
+) -> None:
+    full(site)
+    answer = await site.person().get("/demo")
+    assert answer.headers["Refresh"] == answer.headers["Retry-After"]
 
 
 async def test_those_in_line_those_who_fill_in_the_form_and_staff_go_on_while_newcomers_wait(
@@ -40,7 +67,7 @@ async def test_those_in_line_those_who_fill_in_the_form_and_staff_go_on_while_ne
     assert (await ben.get("/demo")).status == 503
     assert (await ana.get("/demo")).status == 200
     assert (await ana.get("/demo/visit")).status == 200
-    from_the_calendar = site.person(**{"Sec-Fetch-Site": "same-origin"})
+    from_the_calendar = site.person(**SAME_SITE)
     assert (await from_the_calendar.get("/demo/information")).status == 200
     assert (await ben.post("/demo/information", {**FORM, "name": "Ben Ode"})).status == 303
     assert (await osei.get("/demo/staff")).status == 200
