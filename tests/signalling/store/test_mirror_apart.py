@@ -45,8 +45,8 @@ def by_pubsub(store: FakeStore, mirror: Mirror, *, epoch: str | None = None, seq
 
 
 async def settled(mirror: Mirror) -> None:
-    """Wait until no repair runs."""
-    await until(lambda: mirror._repairing is None)
+    """Wait until no repair runs, and no event waits for those before it."""
+    await until(lambda: mirror._gap is None and mirror._repairing is None)
 
 
 def test_a_topic_has_two_versions_for_each_event() -> None:
