@@ -171,8 +171,9 @@ class Mirror:
             self.repair()
 
     def _apply_early(self) -> None:
-        """Apply the events that came before their turn, as far as no event is missing before them."""
-        while (entry := self._early.pop(self.seq + 1, None)) is not None:
+        """Apply the events that came before their turn, as far as none before them is missing or was replaced."""
+        known = not (self._loading or self._lost)
+        while known and (entry := self._early.pop(self.seq + 1, None)) is not None:
             self._apply(self.seq + 1, entry)
         if self._early:
             self._early = {seq: entry for seq, entry in self._early.items() if seq > self.seq}
