@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import time
 
 import pytest
 
 from media import Relay, RelaySettings
 from media.party import Party
-from media.relay import PART_MIN
+from media.relay import PART_MIN, TICK_S
 from tests.media.duo import until
 
 
@@ -25,7 +25,23 @@ async def test_a_tick_of_many_parties_is_done_in_parts_and_reaches_each_party(
     await relay.close()
     first, second = reached[: len(everyone)], reached[len(everyone) : 2 * len(everyone)]
     assert {name for _, name in first} == {name for _, name in second} == everyone
-    assert set(Counter(now_s for now_s, _ in first).values()) == {PART_MIN}
+    assert [now_s for now_s, _ in first].count(first[0][0]) == PART_MIN
+
+
+async def test_parts_of_a_tick_that_are_late_are_done_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    reached: list[Party] = []
+    monkeypatch.setattr(Party, "tick", lambda party, now_s: reached.append(party))
+    relay = await Relay.open(RelaySettings(tcp=False))
+    for number in range(5 * PART_MIN):
+        relay.room(str(number)).join("a", lambda event: None)
+    began_s, done = time.monotonic(), []
+    for after_s in (0.0, TICK_S / 5, TICK_S * 0.7, TICK_S * 2):
+        monkeypatch.setattr(time, "monotonic", lambda now_s=began_s + after_s: now_s)
+        relay._tick()
+        done.append(len(reached) // PART_MIN)
+    monkeypatch.undo()
+    await relay.close()
+    assert done == [1, 2, 4, 5]
 
 
 async def test_a_party_that_left_during_a_tick_is_not_reached_by_its_later_parts(
