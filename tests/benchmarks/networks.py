@@ -352,7 +352,7 @@ async def chromium(path: str) -> AsyncIterator[Browser]:
 
 
 def table(ours: Seen, others: Seen) -> list[CallFigure]:
-    """Return the rows of the table: `ours`, the results over the relay, beside `others`, those of direct calls."""
+    """Return the rows of the table, each with a result over the relay (`ours`) and in a direct call (`others`)."""
     return [
         CallFigure(
             network=network,

@@ -59,7 +59,7 @@ def test_the_first_dtls_records_are_sent_again_as_early_as_by_browsers(
 ) -> None:
     caller, callee = pair
     lost: list[bytes] = []
-    # The other side takes no DTLS yet, as a server whose ICE checks have not ended.
+    # The callee drops DTLS packets for now, like a server whose ICE checks have not ended.
     monkeypatch.setattr(callee, "_dtls", lost.append)
     caller.accept(callee.answer_to(caller.offer()))
     deadline = time.monotonic() + LIMIT_S

@@ -1,4 +1,4 @@
-"""Tests `greenroom audit` beside the running server: it checks the audit log, shows where it is broken,
+"""Tests `greenroom audit` while the server runs: it checks the audit log, shows where it is broken,
 and exports it.
 """
 

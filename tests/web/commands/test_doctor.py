@@ -1,4 +1,4 @@
-"""Tests `greenroom doctor` beside a running server and before its first start: the lines, the JSON and
+"""Tests `greenroom doctor` while a server runs, and before its first start: the lines, the JSON and
 the exit codes.
 """
 

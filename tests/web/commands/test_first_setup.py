@@ -1,4 +1,4 @@
-"""Tests `greenroom init` before the first start and beside a server, and what it refuses."""
+"""Tests `greenroom init` before the first start and while a server runs, and what it refuses."""
 
 import json
 import re

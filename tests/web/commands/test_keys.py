@@ -1,4 +1,4 @@
-"""Tests `greenroom key` beside a running server."""
+"""Tests `greenroom key` while a server runs."""
 
 import json
 import urllib.error

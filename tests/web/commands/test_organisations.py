@@ -1,4 +1,4 @@
-"""Tests `greenroom organisation` and `greenroom user` beside a server with several separate clinics."""
+"""Tests `greenroom organisation` and `greenroom user` while a server with several separate clinics runs."""
 
 import re
 import subprocess

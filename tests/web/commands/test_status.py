@@ -1,4 +1,4 @@
-"""Tests `greenroom status` beside a running server and without one, and what it reports as a problem."""
+"""Tests `greenroom status` with a running server and without one, and what it reports as a problem."""
 
 import io
 import json

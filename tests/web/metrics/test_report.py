@@ -1,4 +1,4 @@
-"""Tests what a worker reports about itself, when, and how long the store keeps the report."""
+"""Tests the report of a worker about itself: its content, when it is written, and how long the store keeps it."""
 
 import msgspec
 import pytest

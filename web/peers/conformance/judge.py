@@ -101,8 +101,7 @@ class Judge:
     def holds(self, rule: str, holds: bool, expected: str, got: object, sent: object = "") -> None:
         """Record whether the client followed a rule: call `kept` if `holds` is true, otherwise `wrong`.
 
-        `expected`, `got` and `sent`: as for `wrong`: what the rule requires, what the client did, what it had
-        received.
+        `expected`: what the rule requires; `got`: what the client did; `sent`: what had been sent to the client before.
         """
         if holds:
             self.kept(rule)

@@ -63,7 +63,7 @@ export function tendSide() {
 /**
  * Draw the frame's header.
  *
- * @param {Side} view what the header needs
+ * @param {Side} view the data to show, and the functions that its links and switches call
  */
 export function side({ boot, onCall, loaded, waiting, here, bell, languages, follows, signOut }) {
   const { me, organisation } = boot;

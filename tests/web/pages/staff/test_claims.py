@@ -1,4 +1,4 @@
-"""Tests what a claim that is refused leaves on the page of On-Demand Requests."""
+"""Tests the page of On-Demand Requests after a claim was refused."""
 
 from playwright.async_api import expect
 
