@@ -8,8 +8,8 @@ each worker looks after all organisations from time to time.
 from __future__ import annotations
 
 import contextlib
-import heapq
-from collections.abc import Awaitable, Callable, Iterable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
 from zlib import crc32
 
 from signalling.errors import UnavailableError
@@ -24,16 +24,24 @@ _MIXER = 0x9E3779B97F4A7C15  # 2**64 divided by the golden ratio: a product with
 _BITS = (1 << 64) - 1
 
 
-def chosen(organisation: str, workers: Iterable[str]) -> list[str]:
+def chosen(organisation: str, machines: Mapping[str, str]) -> list[str]:
     """Return the EACH workers that look after an organisation; all workers if there are fewer.
 
-    They are those with the highest hashes of organisation and worker (rendezvous hashing): if a worker joins or leaves,
-    only the organisations that it looks after change their workers. Does no I/O.
+    They are those with the highest hashes of organisation and worker (rendezvous hashing), but a second worker of a
+    machine comes only after the first of each machine, so that a machine that dies does not take all of them: if a
+    worker joins or leaves, only the organisations that it looks after change their workers. `machines`: worker -> its
+    machine. Does no I/O.
     """
     salt = crc32(organisation.encode())
-    return heapq.nlargest(
-        EACH, workers, key=lambda worker: (_mixed(salt ^ crc32(worker.encode()) << 32), worker)
+    ordered = sorted(
+        machines, key=lambda worker: (_mixed(salt ^ crc32(worker.encode()) << 32), worker), reverse=True
     )
+    before = Counter[str]()
+    places = []
+    for place, worker in enumerate(ordered):
+        places.append((before[machines[worker]], place, worker))
+        before[machines[worker]] += 1
+    return [worker for *_, worker in sorted(places)[:EACH]]
 
 
 def _mixed(number: int) -> int:
@@ -49,7 +57,7 @@ class Shares:
         self._places = places
         self._liveness = liveness
         self._worker = worker
-        self._workers = frozenset((worker,))
+        self._machines = {worker: ""}  # worker -> the address of its machine
         self._mine: dict[str, bool] = {}
 
     async def run(self) -> None:
@@ -61,13 +69,15 @@ class Shares:
 
     async def look(self) -> None:
         """Read which workers there are. Raises `UnavailableError` if the store does not answer."""
-        staying = {place.worker for place in await self._places() if not place.draining}
-        workers = frozenset(staying - self._liveness.dead | {self._worker})
-        if workers != self._workers:
-            self._workers, self._mine = workers, {}
+        machines = {self._worker: ""}
+        for place in await self._places():
+            if place.worker == self._worker or not (place.draining or place.worker in self._liveness.dead):
+                machines[place.worker] = place.addresses[0][0] if place.addresses else ""
+        if machines != self._machines:
+            self._machines, self._mine = machines, {}
 
     def has(self, organisation: str) -> bool:
         """Return True if this worker looks after an organisation. Without reports of others it looks after all."""
         if organisation not in self._mine:
-            self._mine[organisation] = self._worker in chosen(organisation, self._workers)
+            self._mine[organisation] = self._worker in chosen(organisation, self._machines)
         return self._mine[organisation]

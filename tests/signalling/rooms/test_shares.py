@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import Any
 
@@ -32,15 +33,32 @@ def share_of(worker: str, there: dict[str, bool], dead: set[str]) -> Shares:
     return Shares(places, liveness, worker)
 
 
-@given(WORKERS, st.sampled_from(ORGANISATIONS), st.text(min_size=1, max_size=4))
+def on_one_machine(workers: Iterable[str]) -> dict[str, str]:
+    """Return worker -> machine for workers of one machine."""
+    return dict.fromkeys(workers, "10.0.0.1")
+
+
+@given(
+    st.dictionaries(st.text(min_size=1, max_size=4), st.sampled_from("abcd"), min_size=1),
+    st.sampled_from(ORGANISATIONS),
+    st.text(min_size=1, max_size=4),
+    st.sampled_from("abcd"),
+)
 def test_a_worker_that_joins_or_leaves_changes_only_its_own_organisations(
-    workers: set[str], organisation: str, other: str
+    machines: dict[str, str], organisation: str, other: str, machine: str
 ) -> None:
-    before, after = chosen(organisation, workers), chosen(organisation, workers | {other})
-    assert len(set(before)) == len(before) == min(EACH, len(workers))
+    before = chosen(organisation, machines)
+    after = chosen(organisation, {**machines, other: machines.get(other, machine)})
+    assert len(set(before)) == len(before) == min(EACH, len(machines))
     assert set(after) <= {*before, other}
-    assert set(before) <= workers
-    assert after == before or other in after
+    assert set(before) <= machines.keys()
+    assert set(after) == set(before) or other in after
+
+
+@given(st.dictionaries(st.text(min_size=1, max_size=4), st.sampled_from("abcd"), min_size=1))
+def test_as_many_machines_as_can_be_look_after_an_organisation(machines: dict[str, str]) -> None:
+    looking = {machines[worker] for worker in chosen("clinic", machines)}
+    assert len(looking) == min(EACH, len(set(machines.values())))
 
 
 @settings(max_examples=50)
@@ -68,7 +86,9 @@ async def test_each_organisation_has_a_worker_while_workers_join_and_die_at_rand
 
 def test_the_organisations_are_spread_evenly_over_the_workers() -> None:
     workers = [f"w{index}-{index * 7919 % 1000:08x}" for index in range(20)]
-    count = Counter(worker for number in range(400) for worker in chosen(f"c{number}", workers))
+    count = Counter(
+        worker for number in range(400) for worker in chosen(f"c{number}", on_one_machine(workers))
+    )
     fair = 400 * EACH / 20
     assert min(count[worker] for worker in workers) > fair / 2
     assert max(count.values()) < fair * 1.7
@@ -84,7 +104,7 @@ async def test_a_deadline_is_executed_although_the_workers_that_look_after_it_st
             await register(valkey, worker, rooms=0)
         for worker in five.workers:
             await worker.shares.look()
-        sweepers = chosen(ORG, [worker.id for worker in five.workers])
+        sweepers = chosen(ORG, on_one_machine(worker.id for worker in five.workers))
         assert {worker.id for worker in five.workers if worker.shares.has(ORG)} == set(sweepers)
         for worker in five.workers:
             if worker.id in sweepers[:frozen]:
