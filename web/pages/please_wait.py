@@ -41,9 +41,9 @@ async def admission(request: web.Request, handler: Handler) -> web.StreamRespons
             log.warning("admission.newcomers_wait", count=count)
         return await _wait(request)
     NEWCOMERS["admitted"] += 1
-    if WAITED in request.query:
-        raise web.HTTPSeeOther(request.rel_url.without_query_params(WAITED))
     with gate.entering():
+        if WAITED in request.query:
+            raise web.HTTPSeeOther(request.rel_url.without_query_params(WAITED))
         return await handler(request)
 
 

@@ -40,6 +40,11 @@ FALL, RISE, LEAST = 0.7, 0.005, 0.02
 FALL: the factor while there is too much work. RISE: the step at other times. LEAST: above 0, so that the worker notices
 when it can admit more.
 """
+ONE_LOOKS = 20
+"""A newcomer is admitted if none was for this number of measurements (one second).
+
+A single person is then never asked to wait because a worker has just begun, or works on something else.
+"""
 MOST_AT_ONCE = 64
 """The greatest number of newcomers whose page a worker makes at the same time.
 
@@ -83,20 +88,24 @@ class Admission:
         self.share = 1.0
         self._looks: deque[Look] = deque(maxlen=LOOKS)
         self._entering = 0
+        self._looks_alone = 0  # the number of measurements since a newcomer was admitted
 
     def look(self, late_s: float, cpu: float) -> None:
         """Add a measurement (`Look`), and calculate the share anew."""
         self._looks.append(Look(late_s, cpu))
+        self._looks_alone += 1
         self.share = next_share(self.share, tuple(self._looks))
 
     def admits(self, draw: float) -> bool:
         """Return whether a newcomer is admitted. `draw`: a random number, at least 0 and less than 1."""
-        return draw < self.share and self._entering < MOST_AT_ONCE
+        chosen = draw < self.share or self._looks_alone >= ONE_LOOKS
+        return chosen and self._entering < MOST_AT_ONCE
 
     @contextmanager
     def entering(self) -> Iterator[None]:
         """Count a newcomer whose page is made in the body of this context."""
         self._entering += 1
+        self._looks_alone = 0
         try:
             yield
         finally:

@@ -5,7 +5,7 @@ import pytest
 from tests.web.site import FORM, OSEI, Site
 from web.keys import ADMISSION
 from web.languages import i18n
-from web.requests.admission import LOOKS
+from web.requests.admission import LOOKS, ONE_LOOKS
 
 DIRECT = {"Sec-Fetch-Site": "none"}
 SAME_SITE = {"Sec-Fetch-Site": "same-origin"}
@@ -46,6 +46,13 @@ async def test_a_browser_that_comes_again_by_itself_waits_again_and_gets_the_pag
     assert admitted.headers["Location"] == "/demo?area=&q=a%26b%22"
     full(site)
     assert (await ben.get(admitted.headers["Location"])).status == 200, "who was admitted waits no more"
+
+
+async def test_of_those_who_have_waited_one_at_a_time_is_admitted_to_a_busy_worker(site: Site) -> None:
+    for _ in range(ONE_LOOKS):
+        full(site)
+    answers = [await site.person(**SAME_SITE).get("/demo?waited=1") for _ in range(3)]
+    assert [answer.status for answer in answers] == [303, 503, 503]
 
 
 async def test_a_browser_that_does_not_say_where_it_comes_from_comes_again_to_the_same_address(

@@ -9,6 +9,7 @@ from web.requests.admission import (
     LEAST,
     LOOKS,
     MOST_AT_ONCE,
+    ONE_LOOKS,
     OWN_CPU,
     RISE,
     Admission,
@@ -44,10 +45,26 @@ def test_the_share_of_newcomers_falls_fast_rises_slowly_and_never_ends() -> None
     for _ in range(100):
         gate.look(*BUSY)
     assert gate.share == LEAST
+    with gate.entering():
+        pass
     assert gate.admits(LEAST / 2)
     assert not gate.admits(LEAST)
     for _ in range(200):
         gate.look(0.0, 0.1)
+    assert gate.admits(0.999)
+
+
+def test_a_single_newcomer_is_admitted_by_a_busy_worker_and_further_ones_wait() -> None:
+    gate = Admission()
+    for _ in range(100):
+        gate.look(*BUSY)
+    assert gate.admits(0.999)
+    with gate.entering():
+        assert not gate.admits(0.999)
+    for _ in range(ONE_LOOKS - 1):
+        gate.look(*BUSY)
+        assert not gate.admits(0.999)
+    gate.look(*BUSY)
     assert gate.admits(0.999)
 
 
