@@ -10,7 +10,7 @@ import structlog
 from aiohttp import web
 
 from signalling.repeated import due
-from web.keys import ADMISSION, SESSIONS
+from web.keys import ADMISSION, HELD_BACK, SESSIONS
 from web.languages.i18n import gettext
 from web.metrics.counts import NEWCOMERS
 from web.organisations.by_path import organisation_of
@@ -65,6 +65,7 @@ def is_newcomer(request: web.Request) -> bool:
 
 async def _wait(request: web.Request) -> web.Response:
     await organisation_of(request)
+    request[HELD_BACK] = True
     text = gettext(
         "Very many people come at this moment. Those who are in line already are served first. "
         "This page goes on by itself in a few seconds."

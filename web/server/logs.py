@@ -20,6 +20,7 @@ from aiohttp.hdrs import METH_ALL
 from aiohttp.http_exceptions import HttpProcessingError
 
 from web.config import Log
+from web.keys import HELD_BACK
 from web.metrics.counts import REQUESTS
 from web.server.output import Output
 
@@ -179,7 +180,9 @@ class AccessLog(abc.AbstractAccessLogger):
         if found is not None and found.http_exception is not None and response.status == 400:
             _access.debug("request.malformed", status=response.status)
             return
-        level = logging.WARNING if response.status >= 500 else logging.DEBUG
+        # Those who are asked to wait have an event of their own, `admission.newcomers_wait`, with their number.
+        failed = response.status >= 500 and not (found is not None and request.get(HELD_BACK))
+        level = logging.WARNING if failed else logging.DEBUG
         if not ACCESS.isEnabledFor(level):
             # structlog would make a logger for each request, only to find out that the level is not logged.
             return

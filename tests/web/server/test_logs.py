@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 import structlog
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
 
 from web.config import Log
+from web.keys import HELD_BACK
 from web.server import logs
 from web.server.output import Output
 
@@ -149,3 +152,15 @@ def test_r29_lost_lines_are_reported_by_their_own_event(monkeypatch: pytest.Monk
     assert str(missed) in told
     os.close(reader)
     os.close(writer)
+
+
+@pytest.mark.parametrize("held_back", [False, True])
+def test_a_failed_request_is_logged_but_not_each_newcomer_who_is_asked_to_wait(
+    capsys: pytest.CaptureFixture[str], held_back: bool
+) -> None:
+    logs.setup(Log(level="info", format="json"))
+    request = make_mocked_request("GET", "/demo")
+    request[HELD_BACK] = held_back
+    logs.AccessLog(logging.getLogger("web.access"), "").log(request, web.Response(status=503), 0.1)
+    found = [json.loads(line)["event"] for line in lines(capsys)]
+    assert found == ([] if held_back else ["request.answered"])
