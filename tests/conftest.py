@@ -199,8 +199,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Let the garbage collector run less often, and never look at the thousands of tests: that took a second of each
-    collection, and a twelfth of the CPU of tests without browsers. pytest calls this hook.
+    """Stop Python's garbage collector while pytest finds the tests, and then let it run less often, and never check the
+    thousands of test objects. To check them took almost a second in each run of the garbage collector, and a twelfth of
+    the CPU of tests without browsers. pytest calls this hook.
     """
     gc.disable()
     try:

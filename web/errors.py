@@ -125,7 +125,8 @@ class ApiKeyError(WebError):
 class ProblemError(WebError):
     """The API request is refused.
 
-    `code` is one of `web.api.problems.KINDS`; the other values go into the response.
+    `code` is one of `web.api.problems.KINDS`. The response contains `detail`, `details` and `errors`, and has the
+    `headers`.
     """
 
     def __init__(

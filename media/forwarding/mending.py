@@ -160,9 +160,10 @@ class Mender:
                 self._ask(sender, own, again)
 
     def take_feedback(self, receiver: Endpoint, sender: Endpoint, now_s: float) -> None:
-        """Record that a receiver has sent feedback about the packets of `sender`. `now_s`: the monotonic time.
+        """Record that `receiver` has sent feedback (RTCP) about the packets of `sender`. `now_s`: the monotonic time.
 
-        If the feedback ends an outage, request a keyframe, before the receiver does.
+        If the receiver had sent none for more than OUTAGE_S, request a keyframe from the sender at once, without
+        waiting until the receiver requests one.
         """
         silent_s, receiver.feedback_s = now_s - receiver.feedback_s, now_s
         if OUTAGE_S < silent_s < now_s:

@@ -121,7 +121,7 @@ class Passed(NamedTuple):
 
 
 def kept(name: str) -> Kept | None:
-    """Return the key with this name; None if its values are not encrypted."""
+    """Return the store's key with this name, and its kind and parts; None if the key's values are not encrypted."""
     for kind, pattern in _NAMES:
         if match := pattern.fullmatch(name):
             return Kept(name, kind, match.groups())

@@ -379,7 +379,7 @@ class Run:
     # --- the end of the story
 
     async def close(self) -> None:
-        """Record the visits in the store, and end all people and tasks. Raises the first error of a task."""
+        """Copy the visits from the store to `history`, disconnect all people, end all tasks; raise a task's error."""
         ids = {commit.record.id for commit in self.history.commits if isinstance(commit.record, Visit)}
         for _ in range(3):  # read again, because an event may have arrived meanwhile
             known = len(self.history.commits)

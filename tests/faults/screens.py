@@ -18,8 +18,9 @@ from tests.signalling.clinic import GUIDE, ORG
 
 
 async def stored_of(screen: Screen, actor: Actor, store: Store, snapshot: Snapshot) -> Any:
-    """Return what the screen of `actor` must show, by the store's records (`snapshot`); None if the actor must not see
-    it.
+    """Return what the screen of `actor` must show according to the store's records; None if the actor must not see it.
+
+    `snapshot`: the open visits and the staff, as they were just read from `store`; other records are read here.
     """
     visits = OpenVisits(snapshot.visits.values())
     if screen.kind == "queue":

@@ -218,8 +218,8 @@ async def test_r27_no_message_of_a_superseded_connection_changes_anything(
             assert await case.older.wait_closed() == 4203, kind
             assert [m for m in case.older.backlog if m.get("reply_to") == 50] == [], kind
             assert await written(one, case) == were, kind
-        # Now each message is sent by the person who may send it, and is carried out. This shows that each case could
-        # have failed.
+        # Now each message is sent again, on the person's newer connection, and changes the store. So the messages above
+        # had no effect because their connection was superseded, not because they were wrong.
         for case in asked:
             message = dict(case.message)
             await case.newer.request(message.pop("type"), **message)

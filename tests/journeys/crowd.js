@@ -51,7 +51,7 @@ globalThis.crowd = {
     return [...document.querySelectorAll("[data-visit]:not([hidden])")].map(({ dataset }) => dataset.visit);
   },
 
-  /** Returns true if `count` rows are shown, in the given order of all visits. */
+  /** Returns true if `count` rows are shown, sorted as in `order`, a list of the ids of all visits. */
   shows(count, order) {
     const rows = this.rows();
     const shown = new Set(rows);

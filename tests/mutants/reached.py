@@ -98,10 +98,10 @@ class Recorder:
 
 
 class Chosen:
-    """Runs only the tests in `longest_s`, in its order. If a test takes longer than its limit in s, SIGALRM ends the
-    process.
+    """A plugin of pytest that runs the tests in `longest_s` in its order, and does not run those in `left_out`.
 
-    Tests that are neither in `longest_s` nor in `left_out` run last: a change may have given them another name.
+    `longest_s`: id of a test -> its time limit in s. If a test takes longer, SIGALRM ends the process. Tests that
+    neither of the two names run last, each for at most LONGEST_S: a change may have given them another id.
     """
 
     options: tuple[str, ...] = ("-x",)

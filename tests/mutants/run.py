@@ -63,7 +63,7 @@ class Mutant(NamedTuple):
         return f"{self.source}:{self.change.line}"
 
     def as_survivor(self) -> Survivor:
-        """Return the entry that a sample keeps for this change if no test notices it (the change survives)."""
+        """Return the entry of results.json for this change, if no test notices it (the change survives)."""
         return Survivor(str(self.source), self.change.line, str(self.change), self.code)
 
     def lines(self) -> range:

@@ -179,7 +179,10 @@ def _frozen(folder: Path, settings: Settings, progress: Progress) -> "Generator[
 
 @contextlib.contextmanager
 def _loaded(lock: LockedFolder, file: Path) -> "Iterator[redis.Redis]":
-    """Yield a client of a second store with the content of the snapshot in `file`, which is removed."""
+    """Start a second store with the content of the snapshot in `file`, yield a client of it, and stop the store.
+
+    `lock`: the folder of the second store. The snapshot is removed as soon as the store has loaded it.
+    """
     files = lock.path / "valkey" / "appendonlydir"
     shutil.rmtree(files.parent, ignore_errors=True)
     files.parent.mkdir(mode=0o700)

@@ -72,7 +72,7 @@ async def keeps(settings: Settings) -> Finding:
 
 
 async def clock(settings: Settings) -> Finding:
-    """Compare this machine's clock with that of the store. Sign-ins, links and waits use both."""
+    """Compare this machine's clock with that of the store. Sign-ins, links and waits use both clocks."""
     if not settings.redis.url:
         return good(NOT_RUNNING)
     now = await asked(settings, lambda client: client.time())

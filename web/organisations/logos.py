@@ -123,7 +123,7 @@ class Logos:
         return Logo(kind.decode(), data)
 
     async def keep_only(self, organisation: str, names: set[str]) -> None:
-        """Delete all logos except those with these names."""
+        """Delete all logos of the organisation except those with these names."""
         async with answering():
             kept = cast(list[bytes], await self._redis.hkeys(keys.LOGOS(organisation)))
             if gone := [name for name in kept if name.decode() not in names]:

@@ -51,7 +51,7 @@ class PassedStreams:
         return True
 
     def receive(self, index: int, take: Callable[[socket.socket], None]) -> Callable[[], None]:
-        """Call `take` with each connection that is passed to this index; return a function that ends this.
+        """Call `take` with each connection that is passed to the worker `index`, until the returned function is called.
 
         If this process has no free descriptor, the kernel drops the connection.
         """

@@ -55,22 +55,22 @@ class Notify:
         self._ready = False
 
     def ready(self) -> None:
-        """Send systemd the state that the server is ready, unless that was sent. Only the master may call this."""
+        """Report once to systemd that the server is ready. Only the master may call this function."""
         if not self._ready:
             self.reloaded()
 
     def reloaded(self) -> None:
-        """Send systemd the state that the new workers have replaced the old ones."""
+        """Report to systemd that the new workers have replaced the old ones, and that the server is ready."""
         self._ready = True
         self._send("READY=1")
 
     def reloading(self) -> None:
-        """Send systemd the state that new workers begin to replace the old ones, until `reloaded` is called."""
+        """Report to systemd that new workers begin to replace the old ones; `reloaded` reports the end."""
         self._ready = True
         self._send(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self) -> None:
-        """Send systemd the state that the server has begun to stop."""
+        """Report to systemd that the server has begun to stop."""
         self._send("STOPPING=1")
 
     def _send(self, state: str) -> None:

@@ -230,9 +230,10 @@ export class MediaSession extends Target {
   }
 
   /**
-   * Return the parties whose packets ("silent") or pictures ("still") have not arrived for two seconds.
-   * @param {(party: string) => { audio: boolean, video: boolean }} offOf returns true for the kinds that a
-   *   party has switched off
+   * Return each party whose packets ("silent") or pictures ("still") have not arrived for two seconds.
+   * @param {(party: string) => { audio: boolean, video: boolean }} offOf returns true for each kind of media
+   *   that the party has switched off, so that its absence is expected
+   * @returns {Promise<Map<string, import("./media/arrivals.js").Stopped>>} party -> what has stopped
    */
   async stopped(offOf) {
     const at_ms = performance.now();

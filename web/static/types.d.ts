@@ -215,7 +215,10 @@ interface Entry {
   act: () => void;
 }
 
-/** Leaves a session in one of several ways, after a question if there is one. */
+/**
+ * Leaves the session by the request `type`. If `question` is not null, the page first asks the person this
+ * question; after the answer No nothing is sent.
+ */
 type Leave = (
   type: "visit.release" | "visit.end" | "visit.hang_up" | "visit.withdraw",
   question: Question | null,

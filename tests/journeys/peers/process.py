@@ -28,8 +28,10 @@ LINE_MAX = 1 << 20
 
 
 class PeerProcess:
-    """The process of a peer, with its newest answer and totals. `media`: the connection that is informed about them, if
-    there is one.
+    """The process of a peer.
+
+    `totals`: the frames, pictures and energy of sound that it has received so far. `media`: its newest connection,
+    which is informed when the totals have grown and when the peer has connected; None before the first connection.
     """
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:

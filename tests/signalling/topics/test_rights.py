@@ -129,7 +129,10 @@ def test_s31_another_organisation_sees_no_topic_of_a_visit() -> None:
 
 
 class Scene:
-    """A clinic of two workers, with one person of each kind. A test makes one visit after another in it."""
+    """A clinic that two workers serve, with one person of each kind: patient, guest, claimant and others.
+
+    A test makes one visit after another in the clinic.
+    """
 
     def __init__(self, two: Clinic, stack: AsyncExitStack) -> None:
         self.two, self._stack = two, stack

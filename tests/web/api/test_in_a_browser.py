@@ -30,7 +30,7 @@ async def opened(
     site: Site, browser: Browser, path: str, *, width: int = 1280, dark: bool = False
 ) -> AsyncIterator[Page]:
     """Yield a page of the site in a browser context of its own. At the end, fail if the page has logged an error or
-    broken its own policy.
+    broken its own Content-Security-Policy.
     """
     expected = "^(Failed to load resource|WebSocket connection to)"
     async with pages(site, browser, expected=expected, kinds=("error", "warning")) as open_page:

@@ -1,6 +1,6 @@
 """Contains the fixtures of the page tests: a clinic, and people who have its pages open.
 
-A test fails if a page logs an error or breaks its own policy.
+A test fails if a page logs an error or a warning, such as one about its Content-Security-Policy.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable

@@ -85,8 +85,8 @@ async def test_r25_every_endless_task_is_kept_by_the_supervisor(site: Site) -> N
         function = run.func if isinstance(run, partial) else run
         kept.add((function.__module__, function.__name__))
     assert len(kept) >= 9
-    # The processes of a server share its sockets and follow the files of [tls]; a command renews its lease. This test
-    # has none of them. Without [media] rooms_max no worker counts the places for calls.
+    # The app of this test does not start these three: the first two run in the processes of a whole server, the third
+    # needs [media] rooms_max. `_renew` is a task of the command `rotate-keys`, not of a server.
     elsewhere = {
         ("web.server.socket_shares", "run"),
         ("web.server.certificate", "run"),

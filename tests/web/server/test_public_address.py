@@ -1,4 +1,7 @@
-"""Tests the public address of a worker: requested regularly, kept without an answer, and a warning if there is none."""
+"""Tests the public address of a worker: it is requested regularly, and kept while the STUN server does not answer.
+
+A warning is logged if the worker has only private addresses.
+"""
 
 from __future__ import annotations
 

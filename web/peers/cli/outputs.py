@@ -108,14 +108,14 @@ class _LiveServer(ThreadingHTTPServer):
         self._news = threading.Condition()
 
     def show(self, now: Moment, page: Callable[[], str]) -> None:
-        """Keep a moment, and the page if somebody looks at it."""
+        """Keep the figures `now`, and the page if somebody looks at it."""
         made = page().encode() if time.monotonic() - self._asked < ASKED_S else b""
         with self._news:
             self.now, self.page = now, made
             self._news.notify_all()
 
     def ask(self, *, page: bool) -> None:
-        """Wait, for at most WAIT_S seconds, until there is a moment, and a page if one is asked for."""
+        """Wait, for at most WAIT_S seconds, for the first figures, or for the first page if `page` is true."""
         with self._news:
             self._asked = time.monotonic() if page else self._asked
             self._news.wait_for(lambda: self.page if page else self.now, WAIT_S)
@@ -126,7 +126,7 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = WAIT_S
 
     def do_GET(self) -> None:
-        """Answer with the page, the figures or the metrics."""
+        """Answer with what the path names: the page, the figures as JSON, or the figures in Prometheus's format."""
         kinds = {"/": "text/html", "/figures": "application/json", "/metrics": "text/plain"}
         kind = kinds.get(self.path)
         if kind is None:
@@ -153,7 +153,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def prometheus(now: Moment) -> bytes:
-    """Return a moment in Prometheus's text format."""
+    """Return the figures `now` of a run in Prometheus's text format."""
     from prometheus_client import CollectorRegistry, generate_latest
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
@@ -197,7 +197,7 @@ def _serving(listen: str) -> Iterator[_LiveServer]:
 
 @contextmanager
 def _sending(endpoint: str, now: Callable[[], Moment | None]) -> Iterator[None]:
-    """Send the newest moment to a receiver of OTLP every five seconds, and once more at the end."""
+    """Send the newest figures to a receiver of OTLP every five seconds, and once more at the end."""
     try:
         from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
         from opentelemetry.metrics import CallbackOptions, Observation

@@ -51,10 +51,10 @@ class Room:
     # --- methods that act as the person does on the page
 
     async def connect(self) -> None:
-        """Join the call's media; return when they are connected.
+        """Join the call's media; return when packets can be sent.
 
-        Nothing is forwarded before both have pressed Start Session. Raises RefusedError if the server refuses to
-        join, and TimeoutError after MEDIA_S seconds.
+        The server forwards no media before patient and provider have pressed Start Session. Raises RefusedError if
+        the server refuses to join, and TimeoutError after MEDIA_S seconds.
         """
         before, self.media = self.media, self.person.sources.open(self.person.wake, self.flow)
         if before is not None:
@@ -66,7 +66,8 @@ class Room:
         await self.media.wait_connected(MEDIA_S)
 
     async def start(self) -> None:
-        """Press Start Session, which switches the camera on. The other side sees the picture after both have pressed.
+        """Press Start Session, which switches the camera on. The other side sees the picture after both
+        people have pressed.
 
         Raises RefusedError if the server refuses it.
         """
@@ -76,7 +77,7 @@ class Room:
         await self.person.request("visit.start", visit=self.visit)
 
     async def live(self, timeout_s: float | None = None) -> float:
-        """Wait until both have pressed Start Session; return the time in s since this person pressed it.
+        """Wait until both people have pressed Start Session; return the time in s since this person pressed it.
 
         Raises VisitEndedError if the visit ended instead, and TimeoutError after `timeout_s` seconds.
         """
@@ -127,7 +128,7 @@ class Room:
             self.media.stop()
 
     async def end(self) -> None:
-        """End the visit for both, as the provider. Raises RefusedError if the server refuses it."""
+        """End the visit for both people, as the provider. Raises RefusedError if the server refuses it."""
         self.at["end"] = time.monotonic()
         await self.person.request("visit.end", visit=self.visit)
         await self.drop_media()

@@ -224,9 +224,11 @@ def share_plot(label: str, curves: Sequence[tuple[str, str, Sequence[float]]]) -
 
 
 def intervals(ratios: Sequence[tuple[float, float, float]]) -> tuple[list[Interval], list[Tick]]:
-    """Return ratios with their intervals on a logarithmic scale of width STRIP with 1 in its middle, and its ticks.
+    """Return (the intervals, the ticks of their scale), to be drawn on a logarithmic scale.
 
-    Each ratio is (low, ratio, high). The scale is the narrowest one on which 90 % of them fit.
+    Each of `ratios` is (low end of its interval, ratio, high end). The scale has the width STRIP and 1 in its middle.
+    It is the first of RATIOS on which 90 % of the intervals fit, otherwise the last; what lies outside is drawn at its
+    edge.
     """
     reach = sorted(max(high, 1 / max(low, 1e-9)) for low, _, high in ratios)
     wanted = percentile(reach, 90) if reach else 1.0

@@ -48,7 +48,7 @@ class Call:
 
 
 class Side:
-    """The media of one side of a call, with what it has received. `media` is None without media."""
+    """One side of a call. `media`: None if the run plays no media; `flow`: the counts of what the side has received."""
 
     def __init__(self, kind: str) -> None:
         self.flow = Flow()

@@ -269,8 +269,8 @@ async def _work(pipe: Connection, share: Share) -> None:
             await driver.play(seen, began=told_at + in_s)
             news.cancel()
         _send(pipe, "done", seen.news())
-        # The process waits before it sets its staff Off-Call: another process may use the same accounts, whose
-        # providers would be Off-Call as well.
+        # Other processes of the run may use the same staff accounts, which Off-Call in this process would set Off-Call
+        # for all. So this process waits until the run has ended in all processes.
         await over.wait()
     finally:
         await driver.close()
