@@ -25,7 +25,7 @@ from typing import Final
 
 import uvloop
 
-from media.peers.raw import RawPeer, ReceivedPacket
+from media.peers.raw import BROWSER_DELTA, BROWSER_KEYFRAME, RawPeer, ReceivedPacket
 from media.protocols import rtp
 from media.protocols.codecs import OPUS, VP8
 from media.protocols.ice import Transport
@@ -50,9 +50,6 @@ TICK: Final = 3
 SETTLE_S: Final = 1.0
 ANSWER_S: Final = 10.0
 STOP_S: Final = 5.0
-# how a video packet of a browser begins: a VP8 descriptor with a picture id of 15 bits, then the first byte of a frame
-KEYFRAME: Final = b"\x90\x80\x80\x01\x00"
-DELTA: Final = b"\x90\x80\x80\x01\x01"
 _STAMP = Struct("!Q")
 _STAMP_AT: Final = 16  # a server may rewrite the bytes of the descriptor before it
 _REPORT = Struct("!BBHIIIIII")
@@ -132,7 +129,7 @@ class Speaker(RawPeer):
         self._frames += 1
         for place in range(count):
             stamp = _STAMP.pack(time.monotonic_ns())
-            head = KEYFRAME if key and place == 0 else DELTA
+            head = BROWSER_KEYFRAME if key and place == 0 else BROWSER_DELTA
             payload = head + self._noise[len(head) : _STAMP_AT] + stamp + self._noise[_STAMP_AT + 8 :]
             timestamp, last = int(at_s * VP8.clock_rate), place == count - 1
             packet = rtp.build(

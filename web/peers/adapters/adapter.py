@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from web.peers.media.calls import CallMedia
 
 PORTS: Final = {"http": 80, "https": 443, "ws": 80, "wss": 443}
-BUILT_IN: Final = {"janus": "web.peers.adapters.janus:JanusCall"}
+BUILT_IN: Final = {
+    "janus": "web.peers.adapters.janus:JanusCall",
+    "mediasoup": "web.peers.adapters.mediasoup:MediasoupCall",
+}
 """Name of an adapter that comes with the load tester -> where its class is."""
 
 

@@ -103,7 +103,8 @@ def run(
     adapter: Annotated[
         str,
         typer.Option(
-            help="Against a server that is no Greenroom: janus (its videocall plugin), or module:Class of your own."
+            help="Against a server that is no Greenroom: janus (its videocall plugin), mediasoup (a room a call), "
+            "or module:Class of your own."
         ),
     ] = "",
     organisation: Annotated[str, typer.Option("--organisation", "-o", help="The organisation’s slug.")] = "",

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from struct import Struct
 from weakref import WeakKeyDictionary
 
-from media.peers.raw import VP8_DELTA, VP8_KEYFRAME, RawPeer
+from media.peers.raw import BROWSER_DELTA, BROWSER_KEYFRAME, RawPeer
 from media.protocols.codecs import OPUS, VP8
 from media.transport import srtp
 from media.transport.dtls import Identity
@@ -39,7 +39,7 @@ FEEDBACK, PLI, FIR = 206, 1, 4
 _REPORT = Struct("!BBHIIIIII")
 _AUDIO, _VIDEO = (
     Struct("!BBHII"),
-    Struct("!BBHII2s"),
+    Struct("!BBHII5s"),
 )  # These are the headers of RTP packets (RFC 3550 §5.1), for video with the first bytes of VP8 (RFC 7741 §4.2).
 
 
@@ -86,7 +86,7 @@ class Speaker(RawPeer):
             count, size = int(key or next(self._number) % BLACK_EVERY == 0), BLACK_BYTES
         timestamp = int(now * VP8.clock_rate) & 0xFFFFFFFF
         for place in range(count):
-            begin = VP8_KEYFRAME if key and place == 0 else VP8_DELTA
+            begin = BROWSER_KEYFRAME if key and place == 0 else BROWSER_DELTA
             marked = VP8.payload_type | (0x80 if place == count - 1 else 0)
             sequence = next(self._sequence) & 0xFFFF
             _VIDEO.pack_into(self._buffer, 0, 0x80, marked, sequence, timestamp, self.video_ssrc, begin)

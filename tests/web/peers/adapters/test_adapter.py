@@ -7,6 +7,7 @@ import pytest
 
 from web.peers.adapters.adapter import address, check, load
 from web.peers.adapters.janus import JanusCall
+from web.peers.adapters.mediasoup import MediasoupCall
 from web.peers.errors import EntryError, PlanError
 
 MODULE = """
@@ -31,8 +32,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("jitsi", "expected janus or module:Class for --adapter; found 'jitsi'"),
-        ("module:", "expected janus or module:Class"),
+        ("jitsi", "expected janus, mediasoup or module:Class for --adapter; found 'jitsi'"),
+        ("module:", "expected janus, mediasoup or module:Class"),
         ("nowhere_at_all:It", "cannot load the adapter nowhere_at_all:It: No module named 'nowhere_at_all'"),
         (
             "broken_adapter:It",
@@ -50,8 +51,9 @@ def test_an_adapter_that_cannot_be_used_is_refused_in_one_sentence(name: str, se
     assert "\n" not in str(refused.value)
 
 
-def test_janus_is_built_in() -> None:
+def test_janus_and_mediasoup_are_built_in() -> None:
     assert load("janus") is JanusCall
+    assert load("mediasoup") is MediasoupCall
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,10 @@ def refused(result: Result) -> str:
         (["http://x", "--fail-if", "pulled_inn.p99>5ms"], "pulled_inn"),
         (["http://x", "--credentials", "/nowhere"], "/nowhere: No such file"),
         (["https://x", "--ca", "/nowhere"], "expected a PEM file"),
-        (["ws://x", "--adapter", "jitsi"], "expected janus or module:Class for --adapter; found 'jitsi'"),
+        (
+            ["ws://x", "--adapter", "jitsi"],
+            "expected janus, mediasoup or module:Class for --adapter; found 'jitsi'",
+        ),
         (["ws://x", "--adapter", "janus"], "expected --media light with --adapter janus; found none"),
         (
             ["ws://x", "--adapter", "janus", "--media", "light", "--loss", "1%"],

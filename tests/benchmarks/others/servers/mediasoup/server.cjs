@@ -1,7 +1,11 @@
-// Runs mediasoup, with one worker and a router for each call. It reads commands as lines of JSON from
-// standard input and prints a line of JSON for each. The first line that it prints has the process id of the
-// worker. The argument is the folder of the modules.
+// Runs mediasoup, with one worker and a router for each call: node server.cjs FOLDER [PORT]. FOLDER has the
+// modules. It reads commands as lines of JSON from standard input, and prints a line of JSON for each. The
+// first line that it prints has the process id of the worker. With PORT (0: a free one, which the first line
+// has), a command is instead the body of an HTTP POST, and its result is the answer.
 "use strict";
+const { once } = require("node:events");
+const { createServer } = require("node:http");
+const { json } = require("node:stream/consumers");
 const { createInterface } = require("node:readline");
 const mediasoup = require(`${process.argv[2]}/node_modules/mediasoup`);
 
@@ -25,6 +29,22 @@ async function main() {
   const say = (value) => process.stdout.write(`${JSON.stringify(value)}\n`);
   /** name of a call -> its router, codecs and parties; a party has a transport, producers and consumers */
   const calls = new Map();
+  /** what can be waited for -> whether a call, undefined if there is none, no longer needs waiting */
+  const over = {
+    joined: (found) => found !== undefined && found.parties.length > 0,
+    opened: (found) => found === undefined || found.opened,
+    closed: (found) => found === undefined,
+  };
+  /** each request that waits: its call, what it waits for, and the function that answers it */
+  const waiting = new Set();
+  const changed = (call) => {
+    for (const each of waiting) {
+      if (each.call === call && over[each.until](calls.get(call))) {
+        waiting.delete(each);
+        each.answer(calls.has(call) || each.until === "closed" ? {} : { error: "the call is over" });
+      }
+    }
+  };
 
   const commands = {
     /** Add a party; return what it needs for ICE. `ssrcs`: of the streams that it sends, by kind. */
@@ -32,7 +52,7 @@ async function main() {
       if (!calls.has(call)) {
         const offered = codecs(types);
         const router = await worker.createRouter({ mediaCodecs: Object.values(offered) });
-        calls.set(call, { router, offered, parties: [] });
+        calls.set(call, { router, offered, parties: [], opened: false });
       }
       const { router, offered, parties } = calls.get(call);
       const transport = await router.createWebRtcTransport({
@@ -52,6 +72,7 @@ async function main() {
       parties.push({ transport, producers, consumers: [] });
       const { usernameFragment, password } = transport.iceParameters;
       const { ip, port } = transport.iceCandidates[0];
+      changed(call);
       return { ufrag: usernameFragment, password, host: ip, port };
     },
     /** Let each party of a call receive all others, without media yet. */
@@ -71,15 +92,50 @@ async function main() {
     async open({ call }) {
       const consumers = calls.get(call).parties.flatMap((party) => party.consumers);
       await Promise.all(consumers.map((consumer) => consumer.resume()));
+      calls.get(call).opened = true;
+      changed(call);
       return {};
+    },
+    /** End a call, if there is one. */
+    async close({ call }) {
+      calls.get(call)?.router.close();
+      calls.delete(call);
+      changed(call);
+      return {};
+    },
+    /** Return when somebody has `joined` a call, or it is `opened` or `closed`. `gone`: when nobody waits. */
+    wait({ call, until }, gone) {
+      if (!Object.hasOwn(over, until)) throw new Error(`nothing is known of ${until}`);
+      return new Promise((answer) => {
+        const one = { call, until, answer };
+        waiting.add(one);
+        gone.then(() => waiting.delete(one));
+        changed(call);
+      });
     },
   };
 
-  say({ worker: worker.pid });
-  for await (const line of createInterface({ input: process.stdin })) {
-    const { what, ...wanted } = JSON.parse(line);
-    say(await commands[what](wanted).catch((problem) => ({ error: String(problem) })));
+  const run = async ({ what, ...wanted }, gone = null) => {
+    try {
+      return await commands[what](wanted, gone);
+    } catch (problem) {
+      return { error: String(problem) };
+    }
+  };
+
+  if (process.argv[3] !== undefined) {
+    const http = createServer(async (request, response) => {
+      const gone = new Promise((done) => response.on("close", done));
+      const answer = await run(await json(request).catch(() => ({})), gone);
+      response.setHeader("content-type", "application/json").end(JSON.stringify(answer));
+    });
+    http.keepAliveTimeout = 0; // A client may send its next command at any time.
+    await once(http.listen(Number(process.argv[3]), HOST), "listening");
+    say({ worker: worker.pid, port: http.address().port });
+    return;
   }
+  say({ worker: worker.pid });
+  for await (const line of createInterface({ input: process.stdin })) say(await run(JSON.parse(line)));
   worker.close();
 }
 
