@@ -29,6 +29,9 @@ from signalling.ticks import tick
 PERIOD_S = 0.5
 # After this time in ms without a sign of life, a worker is asked directly. If it does not answer either, it is dead.
 SIGN_MS = 1200
+# Signs of life are not written to the store's disk, except one in this time in s: with nothing else to write, nobody
+# would notice that the disk is full.
+KEPT_S = 5.0
 DISTRUST_S = 3.0  # the time in s after the store's return in which no worker is declared dead
 # The store keeps a worker's addresses for this time in s. The worker writes them again each time a tenth of it has
 # passed.
@@ -76,6 +79,7 @@ class Liveness:
         self._announced: OrderedDict[str, None] = OrderedDict()
         self._distrusted_until = time.monotonic() + DISTRUST_S
         self._written_s = -float(ADDRESSES_S)
+        self._kept_s = -KEPT_S
         self.healthy = False
         # the reason why this worker's last sign of life could not be written; None if it was written
         self.problem: UnavailableError | None = None
@@ -198,8 +202,12 @@ class Liveness:
 
         The reply to it is the earlier sign, None if that has expired.
         """
-        name = keys.WORKER(self._worker)
-        return unkept(name, ("SET", name, b"1", "PX", SIGN_MS, "GET"))
+        name, now_s = keys.WORKER(self._worker), time.monotonic()
+        sign = ("SET", name, b"1", "PX", SIGN_MS, "GET")
+        if now_s - self._kept_s < KEPT_S:
+            return unkept(name, sign)
+        self._kept_s = now_s
+        return sign
 
     async def _all(self, names: list[str]) -> list[bytes | None]:
         """Return the store's values of the keys `names`, in the same order; None for a missing key.

@@ -120,7 +120,7 @@ async def test_a_start_subscribes_the_worker_and_keeps_its_tasks(
         (keys.worker_channel(worker.id), worker._receive),
         (keys.DEATHS_CHANNEL, worker.liveness.announced),
     ]
-    always = ["bus", "liveness", "rooms", "sweep", "heartbeat", "audit_log"]
+    always = ["bus", "liveness", "rooms", "shares", "sweep", "heartbeat", "audit_log"]
     assert list(kept) == [*always, *(["registry"] if registry else [])]
     assert kept["rooms"] == worker.rooms.run
     assert kept["liveness"].args == (worker.memberships.move_from, worker.rooms.doubt)

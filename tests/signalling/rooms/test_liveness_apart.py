@@ -31,18 +31,27 @@ class Keys:
         async def execute() -> list[Any]:
             return answers
 
-        def set_(key: str, value: bytes, px: int) -> None:
-            self.written.append(("set", key, value, px))
-            self.values[key] = value
-            answers.append(True)
+        def write(*command: Any) -> None:
+            if (command[0] == "SET" and "EX" not in command) or command[0] == "EVAL":
+                answers.append(self.sign(*command))
+            else:
+                self.written.append(command)
 
         return SimpleNamespace(
-            exists=lambda key: answers.append(int(key in self.values)),
-            get=lambda key: answers.append(self.values.get(key)),
-            set=set_,
-            execute_command=lambda *command: self.written.append(command),
-            execute=execute,
+            get=lambda key: answers.append(self.values.get(key)), execute_command=write, execute=execute
         )
+
+    async def execute_command(self, *command: Any) -> bytes | None:
+        return self.sign(*command)
+
+    def sign(self, *command: Any) -> bytes | None:
+        """Write a sign of life, and return the one before. `command`: SET, or EVAL with the words of SET."""
+        words = command[command.index("SET") :]
+        _, key, value, px, ms, get = words
+        assert (px, get) == ("PX", "GET")
+        self.written.append(("set" if command[0] == "SET" else "unkept", key, value, ms))
+        before, self.values[key] = self.values.get(key), value
+        return before
 
     async def set(self, key: str, value: bytes, px: int | None = None, ex: int | None = None) -> None:
         self.written.append(("set", key, value, px or ex))
@@ -88,7 +97,8 @@ def apart(monkeypatch: pytest.MonkeyPatch) -> LivenessApart:
 
 
 def test_the_times_after_which_a_worker_counts_as_dead_are_these() -> None:
-    assert (module.PERIOD_S, module.SIGN_MS, module.DISTRUST_S) == (0.25, 1000, 3.0)
+    assert (module.PERIOD_S, module.SIGN_MS, module.DISTRUST_S) == (0.5, 1200, 3.0)
+    assert module.KEPT_S == 5.0
     assert (ADDRESSES_S, ANNOUNCED) == (86_400, 256)
 
 
@@ -167,11 +177,11 @@ async def test_a_round_writes_the_own_sign_and_the_addresses_every_tenth_of_a_da
 ) -> None:
     apart.lives()
     await apart.liveness._once()
-    sign = ("set", keys.WORKER(OWN), b"1", 1000)
+    sign, unkept = [(how, keys.WORKER(OWN), b"1", 1200) for how in ("set", "unkept")]
     addresses = ("set", keys.WORKER_ADDRESSES(OWN), msgspec.msgpack.encode([("192.0.2.1", 5000)]), 86_400)
     assert apart.keys.written == [sign, addresses]
     assert (apart.liveness.healthy, apart.asked) == (True, [])
-    for passed_s, more in ((8_640.0, [sign]), (0.5, [sign, addresses])):
+    for passed_s, more in ((4.9, [unkept]), (8_635.1, [sign]), (0.5, [unkept, addresses])):
         apart.now_s += passed_s
         apart.keys.written.clear()
         await apart.liveness._once()
@@ -189,7 +199,7 @@ async def test_a_round_finds_silent_workers_that_do_not_answer(apart: LivenessAp
     apart.now_s += 3.0
     assert apart.liveness.dead == (frozenset() if answers else {OTHER})
     assert [asked[1] for asked in apart.asked] == [OTHER]
-    assert apart.keys.written[-1] == ("set", keys.WORKER(OWN), b"1", 1000), "the requests took time"
+    assert apart.keys.written[-1] == ("unkept", keys.WORKER(OWN), b"1", 1200), "the requests took time"
     assert apart.keys.transactions == [False, False], "the keys may be at several nodes"
 
 
@@ -247,10 +257,10 @@ async def test_the_rounds_go_on_while_the_store_is_away(
 
     states: list[tuple[bool, bool]] = []
     monkeypatch.setattr(apart.liveness, "_once", once)
-    monkeypatch.setattr(module, "asyncio", SimpleNamespace(sleep=sleep))
+    monkeypatch.setattr(module, "tick", sleep)
     with pytest.raises(Over):
         await apart.liveness.run(reported.append)
     assert states[0] == (False, True)
     assert states[1][0] is True
-    assert (slept, reported) == ([0.25] * 3, [frozenset({OTHER})] * 2)
+    assert (slept, reported) == ([0.5] * 3, [frozenset({OTHER})] * 2)
     assert apart.liveness._distrusted_until == 103.0

@@ -169,7 +169,7 @@ async def test_a_notification_and_other_entries_are_written_in_the_same_commit()
     names, args = store.script()
     assert names[8:] == [keys.BELL(ORG, "osei"), "queue"]
     ((person, sealed),) = done.entry.notices
-    assert (person, args[13:]) == ("osei", [f">{visits.T0}", sealed, 4, b"mail"])
+    assert (person, args[14:]) == ("osei", [f">{visits.T0}", sealed, 4, b"mail"])
 
 
 @pytest.mark.parametrize(("record", "more"), [(visits.ended(), 2), (QUEUED, 0), (OSEI, 0)])
@@ -180,7 +180,7 @@ async def test_an_ended_visit_is_listed_by_its_end_and_to_be_packed(record: Any,
     names, args = store.script()
     assert names[8:] == [keys.ENDED(ORG), keys.UNPACKED(ORG)][:more]
     if more:
-        assert args[13:] == [record.ended_ms, b"v_1", visits.T0, b"v_1"]
+        assert args[14:] == [record.ended_ms, b"v_1", visits.T0, b"v_1"]
 
 
 @pytest.mark.parametrize(
