@@ -79,8 +79,6 @@ class Guide(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 def _text(step: Step, answer: Any) -> str | None:
     if not isinstance(answer, str):
         return "must be text"
-    if len(answer) > MAX_TEXT:
-        return f"is longer than {MAX_TEXT} characters"
     return "is required" if step.required and not answer.strip() else None
 
 

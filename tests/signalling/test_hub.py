@@ -18,8 +18,8 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from signalling.clients.client import MSGPACK
-from signalling.hub import RING, Hub, Socket, frame
-from signalling.protocol.codec import CODECS, JSON_SUBPROTOCOL
+from signalling.hub import RING, Socket, frame
+from signalling.protocol.codec import CODECS
 from signalling.protocol.server_messages import QueueStaff
 from signalling.protocol.shapes import StaffPart
 from signalling.topics.queue import queue_topic
@@ -200,55 +200,3 @@ async def test_a_client_whose_missed_updates_are_gone_gets_a_snapshot(valkey: Re
         back = await missed(one, gone)
         assert back.snapshots == 1
         assert back.rows == first.rows
-
-
-class Slow(asyncio.Transport):
-    """The transport of a client that reads no data."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.unsent = 0
-        self.written = b""
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Record these bytes as unsent."""
-        self.unsent += len(data)
-        self.written += data
-
-    def get_write_buffer_size(self) -> int:
-        """Return the number of unsent bytes."""
-        return self.unsent
-
-
-def test_one_message_larger_than_the_limit_does_not_cut_off_a_client_that_reads() -> None:
-    cut: list[int] = []
-    transport = Slow()
-    actor = Actor(organisation="riverside", id="u_1", name="Dr M. Osei", role=Role.PROVIDER)
-    socket = Socket(transport, CODECS[JSON_SUBPROTOCOL], actor, "c_1", 1000, cut.append)
-    socket.write(b"x" * 30_000)
-    for _ in range(9):
-        socket.write(b"x" * 100)
-    assert (cut, transport.unsent) == ([], 30_900)
-    for _ in range(3):
-        socket.write(b"x" * 100)
-    assert cut == [4002], "but what comes after it does, as for everybody"
-    assert not socket.open
-
-
-async def test_a_subscriber_that_joins_while_updates_wait_receives_only_those_after_its_snapshot() -> None:
-    hub, transports = Hub(), [Slow(), Slow()]
-    actor = Actor(organisation="riverside", id="u_1", name="Dr M. Osei", role=Role.PROVIDER)
-    first, second = (
-        Socket(transport, CODECS[JSON_SUBPROTOCOL], actor, f"c_{at}", 1 << 20, lambda _: None)
-        for at, transport in enumerate(transports)
-    )
-    hub.subscribe(first, "news", 4)
-    hub.publish("news", 5, news(5))
-    hub.subscribe(second, "news", 5)
-    hub.publish("news", 6, news(6))
-    await until(lambda: b"u_6" in transports[0].written)
-    assert [b"u_5" in t.written for t in transports] == [True, False]
-    assert [b"u_6" in t.written for t in transports] == [True, True]
-    hub.forget("news", 1)  # the topic begins a new epoch, with small version numbers
-    hub.publish("news", 2, news(2))
-    await until(lambda: all(b"u_2" in t.written for t in transports))

@@ -9,6 +9,7 @@ import re
 import pytest
 
 from media.errors import RtcpError
+from media.protocols import rtcp
 from media.protocols.rtcp import bitrate_limit, nack, picture_loss, requested, split
 
 REPORT = bytes.fromhex("81c90001 0a0b0c0d")  # a receiver report whose report block is missing, eight bytes
@@ -18,6 +19,7 @@ EMPTY = bytes.fromhex("80cb0000")  # a BYE that names no source, four bytes
 def test_a_compound_is_split_into_its_packets() -> None:
     assert list(split(REPORT)) == [(1, 201, REPORT)]
     assert list(split(REPORT + EMPTY + REPORT)) == [(1, 201, REPORT), (1, 201, REPORT)]
+    assert list(split(REPORT + EMPTY)) == [(1, 201, REPORT)]
     most = bytes.fromhex("9fcd0001") + bytes(4)
     assert list(split(most)) == [(31, 205, most)]
     long = bytes.fromhex("80cc0100") + bytes(1024)
@@ -66,6 +68,14 @@ def test_the_most_that_a_sender_may_send_is_a_remb(kbps: float, limit: str) -> N
     assert packet.hex() == "8fce00050102030400000000" + b"REMB".hex() + limit + "05060708"
 
 
+def test_packet_types_and_report_blocks_are_those_of_rfc_3550_and_rfc_4585() -> None:
+    assert (rtcp.SENDER_REPORT, rtcp.RECEIVER_REPORT) == (200, 201)
+    assert (rtcp.TRANSPORT_FEEDBACK, rtcp.PAYLOAD_FEEDBACK) == (205, 206)
+    assert (rtcp.GENERIC_NACK, rtcp.TRANSPORT_CC) == (1, 15)
+    assert (rtcp.PICTURE_LOSS, rtcp.FULL_INTRA_REQUEST, rtcp.APPLICATION_LAYER) == (1, 4, 15)
+    assert (rtcp.SENDER_INFO.size, rtcp.REPORT_BLOCK.size, rtcp.BLOCK) == (20, 24, 24)
+
+
 def test_a_keyframe_is_requested_by_a_picture_loss_indication() -> None:
     assert picture_loss(0x01020304, 0x05060708).hex() == "81ce00020102030405060708"
 
@@ -73,3 +83,25 @@ def test_a_keyframe_is_requested_by_a_picture_loss_indication() -> None:
 def test_the_numbers_of_missing_packets_continue_after_65535() -> None:
     numbers = [0xFFFE, 0xFFFF, 0, 13, 14, 300]
     assert requested(nack(1, 2, numbers)) == numbers
+
+
+@pytest.mark.parametrize(
+    ("numbers", "entries"),
+    [
+        ([7], "00070000"),
+        ([7, 8], "00070001"),
+        ([7, 23], "00078000"),  # the mask of an entry has sixteen bits
+        ([7, 24], "00070000 00180000"),
+        ([0xFFFF, 1], "ffff0002"),
+    ],
+)
+def test_lost_packets_are_requested_by_a_generic_nack(numbers: list[int], entries: str) -> None:
+    lost = bytes.fromhex(entries)
+    head = bytes((0x81, 205, 0, 2 + len(lost) // 4)) + bytes.fromhex("01020304 05060708")
+    assert nack(0x01020304, 0x05060708, numbers) == head + lost
+    assert requested(head + lost) == numbers
+
+
+def test_of_a_longer_request_only_the_first_256_numbers_are_read() -> None:
+    numbers = list(range(0, 16 * 300, 16))
+    assert requested(nack(1, 2, numbers)) == numbers[:256]

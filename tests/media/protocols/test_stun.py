@@ -125,6 +125,26 @@ def test_no_bytes_break_the_reader(body: bytes) -> None:
     assert message is None or not message.is_signed_with(PASSWORD)
 
 
+@pytest.mark.parametrize("at", range(2, 8))
+def test_a_header_of_another_length_or_without_the_cookie_is_no_message(at: int) -> None:
+    wrong = bytearray(stun.plain_request(ID))
+    wrong[at] ^= 0x04
+    assert parse(bytes(wrong)) is None
+
+
+def test_the_last_attribute_of_a_message_may_be_empty() -> None:
+    body = stun.USE_CANDIDATE.to_bytes(2, "big") + b"\x00\x00"
+    message = parse(b"\x00\x01\x00\x04" + stun.COOKIE + ID + body)
+    assert message is not None
+    assert (message.nominates, message.signed) == (True, b"")
+
+
+def test_attributes_have_the_numbers_of_rfc_8489_and_rfc_8445() -> None:
+    assert (stun.USERNAME, stun.MESSAGE_INTEGRITY, stun.XOR_MAPPED_ADDRESS) == (0x0006, 0x0008, 0x0020)
+    assert (stun.PRIORITY, stun.USE_CANDIDATE, stun.FINGERPRINT) == (0x0024, 0x0025, 0x8028)
+    assert (stun.ICE_CONTROLLED, stun.ICE_CONTROLLING) == (0x8029, 0x802A)
+
+
 def test_a_message_may_be_a_header_alone() -> None:
     plain = stun.plain_request(ID)
     found = parse(plain)

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+from types import SimpleNamespace
+
+import pytest
+
+from signalling.sockets import heartbeat
 from signalling.sockets.heartbeat import ANSWERED_BY, ROUND_S, SLOTS, TICK_S, Heartbeat
 
 
@@ -59,6 +65,28 @@ def test_a_worker_that_was_suspended_closes_no_socket_whose_answer_it_has_not_re
     assert peer.pings
     beat.tick(10_000.0, judge=False)
     assert peer.open
+
+
+@pytest.mark.parametrize(("slept", "judged"), [(1, True), (1.75, True), (2, False), (9, False)])
+async def test_a_sleep_of_two_ticks_or_more_closes_no_socket(
+    slept: float, judged: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s, asleep, ticks = [64.0], iter((slept, 1)), list[tuple[float, bool]]()
+
+    async def sleep(delay_s: float) -> None:
+        ticks_slept = next(asleep, None)
+        if ticks_slept is None:
+            raise asyncio.CancelledError
+        now_s[0] += ticks_slept * delay_s
+
+    beat = Heartbeat()
+    monkeypatch.setattr(heartbeat, "asyncio", SimpleNamespace(sleep=sleep))
+    monkeypatch.setattr(heartbeat, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
+    monkeypatch.setattr(beat, "tick", lambda at_s, *, judge: ticks.append((at_s, judge)))
+    with pytest.raises(asyncio.CancelledError):
+        await beat.run()
+    first_s = 64.0 + slept * TICK_S
+    assert ticks == [(first_s, judged), (first_s + TICK_S, True)]
 
 
 class Broken(Peer):

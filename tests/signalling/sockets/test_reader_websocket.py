@@ -215,6 +215,42 @@ async def test_faults_that_aiohttp_overlooks_close_with_1002_and_have_no_answer(
     assert (peer.answers, peer.code) == ([], 1002)
 
 
+class Writing:
+    """A transport that records what it is asked to do."""
+
+    def __init__(self, closing: bool, waiting: int) -> None:
+        self.done: list[object] = []
+        self.is_closing = lambda: closing
+        self.get_write_buffer_size = lambda: waiting
+        self.write = self.done.append
+        self.close = lambda: self.done.append("close")
+        self.abort = lambda: self.done.append("abort")
+
+
+@pytest.mark.parametrize(
+    ("closing", "waiting", "done"),
+    [
+        (False, 0, ["frame", "close"]),
+        (False, 1, ["abort"]),  # the client may not read the frame either
+        (True, 0, []),
+        (True, 1, []),
+    ],
+)
+def test_a_client_that_sends_what_it_may_not_gets_a_close_frame_if_it_reads(
+    closing: bool, waiting: int, done: list[str]
+) -> None:
+    for cut_off, frame_of_its_code in (
+        (ReaderWebSocket._flooded, b"\x88\x02\x0f\xa5"),
+        (ReaderWebSocket._malformed, b"\x88\x02\x03\xea"),
+    ):
+        socket = ReaderWebSocket((), 1)
+        cut_off(socket)  # before the upgrade there is nothing to close
+        transport = Writing(closing, waiting)
+        socket._transport = transport  # type: ignore[assignment]
+        cut_off(socket)
+        assert transport.done == [frame_of_its_code if what == "frame" else what for what in done]
+
+
 def test_the_document_counts_the_autobahn_cases() -> None:
     explained = Counter(case.explained for case in CASES.values())
     expected = explained.pop("")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from msgspec.structs import asdict, replace
 
 from signalling.visit import commands as c
 from signalling.visit import effects as do
 from signalling.visit.record import Outcome, Party, Person, Policy, Role, Status, Visit
+from signalling.visit.setup_guide import Guide, Kind, Step
 from tests.signalling.visits import (
     ADMIN,
     ANA,
@@ -121,6 +123,17 @@ def test_a_patient_who_hangs_up_stops_the_clock_and_presses_again() -> None:
     assert do.paused(before, T0 - 1).talked_ms == 0, "a clock that was set back takes nothing away"
 
 
+@pytest.mark.parametrize(
+    ("live_ms", "talked_ms", "talked"), [(None, 0, False), (None, 1, True), (T0, 0, True)]
+)
+def test_a_visit_has_talked_from_the_first_millisecond_of_its_call(
+    live_ms: int | None, talked_ms: int, talked: bool
+) -> None:
+    visit = replace(claimed(), live_ms=live_ms, talked_ms=talked_ms)
+    assert do.has_talked(visit, PATIENT) is talked
+    assert do.has_not_talked(visit, PATIENT) is not talked
+
+
 def test_the_second_press_starts_the_clock_and_a_repeated_press_keeps_its_time() -> None:
     before = does(claimed(), c.Start(), PATIENT)
     after = do.went_live(before, c.Start(), CLAIMANT, context(LATER))
@@ -210,6 +223,20 @@ def test_a_finished_guide_keeps_its_first_time_and_shows_its_last_step() -> None
     assert do.finished(after, c.Finish(), PATIENT, context(LATER + 1)) == after
 
 
+@pytest.mark.parametrize(
+    ("step", "left", "at"), [("a", False, 1), ("a", True, 2), ("b", True, 3), ("d", False, 4), ("d", True, 4)]
+)
+def test_a_saved_answer_leads_to_its_step_and_one_that_was_left_to_the_next(
+    step: str, left: bool, at: int
+) -> None:
+    guide = Guide(version=1, steps=tuple(Step(id=i, kind=Kind.TEXT, title=i) for i in "abcd"))
+    before = replace(queued(), guide_done_ms=T0)
+    facts = replace(context(LATER), guide=guide)
+    after = do.saved(before, c.Save(step, "None", left=left), PATIENT, facts)
+    assert (after.answers, after.typing) == ({step: "None"}, None if left else step)
+    assert (after.step, after.steps, after.guide_done_ms) == (at, 4, T0)
+
+
 def test_the_front_desk_and_the_assignee_go_first_until_their_time_is_over() -> None:
     early = replace(queued(), admins_until_ms=LATER)
     refusal = do.front_desk(early, c.Claim(), PEOPLE["on call"], context(LATER - 1))
@@ -240,6 +267,7 @@ def test_a_visit_may_be_reopened_until_the_limit() -> None:
     late = do.within_limit(visit, c.Reopen(), CLAIMANT, context(T0 + limit_ms + 1))
     assert late is not None
     assert (late.code, late.details) == ("wrong_status", {"status": "ended"})
+    assert do.within_limit(replace(visit, ended_ms=None), c.Reopen(), CLAIMANT, context(limit_ms + 1)) == late
     assert do.was_held(visit, CLAIMANT)
     assert do.was_held(replace(visit, outcome=Outcome.BY_PHONE), CLAIMANT)
     assert not do.was_held(replace(visit, outcome=Outcome.DECLINED), CLAIMANT)

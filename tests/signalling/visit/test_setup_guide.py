@@ -16,10 +16,13 @@ from signalling.visit.setup_guide import (
     Step,
     condition_problem,
     draft_problem,
+    levels_problem,
     missing,
     problem,
+    urgency,
     visible,
 )
+from signalling.visit.urgency import Urgency
 
 OPTIONS = ("never", "sometimes")
 JSON = st.recursive(
@@ -180,3 +183,86 @@ def test_a_condition_names_an_answer_of_an_earlier_step(
 @given(st.dictionaries(st.sampled_from(["fever", "since", "taken"]), JSON))
 def test_the_first_step_is_always_asked(answers: dict[str, Any]) -> None:
     assert visible(BRANCHING, answers)[0] is FEVER
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (None, None),
+        (True, None),
+        ("x" * 4000, None),
+        ("x" * 4001, "is longer than 4000 characters"),
+        ({str(number): True for number in range(8)}, None),
+        ({str(number): True for number in range(9)}, "is not an answer"),
+        ({"k": "x" * 200}, None),
+        ({"k": "x" * 201}, "is too large"),
+        ({"k" * 40: None}, None),
+        ({"k" * 41: None}, "is too large"),
+        ({"k": 1}, "is too large"),
+        (7, "is not an answer"),
+        ([], "is not an answer"),
+    ],
+)
+def test_a_draft_may_be_as_large_as_an_answer(answer: Any, said: str | None) -> None:
+    assert draft_problem(answer) == said
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer", "said"),
+    [
+        (Kind.CONSENT, {"agreed": True, "signature": "Ana"}, None),
+        (Kind.CONSENT, {"agreed": True, "signature": "Ana", "language": "es"}, None),
+        (
+            Kind.CONSENT,
+            {"agreed": True, "signature": "Ana", "language": 7},
+            "must say in which language it was read",
+        ),
+        (Kind.DEVICE_CHECK, {"camera": "x" * 60}, None),
+        (Kind.DEVICE_CHECK, {"camera": "x" * 61}, "must be words"),
+        (Kind.DEVICE_CHECK, {"camera": 1}, "must be words"),
+        (Kind.TEXT, "x" * 4000, None),
+        (Kind.TEXT, "x" * 4001, "is longer than 4000 characters"),
+    ],
+)
+def test_a_completed_step_has_an_answer_of_its_kind(kind: Kind, answer: Any, said: str | None) -> None:
+    assert problem(Step(id="x", kind=kind, title="?"), answer) == said
+
+
+@pytest.mark.parametrize(
+    ("levels", "valid"),
+    [
+        ({}, True),
+        ({"since": {"today": Urgency.ROUTINE, "longer": Urgency.URGENT}}, True),
+        ({"since": {"longer": Urgency.URGENT}}, True),
+        ({"since": {"never": Urgency.URGENT}}, False),
+        ({"notes": {"today": Urgency.URGENT}}, False),  # a text, whatever its options are
+        ({"nowhere": {"today": Urgency.URGENT}}, False),
+    ],
+)
+def test_only_options_of_a_choice_have_a_level_of_urgency(
+    levels: dict[str, dict[str, Urgency]], valid: bool
+) -> None:
+    notes = Step(id="notes", kind=Kind.TEXT, title="Notes", options=("today",))
+    guide = Guide(version=1, steps=(FEVER, SINCE, notes), levels=levels)
+    assert levels_problem(guide) == (None if valid else "only an option of a choice has a level of urgency.")
+
+
+@pytest.mark.parametrize(
+    ("answers", "found"),
+    [
+        ({"fever": True, "since": "longer"}, (Urgency.URGENT, "longer")),
+        ({"fever": True, "since": "today"}, (Urgency.ROUTINE, "today")),
+        ({"fever": True, "since": "longer", "more": "worse"}, (Urgency.EMERGENCY, "worse")),
+        ({"fever": False, "since": "longer"}, None),
+        ({}, None),
+    ],
+)
+def test_the_most_urgent_answer_that_is_asked_for_sets_the_level(
+    answers: dict[str, Any], found: tuple[Urgency, str] | None
+) -> None:
+    more = Step(id="more", kind=Kind.CHOICE, title="Better?", options=("better", "worse"))
+    levels = {
+        "since": {"today": Urgency.ROUTINE, "longer": Urgency.URGENT},
+        "more": {"worse": Urgency.EMERGENCY},
+    }
+    assert urgency(Guide(version=1, steps=(FEVER, SINCE, more), levels=levels), answers) == found
