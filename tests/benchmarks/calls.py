@@ -139,3 +139,15 @@ async def direct(browser: Browser, network: Network) -> AsyncIterator[Call]:
     finally:
         for page in pages:
             await page.context.close()
+
+
+def reason(problem: BaseException) -> str:
+    """Return why a measurement failed: the first line of its error, or the error's name. The next one can be made.
+
+    Raises CancelledError if the present task is cancelled, as it is after SIGTERM: Playwright then raises errors of its
+    own while browsers are closed, which hide the cancellation.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError from problem
+    return str(problem).partition("\n")[0] or type(problem).__name__

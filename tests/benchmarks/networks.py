@@ -19,7 +19,7 @@ from functools import partial
 
 from playwright.async_api import Browser, Error, async_playwright
 
-from tests.benchmarks.calls import Call, direct, relayed
+from tests.benchmarks.calls import Call, direct, reason, relayed
 from tests.benchmarks.figures import CallFigure, Calls, Goal, Made, Skipped
 from tests.browsers import ARGUMENTS, find_chromium
 from web.errors import ConfigError
@@ -326,7 +326,7 @@ class Watch:
                 try:
                     await self._measure(*part)
                 except (Error, AssertionError, TimeoutError) as problem:
-                    problems.append(str(problem).partition("\n")[0] or type(problem).__name__)
+                    problems.append(reason(problem))
         return problems
 
     async def _measure(self, series: Series, begin: Begin, seen: Seen) -> None:

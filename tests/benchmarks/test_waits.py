@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from msgspec.structs import replace
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
+import pytest
+from msgspec.structs import replace
+from playwright.async_api import Error
+
+from tests.benchmarks import waits
 from tests.benchmarks.figures import Report, Wait
 from tests.benchmarks.tables import document
 from tests.benchmarks.test_published import REPORT
@@ -32,3 +39,36 @@ def test_a_median_above_its_target_is_a_miss() -> None:
 def test_the_page_of_results_has_a_row_for_each_place() -> None:
     report: Report = replace(REPORT, waits=[summary(away(50, 0.01), 3, WAITS)])
     assert "| 50 ms, 1 % loss | 90 ms, 130 ms | 60 ms, 60 ms | – |" in document(report)
+
+
+@asynccontextmanager
+async def no_browser(path: str) -> AsyncIterator[None]:
+    yield
+
+
+async def test_a_place_that_fails_is_left_out_but_after_a_cancellation_no_other_is_measured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    measured: list[str] = []
+    begun = asyncio.Event()
+
+    async def at(browser: None, place: waits.Place, size: waits.Size) -> Wait:
+        measured.append(place.name)
+        if len(measured) != 2:
+            raise Error("no page\nmany lines")
+        try:
+            begun.set()
+            await asyncio.sleep(600)
+        finally:
+            raise Error("the browser is closed")
+
+    for name, value in (("find_chromium", lambda: "chromium"), ("chromium", no_browser), ("_at", at)):
+        monkeypatch.setattr(waits, name, value)
+    shown: list[float] = []
+    running = asyncio.create_task(waits._measure(waits.WHOLE, shown.append))
+    await begun.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert measured == [place.name for place in waits.WHOLE.places[:2]]
+    assert len(shown) == 1

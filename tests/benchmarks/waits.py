@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 from playwright.async_api import Browser, Error
 
 from tests.benchmarks import calls
-from tests.benchmarks.calls import Call
+from tests.benchmarks.calls import Call, reason
 from tests.benchmarks.figures import Figure, Made, Skipped, Wait, percentile, times
 from tests.benchmarks.networks import both, chromium, gap_s, until_found
 from tests.browsers import SHOWN_MS, find_chromium
@@ -228,8 +228,7 @@ async def _measure(size: Size, tell: Callable[[float], None]) -> Made:
                 made.waits.append(wait)
                 made.figures += figures(wait) if place is NEAR else []
             except (Error, AssertionError) as problem:
-                why = str(problem).partition("\n")[0] or type(problem).__name__
-                made.skipped.append(Skipped(f"Waits in a visit, {place.name}", why))
+                made.skipped.append(Skipped(f"Waits in a visit, {place.name}", reason(problem)))
             tell((number + 1) / len(size.places))
     return made
 

@@ -43,11 +43,17 @@ def started(folder: Path, mark: str, serving: bool) -> bool:
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("command", "number", "serving"),
-    [(LOAD, signal.SIGTERM, True), (LOAD, signal.SIGINT, False), (BENCH, signal.SIGTERM, False)],
+    [
+        (LOAD, signal.SIGTERM, True),
+        (LOAD, signal.SIGINT, False),
+        (BENCH, signal.SIGTERM, False),
+        (BENCH, signal.SIGTERM, True),
+    ],
     ids=[
         "load tester, SIGTERM",
         "load tester, SIGINT while the server starts",
         "benchmark, SIGTERM while the server starts",
+        "benchmark, SIGTERM in a measurement",
     ],
 )
 def test_a_signal_leaves_no_process_and_no_folder_behind(
