@@ -252,7 +252,8 @@ class Relay:
         """Pass a STUN request to the party or probe that its ufrag (ICE user name) names, which answers if the password
         is right.
 
-        A request of another worker is answered here. A STUN response is passed to the check that it answers.
+        A request of another worker is answered here. A STUN response is passed to the check that it answers. `address`:
+        the sender of the `datagram`; `sock`: the socket that received it.
         """
         ufrag = ice.local_ufrag(datagram)
         party = self._by_ufrag.get(ufrag) if ufrag is not None else None

@@ -126,7 +126,7 @@ class RequestError(SignallingError):
 class ClosedError(SignallingError):
     """The socket is closed.
 
-    `code`: the close code (PROTOCOL.md#close-codes), 1006 if the socket was closed without one.
+    `code`: the close code (PROTOCOL.md#close-codes), 1006 if the socket was closed without a code.
     """
 
     def __init__(self, code: int) -> None:

@@ -15,7 +15,7 @@ import structlog
 
 MOST = 5  # a task that failed this number of times within WINDOW_S counts as failing
 WINDOW_S = 60.0
-# Pause in s before a restart. Each failure doubles it, until the task has run for WINDOW_S without one.
+# Pause in s before a restart. Each failure doubles it, until the task has run for WINDOW_S without a failure.
 PAUSE_S, LONGEST_S = 0.1, 5.0
 log = structlog.get_logger()
 
@@ -73,7 +73,7 @@ class Supervisor:
             pause_s = min(pause_s * 2, LONGEST_S)
 
     def failed(self, name: str, problem: BaseException | None) -> None:
-        """Count and log a failure of the task `name`. `problem`: its error, None if it ended without one.
+        """Count and log a failure of the task `name`. `problem`: its error, None if it ended without an error.
 
         Tasks that are created on demand report their failures here, too.
         """

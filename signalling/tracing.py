@@ -1,9 +1,9 @@
 """Measures where a claim takes its time: one trace per claim, from the provider's socket to the patient's, over all
 workers.
 
-`web/server/tracing.py` passes a `Tracer` if tracing is on; without one, nothing of this module runs. Spans (the timed
-parts of a trace) have names and times, and a claim has its result; nothing in them is about a person, a visit or an
-organisation.
+`web/server/tracing.py` passes a `Tracer` if tracing is on; without a tracer, nothing of this module runs. Spans (the
+timed parts of a trace) have names and times, and a claim has its result; nothing in them is about a person, a visit or
+an organisation.
 """
 
 from __future__ import annotations

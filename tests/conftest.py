@@ -30,7 +30,7 @@ NO_BROWSER = "no Chromium here: install chromium, or name one with GREENROOM_CHR
 NO_SKIP = "GREENROOM_NO_SKIP"
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # A background shell ignores SIGINT, and its child processes inherit that. Without this line, a command under test
+    # A background shell ignores SIGINT, and its child processes also ignore it. Without this line, a command under test
     # would not receive its Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 

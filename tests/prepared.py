@@ -47,7 +47,8 @@ class Forked:
     def __init__(self, pid: int, ended: int) -> None:
         """Take a started program with this process id.
 
-        `ended`: the pipe in which its exit code arrives; if the prepared process ends, the pipe closes without one.
+        `ended`: the pipe in which its exit code arrives; if the prepared process ends, the pipe closes without an exit
+        code.
         """
         self.pid = pid
         self.returncode: int | None = None
@@ -119,7 +120,8 @@ class Prepared:
 def prepared() -> Prepared:
     """Return the prepared process of this process; start it at the first call. It ends with this process.
 
-    It stays in the network namespace in which it was started. A server in another namespace must be started without it.
+    It stays in the network namespace in which it was started. A server in another namespace must be started without the
+    prepared process.
     """
     return Prepared()
 

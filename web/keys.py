@@ -106,5 +106,5 @@ HELD_BACK: web.RequestKey[bool] = web.RequestKey("held back")
 ORGANISATION: web.RequestKey[Organisation] = web.RequestKey("organisation")
 """The organisation that the path names; set as soon as a handler has found it."""
 SIGNED_IN: web.RequestKey[Account] = web.RequestKey("signed in")
-"""The signed-in account; set as soon as a handler has found it. A request without it may send only a small
-form."""
+"""The signed-in account; set as soon as a handler has found it. A request of a person who is not signed in may
+send only a small form."""

@@ -200,7 +200,10 @@ class Retention:
                 await self._redis.xdel(stream, *old)
 
     async def _by_score(self, organisation: str, now_ms: int, before_ms: int) -> None:
-        """Erase old notifications and given-up jobs, which may name patients. They are sorted by their times in ms."""
+        """Erase notifications and given-up jobs from before `before_ms`, or older than their own limits.
+
+        They may name patients. The store sorts them by their times in ms.
+        """
         people = {
             *await self._redis.zrange(keys.STAFF(organisation), 0, -1),
             *await self._redis.hkeys(keys.ACCOUNTS(organisation)),

@@ -64,7 +64,7 @@ class Counters:
 
 
 class NonMediaHandler(Protocol):
-    """Handles the datagrams that are neither RTP nor RTCP; the relay does this.
+    """Handles the datagrams that are neither RTP nor RTCP; `media.relay.Relay` is such a handler.
 
     `on_moved` is called when an authentic packet comes from a new address. `on_missing` is called when packets are
     missing; then `Mender.mend` must be called every MEND_S until it returns False.

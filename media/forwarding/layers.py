@@ -1,7 +1,7 @@
 """Chooses which temporal layers of a VP8 video (RFC 7741 §4.2) a receiver gets, and numbers its packets without gaps.
 
-A layer adds pictures between those of the lower layers, which can be decoded without it. Sequence numbers are the
-sender's, modulo 2^16, unless a name says otherwise. Does no I/O and reads no clock.
+A layer adds pictures between those of the lower layers, which can be decoded without this layer. Sequence numbers are
+the sender's, modulo 2^16, unless a name says otherwise. Does no I/O and reads no clock.
 """
 
 from __future__ import annotations

@@ -285,7 +285,7 @@ class Source:
         return self.sink is not None and self.sink.takes_late(sequence) and not self.predates_settling(own)
 
     def repeat(self, packet: bytearray, length: int) -> int:
-        """Replace the original packet's number, inside a retransmission of it, by the receiver's number.
+        """Replace the original packet's number, inside a retransmitted packet, by the receiver's number.
 
         Returns the offset of the number; 0 if the packet is only padding; -1 if the receiver must not get the packet.
         """

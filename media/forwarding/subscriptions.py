@@ -156,8 +156,8 @@ def limit_kbps(endpoint: Endpoint, parties: int) -> float:
 
 
 def _shares(endpoint: Endpoint) -> tuple[float, ...]:
-    """Return the shares of the temporal layers in the video that an endpoint sends, as in `LayerShares`; all 1 without
-    layers.
+    """Return how `LayerShares.shares` divides the video that an endpoint sends among its temporal layers; all shares
+    are 1 if the video has no layers.
     """
     video = endpoint.current.get("video")
     return video.shares.shares if video is not None and video.shares is not None else SHARES_WHOLE

@@ -184,8 +184,9 @@ class SyntheticParty:
     """A party of a call, made with aiortc. `picture`, `sound`: tracks to send instead of the generated ones.
 
     It counts the media that it receives. `frames_decoded`: pictures. `audio_frames`: frames of sound.
-    `pictures_decoded`: pictures that are not black. `pictures_from`: these, by the label of their sender.
-    `audio_energy`: the sum of the squares of samples from -1 to 1; only one sample in SAMPLING is read.
+    `pictures_decoded`: pictures that are not black. `pictures_from`: label of a sender -> the number of its pictures
+    that are not black. `audio_energy`: the sum of the squares of samples from -1 to 1; only one sample in SAMPLING is
+    read.
     """
 
     def __init__(self, picture: Switched | None = None, sound: Switched | None = None) -> None:

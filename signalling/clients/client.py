@@ -32,7 +32,7 @@ from signalling.errors import ClosedError, RequestError
 JSON, MSGPACK = "greenroom.v1.json", "greenroom.v1.msgpack"
 # the greatest number of received messages that are kept for `expect`; if it is exceeded, the oldest is dropped
 BACKLOG = 10_000
-NO_CODE = 1006  # the close code that is reported if a socket was closed without one (RFC 6455 §7.4.1)
+NO_CODE = 1006  # the close code that is reported if a socket was closed without a code (RFC 6455 §7.4.1)
 CLOSE_S = 2.0  # time in s that `close` waits for the server to answer `bye`; then the socket is aborted
 Received = dict[str, Any]
 Listener = Callable[[Received], None]

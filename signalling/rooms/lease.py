@@ -95,8 +95,8 @@ class Leases:
         """Take the lease of the visit's media, unless a living worker has it; return the lease, which names its owner.
 
         `known`: the highest fence that this worker has seen, in case the store has lost it. `origin`: the connection
-        that requests the media, None without one. `choose`: returns the new owner; without it, this worker. Raises
-        `SupersededError` if a newer socket uses that connection.
+        that requests the media, None if no connection does. `choose`: returns the id of the new owner; None to choose
+        this worker. Raises `SupersededError` if a newer socket uses that connection.
         """
         owner = self._worker if choose is None else ""
         lease = await self._ask(organisation, visit, "", owner, origin, known)
@@ -108,10 +108,11 @@ class Leases:
     async def _ask(
         self, organisation: str, visit: str, taken_from: str, owner: str, origin: Origin | None, known: int
     ) -> Lease:
-        """Take the lease of a visit's media for `owner` if `taken_from` has it now; each is "" for no worker.
+        """Take the lease of a visit's media for `owner` if `taken_from` has it now. The two are ids of workers, "" for
+        no worker.
 
-        `origin`: the connection that requests the media, None without one. `known`: the highest fence that is known.
-        Return the lease as it is then, also if another worker has it.
+        `origin`: the connection that requests the media, None if no connection does. `known`: the highest fence that
+        is known. Return the lease as it is afterwards, also if another worker has it.
         """
         lease = keys.LEASE(organisation, visit)
         generation = "" if origin is None else origin.generation

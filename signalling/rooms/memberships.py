@@ -95,10 +95,11 @@ class Memberships:
     ) -> None:
         """Join the connection `member` of this worker to the room of its visit; the room then sends an offer.
 
-        `request_id`: the client's request that is answered, None without one. `origin`: the connection's resume token
-        and socket number, None without one. `moving`: the membership that moves to a new owner, None for a new
-        membership; nothing happens if it was removed while the lease was taken. Raises `UnavailableError` if the store
-        or the room's worker cannot be reached, `SupersededError` if a newer socket uses the connection.
+        `request_id`: the client's request that is answered, None if no client has sent one. `origin`: the connection's
+        resume token and socket number, None to take the lease without a check of the connection. `moving`: the
+        membership that moves to a new owner, None for a new membership; nothing happens if it was removed while the
+        lease was taken. Raises `UnavailableError` if the store or the room's worker cannot be reached,
+        `SupersededError` if a newer socket uses the connection.
         """
         if self.draining:
             # This worker stops, so its clients reconnect to another worker soon.

@@ -21,9 +21,10 @@ from signalling.visit.relations import GUEST_PREFIX
 
 
 class Screen(msgspec.Struct, frozen=True):
-    """The screen that is shared in a room. `sharing`: the key of the party that shares it, None without one.
+    """The screen that is shared in a room. `sharing`: the key of the party that shares its screen, None if no party
+    does.
 
-    `asked`: True while the patient is asked to share.
+    `asked`: True while the patient is asked to share a screen.
     """
 
     sharing: str | None = None

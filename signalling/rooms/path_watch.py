@@ -51,7 +51,8 @@ class PathWatch:
     def joined(self, room: Room, participant: Participant, before: Participant | None) -> None:
         """Begin to follow a party that has joined. `before`: the participant that it replaces, or None.
 
-        If the same page joins again, its path and the time of its first join stay. In another tab both begin anew.
+        If the same page joins again, its path and the time of its first join stay. In another tab the path and the time
+        begin anew.
         """
         member = participant.member
         if before is not None and before.member.connection == member.connection:

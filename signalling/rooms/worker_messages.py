@@ -54,7 +54,7 @@ class ToRoom(WorkerMessage, frozen=True):
 class Join(ToRoom, frozen=True):
     """A party joins the call in a room.
 
-    `id`: the request to answer; None without one, when the room has moved to another worker.
+    `id`: the request to answer; None if the party joins without a request because the room has moved to another worker.
     """
 
     id: int | None
@@ -87,7 +87,7 @@ class Mute(ToRoom, frozen=True):
 
 
 class Share(ToRoom, frozen=True):
-    """A party shares its screen, stops that, asks the patient to share, or declines the provider's request."""
+    """A party shares its screen, stops sharing it, asks the patient to share, or declines the provider's request."""
 
     id: int
     act: ScreenAct

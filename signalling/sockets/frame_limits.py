@@ -84,7 +84,9 @@ class Counted:
         self._since_s = time.monotonic()
 
     def feed_data(self, data: bytes) -> Fed:
-        """Count data that was read; pass it on to aiohttp's reader; return the reader's result. aiohttp calls this."""
+        """Count data that was read; pass it on to aiohttp's reader; return the reader's result. aiohttp calls this
+        method.
+        """
         size = len(data)
         self._bytes += size
         # If a read is one masked frame, its second byte is 0x80 + (size - 6), or 0xFE with the length in the next two
@@ -108,7 +110,7 @@ class Counted:
         return self._feed(data)
 
     def feed_eof(self) -> None:
-        """Pass on to aiohttp's reader that the connection has ended. aiohttp calls this."""
+        """Pass on to aiohttp's reader that the connection has ended. aiohttp calls this method."""
         self._feed_eof()
 
     def _is_flood(self, count: int, size: int) -> bool:

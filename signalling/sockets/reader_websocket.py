@@ -57,7 +57,7 @@ class _Queue(WebSocketDataQueue):
     def feed_data(self, data: Any, size: int) -> None:
         """Give a message to the handler; queue it if the handler does not handle it.
 
-        aiohttp calls this. `size`: the length of the message in bytes.
+        aiohttp calls this method. `size`: the length of the message in bytes.
         """
         if self._buffer or self.handler is None or not self.handler(data):
             self.queued()

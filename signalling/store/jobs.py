@@ -187,7 +187,7 @@ class Jobs:
             await self._step(keys=self._keys(organisation), args=["later", taken.member, due_ms, reason])
 
     async def give_up(self, organisation: str, taken: Taken, reason: str = "") -> None:
-        """Move the job `taken` to the given-up jobs, which are tried again only if an operator asks for that.
+        """Move the job `taken` to the given-up jobs, which are tried again only if an operator asks for another try.
 
         `reason`: why it failed; it is kept with the job.
         """

@@ -250,7 +250,7 @@ def _unchanged(queue: str, queued: Queued) -> Check:
 
 
 def _keys(organisation: str, visit_id: str) -> tuple[str, str, str, str]:
-    """Return the keys that a packed visit replaces, except those of its chat messages."""
+    """Return the keys of the store that a packed visit replaces, except those of its chat messages."""
     visit, history, chat, calls = (
         kind(organisation, visit_id) for kind in (keys.VISIT, keys.HISTORY, keys.CHAT, keys.CALLS)
     )

@@ -315,8 +315,8 @@ class _ClusterPipeline(Pipeline):
 
 
 def owners(found: Iterable[Any], asked: Node) -> list[Node | None]:
-    """Return the master of each slot, None for a slot without one. `found`: the reply of the node `asked` to CLUSTER
-    SLOTS.
+    """Return the master of each slot, None for a slot that no master has. `found`: the reply of the node `asked` to
+    CLUSTER SLOTS.
     """
     by_slot: list[Node | None] = [None] * REDIS_CLUSTER_HASH_SLOTS
     for first, last, (host, port, *_), *_ in found:

@@ -26,7 +26,7 @@ from signalling import counts
 from signalling.store import redis_transport
 from signalling.store.redis_transport import Transport
 
-PATIENCE_S = 5.0  # the time-out in s if the client was made without one
+PATIENCE_S = 5.0  # the time-out in s if the client was made without a time-out
 PAUSE_S = 0.05
 SCRIPTS = frozenset({"EVAL", "EVALSHA"})
 # The greatest number of commands without a reply. A connection with late replies normally counts as lost long before.
@@ -110,15 +110,15 @@ class SharedConnection:
     def first_commands(self) -> Iterable[Arguments]:
         """Return the commands to send first on each new connection.
 
-        They must have no reply. A subclass overrides this.
+        They must have no reply. A subclass overrides this method.
         """
         return ()
 
     def on_push(self, words: list[Any]) -> None:
-        """Handle a push message of the store (RESP3). Must not raise. A subclass overrides this."""
+        """Handle a push message of the store (RESP3). Must not raise. A subclass overrides this method."""
 
     def on_lost(self) -> None:
-        """Handle the loss or the end of the connection. A subclass overrides this."""
+        """Handle the loss or the end of the connection. A subclass overrides this method."""
 
     async def call(
         self, commands: Iterable[Arguments], answers: int | None = None, *, once: bool = False

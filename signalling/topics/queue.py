@@ -56,7 +56,7 @@ def queue_topic(organisation: str, shown: Shown = WHOLE) -> str:
 def _shown_by(about: str) -> Shown:
     """Return the part of the queue whose name `queue_topic` has made.
 
-    `about`: the name after its colon, "" without one.
+    `about`: the part of the name after its colon, "" if the name has no colon.
     """
     areas = about.removeprefix(COUNTED)
     return Shown(tuple(areas.split("+")) if areas else (), about.startswith(COUNTED))

@@ -211,8 +211,8 @@ class Checker:
     """Checks an audit log entry by entry, from the first on. `problem`: the first problem as a sentence, "" if none so
     far.
 
-    `seen_entry`: the (number, hash) of an entry that this machine has seen earlier, None without one. It shows whether
-    the store was restored to an earlier state.
+    `seen_entry`: the (number, hash) of an entry that this machine has seen earlier, None if it has seen no entry. The
+    entry shows whether the store was restored to an earlier state.
     """
 
     def __init__(self, chain: Chain, head: Head, seen_entry: tuple[int, bytes] | None = None) -> None:

@@ -104,7 +104,7 @@ class Claim(Command, frozen=True):
 
 
 class Decline(Command, frozen=True):
-    """Decline the request; sent by an admin. `reason`: shown to the patient, None without one."""
+    """Decline the request; sent by an admin. `reason`: shown to the patient, None if the admin gives no reason."""
 
     reason: str | None = None
 

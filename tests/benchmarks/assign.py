@@ -32,7 +32,7 @@ Tell = Callable[[float], None]
 
 class Heard(NamedTuple):
     """What the assigned provider's socket received: the delay of each notification in ms, and the number of rounds
-    without one.
+    in which no notification arrived.
     """
 
     late_ms: list[float]

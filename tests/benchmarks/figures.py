@@ -89,7 +89,8 @@ class Point(msgspec.Struct, frozen=True):
 
 
 class Wait(msgspec.Struct, frozen=True):
-    """How long people waited in visits at one place: (median, longest) in ms of each wait; None without one.
+    """How long people waited in visits at one place: (median, longest) in ms of each wait; None if that
+    wait was not measured.
 
     `claim`: from Claim to the patient's page. `start`: from the second Start Session to the picture. `killed`: without
     a picture after the call's worker was killed.

@@ -30,7 +30,7 @@ Begin = Callable[[Browser, Network], AbstractAsyncContextManager[Call]]
 Found = dict[str, float | None]
 """figure -> the value. None means that the picture never came back."""
 Seen = dict[tuple[str, str], float | None]
-"""(network, figure) -> the value, as in `Found`."""
+"""(name of the network, name of the figure) -> its value, None if it was not measured."""
 
 LIMIT_S = 14 * 60.0
 FPS, LINES = 15, 480

@@ -107,7 +107,7 @@ def costs_of(one: Run, many: Run, three: Run) -> tuple[Costs, float]:
     """Return the unit costs in µs from three runs, and the share of a core that a worker without clinics takes.
 
     `one`: one worker and one clinic; `many`: one worker and many clinics; `three`: three workers and as many clinics.
-    The cost of a delivery by pub/sub is too small for this, and stays as it is.
+    The cost of a delivery by pub/sub is too small to be measured in this way, and stays as it is.
     """
     swept, sweeps_s = many.idle - one.idle, (many.clinics - one.clinics) / SWEEP_S
     by_one, by_three = many.busy - many.idle, three.busy - three.idle

@@ -160,7 +160,7 @@ async def _point(place: Place, visit: str, size: Size, number: int, pages: int) 
         sent = time.monotonic_ns()
         async with asyncio.timeout(ARRIVE_S):
             # The queue's content may come just after the answer to this request; the answer to the ping comes after
-            # both.
+            # the content.
             refuse_errors(await peer.ask("subscribe", topic="queue"))
             refuse_errors(await peer.ask("ping"))
         open_ms.append((time.monotonic_ns() - sent) / 1e6)

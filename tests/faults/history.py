@@ -49,7 +49,7 @@ class Request:
 
 class Commit(NamedTuple):
     """An event of the organisation's stream, with the record that it changed. `seq`: its number in the stream; `at_ms`:
-    the store's time of it.
+    the store's time of the event.
     """
 
     seq: int

@@ -191,7 +191,7 @@ def _bindings(speaker: Speaker) -> list[bytes]:
 def _signed(data: bytes, password: str) -> bytes:
     """Return a STUN message with a valid length, MESSAGE-INTEGRITY and FINGERPRINT (RFC 8489 §14.5, §14.7).
 
-    `data`: the message without them.
+    `data`: the message without these two attributes.
     """
     body = data[20:]
     head = data[:2].ljust(2, b"\0")

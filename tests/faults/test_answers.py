@@ -28,7 +28,7 @@ from web.server.valkey import EmbeddedStore
 
 @pytest.fixture
 async def two(embedded_store: EmbeddedStore, valkey_url: str) -> AsyncIterator[tuple[Clinic, list[Link]]]:
-    """A clinic of two workers, and the link by which each of them reaches the store."""
+    """A clinic that two workers serve, and the network link by which each worker reaches the store."""
     async with AsyncExitStack() as stack:
         links, opened = [], []
         for index in range(2):

@@ -32,7 +32,7 @@ NOTHING = wire.Supersede("c_nobody")
 
 @contextlib.asynccontextmanager
 async def clinic_at(url: str) -> AsyncIterator[Clinic]:
-    """Yield a clinic of two workers, each with its own client of the store at `url`, as in two processes."""
+    """Yield a clinic that two workers serve, each with its own client of the store at `url`, as in two processes."""
     settings = parse({"redis": {"url": url}}, "test")
     async with contextlib.AsyncExitStack() as stack:
         opened = []
@@ -94,7 +94,7 @@ async def in_store(at: Clinic) -> set[str]:
 
 
 async def same(at: Clinic) -> None:
-    """Wait until both workers receive each other's messages, and both show what the store has."""
+    """Wait until both workers receive each other's messages, and both workers show what the store has."""
 
     async def reached() -> bool:
         sender, receiver = at.workers

@@ -36,7 +36,7 @@ def an_hour_back(data: bytes) -> bytes:
 
 @asynccontextmanager
 async def with_a_clock(url: str) -> AsyncIterator[tuple[Clinic, Link]]:
-    """Yield a clinic of two workers, and the link by which a test can set back the clock of their store."""
+    """Yield a clinic that two workers serve, and the link by which a test can set back the clock of their store."""
     async with link_to(url) as link:
         redis = SharedRedis.from_url(link.url, socket_timeout=5)
         try:

@@ -58,7 +58,7 @@ globalThis.crowd = {
     return rows.length === count && String(rows) === String(order.filter((visit) => shown.has(visit)));
   },
 
-  /** Writes a value into a field of the search. Resolves to the time in ms until the list was painted. */
+  /** Writes a value into the search's field `name`. Resolves to the time in ms until the list was painted. */
   write(name, value) {
     const field = document.querySelector(`.sift [name=${name}]`);
     field.value = value;

@@ -73,7 +73,7 @@ async def test_a_patient_meets_a_provider(browser: Browser, greenroom_server: St
     assert (await provider.received())["frames"] <= before["frames"] + 1
     await patient.press("Rejoin")
     await see_and_hear(patient, provider)
-    # The provider ends the visit for both.
+    # The provider ends the visit for both people.
     await provider.press(re.compile("^End"))
     await provider.confirm()
     await patient.sees(re.compile("Maya Osei"))

@@ -133,8 +133,8 @@ async def _restarts_ice(patient: Patient) -> None:
 
 
 async def _checks_devices(browser: Browser, provider: Staff, *scripts: str) -> None:
-    """Check that the device check of a second patient finds a path over TCP, and that the server logs that. `scripts`:
-    run in the patient's page.
+    """Check that the device check of a second patient finds a path over TCP, and that the server logs the path.
+    `scripts`: run in the patient's page.
     """
     other: Patient = await person(browser, provider.server, Patient)
     for script in scripts:

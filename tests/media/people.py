@@ -96,7 +96,7 @@ async def load(person: Person, server: CallServer, room: str, extra: str = "") -
 async def pair(
     browser: Browser, server: CallServer, room: str = "room"
 ) -> AsyncIterator[tuple[Person, Person]]:
-    """Yield two connected people in `room`, neither of whom has pressed Start Session."""
+    """Yield two people who are connected in `room`, and have not pressed Start Session."""
     a, b = await asyncio.gather(enter(browser, server, room, "a"), enter(browser, server, room, "b"))
     yield a, b
     await asyncio.gather(a.page.context.close(), b.page.context.close())

@@ -1,4 +1,4 @@
-"""Tests which small faults are found in a source file, and which parts of it stay unchanged."""
+"""Tests which small changes are made to a source file, and which parts of the file stay unchanged."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Tests that a claim is one trace (times of all steps) over all workers on its way, and that events without one are as
-before.
+"""Tests that a claim is one trace (times of all steps) over all workers on its way, and that events without
+a trace are as before.
 """
 
 from __future__ import annotations

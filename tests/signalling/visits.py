@@ -73,7 +73,7 @@ STAFF = {
 
 
 def context(now_ms: int = T0, **facts: Any) -> Context:
-    """Return the facts of a decision at `now_ms`. `facts`: fields of the policy and of the context, such as `staff`."""
+    """Return the facts of a decision at `now_ms`. `facts`: fields of `Policy` or `Context`, such as `staff`."""
     staff = facts.pop("staff", STAFF)
     in_session = frozenset(facts.pop("in_session", ()))
     left = facts.pop("rooms_left", None)

@@ -43,7 +43,7 @@ class Phone:
 
 
 def key_in(html: str) -> str:
-    """Return the key that a page shows in letters, beside the QR code."""
+    """Return the authenticator's secret that a page shows in letters, beside the QR code."""
     found = re.search(r'<code class="secret"[^>]*>([A-Z2-7 ]{39})</code>', html)
     assert found, html[-4000:]
     return found[1]

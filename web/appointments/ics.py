@@ -116,5 +116,5 @@ def _event(appointment: Appointment, words: Words, link: str, stamp_ms: int) -> 
 
 
 def _utc(moment_ms: int) -> datetime:
-    """Return a moment as a time in UTC, in whole seconds as iCalendar needs it."""
+    """Return `moment_ms` (ms since 1970) as a date and time in UTC, in whole seconds as iCalendar needs it."""
     return datetime.fromtimestamp(moment_ms // 1000, UTC)

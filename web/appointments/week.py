@@ -1,7 +1,7 @@
 """Makes a week of bookable times for pages: seven days, and the free times of one day, in the organisation's time zone.
 
 The words are in the current language. In a browser with another time zone, calendar/week.js shows the times
-in that.
+in the time zone of the browser.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ def known_zone(name: str) -> str:
 
 
 def moment(at_ms: int, zone: str) -> datetime:
-    """Return a moment (ms since the epoch) as a time in a time zone."""
+    """Return `at_ms`, a time in ms since 1970, as a date and time in the time zone `zone`."""
     return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(ZoneInfo(zone))
 
 
@@ -65,7 +65,9 @@ def clock_words(at_ms: int, zone: str) -> str:
 
 
 def when_words(at_ms: int, zone: str) -> str:
-    """Return a moment in a time zone, such as "Tuesday, November 24, 2026, 10:30 AM, Central Standard Time"."""
+    """Return `at_ms` (ms since 1970) in words, in the time zone `zone`, such as "Tuesday, November 24, 2026, 10:30 AM,
+    Central Standard Time".
+    """
     # Translators: a booked time in words, such as "Tuesday, November 24, 2026, 10:30 AM, Central Standard Time".
     return gettext("{day}, {clock}, {zone}").format(
         day=day_words(at_ms, zone), clock=clock_words(at_ms, zone), zone=zone_words(at_ms, zone)

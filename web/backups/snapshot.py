@@ -75,8 +75,8 @@ def _places(client: Any) -> dict[str, list[list[str]]]:
 def receive(server: "redis.Redis", path: Path, received: Callable[[int], None]) -> None:
     """Write the snapshot of a server to the file `path`.
 
-    `server`: a client of it. `received` is called with the number of bytes so far. Raises CommandError if the server
-    sends no complete snapshot.
+    `server`: a client of the server. `received` is called with the number of bytes so far. Raises CommandError if the
+    server sends no complete snapshot.
     """
     try:
         pool = server.connection_pool

@@ -33,7 +33,7 @@ NICE = 10
 """The niceness of this process and of its second store while a backup is taken, so that visits go first."""
 KEYS, FILE, END = "keys", "file", "end"
 Progress = Callable[[str, int, int], None]
-"""Receives the name of a step, how much of it is done, and how much there is in all; 0 if that is unknown."""
+"""Receives the name of a step, how much of the step is done, and how much it has in all; each is 0 if it is unknown."""
 
 
 class Counts(msgspec.Struct):

@@ -22,7 +22,7 @@ from web.server.data_key import derived
 ENDPOINT_LENGTH = 1000
 AUTH_BYTES = 16
 ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
-"""The order of the curve P-256 (FIPS 186-5). A private key is a number that is at least 1 and less than this."""
+"""The order of the curve P-256 (FIPS 186-5). A private key is a number from 1 to this order minus 1."""
 TOKEN_S = 12 * 3600
 """The time in s for which a signature is valid. RFC 8292 allows a day; this is less, because clocks differ."""
 

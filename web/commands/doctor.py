@@ -38,7 +38,7 @@ def run(settings: Settings, as_json: bool) -> int:
 def reached(settings: Settings) -> Settings:
     """Return the settings with the address of the embedded store, and with the port on which the server really listens.
 
-    If no server runs, both are unchanged.
+    If no server runs, the address and the port are unchanged.
     """
     folder = Path(settings.data.folder)
     if not settings.redis.url and address_file(folder).exists():

@@ -21,8 +21,9 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for program
 def settings_from(config: Path | None, **overrides: Any) -> Settings:
     """Return the settings of the file `config`, or of ./config.toml if `config` is None.
 
-    Values of the environment replace those of the file, and `overrides` replace both; an override is written
-    as `server__port=9000`. Raises ConfigError if a file cannot be read or a value is not allowed.
+    Values of the environment replace those of the file, and `overrides` replace those of the file and of the
+    environment; an override is written as `server__port=9000`. Raises ConfigError if a file cannot be read or a value
+    is not allowed.
     """
     given = {key.replace("__", "."): value for key, value in overrides.items() if value is not None}
     path = config or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)

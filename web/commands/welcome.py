@@ -19,8 +19,8 @@ def welcome(settings: Settings) -> str:
     """Return the text for the terminal: the links for patients and staff, and how to sign in to the demo.
 
     Without the demo, the text lists the organisations; without any organisation, the command that creates
-    one. If the store does not answer, it has only the server's origin and the links for phones nearby.
-    Passwords are in it once: in the first call after the demo was created.
+    one. If the store does not answer, the text has only the server's origin and the links for phones nearby.
+    It has passwords once: in the first call after the demo was created.
     """
     try:
         names, people, fresh = _found(settings)

@@ -69,7 +69,7 @@ class Server(Section, frozen=True):
 
 
 class Tls(Section, frozen=True):
-    """The section [tls] names the certificate and its key; set both or neither."""
+    """The section [tls] names the files of the certificate and of its key; set both files or neither of them."""
 
     certificate: File = ""
     key: File = ""
@@ -333,7 +333,7 @@ def sections() -> dict[str, type[Section]]:
 
 @functools.cache
 def secrets_of(section: type[Section]) -> Mapping[str, str]:
-    """Return the keys of a section that may hold a password.
+    """Return the keys of a section of config.toml that may hold a password.
 
     The value of a key is "whole" if its whole value is secret, or "url" if only a password in the URL is.
     """

@@ -19,7 +19,7 @@ from web.config import Sessions, Settings
 from web.requests import frames
 
 KEEP_MS = 7 * 24 * 3600_000
-"""The time in ms without requests after which a session is deleted; a patient's visit ends long before that."""
+"""The time in ms without requests after which a session is deleted; a patient's visit ends much earlier."""
 
 HOLD_MS = 60_000
 """The time in ms by which each call of `Storage.hold` during a live call extends the staff session."""

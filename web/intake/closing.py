@@ -42,7 +42,7 @@ def closes_ms(organisation: Settings, now_ms: int, area: str) -> int | None:
 
 
 def is_closing(organisation: Organisation, at: datetime) -> bool:
-    """Return whether visits that still wait at a moment must end. `at`: the moment, with a time zone."""
+    """Return whether visits that still wait at the time `at` must end. `at` has a time zone."""
     return organisation.policy.closes_line and not (
         is_open(organisation, at) or is_open(organisation, at - GRACE)
     )

@@ -1,8 +1,8 @@
 """Queues mails: a mail is a job, and is sent when it is due.
 
 A mail is queued either complete, or as a promise (`{"mail": name, ...}`). A resolver writes the mail of a
-promise when it is due, from the data at that time. If a mail is sent twice after a crash, both have the same
-Message-ID.
+promise when it is due, from the data at that time. If a mail is sent twice after a crash, both copies have
+the same Message-ID.
 """
 
 from collections.abc import Awaitable, Callable, Iterable

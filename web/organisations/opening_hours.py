@@ -53,7 +53,7 @@ def closes_at(organisation: Organisation, at: datetime) -> datetime | None:
 
 
 def _ends(organisation: Organisation, day: date, zone: ZoneInfo) -> Iterator[datetime]:
-    """Yield the times at which the opening hours that begin on a date end, in order."""
+    """Yield the end of each span of opening hours that begins on `day`, in order, as a time in `zone`."""
     for span in spans_on(organisation, day):
         after = is_night(span) or span[1] == "24:00"
         clock = time() if span[1] == "24:00" else time.fromisoformat(span[1])
@@ -61,9 +61,9 @@ def _ends(organisation: Organisation, day: date, zone: ZoneInfo) -> Iterator[dat
 
 
 def opens_next(organisation: Organisation, at: datetime) -> str | None:
-    """Return the next opening time after a moment in words; None if there is none.
+    """Return the next opening time after `at` in words; None if the organisation does not open again.
 
-    `at`: the moment, with a time zone. Examples are "today at 9:00 AM" and "Monday at 9:00 AM". If the time
+    `at` has a time zone. Examples are "today at 9:00 AM" and "Monday at 9:00 AM". If the time
     is a week or more ahead, the words have a date: "Monday, December 14, 2026 at 9:00 AM".
     """
     local = at.astimezone(ZoneInfo(organisation.timezone))

@@ -136,14 +136,14 @@ def _unknown(raw: Any, table: type[msgspec.Struct], kind: TableKind[Any], place:
 
 
 def _tables(key: str, value: Any, kind: TableKind[Any], place: str) -> Iterator[tuple[Any, str]]:
-    """Yield the tables below a key, each with its place in the file."""
+    """Yield the tables in `value`, the value of `key`, each with its place in the file. `place`: that of the key."""
     if key in kind.inner:
         many = value if isinstance(value, list) else [value]
         yield from ((one, f"{place}[{at}]" if value is many else place) for at, one in enumerate(many))
 
 
 def _explained(error: str, raw: Mapping[str, Any], kind: TableKind[Any]) -> str:
-    """Return a sentence about an error of msgspec, whose text ends with the place in the file."""
+    """Return a sentence about `error`, a text of msgspec that ends with the place in the file. `raw`: the parsed TOML."""
     place = error.rpartition(" - at `$")[2].rstrip("`").lstrip(".")
     if missing := _MISSING.search(error):
         return f"{place}: expected {missing[1]}, {kind.expected(_joined(place, missing[1]))}"
@@ -162,7 +162,10 @@ def _value(raw: Any, place: str) -> Any:
 
 
 def _not_a_number(raw: Any, kind: TableKind[Any], place: str = "") -> str:
-    """Return a sentence about the first `nan` or `inf`, because no bound refuses these; "" if there is none."""
+    """Return a sentence about the first `nan` or `inf` in `raw`, parsed TOML; "" if it contains neither.
+
+    No bound refuses these values. `kind`: what each place expects; `place`: the place of `raw` in the file.
+    """
     if isinstance(raw, dict):
         return next(
             filter(None, (_not_a_number(value, kind, _joined(place, key)) for key, value in raw.items())), ""

@@ -141,7 +141,9 @@ class ApiKeys:
         return [(key, int(used[key.id.encode()]) if key.id.encode() in used else None) for key in found]
 
     async def find(self, organisation: str, token: str) -> ApiKey | None:
-        """Return the key with this token; None if it is unknown, revoked, or of another organisation."""
+        """Return the API key whose secret is `token`; None if the token is unknown, revoked, or of another
+        organisation.
+        """
         found = TOKEN.fullmatch(token)
         if found is None:
             return None

@@ -222,7 +222,8 @@ def plain_address(text: str) -> str:
     """Return the IP address in a text, which proxies write in many ways; return a text without an address unchanged.
 
     Some proxies add a port (`203.0.113.5:51123`, `[2001:db8::1]:443`), brackets, quotes or a zone (`fe80::1%eth0`).
-    An IPv4 address may be written as an IPv6 one (`::ffff:203.0.113.5`), usually by a server that listens on both.
+    An IPv4 address may be written as an IPv6 one (`::ffff:203.0.113.5`), usually by a server that listens on
+    addresses of both kinds.
     """
     text = text.strip().strip('"').strip()
     ported = PORT.fullmatch(text)

@@ -30,7 +30,7 @@ PROBLEM = "greenroom: "
 """A command that fails prints one sentence with the reason; this is the beginning of that line."""
 
 LAST = frozenset({"tried", "refused", "worker_failed", "done"})
-"""The last steps of an upgrade: `greenroom upgrade` waits for no step after one of these."""
+"""The last steps of an upgrade: `greenroom upgrade` waits for no further step after one of these steps."""
 
 STEP = b'{"step":'
 """The beginning of each line that reports a step of an upgrade."""

@@ -45,7 +45,7 @@ COPY = "copy secret.key from the server that rotated the keys"
 SWITCH = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('SET', KEYS[1], ARGV[2]) end"
 
 Progress = Callable[[str, int, int], None]
-"""Receives the name of a step, how much of it is done, and how much there is in all; 0 if that is unknown."""
+"""Receives the name of a step, how much of the step is done, and how much it has in all; each is 0 if it is unknown."""
 log = structlog.get_logger("web.rotation")
 
 

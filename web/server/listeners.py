@@ -30,7 +30,7 @@ def metrics_listener(settings: Settings, handed: Handover | None) -> socket.sock
     """Return the listening socket for metrics; None without `metrics.port`, and in a trial.
 
     `handed`: the values of the previous program, None at an ordinary start. Raises ConfigError if the address cannot be
-    used, also in a trial, which opens the port only to check that.
+    used, also in a trial, which opens the port only for this check.
     """
     if not settings.metrics.port:
         return None

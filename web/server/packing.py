@@ -80,7 +80,7 @@ class Packer:
 
         If the store has an earlier version, queue all ended visits for packing, raise the version, and return False.
         They are packed at the next look: until then, a server of an earlier release that has just started reports
-        itself. If this worker dies in between, another worker repeats this.
+        itself. If this worker dies in between, another worker repeats these steps.
         """
         async with answering():
             if any(one.reads < store_version.VERSION for one in await reports(self._redis)):

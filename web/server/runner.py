@@ -166,7 +166,7 @@ def requests(connection: Any) -> int:
 async def works() -> bool:
     """Return whether the three functions above work as described; log a warning if they do not.
 
-    The check sends a request to a server that it starts for that.
+    The check sends a request to a server that it starts for this purpose.
     """
     problem = "wrong values"
     try:

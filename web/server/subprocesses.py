@@ -61,8 +61,8 @@ class Child:
 def ended_by_sigterm() -> Iterator[None]:
     """Make SIGTERM raise SystemExit in this context, so that it ends what contexts inside have started, as Ctrl-C does.
 
-    A further SIGTERM or SIGINT does not interrupt that. Outside of the main thread, which alone may set handlers, this
-    does nothing.
+    A further SIGTERM or SIGINT does not interrupt the end of the contexts. Outside of the main thread, which alone may
+    set handlers of signals, this context does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -1,7 +1,7 @@
 """Receives the socket that systemd passes to a service (sd_listen_fds(3)), and sends systemd states (sd_notify(3)).
 
-systemd passes both in environment variables. If systemd did not start the server, there are no such variables, and
-nothing is done.
+systemd passes the socket, and the address for the states, in environment variables. If systemd did not start the
+server, there are no such variables, and nothing is done.
 """
 
 from __future__ import annotations

@@ -327,7 +327,7 @@ export class SignallingClient extends Target {
     this.#timers.pong = setTimeout(() => this.#lost(socket, 1006), within_ms);
   }
 
-  /** Handle a closed socket: connect again after a pause, or stop if its close code is final. */
+  /** Handle the close of a socket: connect again after a pause, or stop if the close code is final. */
   #lost(/** @type {WebSocket} */ socket, /** @type {number} */ code) {
     if (this.#socket !== socket) return; // An older socket, which was replaced, has closed.
     const stood = this.status === "open";

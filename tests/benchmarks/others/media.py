@@ -35,7 +35,9 @@ Tell = Callable[[float], None]
 
 
 class Scene(NamedTuple):
-    """Calls that are measured together. `id` begins the ids of their figures. `others`: the servers that can do it."""
+    """Calls that are measured together. `id` begins the ids of their figures. `others`: the servers that can hold these
+    calls.
+    """
 
     id: str
     calls: int

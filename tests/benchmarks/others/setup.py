@@ -173,8 +173,8 @@ def janus(say: Say, *, install: bool) -> Program:
 
 
 def _once(folder: Path, recipe: str, make: Callable[[], None]) -> None:
-    """Fill `folder` by the function `make`, unless an earlier call with the same `recipe` completed that; replace any
-    other content.
+    """Fill `folder` by the function `make`, unless an earlier call with the same `recipe` has filled it completely;
+    replace any other content.
     """
     mark, digest = folder / ".made-from", hashlib.sha256(recipe.encode()).hexdigest()
     if mark.exists() and mark.read_text() == digest:

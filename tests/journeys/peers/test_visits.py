@@ -25,7 +25,7 @@ from web.peers.people.people import Patient, Provider
 
 HERE = Path(__file__).parent
 WERIFT = HERE.parents[1] / "javascript" / "node_modules" / "werift"
-SOUND = 0.01  # the energy of a third of a second of tone; a minute of silence has a thousandth of it
+SOUND = 0.01  # the energy of a third of a second of tone; a minute of silence has a thousandth of this energy
 WAIT_S = 60.0
 
 

@@ -56,7 +56,7 @@ async def whole(store: Store, visit: str) -> list[Any]:
 
 
 async def keys_of(valkey: Redis, visit: str) -> set[str]:
-    """Return the keys of a visit and of chat messages."""
+    """Return the store's keys of a visit and of chat messages."""
     client: Any = valkey
     names = [name.decode() for name in await client.keys("*")]
     return {name for name in names if visit in name or ":line:" in name}

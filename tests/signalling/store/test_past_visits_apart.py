@@ -71,7 +71,7 @@ def past(store: Past) -> tuple[PastVisits, list[str]]:
 
 
 async def names(search: PastVisits, text: str = "", limit: int = 99, **how: Any) -> list[str]:
-    """Return the ids of the visits that a search finds."""
+    """Return the ids of the first `limit` visits that contain `text`. `how`: further fields of the query."""
     found = await search.find(ORG, Query(text=text, **how), limit)
     return [visit.id for visit in found.visits]
 

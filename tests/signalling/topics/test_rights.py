@@ -86,8 +86,9 @@ def everybody(organisation: str = ORG) -> dict[str, Actor]:
 
 
 def visits() -> dict[str, Visit]:
-    """Return status -> a visit in it. `released` is in the status `queued`, and `declined` in the same status as
-    `completed`, but both came there in another way.
+    """Return a name -> a visit. Most names are those of the visit's status.
+
+    The visit `released` waits again after a claim (status `queued`); `declined` has the same status as `completed`.
     """
     return {
         "queued": assigned(),

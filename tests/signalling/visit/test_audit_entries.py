@@ -1,4 +1,4 @@
-"""Tests the chain of the audit log, without a store: every later change is detected, and the place of it is found."""
+"""Tests the chain of the audit log, without a store: every later change is detected, and its place is found."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ ALL = tuple(Scope)
 
 
 class Program:
-    """A program that sends requests with its key, or without one."""
+    """A program that sends requests to the API, with an API key or without any key."""
 
     def __init__(self, person: Person, organisation: str, token: str | None) -> None:
         self.person, self.base = person, f"/{organisation}/api/v1"

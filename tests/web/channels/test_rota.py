@@ -23,7 +23,7 @@ ORDER = ("chen", "lin", "ray")
 
 
 def account(name: str, **fields: Any) -> Account:
-    """Return the account of a member of staff. `fields`: other values of it."""
+    """Return the account of a member of staff. `fields`: other values of the account."""
     role = fields.pop("role", Role.PROVIDER)
     return Account(
         id=name, email=f"{name}@example.org", name=f"Dr {name.title()}", role=role, hash="x", **fields

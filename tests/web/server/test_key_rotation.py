@@ -53,7 +53,7 @@ def folder_of(site: Site) -> Path:
 
 
 def newest(site: Site) -> bytes:
-    """Return the key with which new records of a site's data folder are encrypted."""
+    """Return the data key with which new records of a site are encrypted."""
     return list(secret.keys_in(secret.content(folder_of(site))).values())[-1]
 
 

@@ -106,7 +106,9 @@ def store_pid_now(server: RunningServer) -> int | None:
 
 
 def master(folder: Path, workers: int, **values: Any) -> Master:
-    """Return a master that has not started and has to run this number of workers. `values`: other attributes of it."""
+    """Return a master that has not started and has to run this number of workers. `values`: other attributes of the
+    master.
+    """
     found = Master.__new__(Master)
     found.is_trial, found.pid, found.SIG_QUEUE = False, 1, SimpleQueue()
     found.workers, found._trial, found._next, found._leaving, found._failed = {}, None, [], set(), False

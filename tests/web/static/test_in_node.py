@@ -1,7 +1,7 @@
 """Tests the pure parts of the pages' scripts without a browser: `node --test` runs the files beside this one.
 
-Pages load the scripts as modules. Node needs a package.json for that, which the served folder does not have. So the
-tests run in a copy of both folders, with a package.json above them.
+Pages load the scripts as modules. Node loads modules only beside a package.json, which the served folder does not have.
+So the tests run in a copy of both folders, with a package.json above them.
 """
 
 import shutil

@@ -39,7 +39,7 @@ MOST = 100
 IDLE_S, WARNED_S = 90, 20
 """Two times in s. A screen that nobody touches shows a warning after the first time, and is cleared after the second.
 
-The second time begins at the warning. WCAG 2.2.1 requires at least 20 s in which a person can prevent this."""
+The second time begins at the warning. WCAG 2.2.1 requires at least 20 s in which a person can keep the screen."""
 BECAME = {
     Outcome.COMPLETED: N_("The visit is over."),
     Outcome.BY_PHONE: N_("The visit is over."),
@@ -149,7 +149,7 @@ def _prefix(organisation: Organisation, facility: Facility) -> str:
 
 
 async def _placed(request: web.Request, organisation: Organisation, facility: Facility) -> dict[str, int]:
-    """Return the visits that this browser opened: id -> the time of opening in ms."""
+    """Return the visits that this browser opened at the facility: id -> the time of opening in ms since 1970."""
     session, prefix = await sessions.get(request), _prefix(organisation, facility)
     return {key.removeprefix(prefix): at for key, at in session.items() if key.startswith(prefix)}
 

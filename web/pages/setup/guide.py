@@ -77,7 +77,7 @@ def _section(request: web.Request, organisation: Organisation) -> guide_form.Gui
 
 
 async def _keep_versions(request: web.Request, before: Organisation, account: Account) -> None:
-    """Store the guide before and after a change, so that both can be shown even if no visit begins with it.
+    """Store the guide before and after a change, so that both versions can be shown even if no visit has used them.
 
     `before`: the settings before the change; `account`: the author.
     """

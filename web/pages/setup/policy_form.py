@@ -20,7 +20,7 @@ UNITS: Mapping[int, str] = {SECOND: N_("seconds"), MINUTE: N_("minutes"), PATIEN
 
 
 class Duration(NamedTuple):
-    """A duration of the policy in the form, with its unit in ms; or a number of patients, whose unit is 1."""
+    """A duration of `Policy` in the form, with its unit in ms; or a number of patients, whose unit is 1."""
 
     label: str
     help: str
@@ -82,7 +82,7 @@ DURATIONS: Mapping[str, Duration] = {
 
 
 class Choice(NamedTuple):
-    """A yes-or-no field of the policy, and its text."""
+    """A yes-or-no field of `Policy`, the organisation's rules and limits, and its text in the form."""
 
     label: str
     help: str

@@ -250,7 +250,7 @@ class CheckedSocket:
             return
 
     async def closes(self, *codes: int, within_s: float = WITHIN_S) -> list[Message]:
-        """Wait until the server closes with one of these codes; return the messages before that."""
+        """Wait until the server closes with one of these codes; return the earlier messages."""
         wanted, messages = " or ".join(map(str, codes)), []
         expected = f"the socket closed with {wanted}"
         loop = asyncio.get_running_loop()

@@ -144,7 +144,7 @@ async def taken_over(people: People) -> None:
 
 
 async def refused_resume(people: People, token: str, number: int, *codes: str) -> None:
-    """Resume with a token that the server must refuse; the same socket may then send a hello without one.
+    """Resume with a token that the server must refuse; the same socket may then send a hello without a token.
 
     `number`: which member of staff; `codes`: the allowed codes of the refusal.
     """

@@ -85,7 +85,7 @@ Phases = Annotated[tuple[Phase, ...], Meta(max_length=1000, description="at most
 class Network(Table, frozen=True):
     """A network between a peer and a server. `up` is for the packets that the peer sends, `down` for all others.
 
-    `phases` replace parts of it for a time; later phases have priority. `udp`, `tcp`: False blocks the whole
+    `phases` replace parts of the network for a time; later phases have priority. `udp`, `tcp`: False blocks the whole
     protocol. Times count from the beginning of the call.
     """
 

@@ -227,7 +227,8 @@ class Proxy:
     async def _take(
         self, side: Side, reader: asyncio.StreamReader, waiting: asyncio.Queue[tuple[float, bytes]]
     ) -> None:
-        """Read one side of a TCP connection up to its end, and queue the bytes with the time when they are due.
+        """Read one side of a TCP connection up to its end; put its bytes into `waiting`, each with the time of
+        delivery.
 
         Raises OSError if the connection is lost.
         """

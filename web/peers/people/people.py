@@ -170,7 +170,7 @@ class Patient(Person):
         return self.room
 
     async def answer(self, text: str) -> None:
-        """Answer a message of staff while waiting, if the clinic allows that; `room.lines` has the messages.
+        """Answer a message of staff while waiting, if the clinic allows answers; `room.lines` has the messages.
 
         Raises RefusedError with the code `wrong_status` if the patient no longer waits, and `limit_reached` if staff
         must write first.

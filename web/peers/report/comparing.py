@@ -35,8 +35,8 @@ BETTER, WORSE, SAME, UNDECIDED = "better", "worse", "about the same", "cannot be
 class Change(msgspec.Struct, frozen=True):
     """One figure in both runs.
 
-    `ratio`: the second run's value divided by the first's. The true ratio is probably within `low` to `high`; both
-    are nan if they cannot be calculated.
+    `ratio`: the second run's value divided by the first's. The true ratio is probably within `low` to `high`; these
+    two are nan if they cannot be calculated.
     """
 
     name: str

@@ -168,9 +168,9 @@ def curves_plot(
 
 
 def with_faults(plot: Plot, faults: Sequence[tuple[float, str]], duration_s: float) -> Plot:
-    """Return a plot over time with a mark at each fault, given as its second and its kind.
+    """Return `plot`, a plot over time, with a mark at each fault. `faults`: (time in s, kind) of each.
 
-    More than MARKS_WITH_TEXT marks have no text, because the texts would overlap.
+    More than MARKS_WITH_TEXT marks have no text, because the texts would overlap. `duration_s`: the length of the run.
     """
     end_s = max(duration_s, 1e-3)
     marks = [

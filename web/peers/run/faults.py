@@ -36,10 +36,11 @@ class Fault(NamedTuple):
 
 
 def planned(kill: Iterable[str], freeze: Iterable[str], cut: Iterable[str], seed: int) -> Iterator[Fault]:
-    """Yield all faults in their order. There is no end to those at random moments.
+    """Yield all faults in the order of their times. Faults at random times never end.
 
-    Each text is a moment (`30s`) or a rate at random moments (`random:2/min`), for FROZEN and CUT with a duration
-    (`30s/5s`, `random:2/min/5s`). Raises PlanError if a text is not valid, before the first fault is asked for.
+    `kill`, `freeze`, `cut`: texts that plan the faults of one kind. Each is a time (`30s`) or a rate at random times
+    (`random:2/min`), for `freeze` and `cut` with a duration (`30s/5s`, `random:2/min/5s`). `seed` decides the random
+    times. Raises PlanError if a text is not valid, before the first fault is asked for.
     """
     texts = [(kind, text) for kind, many in zip(KINDS, (kill, freeze, cut), strict=True) for text in many]
     streams = [_stream(kind, text, Random(f"{seed}/{number}")) for number, (kind, text) in enumerate(texts)]  # noqa: S311 - reproducible

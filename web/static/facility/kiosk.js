@@ -35,7 +35,7 @@ async function refresh() {
     lost = true;
     return;
   }
-  // The link was revoked. The new page explains that.
+  // The link was revoked. The page that is loaded now says so.
   if (answer.status === 404) return location.reload();
   if (!answer.ok) return;
   const fresh = (await answer.text()).trim();

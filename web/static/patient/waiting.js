@@ -10,7 +10,7 @@ import { toast } from "../shared/ui.js";
 
 /**
  * Draw a ring around the place in the queue. It is full for the next patient, and emptier for later ones.
- * The text beside it says the same.
+ * The text beside the ring says the same.
  *
  * @param {number | null} place the place in the queue, from 1, or null
  * @param {number} waiting the number of patients who wait

@@ -121,7 +121,7 @@ export class DeviceChoice {
 }
 
 /**
- * Draw which devices do not work and how to repair that, and a sentence that the person can still join.
+ * Draw which devices do not work and how to repair them, and a sentence that the person can still join.
  *
  * @param {{ found: Found, again: () => void }} options `again()` asks for the devices once more
  */

@@ -35,7 +35,7 @@ const ORDERS = {
   region: (a, b) => stateName(a.state).localeCompare(stateName(b.state)),
   provider: (a, b) => nameOf(a).localeCompare(nameOf(b)),
 };
-/** Return the name of the assigned person; for a row without one, a text that is sorted last. */
+/** Return the assigned person's name; if nobody is assigned, a text that is sorted last. */
 const nameOf = (/** @type {QueuedRow} */ { assignee }) => assignee?.name ?? "\uffff";
 
 /**

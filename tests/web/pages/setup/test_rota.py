@@ -139,7 +139,8 @@ async def test_f41_a_person_whom_one_channel_reached_is_not_listed_as_not_reache
     payload = {"visit": "v_1", "person": "u_lind", "name": "Dr Jonas Lind", "channels": ["text", "push"]}
 
     async def listed_after(channel: str) -> bool:
-        """Make the message on this channel fail finally; return whether the page lists its person with both."""
+        """Make the message on this channel fail finally; return whether the page lists the person with both
+        channels."""
         [job] = jobs_of(WAITING, payload, (channel,), 1, 2)
         _, at_ms, member = site.app[JOBS].entry("demo", job)
         await site.app[REDIS].zadd(keys.DEAD_JOBS("demo"), {member: at_ms})
