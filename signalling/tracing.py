@@ -41,7 +41,8 @@ class Tracer(Protocol):
     def add(self, name: str, parent: bytes, begun_ns: int, ended_ns: int) -> bytes:
         """Add a part of a trace that has ended; return its context.
 
-        `name`: of the part. `parent`: the context of the part above it. `begun_ns`, `ended_ns`: in ns since 1970.
+        `name`: the name of the part. `parent`: the context of the part above it. `begun_ns`, `ended_ns`: in ns since
+        1970.
         """
 
 

@@ -102,8 +102,8 @@ async def shared(
 ) -> AsyncIterator[Shared]:
     """Yield a Chromium that can be lent to one test after another.
 
-    `path`: of the program. `arguments`: command-line switches. `small_frames_s`: the number of small pictures that its
-    fake camera takes a second; 0 for the camera of the arguments, with pictures of usual size.
+    `path`: the path of the program. `arguments`: command-line switches. `small_frames_s`: the number of small pictures
+    that its fake camera takes a second; 0 for the camera of the arguments, with pictures of usual size.
     """
     with tempfile.TemporaryDirectory() as folder:
         camera = [small_camera(Path(folder), small_frames_s)] if small_frames_s else []

@@ -45,7 +45,7 @@ class RunningServer:
         stderr: int | None = None,
         quick: bool = False,
     ) -> None:
-        """Start the server; `wait` returns when it answers. `folder`: for its settings, data and log.
+        """Start the server; `wait` returns when it answers. `folder`: the folder for its settings, data and log.
 
         `command`: None for the console script. `options`: added to it. `stderr`: a descriptor for standard
         error; then there is no log to read. `quick`: start it by tests.prepared.

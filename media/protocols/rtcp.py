@@ -54,7 +54,7 @@ def split(data: bytes) -> Iterator[tuple[int, int, bytes]]:
 def bitrate_limit(sender_ssrc: int, media_ssrc: int, kbps: float) -> bytes:
     """Return a REMB packet, which limits the video of a browser to `kbps` kbit/s (draft-alvestrand-rmcat-remb-03 §2.2).
 
-    `sender_ssrc`: of the server. `media_ssrc`: of the limited video.
+    `sender_ssrc`: the SSRC of the server. `media_ssrc`: the SSRC of the limited video.
     """
     exponent, mantissa = 0, int(kbps * 1000)
     while mantissa >= 1 << 18:
@@ -68,7 +68,7 @@ def bitrate_limit(sender_ssrc: int, media_ssrc: int, kbps: float) -> bytes:
 def nack(sender_ssrc: int, media_ssrc: int, numbers: Iterable[int]) -> bytes:
     """Return an RTCP packet that requests lost packets by their sequence numbers (generic NACK, RFC 4585 §6.2.1).
 
-    `sender_ssrc`: of the server. `media_ssrc`: of the stream with lost packets.
+    `sender_ssrc`: the SSRC of the server. `media_ssrc`: the SSRC of the stream with lost packets.
     """
     entries: list[tuple[int, int]] = []
     for number in numbers:
@@ -98,6 +98,6 @@ def requested(packet: bytes) -> list[int]:
 def picture_loss(sender_ssrc: int, media_ssrc: int) -> bytes:
     """Return a picture loss indication, which requests a keyframe (RFC 4585 §6.3.1).
 
-    `sender_ssrc`: of the server. `media_ssrc`: of the video.
+    `sender_ssrc`: the SSRC of the server. `media_ssrc`: the SSRC of the video.
     """
     return HEADER.pack(0x80 | PICTURE_LOSS, PAYLOAD_FEEDBACK, 2, sender_ssrc) + U32.pack(media_ssrc)

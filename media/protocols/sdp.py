@@ -88,10 +88,10 @@ def offer(
     """Return the server's SDP offer: one bundled transport, `ice-lite`, the codecs of CODECS, the server's SSRCs.
 
     `credentials`, `fingerprint`, `candidates`: those of the server. `session_id`, `version`: the numbers in the `o=`
-    line. `ssrcs`: of the streams that the party receives on the m-lines on which it also sends; `label`: the id of that
-    stream (RFC 8830). `further`: label and SSRCs of each other party whose media it receives; each has a pair of
-    send-only m-lines. `h264_first`: list H.264 first, because browsers send the codec that is listed first. The video's
-    SSRC comes before that of its retransmissions (RTX), because Chromium shows no video otherwise.
+    line. `ssrcs`: the SSRCs of the streams that the party receives on the m-lines on which it also sends; `label`: the
+    id of that stream (RFC 8830). `further`: label and SSRCs of each other party whose media it receives; each has a
+    pair of send-only m-lines. `h264_first`: list H.264 first, because browsers send the codec that is listed first. The
+    video's SSRC comes before that of its retransmissions (RTX), because Chromium shows no video otherwise.
     """
     host = candidates[0].host if candidates else "127.0.0.1"
     family = "IP6" if ":" in host else "IP4"

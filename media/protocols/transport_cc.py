@@ -81,7 +81,7 @@ class Arrivals:
     def feedback(self, sender_ssrc: int, media_ssrc: int) -> bytes | None:
         """Return the RTCP packets with the feedback for all arrivals since the last call; None if nothing arrived.
 
-        `sender_ssrc`: of the server. `media_ssrc`: of the stream.
+        `sender_ssrc`: the SSRC of the server. `media_ssrc`: the SSRC of the stream.
         """
         seen, self._seen = self._seen, []
         if not seen:
@@ -92,8 +92,8 @@ class Arrivals:
         """Return the RTCP packets with the feedback for the arrivals `seen`, normally one for each row of packets
         without a gap.
 
-        If very many packets were lost, one packet with the gaps is returned. `sender_ssrc`: of the server.
-        `media_ssrc`: of the stream.
+        If very many packets were lost, one packet with the gaps is returned. `sender_ssrc`: the SSRC of the server.
+        `media_ssrc`: the SSRC of the stream.
         """
         pieces = split_at_gaps(seen)
         self.losses.observe(len(seen), ((pieces[-1][-1][0] - pieces[0][0][0]) & 0xFFFF) + 1 - len(seen))
@@ -168,7 +168,7 @@ def build_feedback(seen: Seen, count: int, sender_ssrc: int, media_ssrc: int) ->
     """Return a transport-cc feedback packet for the (sequence number, arrival in µs) pairs `seen`, in any order and not
     empty.
 
-    `count`: the number of the feedback. `sender_ssrc`: of the server. `media_ssrc`: of the stream.
+    `count`: the number of the feedback. `sender_ssrc`: the SSRC of the server. `media_ssrc`: the SSRC of the stream.
     """
     anchor = seen[0][0]
     # Reordered packets may have numbers slightly below the first one, so the count begins at the lowest number.

@@ -160,7 +160,7 @@ class Counted:
         """Return True if a data frame begins a message although another, with only empty fragments so far, has not
         ended.
 
-        `first`: the frame's first byte; `size`: of its payload. aiohttp's reader does not notice this fault.
+        `first`: the frame's first byte; `size`: the size of its payload. aiohttp's reader does not notice this fault.
         """
         begins = bool(first & 0x0F)
         if begins and self._hollow:

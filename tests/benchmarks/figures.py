@@ -271,8 +271,8 @@ def compared(
     """Return a comparison of servers from their values in several rounds: the medians of the values, and of their
     ratios to ours.
 
-    `id`, `name`, `unit`, `note`: of the figure. `rounds`: server -> its value in each round, ours first. `targets`:
-    server -> the lowest ratio allowed.
+    `id`, `name`, `unit`, `note`: those of the figure. `rounds`: server -> its value in each round, ours first.
+    `targets`: server -> the lowest ratio allowed.
     """
     ours, *others = rounds
     values = [Value(ours, statistics.median(rounds[ours]))]

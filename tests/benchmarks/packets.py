@@ -288,8 +288,8 @@ def run(
     """Measure `calls` calls for `duration_s`; return the figures.
 
     CPU is measured first, while packets are not decrypted, so that the load costs little. Then, if `latency`, all
-    packets are decrypted and timed for two more seconds. `transport`: the one of all parties. Raises TimeoutError if
-    the relay does not answer.
+    packets are decrypted and timed for two more seconds. `transport`: the transport of all parties. Raises TimeoutError
+    if the relay does not answer.
     """
     load = Load()
     identity = Identity(0.0)

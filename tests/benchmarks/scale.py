@@ -162,7 +162,7 @@ class Played(NamedTuple):
 def play(cluster: Cluster, costs: Costs, seconds: float = 2.0, seed: int = 1) -> Played:
     """Simulate one cell of a cluster for `seconds` of its own time; return how busy it was, and the delays of events.
 
-    `costs`: of each kind of work. `seed`: of the random arrivals.
+    `costs`: the cost of each kind of work. `seed`: the seed of the random arrivals.
     """
     one, chance = cluster.cell, random.Random(seed)
     workers = [Queue() for _ in range(min(PLAYED, one.workers))]

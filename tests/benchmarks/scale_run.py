@@ -129,7 +129,7 @@ def costs_of(one: Run, many: Run, three: Run) -> tuple[Costs, float]:
 def simulated(run: Run, costs: Costs, base: float) -> Shares:
     """Return how busy the servers of `run` are in the simulation, as shares of a core.
 
-    `costs`: of each kind of work. `base`: the share that a worker without clinics uses.
+    `costs`: the cost of each kind of work. `base`: the share that a worker without clinics uses.
     """
     cluster = Cluster(run.workers, run.clinics, waiting=round(run.rate), wait_s=1.0, talk_s=0.0, commits=1)
     cluster = cluster._replace(deliveries=0.0)

@@ -225,8 +225,8 @@ def _compared(
 ) -> Comparison:
     """Return the comparison of all clients in the figure `field` of the pattern of commands `pattern`.
 
-    `made`: client -> its results in each round, by pattern. `unit`: of the figure. `size`: has the number of rounds.
-    The comparison's note has the lowest and highest figure of each client.
+    `made`: client -> its results in each round, by pattern. `unit`: the unit of the figure. `size`: has the number of
+    rounds. The comparison's note has the lowest and highest figure of each client.
     """
     rounds = {name: [getattr(turn[pattern], field) for turn in turns] for name, turns in made.items()}
     what = {"us": "CPU each", "p50_ms": "reply after, p50", "p99_ms": "reply after, p99"}[field]

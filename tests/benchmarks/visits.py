@@ -52,7 +52,7 @@ async def client(settings: Settings) -> AsyncIterator[Any]:
 async def browser(storage: sessions.Storage, key: str, value: object, role: str) -> Login:
     """Return a browser with a new session that holds `value` under `key`.
 
-    `role`: "staff" or "patient". `storage`: of sessions.
+    `role`: "staff" or "patient". `storage`: the storage of sessions.
     """
     session, response = await storage.new_session(), web.Response()
     session[key] = value

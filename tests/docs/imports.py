@@ -47,8 +47,9 @@ def rooms() -> dict[str, str]:
 
 
 def links() -> Links:
-    """Return the number of imports from one room to another; imports that are only for the type checker do
-    not count.
+    """Return the number of imports from one room (a folder of the code) to another.
+
+    Imports that are only for the type checker do not count.
     """
     room_of, found = rooms(), Counter[Link]()
     for package in PACKAGES:

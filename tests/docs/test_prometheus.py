@@ -104,7 +104,7 @@ class Running:
 @contextmanager
 def started(program: str, folder: Path, target: str) -> Iterator[Running]:
     """Run Prometheus with our rules, which reads the metrics of `target` (host:port) each second; yield it when it is
-    ready. `program`: its path. `folder`: for its files.
+    ready. `program`: its path. `folder`: the folder for its files.
     """
     config = folder / "prometheus.yml"
     config.write_text(CONFIG.format(rules=RULES, token=TOKEN, target=target))

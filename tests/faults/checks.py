@@ -378,7 +378,7 @@ def _entered(
 def _by_itself(before: Visit | None, after: Visit, kind: str, history: History, context: Context) -> bool:
     """Return True if the change from `before` to `after` may come from a deadline, a lost connection or a chat message.
 
-    `kind`: of the change's event. `history`: the requests of all people. `context`: the time and rules of the change.
+    `kind`: that of the change's event. `history`: all people's requests. `context`: the time and rules of the change.
     """
     if before is None:
         return False

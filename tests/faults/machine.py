@@ -117,8 +117,8 @@ async def machine(
     """Run a machine with this number of workers, which log to the file `log`; yield it. All its processes have ended
     afterwards.
 
-    `name`: of the machine in the story. `url`: of the store. `sampled(worker, at_s, rooms)` is called with each sample
-    of a worker.
+    `name`: the name of the machine in the story. `url`: the URL of the store. `sampled(worker, at_s, rooms)` is called
+    with each sample of a worker.
     """
     async with AsyncExitStack() as stack:
         process = await asyncio.create_subprocess_exec(
@@ -156,7 +156,7 @@ async def machine(
 
 
 def main(url: str) -> None:
-    """Fork a worker for each line `INDEX NAME` of standard input, until that ends. `url`: of the store."""
+    """Fork a worker for each line `INDEX NAME` of standard input, until that ends. `url`: the URL of the store."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     # The module of the worker is loaded before the forks, so only once. The test itself does not need it.
     import tests.faults.worker as worker

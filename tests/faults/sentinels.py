@@ -111,7 +111,7 @@ class Watched:
     """The stores and the Sentinels that watch them. The first store is the master at the beginning."""
 
     def __init__(self, folder: Path, stores: int, copies: int, stack: contextlib.ExitStack) -> None:
-        """Start this number of stores, and three Sentinels. `folder`: for their files. `stack` ends them.
+        """Start this number of stores, and three Sentinels. `folder`: the folder for their files. `stack` ends them.
 
         `copies`: a command is refused if fewer copies than this are connected to the master.
         """
@@ -173,8 +173,8 @@ class Watched:
 def watched(folder: Path, stores: int = 2, copies: int = 0) -> Iterator[Watched]:
     """Yield stores that three Sentinels watch, for this test only; kill all of them at the end.
 
-    `folder`: for their files. `stores`: their number. `copies`: a command is refused if fewer copies than this are
-    connected to the master.
+    `folder`: the folder for their files. `stores`: their number. `copies`: a command is refused if fewer copies than
+    this are connected to the master.
     """
     with contextlib.ExitStack() as stack:
         yield Watched(folder, stores, copies, stack)

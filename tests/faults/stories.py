@@ -70,8 +70,9 @@ class Result(NamedTuple):
 async def run_story(steps: Sequence[Step], seed: int, shown_s: float, folder: Path | None = None) -> Result:
     """Run a story on its own two machines; return the result.
 
-    `seed`: of its random details. `shown_s`: the time in s after a fault within which all screens must be right.
-    `folder`: for the files of the processes; None: a temporary one. Raises TimeoutError after STORY_S.
+    `seed`: the seed of its random details. `shown_s`: the time in s after a fault within which all screens must be
+    right. `folder`: the folder for the files of the processes; None: a temporary one. Raises TimeoutError after
+    STORY_S.
     """
     history = History()
     with contextlib.ExitStack() as kept:
@@ -95,7 +96,8 @@ async def shortest(
 ) -> list[Step]:
     """Return the fewest steps with which a story still has a violation of this `kind`, found within `within_s`.
 
-    `seed`: of the random details. `shown_s`: the time in s after a fault within which all screens must be right.
+    `seed`: the seed of the random details. `shown_s`: the time in s after a fault within which all screens must be
+    right.
     """
 
     async def fails(fewer: Sequence[Step]) -> bool:

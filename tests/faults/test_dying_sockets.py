@@ -89,7 +89,7 @@ def on_uvloop(url: str, story: Callable[[Clinic, Any], Coroutine[Any, Any, None]
     """Run a test's story on a worker that runs on uvloop and reaches the store by a link. `story` gets the clinic and
     the link.
 
-    `url`: of the store.
+    `url`: the URL of the store.
     """
 
     async def run() -> None:

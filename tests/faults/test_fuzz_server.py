@@ -98,7 +98,7 @@ class Stranger:
 def requests(stranger: Stranger, cookie: str) -> tuple[list[bytes], list[bytes]]:
     """Return (HTTP requests that strangers may send, parts to insert into them).
 
-    `cookie`: of the patient `stranger`.
+    `cookie`: the cookie of the patient `stranger`.
     """
     ask, form_kind = stranger.request, "application/x-www-form-urlencoded"
     paths = [
@@ -184,7 +184,7 @@ def requests(stranger: Stranger, cookie: str) -> tuple[list[bytes], list[bytes]]
 def frames(stranger: Stranger, cookie: str) -> tuple[list[bytes], list[bytes]]:
     """Return (the messages on a patient's socket: upgrade, hello and requests; the parts to insert into them).
 
-    `cookie`: of the patient `stranger`.
+    `cookie`: the cookie of the patient `stranger`.
     """
     upgrade = stranger.request(
         "GET", "/demo/ws", Cookie=cookie, Connection="Upgrade", Upgrade="websocket", Sec_WebSocket_Version="13",

@@ -94,7 +94,7 @@ class People:
 async def people(servers: Sequence[RunningServer], valkey_url: str, number: int) -> AsyncIterator[People]:
     """Yield `number` providers and as many waiting patients, who may connect to these servers.
 
-    `valkey_url`: of the servers' store.
+    `valkey_url`: the URL of the servers' store.
     """
     connector = aiohttp.TCPConnector(limit=0)
     async with (

@@ -63,7 +63,7 @@ async def visits(server: RunningServer, credentials: Path, seed: int) -> None:
     """Play synthetic patients at `server` who come, wait, talk with light media and leave, some by a reload or lost
     socket.
 
-    `credentials`: the file of the people who sign in. `seed`: of the random details.
+    `credentials`: the file of the people who sign in. `seed`: the seed of the random details.
     """
     process = await asyncio.create_subprocess_exec(
         *(GREENROOM, "peers", "run", f"{server.url}/demo", "--credentials", str(credentials)),

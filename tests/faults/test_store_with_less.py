@@ -81,7 +81,7 @@ async def page_of(at: Clinic, actor: Actor, worker: int, *topics: str) -> tuple[
 
 @contextlib.contextmanager
 def valkey_in(folder: Path) -> Iterator[EmbeddedStore]:
-    """Start a Valkey for this test only; yield it. `folder`: for its files."""
+    """Start a Valkey for this test only; yield it. `folder`: the folder for its files."""
     locked = LockedFolder(folder)
     store = EmbeddedStore(locked)
     store.start()

@@ -77,7 +77,7 @@ class RecordedRelay:
 def run(url: str, index: int, name: str) -> NoReturn:
     """Serve until the process is killed, or until the machine has ended.
 
-    `url`: of the store. `index`: the worker's index. `name`: its name in the history.
+    `url`: the URL of the store. `index`: the worker's index. `name`: its name in the history.
     """
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.close(0)

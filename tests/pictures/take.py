@@ -90,7 +90,7 @@ async def shoot(who: Person, name: str) -> None:
 
 
 async def report(browser: Browser, folder: Path) -> None:
-    """Run a load test, and save a picture of the beginning of its report. `folder`: for the report's files."""
+    """Run a load test, and save a picture of the beginning of its report. `folder`: where the report is written."""
     # There are enough providers for all patients, because the picture must show the speed of the server, not a lack of
     # providers.
     told = "--local --patients 120 --arrivals poisson:3/s --providers 20 --talk 3s..6s --media light --report"

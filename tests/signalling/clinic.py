@@ -169,7 +169,7 @@ async def open_worker(
 ) -> AsyncIterator[tuple[Worker, TestServer]]:
     """Yield a worker with its relay, and the server that has its WebSocket route; close both at the end.
 
-    `index`: of the worker. `tracer`: None for no tracing. `policy`: limits of the organisation.
+    `index`: the index of the worker. `tracer`: None for no tracing. `policy`: limits of the organisation.
     """
     async with AsyncExitStack() as stack:
         relay = await Relay.open(RelaySettings(host="127.0.0.1"))

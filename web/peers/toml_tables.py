@@ -143,7 +143,7 @@ def _tables(key: str, value: Any, kind: TableKind[Any], place: str) -> Iterator[
 
 
 def _explained(error: str, raw: Mapping[str, Any], kind: TableKind[Any]) -> str:
-    """Return a sentence about `error`, a text of msgspec that ends with the place in the file. `raw`: the parsed TOML."""
+    """Return a sentence about `error`, a text of msgspec that ends with a place in the file. `raw`: parsed TOML."""
     place = error.rpartition(" - at `$")[2].rstrip("`").lstrip(".")
     if missing := _MISSING.search(error):
         return f"{place}: expected {missing[1]}, {kind.expected(_joined(place, missing[1]))}"

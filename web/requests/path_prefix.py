@@ -44,7 +44,7 @@ def in_html(text: str, prefix: str) -> str:
 
 
 def in_boot(value: Any, organisation: str, prefix: str) -> Any:
-    """Return `value`, data for the page's scripts, with `prefix` before each path of the organisation or a static file."""
+    """Return `value`, data for scripts, with `prefix` before each path of the organisation or of a static file."""
     if isinstance(value, Mapping):
         return {key: in_boot(each, organisation, prefix) for key, each in value.items()}
     if isinstance(value, list):

@@ -89,7 +89,7 @@ def weaknesses(store: Store) -> Weaknesses:
 def problem_of(about: About, *, copy: bool) -> str:
     """Return why a server cannot hold visits, as a sentence; "" if it can.
 
-    `copy`: True if the server must be able to replace another one.
+    `copy`: True if the server must be able to replace another server of the store.
     """
     version = str(about.info.get("valkey_version") or about.info.get("redis_version", "0"))
     policy, role = str(about.info.get("maxmemory_policy", "")), about.info.get("role", "master")

@@ -157,7 +157,7 @@ class Aiortc:
         """Do nothing yet, because both offers are sent at the second press of Start Session. Return a function that
         makes this press.
 
-        `load`: sends and reads for the `parties`. `name`: of the call.
+        `load`: sends and reads for the `parties`. `name`: the name of the call.
         """
 
         def press() -> None:

@@ -23,7 +23,7 @@ WORKER = "MEDIASOUP_WORKER_BIN"
 
 
 class Mediasoup:
-    """A running mediasoup. `pids`: of Node and of the worker, which carries the packets."""
+    """A running mediasoup. `pids`: the process ids of Node and of the worker, which carries the packets."""
 
     clip, host = None, "127.0.0.1"
 

@@ -157,7 +157,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 
 @contextlib.contextmanager
 def running(name: str, server: RunningServer, folder: Path) -> Iterator[Place]:
-    """Run the proxy of this name by its recipe, in front of a server; yield its place. `folder`: for its files."""
+    """Run the proxy of this name by its recipe, in front of a server; yield its place. `folder`: the folder for its
+    files.
+    """
     if shutil.which(name) is None or sys.platform != "linux":
         pytest.skip(f"no {name} here, or only one loopback address")
     proxy = PROXIES[name]

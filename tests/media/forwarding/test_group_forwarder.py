@@ -162,8 +162,8 @@ def test_what_is_repeated_of_a_video_that_is_not_known_goes_nowhere() -> None:
 def layered(
     number: int, layer: int, *, syncs: bool = False, key: bool = False, **more: Any
 ) -> tuple[bytes, Any]:
-    """Return a picture of A in one packet, in the temporal layer `layer`. `number`: of the packet. `syncs`: it needs
-    only layer 0.
+    """Return a picture of A in one packet, in the temporal layer `layer`. `number`: the number of the packet. `syncs`:
+    it needs only layer 0.
 
     `key`: it is a keyframe. Its picture number has 15 bits. `more`: arguments of `picture`.
     """

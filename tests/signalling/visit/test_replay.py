@@ -59,7 +59,7 @@ async def live_through(url: str, rounds: list[list[tuple[str, c.Command]]]) -> N
     """Send the commands of each round through two workers at the same time; check that the store has what the rules
     give.
 
-    `url`: of the store. `rounds`: each a list of (person, command).
+    `url`: the URL of the store. `rounds`: each a list of (person, command).
     """
     organisation = f"clinic-{next(_numbers)}"
     everybody = people(organisation)

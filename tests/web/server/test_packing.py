@@ -107,7 +107,7 @@ async def test_r39_nothing_is_packed_while_a_server_reports_that_cannot_read_pac
     await valkey.delete(keys.REPORTS())
     assert await next_look(desk, valkey) == 0
     assert await store_version.of(valkey) == store_version.VERSION
-    await report(valkey, 0)  # it had read the store's version before that was raised
+    await report(valkey, 0)  # the worker had read the store's version before the version was raised
     assert await next_look(desk, valkey) == 0
     assert await packed_and_not(valkey) == (0, MANY)
 

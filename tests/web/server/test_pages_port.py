@@ -72,8 +72,8 @@ class Port:
 
 @asynccontextmanager
 async def a_port(context: ssl.SSLContext | None = None, first_bytes_s: float = 60.0) -> AsyncIterator[Port]:
-    """Yield a port whose pages all answer "a page". `context`: for TLS. `first_bytes_s`: the limit in s for a client's
-    first bytes.
+    """Yield a port whose pages all answer "a page". `context`: the SSL context for TLS. `first_bytes_s`: the limit in s
+    for a client's first bytes.
     """
 
     async def page(_request: web.Request) -> web.Response:

@@ -64,10 +64,10 @@ def play(
 ) -> bool:
     """Play the plan, show its figures and write the report; return whether all thresholds hold.
 
-    `shown`: the options for the report; `crew`: the processes; `meeting`: how helpers on other machines join, None
-    for none; `begins_at`: the time to begin, by time.monotonic in s, None for at once; `folder`: for the report;
-    `judgement`: the thresholds; `server_pids`: processes whose CPU and memory are reported; `outputs`:
-    receives the figures during the run; `faults`: (the faults to cause, the process ids of the server).
+    `shown`: the options for the report; `crew`: the processes; `meeting`: how helpers on other machines join, None for
+    none; `begins_at`: the time to begin, by time.monotonic in s, None for at once; `folder`: the folder for the report;
+    `judgement`: the thresholds; `server_pids`: processes whose CPU and memory are reported; `outputs`: receives the
+    figures during the run; `faults`: (the faults to cause, the process ids of the server).
     """
     from web.peers.cli.live import Live
     from web.peers.errors import RunError

@@ -189,8 +189,8 @@ class People:
     ) -> CheckedSocket:
         """Return an open socket on which nothing was sent yet.
 
-        `browser`: whose cookies are sent, None for none; `subprotocol`: the codec; `how`: options of the socket.
-        Raises ViolationError if the server refuses the upgrade.
+        `browser`: the browser whose cookies are sent, None to send no cookies; `subprotocol`: the codec; `how`: options
+        of the socket. Raises ViolationError if the server refuses the upgrade.
         """
         subprotocol = subprotocol or self.subprotocol
         sent = dict(headers) if headers is not None else (browser or Browser(self.clinic)).headers

@@ -70,7 +70,9 @@ def headline(comparison: Comparison) -> str:
 
 
 def comparison_text(comparison: Comparison, names: tuple[str, str]) -> str:
-    """Return the comparison as lines of plain text, the certain changes first. `names`: of the two compared runs."""
+    """Return the comparison as lines of plain text, the certain changes first. `names`: the names of the two compared
+    runs.
+    """
     return "\n".join(_lines(comparison, names)) + "\n"
 
 

@@ -76,7 +76,7 @@ def compare(
 ) -> Comparison:
     """Compare every figure of two runs, `before` and `after`; ratios within `margin` of 1 are "about the same".
 
-    `confidence`: that of the intervals, 0 to 1; `seed`: for the random numbers.
+    `confidence`: that of the intervals, 0 to 1; `seed`: the seed of the random numbers.
     """
     random = Random(seed)  # noqa: S311 - statistics, not secrets
     first, second = figures(before), figures(after)

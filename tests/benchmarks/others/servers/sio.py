@@ -55,7 +55,7 @@ def events(server: Any, store: Any) -> dict[str, Any]:
 
 
 async def main(url: str) -> None:
-    """Serve until the process is killed. `url`: of the store."""
+    """Serve until the process is killed. `url`: the URL of the store."""
     server = socketio.AsyncServer(
         async_mode="asgi",
         client_manager=socketio.AsyncRedisManager(url),

@@ -242,7 +242,7 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 @contextlib.contextmanager
 def listening(context: ssl.SSLContext | None = None) -> Iterator[str]:
-    """Yield the URL of a web server that is not Greenroom. `context`: for TLS."""
+    """Yield the URL of a web server that is not Greenroom. `context`: the SSL context for TLS."""
     found = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet)
     if context is not None:
         found.socket = context.wrap_socket(found.socket, server_side=True)

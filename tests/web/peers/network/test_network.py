@@ -37,7 +37,7 @@ def direction(seed: object = 1) -> Direction:
 
 def fates(way: Way, packets: list[tuple[float, int]], seed: int = 1) -> list[tuple[float, tuple[float, ...]]]:
     """Return (the time at which it is sent, the times at which it arrives) for each packet; no time means lost, two
-    mean duplicated. `packets`: (pause in s before it, size in bytes); `seed`: of the random numbers.
+    mean duplicated. `packets`: (pause in s before it, size in bytes); `seed`: the seed of the random numbers.
     """
     goes, moments = direction(seed), itertools.accumulate(pause_s for pause_s, _ in packets)
     return [(at, goes.packet(way, size, at)) for at, (_, size) in zip(moments, packets, strict=True)]
