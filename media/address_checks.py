@@ -63,10 +63,11 @@ class AddressChecks:
             return  # the check could not be sent; a later check may succeed
 
     def on_response(self, datagram: bytes, address: Address, sock: PacketSocket) -> None:
-        """Call the `on_answer` of the check that `datagram` (a STUN response) answers; do nothing if it answers none.
+        """Call the `on_answer` of the check that `datagram` (a STUN response) answers; do nothing if it answers no
+        check.
 
-        It must come from the checked address and be signed with the right password. `sock`: the socket on which it
-        came.
+        The response must come from the checked address and be signed with the right password. `sock`: the socket that
+        received the response.
         """
         transaction_id = ice.answered(datagram)
         check = self._pending.get(transaction_id) if transaction_id is not None else None

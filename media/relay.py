@@ -200,7 +200,9 @@ class Relay:
             self._timer = self._loop.call_later(TICK_S, self._tick)
 
     def remove_party(self, party: Party, reason: str | None) -> None:
-        """Remove a party and close its endpoint. `reason`: that of its `Disconnected` event; None: no event is sent."""
+        """Remove a party and close its endpoint. `reason`: the reason of its `Disconnected` event; None: no event is
+        sent.
+        """
         self._by_endpoint.pop(party.endpoint, None)
         self.remove_ufrag(party.credentials.ufrag)
         if party.previous_credentials is not None:

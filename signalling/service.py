@@ -78,7 +78,7 @@ Closes = Callable[[Organisation, int, str], int | None]
 
 
 class Accepted(Decided, frozen=True):
-    """A command that was carried out. `version`: that of the topics that show it, 0 if nothing changed."""
+    """A command that was carried out. `version`: the version of the topics that show it, 0 if nothing changed."""
 
     version: int
 

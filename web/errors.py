@@ -70,7 +70,7 @@ class BusyError(WebError):
 
 
 class TimeTakenError(WebError):
-    """The time is no longer free."""
+    """The chosen time of an appointment is no longer free."""
 
 
 class TooManyHoldsError(WebError):

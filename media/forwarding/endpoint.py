@@ -168,7 +168,7 @@ class Endpoint:
     def learn_from_packet(self, ssrc: int, payload_type: int) -> Source | None:
         """Register the SSRC of an authentic packet that no SDP answer has announced; return its source.
 
-        `payload_type`: that of the packet. Returns None if the server has not offered this payload type.
+        `payload_type`: the payload type of the packet. Returns None if the server has not offered this payload type.
         """
         codec = BY_PAYLOAD_TYPE.get(payload_type)
         if codec is None:

@@ -106,7 +106,7 @@ def parse(datagram: bytes) -> Message | None:
 def xor_address(host: str, port: int, transaction_id: bytes) -> bytes:
     """Return the value of XOR-MAPPED-ADDRESS, which contains the address `host` and `port` (RFC 8489 §14.2).
 
-    `transaction_id`: that of the message.
+    `transaction_id`: the transaction id of the message.
     """
     address = ipaddress.ip_address(host)
     plain = port.to_bytes(2, "big") + address.packed

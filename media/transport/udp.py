@@ -50,8 +50,8 @@ class RelaySettings:
 def bind(settings: RelaySettings) -> tuple[list[socket.socket], list[socket.socket]]:
     """Return (UDP sockets, listening TCP sockets), bound and non-blocking; the lists have one per address family.
 
-    Both use the same port. If another program uses a port of the settings for TCP, calls use only UDP, and this is
-    logged. Raises PortsTakenError if no port is free, OSError if the address is not this machine's.
+    UDP and TCP use the same port number. If another program uses a port of the settings for TCP, calls use only UDP,
+    and this is logged. Raises PortsTakenError if no port is free, OSError if the address is not this machine's.
     """
     families = _families(settings.host)
     for port in (number for number in settings.ports for _ in range(1 if number else ANY_PORT_TRIES)):

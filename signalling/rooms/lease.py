@@ -165,7 +165,7 @@ class Leases:
     async def keep_muted(self, member: Member, fence: int, kinds: frozenset[MediaKind]) -> None:
         """Store the kinds of media that the party `member` has muted, for the next worker that owns the visit's room.
 
-        `fence`: that of this worker's lease. Nothing is stored if another lease is newer.
+        `fence`: the fence of this worker's lease. Nothing is stored if another lease is newer.
         """
         async with answering():
             await self._set(

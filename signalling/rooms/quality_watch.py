@@ -84,7 +84,7 @@ class CallWatch:
             self._timer = asyncio.get_running_loop().call_later(self.look_s, self._tick)
 
     def follow(self, room: Room, party: str, event: MediaEvent) -> None:
-        """Handle an event of the relay about a party. Only `Connected` and `Disconnected` have an effect."""
+        """Handle an event of the relay about a party of `room`. Only `Connected` and `Disconnected` have an effect."""
         if isinstance(event, Speaking):
             return
         if isinstance(event, Disconnected) and party in room.since_s:

@@ -45,7 +45,7 @@ class Seal:
 
     @property
     def ids(self) -> tuple[bytes, ...]:
-        """Return the ids of the keys, the newest last."""
+        """Return the ids of the data keys, the newest key last."""
         return tuple(self._keys)
 
     def close(self, data: bytes, place: str) -> bytes:

@@ -218,7 +218,7 @@ class EventStream:
 
         Numbers of events from two epochs cannot be compared. The epoch begins only if `field` of the stream's head
         ("epoch" or "store") still has the value `held`, so that only one epoch begins if several workers try; return
-        False otherwise. `identity`: that of the store, "" if not known.
+        False otherwise. `identity`: the identity of the store, "" if not known.
         """
         async with answering():
             begun = await self._epoch(

@@ -18,7 +18,7 @@ _PART = re.compile("<[a-z]+>")
 
 
 class Erasure(StrEnum):
-    """What erases a key, or the entries in it."""
+    """What erases a key of the store, or the entries in the key."""
 
     EXPIRY = "expires"
     """The store itself erases the key, which has a time to live. A backup need not contain it."""

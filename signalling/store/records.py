@@ -154,9 +154,9 @@ class Store:
 
         The record's `version` is one above the version on which the decision was based. `index_score`: its score in its
         index, None removes it there. `deadline_ms`: None for no deadline. `notices`: (person, notification) to store.
-        `mark`: that of the record on which the decision was based (`mark_of`), b"" if it was just read from the store.
-        `extras`: members to add to other sorted sets. Raises `SupersededError` if a newer socket uses the connection
-        `origin`.
+        `mark`: the mark of the record on which the decision was based (`mark_of`), b"" if it was just read from the
+        store. `extras`: members to add to other sorted sets. Raises `SupersededError` if a newer socket uses the
+        connection `origin`.
         """
         what, head = KINDS[type(record)], keys.HEAD(organisation)
         trace = None if origin is None else origin.trace

@@ -36,7 +36,8 @@ def answered(visit: Visit, _: Any, __: Actor, context: Context) -> Visit:
 def may_answer(visit: Visit, _: Any, __: Actor, context: Context) -> Refusal | None:
     """Return a refusal of a waiting patient's message, None if the message is allowed.
 
-    It is refused if the organisation takes no answers, no staff have written, or the patient has written too many.
+    A message is refused if the organisation takes no answers, no staff have written, or the patient has written too
+    many.
     """
     if not context.policy.answers_waiting or not visit.writers:
         return Refusal("wrong_status", {"status": str(visit.status)})

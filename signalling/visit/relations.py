@@ -27,9 +27,9 @@ MOST_PHOTOS = 6
 class Context(msgspec.Struct, frozen=True, kw_only=True):
     """The facts that a decision needs in addition to the record.
 
-    `number`: that of a new visit (`record.Visit`). `staff`: the organisation's staff, by id. `in_session`: the ids of
-    the staff who are in a live visit. `areas`: the organisation's waiting areas, id -> name. `rooms_left`: how many
-    more visits of all organisations can have media at the same time; None if there is no limit.
+    `number`: the number of a new visit (`record.Visit`). `staff`: the organisation's staff, by id. `in_session`: the
+    ids of the staff who are in a live visit. `areas`: the organisation's waiting areas, id -> name. `rooms_left`: how
+    many more visits of all organisations can have media at the same time; None if there is no limit.
     """
 
     now_ms: int

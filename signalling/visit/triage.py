@@ -1,6 +1,6 @@
 """Rules for the commands that change the urgency of a request or its waiting area: their effects and their guard.
 
-They are small functions that the rows of `rules.py` use, as are those of `effects.py`. Does no I/O.
+The rows of `rules.py` use these small functions, as they use the functions of `effects.py`. Does no I/O.
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ class Cluster(NamedTuple):
 
     @property
     def cell(self) -> Cluster:
-        """One cell of the cluster."""
+        """One cell (independent part) of the cluster, as a cluster of its own."""
         share = self._replace(cells=1, workers=math.ceil(self.workers / self.cells))
         return share._replace(
             clinics=math.ceil(self.clinics / self.cells),

@@ -37,7 +37,7 @@ class Shares(NamedTuple):
     node: float
 
     def __sub__(self, other: Shares) -> Shares:
-        """Return the difference of both shares."""
+        """Return these shares less the shares `other`."""
         return Shares(self.worker - other.worker, self.node - other.node)
 
 
@@ -92,7 +92,7 @@ def _store(client: Any, settings: Settings) -> Store:
 
 
 async def _open(settings: Settings, clinics: int, rate: float) -> None:
-    """Open `rate` visits a second for SECONDS, in turn in `clinics` clinics. `settings`: those of the server."""
+    """Open `rate` visits a second for SECONDS, in turn in `clinics` clinics. `settings`: the settings of the server."""
     client = connect(settings)
     try:
         store, begun_s = _store(client, settings), time.monotonic()

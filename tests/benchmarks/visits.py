@@ -95,7 +95,9 @@ async def open_visit(store: Store, organisation: str) -> str:
 
 
 async def patients(settings: Settings, organisation: str, visits: Sequence[str]) -> list[Login]:
-    """Return a browser, signed in as the patient, for each visit id in `visits`. `settings`: those of the server."""
+    """Return a browser, signed in as the patient, for each visit id in `visits`. `settings`: the settings of the
+    server.
+    """
     async with client(settings) as found:
         storage = sessions.storage(found, settings)
         return [await browser(storage, visit_key(organisation), visit, "patient") for visit in visits]

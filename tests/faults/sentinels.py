@@ -173,8 +173,8 @@ class Watched:
 def watched(folder: Path, stores: int = 2, copies: int = 0) -> Iterator[Watched]:
     """Yield stores that three Sentinels watch, for this test only; kill all of them at the end.
 
-    `folder`: the folder for their files. `stores`: their number. `copies`: a command is refused if fewer copies than
-    this are connected to the master.
+    `folder`: the folder for their files. `stores`: their number. `copies`: the number of copies that must be
+    connected to the master; with fewer copies, it refuses commands.
     """
     with contextlib.ExitStack() as stack:
         yield Watched(folder, stores, copies, stack)

@@ -56,7 +56,8 @@ PAUSE_S = 0.05
 def fill(settings: Settings, number: int) -> None:
     """Write `number` packed visits, each with ten chat messages and a measured call, that ended in the last weeks.
 
-    `settings`: those of the server. All visits are copies of one, which is enough because only the backup reads them.
+    `settings`: the settings of the server. All visits are copies of one, which is enough because only the backup reads
+    them.
     """
     key, now_ms = data_key(Path(settings.data.folder)), round(time.time() * 1000)
     visit = ended_visit(ORGANISATION, 0, now_ms)

@@ -62,7 +62,7 @@ async def test_a_patient_meets_a_provider(browser: Browser, greenroom_server: St
     await patient.adds_photo("My left arm")
     await provider.sees(re.compile("added a photo"))
     await provider.sees_photo("My left arm")
-    # A reload ends nothing, and neither person has to press Start Session again.
+    # A reload ends nothing, and nobody has to press Start Session again.
     await patient.page.reload()
     await see_and_hear(patient, provider)
     # The patient leaves the call and joins it again.

@@ -44,7 +44,7 @@ class Settings:
 
 
 class ServiceApart(Service):
-    """The service of one worker, with a store in memory. `settings`: those of the organisation, None if erased."""
+    """The service of one worker, with a store in memory. `settings`: the organisation's settings, None if erased."""
 
     def __init__(self, *records: Any) -> None:
         self.memory = FakeStore()

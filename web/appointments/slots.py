@@ -46,7 +46,7 @@ def at_ms(moment: datetime) -> int:
 
 
 def local(organisation: Organisation, moment_ms: int) -> datetime:
-    """Return a moment in the organisation's time zone."""
+    """Return `moment_ms` (ms since 1970) as a date and time in the organisation's time zone."""
     return datetime.fromtimestamp(moment_ms / 1000, ZoneInfo(organisation.timezone))
 
 

@@ -42,7 +42,7 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
 def about(made: str, key: bytes, version: str, *, with_key: bool) -> About:
     """Return the first line of a new backup.
 
-    `made`: the time (ISO 8601, UTC); `key`: the data key; `version`: that of Greenroom; `with_key`: True to
+    `made`: the time (ISO 8601, UTC); `key`: the data key; `version`: the version of Greenroom; `with_key`: True to
     put the data key into the line.
     """
     return About(

@@ -86,7 +86,7 @@ class Push:
 
         This is the handler of jobs. Returns False if the message is no longer needed. Raises PutOffError
         while all services have a pause, DeliveryError if the job must be tried again, PermanentJobError if
-        not.
+        another try would be useless.
         """
         organisation, payload = await self._organisations.get(organisation_id), taken.job.payload
         if organisation is None:

@@ -313,7 +313,7 @@ class Accounts:
         phone: str,
         texts: bool,
     ) -> Account:
-        """Store the person's preferences (see `Account`); no session ends. Raises AccountError without an account."""
+        """Store an account's preferences (see `Account`); no session ends. Raises AccountError for an unknown email."""
         chosen: dict[str, Any] = {"mail_assigned": mail_assigned, "notify": notify, "language": language}
         chosen |= {"phone": phone, "texts": texts}
         return await self._change(organisation, email, ends_sessions=False, **chosen)

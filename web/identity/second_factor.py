@@ -158,7 +158,9 @@ class SecondFactors:
 
 
 async def turn_off(redis: Redis, accounts: Accounts, organisation: str, email: str) -> Account:
-    """Remove the account's second factor and end its sessions. Raises AccountError if the account does not exist."""
+    """Remove the second factor of the account with this email, and end the account's sessions. Raises AccountError if
+    the account does not exist.
+    """
     changed = await accounts.set_second_factor(organisation, email, on=False)
     async with answering():
         await redis.delete(

@@ -45,7 +45,7 @@ log = structlog.get_logger("web.webhooks")
 def signature(secret: str, timestamp_s: int, body: bytes) -> str:
     """Return the value of the header Greenroom-Signature for a message with this body.
 
-    `secret`: that of the webhook; `timestamp_s`: the value of Greenroom-Timestamp.
+    `secret`: the secret of the webhook; `timestamp_s`: the value of Greenroom-Timestamp.
     """
     signed = f"{timestamp_s}.".encode() + body
     return "v1=" + hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()

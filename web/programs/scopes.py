@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Scope(StrEnum):
-    """A right that a key may have."""
+    """A right that an API key may have."""
 
     READ = "read"
     OPEN = "open"

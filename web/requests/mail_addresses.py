@@ -8,8 +8,8 @@ LONGEST = 254
 def mail_address(text: str, *, public: bool = True) -> str:
     """Return an email address in the form in which it is stored; "" if no mail can be sent to it.
 
-    Its domain keeps its own letters. A domain without a dot belongs to the clinic's own network, and is refused if
-    the address must be `public`.
+    The domain of the returned address keeps its own letters. A domain without a dot belongs to the clinic's own
+    network, and is refused if the address must be `public`.
     """
     found = _read(text)
     return "" if found is None or (public and "." not in found.domain) else found.normalized
@@ -18,7 +18,7 @@ def mail_address(text: str, *, public: bool = True) -> str:
 def on_the_envelope(text: str) -> str:
     """Return an email address in ASCII, for mail servers; "" if no mail can be sent to it.
 
-    Its domain is in A-labels (RFC 5890).
+    The domain of the returned address is in A-labels (RFC 5890).
     """
     found = _read(text)
     return "" if found is None else found.ascii_email or ""

@@ -57,7 +57,7 @@ class FormerWorker(msgspec.Struct):
 
     @property
     def tmp(self) -> FormerWorker:
-        """This object in place of gunicorn's `WorkerTmp`, of which it has the needed methods."""
+        """This object itself, because it has the methods of `WorkerTmp` that gunicorn calls."""
         return self
 
     def last_update(self) -> float:

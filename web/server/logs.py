@@ -120,9 +120,9 @@ def _foreign(_logger: object, _method: str, event: Event) -> Event:
 
 
 def _exceptions(_logger: object, _method: str, event: Event) -> Event:
-    """Replace an exception by its type and its places in the code.
+    """Replace an exception in `event` by its type and its places in the code.
 
-    Its text is removed, because it may quote a patient.
+    The text of the exception is removed, because it may quote a patient.
     """
     raised = event.pop("exc_info", None)
     if raised is True:

@@ -159,7 +159,7 @@ def _put(descriptor: int) -> Put:
 def _if_ready(descriptor: int, data: bytes) -> int:
     """Write to a pipe if it is ready; return the number of bytes written.
 
-    It waits only if another process fills the pipe at that moment.
+    This function waits only if another process fills the pipe at the same time.
     """
     waiting = select.poll()
     waiting.register(descriptor, select.POLLOUT)

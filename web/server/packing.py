@@ -79,7 +79,7 @@ class Packer:
         """Return whether visits may be packed: all servers can read packed visits, and the store's version allows them.
 
         If the store has an earlier version, queue all ended visits for packing, raise the version, and return False.
-        They are packed at the next look: until then, a server of an earlier release that has just started reports
+        The visits are packed at the next call: until then, a server of an earlier release that has just started reports
         itself. If this worker dies in between, another worker repeats these steps.
         """
         async with answering():

@@ -126,7 +126,7 @@ class Resolver(AbstractResolver):
         self._address = address
 
     async def resolve(self, host: str, port: int = 0, family: int = 0) -> list[ResolveResult]:
-        """Return the one address, for each host and port."""
+        """Return the same address for every host and port."""
         return [{"hostname": host, "host": self._address, "port": port, "family": 2, "proto": 0, "flags": 0}]
 
     async def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Tests keys and their use.
+"""Tests the keys of SRTP and the handshakes of DTLS.
 
 Both bindings give the same bytes, a changed byte is detected, and a handshake succeeds although packets get lost.
 """

@@ -76,7 +76,7 @@ async def test_a_resumed_connection_is_on_the_visits_page_without_entering_again
 
 
 async def held_by(open_: Clinic, patient: Actor, worker: int) -> bool:
-    """Return True if the record has exactly one connection of the patient, at this worker."""
+    """Return True if the visit's record has exactly one connection of the patient, at this worker."""
     return list((await present(open_, patient)).values()) == [open_.workers[worker].id]
 
 

@@ -30,7 +30,7 @@ async def desk(valkey: Redis) -> AsyncIterator[Clinic]:
 
 
 async def provider_of(desk: Clinic) -> Actor:
-    """Return a provider who is on call."""
+    """Return a provider who is On-Call."""
     provider = desk.provider()
     await desk.workers[0].service.set_on_call(provider, on=True)
     return provider

@@ -39,7 +39,7 @@ def waiting(number: int, **more: Any) -> Visit:
 
 
 def change(before: Any, after: Any) -> Change:
-    """Return an event that made `after` of `before`."""
+    """Return an event that has changed the record `before` into `after`."""
     return Change(ORG, 20, "changed", before, after)
 
 

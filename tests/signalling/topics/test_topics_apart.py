@@ -169,7 +169,7 @@ def test_a_subscription_is_ended_by_its_topic() -> None:
 
 
 def change(before: Any, after: Any) -> Change:
-    """Return an event that made `after` of `before`."""
+    """Return an event that has changed the record `before` into `after`."""
     return Change(ORG, 20, "changed", before, after)
 
 

@@ -51,12 +51,12 @@ async def program(
 ) -> Program:
     """Return a program with a new API key.
 
-    `scopes`: those of the key, all scopes if none is given; `label`: the program's name.
+    `scopes`: the scopes of the key, all scopes if none is given; `label`: the program's name.
     """
     _, token = await site.app[API_KEYS].add(organisation, label, scopes or ALL, "Robin Hale")
     return Program(site.person(), organisation, token)
 
 
 def stranger(site: Site, token: str | None = None, organisation: str = "demo") -> Program:
-    """Return a program that sends this token; without a token it sends no key."""
+    """Return a program that sends `token` as its API key; None: it sends no key."""
     return Program(site.person(), organisation, token)

@@ -31,12 +31,12 @@ async def offered(person: Person, path: str = "/demo", *, later_than_min: int = 
 
 
 async def hold(person: Person, starts_ms: int, **fields: str) -> ClientResponse:
-    """Choose a time (in ms); return the answer."""
+    """Send the choice of the time `starts_ms` (ms since 1970), with further fields of the form; return the answer."""
     return await person.post("/demo/appointments/hold", {"starts": str(starts_ms), **fields})
 
 
 async def book(person: Person, starts_ms: int, **fields: str) -> str:
-    """Choose a time and book it; return the path of the visit's page. `fields`: other values of the form."""
+    """Choose and book the time `starts_ms`; return the path of the visit's page. `fields`: other values of the form."""
     assert (await hold(person, starts_ms, zone=fields.pop("zone", ""))).status == 303
     answer = await person.post("/demo/appointments/new", {**FORM, **fields})
     assert answer.status == 303, await answer.text()

@@ -61,7 +61,7 @@ async def claim(site: Site, visit: str) -> None:
 
 
 async def contacts(site: Site, visit: str, state: str) -> Visit:
-    """Return the visit as soon as it has exactly one contact, in this state."""
+    """Return the visit as soon as it has exactly one message to the patient (contact), in this state."""
     async with asyncio.timeout(30):
         while True:
             found = await site.app[SERVICE].visit("demo", visit)

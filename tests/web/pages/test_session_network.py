@@ -13,7 +13,7 @@ from tests.web.pages.test_session_page import in_the_call, patients_page, provid
 
 
 async def path(clinic: Clinic, party: str, state: str) -> None:
-    """Send the state of a party's path ("open", "lost" or "none") to the pages."""
+    """Send the state of a party's network path ("open", "lost" or "none") to the pages."""
     await clinic.send({"type": "media.path", "visit": "v_1", "party": party, "path": state})
 
 

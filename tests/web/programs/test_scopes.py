@@ -90,8 +90,8 @@ def reviewed() -> set[tuple[str, frozenset[Scope], str]]:
 
 
 async def asked(program: Program, operation: str, visit: str) -> str:
-    """Request an operation on a visit. Return "reached" if it is done, or refused because of the visit's state;
-    otherwise the code of the refusal.
+    """Let `program` request an operation of the API on a visit. Return "reached" if it is done, or refused because of
+    the visit's state; otherwise the code of the refusal.
     """
     row = next(row for row in OPERATIONS if row.name == operation)
     answer = await program.ask(row.method, row.path.format(visit=visit), json=BODIES.get(operation))

@@ -45,7 +45,7 @@ async def off_call(line: CheckedSocket) -> AsyncIterator[None]:
 class People:
     """The people of the checks of one server.
 
-    `subprotocol`: that of their sockets, unless a check uses another. `staff_browsers`: the browsers of the
+    `subprotocol`: the subprotocol of their sockets, unless a check uses another. `staff_browsers`: the browsers of the
     providers first, then those of `admins`.
     """
 

@@ -52,7 +52,9 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Comparison(msgspec.Struct, frozen=True):
-    """Both runs and every change; `differs`: facts about the runs that differ, as (name, before, after)."""
+    """The comparison of two runs, with every change of a figure. `differs`: facts about the runs that differ, as (name,
+    before, after).
+    """
 
     before: Figures
     after: Figures
@@ -76,7 +78,7 @@ def compare(
 ) -> Comparison:
     """Compare every figure of two runs, `before` and `after`; ratios within `margin` of 1 are "about the same".
 
-    `confidence`: that of the intervals, 0 to 1; `seed`: the seed of the random numbers.
+    `confidence`: the confidence of the intervals, 0 to 1; `seed`: the seed of the random numbers.
     """
     random = Random(seed)  # noqa: S311 - statistics, not secrets
     first, second = figures(before), figures(after)
