@@ -133,7 +133,7 @@ class Store:
     def unseal(self, organisation: str, what: str, member: str, sealed: bytes) -> Any:
         """Return the decrypted record in the bytes `sealed`.
 
-        `what`: the name of its kind. `member`: its id. Raises `SealError` if they are not this record's bytes.
+        `what`: the name of the record's kind. `member`: its id. Raises `SealError` if the bytes are not of this record.
         """
         return _RECORD[what].decode(self.seal.open(sealed, f"{organisation}/{what}/{member}"))
 

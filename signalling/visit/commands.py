@@ -55,7 +55,7 @@ class Withdraw(Command, frozen=True):
 class AddPhoto(Command, frozen=True):
     """Add a photo to the visit; its file is stored already.
 
-    `width`, `height`: in pixels. `text`: what it shows, "" if not said.
+    `width`, `height`: in pixels. `text`: what the photo shows, "" if the patient has not written it.
     """
 
     photo: str

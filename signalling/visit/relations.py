@@ -45,7 +45,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
 class Event(msgspec.Struct, frozen=True):
     """The name of a change of a visit, with its time, as the visit's history and notifications show it.
 
-    `by`: the person who made the change. `note`: a further detail. Both are None if there is none.
+    `by`: the person who made the change, None if nobody did. `note`: a further detail, or None.
     """
 
     kind: str

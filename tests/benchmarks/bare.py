@@ -42,8 +42,8 @@ def write_us(sockets: int, rate: float, seconds: float) -> float:
 def write_all(tell: Tell, port: int, sockets: int, rate: float, seconds: float) -> float:
     """Write to all sockets in this child process for `seconds`; return the CPU time of one write in µs.
 
-    `tell`: reports to the parent. `port`: on which the sockets connect. `sockets`: their number. `rate`: writes to each
-    socket per second.
+    `tell`: reports to the parent. `port`: the port to which the sockets connect. `sockets`: their number. `rate`:
+    writes to each socket per second.
     """
     return uvloop.run(_write_all(tell, port, sockets, rate, seconds))
 

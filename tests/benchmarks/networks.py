@@ -34,7 +34,7 @@ Seen = dict[tuple[str, str], float | None]
 
 LIMIT_S = 14 * 60.0
 FPS, LINES = 15, 480
-LOOKS = 40  # a second has fewer samples of the screen than this
+LOOKS = 40  # more than the number of samples of the screen in a second
 FLOWS_S = 3.0
 RESTORED_S, BACK_S, SETTLED_S = 45.0, 20.0, 30.0
 CAMERA_FPS = 20

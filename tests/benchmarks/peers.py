@@ -121,7 +121,7 @@ def no_news(peer: Peer, payload: bytes, now: int) -> None:
 
 
 async def enter(endpoint: Endpoint, login: Login, news: News = no_news, text: bool = False) -> Peer:
-    """Connect a client; return it when it has received its welcome. `login`: its person.
+    """Connect a client; return it when it has received its welcome. `login`: the person whom the client plays.
 
     `news`: called with each message that answers no request. `text`: True to send JSON, False for MessagePack. Raises
     PeerError if the server refuses, OSError or TimeoutError if it does not answer.

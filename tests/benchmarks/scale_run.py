@@ -52,7 +52,9 @@ class Run(NamedTuple):
 
 
 def measure(workers: int, clinics: int, rate: float) -> Run:
-    """Start a server with these workers and clinics; return how busy it is idle and with `rate` visits a second."""
+    """Start a server with this number of workers and clinics; return how busy it is idle and with `rate` visits a
+    second.
+    """
     with running_server(workers) as server:
         asyncio.run(_make_clinics(server.settings, clinics))
         time.sleep(SETTLE_S)

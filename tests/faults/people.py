@@ -224,7 +224,7 @@ class Somebody:
     # --- the requests of a person
 
     async def say(self, request: str, visit: str | None = None, **fields: Any) -> Request | None:
-        """Send a request about a visit; return its record, which later gets the answer. `request`: its name.
+        """Send a request about a visit; return its record, which later gets the answer. `request`: its type.
 
         Return None if there was no socket for PATIENCE_S.
         """

@@ -113,7 +113,8 @@ class Book:
         self.does(PATIENT, "arrive", c.Open(VISIT, ANA))
 
     def does(self, actor: Actor, request: str, command: c.Command, **details: Any) -> None:
-        """Carry out `command` of `actor` by the pure rules; record it, as the message `request`, with its answer.
+        """Carry out `command` of `actor` by the pure rules; record the command as the message `request`, with its
+        answer.
 
         `details`: other fields of the `Request`.
         """

@@ -127,7 +127,7 @@ class Clinic:
     ) -> Actor:
         """Send the patient information of a new patient, who enters the setup guide; return the patient.
 
-        `worker`: its index.
+        `worker`: the index of the worker that opens the visit.
         """
         visit_id = new_id("v")
         patient = Actor(

@@ -137,7 +137,7 @@ async def set_urgency(call: Call, body: t.SetUrgency) -> t.Visit:
 
 
 async def move(call: Call, body: t.Move) -> t.Visit:
-    """Move a waiting visit to the waiting area in the body, or to none; return the visit."""
+    """Move a waiting visit to the waiting area in the body, or out of all areas; return the visit."""
     _check_area(call, body.area)
     return await _command(call, call.admin, c.Move(body.area))
 

@@ -55,7 +55,7 @@ def zone_name(at_ms: int, zone: str) -> str:
 
 
 def day_words(at_ms: int, zone: str) -> str:
-    """Return the date of a moment in a time zone, such as "Tuesday, November 24, 2026"."""
+    """Return the date of `at_ms` (ms since 1970) in the time zone `zone`, such as "Tuesday, November 24, 2026"."""
     return date_words(moment(at_ms, zone), "full")
 
 

@@ -141,7 +141,9 @@ def _low_priority() -> Iterator[None]:
 
 
 def _parts(folder: Path, settings: Settings, key: bytes, progress: Progress) -> Generator[list[Any]]:
-    """Yield the parts of a backup: the store's keys, and the files of the data folder. `key`: that of the records."""
+    """Yield the parts of a backup: the store's keys, and the files of the data folder. `key`: the data key of the
+    records.
+    """
     with contextlib.closing(_frozen(folder, settings, progress)) as stores:
         for store in stores:
             if store.get(keys.DATA_KEY()) not in (None, key):

@@ -19,7 +19,7 @@ def spans_on(organisation: Organisation, day: date) -> tuple[Span, ...]:
 
 
 def night_before(organisation: Organisation, day: date) -> tuple[Span, ...]:
-    """Return the opening hours that began the day before and end on this date; () if there are none."""
+    """Return the opening hours that began on the day before `day` and end on `day`; () if there are no such hours."""
     return tuple(span for span in spans_on(organisation, day - timedelta(days=1)) if is_night(span))
 
 

@@ -114,7 +114,7 @@ def connect(settings: Settings) -> Redis:
     options: dict[str, Any] = {
         **_options(store, address, parse_url),
         "protocol": 3,
-        # This version of the protocol has push messages, which pub/sub needs.
+        # Version 3 of the protocol (RESP3) has push messages, which pub/sub needs.
     }
     kind = CLASSES[options.pop("connection_class", Connection)]
     if address.kind is Kind.CLUSTER:

@@ -230,7 +230,7 @@ type Tone = "good" | "quiet" | "amber";
 /** The kinds of its own media that a party has switched off. */
 type Muted = Record<DeviceKind, boolean>;
 
-/** A row of On-Demand Requests in a browser. `arriving`: true if it came while the list was open. */
+/** A row of On-Demand Requests in a browser. `arriving`: true if the row came while the list was open. */
 type QueuedRow = Protocol.Row & { arriving?: boolean };
 
 /** The data from which the tabs of the Sessions List are drawn. */

@@ -212,7 +212,7 @@ def make_certificate(folder: Path) -> None:
 
 @contextlib.asynccontextmanager
 async def person(at: Place, number: int) -> AsyncIterator[aiohttp.ClientSession]:
-    """Yield the browser of a person. `number` makes its address, which is one beside that of the proxy."""
+    """Yield the browser of a person. `number`: the last part of its IPv4 address, beside the proxy's."""
     connector = aiohttp.TCPConnector(
         resolver=Resolver(at.address), ssl=False, local_addr=(f"{at.address.rpartition('.')[0]}.{number}", 0)
     )

@@ -8,7 +8,7 @@ from media.transport.dtls import datagrams, is_record
 
 
 def record(size: int, first: int = 22, version: int = 0xFE) -> bytes:
-    """Return a DTLS record with `size` bytes of content. `first`: its type."""
+    """Return a DTLS record with `size` bytes of content. `first`: the first byte, which is the record's type."""
     return bytes((first, version, 0xFD)) + bytes(8) + size.to_bytes(2, "big") + b"x" * size
 
 

@@ -65,7 +65,7 @@ class Receiver:
         return web.Response(status=status, headers={"Location": "/elsewhere"} if status == 302 else {})
 
     async def messages(self, count: int) -> list[dict[str, Any]]:
-        """Return the first `count` messages as soon as they have arrived. Raises TimeoutError if they do not."""
+        """Return the first `count` messages as soon as they have arrived. Raises TimeoutError if they come late."""
         async with asyncio.timeout(20):
             while len(self.taken) < count:
                 self._arrived.clear()

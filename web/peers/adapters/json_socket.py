@@ -15,7 +15,7 @@ from web.peers.errors import EntryError, RefusedError
 from web.peers.people.entry import sentence
 
 KEPT: Final = 100
-"""The number of messages that nobody has waited for yet; the oldest are dropped."""
+"""The greatest number of received messages that are kept until somebody waits for them; older ones are dropped."""
 PING_S: Final = 20.0
 CLOSE_S: Final = 2.0
 Message = dict[str, Any]

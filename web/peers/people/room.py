@@ -66,8 +66,8 @@ class Room:
         await self.media.wait_connected(MEDIA_S)
 
     async def start(self) -> None:
-        """Press Start Session, which switches the camera on. The other side sees the picture after both
-        people have pressed.
+        """Press Start Session, which switches the camera on. The other side sees the picture after both people
+        have pressed the button.
 
         Raises RefusedError if the server refuses it.
         """

@@ -213,7 +213,7 @@ def _rest(data: bytes) -> int:
 def _body(code: int, headers: dict[str, str], rest: bytes) -> tuple[bytes, bytes] | None:
     """Return the body and the bytes after it (RFC 9112 §6.3); None while the body is not complete.
 
-    `code` and `headers`: those of the answer; `rest`: the bytes received after them.
+    `code` and `headers`: those of the answer; `rest`: the bytes received after the headers.
     """
     if code == 101 or code in EMPTY:
         return b"", rest
