@@ -72,6 +72,7 @@ def test_the_payload_begins_after_sources_and_extension_if_they_fit(packet: byte
         (EXTENDED + b"\xbe\xdf\0\x01\x31\xab\xcd\0", 0),  # an extension of another kind than RFC 8285 defines
         (EXTENDED + b"\xbf\xde\0\x01\x31\xab\xcd\0", 0),
         (PLAIN + b"\xbe\xde\0\x01\x31\xab\xcd\0", 0),  # the header does not announce the extension
+        (b"\x81" + FIXED + bytes(4) + b"\xbe\xde\0\x01\x31\xab\xcd\0", 0),
         (EXTENDED + b"\xbe\xde\0\x01\x31\xab\xcd", 0),  # the packet ends within the extension
         (EXTENDED + b"\xbe\xde\0\x01\x31\xab\xcd\0", 17),
         (EXTENDED + b"\xbe\xde\0\0", 0),
