@@ -151,7 +151,7 @@ class Relay:
     def probe(self) -> str | None:
         """Return an SDP offer with which a browser can test its network (`media.probes`).
 
-        Returns None if too many browsers do so now.
+        Returns None if too many browsers test their network now.
         """
         credentials = self.new_credentials()
         if not self._probes.add(credentials, time.monotonic()):

@@ -55,14 +55,14 @@ class WebSocket(web.WebSocketResponse):
         """
 
     def handle(self, handler: Handler | None, queued: Callable[[], None] = lambda: None) -> None:
-        """Give each message to `handler` before it is received. This class cannot do so, and receives all messages as
-        usual.
+        """Give each message to `handler` before it is received. In this class, the method does nothing: all messages
+        are received as usual.
 
         `handler`: None removes it. `queued` is called for each message that was not handled and must wait.
         """
 
     def forget_upgrade(self, request: web.BaseRequest) -> None:
-        """Free the memory that only the upgrade needed. This class cannot do so, and does nothing."""
+        """Free the memory that only the upgrade needed. In this class, the method does nothing."""
 
 
 async def fastest() -> type[WebSocket]:

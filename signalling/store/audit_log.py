@@ -185,7 +185,7 @@ class AuditLog(AuditReader):
         return Head(1, chain.begin.anchor, number, last), False
 
     async def bind_all(self, organisation: str) -> None:
-        """Chain all queued entries to the log, unless another worker does so first."""
+        """Chain all queued entries to the log, unless another worker chains them first."""
         while await self.bind(organisation):
             pass
 

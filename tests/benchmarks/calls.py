@@ -40,7 +40,7 @@ RTCPeerConnection.prototype.setRemoteDescription = async function ({ type, sdp }
 class Call:
     """A call: the pages of the patient and of the provider, and the proxies between the patient and everything else.
 
-    `media`: the proxy for the media. `signalling`: the one between the patient's page and the server, if there is one.
+    `media`: the proxy for the media. `signalling`: the proxy between the patient's page and the server, or None.
     `began_s`: the time (`time.time`) at which the second person pressed Start Session.
     """
 

@@ -86,7 +86,7 @@ navigator.mediaDevices.getDisplayMedia = async (how) => {
 };
 """
 """A script that keeps the tracks of shared screens, so that the test can end them. A headless browser has no button to
-do so.
+end them.
 """
 
 

@@ -53,7 +53,8 @@ class Row(NamedTuple):
 
 
 class ByHandler(NamedTuple):
-    """Declares that the handler itself adds one of these entries by `noted`, because only it knows which one."""
+    """Declares that the handler itself adds one of these entries by `noted`, because only the handler knows which
+    entry."""
 
     acts: tuple[str, ...]
 

@@ -119,7 +119,7 @@ class Office:
         await audit_log.bind_all(slug)
 
     async def slug(self, named: str | None) -> str:
-        """Return the id of the named organisation; for None, that of the only one.
+        """Return the id of the named organisation; for None, the id of the only organisation.
 
         Raises CommandError if there is no such organisation, or if there are several and `named` is None.
         """

@@ -71,7 +71,7 @@ def add_visit(session: Session, organisation: str, visit_id: str) -> None:
 
 
 def earlier_key(organisation: str) -> str:
-    """Return the session key of the visits of this browser at an organisation, except the last one."""
+    """Return the session key of the visits of this browser at an organisation, except the last visit."""
     return f"visits:{organisation}"
 
 

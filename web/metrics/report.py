@@ -53,7 +53,7 @@ class Report(Place, frozen=True, kw_only=True):
     """The latest version of the store's contents that the worker reads (`keys.CONTENTS`); 0 for a release that does not
     report it."""
     keys: tuple[str, ...] = ()
-    """The ids of the data keys that the worker has; it encrypts with the last one. Empty for a version with
+    """The ids of the data keys that the worker has; it encrypts with the last key. Empty for a version with
     only one key."""
 
 

@@ -354,7 +354,7 @@ export class MediaSession extends Target {
   }
 
   /**
-   * Close the old connection, and make a new one with its listeners. Return the new one.
+   * Close the old connection, and make a new one with its listeners. Return the new connection.
    * @param {RTCIceServer[]} iceServers the TURN servers
    */
   #renew(iceServers) {

@@ -30,8 +30,8 @@ HOST = "127.0.0.1"
 class Stack(NamedTuple):
     """A running server with its workers and its store.
 
-    `speaks`: the protocol of its clients. `endpoints`: one for each worker (our workers share one). `workers` and
-    `store`: process ids. `staff`, `patients`, `visits`: the people on our server, empty for the others.
+    `speaks`: the protocol of its clients. `endpoints`: the address of each worker (our workers share one address).
+    `workers` and `store`: process ids. `staff`, `patients`, `visits`: the people on our server, empty for the others.
     """
 
     name: str

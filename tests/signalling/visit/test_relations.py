@@ -1,4 +1,6 @@
-"""Tests how a person of each role is related to a visit: to the own one, to one of others, and before there is one."""
+"""Tests how a person of each role is related to a visit: to the own visit, to a visit of other people, and
+before there is a visit.
+"""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ class MailServer:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The section [mail] of the settings of a server that sends through this one."""
+        """The section [mail] of the settings of a server that sends through this mail server."""
         return {"host": "127.0.0.1", "port": self.port, "tls": "none", "sender": "visits@example.org"}
 
 

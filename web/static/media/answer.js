@@ -48,8 +48,8 @@ export async function savesWithH264(capabilities) {
 const LAYERED = "L1T3";
 
 /**
- * Send the video in temporal layers if several parties receive it. A browser that cannot do so sends it
- * unchanged.
+ * Send the video in temporal layers if several parties receive it. A browser without temporal
+ * layers sends the video unchanged.
  *
  * @param {RTCRtpSender} sender the sender of the video
  * @param {boolean} several true if several parties receive the video

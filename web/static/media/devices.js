@@ -247,7 +247,7 @@ export class OwnDevices {
         await this.#acquire([kind]);
         return wanted === deviceId ? "on" : "busy";
       } catch {
-        // The new device failed, so the loop tries the old one again.
+        // The new device failed, so the loop tries the old device again.
       }
     }
     return "busy";

@@ -20,7 +20,7 @@ let answers = {};
 /** @type {string | null} the id of the step in the preview; null for the first step */
 let at = null;
 let ended = false;
-// True if the form differs from what the server has stored. It does so at the beginning if the page shows a
+// True if the form differs from what the server has stored. At the beginning, it differs if the page shows a
 // refused form again.
 let unsaved = document.querySelector("#errors") !== null;
 

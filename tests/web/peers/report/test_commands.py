@@ -17,7 +17,7 @@ RUNNER = CliRunner()
 
 @pytest.fixture
 def app() -> typer.Typer:
-    """A command line that has only these two commands."""
+    """A command line that has only the commands `compare` and `report`."""
     made = typer.Typer()
     attach(made)
     return made
