@@ -244,8 +244,11 @@ def test_an_outage_is_not_counted_as_loss() -> None:
     arrivals = Arrivals()
     assert counted(arrivals, [(1, 1), (2, 2), (5_000, 3)]) == [2, 1]
     assert arrivals.losses.share == 0.0
+    arrivals.losses.observe(10, OUTAGE)
+    assert arrivals.losses.share == 0.0
     arrivals.losses.observe(10, OUTAGE - 1)
     assert arrivals.losses.shown
+    assert OUTAGE == 100
 
 
 def test_feedback_in_more_pieces_than_fit_is_given_as_one() -> None:

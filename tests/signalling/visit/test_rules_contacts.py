@@ -1,9 +1,10 @@
 """Tests that the visit keeps the results of messages to a patient who is absent."""
 
 from signalling.visit import commands as c
+from signalling.visit.escalation import Escalation
 from signalling.visit.relations import Decided
 from signalling.visit.rules import decide
-from tests.signalling.visits import CLAIMANT, SYSTEM, T0, claimed, context, does, event_of, on_call
+from tests.signalling.visits import CLAIMANT, SYSTEM, T0, claimed, context, does, event_of, on_call, queued
 
 
 def test_f11_the_result_of_a_message_to_the_patient_is_kept_by_channel_until_the_next_claim() -> None:
@@ -20,3 +21,11 @@ def test_f11_the_result_of_a_message_to_the_patient_is_kept_by_channel_until_the
     ]
     again = does(does(decided.visit, c.Release(), CLAIMANT), c.Claim(), CLAIMANT, staff=on_call("osei"))
     assert again.contacts == ()
+
+
+def test_the_history_names_the_staff_to_whom_messages_were_sent() -> None:
+    to = tuple(Escalation(id=name, name=name.title(), channels=("mail",)) for name in ("lin", "osei"))
+    decided = decide(queued(), c.Escalate(to, 0), SYSTEM, context(T0))
+    assert isinstance(decided, Decided)
+    assert decided.event is not None
+    assert decided.event.note == "Lin, Osei"
