@@ -60,8 +60,8 @@ async def crosses_nothing(peers: Duo, to: Speaker) -> None:
 
 
 async def nothing_early_crosses(peers: Duo, a: Speaker, b: Speaker) -> None:
-    """Check that no packet of `a` reaches `b` before the gate opens (media may pass), and that sound does so
-    afterwards.
+    """Check that no packet of `a` reaches `b` before the gate opens (media may pass), and that sound reaches
+    it afterwards.
     """
     everything(a)
     await peers.handled(60)

@@ -54,7 +54,8 @@ class Row(NamedTuple):
 
 class ByHandler(NamedTuple):
     """Declares that the handler itself adds one of these entries by `noted`, because only the handler knows which
-    entry."""
+    entry.
+    """
 
     acts: tuple[str, ...]
 

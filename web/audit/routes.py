@@ -34,7 +34,8 @@ async def _tried(request: web.Request) -> str:
 
 async def _half(request: web.Request) -> str | None:
     """Return the id of the account that has given its password and must still give a second factor; None if
-    this browser has no such sign-in."""
+    this browser has no such sign-in.
+    """
     entry = (await sessions.get(request)).get(HALF)
     return (
         str(entry["person"])

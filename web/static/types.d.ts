@@ -119,8 +119,8 @@ interface Account extends Protocol.PersonPart {
 }
 
 /**
- * The data for the scripts of every page of the staff. `pages` are the pages in the menu, `here` is the open
- * one.
+ * The data for the scripts of every page of the staff. `pages` are the pages in the menu, `here` is the page
+ * that is open.
  */
 interface StaffBoot extends Boot {
   me: Account;

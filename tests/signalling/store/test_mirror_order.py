@@ -1,5 +1,5 @@
 """Tests that a worker's copy shows events in order, whatever order they come in, and reads the store only for lost
-ones.
+events.
 """
 
 from __future__ import annotations

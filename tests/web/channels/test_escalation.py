@@ -80,7 +80,8 @@ async def all_due(site: Site, count: int) -> bool:
 
 def decide_before_one_writes(monkeypatch: pytest.MonkeyPatch, *sites: Site) -> None:
     """Let each worker decide to send a message before any of them records the message; so they decide at
-    the same time."""
+    the same time.
+    """
     barrier = asyncio.Barrier(len(sites))
 
     async def command(held: Any, actor: Actor, visit: str, wanted: Command) -> Any:

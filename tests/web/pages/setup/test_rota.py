@@ -140,7 +140,8 @@ async def test_f41_a_person_whom_one_channel_reached_is_not_listed_as_not_reache
 
     async def listed_after(channel: str) -> bool:
         """Make the message on this channel fail finally; return whether the page lists the person with both
-        channels."""
+        channels.
+        """
         [job] = jobs_of(WAITING, payload, (channel,), 1, 2)
         _, at_ms, member = site.app[JOBS].entry("demo", job)
         await site.app[REDIS].zadd(keys.DEAD_JOBS("demo"), {member: at_ms})
