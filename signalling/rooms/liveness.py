@@ -172,7 +172,13 @@ class Liveness:
                 pipe.execute_command(*self._sign())
             for worker in watched:
                 pipe.get(keys.WORKER(worker))
+            keeps = not self._resigned and time.monotonic() - self._kept_s >= KEPT_S
+            if keeps:
+                pipe.set(keys.WORKER(self._worker), b"1", px=SIGN_MS)
             mine, *signs = await pipe.execute()
+        if keeps:
+            self._kept_s = time.monotonic()
+            signs.pop()
         if not mine:
             # This worker or the store was away for longer than a sign of life lasts, so missing signs prove nothing
             # yet.
@@ -202,12 +208,8 @@ class Liveness:
 
         The reply to it is the earlier sign, None if that has expired.
         """
-        name, now_s = keys.WORKER(self._worker), time.monotonic()
-        sign = ("SET", name, b"1", "PX", SIGN_MS, "GET")
-        if now_s - self._kept_s < KEPT_S:
-            return unkept(name, sign)
-        self._kept_s = now_s
-        return sign
+        name = keys.WORKER(self._worker)
+        return unkept(name, ("SET", name, b"1", "PX", SIGN_MS, "GET"))
 
     async def _all(self, names: list[str]) -> list[bytes | None]:
         """Return the store's values of the keys `names`, in the same order; None for a missing key.

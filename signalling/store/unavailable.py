@@ -17,6 +17,8 @@ from signalling.repeated import due
 
 # the system's text for a full disk, which Redis includes in its MISCONF error
 FULL_DISK = "No space left on device"
+# the store's text if its user may not run a command that a script calls; alone, that command is refused by NOPERM
+NO_RIGHT = "ACL failure in script"
 
 log = structlog.get_logger()
 
@@ -30,6 +32,8 @@ def reason_of(problem: BaseException) -> str:
     text = str(problem)
     if FULL_DISK in text:
         return "ENOSPC"
+    if NO_RIGHT in text:
+        return "NOPERM"
     # redis-py removes the codes that it knows from the text, and keeps them as an attribute.
     code = getattr(problem, "status_code", None) or text.partition(" ")[0]
     return code if code.isalpha() and code.isupper() and code != "ERR" else type(problem).__name__

@@ -32,24 +32,30 @@ class Keys:
             return answers
 
         def write(*command: Any) -> None:
-            if (command[0] == "SET" and "EX" not in command) or command[0] == "EVAL":
+            if command[0] == "EVAL":
                 answers.append(self.sign(*command))
             else:
                 self.written.append(command)
 
+        def keep(key: str, value: bytes, px: int) -> None:
+            self.written.append(("set", key, value, px))
+            answers.append(True)
+
         return SimpleNamespace(
-            get=lambda key: answers.append(self.values.get(key)), execute_command=write, execute=execute
+            get=lambda key: answers.append(self.values.get(key)),
+            set=keep,
+            execute_command=write,
+            execute=execute,
         )
 
     async def execute_command(self, *command: Any) -> bytes | None:
         return self.sign(*command)
 
     def sign(self, *command: Any) -> bytes | None:
-        """Write a sign of life, and return the one before. `command`: SET, or EVAL with the words of SET."""
-        words = command[command.index("SET") :]
-        _, key, value, px, ms, get = words
+        """Write a sign of life that the store does not keep, and return the one before. `command`: EVAL with SET."""
+        _, key, value, px, ms, get = command[command.index("SET") :]
         assert (px, get) == ("PX", "GET")
-        self.written.append(("set" if command[0] == "SET" else "unkept", key, value, ms))
+        self.written.append(("unkept", key, value, ms))
         before, self.values[key] = self.values.get(key), value
         return before
 
@@ -179,9 +185,9 @@ async def test_a_round_writes_the_own_sign_and_the_addresses_every_tenth_of_a_da
     await apart.liveness._once()
     sign, unkept = [(how, keys.WORKER(OWN), b"1", 1200) for how in ("set", "unkept")]
     addresses = ("set", keys.WORKER_ADDRESSES(OWN), msgspec.msgpack.encode([("192.0.2.1", 5000)]), 86_400)
-    assert apart.keys.written == [sign, addresses]
+    assert apart.keys.written == [unkept, sign, addresses]
     assert (apart.liveness.healthy, apart.asked) == (True, [])
-    for passed_s, more in ((4.9, [unkept]), (8_635.1, [sign]), (0.5, [unkept, addresses])):
+    for passed_s, more in ((4.9, [unkept]), (8_635.1, [unkept, sign]), (0.5, [unkept, addresses])):
         apart.now_s += passed_s
         apart.keys.written.clear()
         await apart.liveness._once()

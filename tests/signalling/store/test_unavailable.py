@@ -19,6 +19,7 @@ ANSWERS = [
     ("OOM command not allowed when used memory > 'maxmemory'.", "OOM"),
     ("READONLY You can't write against a read only replica.", "READONLY"),
     ("NOPERM User default has no permissions to run the 'set' command", "NOPERM"),
+    ("ERR ACL failure in script: User default has no permissions to run the 'set' command", "NOPERM"),
     (
         "MISCONF Valkey is configured to save RDB snapshots, but it's currently unable to persist to disk.",
         "MISCONF",
@@ -31,7 +32,7 @@ ANSWERS = [
 ]
 
 
-@pytest.mark.parametrize(("text", "reason"), ANSWERS, ids=[reason for _, reason in ANSWERS])
+@pytest.mark.parametrize(("text", "reason"), ANSWERS, ids=[text.partition(":")[0] for text, _ in ANSWERS])
 async def test_r33_each_refusal_of_the_store_has_a_reason(text: str, reason: str) -> None:
     refusal: RedisError = BaseParser.parse_error(text)  # type: ignore[no-untyped-call]
     assert reason_of(refusal) == reason

@@ -108,7 +108,7 @@ def test_several_thresholds_are_each_judged() -> None:
         ("throughput.p99<90/s", "there is no 'throughput'"),
         ("server_cpu.p99>50%", "expected server_cpu. with one of mean, max, last"),
         ("server_rss.max>500", "expected a unit"),
-        ("freezs>0", "counts: claims_lost, cut, freezes, frozen, killed, reloads, vanished"),
+        ("freezs>0", "counts: asked_to_wait, claims_lost, cut, freezes, frozen, killed, reloads, vanished"),
     ],
 )
 def test_an_invalid_expression_is_refused_with_what_is_expected(expression: str, says: str) -> None:
