@@ -85,12 +85,14 @@ async def test_r25_every_endless_task_is_kept_by_the_supervisor(site: Site) -> N
         function = run.func if isinstance(run, partial) else run
         kept.add((function.__module__, function.__name__))
     assert len(kept) >= 9
-    # The app of this test does not start these three: the first two run in the processes of a whole server, the third
-    # needs [media] rooms_max. `_renew` is a task of the command `rotate-keys`, not of a server.
+    # The app of this test does not start these four: the first two run in the processes of a whole server, the third
+    # needs [media] rooms_max, and the fourth would measure the event loop of the test. `_renew` is a task of the
+    # command `rotate-keys`, not of a server.
     elsewhere = {
         ("web.server.socket_shares", "run"),
         ("web.server.certificate", "run"),
         ("signalling.rooms.registry", "run"),
+        ("web.requests.admission", "watch"),
     }
     assert kept | elsewhere | {("web.server.key_rotation", "_renew")} == endless()
 
