@@ -33,9 +33,8 @@ PERIOD_S = 0.5
 # The time in s between two looks at an organisation that other workers look after: if this worker has connections of
 # the organisation, and if it has none.
 SHOWN_S, ELSEWHERE_S = 1.4, 10.0
-DOUBT_S = (
-    3.0  # for this time in s after a lost connection to the store, each worker looks at all organisations
-)
+# For this time in s after a lost connection to the store, each worker looks at all organisations.
+DOUBT_S = 3.0
 HERE_S = 5.0  # the time in s after which it is stored again which staff have a page open
 # A connection may resume on another worker within this time in s after the death of its own worker.
 BACK_S = 2.5

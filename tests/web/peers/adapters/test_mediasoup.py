@@ -20,14 +20,11 @@ from media.protocols.codecs import OPUS, VP8
 from tests.benchmarks.others.mediasoup import WORKER
 from tests.benchmarks.others.setup import cache
 from tests.benchmarks.others.stacks import SERVERS
+from tests.web.peers.adapters.playing import all_are_called
 from web.peers.adapters.adapter import Server
 from web.peers.adapters.mediasoup import MediasoupCall
 from web.peers.errors import EntryError, RefusedError
 from web.peers.media.calls import LightCall
-from web.peers.run.arrivals import Arrivals, Span
-from web.peers.run.calls import CallDriver
-from web.peers.run.observations import Observations
-from web.peers.run.plan import Plan
 
 BUILT = cache() / "mediasoup" / "mediasoup-worker"
 NODE = shutil.which("node") or ""
@@ -155,25 +152,7 @@ if BUILT.exists() and NODE:
             assert program.stdout is not None
             async with asyncio.timeout(20):
                 port = json.loads(await program.stdout.readline())["port"]
-            plan = Plan(
-                url=f"http://127.0.0.1:{port}",
-                adapter="mediasoup",
-                patients=3,
-                providers=2,
-                arrivals=Arrivals.parse("at-once"),
-                talk=Span.parse("50ms"),
-                media="light",
-            )
-            driver, seen = CallDriver(plan.share(0, 1)), Observations()
-            try:
-                await driver.open()
-                await driver.play(seen)
-            finally:
-                await driver.close()
+            await all_are_called(f"http://127.0.0.1:{port}", "mediasoup")
         finally:
             program.terminate()
             await program.wait()
-        assert not seen.errors, seen.examples
-        steps = {name: len(series) for name, series in seen.steps.items()}
-        once = dict.fromkeys("arrive waited pulled_in claim hang_up journey".split(), 3)
-        assert steps == once | {"first_frame": 6, "longest_gap": 6}

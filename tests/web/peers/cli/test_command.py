@@ -19,14 +19,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
 
 from tests.docs.marked import DOCS
 from tests.server import RunningServer
+from tests.web.peers.cli.running import refused, run
 from tests.web.site import LIND, OSEI
 from web.config import parse
 from web.organisations import demo
-from web.peers.cli.command import peers_app
 from web.peers.people.people import Provider
 from web.peers.run.observations import Observations
 from web.server import tls
@@ -56,18 +55,6 @@ def staff(server: RunningServer, tmp_path: Path) -> Path:
     path = tmp_path / "staff"
     path.write_text("".join(f"{email} {password(server, email)}\n" for email in (OSEI, LIND)))
     return path
-
-
-def run(*words: object) -> Result:
-    return CliRunner().invoke(peers_app, [str(word) for word in words])
-
-
-def refused(result: Result) -> str:
-    """Return the error sentence of a command that cannot be carried out."""
-    assert result.exit_code == 2, result.output
-    lines = [line for line in result.stderr.splitlines() if line]
-    assert len(lines) == 1, result.output
-    return lines[0]
 
 
 def test_whole_visits_are_played_by_several_processes_and_reported(

@@ -3,10 +3,9 @@
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
 
+from tests.web.peers.cli.running import refused, run
 from web.peers.cli import local
-from web.peers.cli.command import peers_app
 
 
 @pytest.fixture
@@ -15,18 +14,6 @@ def staff(tmp_path: Path) -> Path:
     path = tmp_path / "staff"
     path.write_text("ana@clinic.example a password of nobody\n")
     return path
-
-
-def run(*words: object) -> Result:
-    return CliRunner().invoke(peers_app, [str(word) for word in words])
-
-
-def refused(result: Result) -> str:
-    """Return the error sentence of a command that cannot be carried out."""
-    assert result.exit_code == 2, result.output
-    lines = [line for line in result.stderr.splitlines() if line]
-    assert len(lines) == 1, result.output
-    return lines[0]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.web.peers.cli.test_scenario import run
+from tests.web.peers.cli.running import run
 
 
 def test_a_temporary_server_can_be_used_for_a_trial_in_which_its_worker_is_killed(tmp_path: Path) -> None:

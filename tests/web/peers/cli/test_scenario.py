@@ -10,15 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
 
 from tests.docs.marked import DOCS
 from tests.server import RunningServer
+from tests.web.peers.cli.running import run
 from tests.web.site import LIND, OSEI
 from web.config import parse
 from web.organisations import demo
 from web.peers.cli import playing
-from web.peers.cli.command import peers_app
 from web.peers.cli.examples import FOLDER, paths
 from web.peers.cli.scenario import defaults, read
 from web.peers.errors import PlanError
@@ -32,10 +31,6 @@ EXAMPLES = sorted(FOLDER.glob("*.toml"))
 DOCUMENTED = re.findall(
     r"```toml scenario\n(.*?)```", (DOCS / "LOAD-TESTER.md").read_text("utf-8"), re.DOTALL
 )
-
-
-def run(*words: object) -> Result:
-    return CliRunner().invoke(peers_app, [str(word) for word in words])
 
 
 @pytest.fixture
