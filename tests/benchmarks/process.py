@@ -3,6 +3,7 @@
 It works on Linux only.
 """
 
+import ctypes
 import multiprocessing
 import os
 import platform
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 PROC = Path("/proc")
+PR_SET_CHILD_SUBREAPER = 36
 INIT = 1
 KERNEL = "kthreadd"
 """The name of the parent of the kernel's threads; a container does not see it."""
@@ -38,6 +40,15 @@ def resident_bytes(pids: Iterable[int]) -> int:
         for line in (PROC / str(pid) / "smaps_rollup").read_text().splitlines()
         if line.startswith("Rss:")
     )
+
+
+def adopt_orphans() -> None:
+    """Make this process the parent of those descendants whose own parent ends (prctl(2), PR_SET_CHILD_SUBREAPER).
+
+    Otherwise init becomes their parent, and `others_s` takes them for other programs: Chromium and the workers of a
+    killed server end after their parent.
+    """
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def others_s() -> float:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 from tests.benchmarks.process import others_s, others_ticks
 
 
@@ -31,3 +34,22 @@ def test_the_time_of_a_program_is_the_same_before_and_after_its_parent_has_waite
 
 def test_the_processes_of_this_machine_are_read() -> None:
     assert others_s() > 0
+
+
+ORPHAN = """
+import os, subprocess, sys
+from pathlib import Path
+from tests.benchmarks.process import adopt_orphans
+adopt_orphans()
+shell = subprocess.Popen(["sh", "-c", "sleep 60 >/dev/null & echo $!"], stdout=subprocess.PIPE, text=True)
+orphan = int(shell.stdout.readline())
+shell.wait()
+parent = int(Path(f"/proc/{orphan}/stat").read_text().rpartition(")")[2].split()[1])
+os.kill(orphan, 9)
+print(parent == os.getpid())
+"""
+
+
+def test_a_process_whose_parent_has_ended_counts_as_a_process_of_the_benchmark() -> None:
+    ran = subprocess.run([sys.executable, "-c", ORPHAN], capture_output=True, text=True, check=False)
+    assert ran.stdout == "True\n", ran.stderr
