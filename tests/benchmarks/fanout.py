@@ -31,6 +31,7 @@ RATE = 5.0
 BURST = 20
 IN_FLIGHT = 20
 BARE = 1.85
+STORE_TARGET_US = 350.0
 BARE_NOTE = "the 10 µs were set where a bare write takes 5.4"
 SETTLE_S = 1.0
 ARRIVE_S = 20.0
@@ -126,7 +127,13 @@ def _figures(played: Played, size: Size, bare_us: float) -> list[Figure]:
             _ours(played, "steady", "last_p50_ms"),
             "ms",
         ),
-        Figure("fanout_store_us", "the store’s CPU for one event", _ours(played, "steady", "store_us"), "µs"),
+        Figure(
+            "fanout_store_us",
+            f"fan-out at {RATE:.0f} events/s, the store’s CPU for one event",
+            _ours(played, "steady", "store_us"),
+            "µs",
+            STORE_TARGET_US,
+        ),
     ]
 
 

@@ -38,7 +38,7 @@ def measure(server: BenchServer, sockets: int, progress: Tell) -> Made:
     note = f"{sockets} on one worker"
     return Made(
         [
-            Figure("idle_kb", "memory of an idle socket", silent / 1024, "KB", 16.0, note),
+            Figure("idle_kb", "memory of an idle socket", silent / 1024, "KB", 9.6, note),
             Figure(
                 "idle_subscribed_kb", "memory of an idle socket that hears a topic", subscribed / 1024, "KB"
             ),

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "tests" / "benchmarks"
 RESULTS, PAGE, CURVE = FOLDER / "results.json", FOLDER / "results.md", FOLDER / "waiting.svg"
 VISITS, FLAME = FOLDER / "visits.svg", FOLDER / "visits-flame.svg"
-HISTORY = FOLDER / "history.jsonl"
+HISTORY, MISSES = FOLDER / "history.jsonl", FOLDER / "misses.toml"
 TREND = ROOT / "docs" / "BENCHMARKS.md"
 README = ROOT / "README.md"
 
@@ -96,11 +96,16 @@ def write_tables() -> None:
     if report.loads:
         VISITS.write_text(visit_tables.picture(report.loads), "utf-8")
     PAGE.write_text(page(report), "utf-8")
-    TREND.write_text(history.page(history.read(HISTORY), report), "utf-8")
+    TREND.write_text(trend(report), "utf-8")
     try:
         README.write_text(placed(README.read_text("utf-8"), table()), "utf-8")
     except ValueError as problem:
         raise ConfigError(f"bench: {problem}") from None
+
+
+def trend(report: Report) -> str:
+    """Return docs/BENCHMARKS.md for this published run."""
+    return history.page(history.read(HISTORY), report, history.read_misses(MISSES))
 
 
 def page(report: Report) -> str:

@@ -7,8 +7,8 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from tests.benchmarks.figures import Comparison, Figure, Value
-from tests.benchmarks.history import entry_of, line, page, read, remember
-from tests.benchmarks.publish import HISTORY, TREND, published
+from tests.benchmarks.history import entry_of, line, page, read, read_misses, remember, rows
+from tests.benchmarks.publish import MISSES, TREND, published, trend
 from tests.benchmarks.test_published import MACHINE, REPORT
 
 
@@ -34,12 +34,12 @@ def test_the_trend_shows_figures_with_a_target_over_runs_on_the_same_kind_of_mac
         ],
     )
     elsewhere = replace(REPORT, machine=replace(MACHINE, cores=8))
-    found = page([entry_of(REPORT), entry_of(slower), entry_of(elsewhere)], REPORT)
-    assert "## A processor, 2 cores, Python 3.11\n\n2 runs, 2026-01-02 to 2026-02-03" in found
+    found = page([entry_of(REPORT), entry_of(slower), entry_of(elsewhere)], REPORT, {})
+    assert "### A processor, 2 cores, Python 3.11\n\n2 runs, 2026-01-02 to 2026-02-03" in found
     assert "| claim | 1.90 ms | 3 ms | ▁█ |" in found
     assert "| work: CPU, other to ours | 2 × | 1.50 × | █▁ |" in found
     assert "| x |" not in found
-    assert "## A processor, 8 cores, Python 3.11\n\n1 run, " in found
+    assert "### A processor, 8 cores, Python 3.11\n\n1 run, " in found
 
 
 def test_a_line_has_a_bar_for_each_run() -> None:
@@ -48,7 +48,24 @@ def test_a_line_has_a_bar_for_each_run() -> None:
     assert len(line([float(value) for value in range(50)])) == 20
 
 
+def test_the_page_shows_each_target_with_its_verdict_and_what_bounds_a_missed_figure() -> None:
+    missed = replace(REPORT, figures=[*REPORT.figures, Figure("idle_kb", "an idle socket", 12.0, "KB", 9.6)])
+    found = page([], missed, {"idle_kb": "aiohttp keeps its parser.", "claim_p99_ms": "unused"})
+    assert "| claim | 1.90 ms | ≤ 5 ms | ok |" in found
+    assert "| an idle socket | 12 KB | ≤ 9.60 KB | MISS |" in found
+    assert "| work: CPU, other to ours | 2 × | ≥ 1.40 × | ok |" in found
+    assert "- **an idle socket**: aiohttp keeps its parser.\n" in found
+    assert "unused" not in found
+
+
+def test_each_missed_figure_of_the_published_run_says_what_bounds_it() -> None:
+    misses = read_misses(MISSES)
+    assert [row.name for row in rows(published()) if row.missed and len(misses.get(row.key, "")) < 40] == []
+
+
+def test_each_sentence_about_a_missed_figure_is_about_a_figure_with_a_target() -> None:
+    assert set(read_misses(MISSES)) <= {row.key for row in rows(published())}
+
+
 def test_the_page_of_the_trend_is_made_of_the_remembered_runs() -> None:
-    assert page(read(HISTORY), published()) == TREND.read_text("utf-8"), (
-        "write it anew: make bench ARGS=--tables"
-    )
+    assert trend(published()) == TREND.read_text("utf-8"), "write it anew: make bench ARGS=--tables"
