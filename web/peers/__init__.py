@@ -1,5 +1,5 @@
 """Plays synthetic patients and providers against a server, and reports what they measured.
 
-It contains people for scripts, a driver for many of them, and the report. They use a server as browsers do: by pages,
-forms and the WebSocket.
+It contains classes that play one person each (for scripts), a driver that plays many people, and the report. Synthetic
+people use a server as browsers do: by pages, forms and the WebSocket.
 """

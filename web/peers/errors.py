@@ -43,11 +43,11 @@ class ThresholdError(PeersError, ValueError):
 
 
 class HttpError(PeersError):
-    """The answer is no answer of a web server, or the connection was lost before the answer."""
+    """The received bytes are not an HTTP response, or the connection was lost before a response arrived."""
 
 
 class EntryError(PeersError):
-    """A page does not admit the person, or does not answer as expected."""
+    """A synthetic person cannot enter: a page refuses the person, or does not answer as expected."""
 
 
 class RefusedError(PeersError):
@@ -71,7 +71,7 @@ class VisitEndedError(PeersError):
 
 
 class ViolationError(PeersError):
-    """The other side does not do what PROTOCOL.md says.
+    """The server or the client under test does not do what PROTOCOL.md says.
 
     The error has the sent, the expected and the received message.
     """

@@ -27,11 +27,11 @@ _KEY = re.compile(r"\s*([\w.]+)\s*=")
 
 T = TypeVar("T", bound=msgspec.Struct)
 Problem = Callable[[T], str]
-"""Returns a sentence about a table that cannot be used although its single values are right; "" if it can be used."""
+"""A function that checks a table as a whole, after its single values: returns what is wrong in a sentence, or ""."""
 
 
 class TableKind(NamedTuple, Generic[T]):
-    """What a file may have. `table`: the table of the whole file; `inner`: key -> the type of the tables below it."""
+    """The types of a file's tables. `table`: of the whole file; `inner`: key -> type of the tables under this key."""
 
     table: type[T]
     inner: Mapping[str, type[msgspec.Struct]]
@@ -59,7 +59,7 @@ def read(path: Path, kind: TableKind[T], problem: Problem[T]) -> T:
     try:
         text = encoded.decode()
         raw = tomllib.loads(text)
-    # These errors are raised also for a text that is not UTF-8, and for a number with thousands of digits.
+    # The errors of TOML, of a text that is not UTF-8, and of a number with thousands of digits are ValueErrors.
     except (ValueError, RecursionError) as wrong:
         raise PlanError(f"{path}: expected TOML; {str(wrong) or 'too deep'}") from None
     return parse(raw, kind, problem, str(path), text)
@@ -164,7 +164,8 @@ def _value(raw: Any, place: str) -> Any:
 def _not_a_number(raw: Any, kind: TableKind[Any], place: str = "") -> str:
     """Return a sentence about the first `nan` or `inf` in `raw`, parsed TOML; "" if it contains neither.
 
-    No bound refuses these values. `kind`: what each place expects; `place`: the place of `raw` in the file.
+    msgspec's bounds accept `nan` and `inf`, so this function finds them. `kind`: the types of the file's tables;
+    `place`: the place of `raw` in the file.
     """
     if isinstance(raw, dict):
         return next(

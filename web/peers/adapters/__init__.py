@@ -1,1 +1,1 @@
-"""Adapters play the people of a run on servers that are no Greenroom, so that the same scenario can be compared."""
+"""Contains adapters: classes that play the same people on other video servers, to compare these with Greenroom."""

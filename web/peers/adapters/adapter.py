@@ -1,4 +1,4 @@
-"""Defines what an adapter is: a class whose objects each play one person of a run on a server that is no Greenroom.
+"""Defines what an adapter is: a class whose objects each play one person on a server that is not Greenroom.
 
 `greenroom peers run URL --adapter module:Class` makes an object for each patient and each provider. A patient enters
 and waits; a free provider calls the patient who has waited longest; the provider ends the call. The load tester itself
@@ -28,11 +28,11 @@ BUILT_IN: Final = {
     "janus": "web.peers.adapters.janus:JanusCall",
     "mediasoup": "web.peers.adapters.mediasoup:MediasoupCall",
 }
-"""Name of an adapter that comes with the load tester -> where its class is."""
+"""Name of an adapter that is part of the load tester -> the module and the class that define it."""
 
 
 class Server(NamedTuple):
-    """A server under test: its address as typed, an aiohttp session for all people, and the time in s of a time-out."""
+    """A server under test: the URL that the user typed, one aiohttp session for all people, and the time limit in s."""
 
     url: str
     http: aiohttp.ClientSession
@@ -40,7 +40,7 @@ class Server(NamedTuple):
 
 
 class Adapter(ABC):
-    """One person on a server that is no Greenroom: one connection, and at most one call at a time.
+    """One person on a server that is not Greenroom: one connection, and at most one call at a time.
 
     `server`: the server to connect to; `name`: the name of this person, unique in the run; `media`: the media of the
     present call. The load tester sets new media before each `call` and `answer`.
@@ -57,11 +57,11 @@ class Adapter(ABC):
 
     @abstractmethod
     async def enter(self) -> None:
-        """Connect to the server, and be there for calls under `name`."""
+        """Connect to the server, and register `self.name`, so that calls to this name arrive here."""
 
     @abstractmethod
     async def call(self, name: str) -> None:
-        """Call the person `name` as the provider; return when that person has answered and `media` has its answer."""
+        """Call the patient `name`, as the provider; return when the patient has answered and `media` has the answer."""
 
     @abstractmethod
     async def called(self) -> None:
@@ -85,7 +85,9 @@ class Adapter(ABC):
 
 
 def load(name: str) -> type[Adapter]:
-    """Return the class of an adapter: a name in BUILT_IN, or `module:Class`, also in the current folder.
+    """Return the class of the adapter `name`: a key of BUILT_IN, or `module:Class`.
+
+    The module may be in the current folder.
 
     Raises PlanError if there is no such class, or if it cannot be used as an adapter.
     """

@@ -65,7 +65,7 @@ class JanusCall(Adapter):
         await self._socket.wait(lambda message: message.get("janus") == "hangup")
 
     async def ended(self) -> None:
-        """Wait for the other side's hang-up."""
+        """Wait until the provider has hung up."""
         await self._event("hangup")
 
     async def leave(self) -> None:

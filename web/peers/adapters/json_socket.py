@@ -1,4 +1,4 @@
-"""A WebSocket of JSON messages, for adapters: reads in the background, and waits for the message that fits."""
+"""A WebSocket of JSON messages, for adapters: reads in the background; callers wait for the messages they need."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Message = dict[str, Any]
 
 
 class JsonSocket:
-    """A connection; made by `open`. Messages that are no JSON object are ignored."""
+    """A WebSocket connection; call `open` to make one. Received messages that are not JSON objects are ignored."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._socket = socket
@@ -51,9 +51,10 @@ class JsonSocket:
             raise self._lost() from None
 
     async def wait(self, fits: Callable[[Message], bool]) -> Message:
-        """Return the first message that fits and was not returned before; earlier ones that do not fit are kept.
+        """Wait for a message for which `fits` returns True, and return it; each message is returned once.
 
-        Raises RefusedError with the code `lost` if the connection is closed.
+        Messages for which it returns False are kept for later calls. Raises RefusedError with the code `lost` if the
+        connection is closed.
         """
         while True:
             for message in self._kept:
@@ -66,7 +67,7 @@ class JsonSocket:
             await self._news.wait()
 
     def drop(self) -> None:
-        """Drop the messages that nobody has waited for, such as the late ones of an earlier call."""
+        """Drop all received messages that `wait` has not returned, such as late messages of an earlier call."""
         self._kept.clear()
 
     async def close(self) -> None:

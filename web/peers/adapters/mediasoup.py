@@ -38,21 +38,21 @@ class MediasoupCall(Adapter):
         self._room = name
 
     async def enter(self) -> None:
-        """Check that the server answers: a room that nobody has joined is closed."""
+        """Check that the server answers: wait for the end of a room that nobody has joined, which returns at once."""
         await self._wait("closed")
 
     async def call(self, name: str) -> None:
-        """Join the room of `name`; return when the patient has joined it as well, and media passes."""
+        """Join the room of the patient `name`; return when the patient has joined it too, and media may pass."""
         self._room = name
         await self._join()
         await self._wait("opened")
 
     async def called(self) -> None:
-        """Wait until a provider has joined the own room."""
+        """Wait until a provider has joined this patient's room."""
         await self._wait("joined")
 
     async def answer(self) -> None:
-        """Join the own room, and let media pass."""
+        """Join this patient's room, link both parties, and let media pass between them."""
         await self._join()
         await self._ask("link")
         await self._ask("open")
@@ -73,7 +73,7 @@ class MediasoupCall(Adapter):
         await self._ask("wait", until=until)
 
     async def _join(self) -> None:
-        """Join the room with the media's offer, and apply what mediasoup answers."""
+        """Join the room with the SDP offer of `media`, and apply mediasoup's SDP answer."""
         offer = await self.media.offer()
         found = FINGERPRINT.search(offer)
         assert found is not None

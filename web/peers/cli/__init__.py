@@ -1,1 +1,1 @@
-"""Contains the commands `greenroom peers`."""
+"""Contains the command `greenroom peers` and its subcommands."""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class _Short(TyperGroup):
-    """A command group that adds the command `run` if the first word is the address of a server."""
+    """A command group that runs the command `run` if the first word is no command, such as the address of a server."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if args and args[0] not in self.commands and args[0] not in ("--help", "-h"):
@@ -38,7 +38,7 @@ class _Short(TyperGroup):
 
 
 RENAMED = {"--conformance": "conformance", "--conformance-client": "conformance-client"}
-"""Options that are other names of commands."""
+"""Option -> the command that is run if this option is the first word."""
 
 peers_app = typer.Typer(
     cls=_Short,
@@ -55,9 +55,9 @@ examples.attach(peers_app)
 
 @contextmanager
 def _sentences() -> Iterator[None]:
-    """Print an error of an argument or a file as one sentence, and exit with UNUSABLE.
+    """If the context raises an error about an argument or a file, print one sentence and exit with the code UNUSABLE.
 
-    SIGTERM ends what was started in this context.
+    SIGTERM ends the context and all that was started in it.
     """
     from web.peers.errors import EntryError, PlanError, RunError, ThresholdError
     from web.server.subprocesses import ended_by_sigterm
@@ -285,7 +285,8 @@ def run(
     elif loss != "0%":
         shown["loss"] = loss
     if local:
-        # The port differs in each run, and must not be shown as a difference between two runs.
+        # The temporary server has another port in each run, which a comparison of two runs must not show as a
+        # difference.
         shown["server"] = "its own"
     if duration:
         shown["duration"] = duration
@@ -297,7 +298,7 @@ def run(
     described: Scenario | None = context.obj
     with _sentences():
         if described is not None and local and url:
-            # One of `local` and `url` is from the scenario's file; the other, from the command line, overrides it.
+            # The scenario's file has one of `local` and `url`, and the command line has the other one, which is used.
             source = context.get_parameter_source("local")
             local, url = (True, "") if source and source.name == "COMMANDLINE" else (False, url)
         if local == bool(url):

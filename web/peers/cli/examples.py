@@ -60,7 +60,7 @@ def paths() -> list[Path]:
 
 
 def about(path: Path) -> str:
-    """Return the sentence that an example has about itself."""
+    """Return the sentence that describes an example: the key `about` of its file, or its docstring's first line."""
     text = path.read_text("utf-8")
     if path.suffix == ".toml":
         return str(tomllib.loads(text)["about"])

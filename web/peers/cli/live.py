@@ -31,7 +31,7 @@ IN_A_LINE = ("queue_seen", "claim", "pulled_in", "first_frame")
 
 
 class Planned(Protocol):
-    """What is known of a run before it begins."""
+    """The part of a run's plan that the display needs."""
 
     @property
     def patients(self) -> int:
@@ -139,7 +139,7 @@ class Live:
         return written(p50, TIME), written(p99, TIME)
 
     def _rate(self, name: str) -> float:
-        """Return how many times per second a step was carried out recently. `name`: the step."""
+        """Return how many times per second the step `name` was carried out in the last RATE_OVER_S seconds."""
         series = self._seen.steps.get(name)
         now = self._seen.now_s
         over_s = min(RATE_OVER_S, now)

@@ -1,4 +1,7 @@
-"""Parses the options of `greenroom peers`, with files and the environment; an error says what was expected."""
+"""Parses the options of `greenroom peers`, and files and environment variables that replace options.
+
+An error says what was expected.
+"""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from web.peers.run.observations import Observations
 
 EVERY_S: Final = 1.0
 ASKED_S: Final = 10.0
-"""The live page is made only if somebody asked for it within this time, because it costs more than the figures."""
+"""The time in s after a request for the live page in which it is renewed. Otherwise it is not made, to save CPU."""
 WAIT_S: Final = 5.0
 """The time in s for which a request waits for the first figures of a run."""
 
@@ -95,7 +95,7 @@ class Outputs:
 
 
 class _LiveServer(ThreadingHTTPServer):
-    """Answers with what `show` was given last: the page at /, the figures at /figures, the metrics at /metrics."""
+    """Serves what the last call of `show` passed: the page at /, the figures at /figures, the metrics at /metrics."""
 
     daemon_threads = True
 
@@ -108,7 +108,7 @@ class _LiveServer(ThreadingHTTPServer):
         self._news = threading.Condition()
 
     def show(self, now: Moment, page: Callable[[], str]) -> None:
-        """Keep the figures `now`, and the page if somebody looks at it."""
+        """Store the figures `now` for the next requests; also make the page, if somebody has asked for it lately."""
         made = page().encode() if time.monotonic() - self._asked < ASKED_S else b""
         with self._news:
             self.now, self.page = now, made
@@ -126,7 +126,7 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = WAIT_S
 
     def do_GET(self) -> None:
-        """Answer with what the path names: the page, the figures as JSON, or the figures in Prometheus's format."""
+        """Answer a request: / with the page, /figures with JSON, /metrics with the figures in Prometheus's format."""
         kinds = {"/": "text/html", "/figures": "application/json", "/metrics": "text/plain"}
         kind = kinds.get(self.path)
         if kind is None:
@@ -149,7 +149,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Write nothing: standard output belongs to the run."""
+        """Log no request, because the terminal shows the run."""
 
 
 def prometheus(now: Moment) -> bytes:

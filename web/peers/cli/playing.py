@@ -1,4 +1,4 @@
-"""Plays a run that the options describe: starts its processes, shows it, and reports it.
+"""Plays the run that the options of `greenroom peers run` describe: starts processes, shows figures, writes the report.
 
 `command.py` decides on the exit code.
 """
@@ -40,7 +40,7 @@ class Judgement(NamedTuple):
 
     @property
     def all(self) -> list[str]:
-        """All thresholds; a threshold that ends the run early also makes it fail."""
+        """The thresholds that make the run fail: those of `fail_if` and those of `abort_if`."""
         return [*self.fail_if, *(one for one in self.abort_if if one not in self.fail_if)]
 
     def ends_early(self, seen: Observations) -> str:
@@ -64,8 +64,9 @@ def play(
 ) -> bool:
     """Play the plan, show its figures and write the report; return whether all thresholds hold.
 
-    `shown`: the options for the report; `crew`: the processes; `meeting`: how helpers on other machines join, None for
-    none; `begins_at`: the time to begin, by time.monotonic in s, None for at once; `folder`: the folder for the report;
+    `shown`: the options as the report shows them; `crew`: the processes that play the plan; `meeting`: how helpers on
+    other machines join, None without helpers; `begins_at`: the time to begin, by time.monotonic in s, None to begin at
+    once; `folder`: the folder for the report, None for no report;
     `judgement`: the thresholds; `server_pids`: processes whose CPU and memory are reported; `outputs`: receives the
     figures during the run; `faults`: (the faults to cause, the process ids of the server).
     """
@@ -125,9 +126,10 @@ def play(
 
 
 def _problem(seen: Observations, plan: Plan, crew: Crew, presence: Presence) -> str:
-    """Return a sentence why a run is not valid, even if it keeps its thresholds; "" if it is valid.
+    """Return a sentence about why the figures of a run must not be trusted; "" if there is no such reason.
 
-    `seen`: the observations of the run; `presence`: knows whether the server is gone.
+    A run without a server could keep all its thresholds. `seen`: the observations of the run; `presence`: has
+    checked during the run whether the server was gone.
     """
     from web.peers.errors import EntryError
 
@@ -178,7 +180,10 @@ async def organisation(plan: Plan) -> str:
 
 
 def live_page(seen: Observations, thresholds: Sequence[str]) -> str:
-    """Return the page of a run that goes on as HTML. Thresholds about what was not seen yet are left out."""
+    """Return the HTML of the page that shows a run in progress. `seen`: the observations so far.
+
+    Thresholds about steps that nobody has carried out yet are left out.
+    """
     from web.peers.report.figures import figures
     from web.peers.report.page import report_page
     from web.peers.report.thresholds import verdicts
@@ -190,9 +195,10 @@ def live_page(seen: Observations, thresholds: Sequence[str]) -> str:
 
 @contextmanager
 def server(wanted: bool, workers: int, providers: int) -> Iterator[Any]:
-    """Start a server for this run if it is wanted, and yield it or None; stop it at the end.
+    """If `wanted`, start a temporary server and yield it; stop it at the end. Otherwise yield None.
 
-    `workers` and `providers`: how many of them. Raises RunError if the server does not become ready.
+    `workers` and `providers`: the numbers of its worker processes and of its providers. Raises RunError if the server
+    does not become ready.
     """
     if not wanted:
         yield None

@@ -115,7 +115,7 @@ class Scenario(Table, frozen=True, kw_only=True):
 FILES: Final = ("credentials", "ca", "media_file", "report", "lines")
 """The keys whose values are paths of files."""
 NO_OPTIONS: Final = ("about", "stages", "network")
-"""The keys that are not options of the same name on the command line."""
+"""The keys for which the command line has no option of the same name."""
 KIND: Final = toml_tables.TableKind(
     Scenario, {"stages": Stage, "network": Network, "up": Way, "down": Way, "phases": Phase}
 )

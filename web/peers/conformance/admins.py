@@ -17,7 +17,10 @@ NOBODY = "u_nosuchcolleague"
 
 
 async def row_of(line: CheckedSocket, visit: str, what: str) -> Message:
-    """Return the next row of a visit in the queue that the server sends; `what` names it in the text of a fault."""
+    """Wait until the server sends the queue's row of this visit, and return the row.
+
+    `what`: names the row in the error's text. Raises ViolationError if the row does not arrive.
+    """
     found = await line.expect("queue.row", lambda m: m["row"]["visit"] == visit, what)
     row: Message = found["row"]
     return row

@@ -23,7 +23,7 @@ from signalling.protocol.reference import server_types
 from web.peers.errors import ViolationError, shown
 
 WITHIN_S: Final = 5.0
-QUIET_S: Final = 0.3  # the time in s in which nothing may arrive for `quiet`
+QUIET_S: Final = 0.3  # the method `quiet` passes if nothing arrives for this time in s
 ABNORMAL: Final = 1006
 Message = dict[str, Any]
 KNOWN: Final = server_types()
@@ -236,8 +236,9 @@ class CheckedSocket:
                 return message
 
     async def quiet(self, expected: str, allowed: Callable[[Message], bool] = lambda _: False) -> None:
-        """Return after QUIET_S without a message, except allowed ones. Raises ViolationError if another one arrives.
+        """Check that no message arrives for QUIET_S seconds, except those for which `allowed` returns True.
 
+        Raises ViolationError if another message arrives.
         `expected`: the text in the error about what the server should have done.
         """
         try:
@@ -277,5 +278,5 @@ class CheckedSocket:
             connection.transport.abort()
 
     async def close(self) -> None:
-        """Close the socket in an orderly way; its connection may still be resumed."""
+        """Close the socket with a close frame. A later socket may still resume this connection."""
         await self.ws.close()

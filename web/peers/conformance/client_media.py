@@ -1,7 +1,7 @@
-"""Checks the media of a client under test, which connects to a relay here.
+"""Checks the media that a client under test sends to a media relay, which runs in this process.
 
-The client is one party of a room, and joins again with each offer. Another party, the observer, receives the client's
-media and sends nothing.
+The client is one party of a room, and joins it again with each new offer. Another party, the observer, receives the
+client's media and sends nothing.
 """
 
 from __future__ import annotations
@@ -19,16 +19,17 @@ from web.peers.conformance.judge import Judge
 CONNECT_S: Final = 10.0
 # The time in s for which a client may send without a new consent of the receiver (RFC 7675 §5.1).
 CONSENT_S: Final = 30.0
-# The time in s after the connection in which a consent check may only repeat an earlier one, and does not count.
+# ICE checks within this time in s after the connection are not counted as consent checks: they may be repetitions of
+# checks that made the connection.
 REPEATED_S: Final = 1.0
 # The time in s within which the client must send a requested packet again.
 AGAIN_S: Final = 3.0
 
 
 class ClientMedia:
-    """The relay and the checks for one client.
+    """A media relay for one client under test, with the checks of the client's media.
 
-    The caller calls, in this order: `offer`, `accept`, `settled` until it returns True, `decide`, `close`.
+    Call the methods in this order: `offer`, `accept`, `settled` until it returns True, `decide`, `close`.
     """
 
     def __init__(self, judge: Judge, relay: Relay) -> None:
@@ -67,14 +68,14 @@ class ClientMedia:
             self._observer.close()
 
     def accept(self, sdp: str) -> None:
-        """Use the client's answer to the newest offer."""
+        """Apply the client's SDP answer to the newest offer; judge it if it cannot be used."""
         if self._party is None:
-            # The client was sent no offer, so the answer has no use.
+            # The client has received no offer, so its answer is ignored.
             return
         try:
             self._party.accept(sdp)
         except PartyGoneError:
-            # The connection for which the client has sent this answer has failed.
+            # The answer is ignored: the connection that it belongs to has already failed.
             return
         except SdpError as problem:
             wanted = f"an answer that can be used ({problem.code}: {problem.detail})"
@@ -142,7 +143,7 @@ class ClientMedia:
         return self._repeated(kind) > self._asked[kind][1]
 
     def _repeated(self, kind: Kind) -> int:
-        """Return the number of packets that the client has sent again, as retransmissions or as the same packets."""
+        """Return how many packets of this kind the client has sent again, in an RTX stream or with the same bytes."""
         rtx = self._party.endpoint.current.get("rtx") if self._party is not None else None
         return self._relay.stats.replayed + (rtx.packets if rtx is not None and kind == "video" else 0)
 

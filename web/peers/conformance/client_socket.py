@@ -64,7 +64,7 @@ class ClientSocket:
         self._answering = True
 
     async def opened(self, request: web.Request, ws: web.WebSocketResponse) -> None:
-        """Use this open socket; return when the scripted server has finished with it."""
+        """Serve this open socket; return when the scripted server has finished with it."""
         self._ws, self._request = ws, request
         self._codec = CODECS.get(ws.ws_protocol or "", CODECS[JSON_SUBPROTOCOL])
         self._opened.set()
@@ -268,7 +268,8 @@ class ClientSocket:
             self._held.pop(message.get("topic", ""), None)
         if kind in ONCE:
             self._unanswered.append({k: v for k, v in message.items() if k != "id"})
-            # The request is not answered, to observe what the client does with it after the socket is lost.
+            # The request is left without an answer. A check then observes whether the client sends it again after
+            # the socket is lost.
             return
         if kind == "media.answer":
             self._media.accept(str(message.get("sdp")))
@@ -297,12 +298,12 @@ class ClientSocket:
     # --- methods that end the connection
 
     async def close(self, code: int) -> None:
-        """Close with this code, after the client has answered the ping or the time for the answer is over."""
+        """Close with this code, after the client has answered the server's ping, or after PONG_S seconds."""
         await self._end()
         await self._ws.close(code=code)
 
     async def lose(self) -> None:
-        """Close the TCP connection without a close frame."""
+        """Close the TCP connection without a close frame, after the wait for the client's pong."""
         await self._end()
         if self._request.transport is not None:
             self._request.transport.abort()

@@ -1,6 +1,6 @@
-"""Defines `greenroom peers --conformance URL`, which checks a server, and `--conformance-client`, for a client.
+"""Defines `greenroom peers conformance URL`, which checks a server, and `conformance-client`, which checks a client.
 
-The exit code 1 means a fault; 2 means that there is no such server, or that sign-in failed.
+The exit code 1 means that a check found a fault; 2 means that there is no such server, or that sign-in failed.
 """
 
 from __future__ import annotations

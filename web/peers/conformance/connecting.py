@@ -1,6 +1,6 @@
 """Checks how a server handles the upgrade to WebSocket, hello, resume and keep-alive.
 
-A check raises ViolationError if the server does not follow the rule, and UntestableError if that cannot be decided.
+A check raises ViolationError if the server breaks the rule, and UntestableError if it cannot decide that.
 """
 
 from __future__ import annotations
@@ -115,9 +115,9 @@ async def second_hello(people: People) -> None:
 
 
 async def lost(people: People, number: int = 0) -> CheckedSocket:
-    """Return the connection of a member of staff, after closing its socket without a goodbye.
+    """Connect a member of staff, cut the TCP connection without a close frame, and return the lost socket.
 
-    `number`: which member.
+    `number`: which member, from 0.
     """
     line = await people.staff(number)
     await line.vanish()
@@ -146,7 +146,7 @@ async def taken_over(people: People) -> None:
 async def refused_resume(people: People, token: str, number: int, *codes: str) -> None:
     """Resume with a token that the server must refuse; the same socket may then send a hello without a token.
 
-    `number`: which member of staff; `codes`: the allowed codes of the refusal.
+    `number`: which member of staff, from 0; `codes`: the allowed codes of the refusal.
     """
     line = await people.open(people.staff_browser(number))
     line.is_error(await line.ask("hello", role="staff", resume=token), *codes)

@@ -1,6 +1,7 @@
 """Plays a server from a script, for a client under test, and checks how the client reacts.
 
-The acts of the script are a drain, a lost socket, a refused token, a store that does not answer, and a sign-out. The
+The script has several acts: a worker that stops, a lost socket, a refused token, a store that does not answer, and a
+sign-out. The
 server answers each request with an example of PROTOCOL.md, and serves one client at a time, on `/{organisation}/ws`,
 without sign-in. `run` ends after the last act, or when the client does not come back.
 """
@@ -141,7 +142,7 @@ class Endpoint:
             finally:
                 socket.done.set()
             if not self.tokens:
-                # The rest of the act is left out: without a welcome, the client has no connection to resume.
+                # The script ends here: without a welcome, the client has no connection to resume in the next acts.
                 break
         else:
             await self._stays_away()
@@ -198,7 +199,7 @@ class Endpoint:
         await socket.close(1001)
 
     async def _is_back(self, socket: ClientSocket) -> None:
-        """Act: resume the client's connection after the drain, with a new epoch; then cut the connection."""
+        """Act: resume the client's connection after the close with 1001, with a new epoch; then cut the connection."""
         hello = await self._with_token(socket)
         if hello is None:
             return

@@ -1,7 +1,7 @@
 """Defines the rules for clients, and records the first fault of a client against each rule.
 
-`endpoint.py` plays the server and reports its observations. The outcome of a rule that could not be observed is
-`not told`, with the reason.
+`endpoint.py` plays the server and reports its observations. If a rule could not be observed, its outcome is called
+`not told`, and a reason is given.
 """
 
 from __future__ import annotations

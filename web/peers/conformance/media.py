@@ -185,7 +185,7 @@ async def gate(people: People) -> None:
         await _crosses(provider, receives, before)
         await patient.get("visit.hang_up", visit=visit)
         await status(provider, visit, "claimed")
-        # The pause lets packets arrive that were sent before.
+        # Packets that were sent earlier may still be on the way; the pause gives them time to arrive.
         await asyncio.sleep(0.1)
         await _nothing_crosses(provider, receives, "after the patient has hung up")
     finally:

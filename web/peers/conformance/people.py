@@ -25,7 +25,7 @@ ROLES: Final = ("patient", "staff", "guest")
 
 @dataclass(slots=True)
 class PatientBrowser:
-    """A patient in the queue: the browser, and the visit's id after the server has welcomed a socket."""
+    """A patient in the queue: the browser, and the visit's id, which is "" until the server has welcomed a socket."""
 
     browser: Browser
     visit: str = ""
@@ -59,7 +59,7 @@ class People:
     patients: list[PatientBrowser] = field(default_factory=list)
 
     def speaking(self, subprotocol: str) -> People:
-        """Return the same people for another check, whose sockets use this subprotocol."""
+        """Return a `People` with the same staff for another check; its sockets use this subprotocol."""
         return replace(self, subprotocol=subprotocol, lines=[], patients=[])
 
     async def sign_in(self) -> None:
@@ -76,7 +76,7 @@ class People:
             if page.location != f"{self.clinic.path}/staff":
                 raise EntryError(f"{email} is asked for more than a password; name an account that is not")
             self.staff_browsers.append(browser)
-            # A wrong reply to hello is found by a check of its own, and must not stop the sign-in here.
+            # A wrong reply to hello is ignored here: another check reports it, and it must not stop the sign-in.
             with contextlib.suppress(ViolationError):
                 line = await self.hello(browser, "staff")
                 if line.welcome["me"]["role"] == "admin":

@@ -1,7 +1,7 @@
 """Checks that requests about a visit are refused to people whom the visit does not concern, or who lack the right.
 
-The requests are those of the reference, with the fields of their examples, so that a new request of the protocol is
-asked as well. PROTOCOL.md#commands says who may send which.
+The requests and their fields are the examples of PROTOCOL.md, so that a request that is added to the protocol is
+checked as well. PROTOCOL.md#commands says which people may send which request.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from web.peers.conformance.topics import whole
 from web.peers.people.entry import Browser
 
 LEAVES: Final = frozenset({"visit.leave"})
-"""Requests whose answer is `done` for everybody: a person who is not in a visit has left it."""
+"""Requests that the server answers with `done` for everybody: to leave a visit that one is not in is no error."""
 READ_BY_STAFF: Final = frozenset({"visit.history"})
 OF_PARTIES: Final = frozenset({"visit.enter", "visit.leave", "visit.start", "chat.send"})
 OF_PATIENTS: Final = OF_PARTIES | {
@@ -28,7 +28,7 @@ OF_PATIENTS: Final = OF_PARTIES | {
 MEDIA: Final = "media."
 NOT_THEIRS: Final = ("not_allowed", "not_found")
 NOT_NOW: Final = ("wrong_status", "already_claimed")
-"""Codes about the status of a visit: a person who may know the visit can be refused for its status as well."""
+"""Error codes about a visit's status. They are allowed as refusals for people who may know that the visit exists."""
 
 
 @cache
@@ -47,7 +47,7 @@ async def refused(
 ) -> None:
     """Send each request about a visit except the `allowed` ones, and check that it is refused with one of `codes`.
 
-    `media`: whether the requests about media are allowed too.
+    `media`: True if the requests about media are allowed too.
     """
     left_out = frozenset(allowed)
     for kind, fields in about_a_visit().items():

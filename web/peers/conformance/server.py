@@ -44,7 +44,7 @@ async def run(
     if not people.credentials:
         raise EntryError("name at least one member of staff, a provider, in the credentials")
     await people.sign_in()
-    # A provider goes on call, because Meet Now may be open only then.
+    # A provider goes on call first, because Meet Now may be closed while no provider is on call.
     host = await people.on_call()
     listens = asyncio.create_task(_listen(host))
     try:

@@ -1,6 +1,7 @@
 """Defines what a check and its outcome are, and prints outcomes.
 
-A fault has three parts: the sent message, the rule of PROTOCOL.md, and the received message. Private tokens are cut.
+A fault has three parts: the sent message, the rule of PROTOCOL.md, and the received message. Private tokens are
+shortened before they are printed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Checks a server's subscriptions: their updates, how a client catches up after a loss, and how they end."""
+"""Checks a server's subscriptions: the updates, the state after a lost connection, and the end of a subscription."""
 
 from __future__ import annotations
 

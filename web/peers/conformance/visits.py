@@ -1,4 +1,4 @@
-"""Checks what a server lets patient, provider and guest do in each status of a visit, and what the others see of it."""
+"""Checks what patient, provider and guest may do in each status of a visit, and what the server sends to others."""
 
 from __future__ import annotations
 

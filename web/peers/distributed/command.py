@@ -37,7 +37,7 @@ def attach(app: typer.Typer) -> None:
 class HelperOptions(NamedTuple):
     """Where helpers can join, and for how long: the address, the key, and the time in s.
 
-    `shown`: the key as it is printed.
+    `shown`: the option with the key, as it is printed for the person who starts a helper.
     """
 
     at: Address
@@ -46,7 +46,7 @@ class HelperOptions(NamedTuple):
     within_s: float
 
     def coordinator(self, plan: Plan, shares: Sequence[Share]) -> Coordinator:
-        """Return the context manager that helpers join while it is open, to drive these shares of the plan."""
+        """Return the coordinator, a context manager. While it is open, helpers can join and drive these shares."""
         from web.peers.distributed.coordinator import Coordinator
 
         return Coordinator(self.at, self.key, plan, shares, say)

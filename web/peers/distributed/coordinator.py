@@ -62,7 +62,7 @@ CHECK_S = 120.0
 """The time in s that a helper may take to check the plan and to reach the plan's server."""
 BIND_S = 30.0
 NOTES = 64
-"""The greatest number of sentences about connections that were refused."""
+"""The greatest number of sentences about refused connections that are printed."""
 ORDERS = 1024
 
 

@@ -56,7 +56,7 @@ ends."""
 
 
 class Own(NamedTuple):
-    """The parts of a plan that each machine has for itself and that are not sent."""
+    """The parts of a plan that each machine sets for itself; they are not sent to other machines."""
 
     credentials: tuple[Credential, ...] = ()
     ca: Path | None = None
@@ -267,7 +267,7 @@ class Helper:
                     raise UnknownMessageError
 
     async def _send_outbox(self, channel: Channel[FromCoordinator]) -> None:
-        """Send the messages in the outbox; return when an error on this machine has ended it."""
+        """Send each message that is put into the outbox; return when an error on this machine puts None there."""
         while (message := await self._outbox.get()) is not None:
             await channel.send(message)
 

@@ -20,7 +20,7 @@ from web.peers.run.plan import SharedPlan
 
 PORT = 7700
 LARGEST = 16 * 2**20
-"""The longest message in bytes. Observations are sent in pieces of PIECE."""
+"""The longest message in bytes. Observations are sent in pieces of at most PIECE bytes."""
 PIECE = 2**19
 HEARTBEAT_S = 15.0
 ANSWER_S = 20.0
@@ -86,7 +86,7 @@ class Broken(Message, frozen=True):
 class Leaving(Message, frozen=True):
     """Reports that a helper ends early.
 
-    If the run has not begun, the helper takes no part; otherwise it still sends its observations.
+    If the run has not begun, the helper takes no part in it. Otherwise it still sends its last observations.
     """
 
     why: Sentence
@@ -125,7 +125,7 @@ class Stop(Message, frozen=True):
 
 
 class Over(Message, frozen=True):
-    """Ends the messages to a helper. If `why` is empty, all its observations have arrived."""
+    """The coordinator's last message to a helper. If `why` is empty, all observations of the helper have arrived."""
 
     why: Sentence
 

@@ -1,4 +1,4 @@
-"""Media of calls on servers that are no Greenroom: either side may offer, and ICE may be full."""
+"""Media of calls on servers that are not Greenroom: patient or provider sends the SDP offer; full ICE is possible."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class CallMedia(Protocol):
     flow: Flow
 
     async def offer(self) -> str:
-        """Return an SDP offer of one sound and one video, both sent and received."""
+        """Return an SDP offer of one audio and one video stream in each direction."""
         ...
 
     async def answer(self, offer: str) -> str:
@@ -42,7 +42,7 @@ class CallMedia(Protocol):
 
 
 class CallingSpeaker(RawCaller, Speaker):
-    """A connection of light media that can also offer."""
+    """A connection of light media that can also make an SDP offer."""
 
 
 class LightCall(LightMedia):

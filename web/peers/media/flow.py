@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 FREEZE_S = 0.5
-"""If no packet or frame arrives for this time in s during a call, that is a freeze."""
+"""A time in s during a call. If no video packet or frame arrives for longer, that is counted as a freeze."""
 
 
 @dataclass(slots=True)

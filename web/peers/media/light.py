@@ -27,12 +27,12 @@ from web.peers.media.flow import Flow, until
 FRAMES_PER_S, VIDEO_PER_S = 30, 110
 VIDEO_BYTES, AUDIO_BYTES = 1188, 108
 BLACK_BYTES, SILENCE_BYTES = 60, 12
-# While the camera is off, only one of this number of frames is sent as a packet.
+# While the camera is off, only every sixth frame is sent, as one small packet.
 BLACK_EVERY = 6
 KEYFRAME_PACKETS = 8
 FRAME_S, AUDIO_S, REPORT_S = 1 / FRAMES_PER_S, 0.02, 1.0
 LOOK_S, KEEP_S, WAKE_S = 0.05, 1.0, 0.005
-# If the driver is later than this time in s, it leaves packets out, instead of sending them all at once.
+# If this process is more than this time in s late, it leaves out the overdue packets instead of sending them at once.
 LATE_S = 0.1
 # types of RTCP packets (RFC 4585 §6.3.1) and of requests for a keyframe (RFC 5104 §4.3.1)
 FEEDBACK, PLI, FIR = 206, 1, 4
@@ -63,9 +63,9 @@ class Speaker(RawPeer):
         self._buffer[:VIDEO_BYTES] = os.urandom(VIDEO_BYTES)
 
     def look(self, now: float) -> float:
-        """Continue the ICE and DTLS handshakes; return the time in s after which to call this method again.
+        """Continue the ICE and DTLS handshakes; return the time in s after which this method must be called again.
 
-        The methods `frame`, `sound` and `report` return such a time too.
+        The methods `frame`, `sound` and `report` return the time until their own next call.
         """
         self.tick(now)
         return KEEP_S if self.ready else LOOK_S
@@ -198,7 +198,7 @@ PACERS: WeakKeyDictionary[asyncio.AbstractEventLoop, Pacer] = WeakKeyDictionary(
 
 
 def pacer() -> Pacer:
-    """Return the running loop's pacer; make a pacer if there is none."""
+    """Return the pacer (sender of packets) of the running event loop; make one if there is none."""
     loop = asyncio.get_running_loop()
     if loop not in PACERS:
         PACERS[loop] = Pacer(loop)
@@ -262,7 +262,7 @@ class LightMedia:
 def local_address(offer: str) -> str:
     """Return the local IP address from which a socket can reach the offer's first candidate.
 
-    It is the loopback address, or the address that means all addresses of the same IP version.
+    It is the loopback address, or the address that means all local addresses: 0.0.0.0 for IPv4, :: for IPv6.
     """
     hosts = [line.split()[4] for line in offer.splitlines() if line.startswith("a=candidate:")]
     if not hosts or hosts[0].startswith("127."):

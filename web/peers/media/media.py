@@ -23,8 +23,8 @@ KINDS = ("none", "light", "real")
 class Sources:
     """The settings of media: the kind (`none`, `light` or `real`), the `file` to play, and the `network` to simulate.
 
-    `file` is used by real media only. `number`: in the same network, people with different numbers lose different
-    packets.
+    `file` is used by real media only. `number`: the person's number. It determines which packets the network loses,
+    so that people with different numbers lose different packets.
     """
 
     kind: str = "none"
@@ -62,7 +62,7 @@ class Sources:
 class Proxied:
     """Media whose packets pass through a simulated network; `host`: the address of the network's proxy.
 
-    The phases of the network count from the first offer.
+    The times of the network's phases count from the first offer.
     """
 
     def __init__(self, media: Media, network: Network, number: int, host: str = "127.0.0.1") -> None:

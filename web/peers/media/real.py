@@ -35,7 +35,7 @@ class Gated(Switched):
         self.kind = kind
         self._file = file
         self._source = self._opened()
-        # The time in s at which the present repetition of the file began.
+        # The timestamp of the first frame of the present repetition, in the units of the file's time stamps.
         self._began = 0
         self._next = 0
         self._last = -1
@@ -59,7 +59,7 @@ class Gated(Switched):
             frame = await self._source.recv()
         except MediaStreamError:
             if self.readyState != "live" or self._next == self._began:
-                # The error is passed on: the source was stopped, or the file has no frame at all.
+                # The track was stopped, or the file has no frame at all, so a repetition is not possible.
                 raise
             self._began, self._source = self._next, self._opened()
             frame = await self._source.recv()

@@ -15,9 +15,9 @@ import msgspec
 from msgspec import Meta
 
 DRAWS: Final = 5
-"""The number of random numbers that are drawn for each packet.
+"""The number of random numbers that are drawn for each packet, also if a network needs fewer.
 
-It is the same in every network, so that packet n gets the same random numbers in all of them.
+So packet n gets the same random numbers in all networks with the same seed.
 """
 RESEND_S: Final = 0.2
 """The shortest time after which TCP sends a lost segment again (the kernel's TCP_RTO_MIN)."""
@@ -141,7 +141,7 @@ def lossy(share: float, seed: int = 1) -> Network:
 
 
 class Direction:
-    """Decides whether and when each packet of one direction arrives. `draw` returns random numbers from 0 to below 1.
+    """Decides whether and when each packet of one direction arrives. `draw` returns a random number, 0 <= number < 1.
 
     `counts`: the number of packets by what happened to them: `passed`, `lost`, `queue_full`, `doubled`.
     """

@@ -36,10 +36,11 @@ PORTS_TRIED: Final = 20
 
 
 class Proxy:
-    """A port on loopback in front of `server` (host, port). Make it with `Proxy.open`, end it with `close`.
+    """A local port that passes packets on to `server` (host, port). Make it with `Proxy.open`, end it with `close`.
 
     Directions are named from the client's side: `up` is what the client sends. `counts` are in packets and segments.
-    `blocked`: the number of datagrams sent while UDP was blocked; `crowded`: the number above MOST_WAITING.
+    `blocked`: the number of datagrams that were dropped because the network blocks UDP; `crowded`: the number that
+    were dropped because MOST_WAITING datagrams were waiting already.
     """
 
     def __init__(self, network: Network, server: tuple[str, int], front: socket.socket, number: int) -> None:
@@ -79,7 +80,7 @@ class Proxy:
 
     @property
     def lost(self) -> int:
-        """The number of packets and segments that were lost, in both directions, or that found the queue full."""
+        """The number of packets and segments, in both directions, that were lost, or dropped by a full queue."""
         return self._count("lost") + self._count("queue_full")
 
     @property
@@ -102,7 +103,7 @@ class Proxy:
         self._rebinds = [self._loop.call_later(at_s, self.rebind) for at_s in network.rebinds_s]
 
     def rebind(self) -> None:
-        """Give the clients other addresses, as a NAT does that has lost its table. TCP connections are reset."""
+        """Send each client's packets from a new address, as a NAT that has lost its table. Reset TCP connections."""
         for back in self._flows.values():
             self._end(back)
         self._flows.clear()
@@ -145,7 +146,7 @@ class Proxy:
             self._pass("up", len(datagram), partial(back.send, datagram))
 
     def _flow(self, address: Any) -> socket.socket:
-        """Return a new socket from which this client's packets reach the server."""
+        """Return a new socket that sends the packets of the client at `address` to the server."""
         if len(self._flows) >= MOST_FLOWS:
             self._end(self._flows.pop(next(iter(self._flows))))
         family = socket.AF_INET6 if ":" in self._server[0] else socket.AF_INET
@@ -179,7 +180,7 @@ class Proxy:
         """Send the packets that are due, and schedule the next ones."""
         waiting, now_s = self._waiting, time.monotonic()
         while waiting and waiting[0][0] <= now_s:
-            # An error is ignored: the server's port is closed, or the client's socket is.
+            # An error is ignored. It means that the server's port or the client's socket is closed.
             with contextlib.suppress(OSError):
                 heapq.heappop(waiting)[2]()
         if self._timer is not None:
@@ -219,7 +220,7 @@ class Proxy:
                     group.create_task(self._take(side, source, waiting))
                     group.create_task(self._give(waiting, sink))
         except* OSError:
-            # One side is gone, so the other one is closed too.
+            # The server or the client has closed its connection, so both connections are closed.
             pass
         finally:
             _abort(ends)
@@ -227,8 +228,7 @@ class Proxy:
     async def _take(
         self, side: Side, reader: asyncio.StreamReader, waiting: asyncio.Queue[tuple[float, bytes]]
     ) -> None:
-        """Read one side of a TCP connection up to its end; put its bytes into `waiting`, each with the time of
-        delivery.
+        """Read one side of a TCP connection to its end; put the bytes into `waiting`, with their times of delivery.
 
         Raises OSError if the connection is lost.
         """

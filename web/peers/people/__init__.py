@@ -1,1 +1,1 @@
-"""Plays synthetic patients and providers: their actions, and what they see."""
+"""Plays synthetic patients and providers: does what people do on the pages, and records what they would see."""

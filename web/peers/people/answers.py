@@ -1,6 +1,6 @@
 """Makes the texts of synthetic people: patient information that is clearly made up, and answers to any setup guide.
 
-The steps are those of PROTOCOL.md#case.
+PROTOCOL.md#case describes the steps of a setup guide.
 """
 
 from __future__ import annotations
@@ -31,7 +31,10 @@ def information(number: int, language: str = "en", **fields: str) -> dict[str, s
 
 
 def asked(steps: Sequence[Mapping[str, Any]], answers: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the steps that are asked of a person who has given these answers, in order."""
+    """Return the steps of a setup guide that apply to a person with these answers, in order.
+
+    A step with the condition `only_if` applies if the named earlier step has the named answer.
+    """
     found: dict[str, Mapping[str, Any]] = {}
     for step in steps:
         on = step.get("only_if")

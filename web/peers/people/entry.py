@@ -1,6 +1,6 @@
 """Uses HTTP as a browser does: pages, forms, cookies, Origin, and the upgrade to the WebSocket.
 
-`Clinic` is one organisation on one server; `Browser` is one person's cookies and connection. If a server is no
+`Clinic` is one organisation on one server; `Browser` is one person's cookies and connection. If a server is not
 Greenroom, does not answer or is not trusted, the error's text says so in a sentence.
 """
 
@@ -43,10 +43,10 @@ class Page(NamedTuple):
 class Clinic:
     """An organisation on a server, which many browsers may share.
 
-    `url` may end in the organisation, or `organisation` names it; if the server has only one, neither is needed.
-    `ca`: a PEM file with the authority to trust; `insecure`: True to trust any certificate. `timeout_s`: the longest
-    time for a page. The object is an async context manager, which closes `http`. Raises EntryError if `ca` is not
-    valid.
+    The organisation's slug is the end of `url` or the argument `organisation`; it may be missing if the server has one
+    organisation only. `ca`: a PEM file with the certificate authority to trust; `insecure`: True to trust any
+    certificate. `timeout_s`: the longest time in s for a page. The object is an async context manager, which closes
+    `http`. Raises EntryError if `ca` is not valid.
     """
 
     def __init__(
@@ -179,7 +179,7 @@ class Clinic:
 
 
 class Browser:
-    """The browser of one person: its cookies, and requests as the clinic's pages make them, one after another."""
+    """The browser of one person: has the cookies, and makes the same requests as the clinic's pages, one at a time."""
 
     def __init__(self, clinic: Clinic) -> None:
         self.clinic = clinic

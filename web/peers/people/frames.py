@@ -28,7 +28,7 @@ def frame(opcode: int, payload: bytes) -> bytes:
 
 
 def take(data: bytes, whole: Callable[[bytes], None], other: Callable[[int, bytes], None]) -> bytes:
-    """Call `whole` with the payload of each complete message, and `other` with each other frame.
+    """Split `data` into frames: call `whole` with the payload of each complete message, `other` for each other frame.
 
     `other` receives the frame's first byte and its payload. Returns the bytes that are left, which are the beginning
     of an incomplete frame.

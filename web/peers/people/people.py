@@ -32,7 +32,7 @@ __all__ = [
 BUSY_S = 2.0
 WITHDRAW_S = 10.0
 TRIES = 5
-# The longest time in s for which a newcomer opens the calendar again and again while the server asks to wait.
+# While the server asks new patients to wait, `arrive` opens the calendar again and again, at most for this time in s.
 LINE_S = 600.0
 
 
@@ -64,9 +64,9 @@ class Patient(Person):
         return self.room.at["claimed"] - self.at["meet_now"]
 
     async def arrive(self) -> None:
-        """Open the public-facing calendar; if the server asks newcomers to wait, open it again as its page says.
+        """Open the public-facing calendar. If a busy server shows a page that asks to wait, open it again later.
 
-        `at["arrive"]` is the time of the last try. Raises EntryError if the page is not shown.
+        `at["arrive"]` is the time of the last try. Raises EntryError if the calendar is not shown.
         """
         began = self.at.setdefault("arrive", time.monotonic())
         page = await self.browser.get(self.clinic.path)
@@ -119,17 +119,18 @@ class Patient(Person):
     async def fill_in(
         self, answers: Mapping[str, Any] | None = None, *, over_s: float = 0.0, drafts: int = 0
     ) -> None:
-        """Answer the setup guide in `over_s` seconds.
+        """Answer all steps of the setup guide, spread over `over_s` seconds.
 
-        `answers`: step id -> answer; answers to other steps are made up. Before each text, `drafts` half-typed
-        answers are sent, as a browser does. The patient continues after a claim, and stops when the visit ends.
+        `answers`: step id -> answer; answers to all other steps are made up. `drafts`: the number of half-typed
+        answers to send before each text answer, as a browser does while a person types. The patient continues after
+        a claim, and stops when the visit ends.
         Raises RefusedError if the server refuses an answer.
         """
         try:
             await self._answer(dict(answers or {}), over_s, drafts)
         except RefusedError as refused:
             if refused.code != "wrong_status":
-                # Another refusal is raised; the code `wrong_status` means that the visit has just ended.
+                # Only `wrong_status` is ignored, because it means that the visit has just ended.
                 raise
 
     async def _answer(self, given: dict[str, Any], over_s: float, drafts: int) -> None:

@@ -34,10 +34,10 @@ AGAIN_S = 0.25
 
 @dataclass(slots=True)
 class Seen:
-    """What one person has noticed: codes of refused requests, close codes of lost sockets, number of reconnections.
+    """Problems that one person met: codes of refused requests, close codes of lost sockets, number of reconnections.
 
-    `away_s`: for each lost socket, the seconds until the person was back, with all topics. `asked_to_wait`: how often a
-    server that had too much work asked this person to wait before the first page.
+    `away_s`: for each lost socket, the seconds until a new socket was subscribed to all topics. `asked_to_wait`: how
+    often a server that had too much work asked this person to wait before the first page.
     """
 
     refusals: list[str] = field(default_factory=list)
@@ -78,7 +78,7 @@ class Person(ABC):
         self.rooms: dict[str, Room] = {}
         self.me: dict[str, Any] = {}
         self.gone: int | None = None
-        """The close code after which this person does not reconnect."""
+        """The close code that made this person stop reconnecting; None if there was none."""
         self.random = Random(seed)  # noqa: S311 - reproducible
         self._waiters: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
         self.client: SignallingClient | None = None
@@ -205,7 +205,7 @@ class Person(ABC):
             raise RefusedError("lost", f"closed with {self.gone}")
 
     def wake(self) -> None:
-        """Check the conditions of all waiting calls of `until`, and wake those whose condition is true."""
+        """Check the condition of each waiting call of `until`, and end the waits whose condition is true."""
         for condition, waiter in self._waiters:
             if not waiter.done() and (self.gone is not None or condition()):
                 waiter.set_result(None)
@@ -256,7 +256,7 @@ class Person(ABC):
 
     def _is_gone(self, code: int) -> None:
         self.gone = code
-        # The calls that wait for a socket are woken, so that they notice that there will be none.
+        # This wakes the requests that wait for a new socket. They find `gone` set, and raise an error.
         self._standing.set()
         self._standing.clear()
         self.wake()
@@ -327,7 +327,7 @@ class Person(ABC):
         await self._return(None)
 
     def vanish(self, *, forever: bool = False) -> None:
-        """Lose the socket without a close frame, as a phone that loses its network.
+        """Cut the socket without a close frame, like a phone that loses its network.
 
         The person reconnects, unless `forever` is true.
         """
@@ -349,7 +349,7 @@ class Person(ABC):
         """The path of the page that this person has open."""
 
     async def leave(self) -> None:
-        """Close the page for good: send bye, and wait for nothing else."""
+        """Close the page for good: send bye, and do not wait for a reply."""
         self._leaving = True
         for task in list(self._tasks):
             task.cancel()

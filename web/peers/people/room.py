@@ -121,7 +121,7 @@ class Room:
             self.media.start()
 
     async def hang_up(self) -> None:
-        """Leave the call but not the visit, as the patient. Raises RefusedError if the server refuses it."""
+        """Hang up as the patient: leave the call; the visit goes on. Raises RefusedError if the server refuses it."""
         self.at["hang_up"] = time.monotonic()
         await self.person.request("visit.hang_up", visit=self.visit)
         if self.media is not None:
@@ -215,10 +215,10 @@ class Room:
     # --- methods that restore the visit after a reconnection
 
     async def returned(self, *, resumed: bool) -> None:
-        """Restore this room on a new socket.
+        """Restore this visit after the person has reconnected with a new socket.
 
-        If the connection was not resumed, this enters the visit and connects the media again. Raises RefusedError if
-        the server refuses a request.
+        If the server has not resumed the connection, enter the visit and connect the media again. Raises RefusedError
+        if the server refuses a request.
         """
         if resumed or self.status == "ended":
             return

@@ -1,8 +1,8 @@
 """Implements one connection of a synthetic browser: HTTP/1.1 requests, then the WebSocket on the same connection.
 
 The load tester and benchmarks use it. It implements only those parts of RFC 9112 and RFC 6455 that a thousand people
-on one core need. A general client would cost more CPU than all their other work. It handles bytes, no cookies and no
-messages; `signalling.clients.client` handles messages.
+on one core need. A general HTTP client would cost more CPU than all other work of these people. It handles bytes, not
+cookies and not messages; `signalling.clients.client` handles messages.
 """
 
 from __future__ import annotations
@@ -40,11 +40,14 @@ END = b"\r\n\r\n"
 EMPTY = frozenset({204, 304})
 MOST_READ = 256
 READ: dict[bytes | str, Received] = {}
-"""Bytes of a message -> the decoded message, for the last ones. The decoded messages must not be changed."""
+"""A cache: bytes of a message -> the decoded message, for at most MOST_READ messages.
+
+Several people share a decoded message, so it must not be changed.
+"""
 
 
 class Answer(NamedTuple):
-    """A response: status, headers by lower-case name, body. Headers of the same name are joined by a line break."""
+    """A response: status, headers (lower-case name -> value), body. Values of the same name are joined by "\\n"."""
 
     status: int
     headers: dict[str, str]
@@ -82,7 +85,7 @@ class Wire(asyncio.Protocol):
         return await self._answer
 
     async def upgrade(self, head: str, subprotocol: str = MSGPACK) -> None:
-        """Open the WebSocket by a request with this head; the headers of an upgrade are added.
+        """Open the WebSocket: send `head` (request line and headers) with the headers of an upgrade added.
 
         `subprotocol`: the codec to offer, "" for none. Raises HttpError if the server refuses it.
         """
@@ -180,7 +183,7 @@ class Wire(asyncio.Protocol):
             self._buffer = take(data, self.on_message, self._other)
 
     def eof_received(self) -> None:
-        """End an answer whose length was not given, because the server has finished sending (called by asyncio)."""
+        """Complete an answer without a given length: the server has closed its side (called by asyncio)."""
         if self._answer is not None and END in self._buffer:
             self._buffer = self._buffer.replace(
                 END, f"\r\nContent-Length: {_rest(self._buffer)}".encode() + END, 1
@@ -188,7 +191,7 @@ class Wire(asyncio.Protocol):
             self._http()
 
     def connection_lost(self, problem: Exception | None) -> None:
-        """Raise an error in a request that still waits, and call `on_end` (called by asyncio)."""
+        """Make a waiting request raise HttpError, and call `on_end` (called by asyncio)."""
         self.closed, self._transport = True, None
         self._fail("the connection was lost")
         if self._upgraded:
@@ -298,7 +301,7 @@ class LeanClient(SignallingClient):
         self._wire.abort()
 
     async def close(self) -> None:
-        """Close with 1001, as a page that is left does."""
+        """Close with the code 1001, as a browser does when a page is closed."""
         if self.closed_with is None:
             self._wire.send((1001).to_bytes(2), CLOSE)
             try:

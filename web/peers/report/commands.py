@@ -109,7 +109,7 @@ def holds(seen: Observations, thresholds: list[str]) -> bool:
 
 
 def refuse(sentence: str) -> NoReturn:
-    """Print why an argument or a file cannot be used, and exit with UNUSABLE."""
+    """Print a sentence about an argument or a file that cannot be used, and exit with the code UNUSABLE."""
     _say(sentence)
     raise typer.Exit(UNUSABLE)
 

@@ -1,4 +1,4 @@
-"""Writes the comparison of two runs for people: one page, and the same content in plain text."""
+"""Makes the comparison of two runs as an HTML page, and with the same content as plain text."""
 
 from __future__ import annotations
 

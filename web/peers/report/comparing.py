@@ -1,8 +1,8 @@
-"""Compares two runs: figures that improved, figures that got worse, and those for which the runs are too short.
+"""Compares two runs: finds the figures that improved, those that got worse, and those with too few values to decide.
 
 Each figure is compared as a ratio with an interval from a bootstrap with a fixed seed, so that the result is the same
-each time. Values that are close in time are similar (a busy second slows all people), so they count as fewer values:
-see `effective`. This module draws random numbers, but reads no clock and no file.
+each time. Values that are close in time are similar (a busy second slows all people), so they count as fewer values;
+the function `effective` calculates the number. This module draws random numbers, but reads no clock and no file.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ PERCENTILES = (50.0, 90.0, 99.0)
 CONFIDENCE = 0.99
 """The confidence of the intervals, 0 to 1.
 
-A comparison has dozens of ratios. At 95 %, one of twenty would be called a change although nothing has changed.
+A comparison has dozens of ratios. With 0.95, one ratio of twenty would be called a change although nothing changed.
 """
 MARGIN = 0.1
 DRAWS = 2000
 BEYOND = 3
-"""A percentile is compared only if at least this number of values (effective number) lie beyond it."""
+"""A percentile is compared only if at least this number of values are greater; `effective` counts the values."""
 AT_LEAST = 30
 LAGS = 200
 BETTER, WORSE, SAME, UNDECIDED = "better", "worse", "about the same", "cannot be told"
@@ -52,8 +52,9 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Comparison(msgspec.Struct, frozen=True):
-    """The comparison of two runs, with every change of a figure. `differs`: facts about the runs that differ, as (name,
-    before, after).
+    """The comparison of two runs: `changes` has all compared figures.
+
+    `differs`: facts about the runs (plan, machine, versions) that are not the same, as (name, before, after).
     """
 
     before: Figures

@@ -20,12 +20,15 @@ from web.reports.scale import nice_step
 BINS = 36
 BUCKETS = 40
 RECENT = 1000
-"""The number of a step's last values whose percentiles a run shows while it goes on: recent, and at little cost."""
+"""During a run, a step's percentiles are calculated from this number of its last values, to save CPU."""
 GAUGES = (
     "waiting in_call server_cpu server_rss store_cpu store_rss driver_cpu driver_lag machine_cpu"
 ).split()
-"""The gauges (values that go up and down) that a driver writes: people, busy cores, resident bytes, and the delay of
-its event loop in s."""
+"""The gauges (values that go up and down) that a driver writes.
+
+`waiting` and `in_call` are people, `…_cpu` busy cores, `…_rss` resident bytes, `driver_lag` the delay of its event
+loop in s.
+"""
 COUNTS = ["claims_lost", "freezes", "asked_to_wait", "reloads", "vanished", *KINDS]
 """The counts that a driver writes; `closed_4002` (or another close code) counts connections closed with that code."""
 
@@ -83,7 +86,7 @@ class ErrorFigures(msgspec.Struct, frozen=True):
 
 
 class PatientCounts(msgspec.Struct, frozen=True):
-    """The number of patients who are waiting, in a call, and done."""
+    """The numbers of patients: arrived so far, waiting now, in a call now, and done."""
 
     arrived: int
     waiting: int
@@ -94,8 +97,8 @@ class PatientCounts(msgspec.Struct, frozen=True):
 class Figures(msgspec.Struct, frozen=True):
     """The figures of a whole run.
 
-    `width_s`: the length of each interval of `arrivals`, `departures` and `failures` (errors). `faults`: the second and
-    the kind of each fault that was done to the server.
+    `arrivals`, `departures` and `failures` (errors) are numbers for intervals of `width_s` seconds. `faults`: the time
+    in s and the kind of each fault that the load tester caused in the server.
     """
 
     started: str
@@ -202,8 +205,8 @@ def histogram(ordered: Sequence[float], bins: int = BINS) -> list[Bin]:
         return []
     low = max(ordered[0], 1e-6)
     high = max(ordered[-1], low)
-    # If a step always takes the same time, its scale is made wider. Otherwise its single bar would fill the whole
-    # width.
+    # If all values are the same, the scale is made wider than the values. Otherwise the only bar would fill the whole
+    # width of the plot.
     middle = math.sqrt(low * high)
     low, high = min(low, middle / 1.25), max(high, middle * 1.25)
     edges = [low * (high / low) ** (at / bins) for at in range(bins + 1)]

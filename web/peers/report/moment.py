@@ -1,6 +1,6 @@
 """Calculates the figures of a run at one moment while the run goes on: people, steps, errors and gauges. Pure.
 
-`--lines` writes them as one line of JSON each second, `/metrics` answers with them, and OTLP sends them.
+They are written as one line of JSON each second (`--lines`), served at `/metrics`, and sent by OTLP.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from web.peers.run.observations import Observations
 
 
 class StepMoment(msgspec.Struct, frozen=True):
-    """The figures of one step so far: how often it was taken, and percentiles of its last RECENT durations, in s."""
+    """The figures of one step so far: how often it happened, and percentiles of its last RECENT durations, in s."""
 
     count: int
     p50_s: float
@@ -51,7 +51,7 @@ def moment(seen: Observations, planned: int) -> Moment:
 
 
 class Metric(NamedTuple):
-    """A metric. `label`: the name of its label; `total`: True if its values only grow."""
+    """A metric of Prometheus and OTLP. `label`: the name of its only label; `total`: True if its values only grow."""
 
     name: str
     about: str

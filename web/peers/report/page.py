@@ -1,7 +1,7 @@
-"""Makes the report of a run as one page, from the figures in the form that the template needs.
+"""Makes the HTML report of a run: converts the figures to the values that the template shows.
 
-The page contains its style, loads nothing and runs no script; only the page of a run that goes on has a script, which
-renews it.
+The page contains its style, loads no other file and runs no script. Only the page of a run in progress has a script,
+which renews the page.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ MARKS_WITH_TEXT = 6
 
 
 class Polyline(NamedTuple):
-    """A line over time. `pieces`: the points of each part without a gap; `kind`: its CSS class."""
+    """A line over time. `pieces`: for each part without a gap, its points as SVG text; `kind`: the line's CSS class."""
 
     kind: str
     name: str
@@ -43,7 +43,7 @@ class Box(NamedTuple):
 
 
 class Plot(NamedTuple):
-    """All shapes of a plot. `zones`: invisible areas of full height, whose tooltips show the figures there."""
+    """All shapes of a plot. `zones`: invisible areas of full height; each tooltip shows the figures of an interval."""
 
     label: str
     x_ticks: list[Tick]

@@ -1,7 +1,7 @@
 """Checks thresholds given on the command line, such as `pulled_in.p99>5ms`, for use in continuous integration.
 
 An expression describes a failure, so the threshold `pulled_in.p99>5ms` is broken if the expression is true. It is
-also broken if its step was never taken, because a run that measured nothing must not pass.
+also broken if the run has no value of its step, because a run that measured nothing must not pass.
 """
 
 from __future__ import annotations
@@ -34,7 +34,10 @@ PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?|100)")
 
 
 class Threshold(msgspec.Struct, frozen=True):
-    """A parsed expression. `family`: step, gauge, count, errors or throughput; `limit`: in the base unit of `kind`."""
+    """A parsed expression, such as `pulled_in.p99>5ms`: name, statistic, comparison, limit.
+
+    `family`: what the name means: step, gauge, count, errors or throughput. `limit`: in the base unit of `kind`.
+    """
 
     expression: str
     family: str
@@ -46,7 +49,7 @@ class Threshold(msgspec.Struct, frozen=True):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """The result of one expression in a run. `value` is None if nothing was observed."""
+    """The result of one threshold in a run. `value`: the observed value, None if there is none."""
 
     expression: str
     broken: bool
@@ -68,7 +71,7 @@ def verdicts(seen: Observations, thresholds: Sequence[str]) -> list[Verdict]:
 def broken_already(seen: Observations, thresholds: Sequence[str]) -> str:
     """Return a sentence about the first threshold that a run breaks while it goes on; "" if there is none.
 
-    What was not observed yet breaks no threshold. Raises ThresholdError if one is not valid.
+    A threshold is not broken while there is no value of its step. Raises ThresholdError if one is not valid.
     """
     return next((one.says for one in verdicts(seen, thresholds) if one.broken and one.value is not None), "")
 

@@ -1,4 +1,4 @@
-"""Defines kinds of figures and the units in which people write them, and formats figures."""
+"""Defines kinds of figures (such as durations) with their units, and formats values for people."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MINUTES_FROM_S = 600.0
 
 
 def gauge_kind(name: str) -> Kind:
-    """Return the kind of a gauge, which the last word of its name determines."""
+    """Return the kind of a gauge; the last word of its name determines it, as in `server_cpu`."""
     return ENDINGS.get(name.rpartition("_")[2], COUNT)
 
 

@@ -49,5 +49,5 @@ GAUGES: Mapping[str, str] = {
 
 
 def step_words(name: str) -> Words:
-    """Return the words for a step."""
+    """Return the name and the description that the report shows for the step `name`."""
     return STEPS.get(name) or Words(name.replace("_", " ").capitalize(), "a step of this scenario's own")

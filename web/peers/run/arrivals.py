@@ -1,7 +1,8 @@
 """Plans when synthetic patients arrive and how long people take. The same text and seed always give the same plan.
 
-The text of a recorded day is an argument. `Arrivals.parse` reads `steady:2/s`, `poisson:30/min`, `burst:50/10s`,
-`at-once`, `stages:5/s@30s,5/s@2min,0/s@30s` and `day:FILE`; `Span.parse` reads `30s`, `5s..20s` and `~8s`.
+This module reads no file: the text of a recorded day is an argument. `Arrivals.parse` parses `steady:2/s`,
+`poisson:30/min`, `burst:50/10s`, `at-once`, `stages:5/s@30s,5/s@2min,0/s@30s` and `day:FILE`; `Span.parse` parses
+`30s`, `5s..20s` and `~8s`.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ UNITS_S = {"ms": 0.001, "s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0}
 DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h)?")
 RATE = re.compile(r"(\d+(?:\.\d+)?)/(ms|s|min|m|h)")
 BURST = re.compile(r"(\d+)/(\d+(?:\.\d+)?(?:ms|s|min|m|h)?)")
-# A duration drawn from an exponential distribution is at most this many times the mean, so that no run waits for one
-# person.
+# A random duration with an exponential distribution is at most this multiple of its mean, so that no run waits long
+# for one person.
 LONGEST = 12.0
 MOST_PATIENTS = 1_000_000
-"""The greatest number of patients that a pattern of arrivals may plan for a duration."""
+"""The greatest number of patients in a plan; a pattern of arrivals with more is refused."""
 
 
 def seconds(text: str) -> float:

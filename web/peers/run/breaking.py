@@ -1,6 +1,6 @@
 """Causes the planned faults of a server on this machine: kills workers, and stops workers or the store for a time.
 
-A worker is a process of the server that holds a UDP socket, which it has for the media.
+A process of the server counts as a worker if it has a UDP socket, because only workers use UDP (for media).
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from web.server.subprocesses import udp_ports
 
 
 class Breaker:
-    """A context manager that causes faults, in a thread of its own, from `begins_at` (of time.monotonic in s) on.
+    """A context manager that causes the planned faults, in a thread of its own.
 
-    `pids`: the ids of the server's processes; the processes that these have started belong to the server as well. At
-    the end, all stopped processes are continued. `done`: kind of fault -> how many of them were caused.
+    `begins_at`: the begin of the run, of time.monotonic in s, from which the faults' times count. `pids`: the ids of
+    the server's processes; their child processes belong to the server as well. At the end, all stopped processes are
+    continued. `done`: kind of fault -> how many faults of this kind were caused.
     """
 
     def __init__(self, faults: Iterator[Fault], pids: Sequence[int], begins_at: float) -> None:
@@ -64,7 +65,10 @@ class Breaker:
                 _signal(pid, signal.SIGCONT)
 
     def _waited_until(self, moment: float) -> bool:
-        """Wait, and let stopped processes go on when their time is over. Return True if the run is over before."""
+        """Wait until `moment`; meanwhile continue stopped processes when their time is over.
+
+        Return True if the run ends before `moment`, otherwise False.
+        """
         while True:
             now = time.monotonic()
             while self._stopped and self._stopped[0][0] <= now:

@@ -1,4 +1,4 @@
-"""Plays calls on a server that is no Greenroom, by an adapter, and measures the steps that they share with a visit.
+"""Plays calls on a server that is not Greenroom, by an adapter, and measures the steps that also a visit has.
 
 Patients enter and wait; a free provider of the same process calls the one who has waited longest. Steps: `arrive`
 (until the patient has entered), `waited` (until the call arrives), `claim` (from the provider's call to the patient's
@@ -35,7 +35,8 @@ T = TypeVar("T")
 class Call:
     """One patient's call, with the data that patient and provider share in this process.
 
-    `lost` is set to the provider's error if there is one. `ready`: the patient has the provider's first picture.
+    `lost`: completed when the provider has ended its work on the call, also after an error. `ready`: set when the
+    patient has received the provider's first picture.
     """
 
     name: str
@@ -58,7 +59,10 @@ class Side:
             self.media.start()
 
     async def first_frame(self, timeout_s: float) -> None:
-        """Return when the media is connected and the other side's first frame has arrived. Raises TimeoutError."""
+        """Wait until the media is connected and the other side's first frame has arrived.
+
+        Raises TimeoutError if one of these takes longer than `timeout_s` seconds. Without media, return at once.
+        """
         if self.media is not None:
             await self.media.wait_connected(timeout_s)
             await until(lambda: self.flow.first_at is not None, self._changed, timeout_s)

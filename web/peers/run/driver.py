@@ -1,6 +1,7 @@
-"""Plays one process's share of a run, from the first sign-in to the last goodbye, and observes it.
+"""Plays one process's share of a run, from the first sign-in to the last closed connection, and observes it.
 
-The base of the drivers: it makes patients arrive as the plan says, ends a run early, and records observations.
+It defines the base class of the drivers, which makes patients arrive as the plan says, ends a run early, and records
+observations.
 `load.py` plays whole visits on a Greenroom server; `calls.py` plays calls on another server, by an adapter. After
 `stop`, patients leave and running calls are ended.
 """
@@ -123,7 +124,10 @@ class Driver(ABC):
             self.seen.step(name, max(0.0, end - begin))
 
     def seen_of(self, flow: Flow, ended_at: float) -> None:
-        """Count the received picture and sound after the call has ended."""
+        """Record what one side of a call has received, such as its freezes. `flow`: its counts.
+
+        `ended_at`: the end of the call, of time.monotonic in s.
+        """
         flow.over(ended_at)
         if flow.first_at is not None:
             self.seen.step("longest_gap", flow.longest_gap_s)

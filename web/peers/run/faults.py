@@ -16,9 +16,9 @@ from web.peers.run.arrivals import RATE, UNITS_S, seconds
 
 KILLED, FROZEN, CUT = "killed", "frozen", "cut"
 KINDS: Final = (KILLED, FROZEN, CUT)
-"""A worker is killed; a worker is stopped for a time; the store is stopped for a time.
+"""The kinds of faults: a worker is killed; a worker is stopped for a time; the store is stopped for a time.
 
-Each is also the name of the count of such faults in the observations.
+In the observations, the count with the same name is the number of such faults.
 """
 LONGEST_S: Final = 600.0
 
@@ -40,7 +40,7 @@ def planned(kill: Iterable[str], freeze: Iterable[str], cut: Iterable[str], seed
 
     `kill`, `freeze`, `cut`: texts that plan the faults of one kind. Each is a time (`30s`) or a rate at random times
     (`random:2/min`), for `freeze` and `cut` with a duration (`30s/5s`, `random:2/min/5s`). `seed` decides the random
-    times. Raises PlanError if a text is not valid, before the first fault is asked for.
+    times. Raises PlanError if a text is not valid; the call itself raises it, not the iteration.
     """
     texts = [(kind, text) for kind, many in zip(KINDS, (kill, freeze, cut), strict=True) for text in many]
     streams = [_stream(kind, text, Random(f"{seed}/{number}")) for number, (kind, text) in enumerate(texts)]  # noqa: S311 - reproducible

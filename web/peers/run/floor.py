@@ -29,7 +29,7 @@ class Meeting:
 
     @property
     def second_press(self) -> float:
-        """The time in s at which the second of the two pressed Start Session."""
+        """The time in s at which both patient and provider had pressed Start Session."""
         assert self.provider is not None
         return max(self.patient.room.at["start"], self.provider.at["start"])
 

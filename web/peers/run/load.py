@@ -1,7 +1,7 @@
 """Plays whole visits on a Greenroom server, and measures their steps.
 
-It follows each visit from the patient's and the provider's side. The plan defines when people come and how long they
-take.
+One process plays both the patient and the provider of a visit. The plan defines when patients arrive and how long each
+step takes.
 """
 
 from __future__ import annotations
@@ -224,7 +224,8 @@ class VisitDriver(Driver):
     async def _give_back(self, provider: Provider, room: Room | None, meeting: Meeting) -> None:
         if room is None:
             if not meeting.taken.is_set():
-                # The provider may lack the licence for the patient's region. After a pause, another provider may try.
+                # The server refused the claim, perhaps because the provider has no licence for the patient's region.
+                # After a pause, another provider may claim.
                 await asyncio.sleep(AGAIN_S)
                 self.floor.again(meeting.patient.room.visit)
             return

@@ -159,7 +159,7 @@ class Crew:
             for pipe in wait(list(playing), NEWS_S):
                 assert isinstance(pipe, Connection)
                 kind, content = self._received(pipe)
-                # Source 0 belongs to the gauges of the coordinator itself.
+                # Sources are numbered from 1, because source 0 is the coordinator, which writes gauges itself.
                 try:
                     seen.absorb(content, source=playing[pipe] + 1)
                 except ObservationsError as problem:
@@ -187,9 +187,9 @@ class Crew:
                     raise RunError(f"not everybody had left after {GOODBYE_S:.0f} s")
 
     def close(self) -> None:
-        """End the processes.
+        """End the processes of this machine.
 
-        It may be called at any time; after a complete run their providers have time to go Off-Call.
+        It may be called at any time. After a complete run, it waits until their providers are Off-Call.
         """
         end(self._pipes, self._processes, GOODBYE_S if self._over and not self.gone else PARENT_GONE_S)
 

@@ -31,7 +31,10 @@ STEPS = (
     "hang_up",
     "journey",
 )
-"""The steps of a whole visit, in order, with what interrupts it. A scenario may add its own steps."""
+"""The steps of a whole visit, in order, with two interruptions: `back` (a lost socket) and `longest_gap` (no media).
+
+A scenario may add its own steps.
+"""
 FORMAT = 1
 EXAMPLES = 5
 """The number of different texts that are stored of one error; each has at most EXAMPLE_LENGTH characters."""
@@ -192,7 +195,8 @@ class Observations:
     def absorb(self, lines: bytes, *, source: int | None = None, later_s: float = 0.0) -> None:
         """Add the lines of another process, with `later_s` added to their times.
 
-        `source`: the number of the process whose gauges they are, if it sends several times; None for a new process.
+        `source`: the number of the process that wrote the gauges; it must be the same in each call for this process.
+        None gives the gauges a new number.
         Raises ObservationsError if a line is not valid.
         """
         offset = self._sources if source is None else source
@@ -253,7 +257,7 @@ class Observations:
                 yield msgspec.json.encode((kind, name, round(at, 6), round(value, 9), more)) + b"\n"
 
     def _unsent_examples(self, sent: dict[tuple[str, str], int], code: str) -> Iterator[str]:
-        """Yield the texts of an error that were not sent yet, at most as many as there are new errors."""
+        """Return the example texts of the error `code` that were not sent yet, and record them in `sent` as sent."""
         kept = self.examples.get(code, ())
         begin, sent["example", code] = sent.get(("example", code), 0), len(kept)
         return iter(kept[begin:])

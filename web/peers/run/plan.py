@@ -33,7 +33,7 @@ class Credential:
 
 
 NAMELESS = Credential("", "")
-"""Stands for a provider on a server of another kind, where providers need no account."""
+"""The credential of a provider on a server that is not Greenroom, where providers need no account."""
 Count = Annotated[int, msgspec.Meta(ge=0)]
 AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
 Seconds = Annotated[float, msgspec.Meta(ge=0)]
@@ -43,7 +43,9 @@ Media = Annotated[str, msgspec.Meta(pattern="^(none|light|real)$")]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SharedPlan:
-    """The part of the plan that is the same for all machines. Faults are shares (0.0 to 1.0) of the patients.
+    """The part of the plan that is the same for all machines.
+
+    `reload` and `vanish`: the shares (0.0 to 1.0) of patients who reload the page or lose their network for a moment.
 
     `race`: the number of providers who press Claim on each patient. `patience_s`: the time after which a patient
     leaves the queue. `timeout_s`: the longest time for any answer. `network`: the network of all people's media.
@@ -72,7 +74,7 @@ class SharedPlan:
 class Plan(SharedPlan):
     """The plan of one machine, with its staff, the certificates that it trusts, and the media file that it plays.
 
-    `adapter`: plays the people on a server that is no Greenroom (`web/peers/adapters`); "" for Greenroom.
+    `adapter`: the name of the adapter for a server that is not Greenroom (`web/peers/adapters`); "" for Greenroom.
     """
 
     ca: Path | None = None

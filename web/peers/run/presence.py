@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 EVERY_S = 1.0
-# The time in s to wait for a connection. A slower one shows nothing, because the machine may only be busy.
+# The time in s to wait for a connection. A longer wait does not count as a refusal: the machine may only be busy.
 PATIENCE_S = 5.0
 GONE_S = 15.0
 """The time in s for which a port must refuse before the server counts as gone; a server that restarts is back
@@ -38,7 +38,7 @@ class Presence:
         return since is not None and time.monotonic() - since >= GONE_S
 
     def look(self) -> None:
-        """Try once to connect to the server's port, and set `gone_since`."""
+        """Try once to connect to the server's port: set `gone_since` if it refuses, clear it if it accepts."""
         try:
             socket.create_connection(self._at, PATIENCE_S).close()
         except TimeoutError:
