@@ -26,8 +26,8 @@ import { Figures } from "./media/figures.js";
  *   of the connection; `reconnecting`: it was lost after it had been connected
  */
 /**
- * @typedef {import("./media/devices.js").OwnEvents &
- *   { state: MediaState, remotetrack: MediaStreamTrack, remotes: null }} MediaEvents
+ * @typedef {import("./media/devices.js").OwnEvents & { state: MediaState, remotetrack: MediaStreamTrack,
+ *   remotes: null }} MediaEvents name of an event of MediaSession -> its detail
  */
 
 /** @type {Record<RTCPeerConnectionState, MediaState>} the browser's state -> the state that pages show */
@@ -41,8 +41,8 @@ const STATES = {
 };
 
 /**
- * Return the session id in an offer's `o=` line. Another id belongs to another endpoint of the relay, which
- * needs a new connection.
+ * Return the session id in an offer's `o=` line. An offer with another id than the last one is from another
+ * endpoint of the server, so it needs a new connection.
  */
 const sessionOf = (/** @type {string} */ sdp) => /^o=\S+ (\d+)/m.exec(sdp)?.[1] ?? "";
 
@@ -219,9 +219,9 @@ export class MediaSession extends Target {
   }
 
   /**
-   * Return the quality of the call: { words: "good" | "fair" | "poor" | "lost", rtt_ms, loss (0-1), bitrate
-   * (bit/s received), freezes, framesDecoded, framesPerSecond, audioEnergy, packetsReceived, framesSent }.
-   * Rates are for the time since the last call of this function.
+   * Return the quality of the call: `words` is good, fair, poor, quiet (no packet arrives) or lost; `rtt_ms`;
+   * `loss` (0 to 1); `bitrate` (bit/s received); and the browser's counters, such as `freezes`. Loss and
+   * bitrate are for the time since the last call of this function.
    */
   async stats() {
     const at_ms = performance.now();

@@ -15,7 +15,8 @@ const OPEN_WITHIN_MS = 10_000;
 // The greatest number of requests that wait for an answer; further requests are refused.
 const MOST_PENDING = 200;
 const STAY_AWAY_FROM = 4200;
-const UNOPENED = 2; // After this number of sockets that did not open, the client finds out the reason.
+// After this number of sockets in a row that did not open, the client finds out the reason.
+const UNOPENED = 2;
 
 /** Requests that may be sent again if the socket was lost before their answer. */
 const IDEMPOTENT = new Set([
@@ -47,8 +48,7 @@ const IDEMPOTENT = new Set([
 const Target = /** @type {new () => Events<ClientEvents>} */ (EventTarget);
 
 /**
- * A connection that continues over several sockets.
- *
+ * A connection to the server that continues over several sockets.
  * Events: `status` (detail {status: connecting|open|retrying|closed, code, retry_at_ms, blocked}; `blocked`:
  * true if the server answers, but WebSockets do not reach it), `welcome` (the message; its `resumed` is true
  * if the server kept this connection), `moved` (the network may have changed while a socket was open), and
@@ -69,7 +69,8 @@ export class SignallingClient extends Target {
   #resume = null;
   #lostAt = 0;
   #attempt = 0;
-  #unopened = 0; // The number of sockets that did not open, since the last one that did.
+  // The number of sockets that did not open, since the last socket that opened.
+  #unopened = 0;
   #blocked = false;
   #timers = { retry: 0, ping: 0, pong: 0, open: 0 };
   #offset = 0;
@@ -77,7 +78,6 @@ export class SignallingClient extends Target {
 
   /**
    * Prepare a client, which is not connected until `connect()` is called.
-   *
    * @param {string} url the address or path of the socket
    * @param {{ role: Protocol.Hello["role"], timeout_ms?: number }} options `role`: the role of the person on
    *   this page; `timeout_ms`: the time to wait for an answer to a request
@@ -164,8 +164,7 @@ export class SignallingClient extends Target {
    * @template {keyof Protocol.Topics} Name
    * @param {Name} name the topic's name
    * @param {(message: Protocol.Topics[Name]) => void} handler is called with each message of the topic
-   * @param {(error: SignallingError) => void} refused is called with the error if the server does not allow
-   *   the topic, now or later
+   * @param {(error: SignallingError) => void} refused gets the error if the server refuses the topic
    * @param {import("./signalling/topic.js").Subscribing} more further fields of the request to subscribe
    */
   subscribe(name, handler, refused = () => {}, more = {}) {
@@ -173,7 +172,8 @@ export class SignallingClient extends Target {
     this.#topics.set(name, topic);
     const listener = /** @type {Listener} */ ({ handler, refused });
     topic.handlers.add(listener);
-    topic.forget(); // The version is forgotten, because a second listener needs the whole state too.
+    // Without a version, the server sends the whole state again, which a second listener needs too.
+    topic.forget();
     if (this.status === "open") this.#ask(name, topic);
     return () => {
       topic.handlers.delete(listener);
@@ -327,9 +327,9 @@ export class SignallingClient extends Target {
     this.#timers.pong = setTimeout(() => this.#lost(socket, 1006), within_ms);
   }
 
-  /** Handle the close of a socket: connect again after a pause, or stop if the close code is final. */
+  /** Handle the close of the socket in use: connect again after a pause, or stop if the code is final. */
   #lost(/** @type {WebSocket} */ socket, /** @type {number} */ code) {
-    if (this.#socket !== socket) return; // An older socket, which was replaced, has closed.
+    if (this.#socket !== socket) return;
     const stood = this.status === "open";
     this.#drop();
     if (stood) this.#lostAt = Date.now();

@@ -22,7 +22,7 @@ let lost = false;
 
 /** Return the texts of the rows of patients who are being called. */
 const called = () =>
-  // biome-ignore lint/performance/useDomNodeTextContent: as it is read, without line breaks
+  // biome-ignore lint/performance/useDomNodeTextContent: textContent would contain the template's line breaks
   [...rows.querySelectorAll(".called")].map((row) => one("p", HTMLElement, row).innerText.trim());
 
 async function refresh() {
@@ -85,7 +85,7 @@ rows.addEventListener("submit", takeOut);
 setInterval(refresh, EVERY_MS);
 document.addEventListener("visibilitychange", refresh);
 
-/* --- privacy: the next person must not see typed text, or which patients are in the queue */
+/* --- privacy: the next person at the kiosk must not see typed text, or which patients are in the queue */
 const form = one("form[data-once]", HTMLFormElement);
 let timer = 0;
 /**

@@ -37,7 +37,7 @@ const bar = inEach(() => ({
 
 /** @type {Protocol.VisitPart | null} the visit as the server last sent it; null until its first message */
 let visit = null;
-// True if the guest was dismissed, or if this visit does not have the guest.
+// True if the guest was dismissed from the visit, or if the visit has no guest with this link.
 let gone = false;
 // True if the guest has left the visit with the page's button.
 let away = false;

@@ -6,7 +6,7 @@
 export const STOPPED_MS = 2_000;
 
 /**
- * Keeps when each counter has last changed.
+ * Records at what time each counter of received packets and pictures has last changed.
  *
  * @typedef {"silent" | "still"} Stopped `silent`: no packets arrive; `still`: sound arrives, but no new
  *   picture
@@ -16,8 +16,8 @@ export class Arrivals {
   /** @type {Map<string, { count: number, at_ms: number }>} counter -> its last change */
   #changed = new Map();
   /**
-   * @type {Set<string>} the counters that have counted at least once; a counter that never counted cannot
-   *   stop
+   * @type {Set<string>} the counters that were above 0 at least once; others are not reported as stopped,
+   *   because nothing has ever arrived
    */
   #came = new Set();
   #read_ms = 0;
@@ -42,7 +42,8 @@ export class Arrivals {
    * @returns {Map<string, Stopped>} party -> what has stopped; parties whose media arrive are absent
    */
   read(at_ms, reports, partyOf, offOf) {
-    // No report was read for a long time, because the page was hidden or asleep.
+    // No report was read for a long time, because the page was hidden or the device asleep. The old counters
+    // then show nothing.
     if (at_ms - this.#read_ms > STOPPED_MS) this.restart();
     this.#read_ms = at_ms;
     /** @type {Map<string, { packets: number, frames: number }>} party -> the sums of all its reports */
@@ -68,8 +69,8 @@ export class Arrivals {
   }
 
   /**
-   * Return true if a counter has not changed for STOPPED_MS, and packets should arrive. A counter that has
-   * never counted is not reported.
+   * Return true if a counter has not changed for STOPPED_MS, although packets should arrive. Return false for
+   * a counter that was always 0.
    *
    * @param {string} counter the name of the counter
    * @param {number} count the value of the counter in the newest report

@@ -77,9 +77,9 @@ export class Figures {
     const worse = (/** @type {typeof WORDS[number]} */ row) =>
       recent.loss > row.loss || recent.rtt_ms > row.rtt_ms || recent.freezes >= row.freezes;
     const arrived = now.packetsReceived > (before === now ? 0 : before.packetsReceived);
-    // The quality is not called good if no sound arrives.
+    // The quality is not called good if no packets arrive.
     const best = arrived ? "good" : "quiet";
-    /** @type {"good" | "fair" | "poor" | "quiet" | "lost"} */
+    /** @type {"good" | "fair" | "poor" | "quiet" | "lost"} `quiet`: nothing arrives; `lost`: no connection */
     const words = connected ? (WORDS.find(worse)?.words ?? best) : "lost";
     return {
       ...figures,

@@ -42,7 +42,7 @@ export function problemOf(step, answer) {
 
 const REFUSED = inEach(
   /**
-   * Return the sentence for each reason of the server.
+   * Return the sentence for each reason for which the server refuses an answer.
    *
    * @returns {Record<string, string>}
    */ () => ({
@@ -54,7 +54,7 @@ const REFUSED = inEach(
   }),
 );
 
-/** Return the sentence for the server's reason, which is `details.problem` of the error `invalid_answer`. */
+/** Return the sentence for an answer that the server refused. `problem`: `details.problem` of the error. */
 export function refusedWords(problem = "") {
   const longer = /^is longer than (\d+) characters$/.exec(problem);
   if (longer) return t("This answer is longer than {most} characters.", { most: longer[1] });

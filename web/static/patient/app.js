@@ -63,7 +63,7 @@ let session = null;
 let busy = false;
 // True if the page must show that the opening of the visit takes long.
 let slow = false;
-/** @type {string | null} the id of the step that is open beside the call */
+/** @type {string | null} the id of the setup guide's step that is open beside the call; null for none */
 let beside = null;
 
 const hashStep = () => state.steps.find((step) => `#${step.id}` === decodeURIComponent(location.hash));
@@ -86,9 +86,9 @@ function phase() {
 const wasLost = () => state.gone && state.visit && state.visit.status !== "ended";
 
 /**
- * Go from one step to another, on a page of its own or beside the call.
+ * Leave one step of the setup guide and show another. If the answer is wrong, stay and focus its field.
  *
- * @param {Protocol.Step} step the step of the setup guide
+ * @param {Protocol.Step} step the step to leave
  * @param {Protocol.Step | "done"} to the step to go to, or "done" after the last one
  * @param {{ forward: boolean }} how `forward`: false if the patient goes back
  * @param {(step: Protocol.Step | null) => void} move shows the next step; called with null after the last one
@@ -188,7 +188,7 @@ function photosBeside() {
 }
 
 function restOfTheGuide() {
-  // The step stays open until the patient leaves it, even after it has been answered.
+  // This keeps the step open until the patient leaves it, even after it has been answered.
   beside ??= state.firstOpenStep.id;
   const step = state.steps.find(({ id }) => id === beside) ?? state.firstOpenStep;
   const move = (/** @type {Protocol.Step | null} */ next) => {
@@ -227,7 +227,7 @@ function asideOfCall() {
 }
 
 /**
- * Show a waiting patient a message of staff, and announce it once.
+ * Show a waiting patient a message of staff, and announce it to screen readers once.
  *
  * @param {Protocol.ChatMessagePart | null} line the newest message; null if there is none
  */

@@ -1,12 +1,13 @@
-/* Draws the notice of closing time for a patient who waits: what happens to the visit then, and what the
-   patient can do. */
+/* Draws the notice about the clinic's closing time for a patient who waits: what happens to the visit at that
+   time, and what the patient can do. */
 import { clock, moment } from "../shared/format.js";
 import { html, nothing } from "../shared/lit.js";
 import { inEach, t } from "../shared/text.js";
 
 const WORDS = inEach(
   /**
-   * Return the sentences for each closing rule, for before and after closing time.
+   * Return the sentences for each closing rule (what happens to waiting visits): one for the time before
+   * closing time, and one for the time after it.
    *
    * @returns {Record<Protocol.ClosingPart["rule"], [before: string, after: string]>}
    */ () => ({
@@ -29,16 +30,19 @@ export class Closing {
   #boot;
   #leave;
   #redraw;
-  /** @type {number | null} the next time that can be booked, in ms; null if none is known */
+  /** @type {number | null} the next time that can be booked, in ms since 1970; null if none is known */
   #next_ms = null;
-  /** @type {boolean | null} the `over` of the notice for which the server was asked for that time */
+  /**
+   * @type {boolean | null} null if the server was not asked for that time yet; otherwise whether closing time
+   *   had passed then. It is asked once before and once after closing time
+   */
   #asked = null;
 
   /**
    * Prepare the notice; the server has not been asked for the next time yet.
    *
-   * @param {Pick<VisitBoot, "book" | "next_time">} boot the addresses at which a time can be booked, and at
-   *   which the server says the next time
+   * @param {Pick<VisitBoot, "book" | "next_time">} boot `book`: the address of the page to book a time;
+   *   `next_time`: the address at which the server answers with the next time that can be booked
    * @param {() => void} leave withdraws from the queue
    * @param {() => void} redraw draws the page again
    */
@@ -64,7 +68,7 @@ export class Closing {
     }</div>`;
   }
 
-  /** Ask the server for the next time. Without an answer, the notice only links to the calendar. */
+  /** Ask the server for the next time to book, and draw it. Without an answer, link to the calendar. */
   async #ask() {
     try {
       const answer = await fetch(this.#boot.next_time, { signal: AbortSignal.timeout(ASK_MS) });

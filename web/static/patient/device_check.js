@@ -58,7 +58,7 @@ class DeviceCheck extends HTMLElement {
   phone = "";
   /** @type {MediaSession | null} has the tested camera and microphone; null before the test */
   #media = null;
-  /** @type {Found} the result of the request for each device; null before it and meanwhile */
+  /** @type {Found} the result for each device; null until the browser has answered the request for it */
   #found = { video: null, audio: null };
   #level = 0;
   #stopLevel = () => {};
@@ -67,7 +67,7 @@ class DeviceCheck extends HTMLElement {
    *   plays, the patient is asked whether it was heard, or it cannot be played
    */
   #speaker = "idle";
-  /** @type {unknown} the error because of which the speaker is silent */
+  /** @type {unknown} the error that the browser gave when the sound could not be played */
   #silence = null;
   #translate = () => this.#draw();
 

@@ -18,7 +18,7 @@ export class Phone {
    * Make this part of the page, which shows no link until the patient asks for one.
    *
    * @param {string} path the path that makes a link
-   * @param {boolean} mails true if an SMTP server is configured; otherwise mails are only files
+   * @param {boolean} mails true if the server can send mails (SMTP is configured); then a mail is offered too
    * @param {() => void} redraw draws the page again
    */
   constructor(path, mails, redraw) {

@@ -8,7 +8,7 @@ import { announce, fillIn } from "../shared/ui.js";
 const MOST = 6;
 const MOST_SIDE = 1600;
 const QUALITY = 0.85;
-/** Because these types are named, phones convert their own formats to JPEG, and offer the camera too. */
+/** The accepted types of files. Because they are named, phones convert other formats and offer the camera. */
 const KINDS = "image/jpeg,image/png,image/webp";
 
 /**

@@ -25,7 +25,7 @@ export function surveyCard(survey, visit, send) {
     const { currentTarget: form, submitter } = event;
     const given = new FormData(form);
     const button = /** @type {HTMLButtonElement} */ (submitter ?? form.querySelector("button"));
-    // The form stays disabled until the visit's new state replaces it.
+    // The form stays disabled until the server sends the visit's new state, which removes the form.
     button.disabled = true;
     send({ choice: Number(given.get("choice")), text: String(given.get("text") ?? "").trim() }).catch(
       (error) => {

@@ -92,8 +92,8 @@ export class PatientVisit extends EventTarget {
   }
 
   /**
-   * Return an ended visit with the provider and the duration of the call. The server sends only the end of
-   * an ended visit; a page that was open before still has the rest.
+   * Return an ended visit with the provider and the duration of the call added. The server does not send
+   * these for an ended visit; a page that was open before the end takes them from the state before.
    *
    * @param {Protocol.VisitPart} visit the state of the visit
    */
@@ -181,8 +181,8 @@ export class PatientVisit extends EventTarget {
     this.#unsaved.delete(step.id);
     const saved = this.#save(step.id, answer, true);
     /**
-     * @type {Promise<boolean>} true after LEAVE_WITHIN_MS, at once without a connection: the patient goes
-     *   on while the answer is still being saved
+     * @type {Promise<boolean>} gives true after LEAVE_WITHIN_MS, or at once if there is no connection. The
+     *   patient then goes on while the answer is still being saved
      */
     const late = new Promise((go) =>
       setTimeout(go, this.#client.status === "open" ? LEAVE_WITHIN_MS : 0, true),
@@ -287,7 +287,7 @@ export class PatientVisit extends EventTarget {
       this.#unsaved.add(step);
       setTimeout(() => this.#flush(), RETRY_MS);
     }
-    // The visit has ended, or no longer belongs to this patient. The visit's topics bring the new state.
+    // The visit has ended, or no longer belongs to this patient. The server sends the new state separately.
     return true;
   }
 

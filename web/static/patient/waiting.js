@@ -302,7 +302,7 @@ const ENDINGS = {
  * Return words for the patient about how the visit ended.
  *
  * @param {Protocol.VisitPart} visit the state of the visit
- * @param {boolean} mails true if an SMTP server is configured; otherwise mails are only files
+ * @param {boolean} mails true if the server can send mails (SMTP is configured)
  */
 export const endingWords = (visit, mails) =>
   (ENDINGS[visit.outcome ?? "completed"] ?? ENDINGS.completed)(visit, mails);
@@ -317,7 +317,7 @@ export const endingWords = (visit, mails) =>
  *   book: string | null,
  *   mails: boolean,
  * }} options `home`: the address of the organisation's first page; `book`: the address at which a time can be
- *   booked, null if that is not possible; `mails`: true if an SMTP server is configured
+ *   booked, null if that is not possible; `mails`: true if the server can send mails (SMTP is configured)
  */
 export function afterVisit({ visit, organisation, home, book, mails }) {
   const [heading, text] = endingWords(visit, mails);

@@ -59,7 +59,7 @@ export class Asides {
 
   stop() {
     this.#chat.stop();
-    // The announcement to screen readers about the session is cleared, because it is no longer true.
+    // The last announcement to screen readers is cleared, because it is no longer true.
     announce("");
   }
 

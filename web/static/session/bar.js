@@ -45,7 +45,7 @@ export function bar({ home, title, since_ms, quality: [quality, tone], asides, o
           ><span class="dot"></span>${quality}</span>
       </span>
       ${repeat(
-        // Each entry keeps its element, so that a press reaches the button on which it began.
+        // lit keeps the element of each button. If elements changed places, a press could reach a wrong one.
         asides,
         ({ id }) => id,
         ({ id, label, short = label, count }) =>

@@ -21,7 +21,7 @@ export class CallWatch {
   #redraw;
 
   /**
-   * Make a watch of a visit's media; `look` then checks the call.
+   * Prepare to check the media of a visit; each call of `look` checks it once.
    *
    * @param {import("./media_link.js").MediaLink} link the media of the visit
    * @param {() => void} redraw draws the page again
@@ -52,7 +52,7 @@ export class CallWatch {
       this.#stopped = await media.stopped((party) => this.#link.quietOf(party));
       if (this.#looks++ % LOOKS_PER_WORD === 0) this.quality = (await media.stats()).words;
     } catch {
-      // The connection was closed meanwhile.
+      // The connection was closed while its reports were being read.
       this.restart(this.#live);
     }
     if (this.#state() !== before) this.#redraw();

@@ -77,8 +77,8 @@ export function waysOut(role, me, leave) {
 }
 
 /**
- * Draw the button Start Session. For a person who has left the call, draw buttons to rejoin, or to end
- * their part.
+ * Draw the button Start Session. For a person who has left the call, draw a button to rejoin the call, and
+ * one to leave the visit.
  *
  * @param {{
  *   role: Role,

@@ -64,8 +64,8 @@ export class DeviceChoice {
    *   link: import("./media_link.js").MediaLink,
    *   sound: import("./sound.js").Sound,
    *   redraw: () => void,
-   * }} options `link`: the media of the visit; `sound`: plays the others on the chosen speaker; `redraw()`
-   *   draws the page again
+   * }} options `link`: the media of the visit; `sound`: plays the other parties' media on the chosen
+   *   speaker; `redraw()` draws the page again
    */
   constructor({ link, sound, redraw }) {
     this.#link = link;

@@ -7,8 +7,8 @@ import { toast } from "../shared/ui.js";
 const KINDS = ["audio", "video"];
 
 /**
- * Show the sentences while the call is live. Before the call, the page shows the same sentences above the
- * devices.
+ * Show a message whenever a device of this person stops or works again during the call. Before the call, the
+ * page itself shows the same sentences above the list of devices.
  *
  * @param {import("./media_link.js").MediaLink} link the media of the visit
  * @param {() => boolean} live returns true during the call

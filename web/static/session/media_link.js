@@ -20,9 +20,8 @@ const NO_SCREEN = { sharing: null, asked: false };
  */
 
 /**
- * Holds the state of a visit's media on this page, and fires `change`. `path` is joining, connected,
- * reconnecting, taken_over, closed, or unable in a browser that cannot hold a call. Such a browser joins too,
- * so that the others see that its media have no path.
+ * Holds the state of a visit's media on this page, and fires `change`. A browser that cannot hold a call
+ * (`path` is `unable`) joins too, so that the other parties see that its media have no path.
  */
 export class MediaLink extends EventTarget {
   /** @type {MediaSession | null} this page's devices and connection; null before the start and at the end */
@@ -37,7 +36,8 @@ export class MediaLink extends EventTarget {
   screen = NO_SCREEN;
   /** @type {string | null} the key of the party who speaks, in a call of more than two */
   speaker = null;
-  paused = false; // true while this network is too weak for the pictures of other parties
+  /** True while the server sends no pictures of other parties, because this network is too weak for them. */
+  paused = false;
   /** @type {Partial<Muted>} the kinds that were switched off or on by this page */
   #chosen = {};
   /** @type {Record<string, Muted | undefined>} party -> the kinds that it has switched off */
@@ -133,9 +133,10 @@ export class MediaLink extends EventTarget {
       "welcome",
       ({ detail }) => {
         if (this.path === "taken_over") return;
-        this.#set({ speaker: null, paused: false }); // the server sends both states again
+        // The server sends both states again. It does not know yet what was muted while the socket was lost.
+        this.#set({ speaker: null, paused: false });
         if (!detail.resumed || !this.#hadPath) return void this.#join();
-        this.#sendMuted(); // report the kinds that were muted or unmuted while the connection was lost
+        this.#sendMuted();
         this.#repair.now();
       },
       { signal },
@@ -143,7 +144,7 @@ export class MediaLink extends EventTarget {
     client.addEventListener("moved", () => this.#hadPath && this.#repair.now(), { signal });
   }
 
-  /** Use camera and microphone for the preview, and join; another tab loses the media. */
+  /** Show the preview and join the media. If another tab of this person had the media, it loses them. */
   async open() {
     this.#begin();
     this.#join();
@@ -275,8 +276,7 @@ export class MediaLink extends EventTarget {
     for (const kind of KINDS) {
       const [found, known] = [this.found[kind], this.#missingOf[this.#party]];
       const missing = found !== "on";
-      // The server is not informed: whether the device is missing is not known yet, or the server knows it
-      // already.
+      // Nothing is sent while the device's state is not known yet, or if the server knows it already.
       if (found === null || !known || missing === known[kind]) continue;
       this.#missingOf[this.#party] = { ...known, [kind]: missing };
       this.#client
@@ -306,8 +306,7 @@ export class MediaLink extends EventTarget {
      * Listen to an event of the media until the media are closed.
      * @template {keyof import("../media.js").MediaEvents} Type the name of an event
      * @param {Type} type the name of the event
-     * @param {(detail: import("../media.js").MediaEvents[Type]) => void} handle is called with the event's
-     *   detail
+     * @param {(detail: import("../media.js").MediaEvents[Type]) => void} handle gets the event's detail
      */
     const on = (type, handle) =>
       media.addEventListener(type, ({ detail }) => {
@@ -330,7 +329,7 @@ export class MediaLink extends EventTarget {
 
   async #join() {
     this.#repair.joined();
-    // The link joins when the server sends the next `welcome`.
+    // Without an open socket nothing is sent: the server's next `welcome` begins another attempt.
     if (this.#joining || !this.media || this.#client.status !== "open") return;
     this.#joining = true;
     try {
@@ -349,7 +348,8 @@ export class MediaLink extends EventTarget {
     if (!media || this.path === "taken_over" || this.path === "unable") return;
     if (message.fresh) {
       this.#repair.joined();
-      [this.#mutedBy, this.#paths] = [{}, {}]; // the server sends all of these again after the offer
+      // The server sends the states of all parties again after a fresh offer, so the old ones are dropped.
+      [this.#mutedBy, this.#paths] = [{}, {}];
       this.#missingOf = { [this.#party]: NONE };
       this.#set({ screen: NO_SCREEN, speaker: null, paused: false });
       this.#sendMissing();

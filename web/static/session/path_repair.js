@@ -2,8 +2,8 @@
    help, joins the media again. */
 import { codeOf } from "../signalling/errors.js";
 
-// The time in ms in which a first path is expected. Chromium tries a TCP candidate once. If the attempt is
-// refused and UDP is blocked, it would give up, and the page join again, only after 15 s.
+/* The time in ms in which a first path is expected; then ICE is restarted. Chromium tries a TCP candidate
+   only once: if that attempt is refused and UDP is blocked, Chromium reports the failure only after 15 s. */
 const FIRST_WITHIN_MS = 5_000;
 // The time in ms before a repair begins. A "disconnected" path often recovers within this time.
 const RESTART_AFTER_MS = 1_500;
@@ -28,13 +28,13 @@ export class PathRepair {
     this.#join = join;
   }
 
-  /** Restart ICE once if no first path is found in time. */
+  /** Restart ICE once if no first path is found within FIRST_WITHIN_MS. */
   begun() {
     clearTimeout(this.#timers.restart);
     this.#timers.restart = setTimeout(() => this.now(), FIRST_WITHIN_MS);
   }
 
-  /** Begin to repair a lost path, unless it recovers by itself. */
+  /** Plan the repair of a lost path: restart ICE, later join again. `found` cancels it if a path is found. */
   lost() {
     this.#timers.restart ||= setTimeout(() => this.now(), RESTART_AFTER_MS);
     this.#timers.rejoin ||= setTimeout(() => this.#join(), REJOIN_AFTER_MS);
@@ -49,7 +49,7 @@ export class PathRepair {
       await this.#restart();
     } catch (error) {
       if (codeOf(error) === "no_room") this.#join();
-      // If the client is offline, the next connection repairs the path.
+      // If the client is offline, nothing is planned: the repair begins again with the next open socket.
       else if (codeOf(error) !== "offline") this.later();
     } finally {
       this.#restarting = false;

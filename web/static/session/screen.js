@@ -7,8 +7,8 @@ import { t } from "../shared/text.js";
 import { toast } from "../shared/ui.js";
 
 /**
- * A screen rarely changes, and its text must be readable. Therefore few pictures are sent per second,
- * and each is sharp.
+ * The settings of a shared screen. It rarely changes, and its text must be readable. Therefore few pictures
+ * are sent per second, and each is sharp.
  */
 const HOW = { video: { frameRate: { ideal: 10, max: 15 } }, audio: false };
 
@@ -80,7 +80,7 @@ export class Screen {
     return undefined;
   }
 
-  /** Send the camera again. */
+  /** End the sharing of this page's screen, and send the camera again. */
   async end() {
     await this.#release();
     this.#endShare();
@@ -120,7 +120,7 @@ export class Screen {
     this.#look();
   }
 
-  /** End the own sharing if the server's newest state (`media.shared`, or a fresh offer) no longer has it. */
+  /** End the sharing of this page's screen if the server's newest state (`media.shared`) no longer has it. */
   #look() {
     const { sharing, asked } = this.#link.screen;
     if (this.#track && (sharing !== this.#party || !this.#live)) {
@@ -147,7 +147,7 @@ export class Screen {
   }
 
   /**
-   * The menu entries with which the provider asks for a screen.
+   * The menu entries with which a provider asks the patient to share their screen; empty for other roles.
    *
    * @returns {Entry[]}
    */

@@ -1,6 +1,6 @@
-/* Draws the video session page, which is the same for both sides. Before both have pressed Start Session
-   it shows the own preview, the devices and the other side's state; afterwards the call. It holds the
-   visit's media while it is shown; the visit's state decides what may be sent. */
+/* Draws the video session page, which is the same for patient and provider. Until both have pressed Start
+   Session, it shows this person's camera, the devices and the other person's state; afterwards the call. The
+   page is connected to the visit's media while it is shown; the visit's status decides what may be sent. */
 import { mark } from "../shared/brand.js";
 import { foundNow } from "../shared/devices.js";
 import { html, nothing, ref } from "../shared/lit.js";
@@ -44,7 +44,8 @@ export class Session {
   #devices;
   #watch;
   #pressing = false;
-  #pressed = false; // True after the person has pressed Start Session on this page.
+  // True after the person has pressed Start Session on this page.
+  #pressed = false;
   #sound;
   #screen;
   #wakeLock = new WakeLock();
@@ -57,7 +58,8 @@ export class Session {
   #pictures = null;
   #tiles;
   #left;
-  #seen = false; // True after a picture of the other side has been decoded.
+  // True after a picture of the opposite party has been decoded.
+  #seen = false;
   #wasLive = false;
 
   /**
@@ -190,7 +192,7 @@ export class Session {
     if (this.#pressing) return;
     this.#pressing = true;
     this.#redraw();
-    this.#sound.press(); // a press allows the browser to play sound
+    this.#sound.press();
     this.#link.send(true);
     try {
       await this.#client.request({ type: "visit.start", visit: this.id }, { timeout_ms: 30_000 });
@@ -224,7 +226,7 @@ export class Session {
     }
   };
 
-  /** Play the others' media as soon as they are drawn. Before the call there is no sound. */
+  /** Play the media of the other parties after they are drawn. Before the call there is no sound. */
   #listen() {
     setTimeout(() => this.#live && this.#sound.listen());
   }

@@ -1,7 +1,7 @@
-/* Plays the others' pictures and sound on the chosen speaker, and detects whether the browser requires a
-   press before it plays sound. */
+/* Plays the pictures and the sound of the other parties, the sound on the chosen speaker. Detects whether the
+   browser requires that a button is pressed before it plays sound. */
 
-/** Chromium lists the system's default speaker a second time under these names. */
+/** Ids under which Chromium lists the system's default speaker a second time. */
 const ALIASES = new Set(["default", "communications"]);
 
 /**
@@ -80,8 +80,8 @@ export class Sound {
    */
   take(devices) {
     this.#devices = devices;
-    // The chosen speaker was unplugged meanwhile. When the browser sends the next list of devices, another
-    // one is used.
+    // An error is ignored: the speaker was just unplugged. When the browser sends the next list of devices,
+    // another speaker is used.
     this.#route().catch(() => {});
   }
 
@@ -107,7 +107,7 @@ export class Sound {
     }
   }
 
-  /** Play when the person presses a button. The press also allows sound for media that arrive later. */
+  /** Play all media because a button was pressed. Browsers then allow sound for later media too. */
   press() {
     this.#refused.clear();
     this.#redraw();

@@ -90,8 +90,8 @@ export class Tiles {
   }
 
   /**
-   * Draw the tiles. `others`: the result of `othersOf`; `opposite`: the role whose media arrive on the
-   * m-lines on which this side sends.
+   * Draw the tiles. `others`: the result of `othersOf`; `opposite`: the role of the opposite party, which is
+   * the provider for the patient and the patient for all others.
    *
    * @param {{
    *   others: Other[],

@@ -1,10 +1,11 @@
 /* Returns the sentences of the video session page about the other side, this side, and the network. The
-   functions use only their arguments; some results are templates with a figure that counts up. */
+   functions use only their arguments. Some results are templates with a clock that shows how long a state
+   lasts. */
 import { html } from "../shared/lit.js";
 import { inEach, t } from "../shared/text.js";
 
 /**
- * Return the other side's state as a sentence, a detail, and a tone (the weight of the sentence).
+ * Return the other side's state: a sentence, a detail, and a tone, which decides on the sentence's colour.
  *
  * @param {Protocol.PartyPart} party the state of the other side; one of the visit's parties
  * @param {{ role: Role }} own the role of the person on this page

@@ -20,8 +20,8 @@ let answers = {};
 /** @type {string | null} the id of the step in the preview; null for the first step */
 let at = null;
 let ended = false;
-// True if the form differs from what the server has stored. At the beginning, it differs if the page shows a
-// refused form again.
+/* True if the form differs from what the server has stored. When the page is loaded, it differs only if the
+   server has refused the form and shows it again. */
 let unsaved = document.querySelector("#errors") !== null;
 
 /**
@@ -111,7 +111,7 @@ function go(step, to, forward) {
 }
 
 /**
- * Return the step with a text that is shown for a step without a field, such as a device check.
+ * Return a copy of a step that has no field and shows a text about the device check instead.
  *
  * @param {Protocol.Step} step the step of the setup guide
  */

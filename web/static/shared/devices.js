@@ -1,5 +1,5 @@
-/* Describes camera, microphone and speaker: returns words why a device does not work and what to do,
-   measures how loud the microphone is, and tests the speaker and the network. */
+/* Returns sentences about why camera or microphone do not work and what to do, measures how loud the
+   microphone is, and tests the speaker and the network. */
 import { tryPaths } from "../media/paths.js";
 import { inEach, t } from "./text.js";
 
@@ -14,7 +14,7 @@ const SOUND_WITHIN_MS = 3_000;
  *   settings
  */
 
-/** The place of the switch for camera and microphone in each browser. */
+/** Sentences that say where the switch for camera and microphone is, in each family of browsers. */
 const PLACES = inEach(
   /**
    * Return the sentence for each family of browsers.
@@ -39,7 +39,7 @@ const PLACES = inEach(
   }),
 );
 
-/** The place of the switch for camera and microphone in the settings of each operating system. */
+/** Sentences that say where the switch for camera and microphone is, in the settings of each system. */
 const SETTINGS = inEach(
   /**
    * Return the sentence for each system.
@@ -96,8 +96,8 @@ export const blockedWords = () => ({
   todo: t("Try mobile data or another Wi-Fi. If you stay, the clinic can call you by phone."),
 });
 
-// Camera, microphone, and both together have whole sentences of their own, because not every language can put
-// such sentences together from words.
+/* Camera, microphone, and both together each have complete sentences, because in some languages a sentence
+   cannot be composed of single words. */
 /** @typedef {Exclude<DeviceWord, "on" | "off">} Reason a reason why a device does not work */
 /**
  * @typedef {Record<Reason, [what: string, todo: string]>} Troubles reason -> the sentences: what is wrong,

@@ -2,16 +2,16 @@
 
 export { guard } from "../vendor/lit-html/directives/guard.js";
 export { keyed } from "../vendor/lit-html/directives/keyed.js";
-// Templates set `srcObject` by `live`. Otherwise lit would set it at each drawing, and a video restarts when
-// its stream is set.
+/* Templates set the property `srcObject` of a video by `live`. Without it, lit would set the stream at each
+   drawing, and the video would restart. */
 export { live } from "../vendor/lit-html/directives/live.js";
 export { ref } from "../vendor/lit-html/directives/ref.js";
 export { repeat } from "../vendor/lit-html/directives/repeat.js";
 export { html, nothing, render, svg } from "../vendor/lit-html/lit-html.js";
 
-// A browser that translates the page replaces text nodes by <font> elements, and lit then writes to `data` of
-// such an element. The property that is defined here passes the text on to the page, and the browser
-// translates it again.
+/* A browser that translates the page replaces text nodes by <font> elements. lit then writes new text to the
+   property `data` of such an element, which has no effect. The property that is defined here shows the new
+   text on the page; the browser translates it again. */
 if (globalThis.HTMLFontElement)
   Object.defineProperty(HTMLFontElement.prototype, "data", {
     set(/** @type {string} */ text) {

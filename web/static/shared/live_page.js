@@ -16,7 +16,8 @@ import { onWaking } from "./waking.js";
  */
 export class LivePage {
   root = one("#app", HTMLElement);
-  #shown = ""; // The key of the last drawing. The focus moves only when the key changes.
+  // The key of the content that was drawn last. The focus moves only when the key changes.
+  #shown = "";
 
   /**
    * Read the server's data, and make the connection, which is not opened yet.
@@ -101,7 +102,7 @@ export class LivePage {
 }
 
 /**
- * Return the status of a SignallingClient, in the form for `connectionBar`. It is updated with each change.
+ * Return an object with the status of a SignallingClient, for `connectionBar`; each change updates it.
  *
  * @param {import("../signalling.js").SignallingClient} client the connection to the server
  * @param {() => void} redraw is called at each change; draws the page again

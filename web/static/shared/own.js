@@ -8,8 +8,8 @@ const NAME = "form_token";
 const meta = document.querySelector(`meta[name="${NAME}"]`);
 export const token = meta?.content;
 
-/** Return the hidden field with the token, for a form that a script draws. */
+/** Return a hidden field with the token that proves the form's origin, for a form that a script draws. */
 export const ownField = () => (token ? html`<input type="hidden" name=${NAME} value=${token} />` : nothing);
 
-/** Return the body with the token, for a request that needs no other field. */
+/** Return a request body with only the token that proves the form's origin; undefined if it is not needed. */
 export const ownBody = () => (token ? new URLSearchParams({ [NAME]: token }) : undefined);

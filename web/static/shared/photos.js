@@ -21,7 +21,7 @@ export async function sendForm(path, body) {
     if (answer.status === 204) return true;
     problem = (await answer.json()).problem;
   } catch {
-    // The answer has no sentence to show: there is no connection, or the answer is an error page.
+    // There is no sentence of the server to show: the connection failed, or the answer is an error page.
   }
   toast(problem ?? t("That did not work. Nothing was changed; please try again."), { bad: true });
   return false;

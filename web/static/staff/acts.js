@@ -17,7 +17,8 @@ const failed = (/** @type {unknown} */ error) => toast(refusalWords(error), { ba
 
 export class Acts {
   #client;
-  #people; // {queue, sessions}: the rows of the queue, and the visits that staff have claimed
+  // `queue`: the rows of the queue; `sessions`: the visits that staff have claimed.
+  #people;
   #drawer;
   #me;
   #guests;
@@ -42,9 +43,8 @@ export class Acts {
    *   claimed: (visit: string) => void,
    * }} options `queue` and `sessions`: the lists that the server keeps current; `drawer`: the dialog for a
    *   visit's history; `me`: the signed-in person; `guests`: true if this clinic allows guests; `areas`: id
-   *   of a waiting area -> its name; `tags`: the clinic's tags; `mails`: true if an SMTP server is
-   *   configured, otherwise mails are only files; `claimed(visit)` shows the page of a visit that this person
-   *   has just reopened
+   *   of a waiting area -> its name; `tags`: the clinic's tags; `mails`: true if the server can send
+   *   mails (SMTP is configured); `claimed(visit)` shows the page of a visit that this person has reopened
    */
   constructor({ client, queue, sessions, drawer, me, guests, areas, tags, mails, claimed }) {
     this.#client = client;
@@ -187,7 +187,7 @@ export class Acts {
     const given = await askDecline(request, this.#mails);
     if (!given) return;
     const reason = given.reason.trim() || null;
-    // The person sees the result as a notification at the bell.
+    // No message is shown here, because the server sends the person a notification, which the bell shows.
     this.#request({ type: "visit.decline", visit: request.visit, reason });
   }
 

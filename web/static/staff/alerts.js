@@ -10,7 +10,7 @@ const QUIET_MS = 10_000;
 const NOTES = [659.25, 523.25, 783.99];
 
 export class Alerts {
-  /** True when the browser allows sound. (`rung` below counts the chimes.) */
+  /** True when the browser allows sound. The next field, `rung`, is the number of chimes so far. */
   audible = false;
   rung = 0;
   /** @type {AudioContext | null} plays the chimes; null until it is first needed */

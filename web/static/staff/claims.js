@@ -1,5 +1,5 @@
-/* Sends the claims of this page, and keeps which of them have no answer yet, and which were refused because
-   all places for calls were taken. */
+/* Sends this person's claims of visits. Records which claims have no answer yet, and which were refused
+   because the servers had no place for another call. */
 import { stateName } from "../shared/format.js";
 import { refusalWords } from "../shared/refusals.js";
 import { t } from "../shared/text.js";
@@ -16,7 +16,7 @@ export class Claims {
   #redraw;
   /** @type {Set<string>} the visits whose claim has no answer yet */
   #open = new Set();
-  /** @type {Set<string>} the visits whose claim found no free place for a call, for a while */
+  /** @type {Set<string>} visits whose claim was refused in the last FULL_MS: no place for another call */
   #full = new Set();
 
   /**
@@ -40,7 +40,7 @@ export class Claims {
     return this.#open.has(visit);
   }
 
-  /** Return whether the last claim of a visit found no free place for a call, a moment ago. */
+  /** Return whether a claim of this visit was refused in the last FULL_MS: no place for another call. */
   foundNoPlace(/** @type {string} */ visit) {
     return this.#full.has(visit);
   }
@@ -79,7 +79,7 @@ export class Claims {
     }
   }
 
-  /** Show in the row of a visit, for a while, that no place for a call is free. */
+  /** Show in the row of a visit, for FULL_MS, that the servers have no place for another call. */
   #showFull(/** @type {string} */ visit) {
     this.#full.add(visit);
     setTimeout(() => {

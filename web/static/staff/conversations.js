@@ -1,5 +1,5 @@
-/* Handles the messages between staff and a waiting patient: draws them in a dialog over the list, and
-   knows which answers of patients this browser has not shown yet. */
+/* Handles the messages between staff and a waiting patient: draws them in a dialog over the list, and records
+   which answers of patients this browser has shown. */
 import { Chat, chatView } from "../shared/chat.js";
 import { html } from "../shared/lit.js";
 import { refusalWords } from "../shared/refusals.js";

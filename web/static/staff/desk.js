@@ -169,7 +169,7 @@ export function askTransfer(name, me, desk) {
 /**
  * Return the sentence that says how a declined patient is informed.
  *
- * @param {boolean} mails true if an SMTP server is configured; otherwise mails are only files
+ * @param {boolean} mails true if the server can send mails (SMTP is configured)
  */
 export function declineWords(mails) {
   return mails
@@ -181,7 +181,7 @@ export function declineWords(mails) {
  * Ask for the reason to decline a request. Return {reason}; null if the dialog was closed.
  *
  * @param {Protocol.Row} request the row of the request
- * @param {boolean} mails true if an SMTP server is configured; otherwise mails are only files
+ * @param {boolean} mails true if the server can send mails (SMTP is configured)
  */
 export function askDecline(request, mails) {
   return fillIn({

@@ -52,7 +52,10 @@ const isUnsaved = (form) =>
       field.matches("input, select, textarea") && field.name && field.type !== "hidden" && isChanged(field),
   );
 
-/** @type {EventTarget | null} the form that is being sent; the document if a link drops all changes */
+/**
+ * @type {EventTarget | null} the form that is being sent, of which no question is asked; the document after a
+ *   link with `data-drop` was pressed: then no form asks, and all changes are dropped
+ */
 let sent = null;
 document.addEventListener("submit", (event) => {
   if (!event.defaultPrevented) sent = event.target;

@@ -1,7 +1,7 @@
 /* Ends or prolongs the sign-in of a person on a staff page. Presses and keys on the page prolong it, and a
    dialog warns before it ends, early enough to answer (WCAG 2.2.1). This script uses only the address that
-   reports and prolongs the sign-in (boot.session). The connection's heartbeats do not count as activity;
-   for the server a live call does. */
+   reports and prolongs the sign-in (boot.session). The WebSocket's heartbeats do not count as activity. A
+   live call does: the server prolongs the sign-in by itself. */
 import { ownBody } from "../shared/own.js";
 import { one, pageData } from "../shared/page.js";
 import { t } from "../shared/text.js";
@@ -12,8 +12,8 @@ const boot = pageData();
 const WARN_MS = 60_000;
 // The time in ms between two reports of activity.
 const REPORT_MS = 30_000;
-// The shortest time in ms between two requests near the end. They ask whether another tab has prolonged the
-// sign-in.
+/* The shortest time in ms between two requests shortly before the sign-in ends. They ask whether another tab
+   has prolonged it. */
 const ASK_MS = 5_000;
 
 let endsAt = Infinity;

@@ -24,9 +24,9 @@ const afterPaint = (draw) => requestAnimationFrame(() => setTimeout(draw));
 export class InParts {
   #redraw;
   #frame;
-  /** The number of rows that are shown, even if they were hidden before. */
+  /** How many of the found rows may be shown now; further rows are shown only if they were shown before. */
   #most = Number.POSITIVE_INFINITY;
-  /** The number of rows that are put into their place, even if they were drawn in another before. */
+  /** How many rows are moved to their new places now; the others stay in the order of the last drawing. */
   #placed = Number.POSITIVE_INFINITY;
   /** @type {Set<string>} the visits whose rows are shown */
   #shown = new Set();
@@ -56,8 +56,8 @@ export class InParts {
   }
 
   /**
-   * Return all rows in the order in which to draw them now, and those of them to show; request another
-   * drawing if that is not the end. A row that is already shown stays.
+   * Return `rows`, all rows in the order in which to draw them now, and `shown`, those that are not hidden.
+   * If rows must still be shown or moved, plan another drawing. A row that is already shown stays.
    *
    * @param {Row[]} all all rows, in order
    * @param {Row[]} found the rows that the search has found, in order
@@ -80,8 +80,8 @@ export class InParts {
   }
 
   /**
-   * Return all rows: first those to put into their place now, in order, then the others as they were drawn
-   * last.
+   * Return all rows: first those that are moved to their new places now, in order, then the others in the
+   * order of the last drawing.
    *
    * @param {Row[]} all all rows, in order
    * @param {Row[]} found the rows that the search has found, in order

@@ -43,7 +43,7 @@ export async function closeLine(client, rows) {
 }
 
 export class OnCall {
-  /** True while the server has not answered a request of the switch. */
+  /** True from a press of the switch until the server has answered the request. */
   switching = false;
   #client;
   #news;

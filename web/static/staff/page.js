@@ -57,7 +57,8 @@ tendSide();
 place.replaceChildren();
 place.classList.add("live");
 redraw();
-// A form of the set-up contains no patient data, so typed values are kept until they can be sent.
+/* Pages are cleared after a sign-out, except pages with a set-up form: they have no patient data, and the
+   typed values can be sent after a new sign-in. */
 if (!document.querySelector("form[data-keep], #guide-form"))
   clearAtSignOut(client, { signIn: `${home}/sign-in`, cleared: () => alerts.hush() });
 client.connect();

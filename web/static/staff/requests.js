@@ -85,7 +85,7 @@ function decisions(request, act) {
  */
 function more(request, view) {
   const fill = (/** @type {On<HTMLDetailsElement>} */ { currentTarget: menu }) => {
-    // The row is marked, because its open menu may be larger than the row.
+    // The style sheet reads `data-menu`; without it, a menu that is larger than its row would be cut off.
     menu.closest("li")?.toggleAttribute("data-menu", menu.open);
     render(menu.open ? entries(request, view) : nothing, one(".card", HTMLElement, menu));
   };

@@ -27,7 +27,7 @@ export const UNASSIGNED = "-";
 export const NO_AREA = "-";
 
 /** @typedef {(a: QueuedRow, b: QueuedRow) => number} Order compares two rows */
-/** @type {Record<string, Order>} The order of "" is the queue's own. */
+/** @type {Record<string, Order>} value of the field `order` -> the order; "" is the queue's own order */
 const ORDERS = {
   wait: (a, b) => inOrder(a, b, { urgent_first: false }),
   urgency: (a, b) => inOrder(a, b, { urgent_first: true }),

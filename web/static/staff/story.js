@@ -59,7 +59,7 @@ const SENTENCES = {
 };
 
 /**
- * Draw the waiting time, which is calculated from the events.
+ * Draw how long the patient waited until the claim, calculated from the events.
  *
  * @param {Protocol.HistoryPart[]} events the events of the visit
  */
@@ -84,7 +84,7 @@ function noteOf({ kind, note, at_ms }) {
 }
 
 /**
- * Draw the content of the dialog.
+ * Draw a visit's history and its Case Information, as the content of a dialog.
  *
  * @param {Story} story the history of the visit
  * @param {{ now_ms: number, close: () => void }} options `now_ms`: the time now, in ms since 1970; `close()`
