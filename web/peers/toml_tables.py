@@ -155,7 +155,7 @@ def _joined(place: str, key: str) -> str:
 
 
 def _value(raw: Any, place: str) -> Any:
-    """Return the value at a place in the file, such as `phases[1].to_s`."""
+    """Return the value at a place of `raw`, parsed TOML, such as `phases[1].to_s`."""
     for key in re.findall(r"[^.\[\]]+", place):
         raw = raw[int(key)] if isinstance(raw, list) else raw[key]
     return raw
@@ -186,7 +186,7 @@ def _shown(value: object) -> str:
 
 
 def _meaning(hint: Any) -> str:
-    """Return the description in an annotation, also inside `… | None`; "" if it has none."""
+    """Return the description of the `msgspec.Meta` in a type annotation, also inside `… | None`; "" without one."""
     if (extra := getattr(hint, "__metadata__", None)) is not None:
         return str(extra[0].description)
     return next(filter(None, map(_meaning, get_args(hint))), "")

@@ -52,7 +52,7 @@ const sessionOf = (/** @type {string} */ sdp) => /^o=\S+ (\d+)/m.exec(sdp)?.[1] 
  * @param {string} sdp the text of the offer
  */
 function streamsOf(sdp) {
-  /** @type {Map<string, string>} */
+  /** @type {Map<string, string>} mid of an m-line -> the id of its stream */
   const found = new Map();
   for (const section of sdp.split(/^m=/m).slice(1)) {
     const [mid, id] = [/^a=mid:(\S+)/m.exec(section), /^a=msid:(\S+)/m.exec(section)];
@@ -93,7 +93,7 @@ export class MediaSession extends Target {
   #remote = new MediaStream();
   /** @type {Map<string, MediaStream>} party -> the stream with its media */
   #remotes = new Map();
-  /** @type {Promise<void>} settles when the earlier offers are answered, so that the next one waits */
+  /** @type {Promise<void>} settles when all earlier offers are answered; the next offer waits for it */
   #accepting = Promise.resolve();
 
   /**
@@ -391,7 +391,7 @@ export class MediaSession extends Target {
   /**
    * Fire an event.
    * @param {keyof MediaEvents} type the name of the event
-   * @param {MediaEvents[keyof MediaEvents]} detail the value of the event, described above in this file
+   * @param {MediaEvents[keyof MediaEvents]} detail the `detail` of the event
    */
   #emit(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));

@@ -87,9 +87,9 @@ export class SignallingClient extends Target {
     this.#url = socketUrl(url);
     this.#role = role;
     this.#timeout = timeout_ms;
-    /** @type {ClientStatus} */
+    /** @type {ClientStatus} the status of the connection */
     this.status = "closed";
-    /** @type {Protocol.Me | null} */
+    /** @type {Protocol.Me | null} the person on this page; null before the server's first welcome */
     this.me = null;
     /** @type {string | null} the id of the visit whose page this is, or null */
     this.visit = null;
@@ -218,7 +218,7 @@ export class SignallingClient extends Target {
   }
 
   #hello() {
-    /** @type {Protocol.Hello} */
+    /** @type {Protocol.Hello} the first message on a socket */
     const hello = { type: "hello", id: this.#next++, role: this.#role };
     if (this.#resume && Date.now() - this.#lostAt < RESUME_WITHIN_MS) hello.resume = this.#resume;
     this.#write(hello);

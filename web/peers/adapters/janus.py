@@ -1,7 +1,7 @@
 """Plays people on Janus's videocall plugin, over its WebSocket (ws://host:8188): `--adapter janus`.
 
 https://janus.conf.meetecho.com/docs/videocall.html and https://janus.conf.meetecho.com/docs/rest.html#WS describe the
-messages. Janus ends a session from which nothing has come for 60 s.
+messages. Janus ends a session from which it has received no message for 60 s, so this module sends `keepalive`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class JanusCall(Adapter):
         await self._event("registered")
 
     async def call(self, name: str) -> None:
-        """Call `name` with an offer, and apply the answer."""
+        """Call the patient `name` with an SDP offer, and apply the patient's SDP answer."""
         assert self._socket is not None
         self._socket.drop()
         offer = {"type": "offer", "sdp": await self.media.offer()}
@@ -58,7 +58,7 @@ class JanusCall(Adapter):
         await self._event("accepted")
 
     async def hang_up(self) -> None:
-        """Hang up; return when Janus has closed the media, before which it refuses the next call."""
+        """Hang up, and wait until Janus has closed the media, because it refuses the next call until then."""
         assert self._socket is not None
         await self._ask("message", body={"request": "hangup"})
         await self._event("hangup")
@@ -90,7 +90,10 @@ class JanusCall(Adapter):
         return transaction
 
     async def _ask(self, kind: str, **fields: Any) -> Message:
-        """Send a request; return its answer. Raises RefusedError if Janus refuses it."""
+        """Send a request of the type `kind` with these fields; return Janus's answer.
+
+        Raises RefusedError if Janus refuses the request.
+        """
         assert self._socket is not None
         transaction = await self._send(kind, **fields)
         answer = await self._socket.wait(
@@ -104,7 +107,10 @@ class JanusCall(Adapter):
         return answer
 
     async def _event(self, kind: str) -> Message:
-        """Wait for an event of the plugin. Raises RefusedError if the plugin reports an error instead."""
+        """Wait for the plugin's event with the name `kind`, and return it.
+
+        Raises RefusedError if the plugin reports an error instead.
+        """
         assert self._socket is not None
 
         def fits(message: Message) -> bool:

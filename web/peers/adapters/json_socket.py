@@ -32,7 +32,10 @@ class JsonSocket:
 
     @classmethod
     async def open(cls, server: Server, *, path: str = "", protocols: Sequence[str] = ()) -> Self:
-        """Open the WebSocket at the server's address and `path`. Raises EntryError if the server does not open it."""
+        """Open the WebSocket at the server's address followed by `path`, offering these subprotocols.
+
+        Raises EntryError if the server does not open it.
+        """
         try:
             socket = await server.http.ws_connect(
                 server.url.rstrip("/") + path, protocols=protocols, heartbeat=PING_S, max_msg_size=1 << 22
@@ -44,7 +47,7 @@ class JsonSocket:
         return cls(socket)
 
     async def send(self, **message: Any) -> None:
-        """Send a message. Raises RefusedError with the code `lost` if the connection is closed."""
+        """Send the arguments as a JSON object. Raises RefusedError with the code `lost` if the connection is closed."""
         try:
             await self._socket.send_json(message)
         except (ConnectionError, aiohttp.ClientError):

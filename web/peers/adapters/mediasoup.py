@@ -82,7 +82,7 @@ class MediasoupCall(Adapter):
         await self.media.accept(ANSWER.format(**joined))
 
     async def _ask(self, what: str, **command: Any) -> dict[str, Any]:
-        """Send a command about the room; return its answer.
+        """Send the server the command `what` about the present room, with these fields; return the answer.
 
         Raises RefusedError if the server refuses the command, and EntryError if it does not answer.
         """

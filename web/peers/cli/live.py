@@ -115,7 +115,7 @@ class Live:
         return Group(*parts)
 
     def line(self) -> str:
-        """Return the present figures in one line, for an output that is no terminal."""
+        """Return the present figures in one line, for an output that is not a terminal, such as a file."""
         now = people(self._seen)
         parts = [
             f"{self._seen.now_s:.0f} s: {now.arrived} of {self._total} arrived, {now.waiting} waiting, "

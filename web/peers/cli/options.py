@@ -29,10 +29,10 @@ PATIENTS = 10
 
 
 def staff(path: Path | None) -> tuple[Credential, ...]:
-    """Return the credentials in a file, on standard input ("-"), or in the environment (None).
+    """Return the credentials of the staff.
 
-    There is no option for a password, because all users of the machine could read it. Raises PlanError if a line is
-    not valid.
+    They are in the file `path`, on standard input if it is "-", or in an environment variable if it is None. There is
+    no option for a password, because all users of the machine could read it. Raises PlanError if a line is not valid.
     """
     if path is None:
         return credentials(os.environ[CREDENTIALS]) if CREDENTIALS in os.environ else ()
@@ -40,7 +40,10 @@ def staff(path: Path | None) -> tuple[Credential, ...]:
 
 
 def watched(pid: int | None) -> tuple[int, ...]:
-    """Return the id of the process whose CPU and memory are reported. Raises PlanError if they cannot be read."""
+    """Return (pid,), the process whose CPU and memory are reported; () for None.
+
+    Raises PlanError if the CPU and memory of this process cannot be read.
+    """
     if pid is None:
         return ()
     if sample(pid) is None:
@@ -49,7 +52,7 @@ def watched(pid: int | None) -> tuple[int, ...]:
 
 
 def recorded(arrivals: str) -> str:
-    """Return the text of the file that `day:FILE` names; "" for any other pattern.
+    """Return the text of the file that `arrivals` names as `day:FILE`; "" for any other pattern of arrivals.
 
     Raises OSError if it cannot be read.
     """
@@ -89,9 +92,9 @@ def network(
 
 
 def patients(number: int | None, arrivals: Arrivals, duration: str, seed: int) -> int:
-    """Return how many patients come: `number`, or fewer if the stages of `arrivals` or the duration end before.
+    """Return how many patients come: those who arrive until the end of the stages or of `duration`, at most `number`.
 
-    Without any of these it is PATIENTS. Raises PlanError if nobody comes, or too many.
+    Without stages, duration and number it is PATIENTS. Raises PlanError if nobody comes, or too many.
     """
     if not duration and arrivals.kind != "stages":
         return PATIENTS if number is None else number

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 class Judgement(NamedTuple):
     """The thresholds of a run.
 
-    `abort_if`: those that end the run early, not before `abort_after_s` seconds after its begin.
+    A run fails if it breaks one of `fail_if` or `abort_if`. Those of `abort_if` also end the run at once; they are
+    checked when `abort_after_s` seconds have passed since its begin.
     """
 
     fail_if: Sequence[str] = ()
@@ -44,7 +45,7 @@ class Judgement(NamedTuple):
         return [*self.fail_if, *(one for one in self.abort_if if one not in self.fail_if)]
 
     def ends_early(self, seen: Observations) -> str:
-        """Return a sentence about the threshold that ends the run now; "" if none does."""
+        """Return a sentence about the first of `abort_if` that is broken now and so ends the run; "" if none is."""
         from web.peers.report.thresholds import broken_already
 
         return broken_already(seen, self.abort_if) if seen.now_s >= self.abort_after_s else ""
@@ -150,7 +151,7 @@ def _problem(seen: Observations, plan: Plan, crew: Crew, presence: Presence) -> 
 
 
 def where(plan: Plan) -> tuple[str, int]:
-    """Return the host and port of the server. Raises EntryError or PlanError if the plan's address is none."""
+    """Return the host and port of the plan's server. Raises EntryError or PlanError if its address is not valid."""
     if plan.adapter:
         from web.peers.adapters.adapter import address
 

@@ -176,7 +176,7 @@ def problem(scenario: Scenario) -> str:
 
 
 def _arrivals(scenario: Scenario) -> str:
-    """Return the stages as a value of the option --arrivals."""
+    """Return the scenario's stages in the form of the option --arrivals, such as `stages:5/s@30s`."""
     return "stages:" + ",".join(f"{stage.to}@{stage.over}" for stage in scenario.stages)
 
 

@@ -1,4 +1,4 @@
-"""Checks who receives notifications from a server, how long they are kept, and that reading one marks it in all tabs.
+"""Checks to whom a server sends notifications, how long it keeps them, and that a read one is marked in all tabs.
 
 Most checks need an administrator, because only administrators assign and decline. Without one they are not carried
 out.

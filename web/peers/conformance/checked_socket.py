@@ -32,8 +32,8 @@ KNOWN: Final = server_types()
 class CheckedSocket:
     """A socket to the server under test that checks what it receives.
 
-    `sent`: the message that was sent last; `news`: the received messages that are no answers; `held`: topic -> the
-    version that the socket has of it.
+    `sent`: the message that was sent last; `news`: the received messages that are not answers to requests; `held`:
+    topic -> the newest version that this socket has received.
     """
 
     def __init__(self, ws: aiohttp.ClientWebSocketResponse, subprotocol: str) -> None:
@@ -67,7 +67,7 @@ class CheckedSocket:
         return packed
 
     async def send(self, message: Message) -> None:
-        """Send a message as it is, also if it is not valid."""
+        """Send a message unchanged; it may be invalid on purpose."""
         if isinstance(message.get("id"), int):
             self._asked.add(message["id"])
         await self.send_frame(self.encoded(message), text=self.codec.text, shown=message)
@@ -103,14 +103,17 @@ class CheckedSocket:
             self.news.append(message)
 
     async def get(self, kind: str, answer: str = "done", /, **fields: Any) -> Message:
-        """Send a request of the type `kind`; return its answer, after checking that it has the type `answer`."""
+        """Send a request of the type `kind` with these fields; return its answer, which must have the type `answer`."""
         found = await self.ask(kind, **fields)
         if found["type"] != answer:
             raise ViolationError(f"`{answer}`", found, self.sent)
         return found
 
     async def refused(self, code: str, kind: str, /, **fields: Any) -> Message:
-        """Send a request of the type `kind`, check that it is refused with this code; return the error's details."""
+        """Send a request of the type `kind` with these fields; check that the server refuses it with the error `code`.
+
+        Returns the error's details.
+        """
         return self.is_error(await self.ask(kind, **fields), code)
 
     def is_error(self, answer: Message, *codes: str) -> Message:
@@ -251,7 +254,10 @@ class CheckedSocket:
             return
 
     async def closes(self, *codes: int, within_s: float = WITHIN_S) -> list[Message]:
-        """Wait until the server closes with one of these codes; return the earlier messages."""
+        """Wait until the server closes the socket with one of these codes; return the messages received before.
+
+        Raises ViolationError if it does not within `within_s` seconds, or closes with another code.
+        """
         wanted, messages = " or ".join(map(str, codes)), []
         expected = f"the socket closed with {wanted}"
         loop = asyncio.get_running_loop()

@@ -85,7 +85,7 @@ class ClientMedia:
             self.answered, self._answered_s = True, time.monotonic()
 
     def settled(self) -> bool:
-        """Return whether all observations are complete, so that the rules can be decided."""
+        """Return whether enough was observed to call `decide`, or the time for observations is over."""
         now_s = time.monotonic()
         if self._observer is not None:
             self._observer.tick(now_s)

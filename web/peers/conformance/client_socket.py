@@ -64,7 +64,7 @@ class ClientSocket:
         self._answering = True
 
     async def opened(self, request: web.Request, ws: web.WebSocketResponse) -> None:
-        """Serve this open socket; return when the scripted server has finished with it."""
+        """Serve the open socket `ws`, which `request` opened; return when the scripted server has finished with it."""
         self._ws, self._request = ws, request
         self._codec = CODECS.get(ws.ws_protocol or "", CODECS[JSON_SUBPROTOCOL])
         self._opened.set()
@@ -161,7 +161,10 @@ class ClientSocket:
             )
 
     async def expect_topics_again(self, epoch: str, version: int) -> None:
-        """Check that the client subscribes again with the versions that it held; send it the state of a new epoch."""
+        """Check that the client subscribes to its topics again, with the versions that it held before.
+
+        Each subscription is answered with the topic's state in the new epoch `epoch`, with a version above `version`.
+        """
         wanted = dict(self._held)
         self._epoch, self._count = epoch, version
         await self._serve(lambda: wanted.keys() <= self._subscribed.keys(), AGAIN_S)

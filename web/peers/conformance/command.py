@@ -165,7 +165,7 @@ def conformance_client(
 
 
 def _finish(outcomes: Sequence[Outcome], file: Path | None, *, to_stderr: bool = False) -> None:
-    """Print the faults and the totals, write the outcomes to `file`, and exit with BROKEN if there is a fault."""
+    """Print the faults and the totals, write the outcomes to `file`, and exit with the code BROKEN after a fault."""
     from rich.console import Console
 
     from web.peers.conformance.table import as_json, print_totals

@@ -1,9 +1,8 @@
 """Plays a server from a script, for a client under test, and checks how the client reacts.
 
 The script has several acts: a worker that stops, a lost socket, a refused token, a store that does not answer, and a
-sign-out. The
-server answers each request with an example of PROTOCOL.md, and serves one client at a time, on `/{organisation}/ws`,
-without sign-in. `run` ends after the last act, or when the client does not come back.
+sign-out. The server answers each request with an example of PROTOCOL.md, and serves one client at a time, on
+`/{organisation}/ws`, without sign-in. `run` ends after the last act, or when the client does not come back.
 """
 
 from __future__ import annotations
@@ -79,7 +78,7 @@ class Endpoint:
         return web.Response(text="Connect a client to /demo/ws; it is looked at there.\n")
 
     async def _socket(self, request: web.Request) -> web.StreamResponse:
-        """Keep an attempt to connect waiting until the script accepts or refuses it; return the response."""
+        """Handle a client's attempt to connect: wait until the script accepts or refuses it; return the response."""
         if "upgrade" not in request.headers.get("Connection", "").lower():
             # A plain GET is not counted as an attempt to connect: a client may test by it whether the server is
             # there.
@@ -186,7 +185,7 @@ class Endpoint:
         return socket
 
     async def _begins(self, socket: ClientSocket) -> None:
-        """Act: welcome the client and let it subscribe, then close with 1001 as a worker does that is being stopped."""
+        """Play the act: welcome the client and let it subscribe; then close with 1001, as a stopping worker does."""
         hello = await socket.hello()
         if hello is not None and hello.get("resume") is not None:
             hello = await socket.refuse_resume(hello, "resume_invalid")
@@ -199,7 +198,7 @@ class Endpoint:
         await socket.close(1001)
 
     async def _is_back(self, socket: ClientSocket) -> None:
-        """Act: resume the client's connection after the close with 1001, with a new epoch; then cut the connection."""
+        """Play the act: resume the connection after the close with 1001, with a new epoch; then cut the connection."""
         hello = await self._with_token(socket)
         if hello is None:
             return
@@ -208,7 +207,7 @@ class Endpoint:
         await socket.lose()
 
     async def _begins_anew(self, socket: ClientSocket) -> None:
-        """Act: refuse the token of a client that returns too late; it must begin a new connection."""
+        """Play the act: refuse the token of a client that returns too late; it must begin a new connection."""
         hello = await self._with_token(socket)
         if hello is None:
             return
@@ -220,7 +219,7 @@ class Endpoint:
         await socket.close(4002)
 
     async def _is_signed_out(self, socket: ClientSocket) -> None:
-        """Act: resume the client's connection after the refused attempts; then sign its person out (code 4201)."""
+        """Play the act: resume the connection after the refused attempts; then sign its person out (code 4201)."""
         hello = await self._with_token(socket)
         if hello is None:
             return

@@ -189,8 +189,10 @@ class People:
     ) -> CheckedSocket:
         """Return an open socket on which nothing was sent yet.
 
-        `browser`: the browser whose cookies are sent, None to send no cookies; `subprotocol`: the codec; `how`: options
-        of the socket. Raises ViolationError if the server refuses the upgrade.
+        `browser`: the browser whose cookies are sent, None to send no cookies; `subprotocol`: the codec; `headers`: the
+        headers to send instead of the browser's; `how`: options of the socket.
+
+        Raises ViolationError if the server refuses the upgrade.
         """
         subprotocol = subprotocol or self.subprotocol
         sent = dict(headers) if headers is not None else (browser or Browser(self.clinic)).headers
@@ -227,7 +229,7 @@ class People:
         resume: str | None = None,
         **how: Any,
     ) -> CheckedSocket:
-        """Send hello on a new socket; return the socket after the server's welcome.
+        """Open a socket with the browser's cookies and send hello; return the socket after the server's welcome.
 
         `role` and `subprotocol`: those of the socket; `resume`: a token to send; `how`: options of the socket. Raises
         ViolationError if there is no welcome.

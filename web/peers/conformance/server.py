@@ -33,8 +33,9 @@ async def run(
     slow: bool = False,
     on_outcome: Callable[[Outcome], None] = lambda _: None,
 ) -> list[Outcome]:
-    """Return the outcome of each check, in the table's order; call `on_outcome` with each as soon as it is known.
+    """Check the server of `clinic`; return the outcome of each check, in the table's order.
 
+    `on_outcome` is called with each outcome as soon as it is known.
     `credentials`: (email, password) of at least one member of staff; all checks need two providers and an
     administrator. `only`: names of modules, or patterns of names of checks. `slow`: also run the checks that take half
     a minute. Raises EntryError if there is no such server or sign-in fails.

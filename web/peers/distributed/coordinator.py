@@ -214,7 +214,7 @@ class Coordinator:
         return socket
 
     def _note(self, sentence: str) -> None:
-        """Print each sentence once, and at most NOTES sentences.
+        """Print a sentence if it was not printed before, and if fewer than NOTES sentences were printed.
 
         After the run has begun nothing is printed, because the run's display then uses the screen.
         """

@@ -73,7 +73,7 @@ class Helper:
     def __init__(
         self, at: Address, fingerprint: bytes, key: str, processes: int, own: Own, say: Callable[[str], None]
     ) -> None:
-        """Keep the arguments.
+        """Prepare a helper; `run` connects it to the coordinator.
 
         `at`: the coordinator's address; `fingerprint`: the SHA-256 of its certificate; `key`: the key of the run;
         `processes`: how many to start; `own`: this machine's part of the plan; `say`: prints a sentence.
@@ -310,6 +310,6 @@ class Helper:
             self._limit.reschedule(asyncio.get_running_loop().time() + GOODBYE_S + ANSWER_S)
 
     def _order(self, process: int, *order: object) -> None:
-        # The process may have died, which the end of its pipe will show.
+        # An error is ignored: the process may have died. `_read` notices that when the pipe ends.
         with suppress(OSError):
             self._pipes[process].send(order)

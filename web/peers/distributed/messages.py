@@ -63,7 +63,7 @@ class Ready(Message, frozen=True):
 
 
 class News(Message, frozen=True):
-    """Brings the new observations of a process, as `Observations.news` returns them."""
+    """Brings the observations of a process since its last message, as lines of JSON."""
 
     process: Number
     lines: Lines
@@ -111,7 +111,7 @@ class Open(Message, frozen=True):
 
 
 class Go(Message, frozen=True):
-    """Orders a process to begin in `in_s` seconds. The run began `ago_s` seconds ago."""
+    """Orders a process to begin in `in_s` seconds. Times of observations count from `ago_s` seconds ago."""
 
     process: Number
     in_s: Seconds

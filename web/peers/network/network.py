@@ -97,7 +97,7 @@ class Network(Table, frozen=True):
     phases: Phases = ()
 
     def at(self, now_s: float) -> Network:
-        """Return the network's values at this time, without phases."""
+        """Return a network without phases: the values that this one has `now_s` seconds after the call's begin."""
         if not self.phases:
             return self
         found = msgspec.structs.replace(self, phases=())
@@ -110,7 +110,7 @@ class Network(Table, frozen=True):
         return found
 
     def way(self, side: Side) -> Way:
-        """Return the treatment of packets in this direction."""
+        """Return what happens to packets in this direction."""
         return self.up if side == "up" else self.down
 
     @property

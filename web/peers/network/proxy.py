@@ -207,7 +207,11 @@ class Proxy:
     async def _serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, ends: list[asyncio.StreamWriter]
     ) -> None:
-        """Pass on the bytes of both sides until both have ended. `ends`: the writers to abort."""
+        """Connect to the server, and pass on the bytes in both directions until both have ended.
+
+        `reader` and `writer`: the client's connection; the server's writer is added to `ends`, so that `rebind` can
+        abort both connections.
+        """
         try:
             await self._until_tcp()
             far_reader, far = await asyncio.open_connection(*self._server)
@@ -239,7 +243,7 @@ class Proxy:
             await waiting.put((self.directions[side].segment(way, len(data), time.monotonic()), data))
 
     async def _give(self, waiting: asyncio.Queue[tuple[float, bytes]], writer: asyncio.StreamWriter) -> None:
-        """Write the queued bytes when they are due. Raises OSError if the receiver has closed."""
+        """Write the bytes in `waiting` to `writer` when they are due. Raises OSError if the receiver has closed."""
         while True:
             arrives_s, data = await waiting.get()
             if (early_s := arrives_s - time.monotonic()) > 0:
@@ -252,7 +256,7 @@ class Proxy:
             await writer.drain()
 
     async def _until_tcp(self) -> None:
-        """Return at the first attempt of TCP that is not blocked; like TCP's, the pauses between attempts double."""
+        """Wait until the network does not block TCP. It is checked after pauses that double, as TCP sends again."""
         pause_s = RESEND_S
         while not self._now().tcp:
             await asyncio.sleep(pause_s)

@@ -167,7 +167,10 @@ class Clinic:
             raise EntryError(f"{self.origin} has no signalling of a Greenroom at {self.path}/ws")
 
     async def language(self, browser: Browser) -> str:
-        """Return the language that the patient information form selects. Raises EntryError if Meet Now is closed."""
+        """Return the language that the patient information form selects; `browser` loads the form once.
+
+        Raises EntryError if Meet Now is closed.
+        """
         if not self._language:
             page = await browser.get(f"{self.path}/information")
             _, _, select = page.text.partition('name="language"')
@@ -303,7 +306,7 @@ def sentence(problem: Any, origin: str) -> str:
 
 
 def wrong_fields(page: Page) -> list[str]:
-    """Return the names of the fields with an error in a form that is shown again."""
+    """Return the names of the fields with an error, from a page that shows a refused form again."""
     return PROBLEM.findall(page.text)
 
 

@@ -112,7 +112,7 @@ class Room:
         await self.person.request("chat.send", visit=self.visit, text=text)
 
     async def mute(self, kind: str, *, muted: bool = True) -> None:
-        """Switch `kind`, "audio" or "video", off or on. Raises RefusedError if the server refuses it."""
+        """Switch `kind`, "audio" or "video", off (`muted`) or on. Raises RefusedError if the server refuses it."""
         await self.person.request("media.mute", visit=self.visit, kind=kind, muted=muted)
 
     def early_media(self) -> None:

@@ -74,9 +74,9 @@ class Wire(asyncio.Protocol):
     # --- methods that use HTTP
 
     async def request(self, head: str, body: bytes = b"") -> Answer:
-        """Send a request; return the answer.
+        """Send an HTTP request; return the response.
 
-        `head`: its first line and headers. Raises HttpError if there is no valid answer.
+        `head`: its first line and headers; `body`: the bytes after them. Raises HttpError if no valid response arrives.
         """
         if self._transport is None or self.closed:
             raise HttpError("the connection is closed")

@@ -120,7 +120,7 @@ class Figures(msgspec.Struct, frozen=True):
 
 
 def percentile(ordered: Sequence[float], percent: float) -> float:
-    """Return the smallest value that `percent` of all do not exceed (nearest rank); nan if there are no values."""
+    """Return the percentile `percent` (0 to 100) of sorted values, by nearest rank; nan if there are no values."""
     if not ordered:
         return math.nan
     return ordered[max(0, math.ceil(len(ordered) * percent / 100 - 1e-9) - 1)]
@@ -278,7 +278,7 @@ def thinned(points: Sequence[tuple[float, float]], most: int = 4 * BUCKETS) -> l
 
 
 def integral(series: Series) -> float:
-    """Return the integral of a gauge over time. Each value counts for the time since the previous value."""
+    """Return the sum of a gauge's values, each multiplied by the time in s since the previous value."""
     pairs = list(series)
     return math.fsum(value * (at - before) for (before, _), (at, value) in pairwise(pairs))
 
@@ -301,7 +301,7 @@ def people(seen: Observations) -> PatientCounts:
 
 
 def _for_each(name: str, seen: Observations, visits: int) -> float | None:
-    """Return a gauge's integral over time divided by the number of visits.
+    """Return what one visit has cost: the integral of a gauge over time, divided by the number of visits.
 
     `name`: the gauge; `seen`: the observations of the run. Returns None if no process has two values of the gauge, or
     if there was no visit.
@@ -331,7 +331,7 @@ def throughput(seen: Observations) -> float:
 
 
 def total_errors(counts: Iterable[ErrorFigures]) -> int:
-    """Return the number of all errors."""
+    """Return the number of all errors, of all kinds together."""
     return sum(error.count for error in counts)
 
 

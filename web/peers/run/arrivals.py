@@ -163,7 +163,10 @@ class Arrivals:
 
 
 def _stage(text: str) -> tuple[float, float] | None:
-    """Parse a stage, such as `5/s@30s`; return its duration in s and the rate per second at its end, or None."""
+    """Parse a stage, such as `5/s@30s`: return its duration in s and the rate per second at its end.
+
+    Returns None if the text is not a stage.
+    """
     rate, at, over = text.strip().partition("@")
     found = RATE.fullmatch(rate)
     return (seconds(over), float(found[1]) / UNITS_S[found[2]]) if found and at else None
@@ -180,7 +183,7 @@ def _staged(stages: tuple[tuple[float, float], ...]) -> Iterator[float]:
         slope = (to_rate - rate) / over_s if over_s else 0.0
         whole = (rate + to_rate) / 2 * over_s
         while number <= expected + whole and whole:
-            # The time x within the stage at which rate * x + slope * x² / 2 is the number that is still needed.
+            # The time x in s since the begin of the stage is the solution of rate * x + slope * x² / 2 = needed.
             needed = number - expected
             root = math.sqrt(max(0.0, rate * rate + 2 * slope * needed))
             yield begins_s + min(over_s, 2 * needed / (rate + root))

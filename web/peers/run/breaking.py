@@ -47,7 +47,7 @@ class Breaker:
         self._thread.join()
 
     def tell(self, seen: Observations) -> None:
-        """Add the faults since the last call to the observations, each with its time."""
+        """Add the faults that were caused since the last call to the observations, each with its time."""
         while self._events:
             at_s, kind = self._events.popleft()
             seen.count(kind, at_s=at_s)

@@ -74,7 +74,7 @@ class Side:
 
 
 class CallDriver(Driver):
-    """Plays one share of a run by an adapter."""
+    """Plays one process's share of a run on a server that is not Greenroom, by an adapter."""
 
     def __init__(self, share: Share) -> None:
         """Load the adapter. Raises PlanError if that is not possible."""
@@ -101,15 +101,15 @@ class CallDriver(Driver):
             await self._server.http.close()
 
     def closed(self) -> None:
-        """Let the providers finish, because no further patient arrives."""
+        """Let the providers end their work, because no further patient arrives."""
         for _ in self._staff:
             self._line.put_nowait(None)
 
     def finished(self) -> None:
-        """Record nothing: what providers notice is recorded when it happens."""
+        """Do nothing: this driver records the observations of providers when they happen."""
 
     def staff_work(self) -> list[asyncio.Task[None]]:
-        """Let each provider call patients, one after another, until `closed`."""
+        """Start a task for each provider, in which it calls one patient after another until `closed` is called."""
         return [asyncio.create_task(self._provider(provider)) for provider in self._staff]
 
     def _person(self, role: str) -> Adapter:

@@ -53,7 +53,7 @@ class Driver(ABC):
 
     @abstractmethod
     def staff_work(self) -> list[asyncio.Task[None]]:
-        """Start the work of each provider, which ends after `closed`; return its tasks."""
+        """Start a task for each provider, which ends after `closed` was called; return the tasks."""
 
     @abstractmethod
     async def patient(self, visitor: Visitor) -> None:
@@ -61,7 +61,7 @@ class Driver(ABC):
 
     @abstractmethod
     def closed(self) -> None:
-        """Let the providers finish, because no further patient arrives."""
+        """Let the providers end their work, because no further patient arrives."""
 
     @abstractmethod
     def finished(self) -> None:
@@ -141,7 +141,7 @@ class Driver(ABC):
             self.seen.count(name, number)
 
     def wrong(self, problem: Exception) -> None:
-        """Record an error under the code of its kind."""
+        """Record an error. Its code in the observations is derived from the type of `problem`."""
         codes = {EntryError: "no_answer", TimeoutError: "too_late"}
         if isinstance(problem, RefusedError):
             code = problem.code

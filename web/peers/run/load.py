@@ -28,7 +28,7 @@ LOST_CLAIMS = frozenset({"already_claimed"})
 
 
 class VisitDriver(Driver):
-    """Plays one share of a run on a Greenroom server."""
+    """Plays one process's share of a run on a Greenroom server: whole visits of patients and providers."""
 
     def __init__(self, share: Share, clinic: Clinic | None = None) -> None:
         super().__init__(share)
@@ -69,11 +69,11 @@ class VisitDriver(Driver):
         return Sources(self.plan.media, self.plan.media_file, self.plan.network, number)
 
     def staff_work(self) -> list[asyncio.Task[None]]:
-        """Let each provider claim patients, one after another, until `closed`."""
+        """Start a task for each provider, in which it claims one patient after another until `closed` is called."""
         return [asyncio.create_task(self._provider(provider)) for provider in self.staff]
 
     def closed(self) -> None:
-        """Let the providers finish, because no further patient arrives."""
+        """Let the providers end their work, because no further patient arrives."""
         self.floor.close()
 
     def finished(self) -> None:

@@ -128,7 +128,7 @@ class Crew:
 
     @staticmethod
     def _order(pipe: Connection, *order: object) -> None:
-        # The process may have died, which the end of its pipe will show.
+        # An error is ignored: the process may have died. That is noticed when its pipe ends.
         with suppress(OSError):
             pipe.send(order)
 
@@ -195,7 +195,7 @@ class Crew:
 
 
 def begin(share: Share) -> tuple[Connection, BaseProcess]:
-    """Start a process that drives a share; return it with the pipe to it. Call it in the main thread."""
+    """Start a process that drives a share; return (its pipe, the process). Call this in the main thread."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=work, args=(theirs, share), daemon=True)

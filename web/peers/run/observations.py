@@ -65,7 +65,7 @@ class Series:
         self.values = array("d", values)
 
     def add(self, at_s: float, value: float) -> None:
-        """Append one value."""
+        """Append a value that was observed `at_s` seconds after the begin of the run."""
         self.at.append(at_s)
         self.values.append(value)
 

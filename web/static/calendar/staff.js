@@ -24,7 +24,7 @@ async function look() {
     if (!fresh || fresh.innerHTML === place.innerHTML || busy()) return;
     const held = document.activeElement?.closest("#bookings a[href]")?.getAttribute("href");
     place.replaceChildren(...fresh.childNodes);
-    /** @type {HTMLElement | null} */
+    /** @type {HTMLElement | null} the link to focus again, if the new list has it */
     const link = held ? place.querySelector(`a[href="${CSS.escape(held)}"]`) : null;
     link?.focus();
     one("#news", HTMLElement).textContent = t("The calendar has changed.");

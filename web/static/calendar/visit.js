@@ -5,7 +5,7 @@ import { forgetDrafts } from "../shared/drafts.js";
 
 // The draft of the sent form is no longer needed.
 forgetDrafts();
-/** @type {HTMLElement | null} */
+/** @type {HTMLElement | null} the time until check-in opens; null if it is open */
 const early = document.querySelector("#early");
 const LONGEST_MS = 2 ** 31 - 1;
 
@@ -17,7 +17,7 @@ if (early) {
     else setTimeout(look, Math.min(left + 500, LONGEST_MS));
   };
   look();
-  // The page is loaded again when the browser shows it from its cache, because its timers did not run then.
+  // Timers do not run while a page is in the browser's cache, so a page from the cache is loaded again.
   addEventListener("pageshow", (event) => event.persisted && location.reload());
   let hidden = 0;
   document.addEventListener("visibilitychange", () => {

@@ -1,13 +1,13 @@
-/* Shows the week of bookable times by the visitor's own clock. The server draws the week by the clinic's
-   clock, which stays on the page if this script does not run. The script moves each time to the visitor's
-   day; choosing a day needs no reload. */
+/* Shows a week of bookable times by the visitor's own clock. The server draws the week by the clinic's clock;
+   this script replaces it and moves each time to the visitor's day. Another day of the week is then shown
+   without a reload. */
 import { html, nothing, render } from "../shared/lit.js";
 import { ownField } from "../shared/own.js";
 import { one, pageData } from "../shared/page.js";
 import { intlLocale, t, tn } from "../shared/text.js";
 
 const root = one("#week", HTMLElement);
-/** @type {{ zone: string, starts_ms: number[] }} */
+/** @type {{ zone: string, starts_ms: number[] }} the clinic's time zone, and the times in ms since 1970 */
 const { zone, starts_ms: starts } = pageData("#week-data");
 const mine = Intl.DateTimeFormat().resolvedOptions().timeZone;
 const DAY_MS = 86_400_000;
@@ -39,7 +39,7 @@ function sameClocks() {
  * since 1970.
  */
 function byDay() {
-  /** @type {Map<string, number[]>} */
+  /** @type {Map<string, number[]>} date -> its bookable times, in ms since 1970 */
   const days = new Map();
   const iso = dateIn(mine);
   for (const at of starts) {

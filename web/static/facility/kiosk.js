@@ -46,7 +46,7 @@ async function refresh() {
   const held = document.activeElement;
   const focus = held && rows.contains(held) ? held.id : "";
   shown = fresh;
-  // The list comes from this server, drawn by the template of the page.
+  // The HTML is safe to insert: it comes from this server, drawn by the template of the page.
   rows.innerHTML = fresh;
   if (focus) document.getElementById(focus)?.focus();
   const news = called().filter((text) => !before.has(text));

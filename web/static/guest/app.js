@@ -9,8 +9,8 @@ import { inEach, t } from "../shared/text.js";
 import { announce, connectionBar } from "../shared/ui.js";
 
 /**
- * @type {LivePage<GuestBoot>} the connection and the drawing of this page, with the data that the server
- *   put into it
+ * @type {LivePage<GuestBoot>} connects and draws this page; `page.boot` is the data that the server put into
+ *   it
  */
 const page = new LivePage("guest", draw);
 const { boot, client, connection, language, redraw } = page;

@@ -4,8 +4,8 @@
 const NACK = "a=rtcp-fb:111 nack";
 
 /**
- * Return the answer with NACK for sound, if the offer has it. Only with that line in its own description does
- * Chromium send lost sound packets again and request lost ones. It does not write the line by itself.
+ * Return the answer with a line for NACK of sound added, if the offer has that line. Chromium does not write
+ * the line by itself; without it, it neither sends lost sound packets again nor requests lost ones.
  *
  * @param {string} answer the text of the browser's answer
  * @param {string} offer the text of the server's offer

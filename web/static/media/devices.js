@@ -8,7 +8,7 @@
  * Privacy: only clones of the live tracks are sent, and they are disabled until `start()`.
  */
 
-/** @type {DeviceKind[]} */
+/** @type {DeviceKind[]} the kinds of devices that a call sends */
 const KINDS = ["audio", "video"];
 
 /** @type {Record<DeviceKind, MediaTrackConstraints>} the constraints with which getUserMedia is called */
@@ -17,8 +17,7 @@ const CONSTRAINTS = {
   video: { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 30, max: 30 } },
 };
 
-/** The reason why a device is not available, by the name of getUserMedia's error. */
-/** @type {Record<string, DeviceWord>} */
+/** @type {Record<string, DeviceWord>} name of getUserMedia's error -> why the device is not available */
 const REASONS = {
   NotAllowedError: "denied",
   SecurityError: "insecure",
@@ -67,7 +66,7 @@ export function reasonOf(error, kind = "video") {
  *   trackended: DeviceKind,
  *   trackrestored: DeviceKind,
  *   tracksilent: DeviceKind,
- * }} OwnEvents the events of the own devices, each with its detail
+ * }} OwnEvents name of an event of this person's devices -> its detail
  */
 /**
  * @typedef {(type: keyof OwnEvents, detail: OwnEvents[keyof OwnEvents]) => void} Notify passes an event to
@@ -135,7 +134,7 @@ export class OwnDevices {
     return this.#preview;
   }
 
-  /** True if the preview is mirrored. */
+  /** True if the page must mirror the preview: always, unless the camera points away from the person. */
   get mirrored() {
     return isMirrored(this.#live.video);
   }
@@ -179,7 +178,7 @@ export class OwnDevices {
       return result;
     }
     try {
-      // Both are requested at once, so that the browser asks the person only once.
+      // Camera and microphone are requested together, so that the browser asks the person only once.
       await this.#acquire(needed);
     } catch (error) {
       for (const kind of needed) result[kind] = reasonOf(error, kind);
@@ -313,7 +312,7 @@ export class OwnDevices {
    * @param {DeviceKind[]} kinds the kinds to open
    */
   async #acquire(kinds) {
-    /** @type {MediaStreamConstraints} */
+    /** @type {MediaStreamConstraints} what getUserMedia is asked for */
     const constraints = {};
     for (const kind of kinds) {
       const wanted = this.#wanted[kind];
@@ -336,7 +335,7 @@ export class OwnDevices {
   async #adopt(kind, track) {
     const [live, sent] = [this.#live[kind], this.#sent[kind]];
     const clone = track.clone();
-    // The clone is disabled before any other code can send it.
+    // The clone is disabled before any other code can send it, so that no picture or sound leaves too early.
     clone.enabled = false;
     if (kind === "audio" && "contentHint" in clone) clone.contentHint = "speech";
     track.addEventListener("ended", () => this.#lost(kind, track));

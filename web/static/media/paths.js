@@ -4,9 +4,8 @@
 const WITHIN_MS = 8_000;
 
 /**
- *
- * @typedef {"udp" | "tcp" | "turn" | "none"} FoundPath `turn`: through a TURN server, which forwards media;
- *   `none`: media cannot pass
+ * @typedef {"udp" | "tcp" | "turn" | "none"} FoundPath the way on which media can pass; `turn`: through a
+ *   TURN server, which forwards media; `none`: media cannot pass
  */
 
 /**

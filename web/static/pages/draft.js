@@ -5,7 +5,7 @@ import { draftOf, keepDraft } from "../shared/drafts.js";
 import { here, one } from "../shared/page.js";
 import "./form.js";
 
-/** @typedef {HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement} Field */
+/** @typedef {HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement} Field a field of the form */
 
 const form = one("form[data-draft]", HTMLFormElement);
 // The forms of Meet Now and of a booking share one draft in each organisation.

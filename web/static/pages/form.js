@@ -1,12 +1,12 @@
 /* Small improvements of the server-rendered forms: a form is sent only once, and after an error the focus
    is on the first wrong field. The forms work without this script. */
 
-/** @type {HTMLElement | null} */
+/** @type {HTMLElement | null} the list of errors above the form; null if there are none */
 const errors = document.querySelector("#errors");
 errors?.focus();
 
 for (const form of document.querySelectorAll("form[data-once]")) {
-  /** @type {HTMLButtonElement | null} */
+  /** @type {HTMLButtonElement | null} the button that shows that the form is being sent */
   const button = form.querySelector("button[data-busy]");
   const label = button?.textContent ?? "";
   let sent = false;

@@ -24,8 +24,8 @@ import { afterVisit, backWords, messages, placeLine, waitingRoom } from "./waiti
 
 const SLOW_MS = 4_000;
 /**
- * @type {LivePage<VisitBoot>} the connection and the drawing of this page, with the data that the server
- *   put into it
+ * @type {LivePage<VisitBoot>} connects and draws this page; `page.boot` is the data that the server put into
+ *   it
  */
 const page = new LivePage("patient", draw);
 const { boot, client, connection, language, redraw, root } = page;

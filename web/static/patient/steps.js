@@ -18,7 +18,7 @@ import { t } from "../shared/text.js";
  * @property {string} [phone] the patient's phone number, as it is shown
  * @property {(value: Protocol.Answer) => void} typed is called with each change
  */
-/** @typedef {On<HTMLInputElement>} InputEvent */
+/** @typedef {On<HTMLInputElement>} InputEvent an event of an input field */
 
 /**
  * Draw the text of a consent; an empty line begins a new paragraph.

@@ -3,7 +3,7 @@ import { foundNow, troubleWords } from "../shared/devices.js";
 import { t } from "../shared/text.js";
 import { toast } from "../shared/ui.js";
 
-/** @type {DeviceKind[]} */
+/** @type {DeviceKind[]} the kinds of devices that are watched */
 const KINDS = ["audio", "video"];
 
 /**

@@ -8,7 +8,7 @@ import { PathRepair } from "./path_repair.js";
 /** Refusals after which joining is not tried again: the visit's topic then decides what the page shows. */
 const FINAL = new Set(["not_allowed", "not_found", "wrong_status", "closed"]);
 
-/** @type {DeviceKind[]} */
+/** @type {DeviceKind[]} the kinds of devices that a call sends */
 const KINDS = ["audio", "video"];
 
 const NONE = { audio: false, video: false };
@@ -363,7 +363,7 @@ export class MediaLink extends EventTarget {
   }
 
   /**
-   * Change the path to follow the state of the connection, and repair a lost one.
+   * Set `path` for a new state of the connection; begin the repair of a lost connection.
    * @param {import("../media.js").MediaState} state the new state of the connection
    */
   #follow(state) {

@@ -21,7 +21,7 @@ const RELATIONS = inEach(
 const ORDER = ["patient", "provider"];
 
 /** @typedef {import("../media/arrivals.js").Stopped} Stopped */
-/** @typedef {[key: string, party: Protocol.PartyPart]} Other */
+/** @typedef {[key: string, party: Protocol.PartyPart]} Other another party, and its key */
 
 /**
  * Return the role of a guest in a word; empty for the patient and the provider.

@@ -31,7 +31,7 @@ let unsaved = document.querySelector("#errors") !== null;
  * @param {string} name the name of the field without the step's id
  */
 function value(step, name) {
-  /** @type {Control | null} */
+  /** @type {Control | null} the field; null if the step has none with this name */
   const field = step.querySelector(`[name="${step.dataset.step}-${name}"]`);
   return field?.value.trim() ?? "";
 }
@@ -53,7 +53,7 @@ function condition(text) {
  * @returns {Protocol.Step[]}
  */
 function steps() {
-  /** @type {Iterable<HTMLElement>} */
+  /** @type {Iterable<HTMLElement>} the parts of the form, one for each step */
   const found = form().querySelectorAll("[data-step]");
   return [...found].map((step) => ({
     id: step.dataset.step ?? "",
@@ -236,7 +236,7 @@ document.addEventListener("input", ({ target }) => {
   const field = /** @type {Control} */ (target);
   if (!form().contains(field)) return;
   unsaved = true;
-  /** @type {HTMLElement | null} */
+  /** @type {HTMLElement | null} the part of the form with the step of the changed field */
   const step = field.closest("[data-step]");
   if (step && field.id === `${step?.dataset.step}-title`) {
     for (const place of step.querySelectorAll("[data-title]")) place.textContent = field.value;

@@ -130,7 +130,7 @@ function submit(event, chat, failed) {
   chat
     .send(text)
     .then(() => {
-      // The person has typed more meanwhile.
+      // If the person has typed more while the text was being sent, the box is not emptied.
       if (box.value.trim() !== text) return;
       chat.draft = "";
       box.value = "";

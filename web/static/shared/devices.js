@@ -204,7 +204,7 @@ export function systemFamily(agent = navigator.userAgent, touches = navigator.ma
 }
 
 /**
- * Return the found devices, with `silent` for a device that works but gives no picture or sound now.
+ * Return a copy of `found` with `silent` for each device that works but gives no picture or sound now.
  *
  * @param {Found} found the result for each device
  * @param {Pick<import("../media.js").MediaSession, "isSilent"> | null} media the media of the session, or

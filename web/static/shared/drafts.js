@@ -10,7 +10,7 @@ const KEPT_MS = 2 * 3_600_000;
 /**
  * Return the draft of a form or message; an empty one if there is none, or if it is too old.
  *
- * @param {string} of the organisation's id; for a message, `ofMessage` of its visit
+ * @param {string} of the organisation's id for its form; the result of `ofMessage(visit)` for a message
  * @param {number} now_ms the time now, in ms since 1970
  * @param {Pick<Storage, "getItem">} [storage] where drafts are; the tab's storage if it is absent
  * @returns {Draft}
@@ -27,7 +27,7 @@ export function draftOf(of, now_ms, storage) {
 /**
  * Keep the draft of a form or message.
  *
- * @param {string} of the organisation's id; for a message, `ofMessage` of its visit
+ * @param {string} of the organisation's id for its form; the result of `ofMessage(visit)` for a message
  * @param {Draft} values the values of the form
  * @param {number} now_ms the time now, in ms since 1970
  * @param {Pick<Storage, "setItem">} [storage] where drafts are; the tab's storage if it is absent

@@ -26,7 +26,7 @@ export class LivePage {
    * @param {() => void} draw draws the page
    */
   constructor(role, draw) {
-    /** @type {Data} */
+    /** @type {Data} the server's data for the scripts of this page */
     this.boot = pageData();
     this.client = new SignallingClient(this.boot.ws, { role });
     this.redraw = redrawing(() => this.#keepFocus(draw));
@@ -95,7 +95,7 @@ export class LivePage {
   }
 
   #focusHeading() {
-    /** @type {HTMLElement | null} */
+    /** @type {HTMLElement | null} the heading to focus; null if none is visible */
     const heading = this.root.querySelector("[data-focus]:not([hidden] *)");
     heading?.focus({ preventScroll: true });
   }
@@ -108,7 +108,7 @@ export class LivePage {
  * @param {() => void} redraw is called at each change; draws the page again
  */
 function followConnection(client, redraw) {
-  /** @type {Connection} */
+  /** @type {Connection} the object that is returned */
   const connection = { status: "connecting", code: null, slow: false, blocked: false };
   client.addEventListener("status", ({ detail }) => {
     connection.slow = detail.status === "open" ? false : connection.slow || detail.status === "retrying";

@@ -4,7 +4,7 @@
 import { html, nothing } from "./lit.js";
 
 const NAME = "form_token";
-/** @type {HTMLMetaElement | null} */
+/** @type {HTMLMetaElement | null} the element with the token; null if the server sent none */
 const meta = document.querySelector(`meta[name="${NAME}"]`);
 export const token = meta?.content;
 

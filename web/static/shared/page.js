@@ -16,7 +16,7 @@ export function one(selector, kind, within = document) {
   throw new TypeError(`There is no ${kind.name} ${selector} on this page.`);
 }
 
-/** Return the data of the server for the scripts of this page: the JSON in the element of a CSS selector. */
+/** Return the server's data for the scripts of this page: the JSON in the element that `selector` finds. */
 export const pageData = (selector = "#boot") => JSON.parse(one(selector, HTMLScriptElement).text);
 
 /**

@@ -14,7 +14,7 @@ const SETTLE_MS = 400;
  * @param {string} role the ARIA role: status or alert
  */
 function region(className, role) {
-  /** @type {HTMLElement | null} */
+  /** @type {HTMLElement | null} the live region; null until it is made */
   let found = document.querySelector(`.${className}`);
   if (!found) {
     found = document.createElement("div");
@@ -50,7 +50,7 @@ export function tendMenus() {
   }
 }
 
-/** @type {(element: Element) => element is HTMLDetailsElement} */
+/** @type {(element: Element) => element is HTMLDetailsElement} returns true for a menu element */
 const isMenu = (element) => element instanceof HTMLDetailsElement;
 
 /**

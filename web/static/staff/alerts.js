@@ -146,7 +146,7 @@ export class Alerts {
   #notify(kind, { title, body, open }) {
     if (!this.#wanted || !document.hidden || globalThis.Notification?.permission !== "granted") return;
     try {
-      /** @type {NotificationOptions & { renotify: boolean }} */
+      /** @type {NotificationOptions & { renotify: boolean }} the options of the notification */
       const options = {
         body,
         lang: document.documentElement.lang,

@@ -28,8 +28,8 @@ import { clearAtSignOut } from "./signed_out.js";
 import { tagLine } from "./tags.js";
 
 /**
- * @type {LivePage<ListBoot>} the connection and the drawing of this page, with the data that the server put
- *   into it
+ * @type {LivePage<ListBoot>} connects and draws this page; `page.boot` is the data that the server put into
+ *   it
  */
 const page = new LivePage("staff", draw);
 const { boot, client, connection, language, redraw, root } = page;
@@ -87,7 +87,7 @@ const parts = new InParts(redraw);
 /**
  * @typedef {"" | "mine" | "live" | "past"} TabName the name of a tab in the address; "" is On-Demand Requests
  */
-/** @type {TabName[]} */
+/** @type {TabName[]} the names of the tabs, in the order of the page */
 const TABS = ["", "mine", "live", "past"];
 const tabPath = (/** @type {TabName} */ tab) => (tab ? `${boot.home}#${tab}` : boot.home);
 /** Return true if this person sees the tab On-Demand Requests: staff on call, and all administrators. */
@@ -244,7 +244,7 @@ function list() {
   const tab = routeTab();
   const mine = sessions.of(me.id);
   const all = ordered(queue.rows, sift);
-  /** @type {ListView} */
+  /** @type {ListView} the state of the page, for the functions that draw the tabs */
   const view = {
     all,
     rows: sifted(all, sift, { limits: queue.limits, now_ms: client.now() }),
@@ -279,7 +279,7 @@ function list() {
     live: () => takenTab(sessions.rows, view, t("Nobody is in a session right now.")),
     past: () => pastTab(past, view),
   };
-  /** @type {[name: TabName, words: string, count?: number][]} */
+  /** @type {[name: TabName, words: string, count?: number][]} the tabs to show, with their counts */
   const tabs = [
     ["", t("On-Demand Requests"), queue.rows.length],
     ["mine", t("Mine"), mine.length],

@@ -14,9 +14,9 @@ const THEN = {
   end: () => t("Visits that nobody has claimed then end."),
 };
 
-/** @type {(n: number) => string} */
+/** @type {(n: number) => string} returns a sentence such as "2 patients wait." */
 export const waitWords = (n) => tn("{n} patient waits.", "{n} patients wait.", n);
-/** @type {(n: number) => string} */
+/** @type {(n: number) => string} returns a sentence such as "2 patients still wait." */
 export const stillWords = (n) => tn("{n} patient still waits.", "{n} patients still wait.", n);
 
 /**

@@ -78,7 +78,7 @@ export class Conversations {
   }
 
   /**
-   * Draw the messages for the dialog, and keep that the newest answer was shown.
+   * Draw the messages for the dialog, and record that the patient's newest answer was shown.
    *
    * @param {Protocol.Row} request the row of the request
    * @param {Chat} chat the messages and the draft

@@ -53,7 +53,7 @@ export function colleagues({ staff, sessions }, { but, state }) {
     );
 }
 
-/** A list of at least this many colleagues has a search field. */
+/** From this number of colleagues on, the dialog has a search field. */
 const MANY = 8;
 
 /**
@@ -63,7 +63,7 @@ const MANY = 8;
  */
 function searchNames({ currentTarget: field }) {
   const typed = field.value.trim().toLocaleLowerCase();
-  /** @type {Iterable<HTMLElement>} */
+  /** @type {Iterable<HTMLElement>} the colleagues in the dialog, one element each */
   const choices = field.form?.querySelectorAll(".choice") ?? [];
   for (const choice of choices) {
     const chosen = choice.querySelector("input")?.checked;

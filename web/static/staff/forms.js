@@ -67,7 +67,7 @@ addEventListener("pageshow", () => {
   sent = null;
 });
 addEventListener("beforeunload", (event) => {
-  /** @type {NodeListOf<HTMLFormElement>} */
+  /** @type {NodeListOf<HTMLFormElement>} the forms that ask before unsaved changes are lost */
   const forms = document.querySelectorAll("form[data-keep]");
   if (sent !== document && [...forms].some((form) => form !== sent && isUnsaved(form)))
     event.preventDefault();

@@ -35,7 +35,7 @@ const PAGES = inEach(() => ({
  *   `languages`: drawn parts; `follows(path)` returns the handler of a link
  */
 
-/** @type {() => HTMLElement | null} */
+/** @type {() => HTMLElement | null} returns the button of the phone's menu, if there is one */
 const menuButton = () => document.querySelector(".side .menu-button");
 
 /**

@@ -7,7 +7,7 @@ import { one, pageData } from "../shared/page.js";
 import { t } from "../shared/text.js";
 import { settle } from "../shared/ui.js";
 
-/** @type {StaffBoot} */
+/** @type {StaffBoot} the server's data for the scripts of this page */
 const boot = pageData();
 const WARN_MS = 60_000;
 // The time in ms between two reports of activity.
@@ -45,7 +45,8 @@ write();
 document.addEventListener("language", write);
 
 /**
- * Ask the server how long the sign-in lasts, and show the answer.
+ * Ask the server how long the sign-in lasts, and keep the time of its end. If it has ended, go to the sign-in
+ * page.
  *
  * @param {"GET" | "POST"} method GET only asks; POST also prolongs the sign-in
  */
@@ -65,8 +66,8 @@ async function ask(method) {
     if (endsAt === Infinity) warnMs = Math.min(WARN_MS, ms / 2);
     endsAt = performance.now() + ms;
   } catch {
-    // The request has failed because there is no connection, which the page shows elsewhere. It is sent again
-    // in the next second.
+    // The request has failed because there is no connection, which another part of the page shows. `look`
+    // sends it again.
   } finally {
     asking = false;
   }

@@ -14,7 +14,7 @@ import { News } from "./news.js";
 import { OnCall } from "./on_call.js";
 import { clearAtSignOut } from "./signed_out.js";
 
-/** @type {StaffBoot} */
+/** @type {StaffBoot} the server's data for the scripts of this page */
 const boot = pageData();
 const { me, home } = boot;
 const place = one(".side", HTMLElement);

@@ -95,7 +95,7 @@ function more(request, view) {
   </details>`;
 }
 
-/** Draw a coloured label if it is shown. */
+/** Draw a coloured label if `shown` is true, otherwise nothing. */
 /** @type {(shown: boolean | undefined, colour: string, words: string) => unknown} */
 const chip = (shown, colour, words) => (shown ? html`<span class="chip ${colour}">${words}</span>` : nothing);
 

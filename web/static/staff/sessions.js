@@ -7,7 +7,7 @@ import { t } from "../shared/text.js";
 import { quoted } from "../shared/ui.js";
 import { tagLine } from "./tags.js";
 
-/** @type {Record<string, () => string>} */
+/** @type {Record<string, () => string>} outcome of a visit -> a function that returns it in words */
 export const OUTCOMES = {
   completed: () => t("Completed"),
   by_phone: () => t("Held by phone"),

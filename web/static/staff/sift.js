@@ -18,9 +18,9 @@ import { levelWords } from "./urgency.js";
  *   order: string,
  * }} Sift the values of the fields above the list; "" for a field that does not filter
  */
-/** @type {Sift} */
+/** @type {Sift} the values with which all rows are shown */
 export const ALL = { text: "", region: "", provider: "", waited: "", urgency: "", area: "", order: "" };
-/** A list of at least this many rows has a search field. */
+/** From this number of rows on, the list has fields to search and sort it. */
 export const MANY = 6;
 export const UNASSIGNED = "-";
 /** The value that chooses the requests without a waiting area; no area has this id. */
