@@ -37,7 +37,7 @@ class TableKind(NamedTuple, Generic[T]):
     inner: Mapping[str, type[msgspec.Struct]]
 
     def expected(self, place: str) -> str:
-        """Return what is expected at a place, such as `phases[1].to_s`."""
+        """Return a description of the value that is expected at a place in the file, such as `phases[1].to_s`."""
         table: type[msgspec.Struct] = self.table
         *outer, last = re.split(r"[.\[]", place)
         for key in outer:

@@ -316,7 +316,7 @@ export class MediaSession extends Target {
   }
 
   /**
-   * Send the own video in temporal layers if several parties receive it.
+   * Send this person's video in temporal layers if several parties receive it.
    * @param {RTCPeerConnection} connection the connection of the call
    */
   async #layer(connection) {

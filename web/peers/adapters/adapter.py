@@ -69,7 +69,7 @@ class Adapter(ABC):
 
     @abstractmethod
     async def answer(self) -> None:
-        """Answer the call that has arrived, with `media`."""
+        """Answer the call that has arrived, with `media`, as the patient."""
 
     @abstractmethod
     async def hang_up(self) -> None:
@@ -109,7 +109,7 @@ def load(name: str) -> type[Adapter]:
 
 
 def address(url: str) -> tuple[str, int]:
-    """Return the host and port of a server's address. Raises PlanError if it is none."""
+    """Return the host and port that a server's address names. Raises PlanError if `url` is not an address."""
     try:
         parts: SplitResult = urlsplit(url)
         port = parts.port or PORTS.get(parts.scheme)
@@ -123,7 +123,7 @@ def address(url: str) -> tuple[str, int]:
 
 
 async def check(url: str, timeout_s: float) -> None:
-    """Connect once to a server's port. Raises EntryError if nobody answers, and PlanError if `url` is no address."""
+    """Connect once to the port of `url`. Raises EntryError if that fails, and PlanError if `url` is not an address."""
     host, port = address(url)
     try:
         async with asyncio.timeout(timeout_s):

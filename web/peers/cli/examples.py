@@ -15,7 +15,7 @@ FOLDER: Final = Path(__file__).parents[1] / "examples"
 
 
 def attach(app: typer.Typer) -> None:
-    """Add the command to the command line's `peers`."""
+    """Add the command `examples` to the command group `greenroom peers`."""
     app.command("examples")(examples)
 
 

@@ -1,6 +1,7 @@
-"""Shows a load test while it goes on: bars of patients by state, durations of steps, errors; or lines of text.
+"""Shows a load test in progress: patients by state as bars, durations of steps, and errors.
 
-It reads the observations in a thread of its own; its cost does not depend on the number of people.
+If the output is not a terminal, it shows lines of text. It reads the observations in a thread of its own; its cost does
+not depend on the number of people.
 """
 
 from __future__ import annotations

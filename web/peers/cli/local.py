@@ -67,7 +67,7 @@ class OneHash(Hasher):
         self._hash = ""
 
     async def hash(self, password: str) -> str:
-        """Return the hash of the password that was hashed first."""
+        """Return the hash of the password of the first call; all accounts have the same password."""
         self._hash = self._hash or await super().hash(password)
         return self._hash
 

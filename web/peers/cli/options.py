@@ -136,7 +136,7 @@ def moment(text: str) -> float | None:
 
 
 def one_of(text: str, known: tuple[str, ...], option: str) -> str:
-    """Return the word if it is one of `known`.
+    """Return `text` if it is one of the words `known`.
 
     Raises PlanError otherwise; `option` names the option in the error's text.
     """

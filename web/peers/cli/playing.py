@@ -165,8 +165,8 @@ def where(plan: Plan) -> tuple[str, int]:
 async def organisation(plan: Plan) -> str:
     """Check that a Greenroom server with this organisation answers; return the organisation's slug.
 
-    With an adapter, only check that something answers, and return the plan's organisation. Raises EntryError if none
-    answers.
+    With an adapter, only check that the server accepts a connection, and return the plan's organisation. Raises
+    EntryError if the check fails.
     """
     if plan.adapter:
         from web.peers.adapters.adapter import check

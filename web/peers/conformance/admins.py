@@ -35,7 +35,7 @@ async def stands(line: CheckedSocket, visit: str, wanted: str) -> Message:
     return state
 
 
-# --- checks of assigning a request to a colleague, and of taking that back
+# --- checks of assigning a request to a colleague, and of removing the assignment
 
 
 @check("assign", "an assigned request names its assignee in everybody’s queue", "admins", codecs=True)

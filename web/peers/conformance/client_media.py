@@ -38,7 +38,7 @@ class ClientMedia:
         self._party: Party | None = None
         self._answered_s = 0.0
         self._connected_s: float | None = None
-        # The number of consent checks that had arrived before the measured time began.
+        # The number of ICE checks that arrived within REPEATED_S; they are not counted as consent checks.
         self._checks = 0
         self._consents = False
         self._observer: RawPeer | None = None

@@ -27,7 +27,7 @@ Report = Callable[["Outcome"], None]
 
 
 def attach(app: typer.Typer) -> None:
-    """Add the commands `conformance` and `conformance-client` to the command line's `peers`."""
+    """Add the commands `conformance` and `conformance-client` to the command group `greenroom peers`."""
     app.command("conformance")(conformance)
     app.command("conformance-client")(conformance_client)
 

@@ -87,7 +87,7 @@ class People:
     # --- methods that return people, or their sockets
 
     def staff_browser(self, number: int = 0) -> Browser:
-        """Return the browser of a member of staff, counted from 0.
+        """Return the browser of a member of staff. `number`: which member, from 0.
 
         Raises MissingPersonError if there are too few credentials.
         """
@@ -96,7 +96,7 @@ class People:
         return self.staff_browsers[number]
 
     async def staff(self, number: int = 0, **how: Any) -> CheckedSocket:
-        """Return a socket of a member of staff that the server has welcomed.
+        """Return a new socket of a member of staff, after the server's `welcome`.
 
         `number`: which member, from 0; `how`: options of the socket. Raises MissingPersonError if there are too few
         credentials.
@@ -104,7 +104,7 @@ class People:
         return await self.hello(self.staff_browser(number), "staff", **how)
 
     async def on_call(self, number: int = 0, **how: Any) -> CheckedSocket:
-        """Return a socket of a member of staff who is on call; the server has welcomed it.
+        """Return a new socket of a member of staff, after the server's `welcome` and after going on call.
 
         `number`: which member, from 0. Raises MissingPersonError if there are too few credentials.
         """
@@ -113,7 +113,7 @@ class People:
         return line
 
     async def provider(self, number: int = 0) -> CheckedSocket:
-        """Return a socket of a provider who is on call; the server has welcomed it.
+        """Return a new socket of a provider, after the server's `welcome` and after going on call.
 
         `number`: which provider, from 0. Raises MissingPersonError if there are too few providers.
         """
@@ -156,7 +156,7 @@ class People:
         return self.patients[-1]
 
     async def in_line(self, **how: Any) -> tuple[PatientBrowser, CheckedSocket]:
-        """Return a new patient in the queue, with a socket that the server has welcomed.
+        """Return a new patient in the queue, with a socket on which the server's `welcome` has arrived.
 
         `how`: options of the socket.
         """

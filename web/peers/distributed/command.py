@@ -30,7 +30,7 @@ WITHIN = "10min"
 
 
 def attach(app: typer.Typer) -> None:
-    """Add `join` to the command line's `peers`."""
+    """Add the command `join` to the command group `greenroom peers`."""
     app.command("join")(join)
 
 

@@ -80,7 +80,7 @@ class LightCall(LightMedia):
 
 
 def open_media(kind: str, changed: Callable[[], None], flow: Flow) -> CallMedia | None:
-    """Return media for one side of a call; None for `none`.
+    """Return media of this kind for one side of a call; None for the kind `none`.
 
     The media calls `changed` when it is connected and at the first frame, and counts what it receives in `flow`. Raises
     ValueError for a kind that calls on other servers do not have.

@@ -31,7 +31,7 @@ SEGMENTS: Final = 256
 READ_AT_ONCE: Final = 64
 DATAGRAM: Final = 65_536
 LONGEST_PAUSE_S: Final = 120.0
-"""The longest time in s between two attempts of TCP (the kernel's TCP_RTO_MAX)."""
+"""The longest time in s between two attempts of TCP to send a segment (the kernel's TCP_RTO_MAX)."""
 PORTS_TRIED: Final = 20
 
 

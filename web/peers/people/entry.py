@@ -105,7 +105,7 @@ class Clinic:
 
     @property
     def http(self) -> aiohttp.ClientSession:
-        """An aiohttp session without cookies, for other clients; opened at its first use in a running loop."""
+        """An aiohttp session without cookies, for checks that do not use `Browser`; it is opened at its first use."""
         if self._http is None:
             connector = aiohttp.TCPConnector(limit=0, ssl=self.ssl)
             self._http = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), connector=connector)

@@ -185,8 +185,8 @@ class Person(ABC):
     async def until(self, condition: Callable[[], bool], what: str, timeout_s: float | None = None) -> None:
         """Wait until `condition()` is true; it is checked at each message that this person receives.
 
-        `what`: what is waited for, for the error's text. Raises RefusedError if this person does not reconnect, and
-        TimeoutError after the time.
+        `what`: names the condition in the error's text. Raises RefusedError if this person does not reconnect, and
+        TimeoutError after `timeout_s` seconds (None: the person's own time limit).
         """
         if not condition() and self.gone is None:
             # The condition is checked by the code that receives messages. To wake a task for each message would cost

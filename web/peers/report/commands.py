@@ -29,7 +29,7 @@ FailIf = Annotated[
 
 
 def attach(app: typer.Typer) -> None:
-    """Add the commands `compare` and `report` to the command line's `peers`."""
+    """Add the commands `compare` and `report` to the command group `greenroom peers`."""
     app.command("compare")(compare)
     app.command("report")(report)
 

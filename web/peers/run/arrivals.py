@@ -99,7 +99,7 @@ class Arrivals:
 
     @classmethod
     def parse(cls, text: str, recorded: str = "") -> Arrivals:
-        """Parse a pattern of arrivals; the module's docstring lists the patterns.
+        """Parse a pattern of arrivals, such as `steady:2/s`, `burst:50/10s` or `day:FILE`.
 
         `recorded`: the text of the file that `day:FILE` names. Raises PlanError if the text is no pattern.
         """

@@ -117,7 +117,7 @@ class CallDriver(Driver):
         return self._kind(self._server, f"{role}-{self._run}")
 
     async def _within(self, work: Coroutine[Any, Any, T], more_s: float = 0.0) -> T:
-        """Return the result of `work`. Raises TimeoutError after the plan's time-out and `more_s` seconds."""
+        """Return the result of `work`. Raises TimeoutError after the plan's `timeout_s` plus `more_s` seconds."""
         async with asyncio.timeout(self.plan.timeout_s + more_s):
             return await work
 

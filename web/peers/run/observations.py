@@ -281,7 +281,7 @@ _LINE = msgspec.json.Decoder(tuple[str, str, float, float, int | str | None])
 
 
 def _named(kept: dict[str, T], name: str, make: Callable[[], T]) -> T:
-    """Return the value with a name from `kept`; if the name is new, add the one that `make` makes.
+    """Return `kept[name]`; if the name is new, add the value that `make` returns.
 
     Raises ValueError if the name is not valid.
     """

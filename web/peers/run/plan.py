@@ -85,7 +85,7 @@ class Plan(SharedPlan):
 
     @property
     def shared(self) -> SharedPlan:
-        """The plan without the parts of this machine."""
+        """The plan without the values that are for this machine only, such as the credentials."""
         return SharedPlan(**{field.name: getattr(self, field.name) for field in fields(SharedPlan)})
 
     @classmethod

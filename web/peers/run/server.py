@@ -67,8 +67,9 @@ def is_store(pid: int) -> bool:
 class Watch:
     """Writes a server's use as gauges at each `tick`: busy cores since the last call, and resident bytes.
 
-    The driver's own CPU is written too, because an overloaded driver measures its own delays. If `machine` is true,
-    the CPU of the whole machine is written too; only one process of a run has `machine` true.
+    The driver's own CPU is written too, because an overloaded driver would measure its own delays instead of the
+    server's. If `machine` is true, the CPU of the whole machine is written too; only one process of a run has
+    `machine` true.
     """
 
     def __init__(self, observations: Observations, *pids: int, machine: bool = False) -> None:

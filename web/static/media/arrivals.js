@@ -46,7 +46,7 @@ export class Arrivals {
     // then show nothing.
     if (at_ms - this.#read_ms > STOPPED_MS) this.restart();
     this.#read_ms = at_ms;
-    /** @type {Map<string, { packets: number, frames: number }>} party -> the sums of all its reports */
+    /** @type {Map<string, { packets: number, frames: number }>} party -> the sums of its counters */
     const counts = new Map();
     for (const report of reports?.values() ?? []) {
       const party = report.type === "inbound-rtp" ? partyOf(report.trackIdentifier) : undefined;

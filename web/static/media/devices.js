@@ -2,8 +2,8 @@
  * Handles a person's own camera and microphone: requests them, changes to another device, switches them off
  * and on, and takes a lost device back when it returns.
  *
- * It uses getUserMedia and tracks, but not the connection. It calls the function `send` of its caller when
- * there is another clone of a track to send; its method `sent` returns that clone.
+ * It uses getUserMedia and tracks, but not the connection. When the connection must send another track, it
+ * calls `send`, a function of its caller; its method `sent` then returns that track.
  *
  * Privacy: only clones of the live tracks are sent, and they are disabled until `start()`.
  */

@@ -31,8 +31,8 @@ export class Figures {
   }
 
   /**
-   * Return the quality in the form of `MediaSession.stats`, for reports that were read at `at_ms`. Without
-   * reports, return the quality of a call without a connection.
+   * Return the quality of the call, as `MediaSession.stats` does: a word, the round trip in ms, the loss, the
+   * bitrate, and counters. Without reports, return the quality of a call without a connection.
    *
    * @param {number} at_ms the time of the reports, in ms of performance.now
    * @param {RTCStatsReport | undefined} reports the result of getStats

@@ -33,7 +33,7 @@ export class ContactChoice {
   }
 
   /**
-   * Send a choice to the server, and show a message if that fails.
+   * Send a choice (of text messages or notifications) to the server, and show a message if that fails.
    *
    * @param {() => Promise<Record<string, string> | null>} choose returns the fields to send, or null to
    *   send nothing

@@ -141,7 +141,7 @@ class DeviceCheck extends HTMLElement {
   }
 
   /**
-   * Keep new results, report them to the page, and draw them.
+   * Add new results to those of earlier tests, report all to the page, and draw them.
    *
    * @param {AnswerOf["device_check"]} news the new result of one or several parts
    */
@@ -166,7 +166,7 @@ class DeviceCheck extends HTMLElement {
   }
 
   /**
-   * Keep whether the person has heard the notes of the speaker test.
+   * Record whether the person has heard the notes of the speaker test.
    *
    * @param {boolean} yes true if the person has heard them
    */

@@ -67,7 +67,7 @@ export class Phone {
 
   view() {
     const busy = String(this.#asking);
-    // A phone cannot scan the code on its own screen.
+    // A phone cannot scan the code on its own screen, so its texts offer another device, not a phone.
     const phone = matchMedia("(pointer: coarse)").matches;
     return html`<section class="card stack phone">
       <h2>${phone ? t("Continue on another device") : t("Continue on your phone")}</h2>

@@ -110,7 +110,7 @@ export class PatientVisit extends EventTarget {
     return phone_shown || phone;
   }
 
-  /** The steps that are asked, which depends on the answers so far. */
+  /** The steps of the setup guide that the patient is asked, according to the answers so far. */
   get steps() {
     return visibleSteps(this.info?.steps ?? [], (id) => this.answer(id));
   }

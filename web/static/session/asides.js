@@ -147,7 +147,7 @@ export class Asides {
   }
 
   /**
-   * Announce a new message if the messages are not open.
+   * Show a toast about a new message, also to screen readers, unless the panel with the messages is open.
    *
    * @param {Protocol.ChatMessagePart | null} line the new message; null if there is none
    */

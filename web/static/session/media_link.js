@@ -44,7 +44,7 @@ export class MediaLink extends EventTarget {
   #mutedBy = {};
   /** @type {Record<string, Muted | undefined>} party, this one included -> the kinds without a device */
   #missingOf = {};
-  /** @type {Record<string, Protocol.MediaPath | undefined>} party -> the server's last message about it */
+  /** @type {Record<string, Protocol.MediaPath | undefined>} party -> the last message about its path */
   #paths = {};
   #client;
   #visit;

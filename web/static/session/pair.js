@@ -8,7 +8,7 @@ import { TONES } from "./bar.js";
 import { otherInWords, veilWords } from "./words.js";
 
 /** @typedef {import("../media/arrivals.js").Stopped} Stopped */
-/** @typedef {Muted & { missing: Muted, paused?: boolean }} Hidden the result of `MediaLink.hiddenOf` */
+/** @typedef {Muted & { missing: Muted, paused?: boolean }} Hidden which media of a party are off */
 /**
  * @typedef {HTMLVideoElement & { webkitEnterFullscreen?: () => void }} Video the element of a picture; only
  *   Safari on iOS has the extra method

@@ -28,7 +28,7 @@ import { otherSpoken, ownWords, qualityWords } from "./words.js";
 /** @type {Record<Role, "patient" | "provider">} role -> the role of the opposite party */
 const OTHER = { patient: "provider", provider: "patient", guest: "patient" };
 
-/** Draws the video session page of one visit, and holds its media. */
+/** Draws the video session page of one visit, and is connected to the visit's media. */
 export class Session {
   #client;
   #redraw;

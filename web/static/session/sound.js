@@ -115,7 +115,7 @@ export class Sound {
   }
 
   /**
-   * Keep whether the browser refuses to play an element, and redraw after a change.
+   * Record whether the browser refuses to play an element, and redraw after a change.
    *
    * @param {HTMLVideoElement} video the element that shows the party
    * @param {boolean} refused true if the browser refuses

@@ -77,7 +77,7 @@ export class Tiles {
   }
 
   /**
-   * Keep whether an element shows a picture of the party, and redraw after a change.
+   * Record whether an element shows a picture of the party, and redraw after a change.
    *
    * @param {string} key the party's key
    * @param {HTMLVideoElement} video the element that shows the party

@@ -74,7 +74,7 @@ export function ownWords({ me, other, path, cleared }) {
 
 /**
  * @typedef {"good" | "fair" | "poor" | "paused" | "quiet" | "lost"} Quality the quality of the call in one
- *   word; `paused`: pictures are not sent because the network is weak; `quiet`: no sound arrives
+ *   word; `paused`: pictures are not sent because the network is weak; `quiet`: no packets arrive
  */
 /**
  * @typedef {{ name: string, stopped: import("../media/arrivals.js").Stopped }} Standstill the name of a

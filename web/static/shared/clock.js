@@ -9,7 +9,7 @@ const ticking = new Set();
 let timer = 0;
 
 /**
- * Set the clock of all these elements.
+ * Set the clock by which all elements <wait-clock> and <since-clock> of this page count.
  *
  * @param {() => number} clock returns the server's time in ms since 1970
  */

@@ -26,7 +26,7 @@ const WORDS = {
 };
 
 /**
- * Return the result of a message in words; undefined for an unknown channel or state.
+ * Return the result of a message to a patient in words; "" for an unknown channel or state.
  *
  * @param {Protocol.ContactPart} contact the result of one message
  */

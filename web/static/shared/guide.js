@@ -3,7 +3,7 @@
    arguments. */
 
 /**
- * Return the steps that are asked, in order.
+ * Return the steps that the patient is asked, in order.
  *
  * @template {Pick<Protocol.Step, "id" | "only_if">} Step
  * @param {Step[]} steps all steps of the guide

@@ -10,7 +10,7 @@ import { prepareRegions, redrawing, tendMenus } from "./ui.js";
 import { onWaking } from "./waking.js";
 
 /**
- * The parts that every live page has.
+ * Does what every live page needs: reads the server's data, connects, draws, and moves the focus.
  *
  * @template {Boot} Data the type of the server's data for the scripts of this page
  */

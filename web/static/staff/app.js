@@ -124,7 +124,7 @@ function followRoute() {
   redraw();
 }
 
-/** Close all cases that are not shown on the page. */
+/** Close the Case Information of all visits that are not shown on the page. */
 function keepCases() {
   cases.keepOnly([...queue.rows.map(({ visit }) => visit), own.id]);
 }
@@ -210,7 +210,7 @@ function tag(/** @type {Protocol.PastRow} */ { visit, name, tags = [] }) {
   acts.tag({ visit, name, tags }, (after) => past.tagged(visit, after));
 }
 
-/** Update the page after news of the queue. */
+/** Update the page after a message about the queue. `gone`: the visit that has left the queue, or null. */
 function queued(/** @type {import("./news.js").QueueNews} */ { gone }) {
   // The address names a visit if the person has pressed a notification on another page.
   const asked = /^#of=(.+)$/.exec(location.hash)?.[1];

@@ -41,8 +41,8 @@ export function inWords(item) {
 }
 
 /**
- * Return true if the reader's own action has caused a notification. Then no toast is shown, only the number
- * at the bell.
+ * Return true if the reader's own action has caused a notification. No toast is shown for it; only the number
+ * at the bell changes.
  *
  * @param {Protocol.BellPart} item the notification
  * @param {{ name: string }} me the signed-in person

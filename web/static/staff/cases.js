@@ -30,11 +30,11 @@ export class Cases {
   #open = new Map();
 
   /**
-   * Prepare the list of open cases, which is empty.
+   * Prepare the list of visits whose Case Information is open, which is empty.
    *
    * @param {import("../signalling.js").SignallingClient} client the connection to the server
    * @param {() => void} changed is called after each change
-   * @param {(info: Protocol.CasePart) => void} photo is called with the case when a photo was added to it
+   * @param {(info: Protocol.CasePart) => void} photo is called when the patient has added a photo
    */
   constructor(client, changed, photo) {
     this.#client = client;
@@ -43,7 +43,7 @@ export class Cases {
   }
 
   /**
-   * Return true if the case of a visit is open.
+   * Return true if the Case Information of a visit is open.
    *
    * @param {string} visit the visit's id
    */
@@ -52,7 +52,7 @@ export class Cases {
   }
 
   /**
-   * Return the open case of a visit; undefined if it is not open.
+   * Return the open Case Information of a visit; undefined if it is not open.
    *
    * @param {string} visit the visit's id
    */
@@ -61,7 +61,7 @@ export class Cases {
   }
 
   /**
-   * Open the case of a visit, and follow its changes. Do nothing if it is open already.
+   * Open the Case Information of a visit, and follow its changes. Do nothing if it is open already.
    *
    * @param {string} visit the visit's id
    */
@@ -79,7 +79,7 @@ export class Cases {
         this.#changed();
       },
       (error) => {
-        // The server has refused the case. It may have been shown before, so its data are removed.
+        // The server has refused the Case Information. It may have been shown before, so it is removed.
         entry.info = undefined;
         entry.refused = NO_CASE()[error.code] ?? refusalWords(error);
         this.#changed();
@@ -89,7 +89,7 @@ export class Cases {
   }
 
   /**
-   * Open the case of a visit, or close it if it is open.
+   * Open the Case Information of a visit, or close it if it is open.
    *
    * @param {string} visit the visit's id
    */
@@ -100,7 +100,7 @@ export class Cases {
   }
 
   /**
-   * Close the cases of visits that are no longer on this screen.
+   * Close the Case Information of visits that are no longer on this screen.
    *
    * @param {(string | null)[]} visits the ids of the visits that stay
    */
@@ -110,7 +110,7 @@ export class Cases {
   }
 
   /**
-   * Close the case of a visit, and end its subscription.
+   * Close the Case Information of a visit, and end the subscription to it.
    *
    * @param {string} visit the visit's id
    */

@@ -1,5 +1,5 @@
-/* Follows the queue and the bell for every page of the staff, and announces news by the chime and by
-   sentences. */
+/* Follows the queue and the bell for every page of the staff, and announces new requests and notifications by
+   a chime and by short messages on the page. */
 import { t, tn } from "../shared/text.js";
 import { announce, clearToasts, Drawer, toast } from "../shared/ui.js";
 import { Bell, inWords, isOwn } from "./bell.js";

@@ -8,7 +8,7 @@ import { codeOf } from "../signalling/errors.js";
 
 export class OwnVisit {
   /**
-   * @type {string | null} the id of the visit that this person follows as the own one; null if there is
+   * @type {string | null} the id of this person's current visit, which this object follows; null if there is
    *   none
    */
   id = null;

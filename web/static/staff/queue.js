@@ -1,5 +1,6 @@
 /* Holds On-Demand Requests in this browser: the rows in order, the staff, the limits, and which requests
-   are new. A row that came while the list was open is `arriving`. It does not use the DOM. */
+   are new. The field `arriving` of a row is true if the row came while the list was open. This script does
+   not use the DOM. */
 
 const SEEN_AT_MOST = 2_000;
 

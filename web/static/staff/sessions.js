@@ -82,7 +82,7 @@ export class Past {
   }
 
   /**
-   * Keep the new tags of a visit.
+   * Set the new tags of a visit in the results of the search.
    *
    * @param {string} visit the visit's id
    * @param {string[]} tags the tags
