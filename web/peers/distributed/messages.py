@@ -111,7 +111,10 @@ class Open(Message, frozen=True):
 
 
 class Go(Message, frozen=True):
-    """Orders a process to begin in `in_s` seconds. Times of observations count from `ago_s` seconds ago."""
+    """Orders a process to begin in `in_s` seconds.
+
+    The process must count the times of its observations from the begin of the run, which was `ago_s` seconds ago.
+    """
 
     process: Number
     in_s: Seconds

@@ -1,6 +1,7 @@
 """Writes the files of a run in its folder: report.html, report.json, junit.xml, observations.csv, observations.jsonl.
 
-Only the last one is read again, by `read`. `figures`, `page`, `junit` and `thresholds` make the contents.
+Only observations.jsonl is read again, by `read`. The modules `figures`, `page`, `junit` and `thresholds` make the
+contents of the files.
 """
 
 from __future__ import annotations

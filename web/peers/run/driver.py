@@ -1,9 +1,8 @@
 """Plays one process's share of a run, from the first sign-in to the last closed connection, and observes it.
 
 It defines the base class of the drivers, which makes patients arrive as the plan says, ends a run early, and records
-observations.
-`load.py` plays whole visits on a Greenroom server; `calls.py` plays calls on another server, by an adapter. After
-`stop`, patients leave and running calls are ended.
+observations. `load.py` plays whole visits on a Greenroom server; `calls.py` plays calls on another server, by an
+adapter. After `stop`, patients leave and running calls are ended.
 """
 
 from __future__ import annotations

@@ -196,8 +196,7 @@ class Observations:
         """Add the lines of another process, with `later_s` added to their times.
 
         `source`: the number of the process that wrote the gauges; it must be the same in each call for this process.
-        None gives the gauges a new number.
-        Raises ObservationsError if a line is not valid.
+        None gives the gauges a new number. Raises ObservationsError if a line is not valid.
         """
         offset = self._sources if source is None else source
         highest = 0

@@ -1,5 +1,5 @@
-/* Draws the notices about closing time above On-Demand Requests: how many patients still wait then, and
-   what happens to their visits. */
+/* Draws the notices about closing time above On-Demand Requests: how many patients wait, and what happens to
+   their visits at closing time. */
 import { clock } from "../shared/format.js";
 import { html, nothing } from "../shared/lit.js";
 import { t, tn } from "../shared/text.js";
@@ -20,7 +20,7 @@ export const waitWords = (n) => tn("{n} patient waits.", "{n} patients wait.", n
 export const stillWords = (n) => tn("{n} patient still waits.", "{n} patients still wait.", n);
 
 /**
- * @typedef {object} Closing a closing time, and the rows of the patients who wait then
+ * @typedef {object} Closing a closing time, and the rows of the patients whom it concerns
  * @property {string} words the sentence of the notice
  * @property {Protocol.Row[]} rows the rows of the patients
  * @property {boolean} asks true if staff must decide what to do

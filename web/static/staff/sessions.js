@@ -1,5 +1,5 @@
-/* Draws the three other tabs of the Sessions List: the sessions of this person, all claimed or live
-   visits, and ended visits with a search. */
+/* Draws three tabs of the Sessions List: Mine (this person's sessions), Live now (all claimed or live
+   visits), and Past (ended visits with a search). */
 import { contactWords } from "../shared/contacts.js";
 import { minutes, moment } from "../shared/format.js";
 import { html, nothing, repeat } from "../shared/lit.js";
