@@ -24,6 +24,10 @@ class CommandError(WebError):
     """The command is not possible; the text is a sentence for the person who called it."""
 
 
+class IncompleteClusterError(CommandError):
+    """A part of a cluster of stores does not answer; its copy may take its place soon."""
+
+
 class ServerNotReadyError(WebError):
     """The server did not start; the text is the end of its log."""
 

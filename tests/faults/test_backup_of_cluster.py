@@ -9,13 +9,15 @@ import pytest
 import redis
 
 from signalling.store import keys
-from tests.faults.nodes import Cluster, ask, cluster
+from tests.faults.nodes import SLOTS, Cluster, ask, cluster
+from tests.faults.sentinels import wait_for
 from tests.faults.test_cluster import SLOT, other
 from tests.faults.test_sentinel import clinic_at, writing
 from tests.signalling.clinic import ORG
 from web.backups import snapshot
 from web.backups.restoring import restore
 from web.backups.taking import take
+from web.commands.backups import taken
 from web.config import Settings, parse
 from web.errors import CommandError
 from web.server.data_key import FILE
@@ -123,3 +125,29 @@ def is_refused(settings: Settings, file: Path, reason: str) -> None:
     with pytest.raises(CommandError, match=reason):
         take(settings, file, nothing, with_key=False)
     assert not list(file.parent.glob(f"{file.name}*"))
+
+
+def test_r38_a_backup_waits_for_the_failover_of_a_dead_node(tmp_path: Path) -> None:
+    with cluster(tmp_path / "nodes") as nodes:
+        mine = settings_with(tmp_path / "mine", nodes.url)
+        with connect_now(mine.redis, 5) as client:
+            client.sadd(keys.ORGANISATIONS(), *CLINICS)
+            for name in CLINICS:
+                client.set(keys.ORGANISATION(name), name)
+        nodes.masters[0].end()
+        taken(mine, tmp_path / "backup", quiet=True)
+        restored = settings_with(tmp_path / "one")
+        assert restore(restored, tmp_path / "backup", nothing).counts.keys > 2 * len(CLINICS)
+
+
+def test_r38_a_backup_of_a_cluster_is_refused_while_an_organisation_may_be_out_of_reach(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshot, "FAILOVER_S", 0.0)
+    with cluster(tmp_path / "nodes", copies=False) as nodes:
+        mine, dead = settings_with(tmp_path / "mine", nodes.url), nodes.masters[0]
+        ask(nodes.masters[1], "CLUSTER", "DELSLOTS", SLOTS // 2)
+        is_refused(mine, tmp_path / "backup", "1 of 16384 slots of the cluster have no node")
+        dead.end()
+        wait_for(lambda: b"fail" in ask(nodes.masters[1], "CLUSTER", "NODES"))
+        is_refused(mine, tmp_path / "backup", f"127.0.0.1:{dead.port} of the cluster does not answer")

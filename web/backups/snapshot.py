@@ -8,21 +8,33 @@ import contextlib
 import os
 import socket
 import ssl
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import redis
 from redis import RedisCluster, SSLConnection
+from redis.crc import REDIS_CLUSTER_HASH_SLOTS
 
 from web.config.keys import Redis as Store
-from web.errors import CommandError
+from web.errors import CommandError, IncompleteClusterError
 from web.server.redis_client import connect_now, masters
 
 MOVING = (
     "redis.url: slots of the cluster moved while the snapshots were made, so that an organisation may be in none of "
     "them; run the command again when all slots are at their place"
 )
+AWAY = (
+    "redis.url: the node %s of the cluster does not answer, and no copy has taken its place: organisations of it would "
+    "be missing, so there is no backup; run the command again when the node is back"
+)
+WITHOUT_NODE = (
+    "redis.url: %d of %d slots of the cluster have no node: organisations may be missing, so there is no backup; run "
+    "the command again when all slots are at their place"
+)
+FAILOVER_S, LOOK_S = 30.0, 0.5
+"""How long in s to wait until a copy has taken the place of a node that does not answer, and how often to look."""
 BEGINS_S = 30.0
 """The longest time in s in which the store sends nothing. While it prepares the snapshot it sends an empty
 line each second."""
@@ -38,12 +50,12 @@ def receive_all(store: Store, folder: Path, received: Callable[[int], None]) -> 
     """Write a snapshot of each server of the store that takes writes to a file in `folder`; return the files.
 
     An organisation is complete in one of them, as all its keys are on one node of a cluster. `received` is called with
-    the number of bytes so far. Raises CommandError if a snapshot is not complete, or if slots of a cluster move or
-    moved meanwhile. Raises redis-py's errors if a server does not answer.
+    the number of bytes so far. Raises CommandError if a snapshot is not complete, or if slots of a cluster move, moved
+    meanwhile, or are at no node that answers. Raises redis-py's errors if a store that is no cluster does not answer.
     """
     files: list[Path] = []
-    with contextlib.closing(connect_now(store, BEGINS_S)) as client:
-        places = _places(client)
+    client, places = complete(store)
+    with contextlib.closing(client):
         for server in masters(client):
             file = folder / f"{len(files)}.rdb"
             before = sum(each.stat().st_size for each in files)
@@ -54,21 +66,48 @@ def receive_all(store: Store, folder: Path, received: Callable[[int], None]) -> 
     return files
 
 
+def complete(store: Store) -> tuple[Any, dict[str, list[list[str]]]]:
+    """Return a client of the store, and the slots of each master of a cluster, as soon as all masters answer.
+
+    Raises CommandError if they do not within FAILOVER_S, or if slots move.
+    """
+    until_s = time.monotonic() + FAILOVER_S
+    while True:
+        client = connect_now(store, BEGINS_S)
+        try:
+            return client, _places(client)
+        except IncompleteClusterError:
+            client.close()
+            if time.monotonic() > until_s:
+                raise
+            time.sleep(LOOK_S)
+
+
 def _places(client: Any) -> dict[str, list[list[str]]]:
     """Return the slots of each master of a cluster, by the master's id; nothing for another store.
 
-    Raises CommandError if a slot is on its way to another master.
+    Raises CommandError if a slot is on its way to another master, and IncompleteClusterError if it is at no node that
+    answers.
     """
     if not isinstance(client, RedisCluster):
         return {}
     found = {}
     servers: Any = masters(client)
     for server in servers:
-        nodes = server.execute_command("CLUSTER NODES")
+        try:
+            nodes = server.execute_command("CLUSTER NODES")
+        except (redis.ConnectionError, redis.TimeoutError):
+            where = server.connection_pool.connection_kwargs
+            raise IncompleteClusterError(AWAY % f"{where['host']}:{where['port']}") from None
         own = next(node for node in nodes.values() if "myself" in node["flags"])
         if own["migrations"]:
             raise CommandError(MOVING)
         found[own["node_id"]] = own["slots"]
+    missing = REDIS_CLUSTER_HASH_SLOTS - sum(
+        int(slots[-1]) - int(slots[0]) + 1 for each in found.values() for slots in each
+    )
+    if missing:
+        raise IncompleteClusterError(WITHOUT_NODE % (missing, REDIS_CLUSTER_HASH_SLOTS))
     return found
 
 

@@ -55,9 +55,11 @@ def taken(settings: Settings, file: Path, *, with_key: bool = False, quiet: bool
     `with_key`: True to put the data key into the backup; `quiet`: True to show no progress. Raises CommandError and
     ConfigError.
     """
+    from web.backups.snapshot import complete
     from web.backups.taking import take
 
     with bar(quiet) as progress:
+        complete(settings.redis)[0].close()
         asyncio.run(noted_everywhere(settings, "backup.taken"))
         return take(settings, file, progress, with_key=with_key)
 
