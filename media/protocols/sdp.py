@@ -38,7 +38,7 @@ _SSRC = re.compile(r"(?a)(\d{1,10})(?: .*)?")
 _ICE = re.compile(r"(?a)[A-Za-z0-9+/=_-]{4,256}")
 # Without packetization mode 1, a client does not accept a keyframe of more than one packet (RFC 6184 §6.2).
 _WHOLE_H264 = re.compile(rf"(?a)a=fmtp:{H264.payload_type} .*\bpacketization-mode=1\b")
-_SENDING: Final = {"sendrecv": True, "sendonly": True, "recvonly": False, "inactive": False}
+_SENDING: Final = {"a=sendrecv": True, "a=sendonly": True, "a=recvonly": False, "a=inactive": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,7 @@ def offer(
     return "\r\n".join(lines) + "\r\n"
 
 
-def enumerate_mids(others: int = 1) -> Iterable[tuple[str, Kind]]:
+def enumerate_mids(others: int) -> Iterable[tuple[str, Kind]]:
     """Return (mid, kind) of each m-line, in order, for a party that receives the media of `others` other parties."""
     return tuple((str(place), kind) for place, kind in enumerate(KINDS * others))
 
@@ -204,9 +204,7 @@ def parse_answer(text: str, others: int = 1) -> Answer:
             raise SdpError("rtcp-mux", "RTP and RTCP must share a port")
         if _one(attributes, "a=setup:", "setup") != "active":
             raise SdpError("setup", "the answer must take the active DTLS role")
-        if any(_SENDING.get(line[2:], False) for line in section) or not any(
-            line[2:] in _SENDING for line in attributes
-        ):
+        if [True, *(_SENDING[line] for line in attributes if line in _SENDING)][-1]:
             sending.add(kind)
         sources |= _sources(kind, section)
     if len(rejected) == len(KINDS):

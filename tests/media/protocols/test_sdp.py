@@ -189,6 +189,10 @@ def test_a_direction_and_a_certificate_may_be_given_for_the_whole_session() -> N
     text = ANSWER.replace("a=sendrecv\r\n", "").replace(line, "")
     answer = sdp.parse_answer(text.replace("t=0 0\r\n", f"t=0 0\r\na=inactive\r\n{line}"))
     assert (answer.sending, answer.fingerprints) == (frozenset(), (FINGERPRINT,))
+    both = text.replace("t=0 0\r\n", f"s=inactive\r\nt=0 0\r\na=sendrecv\r\n{line}")
+    assert sdp.parse_answer(both).sending == {"audio", "video"}
+    silent = both.replace("a=mid:1\r\n", "a=mid:1\r\na=recvonly\r\n")
+    assert sdp.parse_answer(silent).sending == {"audio"}, "the direction of a section counts more"
 
 
 def test_certificates_are_read_in_one_form_and_each_once() -> None:
@@ -215,8 +219,10 @@ def test_a_picture_without_a_group_has_its_first_ssrc_and_no_retransmissions() -
     assert dict(sdp.parse_answer(text).sources) == {"audio": 11, "video": 22}
     quiet = "\r\n".join(line for line in ANSWER.split("\r\n") if not line.startswith("a=ssrc"))
     assert dict(sdp.parse_answer(quiet).sources) == {}
-    largest = ANSWER.replace("11 cname", "4294967295 cname").replace("FID 22 33", "FID 4294967294 33")
-    assert dict(sdp.parse_answer(largest).sources) == {"audio": 4294967295, "video": 4294967294, "rtx": 33}
+    largest = ANSWER.replace("11 cname", "4294967295 cname")
+    assert dict(sdp.parse_answer(largest).sources) == {"audio": 4294967295, "video": 22, "rtx": 33}
+    largest = ANSWER.replace("FID 22 33", "FID 4294967295 33")
+    assert dict(sdp.parse_answer(largest).sources) == {"audio": 11, "video": 4294967295, "rtx": 33}
     bare = ANSWER.replace("a=ssrc:11 cname:remote", "a=ssrc:11")
     assert sdp.parse_answer(bare).sources["audio"] == 11
 
@@ -273,6 +279,7 @@ def test_one_section_may_be_rejected() -> None:
         ("ice", "a=ice-ufrag:abcdef", "a=ice-ufrag:a"),
         ("ice", "a=ice-pwd", "a=nopwd"),
         ("setup", "a=setup:active", "a=setup:passive"),
+        ("setup", "a=setup:active", "a=nosetup"),
         ("rtcp-mux", "a=rtcp-mux", "a=nomux"),
         ("bundle", "a=group:BUNDLE", "a=group:LS"),
         ("ssrc", "a=ssrc:11 ", "a=ssrc:4294967296 "),
