@@ -24,7 +24,7 @@ AGAIN_S: Final = 0.1  # time in s between two checks of an address, because one 
 class _Check:
     address: Address
     password: str
-    expires_s: float
+    sent_s: float
     on_answer: Callable[[Address, PacketSocket], None]
 
 
@@ -33,7 +33,6 @@ class AddressChecks:
 
     def __init__(self) -> None:
         self._pending: dict[bytes, _Check] = {}
-        self._sent_s: dict[Address, float] = {}
 
     def send(
         self,
@@ -44,19 +43,21 @@ class AddressChecks:
         on_answer: Callable[[Address, PacketSocket], None],
         now_s: float,
     ) -> None:
-        """Send a check to `address`, unless one was sent there in the last AGAIN_S or PENDING_MAX checks wait for an
-        answer.
+        """Send a check to `address`, unless one that was sent there in the last AGAIN_S waits for its answer, or
+        PENDING_MAX checks do.
 
         `sock`: the socket to send from. `remote`: the browser's ICE credentials. `own_ufrag`: the server's ICE user
         name. `on_answer` is called with the address and the socket if the browser answers within LASTS_S. `now_s`: the
         monotonic time.
         """
         self._expire(now_s)
-        if now_s - self._sent_s.get(address, -AGAIN_S) < AGAIN_S or len(self._pending) >= PENDING_MAX:
+        waits = self._pending.values()
+        if len(waits) >= PENDING_MAX or any(
+            check.address == address and now_s - check.sent_s < AGAIN_S for check in waits
+        ):
             return
         transaction_id = secrets.token_bytes(12)
-        self._pending[transaction_id] = _Check(address, remote.password, now_s + LASTS_S, on_answer)
-        self._sent_s[address] = now_s
+        self._pending[transaction_id] = _Check(address, remote.password, now_s, on_answer)
         try:
             sock.sendto(ice.request(remote.ufrag, own_ufrag, remote.password, transaction_id), address)
         except OSError:
@@ -79,10 +80,6 @@ class AddressChecks:
 
     def _expire(self, now_s: float) -> None:
         for transaction_id, check in list(self._pending.items()):
-            if check.expires_s > now_s:
+            if now_s - check.sent_s < LASTS_S:
                 break
             del self._pending[transaction_id]
-        for address, sent_s in list(self._sent_s.items()):
-            if now_s - sent_s < AGAIN_S:
-                break
-            del self._sent_s[address]

@@ -13,8 +13,10 @@ import pytest
 from media import Connected, Disconnected
 from media.address_checks import LASTS_S, PENDING_MAX, AddressChecks
 from media.events import CONSENT_EXPIRED
+from media.protocols import ice, stun
 from media.protocols.codecs import OPUS
 from media.protocols.ice import Address, Credentials
+from media.transport.tcp import PacketSocket
 from tests.media.duo import Duo, Speaker, call, duo, until
 
 AUDIO = OPUS.payload_type
@@ -185,5 +187,31 @@ def test_a_limited_number_of_checks_waits_and_the_oldest_are_dropped() -> None:
     for port in range(PENDING_MAX + 10):
         _send(checks, sock, port + 1, 0.0)
     assert len(sock.packets) == PENDING_MAX
-    _send(checks, sock, 9_999, LASTS_S + 0.1)
+    _send(checks, sock, 9_999, LASTS_S)
     assert len(sock.packets) == PENDING_MAX + 1
+
+
+def test_a_check_is_answered_once_by_its_own_address_with_its_password_and_in_time() -> None:
+    checks, sock = AddressChecks(), Sent()
+    answers: list[tuple[Address, PacketSocket]] = []
+
+    def answered_at(sent_s: float, from_port: int, now_s: float, password: str = REMOTE.password) -> bool:
+        """Return True if an answer is taken that comes `from_port` at `now_s`, to a check of port 1 of `sent_s`."""
+        before = len(answers)
+        checks.send(("192.0.2.1", 1), sock, REMOTE, "ours", lambda *found: answers.append(found), sent_s)
+        check = stun.parse(sock.packets[-1][0])
+        assert check is not None
+        answer = ice.response(check, ("192.0.2.9", 9), password)
+        _send(checks, sock, 2, now_s)  # the next check ends those that are too old
+        for _ in range(2):
+            checks.on_response(answer, ("192.0.2.1", from_port), sock)
+        return len(answers) > before
+
+    assert answered_at(0.0, 1, 0.0)
+    assert answers == [(("192.0.2.1", 1), sock)]
+    assert not answered_at(10.0, 3, 10.0)
+    assert not answered_at(20.0, 1, 20.0, password="another")
+    assert answered_at(30.0, 1, 30.0 + LASTS_S - 0.1)
+    assert not answered_at(40.0, 1, 40.0 + LASTS_S)
+    checks.on_response(b"\1\1 no response", ("192.0.2.1", 1), sock)
+    assert len(answers) == 2
