@@ -272,12 +272,10 @@ def candidate_lines(candidates: Iterable[Candidate]) -> list[str]:
     lines = []
     for place, candidate in enumerate(candidates):
         if candidate.transport == "udp":
-            preference, ending = UDP_PREFERENCE << 16 | max(0, 0xFFFF - place), ""
+            preference, ending = UDP_PREFERENCE << 16 | (0xFFFF - place), ""
         else:
-            preference, ending = (
-                TCP_PREFERENCE << 16 | PASSIVE << 13 | max(0, 0x1FFF - place),
-                " tcptype passive",
-            )
+            preference = TCP_PREFERENCE << 16 | PASSIVE << 13 | (0x1FFF - place)
+            ending = " tcptype passive"
         lines.append(
             f"{place + 1} 1 {candidate.transport} {preference << 8 | 0xFF} {candidate.host} {candidate.port} typ host"
             f"{ending}"

@@ -82,8 +82,6 @@ def keep_newer(packet: bytearray, length: int, age_max: int) -> int:
     Returns the packet's new length, 0 if it is malformed.
     """
     found = blocks(packet, length)
-    if not found:
-        return 0
     kept = [
         (block.age, bytes(packet[block.at : block.at + block.size]))
         for block in found[:-1]

@@ -16,11 +16,11 @@ from typing import Final
 
 _FEEDBACK = Struct("!BBHIIHH")
 _NUMBERS = Struct("!HH")
-_TWO_BITS: Final = range(12, -1, -2)
+_TWO_BITS: Final = range(12, -2, -2)
 _ONE_BIT: Final = range(13, -1, -1)
 _DELTA_US: Final = 250
 _REFERENCE_US: Final = 64_000
-_RUN_MAX: Final = 8191
+_RUN_LENGTH: Final = 0x1FFF  # the bits of a chunk that hold the length of a run
 # One feedback may cover this number of packets, lost ones included. Its deltas then have at most 4 KiB; far fewer
 # packets arrive in 50 ms.
 _SPAN_MAX: Final = 2_000
@@ -121,8 +121,8 @@ def split_at_gaps(seen: Seen) -> list[Seen]:
 
 def is_whole(packet: bytes) -> bool:
     """Return True if a feedback packet reports no lost packet, because all packets are in one run."""
-    chunk = packet[20] << 8 | packet[21] if len(packet) > 21 else 0
-    return 0 < chunk >> 13 < 3 and chunk & _RUN_MAX >= (packet[14] << 8 | packet[15])
+    chunk = int.from_bytes(packet[20:22])
+    return 0 < chunk >> 13 < 3 and chunk & _RUN_LENGTH >= int.from_bytes(packet[14:16])
 
 
 def read_feedback(packet: bytes) -> tuple[Seen, int]:
@@ -143,11 +143,12 @@ def read_feedback(packet: bytes) -> tuple[Seen, int]:
             wide = bool(chunk & 0x4000)
             symbols = [chunk >> shift & (3 if wide else 1) for shift in (_TWO_BITS if wide else _ONE_BIT)]
         else:
-            symbols = [chunk >> 13] * (chunk & 0x1FFF) if chunk >> 13 else []
-            place += 0 if symbols else chunk & 0x1FFF
-            if not chunk & 0x1FFF:
+            run = chunk & _RUN_LENGTH
+            if not run:
                 return [], 0
-        symbols = symbols[: max(0, statuses - place)]
+            symbols = [chunk >> 13] * run if chunk >> 13 else []
+            place += 0 if symbols else run
+        symbols = symbols[: statuses - place]
         received += [(place + step, symbol) for step, symbol in enumerate(symbols) if symbol]
         place += len(symbols)
         if len(received) > len(packet):
@@ -203,13 +204,13 @@ def build_feedback(seen: Seen, count: int, sender_ssrc: int, media_ssrc: int) ->
 def _chunks(symbols: list[int]) -> bytes:
     """Return packet status chunks: run lengths for seven or more equal symbols, otherwise two-bit vectors.
 
-    They are defined in §3.1.3 and §3.1.4 of the draft.
+    They are defined in §3.1.3 and §3.1.4 of the draft. `symbols`: at most _SPAN_MAX, so that a run fits into a chunk.
     """
     out = bytearray()
     at = 0
     while at < len(symbols):
         end = at
-        while end < len(symbols) and symbols[end] == symbols[at] and end - at < _RUN_MAX:
+        while end < len(symbols) and symbols[end] == symbols[at]:
             end += 1
         if end - at >= 7 or end == len(symbols):
             chunk = symbols[at] << 13 | (end - at)

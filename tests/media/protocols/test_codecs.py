@@ -8,6 +8,7 @@ from media.protocols.codecs import (
     BY_STREAM,
     CODECS,
     EXTENSIONS,
+    GROUP_EXTENSIONS,
     H264,
     H264_RTX,
     H264_TYPES,
@@ -72,3 +73,4 @@ def test_the_header_extensions_are_send_time_and_transport_wide_numbers() -> Non
         3: "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01",
     }
     assert TRANSPORT_CC_ID == 3
+    assert GROUP_EXTENSIONS == {1: "urn:ietf:params:rtp-hdrext:ssrc-audio-level"}

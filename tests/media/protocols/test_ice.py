@@ -55,10 +55,39 @@ def test_the_first_half_of_the_name_is_the_servers() -> None:
     assert local_ufrag(attributes((0x0024, b"1234"), (0x0025, b""), (0x0006, b"abc:ef"))) == "abc"
     assert local_ufrag(attributes((0x0006, "é:12".encode()), (0x0006, b"abcd"))) is None
     assert local_ufrag(attributes((0x0024, b"1234"))) is None
+    assert local_ufrag(attributes((0x0024, b"1234"), (0x0006, b""))) == ""
 
 
 def test_a_ufrag_begins_with_the_index_of_its_relay() -> None:
     assert ice.ufrag(11, "0123abcd") == "00b0123abcd"
+    lengths = [len(ice.ufrag(index, "")) for index in (0, ice.UFRAG_INDEXES - 1, ice.UFRAG_INDEXES)]
+    assert lengths == [3, 3, 4], "so many relays have an index of three digits"
+
+
+def framed(username: str) -> bytes:
+    """Return a request to this user name as it is sent over TCP: after its length in two bytes (RFC 4571)."""
+    data = request(username)
+    return len(data).to_bytes(2, "big") + data
+
+
+@pytest.mark.parametrize(
+    ("username", "index"),
+    [("00b0123abcd:browser", 11), ("fff:browser", 0xFFF), ("1", 1), ("relay:browser", None), ("é", None)],
+)
+def test_a_frame_names_the_relay_to_which_it_belongs(username: str, index: int | None) -> None:
+    assert ice.relay_index(framed(username)) == index
+    assert ice.relay_index(framed(username)[:-1]) is None
+
+
+def test_the_size_of_a_frame_is_in_its_first_two_bytes() -> None:
+    assert [ice.frame_size(data) for data in (b"", b"\1", b"\1\2", b"\1\2\3")] == [2, 2, 260, 260]
+
+
+def test_a_connection_that_begins_with_a_possible_length_of_a_request_sends_frames() -> None:
+    longest = ice.REQUEST_MAX.to_bytes(2, "big")
+    assert all(ice.is_framed(data) for data in (b"\0", b"\0\x14", framed("abc"), longest))
+    over = bytes((longest[0] + 1,))
+    assert not any(ice.is_framed(data) for data in (over, b"\x16\3\1", b"GET / HTTP/1.1", b"\xff"))
 
 
 @pytest.mark.parametrize(("size", "read"), [(20, False), (24, False), (28, True), (548, True), (552, False)])
@@ -129,7 +158,7 @@ def test_only_a_nomination_moves_a_path_once_it_is_used() -> None:
     assert path.on_check(A, False, 1.0) == (True, [])
     assert path.on_check(A, True, 2.0) == (False, [])
     assert path.on_check(B, False, 3.0) == (False, [])
-    assert (path.address, path.proven, path.alive_s) == (A, [A, B], 3.0)
+    assert (path.address, path.proven, path.alive_s, path.checks) == (A, [A, B], 3.0, 3)
     assert path.on_check(B, True, 4.0) == (True, [])
     assert (path.address, path.proven) == (B, [A, B])
 
@@ -166,6 +195,7 @@ def test_a_path_follows_media_from_another_proven_address_but_no_single_late_pac
     assert not path.on_media(B, 1.2)
     assert path.on_media(B, 1.3)
     assert path.address == B
+    assert not path.on_media(A, 1.4), "nor does a single one after it has moved"
 
 
 def test_a_path_follows_no_media_from_an_address_that_is_not_proven() -> None:
@@ -198,7 +228,8 @@ def test_a_request_from_elsewhere_moves_a_path_on_which_nothing_came_for_three_s
 def test_a_check_of_the_server_is_signed_and_names_both_sides() -> None:
     made = stun.parse_message(ice.request("theirs", "ours", PASSWORD, b"transaction!"))
     assert made.attributes["USERNAME"] == "theirs:ours"
-    assert "ICE-CONTROLLED" in made.attributes
+    assert made.attributes["PRIORITY"] == 126 << 24
+    assert made.attributes["ICE-CONTROLLED"] == int.from_bytes(b"transact")
     assert made.check_message_integrity(PASSWORD.encode())
     assert made.transaction_id == b"transaction!"
 
@@ -206,7 +237,8 @@ def test_a_check_of_the_server_is_signed_and_names_both_sides() -> None:
 def test_an_answer_is_believed_only_with_the_password() -> None:
     answer = stun.Message(stun.Method.BINDING, stun.Class.RESPONSE, transaction_id=b"transaction!")
     answer.add_message_integrity(PASSWORD.encode())
-    assert ice.answered(bytes(answer)) == b"transaction!"
+    assert ice.answered(bytes(answer)) == ice.answered(bytes(answer)[:20]) == b"transaction!"
+    assert ice.answered(bytes(answer).replace(bytes.fromhex("2112a442"), b"else")) is None
     assert ice.is_answer(bytes(answer), PASSWORD)
     assert not ice.is_answer(bytes(answer), "another")
     assert not ice.is_answer(bytes(answer)[:24], PASSWORD)
@@ -237,8 +269,6 @@ def test_candidates_are_numbered_and_ranked_in_the_given_order() -> None:
         "1 1 udp 2130706431 192.0.2.1 5000 typ host",
         "2 1 udp 2130706175 2001:db8::1 5001 typ host",
     ]
-    many = list(candidate_lines([Candidate("192.0.2.1", 1)] * 0x1_0002))
-    assert many[0xFFFF].split()[3] == many[-1].split()[3] == str(126 << 24 | 0xFF)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from media.protocols.codecs import TRANSPORT_CC_ID, VP8
+from media.protocols.codecs import TRANSPORT_CC_ID, VP8, VP8_RTX
 from media.protocols.rtp import (
     KEYFRAME_START,
     audio_level,
@@ -156,12 +156,14 @@ def test_a_keyframe_begins_where_the_vp8_descriptor_says_so(payload: bytes, star
         (b"", False),
         (b"\x7c\x85\x88", True),  # FU-A: the first part of a keyframe's slice
         (b"\x7c\x87\x42", True),
+        (b"\x7c\x85", True),
         (b"\x7c\x05\x88", False),  # a later part of the slice, not the first
         (b"\x7c\x81\x9a", False),
         (b"\x7c", False),
         (b"\x78\x00\x02\x67\x42", True),  # STAP-A: several units in one packet
         (b"\x78\x00\x02\x09\xf0\x00\x02\x67\x42", True),  # The parameters come after a delimiter.
         (b"\x78\x00\x02\x09\xf0\x00\x01\x41", False),
+        (b"\x78\x01\x02\x09" + bytes(257) + b"\x00\x02\x67\x42", True),  # after a unit of 258 bytes
         (b"\x78\x00\x09\x09\xf0\x00\x01\x67", False),  # the unit's size points beyond the end of the packet
         (b"\x78\x00\x00", False),
         (b"\x78", False),
@@ -179,7 +181,10 @@ def test_a_keyframe_of_h264_begins_with_parameters_or_its_first_slice(payload: b
         (b"\x90\xe0\x81\x02\x07\x60\x01", (1, True, 14)),
         (b"\x90\xe0\x01\x07\x80\x01", (2, False, 14)),  # a picture number of seven bits
         (b"\x90\x60\x07\xe0\x01", (3, True, 0)),  # a header without a picture number
-        (b"\x90\x30\x40\x01", (1, False, 0)),
+        (b"\x90\x30\x41\x01", (1, False, 0)),  # The fields TID and KEYIDX are in the same byte.
+        (b"\x90\x21\x41\xff", (1, False, 0)),  # Reserved bits (RFC 7741: ignored by the receiver) are set.
+        (b"\x90\x11\xff\x01", (0, False, 0)),
+        (b"\x11\x20\xff\x01", (0, False, 0)),  # Only the first byte belongs to the descriptor.
         (b"\x90\x80\x81\x02\x01", (0, False, 14)),  # a header that names no layers
         (b"\x90\x10\xff\x01", (0, False, 0)),  # The descriptor has only the field KEYIDX.
         (b"\x10\x01", (0, False, 0)),
@@ -202,6 +207,9 @@ def test_a_picture_number_is_changed_in_its_own_width() -> None:
     shift_picture(packet, 12, -2)
     shift_picture(packet, 14, 2)
     assert packet[12:] == b"\xff\xff\x01"
+    long = bytearray(PLAIN + b"\x92\xfe")
+    shift_picture(long, 12, 3)
+    assert long[12:] == b"\x93\x01"
 
 
 def test_an_empty_packet_is_padding_alone() -> None:
@@ -222,10 +230,20 @@ def test_a_packet_is_built_byte_by_byte() -> None:
     assert TRANSPORT_CC_ID == 3
 
 
-def test_the_original_of_a_retransmission_is_the_packet_that_it_repeats() -> None:
-    packet = build(VP8.payload_type, 7, 3000, 5, b"\x10\x00picture", transport_cc=9, marker=True)
+@pytest.mark.parametrize("marker", [False, True])
+def test_the_original_of_a_retransmission_is_the_packet_that_it_repeats(marker: bool) -> None:
+    packet = build(VP8.payload_type, 0x0102, 3000, 5, b"\x10\x00picture", transport_cc=9, marker=marker)
     again = retransmission(packet, 1, 6)
+    payload = b"\x01\x02\x10\x00picture"
+    assert again == build(VP8_RTX.payload_type, 1, 3000, 6, payload, transport_cc=9, marker=marker)
     assert original(again, len(again), original_sequence_at(again, len(again)), 3000, 5) == packet
+
+
+@pytest.mark.parametrize("first", [0x80, 0x85, 0x90])
+def test_a_packet_that_ends_within_its_header_shows_no_picture(first: int) -> None:
+    packet = bytes((first, 0x80 | VP8.payload_type)) + FIXED[1 : 11 if first > 0x80 else 10]
+    assert not any(starts(packet, len(packet)) for starts in KEYFRAME_START.values())
+    assert vp8_layer(packet, len(packet)) == (0, False, 0)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from media.protocols.transport_cc import (
     LOSS_SHOWN,
     OUTAGE,
     Arrivals,
+    Losses,
     build_feedback,
     is_whole,
     read_feedback,
@@ -187,6 +188,11 @@ def feedback(statuses: int, rest: str) -> bytes:
         (3, "a800 04 08", ([(9, 1_000), (11, 3_000)], 1)),  # a vector with the states of fourteen packets
         # a vector with the states of seven packets; the last one has a delta of two bytes
         (3, "d200 04 fffc", ([(9, 1_000), (11, 0)], 1)),
+        (
+            14,
+            "a001 04 08",
+            ([(9, 1_000), (22, 3_000)], 12),
+        ),  # The first and the last of fourteen packets arrived.
         (9000, "1fff 0329 ", ([], 9000)),
         (2, "2002 04", ([], 0)),
         (2, "4001 04", ([], 0)),
@@ -206,7 +212,7 @@ def test_feedback_that_is_malformed_names_nothing(
 @pytest.mark.parametrize(
     ("statuses", "rest", "whole"),
     [(2, "2002 0404", True), (2, "4003", True), (3, "2002", False), (2, "0002", False), (2, "6002", False),
-     (2, "a000", False), (2, "", False)],
+     (2, "a000", False), (2, "", False), (2, "20", False), (258, "2102", True), (258, "2101", False)],
 )  # fmt: skip
 def test_feedback_in_one_run_is_known_at_a_glance(statuses: int, rest: str, whole: bool) -> None:
     assert is_whole(feedback(statuses, rest)) is whole
@@ -238,6 +244,27 @@ def test_losses_are_shown_while_more_than_a_third_of_the_packets_is_lost() -> No
     assert (found, arrivals.losses.shown) == ([19], True)
     arrivals.losses.observe(200, 0)
     assert not arrivals.losses.shown
+
+
+def test_each_lost_packet_weighs_a_hundredth_of_all_before_it() -> None:
+    losses = Losses()
+    losses.observe(0, 0)
+    assert losses.share == 0.0
+    losses.observe(0, 1)
+    assert losses.share == pytest.approx(0.01)
+    losses.observe(1, 0)
+    assert losses.share == pytest.approx(0.0099)
+    losses.observe(1, 1)
+    assert losses.share == pytest.approx(0.0099 * 0.99**2 + (1 - 0.99**2) / 2)
+
+
+def test_packets_without_a_gap_are_no_loss_and_each_piece_of_feedback_is_counted() -> None:
+    arrivals = Arrivals()
+    assert counted(arrivals, [(0xFFFF, 0), (0, 1), (1, 2)]) == [3]
+    assert arrivals.losses.share == 0.0
+    pieces = rtcp.split(arrivals.describe([(number, 0) for number in (2, 4, 6)], 1, 2))
+    assert [read(piece)[0] for _, _, piece in pieces] == [1, 2, 3]
+    assert read(arrivals.describe([(7, 0)], 1, 2))[0] == 4
 
 
 def test_an_outage_is_not_counted_as_loss() -> None:
