@@ -20,6 +20,8 @@ def record(size: int, first: int = 22, version: int = 0xFE) -> bytes:
         (record(5), True),
         (record(5)[:-1], False),
         (record(5) + b"more", True),
+        (record(256), True),
+        (record(256)[:-1], False),
         (record(1, 19), False),
         (record(1, 20), True),
         (record(1, 25), True),
@@ -41,6 +43,7 @@ def test_a_record_has_a_known_type_a_version_and_its_whole_content(datagram: byt
         ([10, 11], [23, 24]),
         ([100], [113]),
         ([10, 100, 10], [23, 113, 23]),
+        ([10, 300, 10], [23, 313, 23]),
     ],
 )
 def test_records_share_a_datagram_as_long_as_they_fit(sizes: list[int], packed: list[int]) -> None:

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from media import Credentials, Relay, RelaySettings, reaches
+from media.protocols import stun
 from media.transport import reach
 
 NAME = Credentials("w0-12ab", "0123456789abcdef0123456789abcdef")
@@ -21,6 +22,34 @@ async def test_r23_a_relay_answers_those_who_know_its_password_and_nobody_else()
     assert not await reaches(where, Credentials(NAME.ufrag, "f" * 32))
     assert not await reaches(where, Credentials("w0-other", NAME.password))
     await relay.close()
+
+
+@pytest.mark.parametrize("wrong", ["transaction", "kind", "password", "datagram", ""])
+async def test_r23_only_the_signed_response_to_the_own_request_counts(
+    wrong: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reach, "RETRY_S", 0.02)
+    loop, other = asyncio.get_running_loop(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    other.bind(("127.0.0.1", 0))
+    other.setblocking(False)
+
+    async def answer() -> None:
+        for _ in range(reach.TRIES):
+            data, address = await loop.sock_recvfrom(other, 2048)
+            request = stun.parse(data)
+            assert request is not None
+            made = stun.build(
+                stun.Kind.REQUEST if wrong == "kind" else stun.Kind.RESPONSE,
+                bytes(12) if wrong == "transaction" else request.transaction_id,
+                [],
+                "another" if wrong == "password" else NAME.password,
+            )
+            await loop.sock_sendto(other, b"nonsense" if wrong == "datagram" else made, address)
+
+    answering = asyncio.create_task(answer())
+    assert await reaches([other.getsockname()], NAME) is (not wrong)
+    answering.cancel()
+    other.close()
 
 
 async def test_r23_one_address_of_several_is_enough() -> None:

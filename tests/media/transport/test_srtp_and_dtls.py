@@ -5,13 +5,19 @@ Both bindings give the same bytes, a changed byte is detected, and a handshake s
 
 import dataclasses
 import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from aiortc.rtcdtlstransport import certificate_digest
+from cryptography import x509
+from OpenSSL import SSL
 
+from media.errors import DtlsError
+from media.protocols import rtp
 from media.protocols.sdp import DIGEST_BYTES
 from media.transport import srtp
-from media.transport.dtls import Association, Identity, fingerprint
+from media.transport.dtls import IDENTITY_S, Association, Identity, fingerprint
 
 
 @pytest.mark.parametrize("binding", [srtp.native_binding(), srtp.public_binding()], ids=lambda b: b.name)
@@ -31,10 +37,47 @@ def test_the_public_api_takes_over_where_the_native_one_changed(monkeypatch: pyt
     assert srtp.best_binding().name == "pylibsrtp"
 
 
-def test_a_binding_that_encrypts_nothing_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    broken = dataclasses.replace(srtp.native_binding(), protect=lambda context, handle, length: 0)
+@pytest.mark.parametrize("function", ["protect", "unprotect"])
+@pytest.mark.parametrize("status", [srtp.OK, 1])
+def test_a_binding_that_changes_no_bytes_or_fails_is_not_used(
+    function: str, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without: dict[str, Any] = {function: lambda context, handle, length: status}
+    broken = dataclasses.replace(srtp.native_binding(), **without)
     monkeypatch.setattr(srtp, "native_binding", lambda: broken)
     assert srtp.best_binding().name == "pylibsrtp"
+
+
+@pytest.mark.parametrize("binding", [srtp.native_binding(), srtp.public_binding()], ids=lambda b: b.name)
+def test_each_binding_tells_a_repeated_packet_from_a_forged_one(binding: srtp.Binding) -> None:
+    material = bytes(srtp.AES_128_GCM.material_bytes)
+    keys = srtp.derive(srtp.AES_128_GCM, material)
+    sender = srtp.derive(srtp.AES_128_GCM, material, client=True).outbound
+
+    sequences = 1000 - srtp.REPLAY_WINDOW, 1001 - srtp.REPLAY_WINDOW, 1000, 1001
+    sealed = {number: sender.protect(rtp.build(111, number, 0, 42, b"sound")) for number in sequences}
+
+    def unprotected(sequence: int, changed: int = 0) -> int:
+        """Return the status of decryption of a packet. `changed`: bits to change in its last byte."""
+        buffer, length = bytearray(srtp.BUFFER_BYTES), binding.length()
+        length[0] = len(sealed[sequence])
+        buffer[: length[0]] = sealed[sequence]
+        buffer[length[0] - 1] ^= changed
+        return binding.unprotect(binding.context(keys.inbound), binding.handle(buffer), length)
+
+    assert unprotected(1000) == srtp.OK
+    assert unprotected(1001, changed=1) not in {srtp.OK, *srtp.REPLAYED}
+    assert unprotected(1000) in srtp.REPLAYED, "a packet that has been received"
+    assert unprotected(1000 - srtp.REPLAY_WINDOW) in srtp.REPLAYED, "a packet older than the window"
+    assert unprotected(1001 - srtp.REPLAY_WINDOW) == srtp.OK
+
+
+def test_the_public_binding_refuses_a_packet_that_is_too_long_for_it() -> None:
+    keys = srtp.derive(srtp.AES_128_GCM, bytes(srtp.AES_128_GCM.material_bytes))
+    assert srtp.public_binding().protect(keys.outbound, bytearray(4000), [4000]) not in {
+        srtp.OK,
+        *srtp.REPLAYED,
+    }
 
 
 @pytest.mark.parametrize("profile", srtp.PROFILES, ids=lambda profile: profile.name.decode())
@@ -43,18 +86,25 @@ def test_keying_material_is_both_keys_and_then_both_salts(profile: srtp.Profile)
     salts = [side * profile.salt_bytes for side in (b"S", b"s")]
     material = b"".join(keys + salts)
     assert profile.material_bytes == len(material)
+    # RFC 5764 §4.1.2, RFC 7714 §14.2: the lengths in bits of a key and of a salt
+    bits = {
+        "SRTP_AEAD_AES_128_GCM": (128, 96),
+        "SRTP_AEAD_AES_256_GCM": (256, 96),
+        "SRTP_AES128_CM_SHA1_80": (128, 112),
+    }
+    assert (profile.key_bytes * 8, profile.salt_bytes * 8) == bits[profile.name.decode()]
     assert [profile.key_and_salt(material, side) for side in (0, 1)] == [
         keys[0] + salts[0],
         keys[1] + salts[1],
     ]
 
 
-def handshake(drop: int = 0) -> tuple[Association, Association]:
-    """Return (client, server) after a DTLS handshake in which the first `drop` datagrams got lost."""
+def handshake(drop: int = 0, of_client: Identity | None = None) -> tuple[Association, Association]:
+    """Return (server, client) after a DTLS handshake in which the first `drop` datagrams got lost."""
     to_server: list[bytes] = []
     to_client: list[bytes] = []
     server = Association(Identity(0.0), to_client.append)
-    client = Association(Identity(0.0), to_server.append, client=True)
+    client = Association(of_client or Identity(0.0), to_server.append, client=True)
     client.begin()
     lost = 0
     for _ in range(400):
@@ -80,6 +130,7 @@ def test_a_handshake_ends_in_one_set_of_keys(drop: int) -> None:
     assert client.established
     packet = srtp.PROBE
     sealed = client.established.keys.outbound.protect(packet)
+    assert client.established.keys.outbound.protect(packet) == sealed, "it may be sent again"
     assert server.established.keys.inbound.unprotect(sealed) == packet
     assert server.established.profile == "SRTP_AEAD_AES_128_GCM"
 
@@ -94,6 +145,55 @@ def test_a_certificate_is_known_by_each_of_its_fingerprints_and_by_no_other() ->
         known = fingerprint(shown.certificate, algorithm)
         assert known.value == certificate_digest(shown.certificate, algorithm), "as aiortc has it"
         assert shown.shows((known,))
+
+
+@pytest.mark.parametrize(
+    "left_out",
+    [("set_tlsext_use_srtp",), ("use_certificate", "use_privatekey")],
+    ids=["profile", "certificate"],
+)
+def test_a_client_without_certificate_or_srtp_profile_is_refused(
+    left_out: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        for name in left_out:
+            patched.setattr(SSL.Context, name, lambda *_: None)
+        identity = Identity(0.0)
+    with pytest.raises(DtlsError):
+        handshake(of_client=identity)
+
+
+def test_a_certificate_is_valid_while_it_is_used_even_if_a_clock_is_a_day_slow() -> None:
+    _, client = handshake()
+    assert client.established
+    certificate, now = client.established.certificate, datetime.now(UTC)
+    assert certificate.not_valid_before_utc <= now - timedelta(days=1)
+    assert certificate.not_valid_after_utc > now + timedelta(seconds=IDENTITY_S)
+    named = [x509.NameAttribute(x509.NameOID.COMMON_NAME, "WebRTC")]  # as browsers name theirs
+    assert list(certificate.subject) == list(certificate.issuer) == named
+
+
+def test_the_first_cipher_is_the_one_that_rfc_8827_demands_and_old_libraries_find_theirs() -> None:
+    context = Identity(0.0).context
+    assert context.set_options(0) & SSL.OP_NO_TICKET, "no session is used again"
+    ciphers = [name for name in SSL.Connection(context, None).get_cipher_list() if name.startswith("ECDHE")]
+    assert ciphers == [
+        "ECDHE-ECDSA-AES128-GCM-SHA256",
+        "ECDHE-ECDSA-CHACHA20-POLY1305",
+        "ECDHE-ECDSA-AES128-SHA",
+        "ECDHE-ECDSA-AES256-SHA",
+    ]
+
+
+def test_an_association_that_is_closed_before_its_handshake_sends_and_reads_nothing() -> None:
+    sent: list[bytes] = []
+    hello: list[bytes] = []
+    server = Association(Identity(0.0), sent.append)
+    Association(Identity(0.0), hello.append, client=True).begin()
+    server.close()
+    server.feed(hello[0])
+    server.retransmit()
+    assert (server.closed, sent) == (True, [])
 
 
 def test_a_close_notify_is_noticed() -> None:
@@ -112,5 +212,6 @@ def test_a_close_notify_is_noticed() -> None:
 
 def test_a_certificate_is_replaced_after_a_week() -> None:
     identity = Identity(1000.0)
-    assert identity.fresh(1000.0 + 6 * 24 * 3600)
-    assert not identity.fresh(1000.0 + 8 * 24 * 3600)
+    week_s = timedelta(weeks=1).total_seconds()
+    assert identity.fresh(1000.0 + week_s - 1)
+    assert not identity.fresh(1000.0 + week_s)
