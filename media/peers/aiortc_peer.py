@@ -76,7 +76,6 @@ class _Paced(Switched):
 
     def __init__(self, interval_s: float) -> None:
         super().__init__()
-        self.enabled = False
         self._interval_s = interval_s
         self._began_s: float | None = None
         self._count = 0
@@ -91,9 +90,7 @@ class _Paced(Switched):
         if self._began_s is None:
             self._began_s = time.monotonic()
         self._count += 1
-        wait_s = self._began_s + self._count * self._interval_s - time.monotonic()
-        if wait_s > 0:
-            await asyncio.sleep(wait_s)
+        await asyncio.sleep(self._began_s + self._count * self._interval_s - time.monotonic())
         return self._count
 
 
@@ -199,7 +196,7 @@ class SyntheticParty:
         self._picture: Switched = picture or PictureTrack()
         self._tone: Switched = sound or ToneTrack()
         self._connection: RTCPeerConnection | None = None
-        self._ufrag = ""
+        self._ufrags = set[str]()
         self._watchers: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
 
@@ -209,10 +206,10 @@ class SyntheticParty:
         An offer with the same ufrag as the previous one continues the connection, also with more m-lines. Another offer
         begins a new connection, as a `fresh` offer does in the browser.
         """
-        ufrag = "".join(_UFRAG.findall(offer)[:1])
-        if self._connection is None or ufrag != self._ufrag:
+        ufrags = set(_UFRAG.findall(offer))  # one, because all sections share a transport
+        if self._connection is None or ufrags != self._ufrags:
             await self._drop_connection()
-            self._ufrag = ufrag
+            self._ufrags = ufrags
             self._connection = RTCPeerConnection(_CONFIGURATION)
             self._connection.on("connectionstatechange", self._changed.set)
             self._connection.on("track", self._watch)
@@ -220,9 +217,8 @@ class SyntheticParty:
         await connection.setRemoteDescription(RTCSessionDescription(_in_each_section(offer), "offer"))
         sending: set[str] = set()
         for transceiver in connection.getTransceivers():
-            # in a room of more than two parties, all videos except the first are only received
+            # In a room of more than two parties, all videos except the first are only received.
             if transceiver.kind in sending:
-                transceiver.direction = "recvonly"
                 continue
             sending.add(transceiver.kind)
             if not isinstance(transceiver.sender.track, _Relayed):
@@ -270,8 +266,7 @@ class SyntheticParty:
     async def _drop_connection(self) -> None:
         if self._connection is not None:
             await self._connection.close()
-            self._connection = None
-        for watcher in list(self._watchers):
+        for watcher in self._watchers:
             watcher.cancel()
         await asyncio.gather(*self._watchers, return_exceptions=True)
 
@@ -293,9 +288,7 @@ class SyntheticParty:
                     ice._local_candidates_end = True
 
     def _watch(self, track: MediaStreamTrack) -> None:
-        watcher = asyncio.ensure_future(self._consume(track))
-        self._watchers.add(watcher)
-        watcher.add_done_callback(self._watchers.discard)
+        self._watchers.add(asyncio.ensure_future(self._consume(track)))
 
     async def _consume(self, track: MediaStreamTrack) -> None:
         while True:

@@ -77,7 +77,6 @@ class RawCaller(RawPeer):
         lines += [f"a=group:BUNDLE {' '.join(mid for _, mid in sections)}", "a=msid-semantic: WMS s"]
         for kind, mid in sections:
             codec, ssrc = (OPUS, self.audio_ssrc) if kind == "audio" else (VP8, self.video_ssrc)
-            name = f"opus/{OPUS.clock_rate}/2" if codec is OPUS else f"VP8/{VP8.clock_rate}"
             feedback = ("nack", "nack pli") if codec is VP8 else ()
             lines += [
                 f"m={kind} {port} UDP/TLS/RTP/SAVPF {codec.payload_type}",
@@ -90,7 +89,7 @@ class RawCaller(RawPeer):
                 f"a=mid:{mid}",
                 "a=sendrecv",
                 f"a=msid:s s-{kind}",
-                f"a=rtpmap:{codec.payload_type} {name}",
+                f"a=rtpmap:{codec.payload_type} {codec.rtpmap}",
                 *(f"a=rtcp-fb:{codec.payload_type} {each}" for each in feedback),
                 f"a=ssrc:{ssrc} cname:raw",
                 f"a=ssrc:{ssrc} msid:s s-{kind}",

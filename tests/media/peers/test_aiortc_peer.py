@@ -13,7 +13,14 @@ from aiortc.mediastreams import MediaStreamError
 from av import AudioFrame, VideoFrame
 
 from media import Connected, OfferNeeded, Relay, RelaySettings, Speaking
-from media.peers.aiortc_peer import AUDIO_FRAME_S, PictureTrack, SyntheticParty, ToneTrack, _in_each_section
+from media.peers.aiortc_peer import (
+    AUDIO_FRAME_S,
+    PictureTrack,
+    Switched,
+    SyntheticParty,
+    ToneTrack,
+    _in_each_section,
+)
 from tests.media.duo import until
 
 
@@ -137,6 +144,28 @@ async def test_the_synthetic_picture_is_black_or_a_white_bar_that_moves_over_til
     assert all(rows[at : at + 8] == [rows[at]] * 8 for at in range(0, 240, 8))
     assert all(row[at : at + 8] == row[at : at + 1] * 8 for row in greys for at in range(0, 304, 8))
     assert {min(b"".join(greys)), max(b"".join(greys))} == {60, 169}
+
+
+@pytest.mark.parametrize(("number", "left"), [(35, 280), (36, 0), (37, 8)])
+async def test_the_bar_begins_again_at_the_left_before_it_would_leave_the_picture(
+    number: int, left: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def next_count() -> int:
+        return number
+
+    track = PictureTrack()
+    track.enabled = True
+    monkeypatch.setattr(track, "next_count", next_count)
+    row = bytes((await track.recv()).planes[0])[:320]
+    assert row.find(bytes([235]) * 32) == left
+
+
+async def test_a_track_gives_no_frame_after_its_end() -> None:
+    track = ToneTrack()
+    track.stop()
+    with pytest.raises(MediaStreamError):
+        await track.recv()
+    assert not Switched.enabled, "a track of a caller begins switched off"
 
 
 async def test_a_synthetic_tone_has_440_hertz_and_a_switched_off_one_is_silent() -> None:

@@ -222,3 +222,17 @@ def test_a_packet_that_was_encrypted_is_sent_and_media_is_counted(
 
 def test_vp8_packets_begin_with_the_start_of_a_partition() -> None:
     assert (raw.VP8_KEYFRAME, raw.VP8_DELTA) == (b"\x10\x00", b"\x10\x01")
+    # Browsers put a picture id of 15 bits (the bits X, I and M of RFC 7741 §4.2) before the same bytes.
+    for plain, of_browser in ((raw.VP8_KEYFRAME, raw.BROWSER_KEYFRAME), (raw.VP8_DELTA, raw.BROWSER_DELTA)):
+        assert of_browser == b"\x90\x80\x80\x01" + plain[1:]
+
+
+def test_a_peer_has_its_own_certificate_and_a_different_ssrc_for_each_stream() -> None:
+    identity = Identity(0.0)
+    given, own = RawPeer(native_binding(), identity), RawPeer(native_binding())
+    assert given.identity is identity
+    assert own.identity.fingerprint != identity.fingerprint
+    ssrcs = {ssrc for peer in (given, own) for ssrc in (peer.audio_ssrc, peer.video_ssrc, peer.rtx_ssrc)}
+    assert len(ssrcs) == 6
+    for peer in (given, own):
+        peer.close()

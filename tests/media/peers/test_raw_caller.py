@@ -1,13 +1,16 @@
 """Tests raw parties that call each other without a server between them."""
 
+import re
 import select
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 
+from media.peers import raw_caller
 from media.peers.raw_caller import HELLO_AGAIN_S, RawCaller
-from media.protocols import rtp
+from media.protocols import rtp, stun
 from media.protocols.codecs import VP8
 from media.transport.dtls import Identity
 from media.transport.srtp import best_binding
@@ -79,6 +82,110 @@ def test_the_first_dtls_records_are_sent_again_as_early_as_by_browsers(
         turn(caller, callee)
 
 
+SECTION = """\
+m={kind} {port} UDP/TLS/RTP/SAVPF {codec}
+c=IN IP4 127.0.0.1
+a=rtcp-mux
+a=ice-ufrag:{ufrag}
+a=ice-pwd:{password}
+a=fingerprint:sha-256 {fingerprint}
+a=setup:active
+a=mid:{mid}
+a=sendrecv
+a=msid:s s-{kind}
+a=rtpmap:{codec} {name}
+{feedback}a=ssrc:{ssrc} cname:raw
+a=ssrc:{ssrc} msid:s s-{kind}
+a=candidate:0 1 udp 2130706431 192.0.2.1 {port} typ host
+a=candidate:1 1 udp 2130706430 192.0.2.2 {port} typ host
+a=end-of-candidates
+"""
+HEAD = "v=0\no=- 7 2 IN IP4 127.0.0.1\ns=-\nt=0 0\na=group:BUNDLE 0 1\na=msid-semantic: WMS s\n"
+NACK = "a=rtcp-fb:96 nack\na=rtcp-fb:96 nack pli\n"
+
+
+def test_an_offer_is_this_text(pair: tuple[RawCaller, RawCaller]) -> None:
+    caller, _ = pair
+    caller.hosts = ["192.0.2.1", "192.0.2.2"]
+    port, fingerprint = caller.udp.getsockname()[1], caller.identity.fingerprint.value
+    sections = [
+        SECTION.format(
+            kind=kind,
+            port=port,
+            codec=codec,
+            ufrag=caller.ufrag,
+            password=caller.password,
+            fingerprint=fingerprint,
+            mid=mid,
+            name=name,
+            feedback=feedback,
+            ssrc=ssrc,
+        )
+        for kind, mid, codec, name, feedback, ssrc in (
+            ("audio", 0, 111, "opus/48000/2", "", caller.audio_ssrc),
+            ("video", 1, 96, "VP8/90000", NACK, caller.video_ssrc),
+        )
+    ]
+    offer = re.sub(r"^o=- \d+", "o=- 7", caller.offer(), count=1, flags=re.MULTILINE)
+    assert offer == (HEAD + "".join(sections)).replace("\n", "\r\n")
+
+
+def test_a_controlled_party_nominates_nothing(
+    pair: tuple[RawCaller, RawCaller], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caller, callee = pair
+    callee.answer_to(caller.offer())
+    sent: list[bytes] = []
+    monkeypatch.setattr(callee, "send", lambda datagram: sent.append(bytes(datagram)))
+    callee.check()
+    (check,) = map(stun.parse, sent)
+    assert check is not None
+    assert check.is_signed_with(caller.password)
+    assert (check.kind, check.nominates) == (stun.Kind.REQUEST, False)
+    assert check.attributes[stun.USERNAME] == f"{caller.ufrag}:{callee.ufrag}".encode()
+    assert check.attributes[stun.PRIORITY] == (1845501695).to_bytes(4)
+    assert check.attributes[stun.ICE_CONTROLLED] == (1).to_bytes(8)
+    assert stun.ICE_CONTROLLING not in check.attributes
+
+
+def test_the_first_dtls_records_are_sent_again_after_pauses_that_double_until_an_answer_comes(
+    pair: tuple[RawCaller, RawCaller], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caller, callee = pair
+    caller.accept(callee.offer())
+    sent: list[bytes] = []
+    monkeypatch.setattr(caller, "send", lambda datagram: sent.append(bytes(datagram)))
+    monkeypatch.setattr(raw_caller, "time", SimpleNamespace(monotonic=lambda: 100.0))
+    caller._stun(stun.build(stun.Kind.RESPONSE, bytes(12), [], "pwd"))
+
+    def hellos() -> int:
+        """Return how many DTLS records of a handshake (type 22) were sent."""
+        return sum(datagram[0] == 22 for datagram in sent)
+
+    counts = list[int]()
+    for now_s in (100.04, 100.051, 100.14, 100.152, 100.34, 100.353):
+        caller.tick(now_s)
+        counts.append(hellos())
+    assert counts == [1, 2, 2, 3, 3, 4]
+    caller._dtls(b"an answer")
+    caller.tick(200.0)
+    assert hellos() == 4
+
+
+def test_a_check_that_comes_before_the_address_of_the_other_side_is_not_answered(
+    pair: tuple[RawCaller, RawCaller], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caller, callee = pair
+    sent: list[bytes] = []
+    monkeypatch.setattr(caller, "send", lambda datagram: sent.append(bytes(datagram)))
+    check = stun.build(stun.Kind.REQUEST, bytes(12), [], caller.password)
+    caller._stun(check)
+    assert (sent, caller.received_checks) == ([], 0)
+    caller.accept(callee.offer())
+    caller._stun(check)
+    assert (len(sent), caller.received_checks) == (1, 1)
+
+
 def test_an_answer_has_the_lines_of_the_offer_and_the_other_roles(pair: tuple[RawCaller, RawCaller]) -> None:
     caller, callee = pair
     caller.hosts = ["192.0.2.1", "127.0.0.1"]
@@ -102,8 +209,8 @@ def test_a_server_with_ice_lite_is_controlled_by_the_party_that_answers(
 
 def test_a_description_without_a_candidate_is_refused(pair: tuple[RawCaller, RawCaller]) -> None:
     caller, callee = pair
-    offer = caller.offer().replace("typ host", "typ relay")
-    with pytest.raises(ValueError, match="no IPv4 candidate"):
-        callee.accept(offer)
+    for left_out in ("typ host", "a=ice-pwd"):
+        with pytest.raises(ValueError, match="no IPv4 candidate"):
+            callee.accept(caller.offer().replace(left_out, "x"))
     caller.check()  # no address is known yet, so nothing is sent
     assert caller.answered_checks == 0

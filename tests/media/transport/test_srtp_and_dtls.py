@@ -49,7 +49,7 @@ def test_a_binding_that_changes_no_bytes_or_fails_is_not_used(
 
 
 @pytest.mark.parametrize("binding", [srtp.native_binding(), srtp.public_binding()], ids=lambda b: b.name)
-def test_each_binding_tells_a_repeated_packet_from_a_forged_one(binding: srtp.Binding) -> None:
+def test_each_binding_distinguishes_a_repeated_packet_from_a_forged_one(binding: srtp.Binding) -> None:
     material = bytes(srtp.AES_128_GCM.material_bytes)
     keys = srtp.derive(srtp.AES_128_GCM, material)
     sender = srtp.derive(srtp.AES_128_GCM, material, client=True).outbound
