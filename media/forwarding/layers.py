@@ -13,13 +13,14 @@ LAYERS: Final = 4  # the number of layers that two bits can name in the VP8 desc
 TOP: Final = LAYERS - 1
 SPANS_MAX: Final = 64
 # Sequence numbers start again after 2^16, so a span (a range of packets with the same shifts) that is longer than this
-# number of packets is shortened.
+# number of packets begins anew, and those before it are forgotten.
 SPAN_MAX: Final = 0x4000
 # A receiver keeps a layer while the layer needs at most this factor times the receiver's estimated bandwidth.
 KEEP: Final = 1.25
 SHARES_WHOLE: Final = (1.0,) * LAYERS
 MEASURE_S: Final = 1.0
 _MASK: Final = 0xFFFF
+_HALF: Final = 0x8000  # the number of sequence numbers that count as newer than a given one
 
 
 class Span(NamedTuple):
@@ -45,8 +46,6 @@ class Layers:
 
     def __init__(self) -> None:
         self.target = TOP
-        self._newest = 0
-        self._timestamp = -1  # the timestamp of the newest picture
         self._spans: deque[Span] = deque(maxlen=SPANS_MAX)
         self.restart(0, 0)
 
@@ -65,7 +64,8 @@ class Layers:
 
         `sequence_shift`: the number that is added to each sequence number from there on.
         """
-        self._newest, self._timestamp = (first - 1) & _MASK, -1
+        self._newest = (first - 1) & _MASK
+        self._timestamp: int | None = None  # that of the newest picture
         self._spans.clear()
         self._spans.append(Span(first, sequence_shift, 0, self.target))
 
@@ -78,7 +78,7 @@ class Layers:
         in its numbers that is never filled.
         """
         ahead = (number - self._newest) & _MASK
-        if not 0 < ahead < 0x8000:
+        if ahead == 0 or ahead >= _HALF:
             return self._span(number)
         self._newest = number
         now = self._spans[-1]
@@ -94,13 +94,13 @@ class Layers:
             self._add(number, now._replace(first=number, level=level))
         elif (number - now.first) & _MASK > SPAN_MAX:
             self._spans.clear()
-            self._spans.append(now._replace(first=(number - SPAN_MAX // 2) & _MASK))
+            self._spans.append(now._replace(first=number))
         return self._spans[-1]
 
     def own_number(self, number: int) -> int:
         """Return the sender's sequence number of the packet that has `number` at the receiver."""
         for span in reversed(self._spans):
-            if (number - span.first - span.sequence_shift) & _MASK < 0x8000:
+            if (number - span.first - span.sequence_shift) & _MASK < _HALF:
                 return (number - span.sequence_shift) & _MASK
         return (number - self._spans[0].sequence_shift) & _MASK
 
@@ -112,7 +112,7 @@ class Layers:
 
     def _span(self, number: int) -> Span:
         for span in reversed(self._spans):
-            if (number - span.first) & _MASK < 0x8000:
+            if (number - span.first) & _MASK < _HALF:
                 return span
         return self._spans[0]
 

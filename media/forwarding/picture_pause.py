@@ -31,7 +31,9 @@ def is_weak(sound_loss: float | None, rtt_ms: float | None, picture_kbps: float)
     """
     if sound_loss is None:
         return None
-    return picture_kbps <= FLOOR_KBPS and (sound_loss > SOUND_LOSS or (rtt_ms or 0.0) > RTT_MS)
+    return picture_kbps <= FLOOR_KBPS and (
+        sound_loss > SOUND_LOSS or (rtt_ms is not None and rtt_ms > RTT_MS)
+    )
 
 
 class PicturePause:

@@ -4,11 +4,15 @@ packets it may send.
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
-from media.forwarding.endpoint import SILENT_S, Endpoint
+from media.forwarding import endpoint
+from media.forwarding.endpoint import Endpoint
 from media.protocols.codecs import StreamKind
-from media.protocols.rtp import build
+from media.protocols.rtp import build, transport_cc_at
+from media.protocols.transport_cc import read_feedback
 from tests.media.forwarding.unencrypted import A, B, UnencryptedRoom, pair
 
 SSRCS: dict[StreamKind, int] = {"audio": 1, "video": 2, "rtx": 3}
@@ -66,6 +70,9 @@ def test_a_route_opens_what_is_allowed_and_asks_for_the_videos_keyframe_once() -
     a.allowed = {"audio"}
     assert a.route(b, True) == []
     assert [source.forward for source in a.current.values()] == [True, False, False]
+    a.current["video"].missing.add("video", 10, 2, 1.0)
+    a.route(b, True)
+    assert not a.current["video"].missing, "what is not forwarded is not requested again"
     a.allowed = {"video"}
     a.current["video"].settled = True
     assert a.route(b, True) == [a.current["video"]]
@@ -108,8 +115,12 @@ def test_transport_wide_numbers_start_again_or_continue_after_the_receivers_last
 
 def test_an_endpoint_that_gets_more_receivers_goes_on_in_its_own_numbers() -> None:
     _, a, _ = pair()
+    a.current["video"].payload_type, a.current["rtx"].payload_type = 102, 103
+    a.current["audio"].payload_type = 63
     a.unpair()
     assert (a.peer, a.gate, a.cc_next) == (None, False, 0)
+    types = {kind: source.payload_type for kind, source in a.current.items()}
+    assert types == {"audio": 63, "video": 96, "rtx": 97}, "VP8, which has layers"
     a.cc_last = 65_500
     a.unpair()
     assert a.cc_next == 28
@@ -158,8 +169,8 @@ def test_while_a_receiver_that_gave_feedback_is_silent_the_server_gives_it() -> 
 
     assert not answers(100.0), "it never gave any"
     b.feedback_s = 100.0
-    assert not answers(100.0 + SILENT_S)
-    assert answers(100.1 + SILENT_S)
+    assert not answers(100.4)
+    assert answers(100.5)
     assert a.current["audio"].special
     assert answers(200.0)
     b.feedback_s = 200.0
@@ -168,6 +179,36 @@ def test_while_a_receiver_that_gave_feedback_is_silent_the_server_gives_it() -> 
     assert not a.current["audio"].special
     a.route(b, False)
     assert not answers(300.0)
+
+
+def test_feedback_has_the_times_of_arrival(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, a, _ = pair()
+    times_ns = iter((640_000_000, 640_250_000))
+    monkeypatch.setattr(endpoint, "time", SimpleNamespace(monotonic_ns=lambda: next(times_ns)))
+    for number in (0x1234, 0x1235):
+        packet = bytearray(build(111, 1, 1, 1, b"", transport_cc=number))
+        a.withhold(packet, len(packet))
+    found = a.feedback(100.0)
+    assert found is not None
+    assert read_feedback(found) == ([(0x1234, 640_000), (0x1235, 640_250)], 0)
+
+
+def test_packets_continue_the_transport_wide_numbers_that_the_peer_expects() -> None:
+    _, a, _ = pair()
+    a.cc_want = 0xFFFE
+
+    def renumbered(number: int) -> int:
+        packet = bytearray(build(111, 1, 1, 1, b"", transport_cc=number))
+        a.renumber(packet, len(packet))
+        at = transport_cc_at(packet, len(packet))
+        return packet[at] << 8 | packet[at + 1]
+
+    assert [renumbered(number) for number in (0x12FF, 0x1300, 0x1301, 0x1402)] == [0xFFFE, 0xFFFF, 0, 0x101]
+    assert (a.cc_want, a.current["audio"].special) == (None, True)
+    a.cc_want = 9
+    plain = bytearray(build(111, 1, 1, 1, b""))
+    a.renumber(plain, len(plain))
+    assert (bytes(plain), a.cc_want) == (build(111, 1, 1, 1, b""), 9)
 
 
 def test_feedback_is_about_the_video_or_else_the_sound_or_nothing() -> None:

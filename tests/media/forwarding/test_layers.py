@@ -67,6 +67,21 @@ def test_picture_numbers_fall_by_one_a_picture_and_sequence_numbers_by_one_a_pac
     assert layers.take(14, 6000, 0, False) == Span(14, 2, -1, 0)
 
 
+def test_a_packet_that_was_left_out_and_comes_again_takes_no_number() -> None:
+    layers = Layers()
+    layers.target = 0
+    layers.restart(10, 5)
+    layers.take(10, 0, 0, False)
+    assert layers.take(11, 3000, 1, False) is None
+    again = layers.take(11, 3000, 1, False)
+    assert again is None or again.level < 1, "it is sent as padding at most"
+    assert layers.take(12, 6000, 0, False) == Span(12, 4, -1, 0)
+
+
+def test_all_layers_are_sent_until_a_lower_one_is_chosen() -> None:
+    assert Layers().level == Layers().target == len(SHARES_WHOLE) - 1
+
+
 def test_a_late_packet_has_the_numbers_of_its_time() -> None:
     layers = Layers()
     layers.target = 0
@@ -138,6 +153,17 @@ def test_a_layer_that_goes_on_for_long_keeps_its_numbers() -> None:
     assert late is not None
     assert late.sequence_shift == 3
     assert layers.own_number((99_990 + 3) & 0xFFFF) == 99_990 & 0xFFFF
+
+
+def test_numbers_of_long_ago_are_forgotten_before_they_come_again() -> None:
+    layers = Layers()
+    layers.target = 0
+    layers.restart(0, 0)
+    for number in range(60_000):
+        layers.take(number, number, int(number == 1), False)
+    late = layers.take(59_990, 1, 0, False)
+    assert late is not None
+    assert late.sequence_shift == 0xFFFF, "one less, because packet 1 was left out"
 
 
 def test_shares_are_measured_once_a_second() -> None:

@@ -41,8 +41,20 @@ def test_a_block_says_what_its_sender_received(kind: StreamKind, jitter_ms: floa
 
 def test_retransmissions_have_no_figures() -> None:
     meter = Meter()
-    meter.observe(reported(Source("rtx", 1)), 5.0)
+    again, video = reported(Source("rtx", 1)), reported(Source("video", 2))
+    meter.observe(again, 5.0)
     assert meter.quality(None) == Quality(None, UNKNOWN, UNKNOWN)
+    meter.observe(Translation(blocks=again.blocks + video.blocks), 5.0)
+    assert meter.quality(None).received["video"].loss == 0.25
+
+
+def test_a_report_is_used_until_some_seconds_after_the_next_one_is_due() -> None:
+    meter = Meter()
+    assert meter.loss("audio", 5.0) is None
+    meter.observe(reported(Source("audio", 1)), 5.0)
+    # Browsers report on sound every 5 s.
+    assert [meter.loss("audio", now_s) for now_s in (5.0, 10.0, 12.9, 13.0)] == [0.25, 0.25, 0.25, None]
+    assert meter.loss("video", 5.0) is None
 
 
 def test_the_round_trip_is_from_the_forwarded_report_to_its_block() -> None:

@@ -15,15 +15,20 @@ from media.protocols.codecs import StreamKind
 NO_LEG: Any = None
 
 
-def endpoint(*sources: Source, ready: bool = True, allowed: tuple[str, ...] = ("audio", "video")) -> Any:
+def endpoint(
+    *sources: Source,
+    ready: bool = True,
+    paused: bool = False,
+    allowed: tuple[str, ...] = ("audio", "video"),
+) -> Any:
     """Return an object with the fields of an endpoint that a subscription reads. `ready`: the endpoint is connected.
-    `allowed`: the kinds of media that it may send.
+    `paused`: it gets no pictures. `allowed`: the kinds of media that it may send.
     """
     return SimpleNamespace(
         meter=SimpleNamespace(kbps=lambda kind: 1000.0 if kind == "video" else 0.0),
         current={source.kind: source for source in sources},
         ready=ready,
-        pause=SimpleNamespace(paused=False),
+        pause=SimpleNamespace(paused=paused),
         allowed=set(allowed),
         subscribers={},
     )
@@ -45,6 +50,9 @@ def test_a_receiver_that_loses_much_takes_less_and_slowly_more_again() -> None:
     bound.observe(0.02, 1000.0)
     assert bound.kbps == 2500.0, "between the marks nothing changes, and there is a most"
     bound.observe(0.20, 1000.0)
+    assert bound.kbps == 900.0
+    bound.observe(0.10, 1000.0)
+    bound.observe(0.02, 1000.0)
     assert bound.kbps == 900.0
     bound.observe(0.11, 2000.0)
     assert bound.kbps == pytest.approx(900 * 0.945)
@@ -94,6 +102,7 @@ def test_a_subscription_that_opens_again_begins_with_a_keyframe() -> None:
         (endpoint(), ("video",), {"video", "rtx"}),
         (endpoint(), (), set()),
         (endpoint(ready=False), ("audio", "video"), set()),
+        (endpoint(paused=True), ("audio", "video"), {"audio"}),
     ],
 )
 def test_only_allowed_kinds_are_forwarded_to_a_ready_receiver(
@@ -138,7 +147,9 @@ def test_a_video_takes_what_its_weakest_receiver_can_take() -> None:
     )
     weak.estimate.kbps, closed.estimate.kbps, absent.estimate.kbps = 800.0, 200.0, 300.0
     closed.open = False
-    sender.subscribers = {1: weak, 2: closed, 3: absent}
+    paused = subscription(sender, endpoint(paused=True))
+    paused.estimate.kbps = 150.0
+    sender.subscribers = {1: weak, 2: closed, 3: absent, 4: paused}
     assert limit_kbps(sender, 3) == 800.0
     assert limit_kbps(sender, 5) == 700.0
 
