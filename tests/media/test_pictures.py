@@ -14,7 +14,7 @@ from media import PicturePaused, pictures
 from media.forwarding import picture_pause
 from media.forwarding.endpoint import Endpoint
 from media.forwarding.picture_pause import FLOOR_KBPS, SOUND_LOSS, WAIT_S, WEAK_S
-from media.pictures import LIMIT_S, Pictures
+from media.pictures import Pictures
 from media.protocols.codecs import OPUS, VP8
 from tests.media.duo import Duo, Speaker, duo, until
 from tests.media.forwarding.test_group_forwarder import three
@@ -182,17 +182,61 @@ def test_the_sender_is_limited_as_long_as_its_receiver_is_paused_and_not_afterwa
     sender.tick(100.0)
     assert sender.sent == []
     b.pause.paused = True
-    sender.tick(100.0 + LIMIT_S / 2)
+    sender.tick(100.25)
     assert sender.sent == []
     for step in range(1, 4):
-        sender.tick(100.0 + step * LIMIT_S)
+        sender.tick(100.0 + step / 2)
     assert [limited(packet) for packet in sender.sent] == [True] * 3
     b.pause.paused = False
     del sender.sent[:]
     for step in range(4, 60):
-        sender.tick(100.0 + step * LIMIT_S)
+        sender.tick(100.0 + step / 2)
     assert len(sender.sent) == 21
     assert not any(map(limited, sender.sent))
+
+
+def test_a_network_is_judged_once_a_second() -> None:
+    _, _, b = pair()
+    looks = Looks(b)
+    looks.tick(100.0, 0.0)
+    for now_s in range(101, 107):
+        looks.tick(now_s, 0.5)
+    assert looks.events == []
+    looks.tick(107.0, 0.5)
+    assert looks.events == [PicturePaused(True)], "6 s after the first look at which it was weak"
+
+
+@pytest.mark.parametrize(("lost", "paused"), [(0.0, False), (0.5, True)])
+def test_the_pictures_that_arrive_are_judged_and_not_those_that_were_sent(lost: float, paused: bool) -> None:
+    _, a, b = pair()
+    a.meter._flows["video"].kbps = FLOOR_KBPS * 1.5
+    looks = Looks(b)
+    for now_s in range(100, 108):
+        b.meter._reported["video"].loss, b.meter._reported["video"].at_s = lost, now_s
+        looks.tick(now_s, 0.5)
+    assert looks.events == ([PicturePaused(True)] if paused else [])
+
+
+def test_in_a_group_whose_gate_is_closed_nobody_is_paused() -> None:
+    room, a, to = three()
+    room.reads((picture(10)[0], A))
+    for subscription in to.values():
+        subscription.refresh()
+        subscription.estimate.kbps, subscription.open = FLOOR_KBPS, False
+    looks = Looks(to[B].to)
+    looks.passes(100, WEAK_S, 0.5)
+    assert (looks.events, len(a.subscribers)) == ([], 2)
+
+
+def test_in_a_group_the_sender_is_limited_to_what_its_receivers_can_get() -> None:
+    _, a, to = three()
+    for subscription in to.values():
+        subscription.estimate.kbps = 400.0
+    sender = Looks(a)
+    sender.tick(100.0)
+    (limit,) = sender.sent
+    scale = int.from_bytes(limit[16:20])
+    assert (scale & 0x3FFFF) << (scale >> 18 & 0x3F) == 400_000
 
 
 def test_in_a_group_only_the_weak_receiver_loses_the_pictures() -> None:
