@@ -112,7 +112,7 @@ class Retention:
         return gone
 
     async def erase_mails(self, now_ms: int) -> int:
-        """Erase the mails in the data folder that are too old at this time; return their number."""
+        """Erase the mails in the data folder that are too old at the time `now_ms`; return their number."""
         before_ms = {}
         for organisation in await self._organisations.list():
             settings = await self._organisations.get(organisation)

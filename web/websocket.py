@@ -132,7 +132,8 @@ async def _guessed(request: web.Request) -> None:
 async def _authenticate(request: web.Request, role: str) -> Actor | None:
     """Return the actor of this browser in a role (staff, patient or guest), for a request to open a WebSocket; or None.
 
-    It is read from the store now, because the sign-in may be newer than the socket.
+    The session is read from the store at each call, because the browser may have signed in after it opened
+    the socket.
     """
     async with answering():
         session = await request.app[SESSIONS].look(request)

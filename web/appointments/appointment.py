@@ -32,13 +32,12 @@ class Status(StrEnum):
 class Appointment(msgspec.Struct, frozen=True, kw_only=True):
     """The record of a booked visit.
 
-    `zone`: the patient's time zone; "" means that of the organisation. `language`: the language of the patient's mails.
-    `wall`: the agreed time as clocks in the time zone `wall_zone` show it. `starts_ms`: the same time in ms since 1970,
-    which is
-    calculated from `wall` and `wall_zone` by the rules of the time zone; governments change these rules. `uid`: the
-    name of the calendar entry in mails. In older records, `wall`, `wall_zone` and `uid` are "". `area`: the id of the
-    waiting area in whose calendar the visit was booked, "" for none. `changed_ms`: the time of the last move or
-    cancellation; 0 for none, and in older records.
+    `zone`: the patient's time zone; "" means that of the organisation. `language`: the language of the
+    patient's mails. `wall`: the agreed time as clocks in the time zone `wall_zone` show it. `starts_ms`: the
+    same time in ms since 1970, calculated from `wall` and `wall_zone` by the rules of the time zone;
+    governments change these rules. `uid`: the name of the calendar entry in mails. In older records, `wall`,
+    `wall_zone` and `uid` are "". `area`: the id of the waiting area in whose calendar the visit was booked,
+    "" for none. `changed_ms`: the time of the last move or cancellation; 0 for none, and in older records.
     """
 
     id: str

@@ -24,7 +24,7 @@ AGAIN = timedelta(minutes=15)
 
 
 class Words(NamedTuple):
-    """The entry's texts in the patient's language."""
+    """The texts of a calendar entry, in the patient's language."""
 
     summary: str
     description: str

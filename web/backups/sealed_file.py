@@ -1,7 +1,7 @@
 """Writes and reads the file of a backup: one line in clear text, then encrypted parts that can only be read in order.
 
 The key is derived from the data key for this one file. The reader detects if a part was changed, moved or
-removed, and if the end is missing. What the parts contain is defined elsewhere.
+removed, and if the end is missing. `taking.py` defines what the parts contain.
 """
 
 import hashlib

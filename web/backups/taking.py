@@ -130,7 +130,10 @@ def check(path: Path, key: bytes, progress: Progress) -> Backup:
 
 @contextlib.contextmanager
 def _low_priority() -> Iterator[None]:
-    """Lower the priority of this process and of those that it starts; give it back if the system allows that."""
+    """Lower the priority of this process, and of those that it starts, within this context.
+
+    The priority is raised again at the end if the system allows that.
+    """
     before = os.getpriority(os.PRIO_PROCESS, 0)
     os.setpriority(os.PRIO_PROCESS, 0, max(before, NICE))
     try:

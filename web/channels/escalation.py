@@ -1,4 +1,6 @@
-"""Sends messages to staff if nobody has claimed a request in the clinic's time: to the people of the rota in turn.
+"""Sends messages to the people of the on-call rota, one after another, if nobody claims a request in time.
+
+The clinic sets this time.
 
 Every worker checks the requests. One commit writes the recipient into the visit and queues the message, and
 the commit of only one worker succeeds. `rota.py` decides who is the recipient.

@@ -37,8 +37,8 @@ class Facts(NamedTuple):
 def is_due(visit: Visit, rota: Rota, now_ms: int) -> bool:
     """Return whether it is time to send the next message about a waiting request.
 
-    If the last message could not be delivered, the next person's is due at once; otherwise after the rota's
-    pause.
+    If the last message could not be delivered, the next person's message is due at once; otherwise it is due
+    after the pause that the rota sets (`next_min`).
     """
     last_ms = max((one.at_ms for one in visit.escalations if one.reached), default=0)
     first_ms = visit.arrived_ms + rota.first_min * MINUTE_MS

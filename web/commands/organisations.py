@@ -176,7 +176,7 @@ def carry_out_on(settings: Settings, work: Callable[[Office], Awaitable[list[str
 
 @contextmanager
 def sentences(settings: Settings) -> Iterator[None]:
-    """Print an error of the inner code as a sentence and exit 1.
+    """Print an error of the command, raised inside this context, as a sentence and exit 1.
 
     Raises ConfigError if the store does not answer.
     """

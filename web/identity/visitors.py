@@ -86,7 +86,10 @@ def guest_key(organisation: str) -> str:
 
 
 def guest_of(session: Session, organisation: str) -> tuple[str, str] | None:
-    """Return the visit id and the party key of the guest link that this browser used last here, or None."""
+    """Return the visit id and the party key of the guest link that this browser used last, or None if it used none.
+
+    `organisation`: the id of the organisation; links of others are not considered.
+    """
     match session.get(guest_key(organisation)):
         case {"visit": str(visit), "guest": str(guest)}:
             return visit, guest

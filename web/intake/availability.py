@@ -25,9 +25,10 @@ class Availability(NamedTuple):
 
 
 async def availability(service: Service, organisation: Organisation, area: str = "") -> Availability:
-    """Return whether a patient may use Meet Now in a waiting area, by the settings of the area.
+    """Return the state of Meet Now in a waiting area: whether a patient may use it, and how long the wait will be.
 
-    `area`: its id, "" for none. Raises `UnavailableError` if the store does not answer.
+    `organisation`: the settings as they apply in the area; `area`: its id, "" for none. Raises
+    `UnavailableError` if the store does not answer.
     """
     mirror, now_ms = await service.mirrors.get(organisation.id), service.clock_ms()
     on_call, waiting = staff_on_call(mirror, area), mirror.visits.waiting_in(area)

@@ -31,13 +31,13 @@ FILE = "LC_MESSAGES/messages.po"
 STATIC = Path("web/static")
 """The folder of the scripts, in the form in which the files of translations name it."""
 SOURCE = "en"
-"""The language of the texts in the source code; it has no catalogue."""
+"""The language of the texts in the source code; it needs no file of translations."""
 
 COOKIE_AGE_S = 365 * 24 * 3600
 CHOSEN = web.RequestKey("language chosen", str)
 """The language that this request chooses by `?lang=`."""
 SAID = web.RequestKey("language said", bool)
-"""True if the visitor or their browser has asked for a language that exists here."""
+"""True if the visitor or their browser has asked for one of the languages of the pages."""
 
 RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 PLAIN_NUMBER = re.compile(r"[\d.,:\s]*")
@@ -341,8 +341,9 @@ def language_middleware(
 
 
 def organisation_language(request: web.Request, offered: Iterable[str]) -> None:
-    """Use the first language in `offered`, those of the organisation, that exists here, if the visitor has asked for
-    none.
+    """Use the organisation's first language that the pages have, if the visitor has asked for none.
+
+    `offered`: the languages of the organisation, in its order.
     """
     if not request.get(SAID, True):
         use(next((code for code in offered if code in languages()), SOURCE))

@@ -90,7 +90,7 @@ def template() -> Catalog:
 
 
 def left(catalogue: Catalog) -> list[str]:
-    """Return the English texts that have no translation in a catalogue."""
+    """Return the English texts that have no translation in `catalogue`, the content of a language's file."""
     return [
         message.id if isinstance(message.id, str) else message.id[0]
         for message in catalogue

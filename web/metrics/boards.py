@@ -14,7 +14,7 @@ from zlib import crc32
 # A slot begins with the time of writing (monotonic, in s), the length of the data, and their checksum.
 _HEAD = struct.Struct("<dII")
 SLOT_BYTES = 65_536
-FRESH_S = 5.0  # if a worker has not written for this time in s, it counts as hanging or ended
+FRESH_S = 5.0  # a worker that has not written its metrics for this time in s counts as hanging or ended
 TRIES = 3
 
 

@@ -1,7 +1,8 @@
 """Registers each worker of each machine in the store: writes a report about it every two seconds, and when it changes.
 
-`greenroom status` shows the reports, and new rooms are placed by them (`signalling/rooms/placement.py`). The store
-keeps a report for ten seconds: a worker without a report has ended, or does not reach the store.
+`greenroom status` shows the reports, and `signalling/rooms/placement.py` uses them to choose the worker that
+carries a new call. The store keeps a report for ten seconds: a worker without a report has ended, or does
+not reach the store.
 """
 
 from __future__ import annotations

@@ -53,9 +53,9 @@ class Organisations:
         self._names: tuple[float, list[str]] | None = None
 
     async def at_each(self, task: str, work: Callable[[Organisation], Awaitable[int]]) -> int:
-        """Do a task's work at each organisation; return the sum of its results.
+        """Call `work` with the settings of each organisation, one after another; return the sum of the results.
 
-        An error at one organisation is logged with the task's name, and does not stop the work at the others.
+        An error at one organisation is logged with the name `task`, and the next organisation follows.
         """
         count = 0
         for name in await self.list():

@@ -29,7 +29,7 @@ log = structlog.get_logger("web.errors")
 
 
 class Words(NamedTuple):
-    """The texts of the error page for a status."""
+    """The texts of the error page for one HTTP status."""
 
     heading: str
     text: str

@@ -22,9 +22,10 @@ from web.requests.security import Handler
 CALENDARS = frozenset({"/{organisation}", "/{organisation}/{area}"})
 FORM = "/{organisation}/information"
 WAITED = "waited"
-"""The query parameter with which a browser that was asked to wait comes again.
+"""The query parameter of a request that a browser sends again after it was asked to wait.
 
-A browser says that such a request comes from a page of this site, as for those who were admitted before.
+Without it, the request would count as one of a person who was admitted before, because it comes from a page
+of this site too.
 """
 log = structlog.get_logger("web.admission")
 

@@ -34,7 +34,7 @@ KIND = "webhook"
 EVENTS: tuple[str, ...] = tuple(
     dict.fromkeys(row.event for table in (RULES, DEADLINES) for row in table if row.event not in QUIET)
 )
-"""The names of all events that a webhook may receive, in the order of the visit's tables."""
+"""The names of all events that a webhook may receive, in the order of the tables in `signalling/visit`."""
 
 REDIRECTED = N_("redirects are not followed")
 NOT_TAKEN = N_("not taken")

@@ -1,4 +1,4 @@
-"""Makes the bodies that the API returns about visits, waits and staff; each is called a view of its record."""
+"""Makes the bodies that the API returns about visits, waits and staff, from the records of signalling."""
 
 from collections.abc import Mapping
 
@@ -9,24 +9,24 @@ from web.programs import types as t
 
 
 def person(of: r.Person | None) -> t.PersonShown | None:
-    """Return the view of a member of staff; None if `of` is None."""
+    """Return a member of staff in the form of the API; None if `of` is None."""
     return None if of is None else t.PersonShown(id=of.id, name=of.name)
 
 
 def area(of: r.Visit) -> t.AreaShown | None:
-    """Return the view of a visit's waiting area; None if it is in none."""
+    """Return a visit's waiting area in the form of the API; None if the visit is in none."""
     return None if of.area is None else t.AreaShown(id=of.area.id, name=of.area.name)
 
 
 def wait(range_ms: tuple[int, int] | None) -> t.Range | None:
-    """Return the view of an expected wait (low, high); None if there is none."""
+    """Return an expected wait (low, high) in ms in the form of the API; None if there is none."""
     return None if range_ms is None else t.Range(low_ms=range_ms[0], high_ms=range_ms[1])
 
 
 def visit(of: r.Visit, place: int | None = None, expected: t.Range | None = None) -> t.Visit:
-    """Return the view of a visit's state.
+    """Return a visit's state in the form of the API.
 
-    `place`: its place in the queue, from 1; `expected`: the view of its expected wait. None leaves them out.
+    `place`: its place in the queue, from 1; `expected`: its expected wait. None leaves them out.
     """
     return t.Visit(
         id=of.id,
@@ -51,13 +51,13 @@ def visit(of: r.Visit, place: int | None = None, expected: t.Range | None = None
 
 
 def queue(visits: OpenVisits, policy: r.Policy) -> t.Queue:
-    """Return the view of all waiting patients, in the order of the organisation's rule."""
+    """Return all waiting patients in the form of the API, in the order that the organisation's rule sets."""
     waiting = visits.queue(urgent_first=policy.urgent_first)
     return t.Queue(patients=tuple(row(of, place) for place, of in enumerate(waiting, 1)))
 
 
 def row(of: r.Visit, place: int) -> t.QueueRow:
-    """Return the view of a waiting patient; `place`: the place in the queue, from 1."""
+    """Return a waiting patient in the form of the API; `place`: the place in the queue, from 1."""
     return t.QueueRow(
         visit=of.id,
         place=place,
@@ -87,7 +87,7 @@ def row(of: r.Visit, place: int) -> t.QueueRow:
 
 
 def staff(of: Mapping[str, r.Staff], visits: OpenVisits) -> t.Staff:
-    """Return the view of all staff who have signed in at least once, those on call first."""
+    """Return all staff who have signed in at least once, in the form of the API, those on call first."""
     busy = visits.in_session
     found = sorted(of.values(), key=lambda s: (not s.on_call, s.name.casefold(), s.id))
     return t.Staff(

@@ -45,7 +45,10 @@ POSTED = web.RequestKey("posted form", Posted)
 
 
 def refuse_other_encodings(exempt: Callable[[web.Request], bool]) -> Middleware:
-    """Return a middleware that answers HTTP 415 to a body that is not a form in UTF-8, before it reads the body."""
+    """Return a middleware that answers HTTP 415 to a body that is not a form in UTF-8, before it reads the body.
+
+    `exempt`: returns True for a request whose body the middleware does not check.
+    """
 
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:

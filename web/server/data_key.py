@@ -137,8 +137,9 @@ def key_id(key: bytes) -> bytes:
 
 
 def derived(key: bytes, purpose: str) -> bytes:
-    """Return 32 bytes for one purpose; neither the key nor the bytes of another purpose can be derived (as in RFC
-    5869).
+    """Return 32 bytes that are derived from the key for one purpose, as in RFC 5869.
+
+    Neither the key nor the bytes for another purpose can be calculated from them.
     """
     return hmac.digest(key, purpose.encode(), "sha256")
 

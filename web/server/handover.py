@@ -39,10 +39,11 @@ Environment = MutableMapping[str, str]
 
 
 class FormerWorker(msgspec.Struct):
-    """A worker that the previous program of the master has started. gunicorn's table of workers has this object.
+    """A worker that the previous program of the master has started.
 
-    `beat`: the descriptor of a file whose time of change is the worker's newest sign of life. `age`: gunicorn's count
-    of started workers, this one included.
+    This object represents the worker in gunicorn's table of workers. `beat`: the descriptor of a file whose
+    time of change is the worker's newest sign of life. `age`: gunicorn's count of started workers, this one
+    included.
     """
 
     pid: int
@@ -76,10 +77,11 @@ class FormerWorker(msgspec.Struct):
 class Handover(msgspec.Struct, kw_only=True):
     """The values that the master passes to the next program, either to replace this one, or for a trial.
 
-    `trial`: True if the program only starts one worker, which serves nobody, and ends when that worker is ready.
-    `host`: the address of the pages, as the settings or systemd gave it. `listener`, `metrics`, `folder`: the
-    descriptors of the pages' port, of the metrics' port, and of the lock of the data folder. `streams`: those of
-    `PassedStreams`. `notify`: the address to which systemd's states are sent.
+    `trial`: True if the program only starts one worker, which serves nobody, and ends when that worker is
+    ready. `host`: the address of the pages, as the settings or systemd gave it. `listener`, `metrics`,
+    `folder`: the descriptors of the pages' port, of the metrics' port, and of the lock of the data folder.
+    `streams`: the descriptors of the socket pairs by which workers pass connections to each other. `notify`:
+    the address to which systemd's states are sent.
     """
 
     trial: bool
@@ -128,7 +130,8 @@ def this_program() -> list[str]:
     """Return the beginning of a command line that runs this program, to which its arguments are added."""
     script = Path(sys.argv[0]).absolute()
     if script.suffix != ".py" and os.access(script, os.X_OK):
-        # A link in this path (/opt/greenroom -> greenroom-0.1.0) is followed anew at each start.
+        # Symbolic links in this path (/opt/greenroom -> greenroom-0.1.0) are not resolved, so that the next
+        # start runs the version to which they then lead.
         return [str(script)]
     return [sys.executable, *sys.orig_argv[1 : len(sys.orig_argv) - len(sys.argv) + 1]]
 

@@ -38,7 +38,10 @@ from web.server.store_rewriting import UNMARK, mark
 LOOK_S = 1.0
 """The time in s after which a worker reads the store and the file `secret.key` again."""
 PATIENCE_S = 15.0
-"""The time in s to wait for workers. It is longer than the report of a worker that ended is kept."""
+"""The longest time in s to wait for workers.
+
+The report of a worker that has ended expires sooner, so the rotation does not wait for such a worker.
+"""
 LEASE_MS = 5_000
 TASK = "web.server.key_rotation"
 COPY = "copy secret.key from the server that rotated the keys"
@@ -71,7 +74,7 @@ class Follower:
     async def look(self) -> None:
         """Read the keys again if the file or the store has changed.
 
-        They are not used if they cannot decrypt new records.
+        The keys that were read are not used if the key that encrypts new records is not among them.
         """
         async with answering():
             newest = await self._redis.get(keys.DATA_KEY())
@@ -143,16 +146,17 @@ class Rotation:
             await self._workers(lambda ids: ids[-1:] == (new,), "encrypt with the new key")
             found = secret.content(self._folder)
             secret.replace(self._folder, found[: secret.BYTES] + secret.keys_in(found)[new])
-            # the store's file on the disk still has the records that are encrypted with the old key
+            # The store's file on the disk still contains records that are encrypted with the old key, so it
+            # must be rewritten.
             await mark(self._redis)
             machines = {one.machine for one in await reports(self._redis)} - {socket.gethostname()}
             return Rotated(new.decode(), records, sorted(machines))
 
     @asynccontextmanager
     async def _alone(self) -> AsyncIterator[None]:
-        """Hold a claim in the store within this context, so that no second rotation runs at the same time.
+        """Hold a lock in the store within this context, so that no second rotation runs at the same time.
 
-        The claim of a command that was killed expires by itself.
+        The lock of a command that was killed expires by itself.
         """
         token, end_s = secrets.token_hex(8), _now() + PATIENCE_S
         while not await self._redis.set(keys.ROTATING(), token, nx=True, px=LEASE_MS):
@@ -173,12 +177,13 @@ class Rotation:
     async def _renew(self) -> None:
         while True:
             await asyncio.sleep(LEASE_MS / 5000)
-            with suppress(RedisError):  # the claim is extended again soon, which may be early enough
+            with suppress(RedisError):  # the lock is extended again in a second, before it expires
                 await self._redis.pexpire(keys.ROTATING(), LEASE_MS)
 
     async def _begun(self) -> tuple[bytes, bytes]:
-        """Put a new key into the file `secret.key`, unless that is done; return the ids of the old and of
-        the new key.
+        """Put a new key into the file `secret.key`; return the ids of the old and of the new key.
+
+        If an interrupted rotation has put a new key there already, that one is used.
         """
         found = secret.content(self._folder)
         await secret.check(self._redis, found)

@@ -28,10 +28,10 @@ def pages_listener(
 
 
 def metrics_listener(settings: Settings, handed: Handover | None) -> socket.socket | None:
-    """Return the listening socket for metrics; None without `metrics.port`, and in a trial.
+    """Return the listening socket for metrics; None without `metrics.port`, and in the trial of an upgrade.
 
-    `handed`: the values of the previous program, None at an ordinary start. Raises ConfigError if the address cannot be
-    used, also in a trial, which opens the port only for this check.
+    `handed`: the values of the previous program, None at an ordinary start. Raises ConfigError if the
+    address cannot be used, also in a trial, which opens the port only for this check.
     """
     if not settings.metrics.port:
         return None

@@ -180,7 +180,8 @@ class AccessLog(abc.AbstractAccessLogger):
         if found is not None and found.http_exception is not None and response.status == 400:
             _access.debug("request.malformed", status=response.status)
             return
-        # Those who are asked to wait have an event of their own, `admission.newcomers_wait`, with their number.
+        # A response that asks a newcomer to wait is no failure: another event, `admission.newcomers_wait`,
+        # reports the number of these responses.
         failed = response.status >= 500 and not (found is not None and request.get(HELD_BACK))
         level = logging.WARNING if failed else logging.DEBUG
         if not ACCESS.isEnabledFor(level):

@@ -57,7 +57,7 @@ class Master(Arbiter):
     def _take_over(self, workers: list[FormerWorker]) -> None:
         """Keep the workers that the previous program has started, and begin to replace them.
 
-        In a trial, only avoid their indexes.
+        In the trial of an upgrade, only reserve their indexes, so that the trial's worker gets another one.
         """
         if self.is_trial:
             self._reserved = {worker.index for worker in workers}
@@ -149,7 +149,7 @@ class Master(Arbiter):
             self._failed = True
             self._steps.say("worker_failed", worker=worker.id)
 
-    # --- other code
+    # --- replacing this program by another version
 
     @property
     def _changes(self) -> bool:
@@ -216,7 +216,8 @@ class Master(Arbiter):
             return
         for pid, worker in list(self.workers.items()):
             if not worker.answers:
-                # The worker does not serve yet, and the next program could not detect that.
+                # The worker does not serve yet. The next program could not detect that, so the worker is
+                # killed.
                 self.kill_worker(pid, signal.SIGKILL)
         for descriptor in handover.descriptors:
             os.set_inheritable(descriptor, True)

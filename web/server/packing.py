@@ -44,7 +44,7 @@ class Packer:
         """Pack the visits that are due, every LOOK_S seconds, until cancelled."""
         while True:
             await asyncio.sleep(LOOK_S)
-            with contextlib.suppress(UnavailableError):  # the next look is a minute later
+            with contextlib.suppress(UnavailableError):  # packing is tried again in a minute
                 await self.look()
 
     async def look(self) -> int:

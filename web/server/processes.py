@@ -55,7 +55,10 @@ FROZEN_S = 30
 """A worker whose event loop has not run for this number of seconds is replaced."""
 REBOOT_PAUSE_S = 1.0
 ANNOUNCE_S = 0.25
-"""The time in s that the master waits, and does nothing else, for the store to announce a worker's end to others."""
+"""The longest time in s that the master waits for the store when it reports a worker's end.
+
+It is short, because the master does nothing else in this time.
+"""
 IDLE_S = 15.0
 """A connection is closed if no complete request arrives on it for this time in s."""
 GARBAGE = (5_000, 10, 10)
@@ -124,7 +127,7 @@ def serve(
         store = EmbeddedStore(folder, handed.store if handed else None)
         settings = replace(settings, redis=replace(settings.redis, url=store.url))
         if trial:
-            store = None  # in a trial, the running server keeps its embedded store
+            store = None  # in the trial of an upgrade, the running server keeps its embedded store
         elif handed is None:
             store.begin()
     try:
@@ -243,7 +246,7 @@ class Processes(BaseApplication):
             listener=listener,
             metrics=None if self._scraped is None else self._scraped.fileno(),
             folder=self.folder.descriptor,
-            # The worker of a trial receives no connections.
+            # The worker in the trial of an upgrade receives no connections.
             streams=[] if trial else self._streams.descriptors,
             store=store,
             workers=workers,
@@ -257,7 +260,7 @@ class Processes(BaseApplication):
 
     def _post_fork(self, master: Master, worker: "WorkerProcess") -> None:
         self.folder.close()
-        # The worker of a trial receives no connections; there may be no pair of sockets for its index.
+        # The worker in the trial of an upgrade receives no connections; there may be no pair of sockets for its index.
         streams = None if master.is_trial else self._streams
         self.worker = Worker(worker.index, worker.id, os.getpid(), self._shares, streams, self._boards)
         # `Runner` listens in place of aiohttp's gunicorn worker, with our TLS and backlog. A trial does not listen.

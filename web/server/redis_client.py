@@ -71,7 +71,10 @@ class _Unix(_Sending, UnixDomainSocketConnection):
 
 
 class _AtMaster(Connection):
-    """A connection that looks up the master when it is opened, so that new connections follow a failover."""
+    """A connection that asks for the address of the master, the server that takes writes, each time it is opened.
+
+    So new connections lead to the new master after a failover.
+    """
 
     def __init__(self, *, find_master: Callable[[], Awaitable[Node]], **options: Any) -> None:
         super().__init__(**options)

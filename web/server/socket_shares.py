@@ -18,10 +18,11 @@ from collections.abc import Callable, Sequence
 # One slot per worker index: the monotonic time in s at which it was written, and the number of sockets.
 _SLOT = struct.Struct("<dq")
 LOOK_S = 1.0
-FRESH_S = 3.0  # if a worker has not written for this time in s, it counts as hanging or ended
-# The value that a stopping worker writes.
+# A worker that has not written its number for this time in s counts as hanging or ended.
+FRESH_S = 3.0
+# The number that a stopping worker writes in place of its number of sockets.
 NONE = -1
-# A worker asks no client to move while it has at most a fifth and four sockets more than its fair share.
+# A worker asks no client to move while it has at most MARGIN times its fair share of the sockets, plus SPARE.
 MARGIN, SPARE = 1.2, 4
 # The greatest part (0 to 1) of its sockets that a worker asks to move at a time.
 MOST = 0.1

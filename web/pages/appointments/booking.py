@@ -1,8 +1,8 @@
 """Serves the pages on which a patient books a time: the week, the form with patient information, and the booking.
 
 `web.appointments` defines which times are free and booked. A time is chosen by a POST request, because it is
-then held for ten minutes, and others cannot book it. A browser holds only one time, whose id is in its
-session.
+then held for ten minutes, and others cannot book it. A browser holds at most one time; the browser's session
+has the id of this hold.
 """
 
 from typing import Any
@@ -39,7 +39,7 @@ log = structlog.get_logger("web.booking")
 
 
 def hold_key(organisation: str) -> str:
-    """Return the key in the browser's session under which the id of its held time is stored."""
+    """Return the key in the browser's session under which the time that it holds is stored."""
     return f"hold:{organisation}"
 
 
@@ -50,9 +50,9 @@ async def choose(request: web.Request) -> web.Response:
 
 
 async def next_time(request: web.Request) -> web.Response:
-    """Answer GET /{organisation}/appointments/next with the next free time in ms as JSON, null if there is none.
+    """Answer GET /{organisation}/appointments/next with the next free time in JSON, null for none.
 
-    With `?area=`, it is the next free time of a waiting area.
+    The time is in ms since the epoch. With `?area=`, it is the next free time of a waiting area.
     """
     organisation = await organisation_of(request)
     shown = await calendar_week(request, organisation.within(asked_area(request, organisation)))

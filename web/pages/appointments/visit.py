@@ -99,7 +99,7 @@ async def cancel(request: web.Request, organisation: Organisation, appointment: 
 async def check_in(
     request: web.Request, organisation: Organisation, appointment: Appointment
 ) -> web.Response:
-    """Answer POST …/{token}/check-in: open the visit for the waiting room; this browser shows it from now on."""
+    """Answer POST …/{token}/check-in: add the patient to the queue; this browser may show the visit."""
     try:
         visit = await request.app[DESK].check_in(organisation, appointment.id)
     except TooLateError:

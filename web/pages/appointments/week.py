@@ -33,7 +33,7 @@ async def booked_here(request: web.Request, organisation: Organisation) -> dict[
 
 
 def booking_paths(organisation: Organisation, area: str) -> dict[str, str | None]:
-    """Return `book`, the path of the times that can be booked, and `next_time`, that of the next one.
+    """Return two paths: `book`, of the page with the bookable times, and `next_time`, of the next free time as JSON.
 
     `book` is None if nothing can be booked. `area`: the id of a waiting area, "" for none.
     """

@@ -48,7 +48,7 @@ async def join_page(request: web.Request) -> web.Response:
 
 
 async def join(request: web.Request) -> web.Response:
-    """Answer POST /{organisation}/join/{token}: use the link up; this browser is the guest's from now on."""
+    """Answer POST /{organisation}/join/{token}: use the link up; this browser may now take part as the guest."""
     organisation = await organisation_of(request)
     token, invites = request.match_info["token"], request.app[INVITES]
     invite = await opened(request, organisation.id, TokenKind.GUEST, token, invites.redeem, invites.was_used)

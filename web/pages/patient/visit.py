@@ -146,7 +146,8 @@ def hold_path(organisation: Organisation, area: str) -> str:
 async def _within(request: web.Request) -> tuple[Organisation, str]:
     """Return the settings as they apply in the waiting area of `?area=`, and the id of that area.
 
-    Without such an area, return the settings of the organisation and "". The request keeps the settings, too.
+    Without such an area, return the settings of the organisation and "". The settings are also stored in the
+    request, for later handlers.
     """
     organisation = await organisation_of(request)
     area = asked_area(request, organisation)

@@ -1,7 +1,7 @@
 """Defines the form "After the visit": the tags that staff may set, and the survey for the patient.
 
-Until an administrator saves the survey, its fields contain proposed words in the administrator's language. Answers
-keep the number of a choice, so new words apply to earlier answers too.
+Until an administrator saves the survey, its fields contain proposed words in the administrator's language. A
+patient's answer is stored as the number of a choice, so new words of a choice apply to earlier answers too.
 """
 
 from msgspec.structs import replace

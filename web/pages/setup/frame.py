@@ -296,6 +296,6 @@ async def _conflict(
 
 
 def when(at_ms: int, organisation: Organisation) -> str:
-    """Return a moment in words, in the organisation's time zone."""
+    """Return a moment (ms since the epoch) in words, in the organisation's time zone."""
     local = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(ZoneInfo(organisation.timezone))
     return f"{date_words(local, 'medium')}, {time_words(local)}"

@@ -74,7 +74,7 @@ STEPS: tuple[Step, ...] = (
 
 
 class Link(NamedTuple):
-    """A link by which people enter.
+    """A link that a clinic gives to patients or to staff.
 
     `path`: the part of its address after the organisation's path, "" for that path itself.
     """
