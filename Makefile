@@ -1,14 +1,15 @@
 # `make run` starts Greenroom, `make test` tests it. Both install what they need into $(VENV).
-# Other targets: check (style and types of Python, JavaScript and CSS), faults (tests that break real processes; they
-# write tests/faults/results.md), bench (benchmarks), mutants (puts small faults into the sources, and counts those that
-# the tests notice; ARGS="--number 20 --seed 3 media/protocols"), lock (locks of the dependencies), vendor (browser
-# libraries), messages (collects the texts to translate; ARGS=fr begins a language), clean.
+# Other targets: test-long (the tests that `make test` leaves out: docs/CONTRIBUTING.md), check (style and types of
+# Python, JavaScript and CSS), faults (tests that break real processes; they write tests/faults/results.md), bench
+# (benchmarks), mutants (puts small faults into the sources, and counts those that the tests notice;
+# ARGS="--number 20 --seed 3 media/protocols"), lock (locks of the dependencies), vendor (browser libraries), messages
+# (collects the texts to translate; ARGS=fr begins a language), clean.
 
 VENV ?= .venv
 BIN := $(VENV)/bin
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: run test check faults bench mutants lock vendor joined protocol docs messages clean
+.PHONY: run test test-long check faults bench mutants lock vendor joined protocol docs messages clean
 
 run: $(VENV)/.run
 	@exec $(BIN)/greenroom serve $(ARGS)
@@ -20,8 +21,14 @@ test: $(VENV)/.test
 	@ls tests/__pycache__/conftest.*pytest* >/dev/null 2>&1 || \
 	    $(BIN)/python -m pytest --collect-only --quiet >/dev/null 2>&1 & \
 	$(MAKE) --no-print-directory check; checked=$$?; wait; exit $$checked
-	@.ci/programs chromium coturn firefox gstreamer iproute2 janus node prometheus proxies systemd
+	@.ci/programs chromium coturn iproute2 janus node prometheus systemd
 	@$(BIN)/python -m pytest --numprocesses 3 --dist worksteal $(ARGS)
+
+# One of the peers of a visit, werift, is installed with the tools for scripts.
+test-long: $(VENV)/.test
+	@.ci/programs chromium coturn firefox gstreamer iproute2 janus node prometheus proxies systemd
+	@tests/javascript/install $(VENV)
+	@$(BIN)/python -m pytest -m long --numprocesses 3 --dist worksteal $(ARGS)
 
 # The tests run one at a time, because they measure times.
 faults: $(VENV)/.test

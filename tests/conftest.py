@@ -69,6 +69,9 @@ pytest.register_assert_rewrite(
 )
 
 QUICK = os.environ.get("GREENROOM_FAULTS") != "all"
+RUN_BY = {"long": "`make test-long`", "minutes": "`make faults`"}
+"""For each mark of tests that `make test` leaves out: what runs them."""
+LEFT_OUT = pytest.StashKey[dict[str, int]]()
 StartServer = Callable[..., RunningServer]
 
 
@@ -183,18 +186,42 @@ async def nothing_runs_on() -> AsyncIterator[None]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Give tests that need a browser the mark `browser`, and skip them if there is none. Leave out tests with the mark
-    `long`, except in `make faults`.
+    """Give tests that need a browser the mark `browser`, and skip them if there is none. Leave out tests with a
+    mark of `RUN_BY`, except in `make faults`; those with the mark `long` run if `-m` names it, as in `make test-long`.
     """
     here = find_chromium() is not None
-    if os.environ.get("GREENROOM_FAULTS") != "all":
-        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("long")])
-        items[:] = [item for item in items if not item.get_closest_marker("long")]
+    if QUICK:
+        marks = [mark for mark in RUN_BY if mark == "minutes" or mark not in config.option.markexpr]
+        left = [item for item in items if any(item.get_closest_marker(mark) for mark in marks)]
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if not any(item.get_closest_marker(mark) for mark in marks)]
     for item in items:
         if {"chromium", "browser"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.browser)
         if not here and item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.skip(reason=NO_BROWSER))
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    """Count the tests that are left out because of their mark. pytest calls this hook."""
+    for item in items:
+        counts = item.config.stash.setdefault(LEFT_OUT, dict.fromkeys(RUN_BY, 0))
+        for mark in RUN_BY:
+            counts[mark] += item.get_closest_marker(mark) is not None
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over the counts of a process that has run tests. All these processes find the same tests. pytest-xdist calls
+    this hook.
+    """
+    node.config.stash[LEFT_OUT] = getattr(node, "workeroutput", {}).get("left_out", {})
+
+
+def left_out(counts: dict[str, int]) -> list[str]:
+    """Return a line for each mark that left tests out: how many, and what runs them. `counts`: mark -> tests."""
+    return [f"{count} tests with the mark `{mark}` were left out; {RUN_BY[mark]} runs them."
+            for mark, count in counts.items() if count]  # fmt: skip
 
 
 @pytest.hookimpl(wrapper=True)
@@ -230,7 +257,11 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Make the run fail if a whole file was skipped although GREENROOM_NO_SKIP is set. pytest calls this hook."""
+    """Make the run fail if a whole file was skipped although GREENROOM_NO_SKIP is set. Send the counts of
+    left-out tests to the process that prints them. pytest calls this hook.
+    """
+    if (output := getattr(session.config, "workeroutput", None)) is not None:
+        output["left_out"] = session.config.stash.get(LEFT_OUT, {})
     if os.environ.get(NO_SKIP) and _not_run(session.config) and session.exitstatus == 0:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -238,10 +269,14 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Print the tests that did not run, and why, as the last lines of a run. pytest calls this hook."""
     reporter = config.pluginmanager.get_plugin("terminalreporter")
-    if reporter is not None and (left_out := _not_run(config)):
-        reporter.write_line(f"These {len(left_out)} did not run:", yellow=True)
-        for name, reason in left_out:
+    if reporter is None:
+        return
+    if skipped := _not_run(config):
+        reporter.write_line(f"These {len(skipped)} did not run:", yellow=True)
+        for name, reason in skipped:
             reporter.write_line(f"  {name}: {reason}")
+    for line in left_out(config.stash.get(LEFT_OUT, {})):
+        reporter.write_line(line, yellow=True)
 
 
 def _not_run(config: pytest.Config) -> list[tuple[str, str]]:

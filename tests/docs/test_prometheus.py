@@ -143,6 +143,7 @@ def _judged(running: Running) -> list[dict[str, Any]]:
     return [rule for group in groups for rule in group["rules"] if rule["health"] != "unknown"]
 
 
+@pytest.mark.long
 def test_prometheus_scrapes_a_server_and_evaluates_each_rule_and_each_panel(
     prometheus: str, greenroom_server: StartServer, tmp_path: Path
 ) -> None:

@@ -48,6 +48,7 @@ def content(store: Any) -> dict[bytes, Any]:
     return {**documents, **{name: store.hgetall(name) for name in names}}
 
 
+@pytest.mark.long
 async def test_r38_a_backup_of_a_cluster_under_load_is_restored_into_one_server_and_from_there_into_a_cluster(
     tmp_path: Path,
 ) -> None:
@@ -92,6 +93,7 @@ async def test_r38_a_backup_of_a_cluster_under_load_is_restored_into_one_server_
             assert {node.says("keyspace", "db0")["keys"] > 0 for node in nodes.masters} == {True}
 
 
+@pytest.mark.long
 def test_r38_a_backup_of_a_cluster_is_refused_while_slots_move(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -109,7 +109,7 @@ async def command(server: RunningServer, *words: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.long
+@pytest.mark.minutes
 async def test_r38_a_hundred_thousand_visits_are_backed_up_beside_claims_and_restored_in_a_minute_each(
     greenroom_server: StartServer, rounds: Rounds, measured: Measured, tmp_path: Path
 ) -> None:

@@ -56,6 +56,7 @@ async def opens_a_visit(server: RunningServer) -> None:
             assert answer.status == 303
 
 
+@pytest.mark.long
 async def test_r10_visits_run_on_a_cluster_and_go_on_while_their_slot_moves(
     tmp_path: Path, measured: Measured, greenroom_server: StartServer
 ) -> None:
@@ -82,7 +83,7 @@ async def test_r10_visits_run_on_a_cluster_and_go_on_while_their_slot_moves(
             assert set(writer.kept) <= await in_store(at)
 
 
-@pytest.mark.long
+@pytest.mark.minutes
 async def test_r10_a_node_that_dies_while_visits_run_loses_nothing(
     tmp_path: Path, measured: Measured
 ) -> None:
@@ -102,7 +103,7 @@ async def test_r10_a_node_that_dies_while_visits_run_loses_nothing(
             measured("R10", "acknowledged commands lost by a failover in a cluster", len(lost), at_most=0)
 
 
-@pytest.mark.long
+@pytest.mark.minutes
 async def test_r10_a_node_that_stands_still_is_left_for_its_copy(tmp_path: Path, measured: Measured) -> None:
     with cluster(tmp_path) as nodes:
         async with clinic_at(nodes.url) as at, writing(at) as writer:

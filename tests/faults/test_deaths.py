@@ -11,6 +11,7 @@ import signal
 import time
 from collections.abc import Callable
 
+import pytest
 import redis
 from playwright.async_api import Browser
 
@@ -60,6 +61,7 @@ def pid_of(server: RunningServer, worker: str) -> int:
     )
 
 
+@pytest.mark.long
 async def test_r30_two_pages_have_picture_and_sound_again_soon_after_their_medias_worker_was_killed(
     browser: Browser, greenroom_server: StartServer, rounds: Rounds, measured: Measured
 ) -> None:

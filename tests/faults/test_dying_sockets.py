@@ -187,7 +187,7 @@ def test_r25_a_peer_that_was_given_up_is_offline_at_once(valkey_url: str) -> Non
     on_uvloop(valkey_url, story)
 
 
-@pytest.mark.long
+@pytest.mark.minutes
 def test_r25_dead_peers_are_seen_offline_after_a_round_and_a_half(
     valkey_url: str, measured: Measured
 ) -> None:

@@ -40,7 +40,7 @@ def started(folder: Path, mark: str, serving: bool) -> bool:
     return any(folder.iterdir()) and (not serving or sum(" serve " in line for line in processes(mark)) > 1)
 
 
-@pytest.mark.long
+@pytest.mark.minutes
 @pytest.mark.parametrize(
     ("command", "number", "serving"),
     [

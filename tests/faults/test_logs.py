@@ -121,7 +121,7 @@ def store_pid(server: RunningServer) -> int:
 
 
 @pytest.mark.parametrize(
-    "kind", ["full", *(pytest.param(kind, marks=pytest.mark.long) for kind in ("unread", "broken"))]
+    "kind", ["full", *(pytest.param(kind, marks=pytest.mark.minutes) for kind in ("unread", "broken"))]
 )
 async def test_r29_a_log_that_cannot_be_written_does_not_disturb_the_server(
     kind: str, start_server: StartServer, descriptors: Any, measured: Measured
@@ -180,7 +180,7 @@ def lost_in(log: bytes) -> int:
     return sum(event["count"] for event in events if event["event"] == "logs.lost")
 
 
-@pytest.mark.long
+@pytest.mark.minutes
 def test_r29_a_server_without_standard_streams_starts_and_logs_into_no_other_file(
     start_server: StartServer,
 ) -> None:

@@ -111,7 +111,7 @@ async def registered(store: Any) -> dict[int, str]:
     return {report.pid: report.worker for report in await reports(store) if not report.draining}
 
 
-@pytest.mark.long
+@pytest.mark.minutes
 async def test_r40_visits_on_four_machines_go_on_while_one_dies_one_stops_and_one_joins(
     machines: Callable[..., RunningServer], valkey_url: str, measured: Measured
 ) -> None:

@@ -184,7 +184,7 @@ async def test_r32_a_file_that_cannot_be_finished_is_a_failed_download_not_a_sho
         link.heal()
 
 
-@pytest.mark.long
+@pytest.mark.minutes
 async def test_r39_two_thousand_past_visits_take_at_most_1_5_kb_of_the_stores_memory_each(
     valkey: "Redis", rounds: Rounds, measured: Measured
 ) -> None:

@@ -26,7 +26,7 @@ def credentials(server: RunningServer, path: Path) -> Path:
     return path
 
 
-@pytest.mark.long
+@pytest.mark.minutes
 def test_r35_a_server_that_is_killed_ends_a_run_with_one_sentence_and_exit_1(
     greenroom_server: StartServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

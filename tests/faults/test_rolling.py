@@ -124,7 +124,7 @@ async def test_r36_a_worker_that_was_restarted_is_given_its_share_of_the_sockets
         await until(even, START_S)
 
 
-@pytest.mark.long
+@pytest.mark.minutes
 async def test_r36_no_worker_holds_most_sockets_a_minute_after_all_were_rolled(
     greenroom_server: StartServer, valkey_url: str, measured: Measured
 ) -> None:

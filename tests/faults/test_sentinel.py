@@ -109,6 +109,7 @@ async def same(at: Clinic) -> None:
     await until(equal, SHORT_S)
 
 
+@pytest.mark.long
 async def test_r10_after_a_failover_by_sentinels_visits_go_on_and_a_lost_tail_is_reported(
     tmp_path: Path, measured: Measured
 ) -> None:
@@ -136,7 +137,7 @@ def _copies(store: Program) -> bool:
     return bool(store.says("replication", "master_link_status") == "up")
 
 
-@pytest.mark.long
+@pytest.mark.minutes
 async def test_r10_failovers_lose_no_acknowledged_command_if_the_master_must_have_a_copy(
     tmp_path: Path, measured: Measured
 ) -> None:

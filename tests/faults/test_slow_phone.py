@@ -18,7 +18,7 @@ USABLE = """new MutationObserver(() => {
 PAINTED = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
 
 
-@pytest.mark.long
+@pytest.mark.minutes
 async def test_f49_a_patient_sees_the_page_and_can_use_it_on_a_slow_phone(
     browser: Browser, greenroom_server: StartServer, measured: Measured
 ) -> None:

@@ -88,7 +88,7 @@ def grown(before: float, after: float) -> float:
     return max(0.0, (after - before) / before * 100)
 
 
-@pytest.mark.long
+@pytest.mark.minutes
 async def test_r20_the_memory_of_workers_stays_flat_during_ten_minutes_of_arrivals_and_departures(
     start_server: StartServer, valkey_url: str, tmp_path: Path, measured: Measured
 ) -> None:

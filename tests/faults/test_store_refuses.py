@@ -164,7 +164,7 @@ async def test_r33_a_full_store_is_reported_at_readyz_and_once_in_the_log_and_fo
             await client.close()
 
 
-@pytest.mark.long
+@pytest.mark.minutes
 async def test_r33_an_embedded_store_on_a_full_disk_is_named_and_comes_back_with_what_was_acknowledged(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

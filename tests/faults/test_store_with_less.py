@@ -227,12 +227,12 @@ async def lives_apart(at: Clinic, service: Service, patient: Actor, events: int)
 @pytest.mark.parametrize(
     ("how", "count"),
     [
-        pytest.param("after a crash", "smaller", marks=pytest.mark.long),
+        pytest.param("after a crash", "smaller", marks=pytest.mark.minutes),
         ("after a crash", "equal"),
         ("after a crash", "larger"),
         ("while it runs", "equal"),
-        pytest.param("while it runs", "smaller", marks=pytest.mark.long),
-        pytest.param("while it runs", "larger", marks=pytest.mark.long),
+        pytest.param("while it runs", "smaller", marks=pytest.mark.minutes),
+        pytest.param("while it runs", "larger", marks=pytest.mark.minutes),
     ],
 )
 async def test_r26_every_screen_equals_a_store_that_lost_events_and_shows_lost_visits(

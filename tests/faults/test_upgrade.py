@@ -82,7 +82,7 @@ async def scrape(http: aiohttp.ClientSession, port: int, answers: list[int]) -> 
         await asyncio.sleep(0.1)
 
 
-@pytest.mark.long
+@pytest.mark.minutes
 async def test_r36_a_release_takes_over_while_calls_go_on_and_a_broken_one_does_not(
     greenroom_server: StartServer, rounds: Rounds, measured: Measured, tmp_path: Path
 ) -> None:

@@ -143,6 +143,7 @@ async def invite(provider: Staff, name: str) -> str:
     return link
 
 
+@pytest.mark.long
 async def test_a_guest_joins_by_a_link_takes_part_after_their_own_start_and_can_be_sent_away(
     browser: Browser, greenroom_server: StartServer
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from playwright.async_api import Browser, expect
 
 from tests.browsers import SHOWN_MS
@@ -173,6 +174,7 @@ async def sets_up(robin: Staff, keys: Keyboard, say: Say, amber_min: int) -> Non
     await robin.sees(say("Saved. It holds from now on."))
 
 
+@pytest.mark.long
 async def test_an_administrator_assigns_declines_and_sets_up_without_a_mouse_in_three_languages(
     browser: Browser, greenroom_server: StartServer
 ) -> None:

@@ -9,6 +9,7 @@ import warnings
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import pytest
 from playwright.async_api import Browser
 
 from tests.browsers import Shared, shared
@@ -161,6 +162,7 @@ async def test_a_visit_over_the_pages_own_port_whichever_worker_accepts(
     assert [*patient.problems, *provider.problems] == []
 
 
+@pytest.mark.long
 async def test_a_visit_through_a_turn_server_with_credentials_that_expire(
     browser: Browser, greenroom_server: StartServer, tmp_path: Path
 ) -> None:

@@ -221,6 +221,7 @@ async def person(at: Place, number: int) -> AsyncIterator[aiohttp.ClientSession]
         yield http
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", PROXIES)
 async def test_a_proxy_with_its_recipe_passes_pages_sockets_and_addresses(
     name: str, server: RunningServer, tmp_path: Path

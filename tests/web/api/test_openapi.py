@@ -65,6 +65,7 @@ async def test_schemathesis_finds_nothing_that_is_not_as_described(
     assert f"Tested: {len(OPERATIONS)}" in said
 
 
+@pytest.mark.long
 async def test_schemathesis_with_a_wrong_key_finds_nothing_either(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

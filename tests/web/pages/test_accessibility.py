@@ -1,6 +1,7 @@
 """Tests every page, and every state of the live pages, with axe (WCAG 2.2 AA).
 
-Each is tested wide and light in Spanish, and 320 px wide and dark in Arabic, which runs from right to left.
+Each is tested 320 px wide and dark in Arabic, which runs from right to left, and `make test-long` tests it wide and
+light in Spanish. Half of the CPU of these tests is needed for the second look, which seldom finds anything else.
 """
 
 import json
@@ -18,8 +19,10 @@ from tests.words import speaking
 AXE = (Path(__file__).parents[2] / "vendor/axe-core/axe.min.js").read_text("utf-8")
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 PICTURE = Path(__file__).parents[2] / "pictures/bell.png"
-LOOKS = [(1280, False), (320, True)]
-READERS = [(1280, False, "es"), (320, True, "ar")]
+WIDE, NARROW = (1280, False), (320, True)
+"""The width of a page in px, and whether it is dark."""
+LOOKS = [pytest.param(*WIDE, marks=pytest.mark.long), NARROW]
+READERS = [pytest.param(*WIDE, "es", marks=pytest.mark.long), (*NARROW, "ar")]
 
 
 async def is_accessible(page: Page) -> None:

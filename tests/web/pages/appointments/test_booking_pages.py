@@ -13,7 +13,7 @@ from playwright.async_api import Browser, Page, expect
 from signalling.visit.record import Status
 from tests.web.browsing import OpenPage, pages, send_sign_in
 from tests.web.conftest import OpenSite
-from tests.web.pages.test_accessibility import is_accessible
+from tests.web.pages.test_accessibility import LOOKS, is_accessible
 from tests.web.site import ADMIN, OSEI, Site
 from web.appointments.slots import MINUTE_MS
 from web.keys import DESK, SERVICE
@@ -21,8 +21,6 @@ from web.organisations.settings import Booking
 
 SOON_MS = 90_000
 """A time that begins within this number of ms may be gone before the test has pressed it."""
-
-LOOKS = [(1280, False), (320, True)]
 
 
 def morning() -> str:

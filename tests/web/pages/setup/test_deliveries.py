@@ -12,7 +12,7 @@ from signalling.store.jobs import Taken, new_job
 from tests.web.audit.test_noting import acts
 from tests.web.browsing import sign_in
 from tests.web.pages.setup.desk import desk
-from tests.web.pages.test_accessibility import LOOKS, is_accessible
+from tests.web.pages.test_accessibility import NARROW, WIDE, is_accessible
 from tests.web.site import FORM, Site
 from web.jobs import Runner
 from web.keys import BREAKERS, JOB_QUEUES, JOBS, SERVICE, WEBHOOKS
@@ -113,7 +113,7 @@ async def test_the_page_of_deliveries_is_accessible(site: Site, browser: Browser
     context = await browser.new_context(base_url=str(site.server.make_url("/")), locale="en-US")
     page = await context.new_page()
     await sign_in(page, site)
-    for width, dark in LOOKS:
+    for width, dark in (WIDE, NARROW):
         await page.set_viewport_size({"width": width, "height": 800})
         await page.emulate_media(color_scheme="dark" if dark else "light")
         await page.goto(
