@@ -43,12 +43,13 @@ class AddressChecks:
         on_answer: Callable[[Address, PacketSocket], None],
         now_s: float,
     ) -> None:
-        """Send a check to `address`, unless one that was sent there in the last AGAIN_S waits for its answer, or
-        PENDING_MAX checks do.
+        """Send a check (a STUN request) to `address`, unless too many checks have no answer yet.
 
-        `sock`: the socket to send from. `remote`: the browser's ICE credentials. `own_ufrag`: the server's ICE user
-        name. `on_answer` is called with the address and the socket if the browser answers within LASTS_S. `now_s`: the
-        monotonic time.
+        The limits: one check without an answer per address within AGAIN_S seconds, and PENDING_MAX in all.
+
+        `sock`: the socket to send from. `remote`: the browser's ICE credentials. `own_ufrag`: the server's
+        ICE user name. `on_answer` is called with the address and the socket if the browser answers within
+        LASTS_S. `now_s`: the monotonic time.
         """
         self._expire(now_s)
         waits = self._pending.values()
@@ -61,7 +62,8 @@ class AddressChecks:
         try:
             sock.sendto(ice.request(remote.ufrag, own_ufrag, remote.password, transaction_id), address)
         except OSError:
-            return  # the check could not be sent; a later check may succeed
+            # the check could not be sent; a later check may succeed
+            return
 
     def on_response(self, datagram: bytes, address: Address, sock: PacketSocket) -> None:
         """Call the `on_answer` of the check that `datagram` (a STUN response) answers; do nothing if it answers no

@@ -46,8 +46,8 @@ HANDSHAKE_S: Final = 30.0
 class Slot:
     """The place of one other party in a browser's m-lines (sections of the SDP).
 
-    `label`: the id of the party's stream. `holder`: the id of the party, None if the place is free. `sinks`: the sinks
-    that receive the party's media.
+    `label`: the id of the party's stream. `holder`: the id of the party, None if the place is free. `sinks`:
+    the streams in which the browser receives the party's media.
     """
 
     label: str
@@ -88,7 +88,7 @@ class Party:
         self._session_id = secrets.randbits(62)
         self._version = 0
         self._connected = False
-        self._sendto: dict[Address, SendTo] = {}  # address that has proven the password -> sends there
+        self._sendto: dict[Address, SendTo] = {}  # address that has proven the password -> sends to it
 
     # -- the methods that signalling calls
 
@@ -396,4 +396,5 @@ class Party:
             try:
                 self.endpoint.sendto(datagram, self.endpoint.address)
             except OSError:
-                return  # The datagram is lost; DTLS sends it again later.
+                # The datagram is lost; DTLS sends it again later.
+                return

@@ -16,8 +16,10 @@ from media.forwarding.subscriptions import limit_kbps
 from media.party import Party
 from media.protocols import rtcp
 
-LOOK_S: Final = 1.0  # the time in s between two checks of a receiver
-LIMIT_S: Final = 0.5  # the time in s between two limits sent to a sender
+# the time in s between two checks of a receiver
+LOOK_S: Final = 1.0
+# the time in s between two limits sent to a sender
+LIMIT_S: Final = 0.5
 
 
 class Pictures:

@@ -77,7 +77,8 @@ class Relay:
         self._mending: asyncio.TimerHandle | None = None  # the timer that runs while packets are missing
         self._ticked_s = self._passed_s = 0.0
         self._part, self._parts_done, self._pause_s = 0, 0, TICK_S
-        self._waiting: list[tuple[Endpoint, Party]] = []  # the parties that this tick has not reached yet
+        # the parties that this tick has not reached yet
+        self._waiting: list[tuple[Endpoint, Party]] = []
         # the public address, found by STUN (`media.transport.public_address`); None: not found
         self.public_host: str | None = None
         self._closed = False
@@ -225,7 +226,8 @@ class Relay:
     def is_free(self, address: Address, endpoint: Endpoint) -> bool:
         """Return True if an address is unused, or used by this endpoint.
 
-        Otherwise a request with a forged sender could take another endpoint's address.
+        Other addresses are refused, because a request with a forged sender could take another endpoint's
+        address.
         """
         return self.forwarder.endpoints.get(address, endpoint) is endpoint
 

@@ -276,7 +276,7 @@ class Service:
     async def write(
         self, organisation: str, message: ChatMessage, by: Person | None, origin: Origin | None = None
     ) -> int | None:
-        """Keep a chat message; return the topics' version that shows it, None if a message with its id is kept already.
+        """Store a chat message; return the topics' version that shows it, None if a message with its id is stored.
 
         Raises `SupersededError` if the connection `origin` was resumed on another socket.
         """
@@ -335,7 +335,8 @@ class Service:
         held, now_ms = await self.store.load(organisation, Watch, mirror.watch.id)
         before = held or Watch()
         if settings is None or before.version != mirror.watch.version:
-            return  # the mirror is older than the store; the next periodic call tries again
+            # the mirror is older than the store; the next periodic call tries again
+            return
         after = self._watched(before, mirror, settings, now_ms)
         if after == before:
             return

@@ -35,7 +35,8 @@ PERIOD_S = 0.5
 SHOWN_S, ELSEWHERE_S = 1.4, 10.0
 # For this time in s after a lost connection to the store, each worker looks at all organisations.
 DOUBT_S = 3.0
-HERE_S = 5.0  # the time in s after which it is stored again which staff have a page open
+# the time in s after which it is stored again which staff have a page open
+HERE_S = 5.0
 # A connection may resume on another worker within this time in s after the death of its own worker.
 BACK_S = 2.5
 RETRY_MS = 60_000  # time in ms after which a visit that could not be read is tried again
@@ -210,12 +211,14 @@ class Sweep:
         done = await _alone(self._service.command(system(organisation), visit_id, Due()))
         if isinstance(done, Accepted) and done.event is not None:
             return
-        next_ms = None  # the visit does not exist
+        # the visit does not exist
+        next_ms = None
         # Nothing changed, so the deadline was calculated with older settings. Calculate it anew.
         if isinstance(done, Accepted):
             policy = (await self._service.organisation(organisation)).policy
             next_ms = next_deadline_ms(done.visit, policy)
-        elif done is None:  # the visit's record cannot be read
+        elif done is None:
+            # the visit's record cannot be read
             next_ms = self._service.clock_ms() + RETRY_MS
         await self._service.store.move_deadline(organisation, visit_id, due_ms, next_ms)
 

@@ -24,7 +24,8 @@ class _Ticks:
     def next(self, period_s: float) -> asyncio.Future[None]:
         now_s = self._loop.time() - self._begun_s
         at_s = (math.floor(now_s / period_s) + 1) * period_s
-        number = round(at_s * 1000)  # the time in ms, so that equal ticks of different periods are one timer
+        # the time in ms, so that equal ticks of different periods are one timer
+        number = round(at_s * 1000)
         if number not in self._waiting:
             self._waiting[number] = []
             self._loop.call_at(self._begun_s + at_s, self._wake, number)

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-STEP_S: Final = 0.2  # the time in s between two calls of `ActiveSpeaker.observe`
-QUIET_LEVEL: Final = 55  # a level in -dBov (127 is silence); sound at this level, or quieter, counts as noise
+# the time in s between two calls of `ActiveSpeaker.observe`
+STEP_S: Final = 0.2
+# a level in -dBov (127 is silence); sound at this level, or quieter, counts as noise
+QUIET_LEVEL: Final = 55
 # the greatest loudness that is counted for a packet, so that a loud microphone does not stay the speaker for long
 LOUDEST: Final = 40.0
 # A party that sent fewer packets than this in a step (STEP_S) was silent: a browser sends no packets during silence

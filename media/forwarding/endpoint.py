@@ -115,7 +115,8 @@ class Endpoint:
         # the kinds of media whose lost packets this endpoint can send again
         self.mends: frozenset[StreamKind] = frozenset()
         self.arrivals = Arrivals()
-        self.withheld = 0  # the number of packets that were not forwarded since the last feedback
+        # the number of packets that were not forwarded since the last feedback
+        self.withheld = 0
         # True if the server sends transport-cc feedback itself, in place of the receiver
         self.answering = False
         # the number that is added to the transport-wide sequence number of each packet from this endpoint

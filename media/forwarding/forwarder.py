@@ -89,7 +89,7 @@ class Forwarder:
         self.endpoints: dict[Address, Endpoint] = {}
         # called in a room of two with the seconds between the opening of the gate and a party's first forwarded picture
         self.on_first_picture: Callable[[float], None] = lambda seconds: None
-        # How often the endpoint of an unknown address may still be searched until the next tick of the relay.
+        # the number of packets from unknown addresses that may still be decrypted before the relay's next tick
         self.stray_looks = STRAY_LOOKS
         self._binding = binding
         self._handler = handler
@@ -369,7 +369,8 @@ class Forwarder:
             if mended is not None:
                 self.mender.send(sink.endpoint, mended)
             return False
-        # The sink also has the server's own retransmissions, so this packet gets the number after the last one sent.
+        # The sink (stream to the receiver) also carries retransmissions that the server itself sends, so this
+        # packet gets the number after the last one sent.
         source.sequence_shift = (sink.sequence + 1 - (buffer[2] << 8 | buffer[3])) & 0xFFFF
         source.timestamp_shift = video.timestamp_shift
         return True

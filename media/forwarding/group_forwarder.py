@@ -30,7 +30,7 @@ from media.transport.srtp import BUFFER_BYTES, Binding
 _NUMBERS = Struct("!HII")  # the fields of a copy that are rewritten: sequence number, timestamp, SSRC
 _NUMBERS_AT: Final = 2
 _U16 = Struct("!H")
-_SOUND: Final = (0, False, 0)  # a packet without layers, in the form that `vp8_layer` returns
+_SOUND: Final = (0, False, 0)  # what `vp8_layer` returns for a packet without layers
 
 
 class GroupForwarder:
@@ -166,7 +166,8 @@ class GroupForwarder:
             return 0
         try:
             to.sendto(self._view[: self._length[0]], to.address)
-        except OSError:  # the copy is lost: the send buffer is full or the network is down
+        except OSError:
+            # the copy is lost: the send buffer is full or the network is down
             return 0
         return 1
 

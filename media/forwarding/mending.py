@@ -1,7 +1,8 @@
 """Repairs packet loss on each path separately: from a sender to the server, and from the server to a receiver.
 
-Packets that are lost on the way to a receiver are sent again: each sink keeps its newest packets. Packets that are lost
-on the way to the server are requested at once, and again until they arrive or are given up.
+Packets that are lost on the way to a receiver are sent again: each sink (stream to a receiver) keeps its
+newest packets. Packets that are lost on the way to the server are requested at once, and again until they
+arrive or are given up.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from media.transport.srtp import BUFFER_BYTES, Binding
 
 # A time in s without a packet from a browser, or without feedback from a receiver, that counts as an outage.
 OUTAGE_S: Final = 0.8
-MEND_S: Final = 0.010  # the time in s between two searches for missing packets
+# the time in s between two searches for missing packets
+MEND_S: Final = 0.010
 # In a room of more than two parties, the time in s between two keyframe requests to a sender.
 KEYFRAME_PAUSE_S: Final = 0.5
 # If the server has not kept a packet that a receiver requests, it requests the packet from the sender. It does so only
@@ -170,8 +172,7 @@ class Mender:
             self._renew(sender, receiver.received.get(receiver.sinks["video"].ssrc), now_s)
 
     def back(self, endpoint: Endpoint, now_s: float) -> None:
-        """Handle the first packet of a browser after an outage: request a keyframe from it, and one for it from each
-        sender.
+        """Handle the first packet of a browser after an outage: request keyframes from it, and from the senders to it.
 
         `endpoint`: the connection to that browser. `now_s`: the monotonic time.
         """
@@ -210,4 +211,5 @@ class Mender:
         try:
             to.sendto(self._view[: self._length[0]], to.address)
         except OSError:
-            return  # the sent packet is lost; the receiver will request it again
+            # the sent packet is lost; the receiver will request it again
+            return

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from typing import Final
 
-# A bit rate of video in kbit/s. Browsers do not make a picture smaller than at this rate, where it is already poor.
+# The bit rate of the smallest pictures that browsers send, in kbit/s. Such pictures are already poor.
 FLOOR_KBPS: Final = 150.0
 WHOLE_KBPS: Final = 2500.0  # the highest bit rate of a video, in kbit/s
 GROWTH: Final = 1.15
-SOUND_LOSS: Final = 0.08  # the share (0 to 1) of sound packets that may be lost after all retransmissions
-RTT_MS: Final = 1000.0  # a round trip in ms; if it is longer, people can hardly talk to each other
+# the share (0 to 1) of sound packets that may be lost after all retransmissions
+SOUND_LOSS: Final = 0.08
+# a round trip in ms; if it is longer, people can hardly talk to each other
+RTT_MS: Final = 1000.0
 # The time in s of a weak network after which a pause begins. It is longer than the 5 s between Chromium's reports on
 # sound.
 WEAK_S: Final = 6.0

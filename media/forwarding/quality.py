@@ -15,7 +15,8 @@ from media.protocols.codecs import BY_STREAM, KINDS, Kind, StreamKind
 
 SAMPLE_S: Final = 1.0
 REMEMBERED_REPORTS: Final = 8
-FRESH_S: Final = 8.0  # the age in s up to which a report is used; browsers report on sound every five seconds
+# the age in s up to which a report is used; browsers report on sound every five seconds
+FRESH_S: Final = 8.0
 
 
 @dataclass(frozen=True, slots=True)

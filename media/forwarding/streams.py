@@ -25,11 +25,11 @@ KEPT: Final = 46
 # browser plays late sound and then delays all that follows, pictures too. For more video, a keyframe is quicker.
 GAP_MAX: Final[dict[StreamKind, int]] = {"audio": 12, "video": 64, "rtx": 0}
 MISSING_MAX: Final = 256
-ASKED_MAX: Final = 12  # the greatest number of requests for one missing packet
+# The greatest number of requests for one missing packet. Requests and answers are lost too: on a path that loses a
+# fifth of all packets, one packet in a thousand needs seven requests.
+ASKED_MAX: Final = 12
 ASK_AGAIN_S: Final = 0.015  # the shortest pause in s between two requests; a longer round trip extends it
-# After this number of requests, each pause is twice the one before. The first pauses are short, because requests and
-# answers are lost too: on a path that loses a fifth, one packet in a thousand needs seven requests.
-ASKED_STEADILY: Final = 8
+ASKED_STEADILY: Final = 8  # after this number of requests, each pause is twice the one before
 KEYFRAME_RETRY_S: Final = 0.150
 BLANK_PATIENCE_S: Final = 0.600
 SEQUENCE_MASK: Final = 0xFFFF
@@ -181,16 +181,16 @@ class Source:
         self.octets = 0
         self.first_forwarded = 0  # the value of `packets` (number received) when `settled` last became True
         self.first_sequence = 0  # the sequence number of the packet at which `settled` became True
-        # The timestamp and payload of the newest packet, if the source sends plain Opus and its receiver accepts RED.
-        self.earlier: tuple[int, bytes] | None = None
+        self.earlier: tuple[int, bytes] | None = None  # the newest packet's timestamp and payload, to add RED
         self.missing = Missing()
         self.newest: int | None = None  # the highest sequence number received, in a room of more than two
-        # Used in a room of more than two: `layers` of a subscription's video, `shares` of the sender's own video.
-        self.layers: Layers | None = None
-        self.shares: LayerShares | None = None
+        self.layers: Layers | None = None  # in a room of more than two: those of a subscription's video
+        self.shares: LayerShares | None = None  # in a room of more than two: those of the sender's own video
         self.keyframe_due_s = 0.0
-        self.keyframe_wanted = False  # True if a receiver in a room of more than two has requested a keyframe
-        self.waiting_s = 0.0  # the time in s of the first keyframe since `settled` became False; 0: none yet
+        # True if a receiver in a room of more than two has requested a keyframe
+        self.keyframe_wanted = False
+        # the time in s of the first keyframe since `settled` became False; 0: none yet
+        self.waiting_s = 0.0
         # the middle 32 bits of the NTP time in a sender report -> the time in s at which the report was forwarded
         self.reports: dict[int, float] = {}
 

@@ -31,7 +31,8 @@ KEEPALIVE_S: Final = 2.5
 # The first bytes of a video packet that begins a VP8 keyframe: the start of partition 0, with its frame header.
 VP8_KEYFRAME: Final = b"\x10\x00"
 VP8_DELTA: Final = b"\x10\x01"
-# The same as browsers send it: with a picture id of 15 bits (RFC 7741 §4.2). mediasoup reads no other.
+# The first bytes of a packet that begins a VP8 keyframe, as browsers send it: with a picture id of 15 bits
+# (RFC 7741 §4.2). The media server mediasoup, to which benchmarks compare this one, reads no other form.
 BROWSER_KEYFRAME: Final = b"\x90\x80\x80\x01\x00"
 BROWSER_DELTA: Final = b"\x90\x80\x80\x01\x01"
 _U32 = Struct("!I")
@@ -226,7 +227,8 @@ class RawPeer:
         try:
             self.sock.sendto(datagram, self.remote)
         except OSError:
-            return  # The datagram is lost, as on a network.
+            # The datagram is lost, as on a network.
+            return
 
     def send_rtp(self, packet: bytes) -> None:
         """Encrypt a whole RTP packet and send it."""

@@ -101,7 +101,8 @@ class RawCaller(RawPeer):
     def check(self, *, password: str | None = None, ufrag: str | None = None, nominate: bool = True) -> None:
         """Send an ICE check to the other side; do nothing if its address is not known yet.
 
-        The parameters are those of `RawPeer.check`, and apply only in the controlling role of ICE.
+        `nominate`: True adds USE-CANDIDATE. `password`, `ufrag`: used in place of those of the other side.
+        All three apply only in the controlling role of ICE.
         """
         if self.remote is None:
             return
@@ -116,9 +117,10 @@ class RawCaller(RawPeer):
         self.send(stun.build(stun.Kind.REQUEST, secrets.token_bytes(12), attributes, self.remote_password))
 
     def tick(self, now_s: float) -> None:
-        """Do what `RawPeer.tick` does, and send the first DTLS records again, as browsers do, until an answer arrives.
+        """Send the ICE checks and DTLS records that are due, and the first DTLS records again until an answer arrives.
 
-        They may be lost, because a server with full ICE may ignore DTLS until its own checks have succeeded.
+        The first records may be lost, because a server with full ICE may ignore DTLS until its own checks
+        have succeeded. Browsers send them again too. `now_s`: the monotonic time.
         """
         super().tick(now_s)
         if self._hello and now_s >= self._hello_again_s:

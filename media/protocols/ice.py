@@ -14,19 +14,22 @@ from typing import Final, Literal
 
 from media.protocols import stun
 
-CONSENT_S: Final = 30.0  # the time in s without a valid packet after which consent expires (RFC 7675 §5.1)
+# the time in s without a valid packet after which consent expires (RFC 7675 §5.1)
+CONSENT_S: Final = 30.0
 # Time in s without a packet from the path's address after which a request from another address moves the path.
 SILENT_S: Final = 3.0
 # The path moves to another proven address after media came from there at this number of calls of `on_media` in a row.
 FOLLOWS: Final = 2
 UDP_PREFERENCE: Final = 126  # the type preference of a UDP host candidate (RFC 8445 §5.1.2.2)
 TCP_PREFERENCE: Final = 90
-PASSIVE: Final = 4  # the direction preference of a passive TCP candidate (RFC 6544 §4.2)
+# the direction preference of a passive TCP candidate (RFC 6544 §4.2)
+PASSIVE: Final = 4
 # The greatest number of relays on a machine. Each ufrag (ICE user name) begins with three digits that name its relay.
 UFRAG_INDEXES: Final = 0xFFF + 1
 # The greatest length in bytes of a request, which so fits into the smallest IPv4 path (RFC 8489 §6.1)
 REQUEST_MAX: Final = 548
-FRAME_LENGTH: Final = 2  # the length in bytes of the length field before each packet over TCP (RFC 4571)
+# the length in bytes of the length field before each packet over TCP (RFC 4571)
+FRAME_LENGTH: Final = 2
 # the number of proven addresses that are kept per connection; the oldest is removed first
 ADDRESSES_MAX: Final = 8
 
@@ -178,10 +181,12 @@ class Path:
     def __init__(self) -> None:
         self.address: Address | None = None
         self.proven: list[Address] = []
-        self.checks = 0  # the number of requests that came with the right password
+        # the number of requests that came with the right password
+        self.checks = 0
         # the time in s of the last checked request or authenticated packet, from any address
         self.alive_s = 0.0
-        self._used_s = 0.0  # the time in s of the last request or packet from `address`
+        # the time in s of the last request or packet from `address`
+        self._used_s = 0.0
         self._elsewhere = 0
 
     def on_check(self, address: Address, nominates: bool, now_s: float) -> tuple[bool, list[Address]]:

@@ -10,9 +10,12 @@ from typing import Final, NamedTuple
 from media.protocols.codecs import OPUS, RED
 from media.protocols.rtp import payload_start
 
-BLOCKS_MAX: Final = 8  # the greatest number of earlier payloads in one packet; browsers send one or two
-AGE_MAX: Final = 0x3FFF  # the greatest age of an earlier payload, in RTP clock ticks; the field has 14 bits
-SIZE_MAX: Final = 0x3FF  # the greatest size of an earlier payload, in bytes; the field has 10 bits
+# the greatest number of earlier payloads in one packet; browsers send one or two
+BLOCKS_MAX: Final = 8
+# the greatest age of an earlier payload, in RTP clock ticks; the field has 14 bits
+AGE_MAX: Final = 0x3FFF
+# the greatest size of an earlier payload, in bytes; the field has 10 bits
+SIZE_MAX: Final = 0x3FF
 # The greatest length in bytes of a packet that `wrap` makes; a longer packet would not fit into every path.
 WRAPPED_MAX: Final = 1200
 _FOLLOWS: Final = 0x80

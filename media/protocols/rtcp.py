@@ -41,7 +41,8 @@ def split(data: bytes) -> Iterator[tuple[int, int, bytes]]:
         if at + length > end:
             raise RtcpError("longer than its datagram")
         packet = data[at : at + length]
-        if data[at] & 0x20:  # remove the padding, which only the last packet may have
+        # remove the padding, which only the last packet may have
+        if data[at] & 0x20:
             padding = packet[-1]
             if not 0 < padding <= length - 4:
                 raise RtcpError("bad padding")

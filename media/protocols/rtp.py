@@ -183,7 +183,8 @@ def is_h264_keyframe_start(packet: Packet, length: int) -> bool:
         return at + 1 < length and bool(packet[at + 1] & 0x80) and packet[at + 1] & 0x1F in (_IDR, _SPS)
     if kind != _STAP_A:
         return kind in (_IDR, _SPS)
-    at += 3  # before each unit are two bytes with its size
+    # before each unit are two bytes with its size
+    at += 3
     while at < length:
         if packet[at] & 0x1F in (_IDR, _SPS):
             return True

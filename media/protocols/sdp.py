@@ -185,7 +185,8 @@ def parse_answer(text: str, others: int = 1) -> Answer:
         if place >= len(KINDS):
             _accepted(kind, section[0])
             fingerprints += [f for f in _fingerprints(session + section) if f not in fingerprints]
-            continue  # The browser may not send on this m-line, so its direction is ignored
+            # The browser may not send on this m-line, so its direction is ignored
+            continue
         payload_types = _accepted(kind, section[0])
         if not payload_types:
             rejected.add(kind)

@@ -96,7 +96,8 @@ def parse(datagram: bytes) -> Message | None:
         if name == FINGERPRINT:
             if value != _checksum(_of_length(datagram[:at], _CRC_BYTES)):
                 return None
-        elif not signed:  # the signature does not cover the attributes after it (RFC 8489 §9)
+        elif not signed:
+            # the signature does not cover the attributes after it (RFC 8489 §9)
             attributes[name] = value
             if name == MESSAGE_INTEGRITY:
                 signed = _of_length(datagram[:at], 4 + _SHA1_BYTES)

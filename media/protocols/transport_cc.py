@@ -20,15 +20,19 @@ _TWO_BITS: Final = range(12, -2, -2)
 _ONE_BIT: Final = range(13, -1, -1)
 _DELTA_US: Final = 250
 _REFERENCE_US: Final = 64_000
-_RUN_LENGTH: Final = 0x1FFF  # the bits of a chunk that hold the length of a run
+# the bits of a chunk that hold the length of a run
+_RUN_LENGTH: Final = 0x1FFF
 # One feedback may cover this number of packets, lost ones included. Its deltas then have at most 4 KiB; far fewer
 # packets arrive in 50 ms.
 _SPAN_MAX: Final = 2_000
 _FIT_MAX: Final = 400  # the number of packets that one feedback may describe, so that it fits into a datagram
 
-_PIECES_MAX: Final = 40  # the greatest number of pieces of one feedback, so that they fit into a datagram
-LOSS_SHOWN: Final = 0.35  # losses are reported if this share of packets (0 to 1) or more is lost
-_LOSS_MEMORY: Final = 0.01  # the weight of one packet in the running share of lost packets
+# the greatest number of pieces of one feedback, so that they fit into a datagram
+_PIECES_MAX: Final = 40
+# losses are reported if this share of packets (0 to 1) or more is lost
+LOSS_SHOWN: Final = 0.35
+# the weight of one packet in the running share of lost packets
+_LOSS_MEMORY: Final = 0.01
 # If more packets are lost in one feedback, the path was interrupted, and the loss says nothing about its bit rate.
 OUTAGE: Final = 100
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from hashlib import sha1
 from typing import Final
 
-LASTS_S: Final = 300  # in s; the credentials are needed only when a browser begins to use the TURN server
+# in s; the credentials are needed only when a browser begins to use the TURN server
+LASTS_S: Final = 300
 
 
 @dataclass(frozen=True, slots=True)

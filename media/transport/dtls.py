@@ -27,9 +27,8 @@ IDENTITY_S: Final = 7 * 24 * 3600.0
 # The certificate is valid from a day before now, because the clock of a browser may be slow.
 VALID_BEFORE: Final = timedelta(days=1)
 VALID_AFTER: Final = timedelta(days=30)
-NAME: Final = x509.Name(
-    [x509.NameAttribute(x509.NameOID.COMMON_NAME, "WebRTC")]
-)  # browsers use this name in their certificates too
+# Browsers use this name in their certificates too.
+NAME: Final = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "WebRTC")])
 # RFC 8827 §6.5 demands the first cipher. The last two are for DTLS libraries older than this RFC.
 CIPHERS: Final = (
     b"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305"
@@ -115,7 +114,8 @@ class Association:
         except (SSL.Error, ValueError) as error:
             if self.established is None:
                 raise DtlsError("handshake failed") from error
-            self.closed = True  # the other side has sent a fatal alert over the encrypted association
+            # the other side has sent a fatal alert over the encrypted association
+            self.closed = True
         self._flush()
 
     def begin(self) -> None:

@@ -44,7 +44,8 @@ async def public_address(host: str, port: int) -> str | None:
             transport, question = await loop.create_datagram_endpoint(
                 lambda: _Question(transaction_id), remote_addr=(host, port)
             )
-    except OSError:  # also a TimeoutError, if the server's name is not found in time
+    except OSError:
+        # OSError includes TimeoutError, which is raised if the server's name is not found in time
         return None
     try:
         for _ in range(TRIES):

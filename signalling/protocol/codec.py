@@ -87,7 +87,8 @@ def _path(problem: Exception) -> str:
     """
     text = str(problem)
     if text.startswith("Object contains unknown field"):
-        return "$"  # the field's name may be any text that a client sends, so the path does not repeat it
+        # the field's name may be any text that a client sends, so the path does not repeat it
+        return "$"
     where = text.rsplit(" - at `", 1)[1].rstrip("`") if " - at `" in text else "$"
     return where[:80]
 

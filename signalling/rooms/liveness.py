@@ -32,7 +32,8 @@ SIGN_MS = 1200
 # Signs of life are not written to the store's disk, except one in this time in s: with nothing else to write, nobody
 # would notice that the disk is full.
 KEPT_S = 5.0
-DISTRUST_S = 3.0  # the time in s after the store's return in which no worker is declared dead
+# the time in s after the store's return in which no worker is declared dead
+DISTRUST_S = 3.0
 # The store keeps a worker's addresses for this time in s. The worker writes them again each time a tenth of it has
 # passed.
 ADDRESSES_S = 86_400

@@ -352,7 +352,8 @@ class Memberships:
             return
         if socket.codec.subprotocol == delivery.codec:
             socket.write(frame(delivery.data, socket.codec.opcode))
-        else:  # the connection was resumed meanwhile, and uses the other codec now
+        else:
+            # the connection was resumed meanwhile, and uses the other codec now
             socket.send(CODECS[delivery.codec].decode_server(delivery.data))
 
     def _deliver(self, connection: str, message: server.Message) -> None:

@@ -34,8 +34,7 @@ from signalling.visit.relations import PATIENT, PROVIDER
 
 log = structlog.get_logger()
 CHECK_S = 2.0  # time in s between two checks of all leases; `doubt` causes a check at once
-# Party -> the other party whose media it receives first. All other parties receive the patient's media first.
-_OPPOSITE = {PATIENT: PROVIDER}
+_OPPOSITE = {PATIENT: PROVIDER}  # party -> whose media it receives first; all others: the patient's
 WITH_MEDIA = frozenset({Status.CLAIMED, Status.LIVE})
 
 

@@ -57,7 +57,8 @@ class Shares:
         self._places = places
         self._liveness = liveness
         self._worker = worker
-        self._machines = {worker: ""}  # worker -> the address of its machine
+        # worker -> the address of its machine
+        self._machines = {worker: ""}
         self._mine: dict[str, bool] = {}
 
     async def run(self) -> None:

@@ -264,7 +264,8 @@ def decoded(message: WSMessage, codec: Codec) -> client.ClientMessage:
 
 
 def _unknown(connection: Connection, request: client.ClientMessage) -> server.Message:
-    return error(request.id, "bad_message", {"path": "$.type"})  # the client may send `hello` only once
+    # the client may send `hello` only once
+    return error(request.id, "bad_message", {"path": "$.type"})
 
 
 async def _close(ws: WebSocket, code: int) -> None:

@@ -388,7 +388,8 @@ async def _gone(worker: Worker, connection: Connection) -> None:
 
 async def _leave_all(worker: Worker, connection: Connection) -> None:
     if connection.id in worker.connections:
-        return  # the client has resumed on this worker
+        # the client has resumed on this worker
+        return
     for visit in list(connection.entered):
         try:
             await connection.left(visit)

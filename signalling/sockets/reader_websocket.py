@@ -32,7 +32,10 @@ QUEUE_BYTES = 65_536  # aiohttp stops reading while twice this number of bytes w
 
 
 class _FewMessages(list[Any]):
-    """A queue of requests, without the 600 bytes that an empty deque takes. No request follows an upgrade."""
+    """A queue of HTTP requests, in place of aiohttp's deque, which takes 600 bytes even if it is empty.
+
+    It stays empty, because no HTTP request follows the upgrade to a WebSocket.
+    """
 
     __slots__ = ()
 
@@ -79,7 +82,7 @@ class ReaderWebSocket(WebSocket):
         assert self._loop is not None, "a socket is served in a loop"
         self._reader = self._queue = _Queue(request.protocol, QUEUE_BYTES, loop=self._loop)
         reader = WebSocketReader(self._queue, self.message_bytes + 1, compress=False, decode_text=False)
-        self._parser = reader  # in place of aiohttp's, so that it is freed with its queue
+        self._parser = reader  # replaces aiohttp's reader, which is freed with its queue
         self._transport = request.transport
         bound = Bound(HELLO_FRAMES, HELLO_MESSAGES * self.message_bytes)
         self._counted = Counted(reader.feed_data, reader.feed_eof, bound, self._flooded, self._malformed)
@@ -128,6 +131,7 @@ class ReaderWebSocket(WebSocket):
         request._cache.clear()  # free the cookies and addresses that aiohttp has read from the headers
         request._message = request._message._replace(headers=NO_HEADERS, raw_headers=())
         request._headers = NO_HEADERS
-        request.protocol._parser = None  # free the parser of HTTP, because WebSocket frames have another one
+        # free the parser of HTTP, because WebSocket frames have another one
+        request.protocol._parser = None
         if not request.protocol._messages:
             request.protocol._messages = _FewMessages()  # type: ignore[assignment]

@@ -125,7 +125,8 @@ async def handles_messages(kind: type[WebSocket]) -> bool:
             return False
         finally:
             transport.abort()
-            await asyncio.sleep(0)  # the server must notice the end of the connection before it stops
+            # the server must notice the end of the connection before it stops
+            await asyncio.sleep(0)
             await server.shutdown(CLOSE_S)
     return handled == [b"handle"] and received == [b"early", b"receive"]
 

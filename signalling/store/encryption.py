@@ -68,5 +68,6 @@ class Seal:
             raise SealError("sealed with a key that this server does not have")
         try:
             return key.decrypt(sealed[end : end + _NONCE], sealed[end + _NONCE :], place.encode())
-        except (InvalidTag, ValueError):  # the data was changed, or is too short
+        except (InvalidTag, ValueError):
+            # the data was changed, or is too short
             raise SealError("not sealed for this place, or changed since") from None

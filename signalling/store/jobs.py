@@ -1,9 +1,10 @@
 """Jobs: work that is done outside of requests, such as sending mail. The store keeps each job until it is done.
 
-A job is one encrypted member of a sorted set, whose score is the time at which it is due. So the commit of an event can
-also write the job that the event causes (`entry`). Taking a job leases it: if the worker dies, the job is due again.
-Each `Jobs` object is one queue per organisation; jobs that may wait for an external server have a separate queue. The
-handlers of jobs are defined elsewhere. All methods raise `UnavailableError` if the store does not answer.
+A job is one encrypted member of a sorted set, whose score is the time at which it is due. So the commit of
+an event can also write the job that the event causes (`entry`). Taking a job leases it: if the worker dies,
+the job is due again. Each `Jobs` object is one queue per organisation; jobs that may wait for an external
+server have a separate queue. `web/jobs.py` passes each job to its handler. All methods raise
+`UnavailableError` if the store does not answer.
 """
 
 from __future__ import annotations
@@ -117,7 +118,8 @@ class Jobs:
         self._seal = seal
         self._queue = queue
         self._step: Any = redis.register_script(_SCRIPT)
-        self._looked_ms = 0  # the store's time at the last `due`
+        # the store's time in ms at the last call of `due`; 0 before the first call
+        self._looked_ms = 0
 
     def entry(self, organisation: str, job: Job, due_ms: int | None = None) -> tuple[str, int, bytes]:
         """Return (key, score, member) of the sorted set's entry with which the caller adds a job to the queue by ZADD.

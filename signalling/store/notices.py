@@ -12,8 +12,10 @@ from signalling.store.records import Store
 from signalling.store.unavailable import answering
 from signalling.visit.record import Mark, Notice
 
-KEPT_MS = 90 * 86_400_000  # the time in ms for which a notification is kept
-SHOWN = 100  # the number of notifications that a bell shows, the newest first
+# the time in ms for which a notification is kept
+KEPT_MS = 90 * 86_400_000
+# the number of notifications that a bell shows, the newest first
+SHOWN = 100
 _decoder = msgspec.msgpack.Decoder(Notice)
 
 

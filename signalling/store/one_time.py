@@ -22,7 +22,8 @@ class OneTime:
     """
 
     def __init__(self, redis: Redis) -> None:
-        self._redis: Any = redis  # the type stubs of redis-py do not know that replies are bytes
+        # the type stubs of redis-py do not know that replies are bytes
+        self._redis: Any = redis
 
     async def keep(self, key: str, value: bytes, for_ms: int) -> None:
         """Store a value, which must not be empty, under a key for `for_ms` milliseconds."""

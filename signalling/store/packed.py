@@ -139,7 +139,8 @@ _PACKED = msgspec.msgpack.Decoder(PackedVisit)
 
 
 class _Record(msgspec.Struct, frozen=True, array_like=True):
-    visit: Visit  # the first field of PackedVisit; the decoder leaves out the others
+    # the first field of PackedVisit; the decoder leaves out the others
+    visit: Visit
 
 
 _RECORD = msgspec.msgpack.Decoder(_Record)

@@ -26,7 +26,7 @@ from signalling.visit.record import ChatMessage, Visit
 from signalling.visit.relations import Event
 
 AFTER_MS = 3_600_000
-"""A visit is packed this time after its last change: by then it is no longer tagged, rated or opened again."""
+"""A visit is packed this time in ms after its last change: by then it is no longer tagged, rated or opened again."""
 MOST_PARTS = 200
 """A visit with more chat messages or more events is not packed: while it is read and written, all other visits of this
 worker and of the store would wait.

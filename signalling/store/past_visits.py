@@ -271,7 +271,8 @@ class PastVisits:
         if index is None:
             return
         if isinstance(news, Reset):
-            self._give_up(news.organisation)  # events are lost, so the next search builds a new index
+            # events are lost, so the next search builds a new index
+            self._give_up(news.organisation)
         elif isinstance(news.after, Visit) and not news.after.is_open and news.after.ended_ms is not None:
             index.add(_row(news.after, news.after.ended_ms), newest=True)
 

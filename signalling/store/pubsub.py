@@ -237,7 +237,8 @@ class Bus:
     async def _end(self, subscriber: _Subscriber) -> None:
         """Close the connection to a server that no longer has any of the subscribed channels."""
         self._subscribers = {pool: each for pool, each in self._subscribers.items() if each is not subscriber}
-        subscriber.missed = True  # The connection is closed on purpose, so its loss must not be logged
+        # The connection is closed on purpose, so its loss must not be logged
+        subscriber.missed = True
         await subscriber.close()
 
     async def close(self) -> None:

@@ -45,7 +45,8 @@ _encode = msgspec.msgpack.Encoder().encode
 
 log = structlog.get_logger()
 R = TypeVar("R", Visit, Staff, Mark, Watch)
-Extra = tuple[str, int, bytes]  # (key, score, member): a member to add to a sorted set in the same commit
+# (key, score, member): a member to add to a sorted set in the same commit
+Extra = tuple[str, int, bytes]
 # A place orders ended visits: (the time in ms at which the visit ended, its id). No two places are equal.
 Place = tuple[int, str]
 SNAPSHOT_TRIES = 3

@@ -20,7 +20,8 @@ MOST_MESSAGES, MOST_MESSAGES_WITH_STAFF = 1_000, 2_000
 
 Only staff may write the second thousand, so that a patient or guest cannot prevent staff from writing.
 """
-VISITS_KNOWN = 1_024  # a worker remembers the number of messages for this number of visits
+# a worker remembers the number of messages for this number of visits
+VISITS_KNOWN = 1_024
 # status -> the relations to the visit whose persons may write; `rights.py` defines who may read
 WRITES: dict[Status, frozenset[str]] = {
     Status.QUEUED: frozenset(who for rule in RULES if rule.command is Write for who in rule.by),

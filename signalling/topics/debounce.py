@@ -15,7 +15,8 @@ from signalling.errors import UnavailableError
 from signalling.supervision import Failed, unsupervised
 
 SHARE = 0.1
-REST_S = 1.0  # the longest pause in s between two runs
+# the longest pause in s between two runs
+REST_S = 1.0
 # the first and the longest pause in s before failed work is tried again; each pause is twice the one before
 RETRY_S, LONGEST_S = 0.1, 5.0
 log = structlog.get_logger()

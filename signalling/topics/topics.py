@@ -302,7 +302,8 @@ class Topics:
                 socket.send(server.Gone(topic=f"{kind}/{visit_id}"))
             elif kind == "visit" or rights.may_see(kind, visit, socket.actor, mirror.staff):
                 state = await self._state(kind, mirror, visit, socket.actor)
-                if name in socket.topics:  # otherwise the person has lost the right to see it meanwhile
+                # a socket that is no longer subscribed to the topic has lost the right to see it meanwhile
+                if name in socket.topics:
                     socket.send(state)
             if visit is not None and name in socket.topics:
                 self._end_unseen(mirror, kind, visit, (socket,))

@@ -17,8 +17,10 @@ from signalling.visit.record import ChatMessage, Record, Staff, Visit
 from signalling.visit.relations import Event
 from signalling.visit.rules import DEADLINES, QUIET, RULES
 
-TAG = 16  # the number of bytes that are kept of each keyed hash, half of SHA-256 (RFC 2104 §5)
-BROKEN = "trail.broken"  # name of the entry that the server writes if the log differs from what it wrote
+# the number of bytes that are kept of each keyed hash, half of SHA-256 (RFC 2104 §5)
+TAG = 16
+# name of the entry that the server writes if the log differs from what it wrote
+BROKEN = "trail.broken"
 # Name of the entry that the server writes in place of a queued item that no server wrote.
 FORGED = "trail.forged"
 

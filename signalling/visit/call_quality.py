@@ -67,7 +67,8 @@ class Tally(msgspec.Struct, kw_only=True):
         if quality.rtt_ms is not None:
             self._count(ROUND_TRIP, quality.rtt_ms)
         picture = quality.received.get("video")
-        if picture is not None and picture.kbps >= 1:  # a camera that is off does not count as bad video
+        # a camera that is off does not count as bad video
+        if picture is not None and picture.kbps >= 1:
             self._count(PICTURE, picture.kbps)
 
     def _count(self, figure: str, value: float) -> None:

@@ -26,12 +26,13 @@ class Open(Command, frozen=True):
 
     id: str
     patient: PatientInformation
-    booked_ms: int | None = None  # the time in ms for which the visit was booked; None if it was not
+    # the time in ms for which the visit was booked; None if it was not
+    booked_ms: int | None = None
     area: str = ""
 
 
 class Save(Command, frozen=True):
-    """Keep the patient's answer to one step of the setup guide.
+    """Store the patient's answer to one step of the setup guide.
 
     `left`: True if the patient has completed the step, False while typing.
     """

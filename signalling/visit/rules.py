@@ -266,7 +266,8 @@ def decide(visit: Visit | None, command: Command, actor: Actor, context: Context
     `visit` is None if it does not exist. `context`: the time and the other facts of the decision.
     """
     if visit is not None and visit.organisation != actor.organisation:
-        return Refusal("not_found")  # visits of other organisations are treated as not existing
+        # visits of other organisations are treated as not existing
+        return Refusal("not_found")
     if isinstance(command, Due):
         return _decide_due(visit, context) if actor.role is Role.SYSTEM else Refusal("not_allowed")
     if visit is None and not isinstance(command, Open):

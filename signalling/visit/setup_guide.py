@@ -1,6 +1,6 @@
 """The setup guide: the steps that an organisation asks of a patient, and which answers to a step are valid.
 
-`rules.py` keeps the answers, the pages show the steps. Does no I/O.
+`rules.py` defines how answers are stored in a visit, and the pages show the steps. Does no I/O.
 """
 
 from __future__ import annotations

@@ -12,9 +12,12 @@ from typing import NamedTuple
 from signalling.visit.record import Visit
 from signalling.visit.urgency import SEVERITY
 
-RECENT = 20  # the number of claims from which the speed of the queue is estimated
-RECENT_MS = 2 * 3_600_000  # the age in ms up to which a claim counts for the present speed of the queue
-FEWEST = 3  # the least number of recent claims from which a wait is estimated
+# the number of claims from which the speed of the queue is estimated
+RECENT = 20
+# the age in ms up to which a claim counts for the present speed of the queue
+RECENT_MS = 2 * 3_600_000
+# the least number of recent claims from which a wait is estimated
+FEWEST = 3
 
 
 class Paced(NamedTuple):

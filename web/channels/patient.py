@@ -120,7 +120,8 @@ def recorder(visits: Callable[[], service.Service]) -> Callable[[str, Taken, str
             return
         visit = await visits().visit(organisation, payload["visit"])
         if visit is None or visit.claimed_ms != payload["claimed_ms"]:
-            return  # the result belongs to an earlier claim of the visit
+            # the result belongs to an earlier claim of the visit
+            return
         await visits().command(system(organisation), visit.id, RecordContact(payload["contact"], state))
 
     return record

@@ -50,7 +50,8 @@ def guard(allowed: tuple[Any, ...]) -> list[str]:
 
 def send(asked: dict[str, Any]) -> str:
     """Send the message that the input describes, and return one of WORDS."""
-    import apprise  # imported late, because it takes most of this program's time
+    # imported late, because it takes most of this program's time
+    import apprise
 
     refused = guard(networks(asked["allowed"]))
     asset = apprise.AppriseAsset(storage_mode=apprise.PersistentStoreMode.MEMORY, async_mode=False)

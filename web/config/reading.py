@@ -142,7 +142,8 @@ def _explained(
     error: msgspec.ValidationError, raw: Mapping[str, Any], source: str, variables: Mapping[str, str]
 ) -> ConfigError:
     path = re.search(r"\$\.([a-z_]+)\.([a-z_]+)", str(error))
-    assert path, error  # `path` cannot be None, because every value of Settings is two levels deep
+    # `path` cannot be None, because every value of Settings is two levels deep
+    assert path, error
     section, name = path.groups()
     key = f"{section}.{name}"
     return _wrong(variables.get(key, source), key, raw[section][name])

@@ -128,7 +128,8 @@ class Reporter:
             await redis.execute_command(
                 *unkept(
                     name,
-                    ("ZREM", name, self._written),  # only the newest report of each worker is kept
+                    # only the newest report of each worker is kept
+                    ("ZREM", name, self._written),
                     ("ZADD", name, report.at_ms, data),
                     ("ZREMRANGEBYSCORE", name, "-inf", report.at_ms - KEPT_MS),
                     ("PEXPIRE", name, KEPT_MS),

@@ -180,7 +180,8 @@ class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     areas: tuple[Area, ...] = ()
     # Origins of the sites that may show the patient's pages in a frame
     frame_origins: Annotated[tuple[str, ...], Meta(max_length=10)] = ()
-    newest_guide: int = 0  # the highest version that any guide of any area has had
+    # the highest version that any guide of any area has had
+    newest_guide: int = 0
 
     @property
     def area_names(self) -> Mapping[str, str]:

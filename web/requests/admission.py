@@ -88,7 +88,8 @@ class Admission:
         self.share = 1.0
         self._looks: deque[Look] = deque(maxlen=LOOKS)
         self._entering = 0
-        self._looks_alone = 0  # the number of measurements since a newcomer was admitted
+        # the number of measurements since a newcomer was admitted
+        self._looks_alone = 0
 
     def look(self, late_s: float, cpu: float) -> None:
         """Add a measurement (`Look`), and calculate the share anew."""

@@ -255,7 +255,8 @@ async def rotate(settings: Settings, progress: Progress) -> Rotated:
         return await Rotation(redis, settings, progress).run()
     except OSError as error:
         if error.filename is None:
-            raise  # an error that names no file is about the connection to the store
+            # an error that names no file is about the connection to the store
+            raise
         raise CommandError(f"{error.filename} cannot be written ({error.strerror})") from None
     finally:
         await redis.aclose()

@@ -68,7 +68,8 @@ class Packer:
             left = sum([await packed.pack(organisation, queued) for queued in found])
             done += left
             if not left:
-                break  # All these visits are being changed at this moment; they are packed at a later look.
+                # All these visits are being changed at this moment; they are packed at a later look.
+                break
             await asyncio.sleep(REST * (loop.time() - began_s))
             async with answering():
                 await self._redis.set(keys.PACKING(), b"1", px=TURN_MS)
