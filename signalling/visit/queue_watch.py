@@ -112,10 +112,11 @@ def _line(visits: OpenVisits, area: str) -> Line:
 
 
 def _alerts(line: Line, area: str, policy: Policy, now_ms: int) -> list[str]:
-    waits_ms = 0 if line.first is None else now_ms - line.first.arrived_ms
+    """Return the alerts of one area. A limit of 0 in the policy causes none."""
+    long_ago_ms = now_ms - policy.alert_wait_ms
     over = {
-        MANY: 0 < policy.alert_waiting < line.waiting,
-        LONG: 0 < policy.alert_wait_ms < waits_ms,
+        MANY: policy.alert_waiting and line.waiting > policy.alert_waiting,
+        LONG: policy.alert_wait_ms and line.first is not None and line.first.arrived_ms < long_ago_ms,
     }
     return [_of(kind, area) for kind in over if over[kind]]
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterable
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
+from signalling.errors import UnavailableError
 from signalling.rooms.placement import Place
 from signalling.rooms.shares import EACH, Shares, chosen
 from tests.signalling.clinic import ORG, clinic
@@ -92,6 +94,59 @@ def test_the_organisations_are_spread_evenly_over_the_workers() -> None:
     fair = 400 * EACH / 20
     assert min(count[worker] for worker in workers) > fair / 2
     assert max(count.values()) < fair * 1.7
+
+
+@pytest.mark.parametrize(
+    ("organisation", "machines", "workers"),
+    [
+        ("riverside", 1, "w0-000000 w5-009aab w4-007bbc"),
+        ("clinic", 1, "w5-009aab w1-001eef w0-000000"),
+        ("demo", 1, "w6-00b99a w4-007bbc w7-00d889"),
+        ("demo", 2, "w6-00b99a w3-005ccd w4-007bbc"),
+    ],
+)
+def test_workers_of_this_release_and_of_earlier_ones_choose_the_same_during_an_upgrade(
+    organisation: str, machines: int, workers: str
+) -> None:
+    there = {f"w{number}-{number * 7919:06x}": str(number * machines // 8) for number in range(8)}
+    assert chosen(organisation, there) == workers.split()
+
+
+async def test_the_machine_of_a_worker_is_known_by_the_address_of_its_media() -> None:
+    async def places() -> list[Place]:
+        return [
+            Place(worker=name, at_ms=0, rooms=0, addresses=((host, 7), ("fe80::1", 7)) if host else ())
+            for name, host in (("w1", "10.0.0.1"), ("w2", "10.0.0.2"), ("w3", ""))
+        ]
+
+    share = Shares(places, cast(Any, SimpleNamespace(dead=set())), "w1")
+    assert share.has("clinic"), "alone"
+    await share.look()
+    assert share._machines == {"w1": "10.0.0.1", "w2": "10.0.0.2", "w3": ""}
+    assert share.has("clinic") is ("w1" in chosen("clinic", share._machines))
+    known = share._mine
+    await share.look()
+    assert share._mine is known, "nothing has changed, so that nothing is calculated again"
+
+
+async def test_the_other_workers_are_looked_for_every_two_seconds_also_while_the_store_is_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looks, waits = list[str](), list[float]()
+
+    async def places() -> list[Place]:
+        looks.append("look")
+        raise UnavailableError("store")
+
+    async def tick(period_s: float) -> None:
+        waits.append(period_s)
+        if len(waits) == 2:
+            raise asyncio.CancelledError
+
+    monkeypatch.setattr("signalling.rooms.shares.tick", tick)
+    with pytest.raises(asyncio.CancelledError):
+        await Shares(places, cast(Any, SimpleNamespace(dead=set())), "w1").run()
+    assert (looks, waits) == (["look"] * 2, [2.0] * 2)
 
 
 @pytest.mark.parametrize("frozen", [EACH - 1, EACH])

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from signalling.visit.commands import Invite
 from signalling.visit.record import Role, Visit
-from signalling.visit.relations import party_key, relations
+from signalling.visit.relations import is_licensed, party_key, relations
 from tests.signalling.visits import CLAIMANT, OTHER, PEOPLE, STAFF, VISIT, assigned, claimed, does, people
 
 GUEST = PEOPLE["guest"]
@@ -48,6 +48,7 @@ def test_each_role_has_its_relation_to_a_claimed_visit(who: str, known: set[str]
         ("facility", {"facility"}),
         ("guest", set()),
         ("claimant", {"staff"}),
+        ("on call", {"staff", "on call"}),
         ("system", {"system"}),
     ],
 )
@@ -89,3 +90,19 @@ def test_a_party_has_its_key_and_nobody_else_has_one() -> None:
     assert party_key(claimed(), GUEST) is None
     assert party_key(visit, replace(GUEST, visit="v_2")) is None
     assert (GUEST.role, VISIT) == (Role.GUEST, "v_1")
+
+
+@pytest.mark.parametrize(
+    ("states", "state", "licensed"),
+    [
+        (("TX", "OK"), "TX", True),
+        (("TX", "OK"), "NM", False),
+        (("TX", "OK"), "", True),
+        ((), "NM", True),
+        ((), "", True),
+    ],
+)
+def test_a_licence_is_missing_only_if_both_the_licences_and_the_patients_state_are_known(
+    states: tuple[str, ...], state: str, licensed: bool
+) -> None:
+    assert is_licensed(states, state) is licensed
