@@ -1,7 +1,7 @@
 """Finds the small faults that can be put into a source file, each as a change of one piece of its text.
 
 It reads a text, and does no I/O. It leaves out everything that no test can be expected to notice: prose (docstrings,
-and texts with a space, as in logs, errors and descriptions), types, assertions for the type checker, `if
+and texts with a space, as in logs, errors and descriptions), types, assertions (also `strict` of `zip`), `if
 TYPE_CHECKING`, the part that runs a module as a command, and the options of decorators and classes, such as `slots`.
 """
 
@@ -178,6 +178,8 @@ def _left_out(node: ast.AST) -> bool:
         case ast.Assert() | ast.JoinedStr() | ast.Import() | ast.ImportFrom() | ast.MatchValue():
             return True
         case ast.Expr(value=ast.Constant()):
+            return True
+        case ast.keyword(arg="strict"):  # an assertion that two lists have the same length
             return True
         case ast.If(test=ast.Name(id="TYPE_CHECKING") | ast.Compare(left=ast.Name(id="__name__"))):
             return True

@@ -51,6 +51,7 @@ def test_a_fault_is_one_changed_piece_of_text(source: str, after: list[str]) -> 
         "x = f'code{a}'",
         "log.info('area.event', visit=7)",
         "assert a < b",
+        "x = zip(a, b, strict=True)",
         "from a import b",
         "if TYPE_CHECKING:\n    x = 7",
         "if __name__ == '__main__':\n    main()",
