@@ -142,7 +142,7 @@ class Bell:
         """
         store = self._service.store
         mirror = await self._service.mirrors.get(actor.organisation)
-        for _ in range(10):
+        for _ in range(ATTEMPTS):
             held, now_ms = await store.load(actor.organisation, Mark, actor.id)
             place = await self._notices.place(actor.organisation, actor.id, until_ms)
             if read_until(held) >= place:

@@ -90,7 +90,8 @@ def test_the_time_from_a_claim_to_the_patients_page_is_counted_for_each_claim(
 def test_a_measurement_of_a_call_is_counted_as_far_as_it_is_known() -> None:
     def quality(rtt_ms: float | None, sent: float | None, received: float | None) -> Any:
         sides = {
-            name: {"audio": SimpleNamespace(loss=loss)} for name, loss in (("sent", sent), ("received", received))
+            name: {"audio": SimpleNamespace(loss=loss)}
+            for name, loss in (("sent", sent), ("received", received))
         }
         return SimpleNamespace(rtt_ms=rtt_ms, **sides)
 

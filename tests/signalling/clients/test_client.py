@@ -107,6 +107,20 @@ async def test_a_client_says_hello_and_each_request_has_its_reply(subprotocol: s
         assert client.closed_with is None
 
 
+async def test_a_servers_certificate_is_checked_unless_the_caller_says_how() -> None:
+    class Http:
+        """Records how a socket is opened, and opens none."""
+
+        async def ws_connect(self, url: str, **how: Any) -> Any:
+            raise aiohttp.ClientError(how["ssl"])
+
+    http: Any = Http()
+    for how, ssl in (({}, True), ({"ssl": False}, False)):
+        with pytest.raises(aiohttp.ClientError) as refused:
+            await SignallingClient.connect(http, "wss://h/demo/ws", "staff", **how)
+        assert refused.value.args == (ssl,)
+
+
 async def test_messagepack_is_spoken_unless_json_is_asked_for() -> None:
     async with serving() as (server, _):
         assert server.ws.ws_protocol == MSGPACK
@@ -169,6 +183,14 @@ async def test_messages_that_are_no_reply_are_kept_until_they_are_expected() -> 
         with pytest.raises(TimeoutError):
             await client.expect("never", timeout_s=0.01)
     assert module.BACKLOG == client.backlog.maxlen == 10_000
+
+
+async def test_a_wait_without_a_limit_of_its_own_ends_with_that_of_the_connection() -> None:
+    async with serving() as (_, client):
+        client._timeout_s = 0.01
+        for waiting in (client.expect("never"), client.wait_closed()):
+            with pytest.raises(TimeoutError):
+                await waiting
 
 
 async def test_a_listener_receives_every_message_that_is_no_reply() -> None:

@@ -43,6 +43,16 @@ def test_pauses_double_from_half_a_second_to_fifteen_with_jitter(attempt: int, c
     assert most_s / 2 <= pause_s(LOST, attempt, chance) <= most_s
 
 
+@pytest.mark.parametrize(
+    ("attempt", "least_s", "most_s"),
+    [(0, 0.25, 0.5), (1, 0.5, 1.0), (4, 4.0, 8.0), (5, 7.5, 15.0), (10_000, 7.5, 15.0)],
+)
+def test_the_pause_before_an_attempt_is_between_half_and_the_whole_of_its_limit(
+    attempt: int, least_s: float, most_s: float
+) -> None:
+    assert [pause_s(LOST, attempt, chance) for chance in (0.0, 1.0)] == [least_s, most_s]
+
+
 @given(st.integers(0, 10_000), CHANCES)
 def test_after_a_drain_a_client_is_back_within_two_seconds(attempt: int, chance: float) -> None:
     assert 0 <= pause_s(DRAINS, attempt, chance) < 2
@@ -295,6 +305,21 @@ async def test_a_topic_that_is_refused_is_held_no_more_and_one_that_is_not_avail
     assert seen == []
     socket.ends.set()
     await running
+
+
+async def test_a_topic_that_is_not_available_is_asked_again_after_a_second(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waited: list[float] = []
+
+    async def sleep(delay_s: float) -> None:
+        waited.append(delay_s)
+
+    socket = Socket(answers=[refused("unavailable"), None])
+    client, _ = returning()
+    monkeypatch.setattr(reconnecting.asyncio, "sleep", sleep)
+    await client._ask(cast("SignallingClient", socket), "queue", held()[0])
+    assert (waited, len(socket.asked)) == ([1.0], 2)
 
 
 async def test_messages_without_a_topic_are_passed_on_and_messages_of_a_dropped_topic_are_not() -> None:

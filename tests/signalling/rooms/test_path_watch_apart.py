@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from signalling.protocol import server_messages as server
 from signalling.protocol.shapes import PathState
@@ -71,8 +72,9 @@ def test_each_event_changes_the_path_once_and_is_sent_to_the_others(
 ) -> None:
     watched = Watched()
     watched["patient"].path = before
-    watched.watch.follow(watched.room, "patient", event)
-    assert watched["patient"].path == after
+    with capture_logs() as logs:
+        watched.watch.follow(watched.room, "patient", event)
+    assert (watched["patient"].path, logs) == (after, [])
     others = ["patient"] * (before == "none" and after == "open") + ["provider", "guest-rosa"]
     assert watched.sent() == [(to, "patient", after) for to in others if before != after]
     watched.watch.follow(watched.room, "nobody", event)
@@ -89,9 +91,13 @@ async def test_who_has_no_path_when_the_time_is_over_is_reported_to_everybody_on
     patient.path = path
     timer = patient.overdue
     assert timer is not None
-    timer._run()
+    with capture_logs() as logs:
+        timer._run()
     never = path in (None, "lost")
-    assert watched.sent() == [(to, "patient", "none") for to in ("patient", "provider", "guest-rosa") if never]
+    assert [line["event"] for line in logs] == ["room.no_path"] * never
+    assert watched.sent() == [
+        (to, "patient", "none") for to in ("patient", "provider", "guest-rosa") if never
+    ]
     assert (timer.cancelled(), patient.overdue is None) == (never, never)
 
 
@@ -146,9 +152,11 @@ def test_a_browser_that_cannot_hold_a_call_is_the_reason_only_while_there_is_no_
 
 def test_pauses_and_speakers_are_sent_to_the_party_that_they_concern() -> None:
     watched = Watched()
-    for event in (PicturePaused(True), Speaking("provider"), PicturePaused(False), Speaking(None)):
-        watched.watch.follow(watched.room, "guest-rosa", event)
-        watched.watch.follow(watched.room, "nobody", event)
+    with capture_logs() as logs:
+        for event in (PicturePaused(True), Speaking("provider"), PicturePaused(False), Speaking(None)):
+            watched.watch.follow(watched.room, "guest-rosa", event)
+            watched.watch.follow(watched.room, "nobody", event)
+    assert [line["event"] for line in logs] == ["room.picture_paused", "room.picture_resumed"]
     assert watched.messages == [
         ("guest-rosa", server.MediaPaused(visit=VISIT, paused=True)),
         ("guest-rosa", server.MediaSpeaker(visit=VISIT, party="provider")),

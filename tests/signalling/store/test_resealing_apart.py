@@ -103,7 +103,9 @@ async def test_records_without_old_values_are_not_written() -> None:
     assert store.swapped == []
 
 
-@pytest.mark.parametrize(("old", "trimmed"), [((), 0), ((1,), 1), ((1, EVENTS_AT_ONCE + 5), EVENTS_AT_ONCE + 5)])
+@pytest.mark.parametrize(
+    ("old", "trimmed"), [((), 0), ((1,), 1), ((1, EVENTS_AT_ONCE + 5), EVENTS_AT_ONCE + 5)]
+)
 async def test_exactly_the_events_up_to_the_last_old_one_are_removed(
     old: tuple[int, ...], trimmed: int
 ) -> None:

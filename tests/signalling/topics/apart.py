@@ -40,12 +40,16 @@ class FakeHub:
         self.topics: dict[str, list[Tab]] = {}
         self.calls: list[tuple[Any, ...]] = []
         self.missing: list[Any] | None = None  # the updates that a client lacks
+        self.counts: list[int] = []  # what `sent` returns, call by call; then 0
 
     def has(self, name: str) -> bool:
         return name in self.topics
 
     def names(self, organisation: str) -> list[str]:
         return [name for name in self.topics if name.startswith(f"{organisation}/")]
+
+    def sent(self, name: str) -> int:
+        return self.counts.pop(0) if self.counts else 0
 
     def subscribers(self, name: str) -> Iterable[Tab]:
         return tuple(self.topics.get(name, ()))
