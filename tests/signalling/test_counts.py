@@ -60,7 +60,7 @@ def test_a_visit_is_counted_at_its_first_claim_and_at_its_end(
     before: Visit | None, after: Visit, kind: str, ended: dict[str, int], waits: int
 ) -> None:
     counts.committed(before, after, Event(kind, visits.T0 + 61_000))
-    assert counts.ENDED == ended
+    assert ended == counts.ENDED
     assert (sum(counts.WAIT_S.numbers), counts.WAIT_S.total) == (waits, 61.0 * waits)
 
 

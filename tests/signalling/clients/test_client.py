@@ -115,6 +115,7 @@ async def test_a_servers_certificate_is_checked_unless_the_caller_says_how() -> 
             raise aiohttp.ClientError(how["ssl"])
 
     http: Any = Http()
+    how: dict[str, Any]
     for how, ssl in (({}, True), ({"ssl": False}, False)):
         with pytest.raises(aiohttp.ClientError) as refused:
             await SignallingClient.connect(http, "wss://h/demo/ws", "staff", **how)

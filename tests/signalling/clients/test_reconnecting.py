@@ -317,7 +317,7 @@ async def test_a_topic_that_is_not_available_is_asked_again_after_a_second(
 
     socket = Socket(answers=[refused("unavailable"), None])
     client, _ = returning()
-    monkeypatch.setattr(reconnecting.asyncio, "sleep", sleep)
+    monkeypatch.setattr("signalling.clients.reconnecting.asyncio.sleep", sleep)
     await client._ask(cast("SignallingClient", socket), "queue", held()[0])
     assert (waited, len(socket.asked)) == ([1.0], 2)
 

@@ -42,7 +42,7 @@ class Watched:
         self.watch.joined(self.room, joined, before)
         return joined
 
-    def sent(self) -> list[tuple[str, str, str]]:
+    def sent(self) -> list[tuple[str, str, PathState]]:
         """Return (recipient, party, its path) of each message since the last call, which are all about paths."""
         found = [
             (to, message.party, message.path)

@@ -101,7 +101,8 @@ def test_a_change_is_sent_if_the_list_shows_it(
     ("actor", "asked", "query"),
     [
         (CLAIMANT, {}, Query()),
-        (CLAIMANT, {"text": "ruiz", "outcome": "completed", "since_ms": 5}, Query(text="ruiz", outcome="completed", since_ms=5)),
+        (CLAIMANT, {"text": "ruiz", "since_ms": 5}, Query(text="ruiz", since_ms=5)),
+        (CLAIMANT, {"outcome": "completed"}, Query(outcome="completed")),
         (CLAIMANT, {"provider": "lin"}, Query(provider="lin")),
         (CLAIMANT, {"provider": "lin", "tag": "rash"}, Query(provider="osei", tag="rash")),
         (ADMIN, {"provider": "lin", "tag": "rash"}, Query(provider="lin", tag="rash")),
