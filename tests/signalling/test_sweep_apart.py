@@ -1,0 +1,428 @@
+"""Tests when a worker sweeps which organisation and what it changes, with a clock and records in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+from structlog.testing import capture_logs
+
+from signalling import sweep as module
+from signalling.errors import UnavailableError
+from signalling.service import Accepted
+from signalling.store import keys
+from signalling.store.event_stream import Pulse, StreamHead
+from signalling.sweep import Sweep
+from signalling.visit.commands import Due, Enter, Leave
+from signalling.visit.open_visits import OpenVisits
+from signalling.visit.record import Policy, Role, Staff, Visit
+from signalling.visit.relations import Event, Refusal
+from signalling.visit.rules import next_deadline_ms
+from tests.signalling import visits
+from tests.signalling.visits import ORG, OTHER, T0
+
+OWN, DEAD = "w1", "w2"  # the workers of the patient's and of the provider's connection in `visits.claimed()`
+RAY = Staff(id="ray", name="Ray", role=Role.PROVIDER, on_call=True, on_call_since_ms=T0)
+
+
+class Mirror:
+    """The copy of one organisation's records."""
+
+    def __init__(self, organisation: str, *open_: Visit, staff: tuple[Staff, ...] = ()) -> None:
+        self.organisation = organisation
+        self.visits = OpenVisits(open_)
+        self.staff = {one.id: one for one in staff}
+        self.compared: list[StreamHead] = []
+        self.repairs = 0
+
+    def compare(self, head: StreamHead) -> None:
+        self.compared.append(head)
+
+    def repair(self) -> None:
+        self.repairs += 1
+
+
+class Apart:
+    """The sweep of the worker OWN with these mirrors. `now_s`: the time of the clock; `does`: what was changed."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *mirrors: Mirror) -> None:
+        self.now_s, self.mine, self.listed = 1000.0, {ORG}, [mirror.organisation for mirror in mirrors]
+        self.mirrors = list(mirrors)
+        self.does: list[tuple[Any, ...]] = []
+        self.answers: list[Any] = []
+        self.identity = {ORG: "here", OTHER: "here"}
+        self.heads: dict[str, StreamHead] = {}
+        self.due: list[tuple[str, int]] = []
+        self.dead: frozenset[str] = frozenset()
+        self.tabs: list[Any] = []
+        self.holds = {"c_ana"}
+        self.opened = 1
+        self.scores: list[float | None] = []
+        self.off_call_ms = 60_000
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: self.now_s))
+        monkeypatch.setattr(module, "random", SimpleNamespace(uniform=lambda low, high: (low + high) / 2))
+        redis = SimpleNamespace(zadd=self._zadd, zmscore=self._zmscore, opened=1)
+        self.redis = redis
+        stream = SimpleNamespace(
+            pulses=self._pulses,
+            identities=self._identities,
+            begin_epoch=self._noted("epoch"),
+            adopt=self._noted("adopt"),
+        )
+        store = SimpleNamespace(
+            redis=redis, stream=stream, clock_ms=lambda: T0, move_deadline=self._noted("move")
+        )
+        service: Any = SimpleNamespace(
+            store=store,
+            organisations=SimpleNamespace(list=self._list),
+            mirrors=self,
+            organisation=self._organisation,
+            command=self._command,
+            clock_ms=lambda: T0,
+            watch_queue=self._noted("watch"),
+            set_on_call=self._set_on_call,
+        )
+        here: Any = SimpleNamespace(id=OWN, present=lambda: self.tabs, holds=self.holds.__contains__)
+        shares: Any = SimpleNamespace(has=self.mine.__contains__)
+        liveness: Any = self
+        self.sweep = Sweep(service, liveness, here, shares)
+
+    def __iter__(self) -> Any:
+        return iter(self.mirrors)
+
+    async def get(self, organisation: str) -> Mirror:
+        return next(mirror for mirror in self.mirrors if mirror.organisation == organisation)
+
+    def _noted(self, name: str) -> Any:
+        async def noted(*args: Any) -> None:
+            self.does.append((name, *args))
+
+        return noted
+
+    async def _list(self) -> list[str]:
+        return self.listed
+
+    async def _organisation(self, organisation: str) -> Any:
+        return SimpleNamespace(policy=Policy(off_call_ms=self.off_call_ms))
+
+    async def _command(self, actor: Any, visit: str, command: Any) -> Any:
+        self.does.append((actor.id, visit, command))
+        answer = self.answers.pop(0) if self.answers else None
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def _set_on_call(self, actor: Any, *, on: bool, notice: bool) -> None:
+        self.does.append(("on call", actor, on, notice))
+
+    async def _pulses(self, organisations: list[str], now_ms: int) -> list[Pulse]:
+        assert now_ms == T0
+        self.does.append(("pulses", *organisations))
+        return [Pulse(self.heads.get(one, StreamHead("", 0)), self.due) for one in organisations]
+
+    async def _identities(self, organisations: list[str]) -> list[str]:
+        return [self.identity[one] for one in organisations]
+
+    async def _zadd(self, key: str, members: dict[str, int]) -> None:
+        self.does.append(("here", key, members))
+
+    async def _zmscore(self, key: str, members: list[str]) -> list[float | None]:
+        assert key == keys.HERE(ORG)
+        self.does.append(("seen", members))
+        return self.scores
+
+
+def tab(actor: Any, connection: str = "c_tab", *entered: str) -> Any:
+    """Return a connection of this worker. `entered`: the visits whose page it has open."""
+    return SimpleNamespace(id=connection, actor=actor, entered=frozenset(entered))
+
+
+# --- which organisations, and when
+
+
+@pytest.mark.parametrize(
+    ("mine", "present", "wait_s"), [(True, False, 0.0), (False, True, 1.4), (False, False, 10.0)]
+)
+async def test_an_organisation_of_other_workers_is_read_less_often(
+    mine: bool, present: bool, wait_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirror: Any = Mirror(ORG)
+    apart = Apart(monkeypatch, mirror)
+    if not mine:
+        apart.mine.clear()
+    apart.now_s += 4  # the doubt of the beginning is over
+    tabs = frozenset({ORG}) if present else frozenset()
+    apart.sweep._opened = 1
+    assert apart.sweep._is_due(mirror, tabs)
+    apart.now_s += max(0.0, wait_s / 2 - 0.01)
+    assert apart.sweep._is_due(mirror, tabs) is mine, "the first wait is a random part of the whole"
+    apart.now_s += 0.02
+    assert apart.sweep._is_due(mirror, tabs)
+    apart.now_s += max(0.0, wait_s - 0.01)
+    assert apart.sweep._is_due(mirror, tabs) is mine
+    apart.now_s += 0.02
+    assert apart.sweep._is_due(mirror, tabs)
+
+
+async def test_for_three_seconds_after_a_lost_connection_every_organisation_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mirror: Any = Mirror(OTHER)
+    apart = Apart(monkeypatch, mirror)
+    seen = []
+    for opened, passed_s in ((1, 0.0), (1, 2.9), (1, 0.2), (2, 0.1), (2, 2.9), (2, 0.2)):
+        apart.redis.opened = opened
+        apart.now_s += passed_s
+        seen.append(apart.sweep._is_due(mirror, {}))
+    assert seen == [True, True, False, True, True, False]
+
+
+async def test_a_round_reads_what_is_due_and_compares_it_also_if_the_store_lists_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one, other = Mirror(ORG), Mirror(OTHER)
+    apart = Apart(monkeypatch, one, other)
+    apart.listed = [ORG]
+    apart.heads = {ORG: StreamHead("e", 7, b"", "here")}
+    await apart.sweep._round()
+    assert apart.does == [("pulses", ORG, OTHER), ("watch", one)]
+    assert (one.compared, other.compared) == ([StreamHead("e", 7, b"", "here")], [StreamHead("", 0)])
+    apart.does.clear()
+    apart.mine.clear()
+    apart.now_s += 4
+    apart.sweep._looked_s = {ORG: apart.now_s, OTHER: apart.now_s}
+    await apart.sweep._round()
+    assert apart.does == [], "nothing is read"
+
+
+async def test_a_round_without_the_store_is_repeated_after_half_a_second(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    apart, ticks = Apart(monkeypatch), list[float]()
+
+    async def tick(period_s: float) -> None:
+        ticks.append(period_s)
+        if len(ticks) == 2:
+            raise asyncio.CancelledError
+
+    async def away() -> list[str]:
+        raise UnavailableError("store")
+
+    monkeypatch.setattr(module, "tick", tick)
+    monkeypatch.setattr(apart.sweep._service.organisations, "list", away)
+    with pytest.raises(asyncio.CancelledError):
+        await apart.sweep.run()
+    assert ticks == [0.5, 0.5]
+
+
+async def test_a_step_that_fails_is_logged_and_the_next_ones_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    apart = Apart(monkeypatch)
+    apart.answers = [ValueError()]
+    command: Any = apart._command(visits.SYSTEM, "v_1", Due())
+    with capture_logs() as logs:
+        assert await module._alone(command) is None
+    assert [line["event"] for line in logs] == ["sweep.failed"]
+    apart.answers = [UnavailableError("store")]
+    with pytest.raises(UnavailableError):
+        await module._alone(apart._command(visits.SYSTEM, "v_1", Due()))
+    apart.answers = ["done"]
+    assert await module._alone(apart._command(visits.SYSTEM, "v_1", Due())) == "done"
+
+
+# --- another store
+
+
+@pytest.mark.parametrize(
+    ("epoch", "store", "before", "act"),
+    [
+        ("e", "here", "", None),
+        ("e", "", "", "adopt"),
+        ("e", "", "here", "adopt"),
+        ("e", "", "other", "epoch"),
+        ("e", "other", "", "epoch"),
+        ("e", "here", "other", None),
+        ("", "", "other", None),
+        ("", "other", "", None),
+    ],
+)
+async def test_an_epoch_of_another_store_ends_and_one_of_no_store_is_adopted(
+    epoch: str, store: str, before: str, act: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirror: Any = Mirror(ORG)
+    apart = Apart(monkeypatch, mirror)
+    if before:
+        apart.sweep._identities[ORG] = before
+    await apart.sweep._recognise([(mirror, Pulse(StreamHead(epoch, 7, b"", store), []))])
+    assert apart.does == {
+        None: [], "adopt": [("adopt", ORG, "here")], "epoch": [("epoch", ORG, "store", store, "here")]
+    }[act]  # fmt: skip
+    assert (mirror.repairs, apart.sweep._identities) == (act == "epoch", {ORG: "here"})
+
+
+# --- deadlines
+
+
+VISIT = visits.away(visits.queued(), "patient")
+
+
+@pytest.mark.parametrize(
+    ("answer", "next_ms"),
+    [
+        (Accepted(VISIT, Event("expired", 1), 1), "none"),
+        (Accepted(VISIT, None, 0), next_deadline_ms(VISIT, Policy())),
+        (Refusal("not_found"), None),
+        (ValueError(), T0 + 60_000),
+    ],
+)
+async def test_a_deadline_that_changes_nothing_is_moved(
+    answer: Any, next_ms: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apart = Apart(monkeypatch)
+    apart.answers = [answer]
+    await apart.sweep._apply(ORG, "v_1", 77)
+    moved = [] if next_ms == "none" else [("move", ORG, "v_1", 77, next_ms)]
+    assert apart.does == [("system", "v_1", Due()), *moved]
+
+
+# --- connections
+
+
+@pytest.mark.parametrize(("passed_s", "dead"), [(0.0, set()), (2.4, set()), (2.5, {DEAD}), (9.0, {DEAD})])
+async def test_a_worker_counts_as_dead_after_the_time_in_which_its_connections_may_resume(
+    passed_s: float, dead: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apart = Apart(monkeypatch)
+    apart.dead = frozenset({DEAD})
+    assert apart.sweep._dead_for_a_while() == set()
+    apart.now_s += passed_s
+    assert apart.sweep._dead_for_a_while() == dead
+    apart.dead = frozenset()
+    assert apart.sweep._dead_for_a_while() == set()
+    apart.dead = frozenset({DEAD})
+    assert apart.sweep._dead_for_a_while() == set(), "it was back meanwhile"
+
+
+@pytest.mark.parametrize(
+    ("due", "dead", "holds", "left"),
+    [
+        ([], [], True, []),
+        ([], [DEAD], True, [("c_osei", DEAD)]),
+        (None, [DEAD], True, []),
+        ([], [], False, [("c_ana", OWN)]),
+        (None, [], False, [("c_ana", OWN)]),
+        ([], [OWN], True, [("c_ana", OWN)] * 2),
+    ],
+)
+async def test_connections_of_dead_workers_and_lost_ones_of_this_worker_leave_the_visit(
+    due: Any, dead: list[str], holds: bool, left: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirror: Any = Mirror(ORG, visits.claimed())
+    apart = Apart(monkeypatch, mirror)
+    if not holds:
+        apart.holds.clear()
+    await apart.sweep._once(mirror, due, [], dead)
+    watched = [("watch", mirror)] if due is not None else []
+    assert apart.does == [*watched, *(("system", "v_1", Leave(*one)) for one in left)]
+
+
+async def test_each_deadline_is_applied_before_the_queue_is_watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    mirror: Any = Mirror(ORG)
+    apart = Apart(monkeypatch, mirror)
+    apart.answers = [Accepted(VISIT, Event("expired", 1), 1)] * 2
+    await apart.sweep._once(mirror, [("v_1", 1), ("v_2", 2)], [], [])
+    assert apart.does == [("system", "v_1", Due()), ("system", "v_2", Due()), ("watch", mirror)]
+
+
+@pytest.mark.parametrize(
+    ("actor", "connection", "entered", "enters"),
+    [
+        (visits.PATIENT, "c_new", ("v_1",), True),
+        (visits.PATIENT, "c_ana", ("v_1",), False),
+        (visits.PATIENT, "c_gone", ("v_1",), False),
+        (visits.PATIENT, "c_new", (), False),
+        (visits.PATIENT, "c_new", ("v_unknown",), False),
+        (visits.PEOPLE["other patient"], "c_new", ("v_1",), False),
+        (visits.CLAIMANT, "c_new", ("v_1",), True),
+    ],
+)
+async def test_a_page_that_is_open_here_and_missing_in_the_record_is_entered_again(
+    actor: Any, connection: str, entered: tuple[str, ...], enters: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirror: Any = Mirror(ORG, visits.claimed())
+    apart = Apart(monkeypatch, mirror)
+    apart.holds.add("c_new")
+    apart.sweep._written[ORG] = apart.now_s, frozenset({actor.id} if actor.is_staff else ())
+    await apart.sweep._once(mirror, None, [tab(actor, connection, *entered)], [])
+    assert apart.does == ([(actor.id, "v_1", Enter(connection, OWN))] if enters else [])
+
+
+# --- staff who have no page open
+
+
+@pytest.mark.parametrize(
+    ("seen_ms", "since_ms", "off"),
+    [
+        (None, T0 - 60_000, True),
+        (None, T0 - 59_999, False),
+        (T0 - 60_000.0, T0 - 90_000, True),
+        (T0 - 59_999.0, T0 - 90_000, False),
+        (T0 - 90_000.0, T0 - 59_999, False),
+        (None, None, False),
+    ],
+)
+async def test_staff_without_a_page_for_the_clinics_limit_are_no_longer_on_call(
+    seen_ms: float | None, since_ms: int | None, off: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirror: Any = Mirror(
+        ORG, staff=(replace(RAY, on_call_since_ms=since_ms), replace(RAY, id="kim", on_call=False))
+    )
+    apart = Apart(monkeypatch, mirror)
+    apart.scores = [seen_ms]
+    await apart.sweep._off_call(mirror, [], turns_off=False)
+    assert apart.does == [], "not by this worker"
+    await apart.sweep._off_call(mirror, [], turns_off=True)
+    seen, *more = apart.does
+    assert seen == ("seen", ["ray"])
+    actor = replace(visits.COLLEAGUE, name="Ray")
+    assert more == ([("on call", actor, False, True)] if off else [])
+
+
+async def test_who_has_a_page_open_is_written_when_that_changes_and_every_five_seconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mirror: Any = Mirror(ORG, staff=(RAY,))
+    apart = Apart(monkeypatch, mirror)
+    page = [tab(visits.COLLEAGUE), tab(visits.PATIENT, "c_2")]
+    written = []
+    for passed_s, tabs in ((0.0, page), (4.9, page), (0.2, page), (0.1, []), (0.1, []), (5.0, [])):
+        apart.now_s += passed_s
+        apart.does.clear()
+        await apart.sweep._off_call(mirror, tabs, turns_off=False)
+        written.append(apart.does == [("here", keys.HERE(ORG), {"ray": T0})])
+        assert len(apart.does) == written[-1]
+    assert written == [True, False, True, True, False, False]
+
+
+async def test_a_short_limit_is_written_four_times_within_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    mirror: Any = Mirror(ORG, staff=(RAY,))
+    apart = Apart(monkeypatch, mirror)
+    apart.off_call_ms = 4_000
+    written = []
+    for passed_s in (0.0, 0.9, 0.2):
+        apart.now_s += passed_s
+        apart.does.clear()
+        await apart.sweep._off_call(mirror, [tab(visits.COLLEAGUE)], turns_off=True)
+        written.append(len(apart.does))
+    assert written == [1, 0, 1]
+
+
+def test_the_workers_of_an_organisations_parties_are_watched_by_those_who_look_after_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    apart = Apart(
+        monkeypatch, Mirror(ORG, visits.claimed()), Mirror(OTHER, replace(visits.claimed(), id="v_2"))
+    )
+    assert sorted(apart.sweep.holders()) == [OWN, DEAD]
