@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 
 import pytest
 
@@ -80,6 +81,41 @@ async def test_r25_the_pause_before_a_restart_grows(monkeypatch: pytest.MonkeyPa
         while work.runs < 6:
             await sleep(0)
     assert slept == [0.001, 0.002, 0.004, 0.005, 0.005]
+
+
+async def test_r25_the_pause_is_a_tenth_of_a_second_at_first_and_again_after_a_minute_without_a_failure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now_s, slept, sleep = [0.0], list[float](), asyncio.sleep
+    ran_s = iter([0.0] * 7 + [59.9, 60.0, 0.0])
+
+    async def pause(seconds: float) -> None:
+        slept.append(seconds)
+        await sleep(0)
+
+    async def run() -> None:
+        now_s[0] += next(ran_s)
+
+    monkeypatch.setattr(supervision, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
+    monkeypatch.setattr(asyncio, "sleep", pause)
+    supervisor = Supervisor()
+    supervisor.keep("work", run)
+    while len(slept) < 10:
+        await sleep(0)
+    await supervisor.close()
+    assert slept[:10] == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 0.1, 0.2])
+
+
+@pytest.mark.parametrize(("times", "within_s", "failing"), [(4, 1, False), (5, 59.9, True), (5, 60.1, False)])
+def test_r25_a_task_is_failing_after_five_failures_in_a_minute(
+    times: int, within_s: float, failing: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s, supervisor = [0.0], Supervisor()
+    monkeypatch.setattr(supervision, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
+    for number in range(times):
+        now_s[0] = number * within_s / (times - 1)
+        supervisor.failed("work", None)
+    assert (supervisor.failing, supervisor.failures) == (["work"] * failing, {"work": times})
 
 
 async def test_a_stopped_task_is_not_started_again() -> None:
