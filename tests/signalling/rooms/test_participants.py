@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from signalling.rooms import worker_messages as wire
 from signalling.rooms.participants import Participant, Room, Screen, admitted
+from signalling.rooms.worker_messages import Member
 from tests.signalling import visits
 from tests.signalling.rooms.apart import OTHER, OWN, THIRD, Noted, member
 
@@ -46,17 +47,22 @@ def test_a_message_is_the_participants_if_its_connection_was_not_replaced(
     assert patient.sent(message) is sent
 
 
+def off(made: Room, who: Member) -> tuple[set[str], set[str]]:
+    """Return (the kinds of media that a party has turned off, the kinds for which it has no device)."""
+    return set(made.muted_by(who)), set(made.missing_by(who))
+
+
 def test_what_a_party_turned_off_is_kept_apart_from_what_it_lacks() -> None:
     made, patient = room()
     patient.switch(made, wire.Mute(PATIENT, 7, 1, "audio", True, None))
-    assert (made.muted_by(PATIENT), made.missing_by(PATIENT)) == ({"audio"}, frozenset())
+    assert off(made, PATIENT) == ({"audio"}, set())
     assert forwarded(patient) == {"audio": False, "video": True}
     patient.switch(made, wire.Mute(PATIENT, 7, 2, "video", True, None))
     assert made.muted_by(PATIENT) == {"audio", "video"}
     patient.switch(made, wire.Mute(PATIENT, 7, 3, "audio", False, None))
     assert forwarded(patient) == {"audio": True, "video": False}
     patient.switch(made, wire.Mute(PATIENT, 7, 4, "audio", False, True))
-    assert (made.muted_by(PATIENT), made.missing_by(PATIENT)) == ({"video"}, {"audio"})
+    assert off(made, PATIENT) == ({"video"}, {"audio"})
     assert forwarded(patient) == {"audio": True, "video": False}, "without a microphone nothing comes anyway"
     assert [made.lacks("patient", "audio"), made.lacks("patient", "video")] == [True, False]
     assert [made.lacks("provider", "audio"), made.lacks("guest-rosa", "audio")] == [False, False]
@@ -64,7 +70,7 @@ def test_what_a_party_turned_off_is_kept_apart_from_what_it_lacks() -> None:
     assert made.missing_by(PATIENT) == frozenset()
     other = replace(PROVIDER, person="lin")
     made.muted["provider", "osei"] = frozenset({"audio"})
-    assert (made.muted_by(PROVIDER), made.muted_by(other)) == ({"audio"}, frozenset())
+    assert (off(made, PROVIDER), off(made, other)) == (({"audio"}, set()), (set(), set()))
 
 
 @pytest.mark.parametrize(("sharing", "video"), [("patient", True), ("provider", False), (None, False)])

@@ -70,7 +70,7 @@ class Watched:
         self.store, self.tasks = InMemory(), list[Any]()
         monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: self.now_s))
         quality = SimpleNamespace(rtt_ms=80.0, sent={}, received={})
-        self.room = Room(ORG, SimpleNamespace(), 7, {})  # type: ignore[arg-type]
+        self.room = Room(ORG, SimpleNamespace(), 7, {})
         for party in ("patient", "provider"):
             media: Any = SimpleNamespace(connected=True, quality=lambda: quality)
             self.room.participants[party] = Participant(member(party), media, 0)
@@ -143,17 +143,23 @@ async def test_a_call_is_measured_every_two_seconds_and_written_every_thirty(
     watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     later: list[tuple[float, Any]] = []
-    loop = SimpleNamespace(call_later=lambda delay_s, call: later.append((delay_s, call)) or "timer")
+
+    def call_later(delay_s: float, call: Any) -> str:
+        later.append((delay_s, call))
+        return "timer"
+
+    loop = SimpleNamespace(call_later=call_later)
     monkeypatch.setattr(module, "asyncio", SimpleNamespace(get_running_loop=lambda: loop))
     watched.watch.talking(watched.room, {})
     assert later == [], "nobody talks"
     watched.watch.talking(watched.room, NAMES)
     written: list[float] = []
-    monkeypatch.setattr(
-        watched.watch,
-        "keep",
-        lambda visit, room: (written.append(watched.now_s), watched.watch._parts(visit, room)),
-    )
+
+    def keep(visit: str, room: Room) -> None:
+        written.append(watched.now_s)
+        watched.watch._parts(visit, room)
+
+    monkeypatch.setattr(watched.watch, "keep", keep)
     for _ in range(31):
         delay_s, tick = later.pop(0)
         assert delay_s == 2.0
@@ -167,7 +173,7 @@ async def test_a_call_is_measured_every_two_seconds_and_written_every_thirty(
 
 async def test_a_room_that_cannot_be_measured_does_not_stop_the_others(watched: Watched) -> None:
     rooms: Any = watched.watch._rooms
-    rooms["v_0"] = Room(ORG, SimpleNamespace(), 7, {})  # type: ignore[arg-type]
+    rooms["v_0"] = Room(ORG, SimpleNamespace(), 7, {})
     rooms["v_0"].talking, rooms["v_0"].participants = NAMES, None
     watched.watch._rooms = {"v_0": rooms["v_0"], VISIT: watched.room}
     watched.watch.talking(watched.room, NAMES)
