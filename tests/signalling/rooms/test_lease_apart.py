@@ -1,4 +1,4 @@
-"""Tests which lease a worker asks for, and how it reads the answers, with a store that answers as it is told to."""
+"""Tests which lease a worker asks for, and how it reads the answers, with a store that gives prepared answers."""
 
 from __future__ import annotations
 

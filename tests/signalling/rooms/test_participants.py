@@ -25,7 +25,7 @@ def room() -> tuple[Room, Participant]:
 
 
 def forwarded(participant: Participant) -> dict[str, bool]:
-    """Return kind of media -> whether the relay was last told to forward it."""
+    """Return kind of media -> whether the relay was last asked to forward it."""
     media: Any = participant.media
     return dict(media.named("set_receiving"))
 
@@ -82,7 +82,7 @@ def test_a_shared_screen_is_forwarded_although_the_camera_is_off(sharing: str | 
     assert forwarded(patient) == {"audio": False, "video": video}
 
 
-def test_a_party_is_told_both_switches_of_each_other_party() -> None:
+def test_a_party_is_sent_both_switches_of_each_other_party() -> None:
     made, _ = room()
     made.muted["provider", "osei"] = frozenset({"video"})
     assert made.switches(besides="patient") == [("provider", "audio", False), ("provider", "video", True)]

@@ -103,7 +103,7 @@ async def test_a_message_is_written_as_its_writers_and_noted_in_the_record_while
         (None, visits.claimed(), PATIENT, None),
     ],
 )
-async def test_who_may_not_write_is_told_why_after_the_store_was_asked(
+async def test_who_may_not_write_gets_the_reason_after_the_store_was_asked(
     visit: Visit | None, now: Visit | None, actor: Actor, refusal: Refusal | None
 ) -> None:
     apart = ChatApart(*([] if visit is None else [visit]))
@@ -165,7 +165,7 @@ async def test_the_number_is_asked_again_after_a_quarter_of_what_was_left(held: 
     assert len(apart.asked) == 2
 
 
-async def test_the_number_of_messages_is_known_for_so_many_visits_and_for_each_limit() -> None:
+async def test_the_number_of_messages_is_known_for_1024_visits_and_limits() -> None:
     apart = ChatApart()
     for number in range(VISITS_KNOWN):
         assert await apart.chat._has_room(ORG, f"v_{number}", 1000)
