@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from media.forwarding.active_speaker import LOUDEST, ActiveSpeaker, Voice
+from media.forwarding.active_speaker import STEP_S, ActiveSpeaker, Voice
 
-SPEECH, SOFT, NOISE = 25.0, 12.0, 0.0
+LOUDEST, SPEECH, SOFT, NOISE = 40.0, 25.0, 12.0, 0.0
 
 
 def steps(speaker: ActiveSpeaker, count: int, **loudness: float) -> list[str | None]:
@@ -42,10 +42,24 @@ def test_a_party_that_speaks_for_half_a_second_is_the_speaker_until_two_seconds_
     speaker = ActiveSpeaker()
     assert steps(speaker, 10, a=NOISE, b=NOISE) == [None] * 10
     assert steps(speaker, 3, a=SPEECH, b=NOISE) == [None, "a", "a"]
+    assert 2 * STEP_S < 0.5
     steps(speaker, 20, a=SPEECH, b=NOISE)
     quiet = steps(speaker, 12, a=NOISE, b=NOISE)
-    assert quiet[:5] == ["a"] * 5, "a pause between words"
-    assert quiet[-1] is None
+    assert quiet == ["a"] * 7 + [None] * 5, "a pause between words changes nothing"
+
+
+@pytest.mark.parametrize(("loudness", "speaker"), [(33.0, None), (34.0, "a")])
+def test_a_party_that_was_not_heard_before_must_be_loud_to_be_the_speaker_at_once(
+    loudness: float, speaker: str | None
+) -> None:
+    assert steps(ActiveSpeaker(), 1, a=loudness) == [speaker]
+
+
+@pytest.mark.parametrize(("loudness", "speaker"), [(29.0, "a"), (31.0, "b")])
+def test_another_party_is_the_speaker_if_it_is_half_as_loud_again(loudness: float, speaker: str) -> None:
+    chosen = ActiveSpeaker()
+    steps(chosen, 20, a=20.0, b=NOISE)
+    assert steps(chosen, 30, a=20.0, b=loudness)[-1] == speaker
 
 
 def test_a_cough_makes_no_speaker_and_a_word_in_between_does_not_change_it() -> None:

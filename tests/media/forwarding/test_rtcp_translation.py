@@ -203,6 +203,22 @@ def test_lost_packets_are_left_out_of_transport_feedback() -> None:
     assert translation.transport_cc_last == 16
 
 
+def test_feedback_without_a_loss_lowers_the_share_of_losses() -> None:
+    arrivals, other = Arrivals(), stream("video", OTHER, SEEN_AS)
+    arrivals.losses.observe(10, 90)
+    before = arrivals.losses.share
+    translate(
+        build_feedback([(7, 0), (8, 0)], 0, OWN, SEEN_AS),
+        {},
+        {SEEN_AS: other},
+        sender_ssrc=SERVER,
+        transport_cc_shift=0,
+        answered_here=False,
+        arrivals=arrivals,
+    )
+    assert arrivals.losses.share == pytest.approx(before * 0.99**2)
+
+
 def test_transport_feedback_without_any_arrival_crosses_as_it_is() -> None:
     data = packet(205, 15, pack("!IIHH", OWN, SEEN_AS, 3, 2) + b"\x00\x00\x01\x07\x00\x02\x00\x00")
     assert cross(data)[0].payload[12:] == pack("!HH", 65_534, 2) + data[16:]

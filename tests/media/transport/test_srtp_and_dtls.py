@@ -17,7 +17,7 @@ from media.errors import DtlsError
 from media.protocols import rtp
 from media.protocols.sdp import DIGEST_BYTES
 from media.transport import srtp
-from media.transport.dtls import IDENTITY_S, Association, Identity, fingerprint
+from media.transport.dtls import EXPORTER, IDENTITY_S, Association, Identity, fingerprint
 
 
 @pytest.mark.parametrize("binding", [srtp.native_binding(), srtp.public_binding()], ids=lambda b: b.name)
@@ -133,6 +133,7 @@ def test_a_handshake_ends_in_one_set_of_keys(drop: int) -> None:
     assert client.established.keys.outbound.protect(packet) == sealed, "it may be sent again"
     assert server.established.keys.inbound.unprotect(sealed) == packet
     assert server.established.profile == "SRTP_AEAD_AES_128_GCM"
+    assert EXPORTER == b"EXTRACTOR-dtls_srtp", "the label of RFC 5764 §4.2, which both sides must know"
 
 
 def test_a_certificate_is_known_by_each_of_its_fingerprints_and_by_no_other() -> None:

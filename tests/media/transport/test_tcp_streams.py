@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import socket
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -320,6 +322,42 @@ async def test_a_candidate_has_the_port_of_its_address_family() -> None:
     ]
     only, _ = await listener(six)
     assert only.candidates(hosts) == [Candidate("2001:db8::1", 60, "tcp")]
+
+
+async def test_a_listener_reads_its_sockets_until_it_is_closed() -> None:
+    class Listening(Noted):
+        family = socket.AF_INET
+
+        def fileno(self) -> int:
+            return 8
+
+    sock: Any = Listening()
+    loop: Any = Noted()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(tcp, "asyncio", SimpleNamespace(get_running_loop=lambda: loop))
+        made, _ = await listener(sock)
+    made._loop = loop
+    assert loop.named("add_reader") == [(8, made._accept, sock)]
+    made.close()
+    assert (loop.named("remove_reader"), sock.named("close")) == ([(8,)], [()])
+
+
+@pytest.mark.parametrize(("problem", "skipped"), [(errno.EADDRINUSE, True), (errno.EACCES, False)])
+def test_a_port_that_another_program_uses_is_left_out_and_another_error_is_raised(
+    problem: int, skipped: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_address: object) -> None:
+        raise OSError(problem, "")
+
+    refused: Any = Noted()
+    refused.bind = refuse
+    good: Any = Noted()
+    sockets = iter((refused, good))
+    monkeypatch.setattr(socket, "socket", lambda *_: next(sockets))
+    wanted = [(socket.AF_INET, "host", port) for port in (40, 41)]
+    with nullcontext() if skipped else pytest.raises(OSError, match=str(problem)):
+        assert tcp.listen(wanted) == [good]
+    assert refused.named("close") == [()]
 
 
 @pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
