@@ -42,9 +42,11 @@ class Probes:
         `address`: from which it came. `sock`: on which it came, and is answered. `now_s`: the monotonic time.
         """
         self._expire(now_s)
-        credentials, _ = self._open.get(ufrag, (None, 0.0))
-        request = ice.check(datagram, credentials.password) if credentials is not None else None
-        if request is not None and credentials is not None:
+        if ufrag not in self._open:
+            return
+        credentials, _ = self._open[ufrag]
+        request = ice.check(datagram, credentials.password)
+        if request is not None:
             with contextlib.suppress(OSError):
                 sock.sendto(ice.response(request, address, credentials.password), address)
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 
 from media import probes
-from media.protocols.ice import Transport
+from media.probes import LASTS_S, PROBES_MAX, Probes
+from media.protocols import stun
+from media.protocols.ice import Credentials, Transport
 from tests.media.duo import Speaker, duo, until
+from tests.signalling.rooms.apart import Noted
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
@@ -44,3 +47,42 @@ async def test_a_probe_ends_by_itself_and_their_number_is_limited(monkeypatch: p
         speaker.check()
         await peers.quiet()
         assert speaker.answered_checks == 0
+
+
+def named(number: int) -> Credentials:
+    """Return the credentials of a probe with this number."""
+    return Credentials(f"probe{number}", f"password {number}")
+
+
+def answered(probes: Probes, asked: Credentials, password: str, now_s: float) -> bool:
+    """Return True if a request to the user name of `asked`, signed with `password`, is answered at `now_s`."""
+    sock, address = Noted(), ("192.0.2.1", 9)
+    request = stun.build(
+        stun.Kind.REQUEST, bytes(12), [(stun.USERNAME, f"{asked.ufrag}:b".encode())], password
+    )
+    probes.on_stun(asked.ufrag, request, address, sock, now_s)
+    for answer, to in sock.named("sendto"):
+        message = stun.parse(answer)
+        assert message is not None
+        assert (message.kind, message.is_signed_with(password), to) == (stun.Kind.RESPONSE, True, address)
+    return bool(sock.calls)
+
+
+def test_a_probe_is_answered_under_its_own_name_and_password_until_it_ends() -> None:
+    probes = Probes()
+    assert probes.add(named(1), 10.0)
+    assert probes.add(named(2), 11.0)
+    assert answered(probes, named(1), "password 1", 10.0 + LASTS_S - 0.1)
+    assert not answered(probes, named(1), "password 2", 12.0)
+    assert not answered(probes, named(3), "password 1", 12.0)
+    assert not answered(probes, named(1), "password 1", 10.0 + LASTS_S)
+    assert answered(probes, named(2), "password 2", 10.0 + LASTS_S)
+
+
+def test_a_probe_more_than_the_limit_waits_until_the_oldest_has_ended() -> None:
+    probes = Probes()
+    added = [probes.add(named(number), float(number > 0)) for number in range(PROBES_MAX + 1)]
+    assert added == [True] * PROBES_MAX + [False]
+    assert not probes.add(named(9_999), LASTS_S - 0.1)
+    assert probes.add(named(9_999), LASTS_S)
+    assert not probes.add(named(9_998), LASTS_S)
