@@ -1,7 +1,8 @@
 """Wakes the periodic tasks of a process together, so that their requests to the store leave in one write.
 
 An idle server has nothing to do but these tasks. Each separate request wakes the store, which costs more CPU than the
-request itself. Processes tick at different moments.
+request itself. Processes tick at different moments. The connections to the store hold back what these tasks send, until
+all of them have sent (`at_end`).
 """
 
 from __future__ import annotations
@@ -9,7 +10,15 @@ from __future__ import annotations
 import asyncio
 import math
 import random
+from collections.abc import Callable
+from contextvars import ContextVar
 from weakref import WeakKeyDictionary
+
+TURNS = 4
+"""The number of turns of the event loop after a tick in which its tasks send their requests.
+
+A task that waits for a tick or something else (`tick_or`) is woken two turns later than the others.
+"""
 
 
 class _Ticks:
@@ -20,6 +29,9 @@ class _Ticks:
         # The module's own generator would give all processes the same number, because they are forked from one process.
         self._begun_s = loop.time() - random.SystemRandom().random()
         self._waiting: dict[int, list[asyncio.Future[None]]] = {}
+        self.number = 0  # the number of the newest tick
+        self._left = 0  # the number of turns of the event loop in which its tasks may still send
+        self._ends: dict[Callable[[], None], None] = {}
 
     def next(self, period_s: float) -> asyncio.Future[None]:
         now_s = self._loop.time() - self._begun_s
@@ -37,9 +49,35 @@ class _Ticks:
         for woken in self._waiting.pop(number):
             if not woken.done():
                 woken.set_result(None)
+        if not self._left:
+            self.number += 1
+            self._loop.call_soon(self._turn)
+        self._left = TURNS
+
+    def _turn(self) -> None:
+        self._left -= 1
+        if self._left:
+            self._loop.call_soon(self._turn)
+            return
+        ends, self._ends = self._ends, {}
+        for end in ends:
+            end()
+
+    def at_end(self, number: int, end: Callable[[], None]) -> bool:
+        if self._left and self.number == number:
+            self._ends[end] = None
+            return True
+        return False
 
 
 _ticks: WeakKeyDictionary[asyncio.AbstractEventLoop, _Ticks] = WeakKeyDictionary()
+# The tick that last woke this task: the ticks of its event loop, and the number of the tick.
+_woken_by: ContextVar[tuple[_Ticks, int] | None] = ContextVar("woken_by", default=None)
+
+
+def _woken() -> None:
+    ticks = _ticks[asyncio.get_running_loop()]
+    _woken_by.set((ticks, ticks.number))
 
 
 async def tick(period_s: float) -> None:
@@ -51,3 +89,24 @@ async def tick(period_s: float) -> None:
     if loop not in _ticks:
         _ticks[loop] = _Ticks(loop)
     await _ticks[loop].next(period_s)
+    _woken()
+
+
+async def tick_or(event: asyncio.Event, period_s: float) -> None:
+    """Wait until the next tick of the period `period_s`, or until `event` is set."""
+    waits = asyncio.ensure_future(event.wait()), asyncio.ensure_future(tick(period_s))
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
+    if waits[1].done() and not waits[1].cancelled():
+        _woken()
+
+
+def at_end(end: Callable[[], None]) -> bool:
+    """Return False if this task was not woken by a tick a moment ago. Otherwise call `end` once, when all tasks that
+    the tick woke have run, and return True.
+    """
+    woken_by = _woken_by.get()
+    return woken_by is not None and woken_by[0].at_end(woken_by[1], end)

@@ -40,6 +40,7 @@ from web.keys import (
     SECOND_FACTORS,
     SESSIONS,
     SETTINGS,
+    SUPERVISOR,
     THROTTLE,
 )
 from web.languages.i18n import language_middleware
@@ -165,6 +166,7 @@ def create_app(settings: Settings) -> web.Application:
             _accounts,
             tracing.running,
             signalling,
+            _settings,
             calendar_routes.desk,
             jobs.running,
             retention.running,
@@ -194,6 +196,12 @@ async def _store(app: web.Application) -> AsyncIterator[None]:
     await store_version.check(app[REDIS])
     yield
     await app[REDIS].aclose()
+
+
+async def _settings(app: web.Application) -> AsyncIterator[None]:
+    app[SUPERVISOR].keep("organisations", app[ORGANISATIONS].run)
+    yield
+    await app[SUPERVISOR].stop("organisations")
 
 
 async def _accounts(app: web.Application) -> AsyncIterator[None]:

@@ -19,7 +19,7 @@ from signalling import service
 from signalling.errors import UnavailableError
 from signalling.store.jobs import Jobs, Taken, last_try_ms, next_try_ms
 from signalling.store.records import Extra
-from signalling.ticks import tick
+from signalling.ticks import tick_or
 from signalling.visit.record import Visit
 from signalling.visit.relations import Event
 from web.config import Settings
@@ -102,17 +102,8 @@ class Runner:
             # the error is already in the log, and the loop tries again
             with contextlib.suppress(UnavailableError):
                 await self._round()
-            await self._woken()
+            await tick_or(self._awake, PERIOD_S)  # a job that has ended wakes it before the next tick
             self._awake.clear()
-
-    async def _woken(self) -> None:
-        """Wait for the next tick, or until a job has ended."""
-        waits = asyncio.ensure_future(self._awake.wait()), asyncio.ensure_future(tick(PERIOD_S))
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
 
     async def _round(self) -> None:
         organisations, now_s = await self._organisations.list(), time.monotonic()

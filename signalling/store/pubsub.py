@@ -9,7 +9,6 @@ have the slots of the channels. If a connection is lost or a slot moves, the cha
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -21,6 +20,7 @@ from signalling import counts
 from signalling.errors import UnavailableError
 from signalling.store.redis_connection import Arguments, SharedConnection
 from signalling.store.unavailable import answering, log_unavailable, reason_of
+from signalling.ticks import tick_or
 
 LOOK_S = 1.0  # the time in s between two checks that the connections to the store still work
 MESSAGES = frozenset({b"message", b"smessage"})
@@ -204,10 +204,9 @@ class Bus:
                 pause = min(pause * 2, 1.0)
                 continue
             pause = 0.05
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_S):
-                    await self._woken.wait()
-                    self._redis.doubt()
+            await tick_or(self._woken, LOOK_S)
+            if self._woken.is_set():
+                self._redis.doubt()
 
     async def _look(self) -> None:
         """Subscribe each channel at the server that has it now, and check each connection.

@@ -22,7 +22,7 @@ from redis.asyncio.client import Pipeline
 from redis.exceptions import ConnectionError, RedisError
 from redis.exceptions import TimeoutError as LateAnswer
 
-from signalling import counts
+from signalling import counts, ticks
 from signalling.store import redis_transport
 from signalling.store.redis_transport import Transport
 
@@ -160,10 +160,11 @@ class SharedConnection:
         if self._watch is None:
             self._watch = self._loop.call_later(self.patience_s, self._look)
         self._unsent += packed
-        if not self._holding:
-            self._holding = True
-            self._loop.call_soon(self._release)
-            self._flush()
+        if self._holding or ticks.at_end(self._flush):
+            return
+        self._holding = True
+        self._loop.call_soon(self._release)
+        self._flush()
 
     def _release(self) -> None:
         """Send the commands that were held back since the first command in this turn of the event loop."""
@@ -174,7 +175,8 @@ class SharedConnection:
         """Write the unsent commands to the socket.
 
         The first command of a turn of the event loop is written at once, all others together, because each write is
-        costly.
+        costly. What periodic tasks send at a tick is written together, at the latest with the next command of
+        another task (`ticks.py`).
         """
         unsent, self._unsent = self._unsent, []
         if self._transport is not None and unsent:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from signalling.ticks import tick
+from signalling.ticks import tick, tick_or
 
 
 async def test_tasks_with_the_same_period_are_woken_in_one_turn_of_the_loop() -> None:
@@ -37,3 +37,14 @@ async def test_a_tick_comes_after_one_period_at_most_and_a_cancelled_task_hinder
     await tick(0.05)
     assert loop.time() - begun_s + 0.002 >= 0.05
     assert gone.cancelled()
+
+
+async def test_a_task_waits_for_a_tick_or_an_event_whichever_comes_first() -> None:
+    loop, event = asyncio.get_running_loop(), asyncio.Event()
+    begun_s = loop.time()
+    await tick_or(event, 0.05)
+    assert loop.time() - begun_s < 1.0
+    event.set()
+    begun_s = loop.time()
+    await tick_or(event, 60.0)
+    assert loop.time() - begun_s < 1.0

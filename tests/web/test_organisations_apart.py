@@ -1,6 +1,9 @@
 """Tests that organisations on one server are separate, on every route of staff, page and socket."""
 
+import asyncio
 import re
+from types import SimpleNamespace
+from typing import Any
 
 import msgspec
 import pytest
@@ -9,9 +12,9 @@ from signalling.visit.record import Role
 from tests.web.conftest import OpenSite
 from tests.web.site import ADMIN, FORM, Person, Site
 from web.identity.accounts import Account
-from web.keys import ACCOUNTS, ORGANISATIONS, SERVICE
+from web.keys import ACCOUNTS, ORGANISATIONS, REDIS, SERVICE
 from web.organisations import starter
-from web.organisations.documents import KEEP_S
+from web.organisations.documents import KEEP_S, Organisations
 
 PASSWORD = "correct horse battery"
 OPEN_TO_ALL = {"/sign-in", "/sign-out", "/password", "/session"}
@@ -110,3 +113,53 @@ async def test_settings_saved_on_one_worker_apply_on_the_others_within_two_secon
     while "Hillside Clinic" not in await (await other.person().get("/demo")).text():
         # This limit allows for a machine on which three tests share two cores.
         assert one.app[SERVICE].store.clock_ms() - loop < (KEEP_S + 3) * 1000
+
+
+async def test_a_worker_reads_the_settings_in_use_again_before_they_are_two_seconds_old(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Organisations(site.app[REDIS])
+    before = await other.get("demo")
+    assert before is not None
+    await site.app[ORGANISATIONS].replace(before, msgspec.structs.replace(before, name="Renamed"), "Ida")
+    await lakeside(site)
+    await other.refresh()
+    monkeypatch.setattr(
+        site.app[REDIS], "execute_command", None
+    )  # nothing is asked of the store from here on
+    found = await other.get("demo")
+    assert found is not None
+    assert found.name == "Renamed"
+    assert await other.list() == ["demo", "lakeside"]
+
+
+async def test_what_a_worker_has_saved_is_not_replaced_by_settings_that_it_asked_for_before(
+    site: Site,
+) -> None:
+    organisations, read, goes_on = Organisations(site.app[REDIS]), asyncio.Event(), asyncio.Event()
+    before = await organisations.get("demo")
+    assert before is not None
+    pipeline = site.app[REDIS].pipeline
+
+    def slow(transaction: bool) -> SimpleNamespace:
+        pipe = pipeline(transaction=transaction)
+
+        async def execute() -> list[Any]:
+            found: list[Any] = await pipe.execute()
+            read.set()
+            await goes_on.wait()
+            return found
+
+        return SimpleNamespace(smembers=pipe.smembers, get=pipe.get, execute=execute)
+
+    organisations._redis = SimpleNamespace(  # type: ignore[assignment]
+        pipeline=slow, get=site.app[REDIS].get, smembers=site.app[REDIS].smembers, time=site.app[REDIS].time
+    )
+    refreshing = asyncio.create_task(organisations.refresh())
+    await read.wait()
+    assert await organisations.replace(before, msgspec.structs.replace(before, name="Renamed"), "Ida")
+    goes_on.set()
+    await refreshing
+    found = await organisations.get("demo")
+    assert found is not None
+    assert found.name == "Renamed"

@@ -24,6 +24,7 @@ from signalling.rooms.placement import Place
 from signalling.store import keys
 from signalling.store.unavailable import answering
 from signalling.store.unkept import unkept
+from signalling.ticks import tick_or
 from web.keys import DRAINING, REDIS, RELAY, SEAL, SERVICE, SETTINGS, SIGNALLING, SUPERVISOR
 from web.metrics.table import STARTED_S, VERSION, memory_bytes
 
@@ -117,9 +118,7 @@ class Reporter:
             with contextlib.suppress(UnavailableError):
                 await self._write(self.report())
             await asyncio.sleep(GAP_S)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(EVERY_S - GAP_S):
-                    await changed.wait()
+            await tick_or(changed, EVERY_S)
 
     async def _write(self, report: Report) -> None:
         data, name = msgspec.msgpack.encode(report), keys.REPORTS()

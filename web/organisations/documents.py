@@ -1,9 +1,10 @@
 """Reads and writes the documents that hold the settings of organisations, and their earlier versions.
 
 `settings.py` defines their content. Documents are small and read often, so a worker caches each for two
-seconds.
+seconds, and reads those in use again before that time is over, together with its other periodic requests.
 """
 
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from typing import cast
@@ -15,10 +16,16 @@ from redis.asyncio import Redis
 from signalling.errors import UnavailableError
 from signalling.store import keys
 from signalling.store.unavailable import answering
+from signalling.ticks import tick
 from web.organisations.settings import SLUG, Organisation, validated
 
 log = structlog.get_logger("web.organisations")
 KEEP_S = 2.0
+REFRESH_S = 1.5
+"""The time in s after which `run` reads again what is cached.
+
+It is shorter than KEEP_S, so that the periodic tasks find it in the cache.
+"""
 EDITS_KEPT = 200
 
 REPLACE = """
@@ -49,8 +56,11 @@ class Organisations:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._replace = redis.register_script(REPLACE)
-        self._kept: dict[str, tuple[float, Organisation | None]] = {}
+        # organisation -> (the time in s at which its document was read, the document as stored, and decoded)
+        self._kept: dict[str, tuple[float, bytes | None, Organisation | None]] = {}
+        self._used: set[str] = set()  # the organisations that were asked for since the last refresh
         self._names: tuple[float, list[str]] | None = None
+        self._changes = 0  # how often this object has written a document
 
     async def at_each(self, task: str, work: Callable[[Organisation], Awaitable[int]]) -> int:
         """Call `work` with the settings of each organisation, one after another; return the sum of the results.
@@ -72,24 +82,55 @@ class Organisations:
         """Return the organisation with this id, at most two seconds old, or None."""
         if not SLUG.fullmatch(organisation):
             return None
-        now = time.monotonic()
+        now_s = time.monotonic()
         kept = self._kept.get(organisation)
-        if kept is not None and now - kept[0] < KEEP_S:
-            return kept[1]
-        found = await self.read(organisation)
+        self._used.add(organisation)
+        if kept is not None and now_s - kept[0] < KEEP_S:
+            return kept[2]
+        async with answering():
+            document = cast(bytes | None, await self._redis.get(keys.ORGANISATION(organisation)))
         # Unknown names are cached too, so the cache needs a limit.
         if len(self._kept) > 1000:
             self._kept.clear()
-        self._kept[organisation] = (now, found)
+        return self._keep(organisation, now_s, document)
+
+    def _keep(self, organisation: str, now_s: float, document: bytes | None) -> Organisation | None:
+        """Cache a document that was read at the time `now_s`, and return it. Most are as they were before."""
+        kept = self._kept.get(organisation)
+        found = kept[2] if kept is not None and kept[1] == document else _decoded(document)
+        self._kept[organisation] = now_s, document, found
         return found
+
+    async def refresh(self) -> None:
+        """Read the list again, and the documents that were asked for since the last call, in one request."""
+        names, self._used = sorted(self._used & self._kept.keys()), set()
+        now_s, changes = time.monotonic(), self._changes
+        async with answering():
+            pipe = self._redis.pipeline(transaction=False)
+            pipe.smembers(keys.ORGANISATIONS())
+            for name in names:
+                pipe.get(keys.ORGANISATION(name))
+            listed, *documents = await pipe.execute()
+        if changes != self._changes:
+            return  # what was read may be older than what this object has written meanwhile
+        self._names = now_s, sorted(name.decode() for name in listed)
+        for name, document in zip(names, documents, strict=True):
+            self._keep(name, now_s, document)
+
+    async def run(self) -> None:
+        """Keep the cache fresh until cancelled."""
+        while True:
+            with contextlib.suppress(UnavailableError):  # the error is in the log already
+                await self.refresh()
+            await tick(REFRESH_S)
 
     async def read(self, organisation: str) -> Organisation | None:
         """Return the organisation as it is in the store now, or None. Use this before a change."""
         if not SLUG.fullmatch(organisation):
             return None
         async with answering():
-            document = await self._redis.get(keys.ORGANISATION(organisation))
-        return None if document is None else msgspec.json.decode(document, type=Organisation)
+            document = cast(bytes | None, await self._redis.get(keys.ORGANISATION(organisation)))
+        return _decoded(document)
 
     async def list(self) -> list[str]:
         """Return the ids of all organisations, in alphabetical order; the list is at most two seconds old."""
@@ -150,3 +191,8 @@ class Organisations:
         """Forget what this object knows of an organisation, because it has just written it."""
         self._kept.pop(organisation, None)
         self._names = None
+        self._changes += 1
+
+
+def _decoded(document: bytes | None) -> Organisation | None:
+    return None if document is None else msgspec.json.decode(document, type=Organisation)

@@ -9,7 +9,8 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextvars import Context
 from types import SimpleNamespace
 
 import pytest
@@ -18,6 +19,7 @@ from redis.exceptions import ConnectionError, ResponseError, TimeoutError
 
 from signalling.store import redis_connection
 from signalling.store.redis_connection import SharedConnection, SharedRedis, connected
+from signalling.ticks import tick, tick_or
 from web.server.valkey import EmbeddedStore
 
 PATIENCE_S = 0.3
@@ -50,6 +52,37 @@ async def test_the_first_question_of_a_turn_goes_out_at_once_and_all_others_toge
     assert [written.count(b"ECHO") for written in sent] == [1]
     await asyncio.sleep(0)
     assert [written.count(b"ECHO") for written in sent] == [1, 49]
+    for task in asked:
+        task.cancel()
+
+
+async def test_what_the_tasks_of_a_tick_ask_goes_out_in_one_write_and_other_questions_do_not_wait_for_it(
+    shared: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await shared.ping()
+    sent: list[bytes] = []
+    monkeypatch.setattr(shared.shared, "_transport", SimpleNamespace(write=sent.append, abort=lambda: None))  # type: ignore[attr-defined]
+    never = asyncio.Event()
+
+    async def look(wait: Callable[[], Awaitable[None]]) -> None:
+        await wait()
+        await shared.echo("tick")
+
+    async def claim() -> None:
+        await shared.echo("claim")
+
+    waits = [lambda: tick(0.1), lambda: tick_or(never, 0.1), lambda: tick(0.1), lambda: tick_or(never, 0.1)]
+    asked = [asyncio.ensure_future(look(wait)) for wait in waits]
+    while not sent:  # noqa: ASYNC110 (the write is not an event)
+        await asyncio.sleep(0.001)
+    assert [written.count(b"tick") for written in sent] == [4]
+
+    sent.clear()
+    asked.append(asyncio.ensure_future(look(waits[0])))
+    await tick(0.1)
+    asked.append(asyncio.get_running_loop().create_task(claim(), context=Context()))
+    await asyncio.sleep(0)
+    assert b"claim" in sent[0]
     for task in asked:
         task.cancel()
 
