@@ -139,7 +139,8 @@ class Jobs:
         """Return those of these organisations that have a job to take, in the same order. One request reads them all.
 
         All that have a job are returned at the first call, and if the store's clock was set back since the last call:
-        `take` then sets the times of the jobs back as well.
+        `take` then sets the times of the jobs back as well. In a cluster the clock of one node counts for all: a job is
+        returned late by as much as that clock is behind, and `take` uses the clock of the organisation's own node.
         """
         async with answering():
             pipe = self._redis.pipeline(transaction=False)

@@ -136,7 +136,8 @@ def _examined(store: Store) -> Iterator[About]:
             if refused := ", ".join(sorted(set(_refused(client)))):
                 may_not = about.said(refused)
                 raise ConfigError(
-                    f"redis.url: the store refuses its user {may_not}; that user needs all keys and channels"
+                    f"redis.url: the store refuses its user {may_not}; docs/OPERATIONS.md, section The store, has the "
+                    "rights that it needs"
                 )
             yield about
     except redis.sentinel.MasterNotFoundError:
