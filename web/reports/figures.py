@@ -109,15 +109,16 @@ def summary(found: Iterable[Past]) -> Summary:
     visits = list(found)
     waits = [one.wait_ms for one in visits if one.wait_ms is not None]
     talks = [one.talked_ms for one in visits if one.talked_ms]
+    outcomes = [one.outcome for one in visits]
     return Summary(
         visits=len(visits),
         claims=len(waits),
-        outcomes={outcome: sum(one.outcome is outcome for one in visits) for outcome in Outcome},
+        outcomes={outcome: outcomes.count(outcome) for outcome in Outcome},
         wait_median_ms=percentile(waits, 50),
         wait_p90_ms=percentile(waits, 90),
         talked_median_ms=percentile(talks, 50),
-        returned=sum(one.returned for one in visits),
-        booked=sum(one.booked for one in visits),
+        returned=sum([one.returned for one in visits]),
+        booked=sum([one.booked for one in visits]),
     )
 
 
