@@ -253,11 +253,11 @@ class Relay:
     # -- the methods that the forwarder calls
 
     def on_stun(self, datagram: bytes, address: Address, sock: PacketSocket) -> None:
-        """Pass a STUN request to the party or probe that its ufrag (ICE user name) names, which answers if the password
-        is right.
+        """Pass a STUN request to the party or probe that its ufrag (ICE user name) names.
 
-        A request of another worker is answered here. A STUN response is passed to the check that it answers. `address`:
-        the sender of the `datagram`; `sock`: the socket that received it.
+        The party or probe answers if the password is right. The relay itself answers the requests by which
+        other workers check it. A STUN response is passed to the check that it answers. `address`: the sender
+        of the `datagram`; `sock`: the socket that received it.
         """
         ufrag = ice.local_ufrag(datagram)
         party = self._by_ufrag.get(ufrag) if ufrag is not None else None

@@ -75,7 +75,7 @@ class Supervisor:
     def failed(self, name: str, problem: BaseException | None) -> None:
         """Count and log a failure of the task `name`. `problem`: its error, None if it ended without an error.
 
-        Tasks that are created on demand report their failures here, too.
+        Tasks that are created on demand report their failures by this method, too.
         """
         self.failures[name] += 1
         self._recent.setdefault(name, deque(maxlen=MOST)).append(time.monotonic())

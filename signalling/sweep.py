@@ -87,7 +87,8 @@ class Sweep:
         self._doubted_until_s = 0.0
         # organisation -> the time in s at which this worker last read it
         self._looked_s: dict[str, float] = {}
-        # organisation -> (the time in s at which this worker last wrote which staff have a page open here, their ids)
+        # organisation -> (the time in s at which this worker last wrote which staff have a page open on it,
+        # their ids)
         self._written: dict[str, tuple[float, frozenset[str]]] = {}
 
     async def run(self) -> None:

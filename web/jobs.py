@@ -112,8 +112,8 @@ class Runner:
         else:
             self._all_s = now_s
         organisations = await self._jobs.due(organisations)
-        # The loop begins after the organisation that was served last, so that one with many jobs does not
-        # delay the others.
+        # The loop begins after the organisation that was served last, so that an organisation with many jobs
+        # does not delay the others' jobs.
         after = [organisation for organisation in organisations if organisation > self._last]
         for organisation in (*after, *organisations[: len(organisations) - len(after)]):
             free = AT_ONCE - len(self._busy)

@@ -54,7 +54,7 @@ async def keys_of_visit(redis: Any, organisation: str, visit_id: str) -> list[st
 
 async def erase_visit(redis: Any, organisation: str, visit_id: str) -> None:
     """Erase everything of a visit but its entries in indexes."""
-    # Deleted first, so that no worker unpacks the visit meanwhile.
+    # The packed form is deleted first, so that no worker unpacks the visit during the erasure.
     await redis.delete(keys.PAST(organisation, visit_id))
     await redis.delete(*await keys_of_visit(redis, organisation, visit_id))
 
@@ -99,7 +99,7 @@ class Retention:
         except UnavailableError:
             raise
         except Exception as error:
-            # A record that cannot be read is left out, so that the others are still erased.
+            # A record that cannot be read is left out, so that the other records are still erased.
             log.error("retention.failed", organisation=organisation, exc_info=error)
 
     async def erase_audit(self, organisation: str, now_ms: int) -> int:

@@ -294,7 +294,8 @@ class Watch:
                 except UnavailableError:
                     raise
                 except Exception as error:
-                    # An account that cannot be read is left out, so that the others are still checked.
+                    # An account that cannot be read is left out, so that the other accounts are still
+                    # checked.
                     log.error("sign_ins.watch_failed", exc_info=error)
 
     async def _look_at(self, organisation: str, actors: list[StaffActor]) -> None:

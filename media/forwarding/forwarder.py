@@ -319,7 +319,7 @@ class Forwarder:
     def _settle(self, endpoint: Endpoint, source: Source, sequence: int, timestamp: int, now: float) -> bool:
         """Set a source's numbers at its first packet, so that they continue those of the receiver's stream (its sink).
 
-        `sequence`, `timestamp`: the packet's own. Return False if it is video and no keyframe begins here.
+        `sequence`, `timestamp`: the packet's own. Return False for video if the packet begins no keyframe.
         """
         buffer, length = self._buffer, self._length[0]
         starts = KEYFRAME_START.get(source.payload_type)

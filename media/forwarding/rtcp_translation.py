@@ -149,8 +149,8 @@ def _report(
         if source is None or not source.forward:
             continue
         highest = (highest - source.sequence_shift) & TIMESTAMP_MASK
-        # In a room of more than two parties: a loss between the server and this receiver must not lower the bit rate
-        # for the others.
+        # In a room of more than two parties: a loss between the server and this receiver must not lower the
+        # bit rate for the other receivers.
         shown_lost = 0 if answered_here else lost
         blocks.append(REPORT_BLOCK.pack(source.ssrc, shown_lost, highest, jitter, last_report, delay))
         translation.blocks.append(ReportBlock(source, (lost >> 24) / 256, jitter, last_report, delay))

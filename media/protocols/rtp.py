@@ -102,7 +102,7 @@ def retransmission(packet: Packet, sequence: int, ssrc: int) -> bytes:
 def original(packet: Packet, length: int, at: int, timestamp: int, ssrc: int) -> bytes:
     """Return the video packet that a retransmission repeats, with this `timestamp` and `ssrc`.
 
-    `at`: the index of the original's sequence number, as `original_sequence_at` returns it.
+    `at`: the index of the original's sequence number in `packet` (`original_sequence_at` returns it).
     """
     second = packet[1] & 0x80 | REPEATED_BY[packet[1] & 0x7F]
     head = _HEADER.pack(packet[0], second, packet[at] << 8 | packet[at + 1], timestamp, ssrc)
@@ -157,7 +157,7 @@ def vp8_layer(packet: Packet, length: int) -> tuple[int, bool, int]:
 def shift_picture(packet: bytearray, at: int, shift: int) -> None:
     """Add `shift` to the picture number of a VP8 packet, modulo 7 or 15 bits.
 
-    `at`: its index, as `vp8_layer` returns it.
+    `at`: the index of the picture number in the packet (`vp8_layer` returns it).
     """
     if packet[at] & 0x80:
         number = ((packet[at] & 0x7F) << 8 | packet[at + 1]) + shift

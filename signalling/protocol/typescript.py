@@ -1,7 +1,7 @@
 """Writes the message types as TypeScript types, with which the browser's scripts are checked. Does no I/O.
 
-`make protocol` stores the result as `web/static/protocol.d.ts`. All TypeScript types follow from the message types,
-except for fields that may hold any value: their types are defined here.
+`make protocol` stores the result as `web/static/protocol.d.ts`. All TypeScript types follow from the message
+types, except for fields that may hold any value: this module defines the types of these fields.
 """
 
 from __future__ import annotations

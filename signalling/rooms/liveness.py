@@ -1,9 +1,9 @@
 """Finds out which workers are alive. Each worker writes its key in the store regularly, and checks the keys of others.
 
-A worker whose key has expired counts as dead only if its relay does not answer either, on the path that media takes: a
-worker that is only disconnected from the store still carries its calls. A store that has restarted has lost all keys,
-so no worker is declared dead until the store has been back for a while. If a worker's process ends, or the worker
-leaves, its death is announced, and the others accept it at once.
+A worker whose key has expired counts as dead only if its relay does not answer either, on the path that
+media takes: a worker that is only disconnected from the store still carries its calls. A store that has
+restarted has lost all keys, so no worker is declared dead until the store has been back for a while. If a
+worker's process ends, or the worker leaves, its death is announced, and the other workers accept it at once.
 """
 
 from __future__ import annotations

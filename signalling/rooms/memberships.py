@@ -128,7 +128,7 @@ class Memberships:
             except UnavailableError:
                 if request_id is not None:
                     if request_id not in membership.unanswered:
-                        return  # the membership was removed meanwhile, and its request was answered
+                        return  # while the message was sent, the membership was removed, which answered its request
                     del membership.unanswered[request_id]  # the caller answers the request with the error
                 raise
 
@@ -263,7 +263,7 @@ class Memberships:
     async def _join_anew(self, membership: Membership) -> None:
         member = membership.member
         if self._memberships.get(member.connection) is not membership:
-            return  # the client has joined the call again meanwhile
+            return  # the client has left or joined the call again since
         try:
             await self.join(member, None, membership.origin, moving=membership)
         except SupersededError:
@@ -353,7 +353,7 @@ class Memberships:
         if socket.codec.subprotocol == delivery.codec:
             socket.write(frame(delivery.data, socket.codec.opcode))
         else:
-            # the connection was resumed meanwhile, and uses the other codec now
+            # the connection was resumed since its request, and uses the other codec now
             socket.send(CODECS[delivery.codec].decode_server(delivery.data))
 
     def _deliver(self, connection: str, message: server.Message) -> None:

@@ -250,7 +250,7 @@ class Rooms:
         self.paths.send(room, member, "lost", "none")
 
     async def _opened(self, message: wire.Join) -> Room | None:
-        """Return the room to join, opened if needed; None if another worker has taken its lease meanwhile.
+        """Return the room to join, opened if needed; None if another worker has its lease by now.
 
         Raises `UnavailableError` if the store does not answer.
         """
@@ -337,7 +337,7 @@ class Rooms:
                 try:
                     self._follow(visit_id, mirror.visits.get(visit_id))
                 except Exception:
-                    # A room that cannot be updated must not prevent the updates of the others.
+                    # A room that cannot be updated must not prevent the updates of the other rooms.
                     log.exception("room.not_followed", visit=visit_id)
 
     def _follow(self, visit_id: str, visit: Visit | None) -> None:
@@ -367,7 +367,7 @@ class Rooms:
         self.screens.follow(room, live)
 
     def _remove(self, room: Room, member: Member) -> None:
-        """Remove a party from the room, and report to the others that its path is lost."""
+        """Remove a party from the room, and report to the other parties that its network path is lost."""
         self.calls.look(room)
         self.calls.keep(member.visit, room)
         participant = room.participants.pop(member.party)

@@ -1,8 +1,8 @@
-"""Shows the screen of a party to the others in place of its camera: PROTOCOL.md#screens.
+"""Shows the screen of a party to the other parties of a call, in place of its camera: PROTOCOL.md#screens.
 
-`after` decides which party may share, and does no I/O. `Screens` applies its decision to the rooms of a worker, and
-sends each change to the parties. A screen is forwarded as the party's video, so only while the visit is live, and to
-the parties that take part in the call.
+`after` decides which party may share, and does no I/O. `Screens` applies its decision to the rooms of a
+worker, and sends each change to the parties. A screen is forwarded as the party's video, so only while the
+visit is live, and to the parties that take part in the call.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from signalling.visit.record import Visit
 class Member(msgspec.Struct, frozen=True, array_like=True):
     """A party of a room: its key in the visit, its person, its connection, the connection's worker and codec.
 
-    `able`: False if the client cannot hold a call; it joins so that the others can see this.
+    `able`: False if the client cannot hold a call; it joins so that the other parties can see this.
     """
 
     organisation: str
@@ -31,7 +31,7 @@ class Member(msgspec.Struct, frozen=True, array_like=True):
     def is_in(self, visit: Visit) -> bool:
         """Return True if the member's person still is this party of the visit.
 
-        Another provider may have claimed the visit meanwhile.
+        Another provider may have claimed the visit since the member joined.
         """
         party = visit.parties.get(self.party)
         return party is not None and party.id == self.person

@@ -47,7 +47,8 @@ RESTORE_PAUSES_S = 0.1, 0.3, 1.0, 2.0, 4.0
 # While the store does not answer, a client cannot resume. Its lost connection keeps its place in calls for this time in
 # s.
 OUTAGE_S = 60.0
-# A reload or a resume takes less than this time in s. Only after it, the others see that the person left.
+# A reload or a resume takes less than this time in s. The other parties of a visit see only after this time
+# that a person left.
 LINGER_S = 3.0
 CLOSING_S = 3.0  # a client that does not answer a close frame is disconnected after this time in s
 
@@ -271,7 +272,8 @@ async def _welcome(
     if actor.role in STAFF_ROLES:
         own = [v for v in mirror.visits.taken if v.claimant is not None and v.claimant.id == actor.id]
         visit = max(own, key=lambda v: v.claimed_ms or 0).id if own else None
-    # If the client has left meanwhile, the connection begins on a closed transport and is removed at once.
+    # If the client has left since it sent `hello`, the connection begins on a closed transport and is removed
+    # at once.
     connection = Connection(
         worker.services, actor, connection_id, origin, ws, transport, codec, worker.limits.unsent_bytes
     )
@@ -304,7 +306,7 @@ async def _welcome(
 
 async def _restore(worker: Worker, connection: Connection) -> None:
     """Restore a resumed connection on its visits' pages and in their calls, in several tries (PROTOCOL.md#resume)."""
-    # Another socket may have resumed the connection before this one was registered here.
+    # Another socket may have resumed the connection before this worker registered the present socket.
     await worker.superseded(connection.id)
     if worker.connections.get(connection.id) is not connection:
         return

@@ -47,7 +47,7 @@ class _FewMessages(list[Any]):
 class _Queue(WebSocketDataQueue):
     """A queue of the messages that the handler did not handle.
 
-    While one waits here, all later messages are queued as well.
+    While one waits in it, all later messages are queued as well.
     """
 
     __slots__ = ("handler", "queued")

@@ -215,8 +215,8 @@ class AuditLog(AuditReader):
                 self._awake.set()
 
     async def _bind_touched(self) -> None:
-        # Entries that arrive meanwhile wait for the next round, because chaining many at once costs less than one at a
-        # time.
+        # Entries that arrive during this loop wait for the next round, because chaining many at once costs
+        # less than one at a time.
         for organisation in list(self._touched):
             self._touched.discard(organisation)
             try:
@@ -226,8 +226,8 @@ class AuditLog(AuditReader):
                 self._touched.add(organisation)
                 raise
             except Exception:
-                # An error in one organisation's log must not stop the work on the others. This log is tried again
-                # later.
+                # An error in one organisation's log must not stop the work on the logs of others. This log is
+                # tried again later.
                 self._touched.add(organisation)
                 log.exception("audit.not_bound", organisation=organisation)
 

@@ -228,7 +228,7 @@ class Mirror:
             try:
                 observer(news)
             except Exception:
-                # An observer that fails must not prevent the others from receiving the change.
+                # An observer that fails must not prevent the other observers from receiving the change.
                 log.exception("mirror.observer_failed")
 
     def repair(self, wanted: int = 0) -> None:
@@ -291,7 +291,7 @@ class Mirror:
             await self._reload()
             return
         counts.REPAIRS["filled"] += 1
-        # Events that came by pub/sub meanwhile are applied already.
+        # Events that came by pub/sub during the read are applied already, and skipped.
         for seq, entry in events:
             if seq == self.seq + 1:
                 self._apply(seq, entry)

@@ -139,7 +139,7 @@ _PACKED = msgspec.msgpack.Decoder(PackedVisit)
 
 
 class _Record(msgspec.Struct, frozen=True, array_like=True):
-    # the first field of PackedVisit; the decoder leaves out the others
+    # the first field of PackedVisit; the decoder leaves out the other fields
     visit: Visit
 
 

@@ -123,10 +123,10 @@ class PackedVisits:
         return [Queued(name.decode(), int(changed_ms)) for name, changed_ms in found]
 
     async def pack(self, organisation: str, queued: Queued) -> bool:
-        """Pack a visit, and remove it from the queue; return False if it was changed meanwhile, and nothing was done.
+        """Pack a visit, and remove it from the queue; return False, and do nothing, if it is being changed.
 
-        A visit that is open again, was erased, cannot be read or has more than MOST_PARTS chat messages or events is
-        only removed from the queue: when it changes again, it comes into the queue again.
+        A visit that is open again, was erased, cannot be read or has more than MOST_PARTS chat messages or
+        events is only removed from the queue: when it changes again, it comes into the queue again.
         """
         visit_id, queue = queued.visit, keys.UNPACKED(organisation)
         visit, history, chat, calls = names = _keys(organisation, visit_id)

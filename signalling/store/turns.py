@@ -55,7 +55,7 @@ class Turn:
                 future.set_result(done)
 
     def saw(self, visit: Visit | None, asked_s: float) -> None:
-        """Keep a record that was loaded from the store, or written to it.
+        """Store a record in this object that was loaded from the store, or written to it.
 
         `asked_s`: the time in s at which the request to the store began; the record is at least that new.
         """
@@ -63,5 +63,5 @@ class Turn:
             self.seen, self.seen_s = visit, asked_s
 
     def forget(self) -> None:
-        """Forget the kept record of the visit, because a command may have changed it."""
+        """Remove the record that `saw` has stored, because a command may have changed the visit."""
         self.seen, self.seen_s = None, 0.0

@@ -169,7 +169,7 @@ class Bell:
                     notice = self._notices.opened(news.organisation, person, sealed)
                 except (SealError, msgspec.DecodeError):
                     log.error("bell.unreadable_notice", organisation=news.organisation)
-                    continue  # a fault in one notification must not keep the others from their persons
+                    continue  # a fault in one notification must not prevent the other notifications from being sent
                 held = self._unread.setdefault(name, Unread([], 0))
                 # The snapshot may have been read from a store that was ahead of this worker's copy. Another page of
                 # this person may not have the notification yet, so it is sent, but not counted again.

@@ -25,7 +25,7 @@ Work = Callable[[], Awaitable[None]]
 
 
 class Debouncer:
-    """Runs work once after a delay, however often it was asked for meanwhile. Each piece of work has a name."""
+    """Runs work once after a delay, however often it was asked for during the delay. Each piece of work has a name."""
 
     def __init__(self, failed: Failed = unsupervised) -> None:
         self._failed = failed

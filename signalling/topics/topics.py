@@ -117,7 +117,7 @@ class Topics:
                 self._hub.unsubscribe(socket, name)
             raise
         if name not in socket.topics:
-            return error(request.id, "not_found")  # the actor has lost the right to see the topic meanwhile
+            return error(request.id, "not_found")  # the actor lost the right to see it during the read
         socket.send(message)
         return server.Subscribed(
             reply_to=request.id, topic=request.topic, epoch=mirror.epoch, version=message.version
@@ -221,8 +221,8 @@ class Topics:
             try:
                 show(mirror, before, after)
             except Exception:
-                # A fault in one topic must not prevent updates of the others, nor keep a person subscribed who lost the
-                # right.
+                # A fault in one topic must not prevent updates of other topics, nor keep a person subscribed
+                # who lost the right.
                 log.exception("topics.not_shown", what=show.__name__)
 
     def _end_others_unseen(self, mirror: Mirror, before: Visit | None, after: Visit) -> None:
@@ -286,7 +286,7 @@ class Topics:
                 if isinstance(problem, UnavailableError):
                     raise problem
                 if isinstance(problem, Exception):
-                    # One topic that cannot be shown must not prevent the others from being shown.
+                    # One topic that cannot be shown must not prevent other topics from being shown.
                     log.error("topics.not_shown", what=kind_of(name)[0], exc_info=problem)
 
     async def _show_whole(self, mirror: Mirror, name: str) -> None:
@@ -302,7 +302,8 @@ class Topics:
                 socket.send(server.Gone(topic=f"{kind}/{visit_id}"))
             elif kind == "visit" or rights.may_see(kind, visit, socket.actor, mirror.staff):
                 state = await self._state(kind, mirror, visit, socket.actor)
-                # a socket that is no longer subscribed to the topic has lost the right to see it meanwhile
+                # a socket that is no longer subscribed to the topic has lost the right to see it while its
+                # state was read
                 if name in socket.topics:
                     socket.send(state)
             if visit is not None and name in socket.topics:

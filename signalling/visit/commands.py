@@ -161,7 +161,7 @@ class RecordUnreached(Command, frozen=True):
 
 
 class Leave(Command, frozen=True):
-    """Remove a party's connection that its worker has lost, unless it was resumed on another worker meanwhile."""
+    """Remove a party's connection that its worker has lost, unless another worker has resumed it."""
 
     connection: str
     worker: str

@@ -142,7 +142,7 @@ class Desk:
         for found in await self.book.between(organisation, now_ms, now_ms + AHEAD_MS):
             if rules.by_current_rules(found, now_ms) == found:
                 continue
-            # Another worker may have erased the appointment meanwhile; then there is nothing to move.
+            # Another worker may have erased the appointment since it was read; then there is nothing to move.
             with contextlib.suppress(LookupError):
                 await self.book.change(
                     organisation,
@@ -188,7 +188,8 @@ class Desk:
         if last is None or visit is not None:
 
             def how(before: Appointment) -> Appointment:
-                # If another request has checked the patient in meanwhile, the visit of that request is used.
+                # If another request has checked the patient in since the record was read, the visit of that
+                # request is used.
                 return before if before.visit != last else rules.checked_in(before, self.now_ms())
 
             kept = await self.book.change(organisation.id, appointment_id, how, 0)

@@ -76,7 +76,7 @@ class Feeds:
     async def named(self, organisation: str, token: str) -> Feed | None:
         """Return the link of the person whom a token names, or None.
 
-        The secret part of the token is not checked here: `opens` checks it.
+        The secret part of the token is not checked by this method, but by `opens`.
         """
         person = token.rpartition("~")[0][:64]
         return await self.of(organisation, person) if person else None

@@ -2,7 +2,7 @@
 
 Times are in UTC, so that a calendar program needs no time zone rules from this server. Mail servers and
 shared calendars can read the entry, so it contains the organisation's name and the link, and no text of the
-patient. The caller gives the title of an entry in a feed. No I/O is done here.
+patient. The caller gives the title of an entry in a feed. This module does no I/O.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Reads all keys of a store that does not change meanwhile, and writes them into an empty store.
+"""Reads all keys of a store that does not change during the read, and writes them into an empty store.
 
 Keys that expire are left out, because a session or a link that was revoked since would be valid again. Keys
 are read as values. The store's own format (DUMP) is not used, because it differs between versions and keeps

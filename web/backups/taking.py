@@ -1,7 +1,7 @@
 """Takes a backup of a running server, or checks one: the store and the files of one moment, in one file.
 
-Each server of the store sends a snapshot. A second store in the data folder loads it and is read from there, so that
-reading does not slow the first one. The process has a low priority meanwhile.
+Each server of the store sends a snapshot. A second store in the data folder loads it and is read from there,
+so that reading does not slow the first one. The process has a low priority while it takes a backup.
 """
 
 import contextlib
@@ -156,7 +156,7 @@ def _parts(folder: Path, settings: Settings, key: bytes, progress: Progress) -> 
                 progress("writing", looked, size)
                 yield [KEYS, entries]
     for path in sorted((folder / outbox.OUTBOX).glob("*")):
-        with contextlib.suppress(FileNotFoundError):  # a mail may have been erased or sent meanwhile
+        with contextlib.suppress(FileNotFoundError):  # a mail may have been erased or sent since
             yield [FILE, path.name, path.read_bytes()]
 
 

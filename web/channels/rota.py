@@ -1,7 +1,7 @@
 """Decides which staff get a message because nobody has claimed a request, and when.
 
 The people of the on-call rota get it in turn, then the administrators. The accounts, the people with an open
-page, and the time are arguments; no I/O is done here.
+page, and the time are arguments; this module does no I/O.
 """
 
 from collections.abc import Mapping, Sequence

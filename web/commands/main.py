@@ -198,7 +198,7 @@ def peers(context: typer.Context) -> None:
 
 
 def welcome(settings: Settings) -> str:
-    """Return the text for the person who started the server; its modules are imported only here, to save time."""
+    """Return the text for the person who started the server; import its modules only now, to save time."""
     from web.commands.welcome import welcome as text
 
     return text(settings)

@@ -27,7 +27,8 @@ HOLD_MS = 60_000
 # An id has 24 random bytes, which is 192 bits.
 ID_BYTES = 24
 
-# Field names of a stored session: "k:<key>" holds the value of <key> as JSON; the others are times in ms.
+# Field names of a stored session: "k:<key>" holds the value of <key> as JSON; the other fields are times in
+# ms.
 LOAD = """
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
@@ -139,7 +140,10 @@ class Storage(aiohttp_session.AbstractStorage):
         return await self._read(self.load_cookie(request), touch=True)
 
     async def look(self, request: web.Request) -> Session:
-        """Return the session as `load_session` does, but without counting as activity."""
+        """Return the session of the request's cookie, without counting the read as activity of the person.
+
+        Return an empty session if there is none or it has ended.
+        """
         return await self._read(self.load_cookie(request), touch=False)
 
     async def ends_in_ms(self, key: str) -> int:

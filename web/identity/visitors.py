@@ -222,8 +222,8 @@ async def enrol(service: Service, organisation: str, account: Account) -> None:
     """Update signalling's record of this member of staff (name, role, states of licence, areas) from the account."""
     mirror = await service.mirrors.get(organisation)
     committed = None
-    # An attempt fails only if another worker has changed the record meanwhile, which is rare; then it is
-    # repeated.
+    # An attempt fails only if another worker has changed the record since it was read, which is rare. It is
+    # then repeated.
     while committed is None:
         held, now_ms = await service.store.load(organisation, Staff, account.id)
         before = held or account.staff

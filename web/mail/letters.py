@@ -181,7 +181,10 @@ def _plain(name: str) -> str:
 
 
 def readable(colour: str) -> str:
-    """Return the colour, darkened until white text on it is readable (WCAG 2.2, 1.4.3), like `static/accent.js`."""
+    """Return the colour, darkened until white text on it is readable (WCAG 2.2, 1.4.3).
+
+    On pages, `static/accent.js` does the same.
+    """
     parts = [int(colour[at : at + 2], 16) for at in (1, 3, 5)]
     while 1.05 / (_luminance(parts) + 0.05) < DARKEST_CONTRAST:
         parts = [int(part * 0.94) for part in parts]

@@ -72,7 +72,8 @@ def register(app: web.Application, mail_queue: MailQueue, visits: Callable[[], s
     async def assigned(organisation: Organisation, payload: dict[str, Any]) -> Letter | None:
         visit = await visits().visit(organisation.id, payload["visit"])
         if visit is None or visit.status is not Status.QUEUED or visit.assignee is None:
-            # No mail is sent, because the visit was claimed meanwhile, or its assignment was removed.
+            # No mail is sent, because the visit was claimed, or its assignment removed, after the mail was
+            # queued.
             return None
         account = await accounts().get(organisation.id, visit.assignee.id)
         if account is None or account.disabled or not account.mail_assigned:

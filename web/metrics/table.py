@@ -324,6 +324,7 @@ BY_NAME: Final[Mapping[str, Metric]] = {metric.name: metric for metric in METRIC
 def values(app: web.Application, *, shared: bool = False) -> dict[str, list[Series]]:
     """Return the values of this worker, by the name of their metric.
 
-    `shared`: True to return those of shared metrics only, False for the others.
+    `shared`: True to return only the metrics whose values all workers share, False to return all other
+    metrics.
     """
     return {metric.name: list(metric.read(app)) for metric in METRICS if metric.shared is shared}

@@ -37,7 +37,7 @@ if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then return 0 end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 return 1
 """
-"""A Lua script that changes a facility, unless the facility was revoked meanwhile."""
+"""A Lua script that changes a facility, unless the facility was revoked since it was read."""
 
 
 class Facility(msgspec.Struct, frozen=True, kw_only=True):

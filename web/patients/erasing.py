@@ -115,7 +115,8 @@ class Erasure:
         out.
         """
         found = True
-        # the set is read again, because a rotation of keys may have replaced the bytes of a member meanwhile
+        # the set is read again, because a rotation of keys may have replaced the bytes of a member since the
+        # last read
         while found:
             found = False
             for member in await self._redis.zrange(key, 0, -1):

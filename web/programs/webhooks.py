@@ -89,7 +89,7 @@ class Webhooks:
         return webhook if added else None
 
     async def change(self, organisation: str, webhook: Webhook, **changes: Any) -> Webhook | None:
-        """Change some fields of the webhook and return it; None if it was deleted meanwhile."""
+        """Change some fields of the webhook and return it; None if it does not exist any more."""
         after = replace(webhook, **changes)
         async with answering():
             args = [after.id, self._sealed(organisation, after)]
@@ -132,7 +132,7 @@ class Webhooks:
             try:
                 found.append(self._opened(organisation, data))
             except (SealError, msgspec.DecodeError):
-                # A record that cannot be read is left out, so that the others are still refreshed.
+                # A record that cannot be read is left out, so that the other webhooks are still refreshed.
                 log.exception("webhook.unreadable", organisation=organisation)
         return sorted(found, key=lambda webhook: (webhook.made_ms, webhook.id))
 

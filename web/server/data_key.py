@@ -1,12 +1,13 @@
 """Creates and reads the data key: 32 random bytes in the data folder, which encrypt records about patients.
 
-The key is one file, which several processes can create safely. Servers that share a store must share the key: copy
-`secret.key` from the first server's data folder to the others' before they start; `check` stops a server that has
-another key.
+The key is one file, which several processes can create safely. Servers that share a store must share the
+key: copy `secret.key` from the first server's data folder to those of the other servers before they start;
+`check` stops a server that has another key.
 
-After a rotation (`key_rotation.py`) the file holds several keys of 32 bytes in a row. The first is the root key,
-which never changes: links and the audit log's hashes are derived from it. The keys after it encrypt records: usually
-there is one, and two until a rotation has finished. If the file has only one key, that key does both.
+After a rotation (`key_rotation.py`) the file holds several keys of 32 bytes in a row. The first is the root
+key, which never changes: links and the audit log's hashes are derived from it. The keys after it encrypt
+records: usually there is one, and two until a rotation has finished. If the file has only one key, that key
+does both.
 """
 
 import contextlib

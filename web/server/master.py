@@ -74,7 +74,8 @@ class Master(Arbiter):
         """Handle signals from now on, also those that came while this program replaced the previous one."""
         super().init_signals()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, self.SIGNALS)
-        # If a worker ended meanwhile, no program has handled its SIGCHLD, so the signal is handled now.
+        # If a worker ended during the replacement, no program has handled its SIGCHLD, so the signal is
+        # handled now.
         self.SIG_QUEUE.put_nowait(signal.SIGCHLD)
 
     def free_index(self) -> int:
@@ -153,7 +154,7 @@ class Master(Arbiter):
 
     @property
     def _changes(self) -> bool:
-        """Whether a program is being tried, or will replace this one soon. No worker is replaced meanwhile."""
+        """Whether a program is being tried, or will replace this one soon. No worker is replaced at this time."""
         return self._trial is not None or bool(self._next)
 
     def handle_usr2(self) -> None:

@@ -199,8 +199,8 @@ def _refused(client: "redis.Redis") -> Iterator[str]:
                     # are not sent.
                     return
             except redis.ResponseError:
-                # A store that is full or cannot save refuses writes too, for a while. That is not an error here;
-                # /readyz reports it.
+                # A store that is full or cannot save refuses writes too, for a while. That is no error of
+                # this check; /readyz reports it.
                 pass
     finally:
         connection.disconnect()

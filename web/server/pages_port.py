@@ -102,7 +102,7 @@ class Site(web.BaseSite):
         self._loop.add_reader(self._listening.fileno(), self._accept)
 
     def _accept(self) -> None:
-        """Accept one connection in each turn of the event loop, so that idle workers get the others."""
+        """Accept one connection in each turn of the event loop, so that idle workers get the other connections."""
         try:
             sock, _address = self._listening.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
@@ -140,8 +140,8 @@ class Site(web.BaseSite):
     def _look_at_frame(self, sock: socket.socket, data: bytes) -> None:
         size = ice.frame_size(data)
         if len(data) < size <= ice.FRAME_LENGTH + ice.REQUEST_MAX and len(data) > self._seen.get(sock, 0):
-            # Wait until the whole frame is here: the event loop then calls `_look` again. It does so as well if the
-            # connection ends, and `data` is then not longer than before.
+            # Wait until the whole frame is here: the event loop then calls `_look` again. The loop also calls
+            # it if the connection ends; `data` is then not longer than before.
             self._seen[sock] = len(data)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size)
             return

@@ -142,8 +142,8 @@ def serve(
         processes = Processes(settings, create_app, listener, folder, notify, welcome, scraped, handed)
         Master(processes, store, handed).run()
     except SystemExit as end:
-        # In the master, this exit code of gunicorn (the app refuses its settings) is replaced by our own. Workers are
-        # forked inside `run` and also come here, but keep their exit code.
+        # In the master, this exit code of gunicorn (the app refuses its settings) is replaced by our own.
+        # Workers are forked inside `run` and also run this code at their end, but keep their exit code.
         refused = end.code == Arbiter.APP_LOAD_ERROR and os.getpid() == master
         raise SystemExit(EXIT_CODE if refused else end.code) from None
     finally:

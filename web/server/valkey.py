@@ -132,7 +132,7 @@ def running_origin(folder: Path) -> str | None:
 
 
 def running_process(folder: Path) -> int | None:
-    """Return the id of the master process of the server that runs on a data folder, like `running_origin`."""
+    """Return the id of the master process that runs on a data folder; None if none runs or it is still starting."""
     lines = _running(folder)
     return int(lines[0]) if len(lines) > 1 else None
 

@@ -1,7 +1,8 @@
 """Serves the set-up's page of the audit log: all actions, newest first, filtered by person and by visit.
 
-One request reads a limited number of entries. `greenroom audit verify`, which reads all entries, checks whether the
-log is complete. Patients are not named here: an entry has the visit's id, which links to the visit.
+One request reads a limited number of entries. `greenroom audit verify`, which reads all entries, checks
+whether the log is complete. The page names no patient: an entry has the visit's id, which links to the
+visit.
 """
 
 import asyncio
@@ -97,7 +98,7 @@ def _concerns(act: Act, visit: str) -> bool:
 async def _names(request: web.Request, organisation: Organisation) -> dict[str, str]:
     """Return the names of all possible actors: id -> name.
 
-    The actor of a failed sign-in is a pseudonym of an email address, which has no name here.
+    The actor of a failed sign-in is a pseudonym of an email address, which has no name on this page.
     """
     people = await request.app[ACCOUNTS].list(organisation.id)
     keys = await request.app[API_KEYS].list(organisation.id)

@@ -1,7 +1,7 @@
 """Serves the set-up's page of deliveries: mails, messages and webhooks that are due, late or given up, by receiver.
 
-An administrator can have them sent again here. No patient is named: a delivery has its subject, time, attempts and
-reason.
+On this page an administrator can have them sent again. No patient is named: a delivery has its subject,
+time, attempts and reason.
 """
 
 import re

@@ -71,7 +71,10 @@ class Change(NamedTuple):
 
 
 class Conflict(NamedTuple):
-    """Another person has saved the section meanwhile. It has their name ("" if unknown), the time, and the changes."""
+    """The conflict that another person has saved the section since the form was shown.
+
+    It has the person's name ("" if unknown), the time, and the changes.
+    """
 
     by: str
     at: str
@@ -128,10 +131,10 @@ async def posted_to(request: web.Request) -> Posted:
 
 
 def keeping(handler: Handler) -> Handler:
-    """Return a handler that keeps the typed values of a posted form if the sign-in has ended meanwhile.
+    """Return a handler that keeps the typed values of a posted form if the sign-in has ended since.
 
-    If so, it answers with a page (HTTP 401) that contains the fields. The person signs in in another tab, and sends
-    the fields again.
+    If so, it answers with a page (HTTP 401) that contains the fields. The person signs in in another tab,
+    and sends the fields again.
     """
 
     async def keep(request: web.Request) -> web.StreamResponse:

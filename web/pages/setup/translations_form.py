@@ -1,7 +1,7 @@
 """Defines the form for the clinic's own texts in another language of the pages, with all texts that patients read.
 
-The name of a field is made from its text. If the text was changed meanwhile, the sent translation belongs to no text
-and is ignored.
+The name of a field is made from its text. If the text was changed after the form was shown, the sent
+translation belongs to no text and is ignored.
 """
 
 from collections.abc import Iterator
