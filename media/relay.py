@@ -293,7 +293,7 @@ class Relay:
         self._mending = self._loop.call_later(MEND_S, self._mend)
 
     def on_dtls(self, endpoint: Endpoint, datagram: bytes) -> None:
-        """Pass a DTLS datagram from a proven address to the party of its endpoint."""
+        """Pass a DTLS datagram, which came from a proven address of `endpoint`, to the party of this endpoint."""
         party = self._by_endpoint.get(endpoint)
         if party is not None:
             party.on_dtls(datagram, time.monotonic())

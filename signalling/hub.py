@@ -139,7 +139,7 @@ class Socket:
         log.debug("hub.socket_died", connection=self.connection, problem=type(problem).__name__)
 
     def send(self, message: Message) -> None:
-        """Send a message to this client only."""
+        """Send a message to the client of this socket only."""
         self.write(frame(self.codec.encode(message), self.codec.opcode))
 
     def abort(self) -> None:

@@ -53,7 +53,7 @@ async def keys_of_visit(redis: Any, organisation: str, visit_id: str) -> list[st
 
 
 async def erase_visit(redis: Any, organisation: str, visit_id: str) -> None:
-    """Erase everything of a visit but its entries in indexes."""
+    """Erase everything of a visit, except its entries in indexes."""
     # The packed form is deleted first, so that no worker unpacks the visit during the erasure.
     await redis.delete(keys.PAST(organisation, visit_id))
     await redis.delete(*await keys_of_visit(redis, organisation, visit_id))

@@ -65,7 +65,7 @@ class Layers:
         `sequence_shift`: the number that is added to each sequence number from there on.
         """
         self._newest = (first - 1) & _MASK
-        self._timestamp: int | None = None  # that of the newest picture
+        self._timestamp: int | None = None  # the newest picture's timestamp
         self._spans.clear()
         self._spans.append(Span(first, sequence_shift, 0, self.target))
 

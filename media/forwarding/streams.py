@@ -184,8 +184,8 @@ class Source:
         self.earlier: tuple[int, bytes] | None = None  # the newest packet's timestamp and payload, to add RED
         self.missing = Missing()
         self.newest: int | None = None  # the highest sequence number received, in a room of more than two
-        self.layers: Layers | None = None  # in a room of more than two: those of a subscription's video
-        self.shares: LayerShares | None = None  # in a room of more than two: those of the sender's own video
+        self.layers: Layers | None = None  # in a room of more than two: the layers of a subscription's video
+        self.shares: LayerShares | None = None  # in a room of more than two: the bit rate's shares, by layer
         self.keyframe_due_s = 0.0
         # True if a receiver in a room of more than two has requested a keyframe
         self.keyframe_wanted = False
@@ -256,7 +256,7 @@ class Source:
 
     @property
     def shapes_red(self) -> bool:
-        """Return True if its RED packets (with repeated sound) must be changed before the receiver gets them."""
+        """Return True if the source's RED packets (with repeated sound) must be changed for the receiver."""
         if self.payload_type != RED.payload_type or self.sink is None:
             return False
         return self.guarding or not self.sink.endpoint.takes_red
@@ -328,7 +328,7 @@ class Source:
 
     @property
     def adds_red(self) -> bool:
-        """Return True if its packets are plain Opus and the receiver accepts RED (with repeated sound)."""
+        """Return True if the source's packets are plain Opus and the receiver accepts RED (with repeated sound)."""
         return (
             self.payload_type == OPUS.payload_type and self.sink is not None and self.sink.endpoint.takes_red
         )

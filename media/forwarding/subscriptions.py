@@ -23,15 +23,15 @@ LOSS_HIGH: Final = (
 )
 LOSS_LOW: Final = 0.02
 KBPS_MIN: Final = FLOOR_KBPS
-# A bit rate in kbit/s. A sender with a black or still picture sends less. A loss does not show then that the path
-# carries no more, so the estimate is made as if this rate had been sent.
+# After a loss, the estimate is lowered as if at least this bit rate in kbit/s had been sent. A sender with a
+# black or still picture sends less, and a loss then does not show that the path carries no more.
 KBPS_BASE: Final = 400.0
 
 # The most kbit/s of one sender's video, by the number of parties in the room. All videos that a party receives together
 # take about as much as the one in a room of two.
 KBPS_MAX: Final[Mapping[int, float]] = {3: 1200.0, 4: 900.0, 5: 700.0, 6: 500.0}
 KBPS_MAX_OF_TWO: Final = WHOLE_KBPS
-# A bit rate in kbit/s. Above it, more pictures per second help a receiver more than sharper pictures.
+# In kbit/s: above this bit rate, more pictures per second help a receiver more than sharper pictures.
 KBPS_GOOD: Final = 600.0
 
 

@@ -27,7 +27,7 @@ _SECTION: Final = re.compile(r"^m=(\w+).*?^a=mid:(\S+)", re.DOTALL | re.MULTILIN
 
 
 class RawCaller(RawPeer):
-    """A party with one socket that offers or answers one line of sound and one of video, over UDP and IPv4.
+    """A party with one socket that offers or answers one m-line of sound and one of video, over UDP and IPv4.
 
     `hosts`: the addresses of its candidates; if there are none, the address to which its socket is bound.
     """

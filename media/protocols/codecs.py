@@ -42,7 +42,7 @@ class Codec:
 
     @property
     def rtpmap(self) -> str:
-        """Return the value of its `a=rtpmap` line (RFC 8866 §6.6)."""
+        """Return the value of the codec's `a=rtpmap` line in SDP (RFC 8866 §6.6)."""
         return f"{self.encoding}/{self.clock_rate}" + (f"/{self.channels}" if self.channels > 1 else "")
 
 
@@ -81,7 +81,7 @@ H264_RTX: Final = Codec(103, "rtx", "rtx", 90_000, parameters="apt=102")
 CODECS: Final[tuple[Codec, ...]] = (RED, OPUS, VP8, VP8_RTX, H264, H264_RTX)
 BY_PAYLOAD_TYPE: Final[dict[int, Codec]] = {codec.payload_type: codec for codec in CODECS}
 BY_STREAM: Final[dict[StreamKind, Codec]] = {codec.stream: codec for codec in (OPUS, VP8, VP8_RTX)}
-# A stream may change between the payload types of its set without a new offer.
+# A stream may change between the payload types of one of these sets without a new offer.
 TYPES: Final[dict[StreamKind, frozenset[int]]] = {
     stream: frozenset(codec.payload_type for codec in CODECS if codec.stream == stream)
     for stream in STREAM_KINDS

@@ -26,7 +26,7 @@ MESSAGE_INTEGRITY: Final = 0x0008
 FINGERPRINT: Final = 0x8028
 _SHA1_BYTES: Final = 20
 _CRC_XOR: Final = 0x5354554E
-_CRC_BYTES: Final = 8  # the length in bytes of the FINGERPRINT attribute, with its type and length
+_CRC_BYTES: Final = 8  # the length in bytes of the FINGERPRINT attribute, its header included
 
 Attribute = tuple[int, bytes]
 """The type and the value of an attribute."""

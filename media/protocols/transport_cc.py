@@ -33,7 +33,8 @@ _PIECES_MAX: Final = 40
 LOSS_SHOWN: Final = 0.35
 # the weight of one packet in the running share of lost packets
 _LOSS_MEMORY: Final = 0.01
-# If more packets are lost in one feedback, the path was interrupted, and the loss says nothing about its bit rate.
+# If more packets are lost in one feedback, the path was interrupted. The loss then does not show how much it
+# carries.
 OUTAGE: Final = 100
 
 NOT_RECEIVED, SMALL_DELTA, LARGE_DELTA = 0, 1, 2

@@ -34,7 +34,7 @@ from signalling.visit.relations import PATIENT, PROVIDER
 
 log = structlog.get_logger()
 CHECK_S = 2.0  # time in s between two checks of all leases; `doubt` causes a check at once
-_OPPOSITE = {PATIENT: PROVIDER}  # party -> whose media it receives first; all others: the patient's
+_OPPOSITE = {PATIENT: PROVIDER}  # party -> the party whose media it receives first (others: the patient)
 WITH_MEDIA = frozenset({Status.CLAIMED, Status.LIVE})
 
 

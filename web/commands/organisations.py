@@ -100,7 +100,7 @@ class Office:
             self._store = store = Store(self.redis, Seal(keys))
             root = key_of(secret.data_key(folder))
             self._audit_log = AuditLog(store, root, self.organisations, SeenEntriesFile(folder))
-        # The keys are read again, because a rotation may have changed them since.
+        # The keys are read again, because a rotation may have changed them since this command began.
         self._store.seal.replace(keys)
         return self._audit_log
 

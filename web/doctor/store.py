@@ -58,7 +58,7 @@ async def answers(settings: Settings) -> Finding:
 
 
 async def keeps(settings: Settings) -> Finding:
-    """Check the store's settings for those by which it loses data that it has confirmed."""
+    """Check whether the store's settings let it lose data that it has confirmed."""
     if not settings.redis.url:
         return good(NOT_RUNNING)
     try:

@@ -97,7 +97,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     texts: bool = False
     """Whether the person wants a text message when a patient waits while the person has no page open."""
     language: str = ""
-    """The language of their mails; "" means the organisation's first language."""
+    """The language of mails to the person; "" means the organisation's first language."""
     second_factor: bool = False
     """Whether sign-in needs a second factor (`web.identity.second_factor`) in addition to the password."""
 

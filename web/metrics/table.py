@@ -51,7 +51,7 @@ class Metric(NamedTuple):
 
     @property
     def all_labels(self) -> tuple[str, ...]:
-        """The names of its labels, `worker` included."""
+        """The names of the metric's labels, `worker` included."""
         return self.labels if self.shared else (*self.labels, "worker")
 
 
@@ -77,7 +77,7 @@ def _by(value: Callable[[web.Application], Mapping[Any, float]]) -> Read:
 
 
 def _counted(name: str, help: str, counter: Mapping[Any, float], *labels: str) -> Metric:
-    """Return the row of a metric that only grows.
+    """Return a row of the table: a metric whose value only grows.
 
     `help`: its help text. With `labels`, `counter` has one key for each combination of labels; without, its
     only key is "".
@@ -87,7 +87,7 @@ def _counted(name: str, help: str, counter: Mapping[Any, float], *labels: str) -
 
 
 def _histogram(name: str, help: str, *labelled: tuple[str, Histogram], label: str = "") -> Metric:
-    """Return the row of a histogram with one label, whose values are the texts in `labelled`.
+    """Return a row of the table: a histogram with one label, whose values are the texts in `labelled`.
 
     `help`: its help text. Without `label`, there is one histogram. All histograms must have the same bounds.
     """

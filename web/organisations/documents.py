@@ -112,7 +112,7 @@ class Organisations:
                 pipe.get(keys.ORGANISATION(name))
             listed, *documents = await pipe.execute()
         if changes != self._changes:
-            return  # what was read may be older than what this object has written meanwhile
+            return  # what was read may be older than what this object wrote during the read
         self._names = now_s, sorted(name.decode() for name in listed)
         for name, document in zip(names, documents, strict=True):
             self._keep(name, now_s, document)

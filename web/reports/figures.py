@@ -22,7 +22,7 @@ class Past(NamedTuple):
     arrived: datetime
     outcome: Outcome
     provider: tuple[str, str] | None
-    """The id and name of the provider who claimed it last."""
+    """The id and name of the provider who claimed the visit last; None if nobody claimed it."""
     wait_ms: int | None
     talked_ms: int
     returned: int
@@ -105,7 +105,7 @@ def report(found: Sequence[Past], first: date, last: date) -> Report:
 
 
 def summary(found: Iterable[Past]) -> Summary:
-    """Return the figures of these visits."""
+    """Return the figures of the visits `found`."""
     visits = list(found)
     waits = [one.wait_ms for one in visits if one.wait_ms is not None]
     talks = [one.talked_ms for one in visits if one.talked_ms]

@@ -139,7 +139,8 @@ async def _multipart(request: web.Request, most: int) -> Posted:
         RuntimeError,
         AssertionError,
         HttpProcessingError,
-        # aiohttp raises these errors if the body is not a multipart form; the answer is then HTTP 400.
+        # aiohttp raises one of these four errors if the body is not a multipart form; the answer is then HTTP
+        # 400.
     ):
         raise web.HTTPBadRequest from None
 

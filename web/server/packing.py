@@ -26,7 +26,10 @@ LOOK_S = 60.0
 TURN_MS = 120_000
 AT_ONCE = 50
 REST = 4
-"""After packing, the worker pauses for this many times the duration, so that requests are not delayed."""
+"""After each group of visits, the worker pauses for this many times the duration of the packing.
+
+In the pause, requests are answered without delay.
+"""
 TASK = "web.server.packing"
 log = structlog.get_logger(TASK)
 

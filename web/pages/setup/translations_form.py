@@ -34,12 +34,12 @@ class Entry(NamedTuple):
 
     @property
     def field(self) -> str:
-        """The name of the field of its translation."""
+        """The name of the form's field for the translation of this text."""
         return f"text-{sha256(self.text.encode()).hexdigest()[:16]}"
 
     @property
     def rows(self) -> int:
-        """The height in lines of the field of its translation."""
+        """The height in lines of the form's field for the translation of this text."""
         return 1 + self.text.count("\n") + len(self.text) // ROWS_FROM
 
 
