@@ -79,3 +79,11 @@ def test_every_event_that_is_documented_is_logged() -> None:
     documented = set(re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE))
     assert documented
     assert documented <= {*found().values(), "logs.lost"}
+
+
+def test_every_event_that_is_logged_has_a_row_in_the_document() -> None:
+    logs = (ROOT / "docs/OPERATIONS.md").read_text("utf-8").split("## Logs")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| ((?:`[^`]+`(?:, )?)+) \|", logs, re.MULTILINE)
+    documented = {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
+    assert {*found().values(), "logs.lost"} - documented == set()
+    assert documented - {*found().values(), "logs.lost"} == set()
