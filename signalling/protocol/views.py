@@ -153,7 +153,7 @@ def contacts(visit: Visit) -> tuple[shapes.ContactPart, ...]:
     )
 
 
-def past_row(visit: Visit, policy: Policy, *, with_texts: bool = True) -> shapes.PastRow:
+def past_row(visit: Visit, policy: Policy, *, with_texts: bool) -> shapes.PastRow:
     """Return an ended visit as a row of the Sessions List. `policy`: the organisation's settings.
 
     `with_texts`: True to include its tags and the reason of its end.
@@ -277,15 +277,6 @@ def staff(of: Staff, in_session: bool) -> shapes.StaffPart:
         states=of.states,
         areas=of.areas,
     )
-
-
-def is_fresh(before: Visit | None, after: Visit) -> bool:
-    """Return True if the change brings a visit into the queue: the patient has arrived or came back. Pages then play a
-    sound.
-
-    `before` and `after`: the visit before and after the change; `before` is None if the change opened the visit.
-    """
-    return after.status is Status.QUEUED and (before is None or before.status is not Status.QUEUED)
 
 
 def why_gone(visit: Visit) -> str:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-import pytest
 from msgspec.structs import replace
 
 from signalling.protocol import shapes, views
 from signalling.visit import commands as c
 from signalling.visit.call_quality import HEARD_LOST, PICTURE, ROUND_TRIP, SENT_LOST, Tally
 from signalling.visit.escalation import Escalation
-from signalling.visit.record import Outcome, Person, Photo, Policy, Staff, Status, Triage, Visit
+from signalling.visit.queue_state import AtClosing, Closing, QueueRules
+from signalling.visit.record import Outcome, Person, Photo, Policy, Staff, Status, Triage
 from signalling.visit.survey import SurveyAnswer
 from signalling.visit.urgency import Urgency
 from signalling.visit.waiting_area import Area
@@ -95,6 +95,45 @@ def test_a_row_of_the_queue_has_what_one_needs_to_choose() -> None:
     assert (bare.guide_done, bare.assignee, bare.urgency) == (False, None, None)
 
 
+def test_a_counted_row_has_nothing_about_the_patient() -> None:
+    row = views.counted_row(FULL)
+    assert (row.visit, row.number, row.arrived_ms, row.returned) == ("v_1", 41, T0, 3)
+    nothing = {"visit": "v_1", "number": 41, "arrived_ms": T0, "returned": 3}
+    left: Any = {name: value for name, value in msgspec.structs.asdict(row).items() if name not in nothing}
+    assert not any(left.values()), left
+
+
+CLOSING = Closing(at_ms=T0 + 9, over=True, rule=AtClosing.ASK)
+
+
+def test_the_rules_of_the_queue_are_shown_with_the_clinics_words_and_closing_times() -> None:
+    rules = QueueRules(
+        amber_ms=1,
+        red_ms=2,
+        urgent_first=True,
+        words={Urgency.URGENT: "Soon"},
+        alert_waiting=3,
+        alert_wait_ms=4,
+        closing={"mind": CLOSING},
+    )
+    assert shown(views.limits(rules)) == {
+        "amber_ms": 1,
+        "red_ms": 2,
+        "urgent_first": True,
+        "alert_waiting": 3,
+        "alert_wait_ms": 4,
+        "level_words": {"urgent": "Soon"},
+        "closing": {"mind": {"at_ms": T0 + 9, "over": True, "rule": str(AtClosing.ASK)}},
+    }
+
+
+def test_a_patient_who_booked_keeps_the_place_at_closing_time() -> None:
+    assert views.closing(None, booked=True) is None
+    for booked, rule in ((False, AtClosing.ASK), (True, AtClosing.KEEP)):
+        part = views.closing(CLOSING, booked=booked)
+        assert part == shapes.ClosingPart(at_ms=T0 + 9, over=True, rule=rule)
+
+
 def test_a_session_names_who_is_present() -> None:
     assert shown(views.session_row(live())) == {
         "visit": "v_1",
@@ -115,7 +154,7 @@ def test_a_session_names_who_is_present() -> None:
 
 
 def test_a_completed_visit_says_until_when_it_may_be_reopened() -> None:
-    assert shown(views.past_row(ended(), Policy(reopen_ms=5))) == {
+    assert shown(views.past_row(ended(), Policy(reopen_ms=5), with_texts=True)) == {
         "visit": "v_1",
         "name": "Ana Ruiz",
         "outcome": "completed",
@@ -134,7 +173,7 @@ def test_a_completed_visit_says_until_when_it_may_be_reopened() -> None:
         None,
     ]
     for other in (replace(ended(), outcome=Outcome.DECLINED), replace(ended(), ended_ms=None)):
-        assert views.past_row(other, Policy()).reopen_until_ms is None
+        assert views.past_row(other, Policy(), with_texts=True).reopen_until_ms is None
 
 
 def test_parties_see_each_other_but_no_answers_of_the_guide() -> None:
@@ -209,7 +248,7 @@ def test_tags_are_shown_to_staff_alone_and_of_the_survey_only_that_it_was_answer
     ):
         assert (part.tags, part.surveyed) == (tags, True)
         assert "So-so" not in str(shown(part))
-    assert views.past_row(visit, Policy()).tags == ("Follow-up",)
+    assert views.past_row(visit, Policy(), with_texts=True).tags == ("Follow-up",)
     assert views.past_row(visit, Policy(), with_texts=False).tags == ()
 
 
@@ -252,22 +291,6 @@ def test_colleagues_see_who_is_on_call_and_in_session() -> None:
     assert shown(views.person(Person("zoe", "Zoe"))) == {"id": "zoe", "name": "Zoe"}
     assert views.person(None) is None
     assert not views.staff(STAFF["lin"], in_session=False).on_call
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "fresh"),
-    [
-        (None, queued(), True),
-        (claimed(), queued(), True),
-        (queued(), queued(), False),
-        (queued(), claimed(), False),
-        (None, claimed(), False),
-    ],
-)
-def test_a_row_is_fresh_when_its_patient_begins_to_wait(
-    before: Visit | None, after: Visit, fresh: bool
-) -> None:
-    assert views.is_fresh(before, after) is fresh
 
 
 def test_a_row_is_gone_because_it_was_claimed_or_ended() -> None:

@@ -67,7 +67,10 @@ class Services(SimpleNamespace):
             worker="w-own",
             service=service,
             topics=SimpleNamespace(
-                subscribe=self._subscribe, unsubscribe=lambda *what: self.noted.append(what)
+                subscribe=self._subscribe,
+                unsubscribe=lambda *what: self.noted.append(what),
+                sessions=SimpleNamespace(past=self._note("past"), history=self._note("history")),
+                bell=SimpleNamespace(mark=self._mark),
             ),
             memberships=memberships,
             relay=SimpleNamespace(probe=lambda: "sdp", ice_servers=lambda: []),
@@ -102,6 +105,10 @@ class Services(SimpleNamespace):
 
     async def _on_call(self, actor: Actor, on: bool, origin: Any) -> int:
         return 8 if on else 0
+
+    async def _mark(self, actor: Actor, until_ms: int, origin: Any) -> int:
+        self.noted.append(("mark", until_ms))
+        return 5
 
     async def _subscribe(self, socket: Any, request: Any) -> Any:
         self.noted.append(("subscribe", request.topic))

@@ -107,6 +107,30 @@ async def test_what_is_read_is_noted_in_the_audit_log_for_a_patient_once(
         assert (organisation, person, about) == (visits.ORG, actor.id, topic.partition("/")[2])
 
 
+@pytest.mark.parametrize(
+    ("request_", "name", "about"),
+    [
+        (client.VisitHistory(id=9, visit=VISIT), "history.read", VISIT),
+        (client.SessionsPast(id=9, text="Ruiz"), "past.searched", ""),
+        (client.BellMark(id=9, until_ms=1), "bell.read", ""),
+        (client.Subscribe(id=9, topic=f"case/{VISIT}"), "case.read", VISIT),
+    ],
+)
+async def test_what_staff_read_has_a_name_in_the_audit_log_that_stays(
+    request_: Any, name: str, about: str
+) -> None:
+    made, services, _ = opened()
+    await answer(made, request_)
+    assert services.audit_log.named("note") == [(visits.ORG, CLAIMANT.id, name, about)]
+    assert len(services.noted) == 1
+
+
+async def test_a_bell_that_was_read_has_its_new_version() -> None:
+    made, services, _ = opened()
+    assert await answer(made, client.BellMark(id=9, until_ms=7)) == server.Done(reply_to=9, version=5)
+    assert services.noted == [("mark", 7)]
+
+
 async def test_a_read_that_is_refused_is_not_noted() -> None:
     made, services, _ = opened(PATIENT)
     for request in (client.SessionsPast(id=9, text="Ruiz"), client.VisitHistory(id=9, visit=VISIT)):
