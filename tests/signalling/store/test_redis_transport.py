@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import hiredis
@@ -142,3 +143,51 @@ async def test_the_public_transport_leaves_no_task_and_no_connection_behind(
     await asyncio.sleep(0.01)
     assert not asyncio.all_tasks() - before
     assert len(await valkey.client_list()) == connections
+
+
+class Socket:
+    """Replaces the socket of a connection and the receiver of its replies."""
+
+    pushes = False
+
+    def __init__(self) -> None:
+        self.calls: list[Any] = []
+        self.replies: list[Any] = []
+        self.lost: list[str] = []
+        connection = SimpleNamespace(_writer=SimpleNamespace(transport=self))
+        self.direct = DirectTransport(connection, self)
+
+    def set_protocol(self, protocol: Any) -> None:
+        self.calls.append("protocol")
+
+    def write(self, data: bytes) -> None:
+        self.calls.append(data)
+
+    def abort(self) -> None:
+        self.calls.append("abort")
+
+    def reply_received(self, reply: Any) -> None:
+        self.replies.append(reply)
+
+    def connection_lost(self, reason: str) -> None:
+        self.lost.append(reason)
+
+
+def test_replies_are_read_however_their_bytes_are_split_and_garbage_ends_the_connection() -> None:
+    socket = Socket()
+    socket.direct.data_received(b"$4\r\nword\r\n+OK\r\n$4\r\nwo")
+    assert socket.replies == [b"word", b"OK"]
+    socket.direct.data_received(b"rd\r\n")
+    assert (socket.replies[2:], socket.lost) == ([b"word"], [])
+    socket.direct.data_received(b"?garbage\r\n")
+    assert socket.lost == ["the store cannot be understood"]
+
+
+def test_a_lost_connection_is_reported_unless_this_process_ended_it() -> None:
+    for ends, lost in ((False, ["the connection to the store was lost"]), (True, [])):
+        socket = Socket()
+        socket.direct.write(b"PING")
+        if ends:
+            socket.direct.abort()
+        socket.direct.connection_lost(None)
+        assert (socket.lost, socket.calls) == (lost, ["protocol", b"PING", *["abort"] * ends])
