@@ -204,8 +204,9 @@ class Sweep:
             await _alone(self._service.command(actor, visit_id, enter))
 
     async def _apply(self, organisation: str, visit_id: str, due_ms: int) -> None:
-        """Apply a visit's deadline `due_ms` that has passed. If nothing changes, move the deadline, so that the next
-        sweep finds others.
+        """Apply a visit's deadline `due_ms` that has passed.
+
+        If nothing changes, move the deadline, so that the next sweep finds other visits.
 
         Raises `UnavailableError` if the store does not answer.
         """

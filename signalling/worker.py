@@ -260,9 +260,10 @@ class Worker:
         await self.bus.publish(keys.worker_channel(worker), wire.encode(wire.Supersede(connection)))
 
     async def drain(self) -> None:
-        """Send all clients to other workers, at random times within DRAIN_JITTER_S; then leave the rooms to others.
+        """Send all clients to other workers, at random times within DRAIN_JITTER_S; then leave the rooms to them.
 
-        A call goes on while its people move, and is interrupted only when another worker takes its room over.
+        A call goes on while its people move, and is interrupted only when another worker takes its room
+        over.
         """
         self._stopping.set()
         self.changed.set()

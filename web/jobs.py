@@ -1,6 +1,6 @@
 """Runs jobs, such as mails to send: runners in every worker pass each job that is due to the handler of its kind.
 
-Jobs that call servers of others have a queue and runners of their own, so that a slow receiver delays no
+Jobs that call external servers have a queue and runners of their own, so that a slow receiver delays no
 mail. This module decides when a job is tried again and when it is given up. Mail, webhooks and others
 register a handler in `app[HANDLERS]`, and in `app[CONSEQUENCES]` the jobs that a visit's events cause.
 """

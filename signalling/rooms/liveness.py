@@ -1,4 +1,6 @@
-"""Finds out which workers are alive. Each worker writes its key in the store regularly, and checks the keys of others.
+"""Finds out which workers are alive.
+
+Each worker writes its key in the store regularly, and checks the keys of other workers.
 
 A worker whose key has expired counts as dead only if its relay does not answer either, on the path that
 media takes: a worker that is only disconnected from the store still carries its calls. A store that has

@@ -78,7 +78,10 @@ class Shares:
             self._machines, self._mine = machines, {}
 
     def has(self, organisation: str) -> bool:
-        """Return True if this worker looks after an organisation. Without reports of others it looks after all."""
+        """Return True if this worker looks after an organisation.
+
+        If no other worker reports, it looks after all organisations.
+        """
         if organisation not in self._mine:
             self._mine[organisation] = self._worker in chosen(organisation, self._machines)
         return self._mine[organisation]

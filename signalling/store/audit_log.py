@@ -226,8 +226,8 @@ class AuditLog(AuditReader):
                 self._touched.add(organisation)
                 raise
             except Exception:
-                # An error in one organisation's log must not stop the work on the logs of others. This log is
-                # tried again later.
+                # An error in one organisation's log must not stop the work on other logs. This log is tried
+                # again later.
                 self._touched.add(organisation)
                 log.exception("audit.not_bound", organisation=organisation)
 

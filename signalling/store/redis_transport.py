@@ -210,7 +210,9 @@ _SCRIPT = {
 
 
 async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Play a server of the store for one connection: reply to each command as `_SCRIPT` defines, and with OK to others.
+    """Play a server of the store for one connection: reply to each command as `_SCRIPT` defines.
+
+    The reply to a command that is not in `_SCRIPT` is OK.
 
     Commands are read from `reader`, replies written to `writer`. QUIT closes the connection.
     """

@@ -1,7 +1,7 @@
 """Carries out the actions on booked visits for pages and API: hold, book, move, cancel, check in.
 
-Each action also queues its mails. All methods raise `UnavailableError` if the store does not answer, and the errors
-of `book` and `appointment` if the action is not possible.
+Each action also queues its mails. All methods raise `UnavailableError` if the store does not answer, and the
+errors that the modules `book` and `appointment` raise if the action is not possible.
 """
 
 from __future__ import annotations

@@ -99,7 +99,7 @@ def slot_at(organisation: Organisation, now_ms: int, starts_ms: int) -> Slot | N
 def most_at_once(taken: Sequence[Taken], starts_ms: int, ends_ms: int) -> int:
     """Return the greatest number of periods that overlap at one moment between `starts_ms` and `ends_ms`.
 
-    `taken`: the periods, sorted by their begin.
+    `taken`: the periods, sorted by their start.
     """
     first = bisect_left(taken, Taken(starts_ms - LONGEST_MS, 0))
     over: list[Taken] = []
@@ -173,7 +173,8 @@ def _cut(day: date, spans: tuple[Span, ...], window: Span, length_ms: int, timez
 def _within(span: Span, window: Span) -> list[tuple[int, int]]:
     """Return the parts of a span of hours that lie within the daily window.
 
-    Each part is its begin and its end, in minutes from the midnight at which the span's day begins.
+    Each part is a pair of its start and its end, in minutes from the midnight at which the span's day
+    begins.
     """
     (opens, closes), (first, last) = _minutes(span), _minutes(window)
     if last - first == DAY_MIN:
@@ -184,7 +185,7 @@ def _within(span: Span, window: Span) -> list[tuple[int, int]]:
 
 
 def _minutes(span: Span) -> tuple[int, int]:
-    """Return the begin and the end of a span of hours, in minutes from the midnight at which its day begins.
+    """Return the start and the end of a span of hours, in minutes from the midnight at which its day begins.
 
     If the span ends on the next day, its end is over 1440.
     """

@@ -262,7 +262,7 @@ def _time_words(hour: int, minute: int, written: str) -> str:
 
 
 def number_words(value: float) -> str:
-    """Return a number with its separators."""
+    """Return a number with the separators of the current language, such as "1,234.5"."""
     return numbers.format_decimal(value, locale=locale())
 
 

@@ -1,4 +1,4 @@
-"""Sends POST requests to servers of others: only to public addresses, with a time limit, and following no redirect."""
+"""Sends POST requests to external servers: only to public addresses, with a time limit, and following no redirect."""
 
 from collections.abc import Mapping, Sequence
 
