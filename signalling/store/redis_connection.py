@@ -24,6 +24,7 @@ from redis.exceptions import TimeoutError as LateAnswer
 
 from signalling import counts, ticks
 from signalling.store import redis_transport
+from signalling.store.redis_script import Script
 from signalling.store.redis_transport import Transport
 
 PATIENCE_S = 5.0  # the time-out in s if the client was made without a time-out
@@ -277,6 +278,10 @@ class SharedRedis(Redis):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.shared = SharedConnection(self.connection_pool)
+
+    def register_script(self, script: Any) -> Any:
+        """Return a Lua script, which is called as redis-py's scripts are."""
+        return Script(self, script)
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         """Send a command; return its reply as redis-py would. Raises redis-py's errors if it fails."""

@@ -1,0 +1,24 @@
+"""A Lua script of the store, called with less work than redis-py's, which looks for a pipeline at each call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from redis.commands.core import AsyncScript
+from redis.exceptions import NoScriptError
+
+
+class Script(AsyncScript):
+    """A Lua script. It is called as redis-py's scripts are."""
+
+    async def __call__(self, keys: Any = (), args: Any = (), client: Any = None) -> Any:
+        """Carry out the script on these keys with these arguments; return its reply. Raises redis-py's errors."""
+        if client is not None:
+            return await super().__call__(keys, args, client)
+        redis: Any = self.registered_client
+        words = (len(keys), *keys, *args)
+        try:
+            return await redis.execute_command("EVALSHA", self.sha, *words)
+        except NoScriptError:
+            self.sha = await redis.script_load(self.script)
+            return await redis.execute_command("EVALSHA", self.sha, *words)
