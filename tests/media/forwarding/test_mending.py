@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from media.forwarding.endpoint import Endpoint
+from media.forwarding.mending import MEND_S
 from media.forwarding.streams import ASK_AGAIN_S, ASKED_MAX, GAP_MAX, KEPT
 from media.protocols import rtcp
 from media.protocols.rtp import build
@@ -118,6 +119,27 @@ def test_what_is_no_longer_kept_is_asked_of_the_sender_if_it_can_be_a_picture() 
     room.reads(*(sound(number) for number in range(11, 13 + KEPT)))
     room.reads(request(PICTURE, SHIFT + 9, SHIFT + 10, SHIFT + 11, SHIFT + 500), request(SOUND, SHIFT + 11))
     assert asked(room) == [(2, [10, 11])]
+
+
+def test_only_the_newest_500_packets_of_a_picture_are_asked_of_the_sender() -> None:
+    room, _, b = mended()
+    b.sinks["video"].sequence = SHIFT + 1000
+    room.reads(request(PICTURE, SHIFT + 500, SHIFT + 501))
+    assert asked(room) == [(2, [501])]
+
+
+def test_sound_that_was_lost_in_an_outage_is_not_sent_again() -> None:
+    room, _, _ = mended()
+    longest = GAP_MAX["audio"]
+    room.reads(*(sound(number) for number in range(11, 13 + longest)))
+    del room.sent[B][:]
+    row = range(SHIFT + 11, SHIFT + 12 + longest)
+    room.reads(request(SOUND, *row), request(SOUND, SHIFT + 12 + longest))
+    assert [unpack_from("!H", data, 2)[0] - SHIFT for data in room.sent[B]] == [12 + longest]
+
+
+def test_missing_packets_are_looked_for_at_least_as_often_as_a_request_can_be_due() -> None:
+    assert MEND_S <= ASK_AGAIN_S
 
 
 def test_sending_again_costs_the_budget_of_who_asks() -> None:
@@ -398,3 +420,22 @@ def test_in_a_group_nothing_from_before_a_gate_opened_is_sent_again() -> None:
     asked(room)
     room.reads(sound(14), sound(12), *(request(SOUND, number) for number in range(16)))
     assert [unpack_from("!I", data, 4)[0] // 960 for data in room.sent[B]] == [14, 14]
+
+
+def test_in_a_group_a_browser_that_is_back_gets_keyframes_of_those_who_receive_it() -> None:
+    room, a, to = three()
+    for ssrc, endpoint in enumerate(room.endpoints[1:], 5):
+        endpoint.learn(ssrc, "video")
+        for subscription in endpoint.subscribers.values():
+            subscription.refresh()
+    room.reads(sound(1))
+    to[C].open = False
+    for packets in room.sent.values():
+        packets.clear()
+    a.last_from, room.now_s = None, 105.0
+    room.reads(sound(2))
+    requested = {
+        address: [unpack_from("!I", data, 8)[0] for data in sent if data[1] == 206]
+        for address, sent in room.sent.items()
+    }
+    assert requested == {A: [2], B: [5], C: []}
