@@ -15,16 +15,17 @@ VISIT = "signalling/visit/"
 PROTOCOL = "signalling/protocol/"
 CLINIC = "signalling/test_clinic signalling/test_clinic_side"
 FORWARDING = "media/forwarding/"
+MENDING = f"{FORWARDING}test_mending {FORWARDING}test_mending_groups"
 RELAYED = "media/test_relay media/test_groups media/test_hostile"
 
 BESIDES: dict[str, str] = {
     "media/events": "media/test_party media/test_relay",
-    "media/forwarding/control_forwarder": "media/forwarding/test_forwarder media/forwarding/test_mending",
+    "media/forwarding/control_forwarder": f"{FORWARDING}test_forwarder {MENDING}",
     "media/forwarding/endpoint": "media/forwarding/test_forwarder",
-    "media/forwarding/forwarder": f"{FORWARDING}test_group_forwarder {FORWARDING}test_mending"
+    "media/forwarding/forwarder": f"{FORWARDING}test_group_forwarder {MENDING}"
     f" {FORWARDING}test_redundant_sound media/test_relay",
     "media/forwarding/group_forwarder": "media/test_groups",
-    "media/forwarding/streams": f"{FORWARDING}test_redundant_sound {FORWARDING}test_mending"
+    "media/forwarding/streams": f"{FORWARDING}test_redundant_sound {MENDING}"
     f" {FORWARDING}test_group_forwarder {FORWARDING}test_forwarder",
     "media/party": f"{RELAYED} media/test_continuity",
     "media/peers/raw": RELAYED,

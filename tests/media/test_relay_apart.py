@@ -134,7 +134,8 @@ async def test_ssrcs_and_credentials_are_new_each_time(relay: Relay) -> None:
 async def test_an_ssrc_that_is_taken_is_not_chosen(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = iter([6, 7, 6, 8, 9])
     monkeypatch.setattr("media.relay.secrets", SimpleNamespace(randbelow=lambda most: next(chosen)))
-    assert sorted(relay.new_ssrcs(taken={8})) == ["audio", "rtx", "video"]
+    made = relay.new_ssrcs(taken={8})
+    assert (sorted(made), sorted(made.values())) == (["audio", "rtx", "video"], [7, 9, 10]), "never 0"
     assert list(chosen) == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import pytest
@@ -26,6 +27,25 @@ async def test_a_tick_of_many_parties_is_done_in_parts_and_reaches_each_party(
     first, second = reached[: len(everyone)], reached[len(everyone) : 2 * len(everyone)]
     assert {name for _, name in first} == {name for _, name in second} == everyone
     assert [now_s for now_s, _ in first].count(first[0][0]) == PART_MIN
+
+
+@pytest.mark.parametrize(
+    ("parties", "part", "pauses"), [(1, 1, 1), (PART_MIN - 1, PART_MIN - 1, 1), (11 * PART_MIN, 7, 10)]
+)
+async def test_a_tick_has_one_part_for_few_parties_and_ten_at_most(
+    parties: int, part: int, pauses: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reached: list[Party] = []
+    monkeypatch.setattr(Party, "tick", lambda party, now_s: reached.append(party))
+    relay = await Relay.open(RelaySettings(tcp=False))
+    for number in range(parties):
+        relay.room(str(number)).join("a", lambda event: None)
+    relay._tick()
+    assert relay._timer is not None
+    pause_s = relay._timer.when() - asyncio.get_running_loop().time()
+    await relay.close()
+    assert len(reached) == part
+    assert pause_s == pytest.approx(TICK_S / pauses, abs=TICK_S / 20)
 
 
 async def test_parts_of_a_tick_that_are_late_are_done_together(monkeypatch: pytest.MonkeyPatch) -> None:
