@@ -1,5 +1,6 @@
 /* Small improvements of the server-rendered forms: a form is sent only once, and after an error the focus
-   is on the first wrong field. The forms work without this script. */
+   is on the first wrong field. A button, or a link, with `data-busy` shows that its page takes a while. The
+   forms work without this script. */
 
 /** @type {HTMLElement | null} the list of errors above the form; null if there are none */
 const errors = document.querySelector("#errors");
@@ -21,5 +22,18 @@ for (const form of document.querySelectorAll("form[data-once]")) {
     sent = false;
     button?.removeAttribute("aria-disabled");
     if (button) button.textContent = label;
+  });
+}
+
+/** @type {NodeListOf<HTMLAnchorElement>} the links whose pages take the server a while */
+const slow = document.querySelectorAll("a[data-busy]");
+for (const link of slow) {
+  const label = link.textContent;
+  link.addEventListener("click", ({ ctrlKey, metaKey, shiftKey }) => {
+    // With one of these keys, the page opens in another tab or window.
+    if (!ctrlKey && !metaKey && !shiftKey) link.textContent = link.dataset.busy ?? label;
+  });
+  addEventListener("pageshow", () => {
+    link.textContent = label;
   });
 }
