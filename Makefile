@@ -15,14 +15,18 @@ run: $(VENV)/.run
 	@exec $(BIN)/greenroom serve $(ARGS)
 
 # Three tests run at a time on two cores, because they wait for a third of their time. With four, tests on slow machines
-# exceed their time limits. In a new clone, the tests are compiled while `make check` runs; otherwise each of the three
-# processes would compile them.
+# exceed their time limits. `make check` runs beside the first tests, and ends the run if it finds something. In a new
+# clone, the tools for scripts are installed before, because some tests need them, and one process compiles the tests
+# before three use them.
 test: $(VENV)/.test
-	@ls tests/__pycache__/conftest.*pytest* >/dev/null 2>&1 || \
-	    $(BIN)/python -m pytest --collect-only --quiet >/dev/null 2>&1 & \
-	$(MAKE) --no-print-directory check; checked=$$?; wait; exit $$checked
 	@.ci/programs chromium coturn iproute2 janus node prometheus systemd
-	@$(BIN)/python -m pytest --numprocesses 3 --dist worksteal $(ARGS)
+	@tests/javascript/install $(VENV) || true
+	@$(MAKE) --no-print-directory check & checking=$$!; \
+	ls tests/__pycache__/conftest.*pytest* >/dev/null 2>&1 || \
+	    $(BIN)/python -m pytest --collect-only --quiet >/dev/null 2>&1; \
+	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal $(ARGS) & testing=$$!; \
+	wait $$checking || { kill -INT $$testing; wait $$testing; exit 1; }; \
+	wait $$testing
 
 # One of the peers of a visit, werift, is installed with the tools for scripts.
 test-long: $(VENV)/.test

@@ -88,7 +88,11 @@ def test_a_run_says_how_many_tests_it_leaves_out_and_what_runs_them() -> None:
 
 
 def test_ci_runs_the_long_tests_after_the_others(tmp_path: Path) -> None:
-    assert ci(tmp_path) == (0, "test test-long", "")
+    assert ci(tmp_path) == (0, "check test test-long", "")
+
+
+def test_ci_fails_at_once_if_the_check_fails_whatever_tests_failed_before(tmp_path: Path) -> None:
+    assert ci(tmp_path, check='{"tests/test_a.py::test_a": true}') == (2, "check", "")
 
 
 @pytest.mark.parametrize(("target", "mark"), [("test", "not long"), ("test_long", "long")])
@@ -98,8 +102,8 @@ def test_ci_tries_two_failed_tests_again_and_fails_if_they_fail_again(
     steady, unsteady = tmp_path / "steady", tmp_path / "unsteady"
     again = f"-m pytest -m {mark} --last-failed --last-failed-no-failures none\n"
     two = '{"tests/test_a.py::test_a": true, "tests/test_b.py::test_b": true}'
-    assert ci(unsteady, **{target: two}) == (0, "test test-long", again)
-    made = "test" if target == "test" else "test test-long"
+    assert ci(unsteady, **{target: two}) == (0, "check test test-long", again)
+    made = "check test" if target == "test" else "check test test-long"
     assert ci(steady, **{target: two, "again": "1"}) == (1, made, again)
 
 
@@ -108,4 +112,4 @@ def test_ci_fails_at_once_if_three_tests_fail(tmp_path: Path, target: str) -> No
     three = '{"tests/test_a.py::a": true, "tests/test_b.py::b": true, "tests/test_c.py::c": true}'
     code, made, again = ci(tmp_path, **{target: three})
     assert (code, again) == (1, "")
-    assert made == ("test" if target == "test" else "test test-long")
+    assert made == ("check test" if target == "test" else "check test test-long")
