@@ -109,6 +109,7 @@ def test_s30_bytes_count_even_if_no_frame_is_complete() -> None:
 
 
 def test_s30_a_client_may_send_the_same_amount_again_after_the_interval() -> None:
+    assert WINDOW_S == 10, "PROTOCOL.md#connection names ten seconds"
     reader, _, floods = counted(Bound(10, 10**6))
     for _ in range(3):
         for _ in range(10):

@@ -12,8 +12,11 @@ from structlog.testing import capture_logs
 
 from signalling.clients.client import JSON, MSGPACK
 from signalling.protocol.codec import CODECS
+from signalling.sockets import reader_websocket
+from signalling.sockets.frame_limits import WINDOW_S
 from signalling.sockets.reader_websocket import ReaderWebSocket
 from signalling.sockets.websocket import WebSocket
+from signalling.worker import Limits
 from tests.signalling.clinic import Clinic, clinic, headers
 from tests.signalling.protocol.test_protocol import DOCUMENT
 from tests.signalling.sockets.autobahn import (
@@ -260,3 +263,12 @@ def test_the_document_counts_the_autobahn_cases() -> None:
     assert f"Of its {len(CASES) + len(COMPRESSION)} cases, {expected} end as Autobahn expects" in text
     for why, number in explained.items():
         assert f"{number} because {why}" in text
+
+
+def test_the_limits_of_frames_and_bytes_are_those_of_the_document() -> None:
+    text = " ".join(DOCUMENT.split())
+    assert "Before `welcome`: 100 frames" in text
+    assert "over 2,000 or 4 MiB in 10 s" in text
+    assert (reader_websocket.HELLO_FRAMES, reader_websocket.FRAMES, WINDOW_S) == (100, 2000, 10.0)
+    assert reader_websocket.MESSAGES * Limits().message_bytes == 4 << 20
+    assert reader_websocket.HELLO_MESSAGES == 2, "a client sends one `hello`, and may correct it"

@@ -103,3 +103,8 @@ async def test_the_pages_of_a_connection_are_remembered_unless_a_newer_socket_ha
     await second.on_pages(later, "c_1", OSEI, ["v_2"])
     held, _ = await first.redeem(token, OSEI)
     assert (held.pages, held.ended) == (("v_2",), False), "an older generation changes nothing"
+
+
+def test_a_client_may_resume_for_60_seconds_and_for_a_day_if_its_worker_could_not_record_the_loss() -> None:
+    # PROTOCOL.md#resume names the 60 s: clients try for that long.
+    assert (LOST_MS, OPEN_MS) == (60_000, 24 * 60 * 60_000)

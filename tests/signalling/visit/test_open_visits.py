@@ -10,16 +10,25 @@ from signalling.protocol import views
 from signalling.visit.open_visits import TAKEN, OpenVisits
 from signalling.visit.record import Party, Status, Triage, Visit
 from signalling.visit.urgency import SEVERITY, Urgency
+from signalling.visit.waiting_area import Area
 from tests.signalling.visits import T0, claimed, live, queued
 
 PATIENTS = [f"v_{i}" for i in range(4)]
+AREAS = ("", "mind")
 STATES = {"queued": queued, "claimed": claimed, "live": live}
 
 
-def one(visit_id: str, state: str, arrived_ms: int, held_by: str, level: Urgency = Urgency.ROUTINE) -> Visit:
+def one(
+    visit_id: str,
+    state: str,
+    arrived_ms: int,
+    held_by: str,
+    level: Urgency = Urgency.ROUTINE,
+    area: str = "",
+) -> Visit:
     """Return a visit with one connection of its patient, who arrived at `arrived_ms`. `state`: a key of `STATES`.
 
-    `held_by`: the worker of the connection. `level`: how urgent the visit is.
+    `held_by`: the worker of the connection. `level`: how urgent the visit is. `area`: its waiting area, "" for none.
     """
     visit = STATES[state]()
     parties = {
@@ -27,7 +36,12 @@ def one(visit_id: str, state: str, arrived_ms: int, held_by: str, level: Urgency
         "patient": replace(visit.parties["patient"], connections={f"c_{visit_id}": held_by}),
     }
     return replace(
-        visit, id=visit_id, arrived_ms=T0 + arrived_ms, parties=parties, triage=Triage(level=level)
+        visit,
+        id=visit_id,
+        arrived_ms=T0 + arrived_ms,
+        parties=parties,
+        triage=Triage(level=level),
+        area=Area(area, area) if area else None,
     )
 
 
@@ -38,6 +52,7 @@ visits = st.builds(
     st.integers(0, 3),
     st.sampled_from("ab"),
     st.sampled_from(Urgency),
+    st.sampled_from(AREAS),
 )
 changes = st.lists(visits | st.sampled_from(PATIENTS), max_size=30)
 
@@ -65,11 +80,17 @@ def test_the_open_visits_give_the_answers_of_a_scan_of_all_visits(story: list[Vi
     for urgent_first in (False, True):
         ordered = sorted(queue, key=lambda v: SEVERITY[v.urgency]) if urgent_first else queue
         assert kept.queue(urgent_first=urgent_first) == ordered
-        places = [kept.place(v.id, urgent_first=urgent_first) for v in ordered]
-        assert places == list(range(1, len(queue) + 1))
+        for area in AREAS:
+            line = [v.id for v in ordered if v.area_id == area]
+            places = [kept.place(visit_id, urgent_first=urgent_first) for visit_id in line]
+            assert places == list(range(1, len(line) + 1))
         assert [v for v in PATIENTS if kept.place(v, urgent_first=urgent_first) is None] == [
             v for v in PATIENTS if v not in {q.id for q in queue}
         ]
+    assert kept.first == next(iter(queue), None)
+    for area in AREAS:
+        waiting = [v for v in queue if v.area_id == area]
+        assert (kept.waiting_in(area), kept.first_in(area)) == (len(waiting), next(iter(waiting), None))
     taken = {v.id: v for v in plain.values() if v.status in TAKEN}
     assert {v.id: v for v in kept.taken} == taken
     assert kept.in_session == {
