@@ -37,7 +37,7 @@ BESIDES: dict[str, str] = {
     f"{PROTOCOL}call_shapes": f"{PROTOCOL}test_codec {PROTOCOL}test_protocol",
     f"{PROTOCOL}client_messages": f"{PROTOCOL}test_codec {PROTOCOL}test_protocol",
     f"{PROTOCOL}errors": f"{PROTOCOL}test_protocol",
-    f"{PROTOCOL}reference": f"{PROTOCOL}test_protocol {PROTOCOL}test_typescript",
+    f"{PROTOCOL}reference": f"{PROTOCOL}test_protocol {PROTOCOL}test_typescript {PROTOCOL}test_asyncapi",
     f"{PROTOCOL}server_messages": f"{PROTOCOL}test_codec {PROTOCOL}test_protocol",
     f"{PROTOCOL}shapes": f"{PROTOCOL}test_codec {PROTOCOL}test_protocol",
     f"{PROTOCOL}typescript": f"{PROTOCOL}test_protocol",

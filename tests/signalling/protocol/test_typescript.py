@@ -1,5 +1,10 @@
 """Tests that the types for the browser's scripts match the messages."""
 
+from typing import Annotated
+
+import msgspec
+
+from signalling.protocol import reference, typescript
 from signalling.protocol.reference import client_types, server_types
 from signalling.protocol.typescript import declarations
 from tests.signalling.protocol.write_reference import DECLARATIONS
@@ -16,3 +21,10 @@ def test_every_message_has_a_type_and_fixed_values_are_listed() -> None:
     assert '    status: "queued" | "claimed" | "live" | "ended";\n' in found
     assert "    reason?: string | null;\n" in found  # a client may leave this field out
     assert "    [topic: `visit/${string}`]: VisitState;\n" in found
+
+
+def test_a_list_whose_entries_have_a_description_is_described_as_a_list_of_their_type() -> None:
+    described = list[Annotated[str, msgspec.Meta(description="a tag")]]
+    shape = msgspec.inspect.type_info(described)
+    assert typescript._type(shape) == "string[]"
+    assert reference._words(shape) == "list of text"

@@ -296,6 +296,7 @@ def test_colleagues_see_who_is_on_call_and_in_session() -> None:
 def test_a_row_is_gone_because_it_was_claimed_or_ended() -> None:
     assert views.why_gone(claimed()) == "claimed"
     assert views.why_gone(ended()) == "claimed"
+    assert views.why_gone(queued()) == "moved", "to another waiting area"
     for outcome in (Outcome.DECLINED, Outcome.WITHDRAWN, Outcome.EXPIRED):
         gone = replace(queued(), status=Status.ENDED, outcome=outcome)
         assert views.why_gone(gone) == str(outcome)
