@@ -194,12 +194,9 @@ class Service:
             if mine:
                 turn.release()
 
-    def _context(
-        self, settings: Organisation, guide: Guide, mirror: Mirror, now_ms: int, number: int = 0
-    ) -> Context:
+    def _context(self, settings: Organisation, guide: Guide, mirror: Mirror, now_ms: int) -> Context:
         return Context(
             now_ms=now_ms,
-            number=number,
             policy=settings.policy,
             guide=guide,
             staff=mirror.staff,
@@ -238,9 +235,10 @@ class Service:
                 guide = settings.guide_of(command.area if isinstance(command, Open) else "")
             else:
                 guide = await self.guide(organisation, visit.guide_version)
-            # A later visit gets a higher number, so that the order of visits does not depend on a clock.
-            number = (await self.store.stream.head(organisation)).seq if visit is None else 0
-            context = self._context(settings, guide, mirror, now_ms, number)
+            context = self._context(settings, guide, mirror, now_ms)
+            if visit is None:
+                # A later visit gets a higher number, so that the order of visits does not depend on a clock.
+                context = replace(context, number=(await self.store.stream.head(organisation)).seq)
             decided = decide(visit, command, actor, context)
             if mark and (isinstance(decided, Refusal) or decided.event is None):
                 continue
