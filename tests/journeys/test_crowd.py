@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
+import pytest
 from playwright.async_api import Browser, Page
 from redis.asyncio import Redis
 
@@ -122,6 +123,7 @@ async def searched(page: Page, crowd: Crowd) -> tuple[dict[str, float], float]:
     return medians, medians.pop("build")
 
 
+@pytest.mark.long
 async def test_five_hundred_waiting_patients_open_at_once_and_only_rows_that_change_are_drawn(
     browser: Browser,
     greenroom_server: StartServer,

@@ -169,6 +169,7 @@ async def test_when_one_side_reloads_the_other_side_misses_little_and_needs_noth
         assert (await b.stats())["words"] != "lost"
 
 
+@pytest.mark.long
 async def test_a_call_lives_with_loss(
     camera_browser: Browser, record_property: Callable[[str, object], None]
 ) -> None:
