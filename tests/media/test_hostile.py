@@ -350,6 +350,7 @@ async def test_a_replayed_packet_crosses_once() -> None:
         for _ in range(5):
             forward(sent[0])
         await until(lambda: peers.relay.stats.replayed == 5)
+        await peers.quiet()
         assert len([packet for packet in b.of(AUDIO) if packet.payload == b"once"]) == 1
 
 
