@@ -13,17 +13,23 @@ import shutil
 import signal
 import ssl
 import subprocess
+import sys
 from datetime import UTC, datetime
 from http.client import HTTPSConnection
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from tests.conftest import StartServer
 from tests.docs.marked import DOCS
 from tests.faults.sentinels import free_ports
+from tests.faults.test_peers import credentials
 from tests.prepared import GREENROOM
+from tests.server import CONSOLE_SCRIPT
 from tests.web.server.test_processes import until
 from web.config import Settings, load
+from web.peers.cli.command import peers_app
 from web.server.tls import self_signed
 
 UNITS = DOCS / "install/systemd"
@@ -121,3 +127,41 @@ def page(port: int, certificate: Path) -> int:
             return connection.getresponse().status
         except ConnectionRefusedError:
             return 0
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+def test_visits_with_media_work_under_the_system_calls_that_the_unit_allows(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("no systemd-analyze here: install systemd")
+    filtered = [
+        sys.executable,
+        str(Path(__file__).with_name("filtered.py")),
+        str(UNITS / "greenroom.service"),
+    ]
+    server = start_server(
+        {"server": {"workers": 1}, "limits": {"visits_per_address": 0}},
+        command=[*filtered, *CONSOLE_SCRIPT],
+        quick=False,
+    ).wait()
+    status = Path(f"/proc/{server.pids[0]}/status").read_text("utf-8")
+    assert re.search(r"^Seccomp:\s+2$", status, re.MULTILINE), "the workers have the filter"
+    words = [
+        f"{server.url}/demo",
+        "-n",
+        "2",
+        "-a",
+        "steady:5/s",
+        "-p",
+        "2",
+        "--talk",
+        "1s",
+        "--media",
+        "light",
+    ]
+    words += ["--credentials", str(credentials(server, tmp_path / "staff")), "--report", str(tmp_path / "r")]
+    result = CliRunner().invoke(peers_app, words)
+    assert result.exit_code == 0, result.output
+    assert server.stop() == 0
