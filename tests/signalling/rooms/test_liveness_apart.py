@@ -120,6 +120,9 @@ def test_a_worker_answers_probes_with_a_password_of_its_own(apart: LivenessApart
     ((worker, password),) = apart.probes
     assert (worker, len(password)) == (OWN, 32)
     assert password == apart.liveness._password(OWN) != apart.liveness._password(OTHER)
+    assert password == "3e49ed740b4e46bc47d2a23b84d32813", (
+        "as in earlier releases, which run beside this one during an upgrade"
+    )
     assert (apart.liveness.healthy, apart.liveness.problem, apart.liveness.dead) == (False, None, frozenset())
 
 
