@@ -248,8 +248,10 @@ class Connection:
         """
         self.entered -= {visit}
         await self.services.memberships.leave(self.id)
-        leave = Leave(self.id, self.services.worker)
-        await self.services.service.command(system(self.actor.organisation), visit, leave)
+        mirror = self.services.service.mirrors.known(self.actor.organisation)
+        if mirror is None or visit in mirror.visits:  # nobody is present in a visit that has ended
+            leave = Leave(self.id, self.services.worker)
+            await self.services.service.command(system(self.actor.organisation), visit, leave)
 
 
 def decoded(message: WSMessage, codec: Codec) -> client.ClientMessage:
