@@ -31,7 +31,8 @@ The median is used and not the mean, because a single long task makes only one m
 makes all late. A measurement begins anywhere in a turn of the loop, so turns of more than twice this time are too long.
 """
 OWN_CPU = 0.5
-"""If a worker uses less than this share of a core, its event loop is late because of other processes on the machine."""
+"""If the event loop uses less than this share of a core, it is late because of other processes on the machine, or of
+other threads of the worker, which compress pages and check passwords."""
 LOOKS = 10
 """The number of newest measurements that are used; one is made every LOOK_S."""
 FALL, RISE, LEAST = 0.7, 0.005, 0.02
@@ -56,8 +57,8 @@ AGAIN_S = 5, 10
 
 
 class Look(NamedTuple):
-    """A measurement: how late in s a timer of the event loop ran, and the share of a core that the worker used since
-    the measurement before.
+    """A measurement: how late in s a timer of the event loop ran, and the share of a core that the loop's thread used
+    since the measurement before.
     """
 
     late_s: float
@@ -114,15 +115,15 @@ class Admission:
 
 
 async def watch(gate: Admission) -> None:
-    """Measure every LOOK_S how late the event loop is and how much CPU this process uses, until cancelled.
+    """Measure every LOOK_S how late the event loop is and how much CPU its thread uses, until cancelled.
 
     The measurements go to `gate`.
     """
     while True:
-        began_s, cpu_s = time.monotonic(), time.process_time()
+        began_s, cpu_s = time.monotonic(), time.thread_time()
         await asyncio.sleep(LOOK_S)
         took_s = time.monotonic() - began_s
-        gate.look(max(0.0, took_s - LOOK_S), (time.process_time() - cpu_s) / took_s)
+        gate.look(max(0.0, took_s - LOOK_S), (time.thread_time() - cpu_s) / took_s)
 
 
 async def running(app: web.Application) -> AsyncIterator[None]:

@@ -1,6 +1,7 @@
 """Tests the decision which newcomers a worker admits while it has more work than it can do."""
 
 import asyncio
+import hashlib
 
 from web.requests.admission import (
     AGAIN_S,
@@ -92,3 +93,15 @@ async def test_a_worker_looks_at_its_event_loop_again_and_again() -> None:
             await asyncio.sleep(0)
     watching.cancel()
     assert gate.share > 0.5
+
+
+async def test_work_of_other_threads_is_not_counted_as_work_of_the_event_loop() -> None:
+    looks: list[Look] = []
+    gate = Admission()
+    gate.look = lambda late_s, cpu: looks.append(Look(late_s, cpu))  # type: ignore[method-assign]
+    watching = asyncio.create_task(watch(gate))
+    async with asyncio.timeout(30):
+        while len(looks) < 3:
+            await asyncio.to_thread(hashlib.pbkdf2_hmac, "sha256", b"", b"", 100_000)
+    watching.cancel()
+    assert max(look.cpu for look in looks) < OWN_CPU
