@@ -6,7 +6,7 @@ forwarded only while the owner of the room keeps the gate open. The names below 
 
 from media.errors import MediaError, PartyGoneError, PortsTakenError, RoomClosedError, RoomFullError, SdpError
 from media.events import Connected, Disconnected, OfferNeeded, PartyEvent, PicturePaused, Speaking
-from media.forwarding.handler import Counters
+from media.forwarding.forwarder import Counters
 from media.forwarding.quality import KindQuality, Quality
 from media.party import Party
 from media.protocols.codecs import Kind

@@ -19,8 +19,7 @@ from typing import Final
 
 from media.address_checks import AddressChecks
 from media.forwarding.endpoint import Endpoint
-from media.forwarding.forwarder import STRAY_LOOKS, Forwarder
-from media.forwarding.handler import Counters
+from media.forwarding.forwarder import STRAY_LOOKS, Counters, Forwarder
 from media.forwarding.mending import MEND_S
 from media.party import Party
 from media.pictures import Pictures
@@ -29,9 +28,8 @@ from media.protocols import ice, sdp
 from media.protocols.codecs import STREAM_KINDS, StreamKind
 from media.protocols.ice import Address, Candidate, Credentials
 from media.room import Room
-from media.transport import bursts, srtp, tcp
+from media.transport import srtp, tcp
 from media.transport import udp as sockets
-from media.transport.bursts import BurstSocket
 from media.transport.dtls import Identity
 from media.transport.tcp import PacketSocket
 from media.transport.udp import RelaySettings
@@ -93,10 +91,8 @@ class Relay:
         Raises PortsTakenError if no port is free, OSError if the address is not this machine's.
         """
         relay = cls(settings, *sockets.bind(settings), binding or srtp.best_binding())
-        several = bursts.available()
         for sock in relay._sockets:
-            reader = BurstSocket(sock, relay.forwarder.buffers) if several else sock
-            relay._loop.add_reader(sock.fileno(), relay.forwarder.read, reader)
+            relay._loop.add_reader(sock.fileno(), relay.forwarder.read, sock)
         return relay
 
     @property

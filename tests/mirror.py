@@ -24,7 +24,6 @@ BESIDES: dict[str, str] = {
     "media/forwarding/endpoint": "media/forwarding/test_forwarder",
     "media/forwarding/forwarder": f"{FORWARDING}test_group_forwarder {MENDING}"
     f" {FORWARDING}test_redundant_sound media/test_relay",
-    "media/forwarding/handler": "media/forwarding/test_forwarder",
     "media/forwarding/group_forwarder": "media/test_groups",
     "media/forwarding/streams": f"{FORWARDING}test_redundant_sound {MENDING}"
     f" {FORWARDING}test_group_forwarder {FORWARDING}test_forwarder",

@@ -10,21 +10,20 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from struct import Struct
-from typing import Any, Final
+from typing import Final, Protocol
 
 from media.errors import RtcpError
 from media.forwarding.control_forwarder import ControlForwarder
 from media.forwarding.endpoint import REPORTERS_MAX, SOURCES_MAX, Endpoint
 from media.forwarding.group_forwarder import GroupForwarder
-from media.forwarding.handler import Counters, NonMediaHandler
 from media.forwarding.mending import OUTAGE_S, Mender
 from media.forwarding.streams import KEPT, KEYFRAME_RETRY_S, Source
 from media.protocols import rtcp
 from media.protocols.ice import Address
 from media.protocols.rtp import FIXED_HEADER, KEYFRAME_START, SSRC_AT
-from media.transport.bursts import BURST, NO_WAIT, BurstSocket, SingleSocket
-from media.transport.srtp import PACKET_MAX, REPLAYED, Binding, PacketBuffer
+from media.transport.srtp import BUFFER_BYTES, PACKET_MAX, REPLAYED, Binding
 from media.transport.tcp import PacketSocket
 
 logger = logging.getLogger(__name__)
@@ -33,14 +32,48 @@ logger = logging.getLogger(__name__)
 # endpoint.
 STRAY_LOOKS: Final = 20
 # the number of datagrams that are handled in one turn of the event loop, so that other work does not wait for long
-BATCH: Final = BURST
+BATCH: Final = 64
 REPORTER_AT: Final = 4  # the offset of the sender's SSRC in an RTCP packet
 _U32 = Struct("!I")
-_HEADER = Struct(
-    "!BBHII"
-)  # the fixed header of a packet: two bytes of flags, sequence number, timestamp, SSRC
+_OWN_NUMBERS = Struct("!HI")  # the fields of a packet that are rewritten: sequence number, timestamp
 _NUMBERS = Struct("!HII")  # the fields of a packet that are rewritten: sequence number, timestamp, SSRC
 _NUMBERS_AT: Final = 2
+
+
+@dataclass(slots=True)
+class Counters:
+    """Counts the packets of a relay since it opened.
+
+    `forwarded_octets`: the bytes of forwarded packets, as received.
+    """
+
+    received: int = 0
+    forwarded: int = 0
+    forwarded_octets: int = 0
+    # packets not forwarded: the gate was closed, the kind of media was not allowed, or no keyframe had come yet
+    withheld: int = 0
+    # packets that exceeded the endpoint's budget, were unknown or malformed, or were refused by the kernel
+    dropped: int = 0
+    strays: int = 0  # packets from an address that has not proven the ICE password
+    unauthentic: int = 0  # packets that failed SRTP's check of their sender
+    replayed: int = 0
+    rtcp: int = 0
+    stun: int = 0
+    dtls: int = 0
+    faults: int = 0  # unexpected errors of the server's own code; each one is logged
+
+
+class NonMediaHandler(Protocol):
+    """Handles the datagrams that are neither RTP nor RTCP; `media.relay.Relay` is such a handler.
+
+    `on_moved` is called when an authentic packet comes from a new address. `on_missing` is called when packets are
+    missing; then `Mender.mend` must be called every MEND_S until it returns False.
+    """
+
+    def on_stun(self, datagram: bytes, address: Address, sock: PacketSocket) -> None: ...
+    def on_dtls(self, endpoint: Endpoint, datagram: bytes) -> None: ...
+    def on_moved(self, endpoint: Endpoint, address: Address, sock: PacketSocket) -> None: ...
+    def on_missing(self) -> None: ...
 
 
 class Forwarder:
@@ -61,144 +94,126 @@ class Forwarder:
         self._binding = binding
         self._handler = handler
         self._clock = clock
-        self.buffers = [PacketBuffer(binding) for _ in range(BATCH)]  # for received packets
-        self._single = SingleSocket(self.buffers)
-        self._own = PacketBuffer(binding)  # for the server's own packets
+        self._buffer = bytearray(BUFFER_BYTES)
+        self._view = memoryview(self._buffer)
+        self._handle = binding.handle(self._buffer)
+        self._length = binding.length()
+        # The server's own packets have a separate buffer, because a received packet may still be in the first one.
+        self._own_buffer = bytearray(BUFFER_BYTES)
+        self._own_view = memoryview(self._own_buffer)
+        self._own_handle = binding.handle(self._own_buffer)
+        self._own_length = binding.length()
         self.mender = Mender(binding, self.send_rtcp, self.ask_for_keyframe, handler.on_missing)
         self._group = GroupForwarder(binding, self.mender, self.ask_for_keyframe)
         self._control_forwarder = ControlForwarder(self.mender, self.send_rtcp, self.ask_for_keyframe)
 
-    def read(self, sock: PacketSocket | BurstSocket) -> None:
+    def read(self, sock: PacketSocket) -> None:
         """Handle the datagrams that wait on a socket, at most BATCH of them."""
-        if isinstance(sock, BurstSocket):
-            inbox: BurstSocket | SingleSocket = sock
-        else:
-            inbox, self._single.sock = self._single, sock
-        receive, descriptor, headers = inbox.receive, inbox.descriptor, inbox.headers
-        lengths, raws, addresses = inbox.lengths, inbox.raws, inbox.addresses
-        buffers, endpoints = self.buffers, self.endpoints
+        receive, buffer, view, endpoints = sock.recvfrom_into, self._buffer, self._view, self.endpoints
+        handle, length = self._handle, self._length
         unprotect, protect = self._binding.unprotect, self._binding.protect
-        read_header, write_numbers = _HEADER.unpack_from, _NUMBERS.pack_into
+        ssrc_in, read_numbers, write_numbers = _U32.unpack_from, _OWN_NUMBERS.unpack_from, _NUMBERS.pack_into
         counters = self.counters
-        start = received = forwarded = octets = withheld = dropped = 0
-        now, own_sendto = self._clock(), sock.sendto
+        received = forwarded = octets = withheld = dropped = 0
+        now = self._clock()
         try:
-            while start < BATCH:
-                count = receive(descriptor, headers[start], BATCH - start, NO_WAIT, None)
-                if count <= 0:
-                    break
-                # If several came, those that leave by the same socket are sent together: (number, length, address).
-                queue: list[tuple[int, int, Any]] = []
-                for number in range(start, start + count):
-                    try:
-                        size, address, packet = lengths[number], addresses[raws[number]], buffers[number]
-                        if size < FIXED_HEADER or size > PACKET_MAX:
-                            dropped += 1
-                            continue
-                        buffer = packet.buffer
-                        first, second, sequence, timestamp, ssrc = read_header(buffer)
-                        if not 127 < first < 192:  # RTP and RTCP begin with these values (RFC 7983 §7)
-                            self._demultiplex(packet, size, address, sock)
-                            continue
-                        endpoint = endpoints.get(address)
-                        if endpoint is None or endpoint.rx is None:
-                            self._stray(packet, size, address, sock)
-                            continue
-                        if 191 < second < 224:
-                            self._control(endpoint, packet, size, now, address)
-                            continue
-                        received += 1
-                        source = endpoint.sources.get(ssrc)
-                        if source is None and len(endpoint.sources) >= SOURCES_MAX:
-                            dropped += 1
-                            continue
-                        length = packet.length
-                        length[0] = size
-                        # Packets are decrypted also while the gate is closed, because libsrtp must see each
-                        # roll-over of the sequence number.
-                        status = unprotect(endpoint.rx, packet.handle, length)
-                        if status:
-                            self._refused(status)
-                            continue
-                        payload_type = second & 0x7F
-                        if source is None:
-                            source = self._learn(endpoint, ssrc, payload_type)
-                            if source is None:
-                                dropped += 1
-                                continue
-                        if endpoint.last_from is None:
-                            self._heard(endpoint, now)
-                        endpoint.last_from = address
-                        source.packets += 1
-                        source.octets += size
-                        if (
-                            not source.forward or payload_type != source.payload_type
-                        ) and not endpoint.follow(source, payload_type):
-                            if endpoint.subscribers and payload_type == source.payload_type:
-                                endpoint.budget -= size
-                                if endpoint.budget < 0:
-                                    dropped += 1
-                                    continue
-                                copies = self._group.send(endpoint, source, buffer, length[0], now)
-                                forwarded += copies
-                                octets += size * copies
-                                withheld += not copies
-                                continue
-                            withheld += 1
-                            endpoint.withhold(buffer, length[0])
-                            continue
-                        if not source.settled and not self._settle(
-                            endpoint, source, packet, sequence, timestamp, now
-                        ):
-                            withheld += 1
-                            continue
-                        if source.special and not self._special(endpoint, source, packet):
-                            withheld += 1
-                            continue
+            for _ in range(BATCH):
+                size, address = receive(buffer)
+                first = buffer[0]
+                if size < FIXED_HEADER or size > PACKET_MAX:
+                    dropped += 1
+                    continue
+                if not 127 < first < 192:  # RTP and RTCP begin with these values (RFC 7983 §7)
+                    self._demultiplex(first, size, address, sock)
+                    continue
+                endpoint = endpoints.get(address)
+                if endpoint is None or endpoint.rx is None:
+                    self._stray(size, address, sock)
+                    continue
+                second = buffer[1]
+                if 191 < second < 224:
+                    self._control(endpoint, size, now, address)
+                    continue
+                received += 1
+                source = endpoint.sources.get(ssrc_in(buffer, SSRC_AT)[0])
+                if source is None and len(endpoint.sources) >= SOURCES_MAX:
+                    dropped += 1
+                    continue
+                length[0] = size
+                # Packets are decrypted also while the gate is closed, because libsrtp must see each roll-over of the
+                # sequence number.
+                status = unprotect(endpoint.rx, handle, length)
+                if status:
+                    self._refused(status)
+                    continue
+                if source is None:
+                    source = self._learn(endpoint)
+                    if source is None:
+                        dropped += 1
+                        continue
+                if endpoint.last_from is None:
+                    self._heard(endpoint, now)
+                endpoint.last_from = address
+                source.packets += 1
+                source.octets += size
+                payload_type = second & 0x7F
+                if (not source.forward or payload_type != source.payload_type) and not endpoint.follow(
+                    source, payload_type
+                ):
+                    if endpoint.subscribers and payload_type == source.payload_type:
                         endpoint.budget -= size
                         if endpoint.budget < 0:
                             dropped += 1
                             continue
-                        sink = source.sink
-                        sequence = (sequence + source.sequence_shift) & 0xFFFF
-                        timestamp = (timestamp + source.timestamp_shift) & 0xFFFFFFFF
-                        # A source that is forwarded always has a sink (the receiver's stream)
-                        assert sink is not None
-                        write_numbers(buffer, _NUMBERS_AT, sequence, timestamp, sink.ssrc)
-                        ahead = (sequence - sink.sequence) & 0xFFFF
-                        if ahead < 0x8000:
-                            if ahead > 1:
-                                self.mender.miss(
-                                    endpoint, source, sequence - source.sequence_shift, ahead - 1, now
-                                )
-                            sink.sequence, sink.timestamp, sink.at_s = sequence, timestamp, now
-                        elif not source.takes_late(sequence):
-                            withheld += 1
-                            continue
-                        sink.kept[sequence % KEPT] = buffer[: length[0]]
-                        to = sink.endpoint
-                        if protect(to.tx, packet.handle, length):
-                            dropped += 1
-                            continue
-                        if count > 2 and to.sendto is own_sendto:
-                            queue.append((number, length[0], to.address))
-                        else:
-                            to.sendto(packet.view[: length[0]], to.address)  # type: ignore[misc]
-                        forwarded += 1
-                        octets += size
-                    except OSError:
-                        # The packet is lost, because the send buffer is full or the network is down.
-                        dropped += 1
-                    except Exception:
-                        counters.faults += 1
-                        logger.exception("media.fault")
-                if queue and isinstance(inbox, BurstSocket):
-                    refused = inbox.send(queue)
-                    forwarded -= refused
-                    dropped += refused
-                start += count
+                        copies = self._group.send(endpoint, source, buffer, length[0], now)
+                        forwarded += copies
+                        octets += size * copies
+                        withheld += not copies
+                        continue
+                    withheld += 1
+                    endpoint.withhold(buffer, length[0])
+                    continue
+                sequence, timestamp = read_numbers(buffer, _NUMBERS_AT)
+                if not source.settled and not self._settle(endpoint, source, sequence, timestamp, now):
+                    withheld += 1
+                    continue
+                if source.special and not self._special(endpoint, source):
+                    withheld += 1
+                    continue
+                endpoint.budget -= size
+                if endpoint.budget < 0:
+                    dropped += 1
+                    continue
+                sink = source.sink
+                sequence = (sequence + source.sequence_shift) & 0xFFFF
+                timestamp = (timestamp + source.timestamp_shift) & 0xFFFFFFFF
+                # A source that is forwarded always has a sink (the receiver's stream)
+                assert sink is not None
+                write_numbers(buffer, _NUMBERS_AT, sequence, timestamp, sink.ssrc)
+                ahead = (sequence - sink.sequence) & 0xFFFF
+                if ahead < 0x8000:
+                    if ahead > 1:
+                        self.mender.miss(endpoint, source, sequence - source.sequence_shift, ahead - 1, now)
+                    sink.sequence, sink.timestamp, sink.at_s = sequence, timestamp, now
+                elif not source.takes_late(sequence):
+                    withheld += 1
+                    continue
+                sink.kept[sequence % KEPT] = buffer[: length[0]]
+                to = sink.endpoint
+                if protect(to.tx, handle, length):
+                    dropped += 1
+                    continue
+                try:
+                    to.sendto(view[: length[0]], to.address)  # type: ignore[misc]
+                except OSError:  # the packet is lost, because the send buffer is full or the network is down
+                    dropped += 1
+                    continue
+                forwarded += 1
+                octets += size
+        except BlockingIOError:
+            pass
         except OSError:
-            dropped += 1
+            counters.dropped += 1
         except Exception:
             counters.faults += 1
             logger.exception("media.fault")
@@ -220,13 +235,13 @@ class Forwarder:
             or len(packet) > PACKET_MAX
         ):
             return
-        own = self._own
-        own.fill(packet)
-        if self._binding.protect_rtcp(endpoint.tx, own.handle, own.length):
+        self._own_buffer[: len(packet)] = packet
+        self._own_length[0] = len(packet)
+        if self._binding.protect_rtcp(endpoint.tx, self._own_handle, self._own_length):
             self.counters.dropped += 1
             return
         try:
-            endpoint.sendto(own.view[: own.length[0]], endpoint.address)
+            endpoint.sendto(self._own_view[: self._own_length[0]], endpoint.address)
         except OSError:
             self.counters.dropped += 1
 
@@ -235,22 +250,21 @@ class Forwarder:
         source.keyframe_due_s = now_s + KEYFRAME_RETRY_S
         self.send_rtcp(endpoint, rtcp.picture_loss(endpoint.sinks["video"].ssrc, source.ssrc))
 
-    def _demultiplex(self, packet: PacketBuffer, size: int, address: Address, sock: PacketSocket) -> None:
-        first = packet.buffer[0]
+    def _demultiplex(self, first: int, size: int, address: Address, sock: PacketSocket) -> None:
         if first < 4:
             self.counters.stun += 1
-            self._handler.on_stun(bytes(packet.view[:size]), address, sock)
+            self._handler.on_stun(bytes(self._view[:size]), address, sock)
         elif 19 < first < 64:
             endpoint = self.endpoints.get(address)
             if endpoint is None:
                 self.counters.strays += 1
                 return
             self.counters.dtls += 1
-            self._handler.on_dtls(endpoint, bytes(packet.view[:size]))
+            self._handler.on_dtls(endpoint, bytes(self._view[:size]))
         else:
             self.counters.dropped += 1
 
-    def _stray(self, packet: PacketBuffer, size: int, address: Address, sock: PacketSocket) -> None:
+    def _stray(self, size: int, address: Address, sock: PacketSocket) -> None:
         """Handle a packet of `size` bytes from an unknown address: count it, and try to find its endpoint.
 
         If the packet is authentic, the address of the endpoint's browser has changed, and the handler's `on_moved` is
@@ -260,13 +274,13 @@ class Forwarder:
         if self.stray_looks <= 0:
             return
         self.stray_looks -= 1
-        control = 191 < packet.buffer[1] < 224
+        control = 191 < self._buffer[1] < 224
         unprotect = self._binding.unprotect_rtcp if control else self._binding.unprotect
-        ssrc = _U32.unpack_from(packet.buffer, REPORTER_AT if control else SSRC_AT)[0]
+        ssrc = _U32.unpack_from(self._buffer, REPORTER_AT if control else SSRC_AT)[0]
         for endpoint in self.endpoints.values():
             if endpoint.rx is not None and ssrc in (endpoint.reporters if control else endpoint.sources):
-                packet.length[0] = size
-                if not unprotect(endpoint.rx, packet.handle, packet.length):
+                self._length[0] = size
+                if not unprotect(endpoint.rx, self._handle, self._length):
                     self._handler.on_moved(endpoint, address, sock)
                     return
                 # Decryption may have changed the packet in the buffer, so no other endpoint's key is tried.
@@ -285,8 +299,10 @@ class Forwarder:
         else:
             self.counters.unauthentic += 1
 
-    def _learn(self, endpoint: Endpoint, ssrc: int, payload_type: int) -> Source | None:
-        source = endpoint.learn_from_packet(ssrc, payload_type)
+    def _learn(self, endpoint: Endpoint) -> Source | None:
+        source = endpoint.learn_from_packet(
+            _U32.unpack_from(self._buffer, SSRC_AT)[0], self._buffer[1] & 0x7F
+        )
         if source is not None:
             self.reroute(endpoint)
         return source
@@ -300,20 +316,12 @@ class Forwarder:
         for subscription in endpoint.subscribers.values():
             subscription.refresh()
 
-    def _settle(
-        self,
-        endpoint: Endpoint,
-        source: Source,
-        packet: PacketBuffer,
-        sequence: int,
-        timestamp: int,
-        now: float,
-    ) -> bool:
+    def _settle(self, endpoint: Endpoint, source: Source, sequence: int, timestamp: int, now: float) -> bool:
         """Set a source's numbers at its first packet, so that they continue those of the receiver's stream (its sink).
 
         `sequence`, `timestamp`: the packet's own. Return False for video if the packet begins no keyframe.
         """
-        buffer, length = packet.buffer, packet.length[0]
+        buffer, length = self._buffer, self._length[0]
         starts = KEYFRAME_START.get(source.payload_type)
         if starts is not None and not (
             starts(buffer, length) and source.worth_showing(bool(buffer[1] & 0x80), now)
@@ -329,28 +337,28 @@ class Forwarder:
             endpoint.opened_s = 0.0
         return True
 
-    def _special(self, endpoint: Endpoint, source: Source, packet: PacketBuffer) -> bool:
+    def _special(self, endpoint: Endpoint, source: Source) -> bool:
         """Rewrite a packet's fields after the fixed header. Return False if the packet must be dropped.
 
         The packet is dropped if it is malformed RED, or a retransmission that the receiver must not get. A
         retransmission for a receiver without RTX is dropped too, after the original packet was sent in its place.
         """
-        buffer, length = packet.buffer, packet.length[0]
+        buffer, length = self._buffer, self._length[0]
         if source.shapes_red:
-            length = packet.length[0] = source.shape_red(buffer, length)
+            length = self._length[0] = source.shape_red(buffer, length)
             if not length:
                 return False
             if not source.guarding:
                 endpoint.mark()
         elif source.adds_red:
-            length = packet.length[0] = source.add_red(buffer, length)
+            length = self._length[0] = source.add_red(buffer, length)
         elif source.kind == "rtx":
-            return self._retransmission(endpoint, source, buffer, length)
+            return self._retransmission(endpoint, source, length)
         endpoint.renumber(buffer, length)
         return True
 
-    def _retransmission(self, endpoint: Endpoint, source: Source, buffer: bytearray, length: int) -> bool:
-        video, sink = endpoint.current.get("video"), source.sink
+    def _retransmission(self, endpoint: Endpoint, source: Source, length: int) -> bool:
+        buffer, video, sink = self._buffer, endpoint.current.get("video"), source.sink
         assert sink is not None
         if video is None or (at := video.repeat(buffer, length)) < 0:
             endpoint.withhold(buffer, length)
@@ -367,16 +375,14 @@ class Forwarder:
         source.timestamp_shift = video.timestamp_shift
         return True
 
-    def _control(
-        self, endpoint: Endpoint, packet: PacketBuffer, size: int, now: float, address: Address
-    ) -> None:
+    def _control(self, endpoint: Endpoint, size: int, now: float, address: Address) -> None:
         """Decrypt an RTCP packet of `size` bytes from `address`, and pass it to the `ControlForwarder`."""
-        reporter = _U32.unpack_from(packet.buffer, REPORTER_AT)[0]
+        reporter = _U32.unpack_from(self._buffer, REPORTER_AT)[0]
         if reporter not in endpoint.reporters and len(endpoint.reporters) >= REPORTERS_MAX:
             self.counters.dropped += 1
             return
-        packet.length[0] = size
-        status = self._binding.unprotect_rtcp(endpoint.rx, packet.handle, packet.length)
+        self._length[0] = size
+        status = self._binding.unprotect_rtcp(endpoint.rx, self._handle, self._length)
         if status:
             self._refused(status)
             return
@@ -389,6 +395,6 @@ class Forwarder:
         if endpoint.budget < 0:
             return
         try:
-            self._control_forwarder.take(endpoint, bytes(packet.view[: packet.length[0]]), now)
+            self._control_forwarder.take(endpoint, bytes(self._view[: self._length[0]]), now)
         except RtcpError:
             self.counters.dropped += 1

@@ -25,7 +25,7 @@ from media.protocols.rtp import (
     transport_cc_at,
     vp8_layer,
 )
-from media.transport.srtp import Binding, PacketBuffer
+from media.transport.srtp import BUFFER_BYTES, Binding
 
 _NUMBERS = Struct("!HII")  # the fields of a copy that are rewritten: sequence number, timestamp, SSRC
 _NUMBERS_AT: Final = 2
@@ -48,7 +48,10 @@ class GroupForwarder:
         self._mender = mender
         self._protect = binding.protect
         self._ask_for_keyframe = ask_for_keyframe
-        self._copy = PacketBuffer(binding)
+        self._buffer = bytearray(BUFFER_BYTES)
+        self._view = memoryview(self._buffer)
+        self._handle = binding.handle(self._buffer)
+        self._length = binding.length()
 
     def send(self, endpoint: Endpoint, source: Source, packet: bytearray, length: int, now_s: float) -> int:
         """Send a decrypted packet of an endpoint to all its receivers; return the number of copies sent.
@@ -124,8 +127,7 @@ class GroupForwarder:
         layer: tuple[int, bool, int],
         now_s: float,
     ) -> int:
-        own, sink = self._copy, copy.sink
-        buffer = own.buffer
+        buffer, sink = self._buffer, copy.sink
         assert sink is not None  # the sources of a subscription always have a sink (the receiver's stream)
         span = None
         if copy.layers is not None:
@@ -159,11 +161,11 @@ class GroupForwarder:
         if newer:
             sink.sequence, sink.timestamp, sink.at_s = sequence, timestamp, now_s
         sink.kept[sequence % KEPT] = buffer[:length]
-        own.length[0] = length
-        if to.tx is None or to.sendto is None or self._protect(to.tx, own.handle, own.length):
+        self._length[0] = length
+        if to.tx is None or to.sendto is None or self._protect(to.tx, self._handle, self._length):
             return 0
         try:
-            to.sendto(own.view[: own.length[0]], to.address)
+            to.sendto(self._view[: self._length[0]], to.address)
         except OSError:
             # the copy is lost: the send buffer is full or the network is down
             return 0

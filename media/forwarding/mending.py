@@ -15,7 +15,7 @@ from media.forwarding.streams import GAP_MAX, KEYFRAME_RETRY_S, SEQUENCE_MASK, S
 from media.protocols import rtcp
 from media.protocols.codecs import StreamKind
 from media.protocols.rtp import Packet, retransmission
-from media.transport.srtp import Binding, PacketBuffer
+from media.transport.srtp import BUFFER_BYTES, Binding
 
 # A time in s without a packet from a browser, or without feedback from a receiver, that counts as an outage.
 OUTAGE_S: Final = 0.8
@@ -48,7 +48,10 @@ class Mender:
         self._protect = binding.protect
         self._send_rtcp = send_rtcp
         self._ask_for_keyframe = ask_for_keyframe
-        self._own = PacketBuffer(binding)
+        self._buffer = bytearray(BUFFER_BYTES)
+        self._view = memoryview(self._buffer)
+        self._handle = binding.handle(self._buffer)
+        self._length = binding.length()
 
     def miss(self, endpoint: Endpoint, source: Source, sequence: int, count: int, now_s: float) -> None:
         """Request the `count` missing packets before the number `sequence` of a source from `endpoint`, which sends it.
@@ -201,12 +204,12 @@ class Mender:
         If a packet is sent again, its bytes must be the same, because AES-GCM is not safe if two different packets are
         encrypted with the same sequence number.
         """
-        own = self._own
-        own.fill(packet)
-        if to.tx is None or to.sendto is None or self._protect(to.tx, own.handle, own.length):
+        self._buffer[: len(packet)] = packet
+        self._length[0] = len(packet)
+        if to.tx is None or to.sendto is None or self._protect(to.tx, self._handle, self._length):
             return
         try:
-            to.sendto(own.view[: own.length[0]], to.address)
+            to.sendto(self._view[: self._length[0]], to.address)
         except OSError:
             # the sent packet is lost; the receiver will request it again
             return

@@ -92,25 +92,6 @@ class Binding:
     context: Callable[[Session], Context]
 
 
-class PacketBuffer:
-    """A buffer for one packet, which is encrypted and decrypted in place.
-
-    `handle` and `length`: the arguments for the functions of a `Binding`. `view`: all of `buffer`, for slices.
-    """
-
-    __slots__ = ("buffer", "handle", "length", "view")
-
-    def __init__(self, binding: Binding) -> None:
-        self.buffer = bytearray(BUFFER_BYTES)
-        self.view = memoryview(self.buffer)
-        self.handle, self.length = binding.handle(self.buffer), binding.length()
-
-    def fill(self, packet: bytes | bytearray | memoryview) -> None:
-        """Copy a packet into the buffer."""
-        self.buffer[: len(packet)] = packet
-        self.length[0] = len(packet)
-
-
 @dataclass(slots=True)
 class Keys:
     """The SRTP sessions of one connection, one per direction. They own the memory to which the contexts point."""
