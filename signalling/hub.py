@@ -2,8 +2,8 @@
 
 A message is encoded once per codec, and every socket receives the same bytes. Sending never waits for a client: a
 socket with too much unsent data is closed. At most 64 sockets are written in one turn of the event loop. Updates of the
-queue and the Sessions List that come within 10 ms of each other are sent to each socket in one write; the first one is
-sent at once. The reasons are in docs/ARCHITECTURE.md#decisions, the figures in tests/benchmarks/results.md.
+queue that come within 10 ms of each other are sent in one write; the first one is sent at once. The reasons are in
+docs/ARCHITECTURE.md#decisions, the figures in tests/benchmarks/results.md.
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ import struct
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from functools import partial
 
 import structlog
 
 from signalling import counts
-from signalling.protocol.codec import Codec
+from signalling.protocol.codec import CODECS, Codec
 from signalling.protocol.server_messages import Message
 from signalling.supervision import Failed, unsupervised
 from signalling.visit.record import Actor
@@ -172,37 +171,16 @@ class Topic:
     resume.
     """
 
-    __slots__ = ("floor", "joined", "pending", "ring", "sending", "sent", "sockets")
+    __slots__ = ("floor", "pending", "ring", "sending", "sent", "sockets")
 
     def __init__(self, floor: int) -> None:
         # Each subscribed socket -> the version of the whole state (snapshot) that was sent to it.
         self.sockets: dict[Socket, int] = {}
-        self.pending: list[tuple[int, Encoded]] = []  # the updates to be sent by the next write
-        self.sending: list[tuple[int, Encoded]] = []  # the updates that are being sent
-        self.joined: dict[str, bytes] = {}  # the frames of `sending`, by codec
+        self.pending: list[tuple[int, Encoded]] = []
         self.ring: deque[tuple[int, Encoded]] = deque(maxlen=RING)
         self.floor = floor  # `ring`, the list of kept updates, has every update with a version above `floor`
+        self.sending: asyncio.Task[None] | None = None
         self.sent = 0  # the number of messages sent by `Hub.send`
-
-    def cut(self) -> None:
-        """Begin a write: take the pending updates as those that are being sent."""
-        self.sending, self.pending, self.joined = self.pending, [], {}
-
-    def unsent(self, socket: Socket) -> bytes:
-        """Return the frames that are being sent, for this socket; b"" if it is not subscribed, or has them already."""
-        since = self.sockets.get(socket)
-        if since is None or not self.sending:
-            return b""
-        codec = socket.codec
-        if since >= self.sending[0][0]:
-            # This socket's snapshot may contain a part of the updates: only those above the snapshot's version `since`
-            # are sent.
-            return b"".join(encoded.frame(codec) for version, encoded in self.sending if version > since)
-        found = self.joined.get(codec.subprotocol)
-        if found is None:
-            found = b"".join(encoded.frame(codec) for _, encoded in self.sending)
-            self.joined[codec.subprotocol] = found
-        return found
 
 
 class Hub:
@@ -212,10 +190,7 @@ class Hub:
         self.sockets: dict[str, Socket] = {}
         self._failed = failed
         self._topics: dict[str, Topic] = {}
-        self._due: dict[str, dict[str, Topic]] = {}
-        """Organisation -> the topics with updates that were published and are not sent yet."""
-        self._writers: dict[str, asyncio.Task[None]] = {}
-        """Organisation -> the task that sends its published updates, and waits TICK_S for further ones."""
+        self._last_tick: dict[str, float] = {}
 
     def add(self, socket: Socket) -> None:
         """Add a socket. If the connection has an older socket, close that one with code 4203."""
@@ -279,6 +254,7 @@ class Hub:
             # removed.
             if not found.sockets and not found.ring and not found.pending:
                 del self._topics[topic]
+                self._last_tick.pop(topic, None)
 
     def since(self, topic: str, version: int) -> list[Encoded] | None:
         """Return the updates of a topic above a version, the oldest first; None if some of them are no longer kept."""
@@ -299,27 +275,24 @@ class Hub:
             for socket in tuple(found.sockets):
                 socket.write(encoded.frame(socket.codec))
 
-    def publish(self, topic: str, version: int, message: Message, *, kept: bool = True) -> None:
+    def publish(self, topic: str, version: int, message: Message) -> None:
         """Send a message to all subscribers of a topic within TICK_S. This is for topics with many subscribers (the
         queue).
 
-        `version`: the version of the topic after the message. `kept`: False if clients that resume receive a snapshot
-        in any case. Messages of a topic stay in order. All messages of an organisation that come within TICK_S are sent
-        in one write, to SOCKETS_PER_TURN sockets per turn of the event loop.
+        `version`: the version of the topic after the message. Messages stay in order. All messages of one TICK_S are
+        sent in one write, to SOCKETS_PER_TURN sockets per turn of the event loop.
         """
         found = self._topics.get(topic)
         if found is None:
             return
         encoded = Encoded(message)
-        if kept:
-            if len(found.ring) == RING:
-                found.floor = found.ring[0][0]
-            found.ring.append((version, encoded))
+        if len(found.ring) == RING:
+            found.floor = found.ring[0][0]
+        found.ring.append((version, encoded))
         found.pending.append((version, encoded))
-        organisation = topic.partition("/")[0]
-        self._due.setdefault(organisation, {})[topic] = found
-        if organisation not in self._writers:
-            self._begin(organisation)
+        if found.sending is None:
+            found.sending = asyncio.get_running_loop().create_task(self._send(topic, found))
+            found.sending.add_done_callback(self._sent)
 
     def forget(self, topic: str, version: int) -> None:
         """Drop the kept and the unsent updates of a topic, whose version is now `version`.
@@ -334,35 +307,43 @@ class Hub:
             # Unsent updates are older than the snapshot that was just sent, and may belong to an older epoch (count of
             # versions).
             found.pending.clear()
-            found.sending = []
+            if found.sending is not None:
+                found.sending.cancel()
+                found.sending = None
 
-    def _begin(self, organisation: str) -> None:
-        writer = asyncio.get_running_loop().create_task(self._write(organisation))
-        self._writers[organisation] = writer
-        writer.add_done_callback(partial(self._written, organisation))
+    async def _send(self, name: str, topic: Topic) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            while topic.pending:
+                wait = self._last_tick.get(name, 0.0) + TICK_S - loop.time()
+                if wait > 0:
+                    await asyncio.sleep(wait)
+                self._last_tick[name] = loop.time()
+                batch, topic.pending = topic.pending, []
+                joined = {
+                    codec: b"".join(encoded.frame(codec) for _, encoded in batch)
+                    for codec in CODECS.values()
+                    if any(socket.codec is codec for socket in topic.sockets)
+                }
+                sockets, first = tuple(topic.sockets.items()), batch[0][0]
+                for start in range(0, len(sockets), SOCKETS_PER_TURN):
+                    if start:
+                        await asyncio.sleep(0)
+                    for socket, since in sockets[start : start + SOCKETS_PER_TURN]:
+                        # This socket's snapshot may contain a part of the batch: only updates above the snapshot's
+                        # version `since` are sent.
+                        if since >= first:
+                            for version, encoded in batch:
+                                if version > since:
+                                    socket.write(encoded.frame(socket.codec))
+                            continue
+                        data = joined.get(socket.codec)
+                        if data is not None:
+                            socket.write(data)
+        finally:
+            if topic.sending is asyncio.current_task():
+                topic.sending = None
 
-    async def _write(self, organisation: str) -> None:
-        """Send the published updates of an organisation; return when none was published for TICK_S."""
-        while (due := self._due.pop(organisation, None)) is not None:
-            topics = list(due.values())
-            for topic in topics:
-                topic.cut()
-            sockets = tuple(dict.fromkeys(socket for topic in topics for socket in topic.sockets))
-            for start in range(0, len(sockets), SOCKETS_PER_TURN):
-                if start:
-                    await asyncio.sleep(0)
-                for socket in sockets[start : start + SOCKETS_PER_TURN]:
-                    if data := b"".join([topic.unsent(socket) for topic in topics]):
-                        socket.write(data)
-            for topic in topics:
-                topic.sending = []
-            await asyncio.sleep(TICK_S)
-
-    def _written(self, organisation: str, writer: asyncio.Task[None]) -> None:
-        del self._writers[organisation]
-        if writer.cancelled():
-            return
-        if (problem := writer.exception()) is not None:
+    def _sent(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (problem := task.exception()) is not None:
             self._failed("hub.fan-out", problem)
-        if organisation in self._due:  # an update was published after the task had looked for the last time
-            self._begin(organisation)

@@ -38,9 +38,7 @@ class Sessions:
 
     async def show_whole(self, mirror: Mirror, _: str) -> None:
         """Send a snapshot of the Sessions List to all subscribers."""
-        name = f"{mirror.organisation}/{TOPIC}"
-        self._hub.forget(name, mirror.version)
-        self._hub.send(name, self._snapshot(mirror))
+        self._hub.send(f"{mirror.organisation}/{TOPIC}", self._snapshot(mirror))
 
     @staticmethod
     def _snapshot(mirror: Mirror) -> server.SessionsSnapshot:
@@ -59,14 +57,11 @@ class Sessions:
             was = views.session_row(before) if before is not None and before.status in TAKEN else None
             is_ = views.session_row(news.after) if news.after.status in TAKEN else None
             if is_ is not None and is_ != was:
-                self._publish(mirror, server.SessionsRow(topic=TOPIC, version=mirror.version, row=is_))
+                self._hub.send(name, server.SessionsRow(topic=TOPIC, version=mirror.version, row=is_))
             elif is_ is None and was is not None:
-                self._publish(
-                    mirror, server.SessionsGone(topic=TOPIC, version=mirror.version, visit=was.visit)
+                self._hub.send(
+                    name, server.SessionsGone(topic=TOPIC, version=mirror.version, visit=was.visit)
                 )
-
-    def _publish(self, mirror: Mirror, message: server.SessionsRow | server.SessionsGone) -> None:
-        self._hub.publish(f"{mirror.organisation}/{TOPIC}", message.version, message, kept=False)
 
     async def past(self, actor: Actor, request: client.SessionsPast) -> server.Past:
         """Return the ended visits that match the filters of the request, the newest first.

@@ -76,7 +76,7 @@ class FakeHub:
     def send(self, name: str, message: Any) -> None:
         self.calls.append(("send", name, message))
 
-    def publish(self, name: str, version: int, message: Any, *, kept: bool = True) -> None:
+    def publish(self, name: str, version: int, message: Any) -> None:
         self.calls.append(("publish", name, version, message))
 
     def forget(self, name: str, version: int) -> None:

@@ -63,7 +63,7 @@ async def test_the_list_has_the_visits_that_are_taken_in_the_order_of_their_clai
     assert (snapshot.topic, snapshot.epoch, snapshot.version) == ("sessions", "epoch", 40)
     assert [row.visit for row in snapshot.rows] == ["v_3", "v_5", "v_1", "v_2", "v_4"]
     await apart.sessions.show_whole(apart.mirror, "")
-    assert apart.hub.calls == [("forget", NAME, 40), ("send", NAME, snapshot)]
+    assert apart.hub.calls == [("send", NAME, snapshot)]
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_a_change_is_sent_if_the_list_shows_it(
     apart.hub.topics[NAME] = []
     apart.sessions.news(Reset(ORG))
     apart.sessions.news(change)
-    assert apart.hub.calls == ([] if sent is None else [("publish", NAME, sent.version, sent)])
+    assert apart.hub.calls == ([] if sent is None else [("send", NAME, sent)])
     apart.hub.calls.clear()
     apart.known = False
     apart.sessions.news(change)
