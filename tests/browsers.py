@@ -32,8 +32,8 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    # Every frame of a fake camera is encoded, on the cores that all tests share: 10 frames a second are enough, and
-    # small ones for most tests (`shared`).
+    # Every frame of a fake camera is encoded, which costs CPU. 10 frames a second are enough for all tests, and
+    # small frames are enough for most (`small_frames_s`).
     "--use-fake-device-for-media-stream=fps=10",
     "--use-fake-ui-for-media-stream",
     # Without this switch, each page starts a second process for the suggestions of the address bar, which more than
@@ -48,8 +48,8 @@ WIDTH, HEIGHT, STEP = 160, 120, 6
 def small_camera(folder: Path, frames_s: int) -> str:
     """Write a film into the folder, and return the switch with which the fake camera plays it over and over.
 
-    A light bar moves over a grey picture. The browser's own fake camera has 16 times as many pixels, which need a tenth
-    more CPU in the pages of a call. `frames_s`: the number of frames a second.
+    A light bar moves over a grey picture. The browser's own fake camera has 16 times as many pixels, so pages with a
+    call need a tenth more CPU with it. `frames_s`: the number of frames a second.
     """
     film = folder / "camera.y4m"
     colours = bytes([128]) * (WIDTH * HEIGHT // 2)

@@ -43,8 +43,7 @@ LEAST_MEMORY = 2 << 30  # the number of bytes of free memory that are needed to 
 
 
 def use_memory_for_files() -> None:
-    """Put the temporary folders of this process and its children into memory, if there is such a folder with enough
-    space.
+    """Put the temporary folders of this process and its children into memory (/dev/shm), if it has enough space.
 
     Stores write each command to their disk before they answer, which takes seconds if the disk is busy. `make faults`
     publishes times, and therefore uses the disk.
@@ -52,7 +51,7 @@ def use_memory_for_files() -> None:
     if os.environ.get("GREENROOM_FAULTS") == "all" or not os.access(MEMORY, os.W_OK):
         return
     if os.statvfs(MEMORY).f_flag & os.ST_NOEXEC or shutil.disk_usage(MEMORY).free < LEAST_MEMORY:
-        return  # some tests write programs and run them, which this folder does not allow
+        return  # some tests run programs that they have written, which a folder with "noexec" does not allow
     os.environ["TMPDIR"] = tempfile.tempdir = MEMORY
 
 
@@ -163,7 +162,8 @@ async def browser(shared_chromium: Shared, request: pytest.FixtureRequest) -> As
     After the test, its pages are closed before its servers stop: a server waits for calls, and calls cost CPU.
     """
     if "start_server" in request.fixturenames:
-        request.getfixturevalue("start_server")  # What is set up first is ended last.
+        # What is set up first is ended last. So this line makes sure that servers stop after pages are closed.
+        request.getfixturevalue("start_server")
     async with shared_chromium.lent() as lent:
         yield lent
 
@@ -212,8 +212,9 @@ def pytest_deselected(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Take over the counts of a process that has run tests. All these processes find the same tests. pytest-xdist calls
-    this hook.
+    """Take over the counts of left-out tests from a process that has run tests. pytest-xdist calls this hook.
+
+    All such processes find the same tests, so the counts of one of them are the counts of the run.
     """
     node.config.stash[LEFT_OUT] = getattr(node, "workeroutput", {}).get("left_out", {})
 
@@ -226,9 +227,10 @@ def left_out(counts: dict[str, int]) -> list[str]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Stop Python's garbage collector while pytest finds the tests, and then let it run less often, and never check the
-    thousands of test objects. To check them took almost a second in each run of the garbage collector, and a twelfth of
-    the CPU of tests without browsers. pytest calls this hook.
+    """Stop Python's garbage collector while pytest finds the tests. pytest calls this hook.
+
+    Afterwards the garbage collector runs less often, and never checks the thousands of test objects. To check them
+    took almost a second in each of its runs, and a twelfth of the CPU of tests without browsers.
     """
     gc.disable()
     try:

@@ -2,8 +2,8 @@
 
 `signalling/visit/rules.py` is tested by `tests/signalling/visit/test_rules.py` and `test_rules_*.py` beside it. Some
 files have no such test, or other tests are better for a part of them: such a file has a line in `BESIDES`, or its room
-has one in `ROOMS`. tests/test_architecture.py checks that each file has a test. `make mutants` runs the tests of a file
-in this order.
+has one in `ROOMS`. tests/test_architecture.py checks that each file has a test. `make mutants` runs
+the tests at the mirrored path first.
 """
 
 from __future__ import annotations

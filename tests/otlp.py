@@ -35,7 +35,7 @@ class Receiver:
         self.endpoint = ""
 
     async def receive(self, request: web.Request) -> web.Response:
-        """Answer the request POST /v1/traces, and keep its body."""
+        """Answer the request POST /v1/traces, and add its body to `bodies`."""
         self.bodies.append(await request.read())
         return web.Response()
 

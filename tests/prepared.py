@@ -223,7 +223,8 @@ def _import() -> None:
     # The first start makes eight accounts, and normal password hashes would need most of the time of a start.
     accounts.HASHER = CHEAP_HASHER
     gc.collect()
-    gc.freeze()  # shares the memory that no fork changes among all forks
+    # All forks share the memory of the present objects, because the garbage collector no longer writes to them.
+    gc.freeze()
 
 
 def main(descriptor: int) -> None:

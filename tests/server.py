@@ -19,7 +19,9 @@ from tests.prepared import GREENROOM, Forked, prepared
 
 ROOT = Path(__file__).resolve().parents[1]
 CONSOLE_SCRIPT = [GREENROOM, "serve", "--config"]
-READY_S = 60.0  # time in s, for a machine with ten times the usual load; test_serve tests how fast a start is
+# The longest time in s that a start may take, on a machine with ten times the usual load. Another test checks how
+# fast a start is.
+READY_S = 60.0
 STOP_S = 30.0
 
 

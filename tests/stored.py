@@ -21,7 +21,8 @@ def wrong(name: str, type_: str, ttl: int) -> list[str]:
     """
     kind = kind_of(name)
     if type_ == "none":
-        return []  # the key has expired since it was listed
+        # the key has expired since it was listed
+        return []
     if kind is None:
         return [f"{name}: not in the table"]
     found = []

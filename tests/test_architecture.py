@@ -36,7 +36,7 @@ PURE = (
     "web/channels/rules web/errors web/peers/network/network web/peers/network/offers web/peers/people/frames "
     "web/requests/unicode"
 ).split()
-"""The folders and modules that call themselves pure."""
+"""The folders and modules that must do no I/O."""
 PURE_FILES = sorted(
     path.relative_to(ROOT)
     for pattern in PURE

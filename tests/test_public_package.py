@@ -1,5 +1,6 @@
-"""Tests the wheel without this folder: the modules that load testers and clients import, and a server
-with its pages.
+"""Tests the built wheel in an environment that cannot see the sources.
+
+Tests the modules that load testers and clients import, and a server with its pages.
 """
 
 from __future__ import annotations

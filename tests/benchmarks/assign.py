@@ -24,7 +24,7 @@ from web.peers.cli.local import WORDS
 
 ROUNDS = 300
 WARM_UP = 20
-PAUSE_S = 0.04  # an administrator may send fifty messages a second, and each round sends two
+PAUSE_S = 0.04  # in s, per round of two messages: an administrator may send fifty a second
 LATE_S = 2.0
 LIMIT_S = 120.0
 Tell = Callable[[float], None]

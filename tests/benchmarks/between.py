@@ -25,21 +25,22 @@ ARRIVE_S = 10.0
 LIMIT_S = 1800.0
 TARGETS = {"socket.io": 2.5, "python-socketio": 5.0}
 KEPT_TARGETS = {"socket.io": 1.0}
-"""The lowest ratios allowed for messages that only our server stores; the others pass on all messages only."""
+"""The lowest ratios allowed for messages that only our server stores; the other servers store no message."""
 WAYS = {
     Way(False, False): ("muted_one", "passed on, one worker"),
     Way(False, True): ("muted_across", "passed on, across workers"),
     Way(True, False): ("line_one", "kept and passed on, one worker"),
     Way(True, True): ("line_across", "kept and passed on, across workers"),
 }
-"""Way -> (the id, the name) of its figure."""
+"""Way of a message (stored or not, between workers or not) -> (the id, the name) of its figure."""
 Tell = Callable[[float], None]
 
 
 class Size(NamedTuple):
     """How much a run measures.
 
-    `alone`: single messages per round. `each`: messages per pair and round while all pairs are busy.
+    `pairs`: the pairs of clients. `alone`: single messages per round. `each`: messages per pair and round while all
+    pairs are busy.
     """
 
     pairs: int
@@ -68,7 +69,7 @@ Played = Field[dict[Way, Spent]]
 
 
 def measure(ours: BenchServer, size: Size, others: Sequence[str], say: Say, progress: Tell) -> Made:
-    """Measure all ways of a message on our server and the `others`; return the comparisons.
+    """Measure messages on our server and on the `others`, in each way of WAYS; return the comparisons.
 
     `size`: how much is measured. `say` prints a line. `progress`: called with the share done (0.0 to 1.0). Raises
     ChildError if the process of the clients fails.

@@ -44,7 +44,7 @@ SKIPPED = "browser figures"
 TEST = re.compile(
     r"^(?:async )?def (test_\w+)\(.*?(?=^\S|\Z)(?:\) -> None:.*?(?=^\S|\Z))?", re.MULTILINE | re.DOTALL
 )
-"""Matches the text of a test function with its body."""
+"""Matches a test function in a source file, with its body."""
 
 
 def measure() -> list[Figure] | Skipped:

@@ -142,8 +142,9 @@ async def direct(browser: Browser, network: Network) -> AsyncIterator[Call]:
 
 
 def reason(problem: BaseException) -> str:
-    """Return why a measurement failed: the first line of its error, or the error's name. The next one can be made.
+    """Return why a measurement failed: the first line of its error, or the error's name.
 
+    The caller can then go on with the next measurement.
     Raises CancelledError if the present task is cancelled, as it is after SIGTERM: Playwright then raises errors of its
     own while browsers are closed, which hide the cancellation.
     """

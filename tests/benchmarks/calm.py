@@ -15,7 +15,7 @@ CALM_CORES: Final = 0.25
 LIMIT_S: Final = 600.0
 AGAIN_S: Final = 10.0
 TIMES: Final = 2
-"""How often a measurement is made that other programs have disturbed."""
+"""How often a measurement is tried, if other programs disturb it each time."""
 
 T = TypeVar("T")
 

@@ -80,7 +80,7 @@ PHASES = {
     "burst": (f"fan-out in bursts of {BURST}", {"socket.io": 4.5, "python-socketio": 18.0}),
     "flood": ("fan-out as fast as it goes", {}),
 }
-"""Phase -> (its name, other server -> the lowest ratio allowed of its CPU to ours)."""
+"""Phase -> (its name, a map: other server -> the lowest ratio of its CPU to ours that is allowed)."""
 
 Played = Field[dict[str, Spent]]
 """The results of each server's turns; each turn is a map from the phase to its figures."""
@@ -268,7 +268,7 @@ class Audience:
     async def flood(self, events: int) -> Spent:
         """Make `events` updates as fast as possible, and return their figures.
 
-        It waits while a socket has not read IN_FLIGHT of the updates.
+        It waits as long as IN_FLIGHT updates have not been read by all sockets.
         """
 
         async def play() -> None:

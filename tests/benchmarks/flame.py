@@ -17,7 +17,7 @@ from typing import NamedTuple, Self
 
 WIDTH, ROW, TOP, SIDE = 1200, 17, 40, 10
 LEAST_SHARE = 0.004
-"""The least share of all samples of a box; narrower ones are left out, so that the file stays small."""
+"""A box with a smaller share of all samples is left out, so that the file stays small."""
 LETTER = 6.6  # the width of a letter, in the unit of the picture
 PLACE = re.compile(r"^(?P<function>.*) \((?P<file>.*?)(?::\d+)?\)$")
 COLOURS = {"web/": "#e8c08a", "signalling/": "#9fc9b8", "media/": "#a9b9d9", "": "#dcd6cc"}
@@ -52,7 +52,7 @@ def samples(raw: str) -> dict[tuple[str, ...], int]:
 
 
 def boxes(found: dict[tuple[str, ...], int]) -> list[Box]:
-    """Return the boxes of these stacks, functions of equal callers joined, in the order of their names."""
+    """Return the boxes of these stacks, sorted by name. All calls of a function by the same callers are one box."""
     total = sum(found.values()) or 1
     drawn: list[Box] = []
 
@@ -133,7 +133,7 @@ class Profile:
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._program is not None:
-            self._program.send_signal(2)  # SIGINT: py-spy writes what it has
+            self._program.send_signal(2)  # SIGINT (2) makes py-spy write its samples
             try:
                 _, errors = self._program.communicate(timeout=20)
             except subprocess.TimeoutExpired:

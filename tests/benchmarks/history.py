@@ -116,7 +116,7 @@ def rows(report: Report) -> list[Row]:
 
 
 def _scene(comparison: Comparison) -> str:
-    """Return the calls that were measured, from the note, which alone has it; "" without calls."""
+    """Return the beginning of the note of a comparison of media, which names the calls; "" for other comparisons."""
     return f"{comparison.note.split(',')[0]}: " if comparison.id.startswith("media_") else ""
 
 

@@ -15,7 +15,7 @@ from tests.benchmarks.process import Child, cpu_ns, resident_bytes
 from tests.benchmarks.server import BenchServer
 
 SOCKETS = 1000
-# These sockets are opened and closed first. The measured sockets then use the memory that they have freed.
+# This number of sockets is opened and closed first, so that the measured ones use memory that was freed.
 WARM_UP = 10
 PEOPLE = 20
 SETTLE_S = 1.0

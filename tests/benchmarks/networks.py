@@ -93,12 +93,12 @@ BLOCKED, REBOUND = "UDP blocked from the start", "new address (NAT rebinding), C
 
 
 def blocked(seconds: float) -> str:
-    """Return the table's name of an outage in which UDP is blocked for `seconds`."""
+    """Return the name in the table for an outage in which UDP is blocked for `seconds`."""
     return f"UDP blocked for {seconds:g} s"
 
 
 def down(seconds: float) -> str:
-    """Return the table's name of an outage in which the link is down for `seconds`."""
+    """Return the name in the table for an outage in which the link is down for `seconds`."""
     return f"link down for {seconds:g} s"
 
 
@@ -260,7 +260,7 @@ GOOD, UDP_OUT, NOTHING = Network(), Network(udp=False), Network(udp=False, tcp=F
 @dataclass(frozen=True)
 class Series:
     """The networks that one call gets one after another: the name of each in the table, and the function that measures
-    it. `network`: that with which the call begins. `compared`: True if a direct call gets them too.
+    it. `network`: the network with which the call begins. `compared`: True if a direct call gets them too.
     """
 
     rows: Mapping[str, Callable[[Call], Awaitable[Found]]]

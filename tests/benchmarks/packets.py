@@ -45,13 +45,13 @@ AUDIO_BYTES: Final = 108
 RTCP_S: Final = 0.1
 TICK_S: Final = 0.5
 CONNECT_S: Final = 0.02
-"""How often a party that is not connected does what is due: with 0.5 s, it would find a server late."""
+"""The time in s between two attempts of a party to connect; with TICK_S, it would connect too late."""
 TICK: Final = 3
 SETTLE_S: Final = 1.0
 ANSWER_S: Final = 10.0
 STOP_S: Final = 5.0
 _STAMP = Struct("!Q")
-_STAMP_AT: Final = 16  # a server may rewrite the bytes of the descriptor before it
+_STAMP_AT: Final = 16  # the place of the time stamp in a payload; a server may rewrite earlier bytes
 _REPORT = Struct("!BBHIIIIII")
 
 

@@ -67,8 +67,8 @@ def others_s() -> float:
 def others_ticks(stats: Iterable[str], own: int) -> int:
     """Return the sum of CPU time of all processes except `own`, its descendants and the kernel's threads.
 
-    `stats`: the contents of /proc/PID/stat. The unit is their own. What init has waited for does not count, because
-    init also waits for orphans of `own`.
+    `stats`: the contents of /proc/PID/stat. The result is in their unit, clock ticks. The time of processes that ended
+    under init does not count, because orphans of `own` end there as well.
     """
     parents, used, out = {}, {}, {own}
     for stat in stats:

@@ -43,7 +43,7 @@ def publish(report: Report, whole: bool = True) -> None:
 def joined(before: Report, newer: Report) -> Report:
     """Return the published run `before`, with the measurements of the `newer` run in place of its own.
 
-    `command` names both runs.
+    The field `command` of the result has the commands of both runs.
     """
     return msgspec.structs.replace(
         before,
@@ -109,7 +109,7 @@ def trend(report: Report) -> str:
 
 
 def page(report: Report) -> str:
-    """Return the page of results of this run, with the pictures beside it."""
+    """Return the page of results of this run, which shows the pictures in the same folder."""
     pictures = [(VISITS.name, report.loads), (FLAME.name, report.loads and FLAME.is_file())]
     visits = [name for name, shown in pictures if shown]
     return document(report, CURVE.name if report.curve else None, visits)

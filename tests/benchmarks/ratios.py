@@ -162,7 +162,11 @@ def fallen(name: str, before: Kept, measure: Callable[[str], float] = measured, 
 
 
 def of_release(release: str, times: int = 30) -> dict[str, Kept]:
-    """Return the ratios of this version, with their noise: the largest distance of one of `times` from the median."""
+    """Return the ratios of this version, each measured `times` times, with their noise.
+
+    The noise is the largest distance of a measured ratio from the median, as a share of it.
+    `release`: the name of this version.
+    """
     found = {}
     for name in RATIOS:
         values = [measured(name) for _ in range(times)]

@@ -70,7 +70,7 @@ What differs, and for whom:
 
 def document(report: Report, curve: str | None = None, visits: Sequence[str] = ()) -> str:
     """Return the report as a Markdown document. `curve` is the path of the plot of waiting patients, or None; `visits`
-    are those of the plot of whole visits and of the flame graph.
+    are the paths of the plot of whole visits and of the flame graph.
     """
     machine = report.machine
     lines = [
@@ -170,7 +170,7 @@ def _waits(waits: Sequence[Wait]) -> list[str]:
 
 
 def waited(wait: Wait) -> list[str]:
-    """Return the cells of a row about the waits at one place."""
+    """Return the cells of a row about how long people waited in visits at one place."""
     kinds = (wait.claim, wait.start, wait.killed)
     return [wait.place, *("–" if kind is None else f"{kind[0]:,.0f} ms, {kind[1]:,.0f} ms" for kind in kinds)]
 

@@ -48,7 +48,7 @@ def test_a_machine_that_stays_busy_is_not_measured() -> None:
 
 
 class Measured:
-    """A measurement of 10 s; during the first, other programs use the first number of cores, and so on."""
+    """A measurement of 10 s. `cores`: how many cores other programs use in the first try, in the second, and so on."""
 
     def __init__(self, *cores: float, why: str = "") -> None:
         self._cores, self._why = cores, why

@@ -9,7 +9,7 @@ from tests.benchmarks.process import ChildError
 
 
 def test_the_load_tester_is_asked_what_it_takes_as_anybody_would_ask_it() -> None:
-    run = driver.run(3, 3, "none", "at-once", talk="2s")  # long enough for several samples of the CPU
+    run = driver.run(3, 3, "none", "at-once", talk="2s")  # in 2 s, the CPU is sampled several times
     assert run["people"] == {"arrived": 3, "waiting": 0, "in_call": 0, "done": 3}
     assert 0 <= run["driver_cpu_per_visit_s"] < 10, "three people may take less than the system counts"
     assert run["gauges"]["in_call"]["max"] == 3

@@ -13,7 +13,10 @@ SIZE = Size((2, 10), 4.0)
 
 
 def run(claim_s: float, until_s: float) -> tuple[Observations, list[Used]]:
-    """Return what a run of SIZE observes: 10 visits a second with claims of this length, and 5 ms of CPU for each."""
+    """Return what a run of SIZE observes until `until_s`: 10 visits a second, and 5 ms of CPU for each visit.
+
+    `claim_s`: the time that each claim takes.
+    """
     now = [0.0]
     seen = Observations(clock=lambda: now[0])
     used = []

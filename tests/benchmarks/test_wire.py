@@ -1,4 +1,4 @@
-"""Tests the WebSocket of the benchmark: the time at which each message was read, and which answers it refuses."""
+"""Tests the WebSocket of the benchmark: when each message was read, and which answers of a server are refused."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 There are three waits: from a press of Claim until the patient's page has painted the session; from the second press of
 Start Session until both pages show the other's picture; and the longest time without a new picture after the worker
 that carries the call was killed. The network between the patient's browser and the server has a delay and loses
-packets, in both directions, of the page's connection as of the media.
+packets, in both directions. This holds for the page's connection and for the media.
 """
 
 from __future__ import annotations

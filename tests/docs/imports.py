@@ -15,7 +15,7 @@ from tests.test_architecture import PACKAGES, ROOT, imports, sources
 
 PATH = ROOT / "docs" / "imports.svg"
 LOOSE = 10
-"""If a package has more files than this beside its rooms, they are drawn as one box."""
+"""If a package has more files than this beside its rooms, these files are drawn as one box."""
 WIDTH, BOX, ROW, GAP, HEAD = 1180, 28, 62, 16, 26
 
 Link = tuple[str, str]

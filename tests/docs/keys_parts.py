@@ -11,6 +11,6 @@ def _row(key: keys.Key) -> str:
 
 
 def parts() -> dict[str, str]:
-    """Return the parts of docs/OPERATIONS.md that are made here: name of a part -> its text."""
+    """Return the parts of docs/OPERATIONS.md that this file generates: name of a part -> its text."""
     head = ["| key | type | holds | patient data | erased |", "|---|---|---|---|---|"]
     return {"keys": "\n".join([*head, *map(_row, keys.ALL)])}

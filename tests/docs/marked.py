@@ -14,8 +14,8 @@ _PART = re.compile(r"(<!-- made: (?P<name>[\w-]+) -->\n).*?(<!-- end: (?P=name) 
 
 
 def renewed(text: str, parts: dict[str, str]) -> str:
-    """Return the document with each marked part replaced by its text in `parts`. Raises KeyError for a part that is not
-    there.
+    """Return the document with each marked part replaced by its text in `parts`. Raises KeyError
+    if `parts` has no text for a part.
     """
     return _PART.sub(lambda found: f"{found[1]}\n{parts[found['name']].strip()}\n\n{found[3]}", text)
 

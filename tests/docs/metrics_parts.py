@@ -10,6 +10,6 @@ def _row(metric: Metric) -> str:
 
 
 def parts() -> dict[str, str]:
-    """Return the parts of docs/OPERATIONS.md that are made here: name of a part -> its text."""
+    """Return the parts of docs/OPERATIONS.md that this file generates: name of a part -> its text."""
     head = ["| metric | kind | labels | meaning |", "|---|---|---|---|"]
     return {"metrics": "\n".join([*head, *map(_row, METRICS)])}

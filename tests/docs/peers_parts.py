@@ -19,7 +19,7 @@ OF_EACH_OTHER = frozenset({"drop_media", "refused", "returned", "spawn"})
 
 
 def parts() -> dict[str, str]:
-    """Return the parts of docs/LOAD-TESTER.md that are made here: name of a part -> its text."""
+    """Return the parts of docs/LOAD-TESTER.md that this file generates: name of a part -> its text."""
     return {
         "people": "\n\n".join(map(_methods, PEOPLE)),
         "options": _options(),

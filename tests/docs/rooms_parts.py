@@ -1,6 +1,6 @@
 """Makes the lists of rooms (folders of the code) in docs/ARCHITECTURE.md from each folder's `__init__.py`.
 
-The text of a room is the first paragraph of the docstring there.
+The text of a room is the first paragraph of the docstring in its `__init__.py`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def folders(package: str) -> list[Path]:
 
 
 def parts() -> dict[str, str]:
-    """Return the parts of docs/ARCHITECTURE.md that are made here: name of a part -> its text."""
+    """Return the parts of docs/ARCHITECTURE.md that this file generates: name of a part -> its text."""
     rows = [
         f"| `{folder.relative_to(ROOT).as_posix()}/` | {sentence_of(folder)} |"
         for package in PACKAGES

@@ -24,7 +24,7 @@ PAGE = (DOCS / "LOAD-TESTER.md").read_text("utf-8")
 
 
 def examples() -> dict[str, Any]:
-    """Return the names that the examples of the page define, with their values."""
+    """Return name -> value, for all names that the Python examples of docs/LOAD-TESTER.md define."""
     names: dict[str, Any] = {}
     exec(
         compile("\n".join(re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)), "LOAD-TESTER.md", "exec"),

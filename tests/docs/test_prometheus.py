@@ -44,7 +44,7 @@ def panels() -> list[dict[str, Any]]:
 
 
 def expressions() -> list[str]:
-    """Return each expression of the rules and the dashboard, with a value in place of Grafana's variable."""
+    """Return each PromQL expression of the alert rules and the dashboard, with a value for Grafana's variable."""
     shown = [target["expr"] for panel in panels() for target in panel["targets"]]
     return [
         *re.findall(r"^ +expr: (.+)$", RULES.read_text("utf-8"), re.MULTILINE),

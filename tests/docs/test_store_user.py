@@ -1,4 +1,7 @@
-"""Tests that the store's user of docs/OPERATIONS.md may do all that a server does, and nothing beside it."""
+"""Tests the user account that docs/OPERATIONS.md defines for the store.
+
+It may do all that a server does in the store, and nothing else.
+"""
 
 import asyncio
 import re
@@ -20,7 +23,7 @@ PASSWORD = "a-password-of-the-store"
 
 
 def line() -> str:
-    """Return the line with ACL SETUSER in the document, with a password."""
+    """Return the arguments of ACL SETUSER in docs/OPERATIONS.md, with a real password."""
     (found,) = re.findall(r"^ACL SETUSER (.+)$", (DOCS / "OPERATIONS.md").read_text("utf-8"), re.MULTILINE)
     return str(found.replace("PASSWORD", PASSWORD))
 
@@ -37,7 +40,7 @@ def store(tmp_path: Path) -> Iterator[Program]:
 
 
 def denied(store: Program) -> list[str]:
-    """Return what the store has refused to its users."""
+    """Return the commands and keys that the store has refused to its users, by its log of refusals."""
     with store.client() as client:
         found: Any = client.acl_log()
     return [f"{each['reason']} {each['object']} in {each['context']}" for each in found]

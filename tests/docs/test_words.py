@@ -77,7 +77,7 @@ def faults(name: str, source: str) -> list[str]:
 
 
 def sources() -> Iterator[Path]:
-    """Yield every Python file and script that is written by hand here."""
+    """Yield every Python file and script of this repository that people write by hand."""
     for folder in FOLDERS:
         for path in sorted((ROOT / folder).rglob("*")):
             if path.suffix in (".py", ".js") and not OTHERS & {*path.parts}:

@@ -15,7 +15,7 @@ _REFUSED = re.compile(r'Refusal\("(\w+)"')
 
 
 def parts() -> dict[str, str]:
-    """Return the parts of docs/VISIT.md that are made here: name of a part -> its text."""
+    """Return the parts of docs/VISIT.md that this file generates: name of a part -> its text."""
     return {
         "states": _states(),
         "commands": _commands(),
@@ -56,7 +56,7 @@ def _states() -> str:
 
 
 def _asked(rule: Rule) -> str:
-    """Return the further conditions of a row as text, each by the code that its guard refuses with."""
+    """Return the further conditions of a rule as text: the error codes with which its guards refuse."""
     codes = [code for guard in rule.guards for code in _REFUSED.findall(inspect.getsource(guard))]
     return ", ".join(f"`{code}`" for code in dict.fromkeys(codes))
 

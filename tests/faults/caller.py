@@ -50,8 +50,8 @@ class _Peer(RawPeer):
 
 
 class Caller:
-    """A person in a call. `headers` identify the person. `urls`: WebSockets, of which the first is used at the
-    beginning, and after each loss the next.
+    """A person in a call. `headers` identify the person. `urls`: the URLs of WebSockets. The first one is
+    used at the beginning, and the next one after each loss.
 
     `arrivals`: the monotonic times in s at which packets of the other party arrived. `rooms`: the number of fresh
     offers, which is one for each room that the person joined.
@@ -197,7 +197,7 @@ def p95(values: Sequence[float]) -> float:
 
 
 async def until_received(callers: Sequence[Caller], since_s: float, timeout_s: float) -> float:
-    """Return the time in s from `since_s` until all callers receive the other's media. Raises TimeoutError after
+    """Return the time in s from `since_s` until all callers receive each other's media. Raises TimeoutError after
     `timeout_s`.
     """
     async with asyncio.timeout(timeout_s):

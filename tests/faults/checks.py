@@ -47,7 +47,7 @@ BY_THEMSELVES = frozenset({"expired", "closed", "assignment_lapsed", "returned",
 
 
 class Finding(NamedTuple):
-    """A violation of a rule. `kind`: one of the names below."""
+    """A violation of a rule. `kind`: such as OWNERS or ROOMS. `at_s`: when it happened."""
 
     kind: str
     at_s: float

@@ -26,7 +26,7 @@ def name_of(number: int) -> str:
 def ended_visit(organisation: str, number: int, begun_ms: int = FIRST_MS, **changes: Any) -> Visit:
     """Return the ended visit with this number. `begun_ms`: the time at which the first of all visits begins.
 
-    Seven visits each end in the same millisecond. `changes`: other values for fields of the visit.
+    Visits end in groups of seven, each group in one millisecond. `changes`: other values for fields of the visit.
     """
     arrived_ms = begun_ms + number // 7 * 1000
     outcome = OUTCOMES[number % 4]

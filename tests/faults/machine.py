@@ -29,7 +29,7 @@ POLICY = {"grace_ms": 4_000, "return_grace_ms": 8_000, "away_expiry_ms": 12_000,
 
 
 class Process:
-    """A process of this machine, identified by a descriptor: the id of a process that has ended may be used again."""
+    """A process of this machine, identified by a descriptor: its id may belong to another process after its end."""
 
     def __init__(self, pid: int) -> None:
         """Take the process with this id. Raises ProcessLookupError if there is none."""

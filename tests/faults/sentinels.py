@@ -23,8 +23,8 @@ MASTER = "clinic"
 DOWN_MS = 1000
 READY_S = 30.0
 COPYING = "copying"
-"""The user name with which a store copies the master. A test disables this user in order to cut these links and no
-others.
+"""The user name with which a store copies the master. A test disables this user in order to cut only the links
+between stores.
 """
 STORE = f"""port {{port}}
 bind 127.0.0.1

@@ -1,6 +1,6 @@
 """Tests requests that are sent to one worker and answered by another, which owns the room.
 
-Each request gets one reply, in whichever way the reply is lost.
+Each request gets exactly one reply, even if a reply on the way is lost.
 """
 
 from __future__ import annotations

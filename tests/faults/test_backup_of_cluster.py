@@ -1,4 +1,7 @@
-"""Tests backups of a cluster of stores (row R38): complete for each organisation, and restored anywhere."""
+"""Tests backups of a cluster of stores: complete for each organisation, and restored to any store.
+
+This is row 38 of docs/RELIABILITY.md.
+"""
 
 import asyncio
 from functools import partial
@@ -36,7 +39,7 @@ def settings_with(folder: Path, url: str = "") -> Settings:
 
 
 def nothing(step: str, done: int, whole: int) -> None:
-    """Show no progress."""
+    """Do nothing when the progress is reported."""
 
 
 def content(store: Any) -> dict[bytes, Any]:
@@ -116,7 +119,7 @@ def test_r38_a_backup_of_a_cluster_is_refused_while_slots_move(
 
 
 def begin_move(nodes: Cluster) -> None:
-    """Let a slot be on its way from its master to another one."""
+    """Begin to move the slot (group of keys) SLOT to another master, and do not finish."""
     source, to = nodes.owner(SLOT), other(nodes)
     ask(to, "CLUSTER", "SETSLOT", SLOT, "IMPORTING", nodes.id(source))
     ask(source, "CLUSTER", "SETSLOT", SLOT, "MIGRATING", nodes.id(to))

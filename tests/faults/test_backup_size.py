@@ -1,4 +1,4 @@
-"""Measures a backup and a restore of many visits, and the claims meanwhile (row R38)."""
+"""Measures a backup and a restore of many visits, and claims during the backup (docs/RELIABILITY.md row 38)."""
 
 from __future__ import annotations
 

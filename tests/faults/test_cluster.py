@@ -1,4 +1,7 @@
-"""Tests visits on a cluster of six nodes: nothing is lost when a slot moves, nor when a node dies (row R10)."""
+"""Tests visits on a cluster of six nodes: nothing is lost when a slot moves, nor when a node dies.
+
+This is row 10 of docs/RELIABILITY.md.
+"""
 
 import asyncio
 import signal

@@ -1,5 +1,5 @@
 """Tests floods of frames: every frame of a socket counts, and other clients hardly notice until the socket is closed
-(S30).
+(SECURITY.md row 30).
 """
 
 import asyncio

@@ -1,5 +1,5 @@
 """Tests several machines on one store: calls are spread over them within their bounds, and whole visits go on while
-one dies, one stops and one joins (row R40).
+one dies, one stops and one joins (docs/RELIABILITY.md row 40).
 
 Each machine is the real server with a data folder of its own; callers are light media.
 """

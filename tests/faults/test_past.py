@@ -1,5 +1,6 @@
-"""Tests that every ended visit is found, in pages and in time, that an incomplete list reports that there is more (row
-R32), and the memory that an ended visit takes in the store (row R39).
+"""Tests the search for ended visits: each is found in time, or the list reports that there are more.
+
+Tests also the memory that an ended visit takes in the store. These are rows 32 and 39 of docs/RELIABILITY.md.
 """
 
 import asyncio
@@ -188,7 +189,7 @@ async def test_r32_a_file_that_cannot_be_finished_is_a_failed_download_not_a_sho
 async def test_r39_two_thousand_past_visits_take_at_most_1_5_kb_of_the_stores_memory_each(
     valkey: "Redis", rounds: Rounds, measured: Measured
 ) -> None:
-    many, warm_up = rounds(20, 2_000), 300  # the stream of events has its full length before it is measured
+    many, warm_up = rounds(20, 2_000), 300  # the warm-up fills the stream of events
     async with clinic(valkey, workers=1, off_call_ms=240 * MINUTE_MS) as desk:
         provider, worker, client = desk.provider(), desk.workers[0], cast(Any, valkey)
         await worker.service.set_on_call(provider, on=True)

@@ -1,4 +1,7 @@
-"""Tests that a load run whose server is killed reports that in one sentence, and exits with an error (row R35)."""
+"""Tests that a load run whose server is killed reports that in one sentence, and exits with an error.
+
+This is row 35 of docs/RELIABILITY.md.
+"""
 
 import os
 import signal

@@ -1,5 +1,5 @@
 """Tests that, when the workers restart one after another, all clients reconnect soon and stay evenly
-spread (row R36).
+spread (docs/RELIABILITY.md row 36).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Tests that visits continue when the master of the stores dies and Sentinels promote its copy (row R10).
+"""Tests that visits continue when the master of the stores dies and Sentinels promote its copy.
 
-Events that got lost are noticed.
+Events that got lost are noticed. This is row 10 of docs/RELIABILITY.md.
 """
 
 import asyncio

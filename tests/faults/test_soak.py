@@ -1,4 +1,7 @@
-"""Tests that workers need no more memory after ten minutes in which people come and go (row R20)."""
+"""Tests that workers need no more memory after ten minutes in which people come and go.
+
+This is row 20 of docs/RELIABILITY.md.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ WORKERS = 2
 FOR_S = 600.0
 ROUND_PATIENTS, ROUND_LIMIT_S = 200, 150.0
 WARM_ROUNDS = 4  # after these rounds, a worker has allocated all the memory that a round needs
-EMPTY_S = 8.0  # the time in s after which the connections of all people who left have expired
+EMPTY_S = 8.0  # after EMPTY_S seconds, the connections of all people who left have expired
 LOOKS = 5
 
 

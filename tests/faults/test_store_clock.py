@@ -1,6 +1,6 @@
-"""Tests that every ordered list keeps its order of arrival when the store's clock is set back by an hour (row R34).
+"""Tests that every ordered list keeps its order of arrival when the store's clock is set back by an hour.
 
-The replies to TIME are changed on their way from a real store to real workers.
+The replies to TIME are changed on their way from a real store to real workers. This is row 34 of docs/RELIABILITY.md.
 """
 
 import re

@@ -1,5 +1,6 @@
-"""Tests a store that answers but accepts no writes: the reason is logged, commands are refused, calls continue (row
-R33).
+"""Tests a store that answers but accepts no writes: the reason is logged, commands are refused, calls continue.
+
+This is row 33 of docs/RELIABILITY.md.
 """
 
 import asyncio

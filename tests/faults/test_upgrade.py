@@ -1,4 +1,7 @@
-"""Tests that a release takes over a running server by `greenroom upgrade`, while calls go on (row R36)."""
+"""Tests that a release takes over a running server by `greenroom upgrade`, while calls go on.
+
+This is row 36 of docs/RELIABILITY.md.
+"""
 
 from __future__ import annotations
 
@@ -39,8 +42,8 @@ main()
 
 
 def installed(folder: Path, first: str = "") -> Path:
-    """Install the code of this checkout into a folder as version NEXT; return its program. `first`: Python that it runs
-    before everything else.
+    """Install the code of this checkout into a folder as version NEXT; return its program. `first`: Python
+    code that the program runs before everything else.
     """
     about = folder / f"greenroom-{NEXT}.dist-info"
     about.mkdir(parents=True)

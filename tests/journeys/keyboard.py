@@ -70,11 +70,9 @@ class Keyboard:
             way.append(found["name"])
             if found["there"]:
                 return
-            if found[
-                "gone"
-                # The page has drawn the target again meanwhile, so search it again. A search at each stop would double
-                # the time.
-            ]:
+            # If the page has drawn the target again, `element` is no longer in the page, so search the target again.
+            # A search at each stop would double the time of the test.
+            if found["gone"]:
                 element = await target.element_handle()
         raise AssertionError(f"no way to {target} by Tab: {way}")
 

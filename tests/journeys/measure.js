@@ -8,8 +8,8 @@ window.RTCPeerConnection = class extends RTCPeerConnection {
   }
 };
 
-// The microphone's sound is sent as it is: to cancel its echo and noise needs half of the CPU of a call's
-// sound, and no journey is about that.
+/* The microphone's sound is sent as it is. To cancel its echo and noise would need half of the CPU of a
+   call's sound, and no journey tests that. */
 const openDevices = navigator.mediaDevices?.getUserMedia.bind(navigator.mediaDevices);
 if (openDevices)
   navigator.mediaDevices.getUserMedia = (how) => {
@@ -36,8 +36,8 @@ window.__received = async () => {
   return seen;
 };
 
-// Returns the mean brightness (0 to 255) of the other side's picture, and how much of it changes in 400 ms:
-// 0 and 0 without a picture.
+/* Returns the mean brightness (0 to 255) of the other side's picture, and how much of it changes in 400 ms.
+   Both are 0 without a picture. */
 window.__picture = async () => {
   const pause = () => new Promise((done) => setTimeout(done, 400));
   const video = [...document.querySelectorAll("video")].find((v) => !v.muted && v.videoWidth);

@@ -110,7 +110,7 @@ class Person:
 
 
 async def see_and_hear(*people: Person) -> None:
-    """Fail unless each of these people sees and hears the other side. All are asked at the same time, because a
+    """Fail unless each of these people sees and hears the other side. All are checked at the same time, because a
     call costs CPU as long as it goes on.
     """
     await asyncio.gather(*(one.sees_and_hears() for one in people))
@@ -137,15 +137,15 @@ class Patient(Person):
     """A patient, who knows the address of the clinic's calendar."""
 
     async def meet_now(self, **changes: str) -> None:
-        """Go from the public-facing calendar to the first page of the setup guide. `changes`: other
-        values of the form.
+        """Go from the public-facing calendar to the first page of the setup guide. `changes`: values of
+        the form to replace.
         """
         await self.go("/demo")
         await self.gets_in_line(**changes)
 
     async def gets_in_line(self, **changes: str) -> None:
         """Press Meet Now on the open calendar, fill in the patient information, and go to the first page of the setup
-        guide. `changes`: other values of the form.
+        guide. `changes`: values of the form to replace.
         """
         await self.page.get_by_role("link", name="Meet Now").first.click()
         answers = {

@@ -22,7 +22,8 @@ class Proxy:
     def __init__(self, prefix: str) -> None:
         self.prefix, self.url, self.server, self.other = prefix, "", "", ""
         self.pages: dict[str, str] = {}
-        self.elsewhere: list[str] = []  # the requested paths that are not below the prefix
+        # the requested paths that are not below the prefix
+        self.elsewhere: list[str] = []
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Pass a request on to the server, or answer 404 if its path is not below the prefix."""

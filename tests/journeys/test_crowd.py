@@ -72,8 +72,9 @@ class Crowd:
         await self._do(visit_id, name, Open(visit_id, who))
 
     async def answer(self, turn: int) -> str:
-        """Let another patient answer a step of the setup guide, chosen by `turn`, so that their row changes; return the
-        visit's id.
+        """Let a patient answer a step of the setup guide, so that their row changes; return the visit's id.
+
+        `turn`: a number that chooses the patient; another number chooses another patient.
         """
         visit = self._visits[f"v_crowd{turn * 7 % len(self._visits):04}"]
         await self._do(visit.id, visit.patient.name, Save(self._step, f"Penicillin {turn}", left=True))

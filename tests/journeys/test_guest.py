@@ -63,7 +63,7 @@ async def sees_and_hears_all(who: Person, others: int) -> None:
 
 
 async def all_see_and_hear(others: int, *people: Person) -> None:
-    """Fail unless `others` pictures and sounds arrive at each of these people. All are asked at the same time,
+    """Fail unless `others` pictures and sounds arrive at each of these people. All are checked at the same time,
     because a call costs CPU as long as it goes on.
     """
     await asyncio.gather(*(sees_and_hears_all(who, others) for who in people))

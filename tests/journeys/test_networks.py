@@ -95,8 +95,8 @@ async def test_f01_a_visit_where_the_network_blocks_udp(
             warnings.warn("no namespace without UDP here: the patient's browser ignores UDP", stacklevel=1)
         kept = await inside.enter_async_context(shared(chromium)) if blocked else shared_chromium
         browser = await inside.enter_async_context(kept.lent())
-        # The prepared process must not start this server: it is outside of the namespace, and its later servers must
-        # stay outside.
+        # The prepared process is outside of this namespace, and must stay outside for the servers of later tests. So it
+        # must not start this server.
         server = start_server(quick=False).wait()
         inside.callback(server.stop)
         await _without_udp(browser, server, *([] if blocked else [ONLY_TCP]))

@@ -17,7 +17,7 @@ from media.transport.dtls import Identity
 from media.transport.srtp import Binding, native_binding
 
 IDENTITY = Identity(0.0)
-QUIET_S = 0.15  # if no packet comes within this time in s, a test assumes that none will come
+QUIET_S = 0.15  # in s; if no packet comes within QUIET_S, a test assumes that none will come
 
 
 async def until(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:

@@ -151,7 +151,7 @@ async def test_a_call_goes_where_its_browser_sends_from_even_without_a_nominatio
         await until(lambda: bool(a.of(AUDIO)) and a.of(AUDIO)[-1].sequence != 1)
 
 
-# --- the checks of addresses themselves
+# --- the class `AddressChecks` alone
 
 
 class Sent:
@@ -196,13 +196,13 @@ def test_a_check_is_answered_once_by_its_own_address_with_its_password_and_in_ti
     answers: list[tuple[Address, PacketSocket]] = []
 
     def answered_at(sent_s: float, from_port: int, now_s: float, password: str = REMOTE.password) -> bool:
-        """Return True if an answer is taken that comes `from_port` at `now_s`, to a check of port 1 of `sent_s`."""
+        """Check port 1 at `sent_s`; let an answer come from `from_port` at `now_s`; return True if it is accepted."""
         before = len(answers)
         checks.send(("192.0.2.1", 1), sock, REMOTE, "ours", lambda *found: answers.append(found), sent_s)
         check = stun.parse(sock.packets[-1][0])
         assert check is not None
         answer = ice.response(check, ("192.0.2.9", 9), password)
-        _send(checks, sock, 2, now_s)  # the next check ends those that are too old
+        _send(checks, sock, 2, now_s)  # sending this check drops checks that are too old
         for _ in range(2):
             checks.on_response(answer, ("192.0.2.1", from_port), sock)
         return len(answers) > before

@@ -96,7 +96,7 @@ async def test_transport_wide_numbers_go_on_after_a_reload_and_their_feedback_co
         shown = int.from_bytes(packet[17:19], "big")
         assert 4_010 < shown < 4_200
         sender = peers.parties["a"].endpoint
-        # The relay needs some ticks after the last packet that it did not forward.
+        # The relay needs some ticks after the last packet that it did not forward, so the test waits.
         await until(lambda: not sender.answering)
         b.send_rtcp(struct.pack("!BBHIIHH", 0x8F, 205, 5, 1, b.of(AUDIO)[-1].ssrc, shown, 1) + bytes(8))
         await until(lambda: any(feedback[12:14] == bytes((0, 77)) for feedback in again.rtcp(205, 15)))

@@ -66,13 +66,13 @@ async def room() -> AsyncIterator[Room]:
 
 
 def joined(room: Room, name: str = "a", **how: Any) -> tuple[Party, list[Any]]:
-    """Return (a new party of the room, its events)."""
+    """Return (a new party of the room, its events). `how`: further arguments of `Room.join`."""
     events: list[Any] = []
     return room.join(name, events.append, **how), events
 
 
 def connected(room: Room, name: str = "a", **how: Any) -> tuple[Party, list[Any], Sock]:
-    """Return (a connected party, its events so far, its socket)."""
+    """Return (a connected party, its events so far, its socket). `how`: further arguments of `Room.join`."""
     party, events = joined(room, name, **how)
     sock = Sock()
     party.accept(ANSWER)
@@ -208,7 +208,7 @@ async def test_the_speaker_is_sent_once_to_those_who_take_part(
     assert events == ([Speaking("b")] if sent else [])
 
 
-# --- places of other parties
+# --- the places in a party's offer, each for the media of another party
 
 
 async def test_a_place_is_free_for_the_first_party_or_after_its_holder_left(room: Room) -> None:

@@ -29,8 +29,9 @@ LIMITED = b"REMB"
 
 
 def report(speaker: Speaker, since: int) -> int:
-    """Send a report on the sound that a speaker has received since packet number `since`; return the number for the
-    next call.
+    """Send a report on the sound packets that a speaker has received after its first `since` ones.
+
+    Return the number of all that it has received, which is the value of `since` for the next report.
     """
     heard = speaker.of(AUDIO)
     new = [packet.sequence for packet in heard[since:]]

@@ -36,7 +36,7 @@ def numbered(answer: str, number: int) -> str:
     return answer.replace(":11 ", f":{number}1 ").replace("22", f"{number}2").replace("33", f"{number}3")
 
 
-# --- the relay
+# --- the relay as a whole
 
 
 def test_the_relay_gives_feedback_every_50_ms_and_a_room_has_six_places() -> None:

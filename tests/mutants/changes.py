@@ -77,7 +77,7 @@ def statement_lines(source: bytes, line: int) -> range:
 
 
 def uncommented(line: str) -> str:
-    """Return a line of code without the comment behind it, so that it is known again if the comment has changed.
+    """Return a line of code without the comment behind it, so that it can be found again if the comment has changed.
 
     The formatter puts two spaces before such a comment.
     """
@@ -179,7 +179,8 @@ def _left_out(node: ast.AST) -> bool:
             return True
         case ast.Expr(value=ast.Constant()):
             return True
-        case ast.keyword(arg="strict"):  # an assertion that two lists have the same length
+        # `strict` of `zip` is an assertion that two lists have the same length.
+        case ast.keyword(arg="strict"):
             return True
         case ast.If(test=ast.Name(id="TYPE_CHECKING") | ast.Compare(left=ast.Name(id="__name__"))):
             return True

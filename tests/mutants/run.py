@@ -2,7 +2,7 @@
 notice.
 
 Draws `--number` changes (`changes.py`) of the sources, with a seed. A copy of this folder gets one change after
-another. Those of the file's own tests (`tests/mirror.py`) that run the changed statement are run in it, file by file,
+another. Those of the file's own tests (`tests/mirror.py`) that run the changed statement are run there, file by file,
 the quickest first (`reached.py`), until one fails. A change is killed if a test fails, or if a test takes much longer
 than without the change, two times. Each judgement is printed. If no test notices a change, it survives: it then needs
 a test, or a reason in equivalents.toml if nobody can notice it. `--write` keeps a sample in results.json, from which
@@ -225,7 +225,8 @@ class Bench:
             ran = ran or bool(tests)
             if tests and (judgement := self._judged_by(mutant, tests, found)) != "survived":
                 return judgement
-        # No test is known to run the statement, such as that of another process: any of them may notice the change.
+        # If no test is known to run the statement, any of the file's tests may notice the change. For example, a
+        # process that a test starts may run the statement.
         return "survived" if ran else self._judged_by(mutant, reached.by(str(mutant.source), ()), reached)
 
     def _judged_by(self, mutant: Mutant, tests: Sequence[str], reached: Reached) -> str:

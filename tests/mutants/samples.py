@@ -12,7 +12,8 @@ import msgspec
 SURVIVED, EQUIVALENT = "survived", "equivalent"
 SAYS = {"killed": "killed", "late": "killed", SURVIVED: "survives", EQUIVALENT: "nobody can notice it"}
 """Judgement -> its words in results.md. `late`: a test took too long with the change."""
-BAR = "\\|"  # a vertical bar inside a table of Markdown
+# a vertical bar inside a table of Markdown
+BAR = "\\|"
 
 
 class Survivor(msgspec.Struct, frozen=True, order=True):
@@ -49,7 +50,7 @@ class Sample(msgspec.Struct, frozen=True):
         return sum(survivor.now in judgements for survivor in self.survivors)
 
     def again(self, judgements: Mapping[Survivor, str]) -> Sample:
-        """Return the sample in which these survivors have new judgements."""
+        """Return this sample with new judgements of some of its survivors. `judgements`: survivor -> new judgement."""
         judged = [msgspec.structs.replace(one, now=judgements.get(one, one.now)) for one in self.survivors]
         return msgspec.structs.replace(self, survivors=judged)
 

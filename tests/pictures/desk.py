@@ -77,9 +77,10 @@ async def remember(server: RunningServer) -> None:
 
 
 async def clinic_side(desk: Browser, phone: Browser, provider: Staff, shoot: Shoot) -> None:
-    """Take all pictures of the clinic's side. Meanwhile a call of a provider is live, and two more patients wait.
+    """Take all pictures of the clinic's side.
 
-    `desk` and `phone`: browsers of these sizes; `shoot`: takes a picture.
+    Two patients, Jon Bell and Mei Lin, must wait in the queue. `desk` and `phone`: browsers for people at a desk and
+    with a phone. `provider`: a provider in a call, which this function ends. `shoot`: takes a picture.
     """
     server = provider.server
     admin: Staff = await person(desk, server, Staff, **DESK)
@@ -133,7 +134,7 @@ async def reports(admin: Staff, shoot: Shoot) -> None:
 
 
 async def history(provider: Staff, shoot: Shoot) -> None:
-    """Take a picture of the history of the visit that has just ended, in dark colours."""
+    """End the visit of the provider; take a picture of its history, in dark colours."""
     page = provider.page
     await page.emulate_media(color_scheme="dark")
     await provider.press(re.compile("^End"))

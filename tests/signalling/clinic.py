@@ -58,7 +58,7 @@ class Settings:
         self.area_names = AREAS
 
     def guide_of(self, area: str, /) -> Guide:
-        """Return the guide, which is the same for every area."""
+        """Return the setup guide, which is the same for every waiting area."""
         return self.guide
 
 
@@ -82,7 +82,7 @@ class Organisations:
 
 
 async def authenticate(request: web.Request, role: str) -> Actor | None:
-    """Return the person whom the header names; None if there is no header, or if the person does not have this role."""
+    """Return the person whom the header X-Person names; None if it is missing, or if the person has another role."""
     said = json.loads(request.headers.get("X-Person", "null"))
     if said is None or {"patient": "patient", "guest": "guest"}.get(said["role"], "staff") != role:
         return None
@@ -90,7 +90,7 @@ async def authenticate(request: web.Request, role: str) -> Actor | None:
 
 
 def headers(actor: Actor) -> dict[str, str]:
-    """Return the header that names this person."""
+    """Return the HTTP header X-Person for this person, which `authenticate` reads."""
     person = {"organisation": actor.organisation, "id": actor.id, "name": actor.name, "role": str(actor.role)}
     if actor.visit is not None:
         person["visit"] = actor.visit

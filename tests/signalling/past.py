@@ -1,4 +1,4 @@
-"""Makes ended visits as a clinic has them, by the commands of patients and providers."""
+"""Makes ended visits for tests, by the commands that patients and providers send."""
 
 from __future__ import annotations
 
@@ -44,8 +44,9 @@ def tally(party: str, name: str) -> Tally:
 
 
 async def whole_visit(desk: Clinic, provider: Actor) -> Actor:
-    """Let a patient arrive and answer the guide, talk and write with the provider, and the visit end; return the
-    patient.
+    """Play a whole visit, and return its patient.
+
+    The patient arrives, answers the setup guide, and talks and chats with the provider. Then the visit ends.
     """
     service, store = desk.workers[0].service, desk.workers[0].service.store
     patient = await desk.arrive(0)

@@ -1,4 +1,4 @@
-"""Keeps On-Demand Requests as a provider's screen shows them, by the rules that PROTOCOL.md gives for clients.
+"""Plays a provider's page On-Demand Requests, by the rules that PROTOCOL.md gives for clients.
 
 It shows exactly the rows that the server has sent.
 """

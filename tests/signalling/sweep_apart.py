@@ -1,4 +1,7 @@
-"""Makes the sweep of one worker for tests, with a clock, mirrors and a store in memory, and records what it changes."""
+"""Makes the sweep (periodic work) of one worker for tests, and records what it changes.
+
+Its clock, mirrors and store are in memory.
+"""
 
 from __future__ import annotations
 

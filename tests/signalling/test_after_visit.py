@@ -1,5 +1,5 @@
 """Tests tags and the survey over two workers: who sees them, who finds a visit by its tags, and that
-one answer counts.
+only one answer counts.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""Tests what is counted of commands, visits and sockets."""
+"""Tests the numbers that a worker counts for the metrics: commands, visits and sockets."""
 
 from __future__ import annotations
 

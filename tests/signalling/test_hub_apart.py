@@ -174,7 +174,7 @@ async def test_a_subscriber_that_joins_while_updates_wait_receives_only_those_af
     hub.subscribe(first, "news", 4)
     hub.publish("news", 5, news(5))
     hub.subscribe(second, "news", 5)
-    hub.subscribe(third, "news", 4)  # its snapshot is older
+    hub.subscribe(third, "news", 4)  # the version of its snapshot is 4, older than the update 5
     hub.publish("news", 6, news(6))
     await until(lambda: b"u_6" in transports[0].written)
     assert [b"u_5" in t.written for t in transports] == [True, False, True]

@@ -233,7 +233,7 @@ async def test_a_visit_is_opened_with_the_guide_of_its_area_and_the_next_number(
     assert (service.memory.loads, len(service.memory.commits)) == (1, 2)
 
 
-# --- what is read
+# --- reads of guides and visits
 
 
 async def test_a_guide_is_read_from_the_store_once_and_an_unknown_one_is_an_error() -> None:

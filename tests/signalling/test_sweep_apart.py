@@ -1,4 +1,7 @@
-"""Tests when a worker sweeps which organisation and what it changes, with a clock and records in memory."""
+"""Tests the sweep (periodic work) of a worker: which organisations it reads, when, and what it changes.
+
+The clock and the records are in memory.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ from tests.signalling.visits import ORG, OTHER, T0
 
 RAY = Staff(id="ray", name="Ray", role=Role.PROVIDER, on_call=True, on_call_since_ms=T0)
 
-# --- which organisations, and when
+# --- which organisations are read, and when
 
 
 @pytest.mark.parametrize(
@@ -37,7 +40,8 @@ async def test_an_organisation_of_other_workers_is_read_less_often(
     apart = Apart(monkeypatch, mirror)
     if not mine:
         apart.mine.clear()
-    apart.now_s += 4  # the doubt of the beginning is over
+    # For 3 s after a new connection to the store, a worker reads all organisations. This time is over now.
+    apart.now_s += 4
     tabs = frozenset({ORG}) if present else frozenset()
     apart.sweep._opened = 1
     assert apart.sweep._is_due(mirror, tabs)
@@ -116,7 +120,7 @@ async def test_a_step_that_fails_is_logged_and_the_next_ones_run(monkeypatch: py
     assert await module._alone(apart._command(visits.SYSTEM, "v_1", Due())) == "done"
 
 
-# --- another store
+# --- the store was replaced by another one
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Tests that tasks which wait for a tick of the same time are woken together."""
+"""Tests that all tasks that wait for the same moment are woken together."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""Tests that a claim is one trace (times of all steps) over all workers on its way, and that events without
-a trace are as before.
+"""Tests that the trace of a claim (the times of all its steps) covers every worker on its way.
+
+This release and earlier ones, which have no traces, can read each other's events.
 """
 
 from __future__ import annotations
@@ -122,7 +123,7 @@ async def test_claims_whose_patients_never_join_are_forgotten(
 
 
 class EntryOfBefore(msgspec.Struct, frozen=True, array_like=True):
-    """An entry of the event stream as earlier releases have it, without a trace."""
+    """An entry of the event stream in the form of earlier releases, which have no traces."""
 
     what: str
     member: str

@@ -51,7 +51,7 @@ class Apart:
         self.now_ns += 5
 
     def news(self, after: Visit | Staff | None, trace: bytes | None = b"trace") -> None:
-        """Let the observers get a change, or a reset if `after` is None."""
+        """Inform the observers that a record has changed to `after`; None: that there was a reset."""
         news = Reset(ORG) if after is None else Change(ORG, 1, "claimed", None, after, trace=trace)
         for observer in self.observers:
             observer(news)

@@ -22,5 +22,6 @@ async def test_the_relay_password_and_the_resume_tokens_of_a_worker_are_those_of
     seal, settings = Seal({b"1": b"k" * 32}), Organisations()
     worker = Worker(valkey, seal, b"k" * 32, settings, relay, Limits(), 0, worker_id="w0-12ab")
     assert probed == [("w0-12ab", "a0f0b5627e48feaf2c1c1d555a1a128a")]
-    with pytest.raises(ResumeError, match="resume_expired"):  # a token that was altered would be invalid
+    # The token of an earlier version has expired. A token that this worker could not check would be invalid instead.
+    with pytest.raises(ResumeError, match="resume_expired"):
         await worker.tokens.redeem("r_AAECAwQFBgcICQoLDA0ODxARqLsmx7_AdwBZNxepRfe1PQ", Clinic.provider())

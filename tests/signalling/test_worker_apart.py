@@ -205,7 +205,7 @@ async def test_a_wait_for_the_store_ends_with_the_store_the_time_or_the_worker()
     assert not fresh.draining
 
 
-# --- the end
+# --- the end of a worker
 
 
 @pytest.mark.parametrize("problem", [None, UnavailableError("store")])

@@ -45,7 +45,8 @@ class Site:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.app: Application = create_app(settings)
-        # A test and its people share the app's event loop, so a busy machine would let people wait by chance.
+        # Newcomers are not limited in tests. A test and its people share the app's event loop, so on a busy machine
+        # people would have to wait by chance.
         self.app.cleanup_ctx.remove(admission.running)
         self.server = TestServer(self.app)
         self.people: list[Person] = []
@@ -126,7 +127,10 @@ class Person:
         return answer
 
     async def ask_for_a_visit(self, **fields: str) -> ClientResponse:
-        """Fill in the patient information and send it; return the response. `fields`: other values of the form."""
+        """Fill in the patient information and send it; return the response.
+
+        `fields`: values that replace the usual ones in the form.
+        """
         await self.get("/demo/information")
         return await self.post("/demo/information", {**FORM, **fields})
 

@@ -1,4 +1,4 @@
-"""Tests the app as a whole: files, failures, readiness, and which values are never logged."""
+"""Tests the app as a whole: static files, answers to errors, readiness, and values that are never logged."""
 
 import asyncio
 import json

@@ -118,8 +118,9 @@ PLAIN: dict[str, str] = {
     "sign_in_code.html": "label, help, wrong[1]",
     "two_factor.html": "label, help, wrong.sentence, qr",
 }
-"""Expressions that pages may show without isolation -> the reason, such as words of ours, numbers or times. `name` is
-the name of a field.
+"""Template -> the expressions that it may show without isolation, such as the app's own words, numbers or times.
+
+`name` is the name of a form's field.
 """
 
 
@@ -158,7 +159,10 @@ class Drawn(HTMLParser):
 
 
 def drawn(source: str) -> list[str]:
-    """Return the expressions that a page shows without isolation; macros of the template are read by themselves."""
+    """Return the expressions that a template shows without isolation.
+
+    The text of a macro is checked where the macro is defined, not where it is used.
+    """
     source = re.sub(r"\{#.*?#\}|\{%-?\s*trans.*?endtrans\s*-?%\}", "", source, flags=re.DOTALL)
     expressions: list[str] = []
 

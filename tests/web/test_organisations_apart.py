@@ -124,9 +124,8 @@ async def test_a_worker_reads_the_settings_in_use_again_before_they_are_two_seco
     await site.app[ORGANISATIONS].replace(before, msgspec.structs.replace(before, name="Renamed"), "Ida")
     await lakeside(site)
     await other.refresh()
-    monkeypatch.setattr(
-        site.app[REDIS], "execute_command", None
-    )  # nothing is asked of the store from here on
+    # From here on, each command to the store would fail.
+    monkeypatch.setattr(site.app[REDIS], "execute_command", None)
     found = await other.get("demo")
     assert found is not None
     assert found.name == "Renamed"

@@ -111,7 +111,8 @@ async def test_r39_a_packed_visit_that_a_server_of_an_earlier_release_left_is_er
     packed, retention = site.app[SERVICE].store.packed, retention_of(site, valkey)
     for queued in await packed.due("demo", site.app[SERVICE].clock_ms() + 2 * AFTER_MS, 2):
         assert await packed.pack("demo", queued)
-    await valkey.zrem(keys.ENDED("demo"), left)  # as a server that does not know packed visits erases one
+    # A server of an earlier release, which does not know packed visits, would erase only this entry.
+    await valkey.zrem(keys.ENDED("demo"), left)
     assert await retention.erase_left("demo") == 1
     assert not await valkey.exists(keys.PAST("demo", left))
     assert await valkey.exists(keys.PAST("demo", kept), keys.ERASED()) == 2
@@ -119,7 +120,7 @@ async def test_r39_a_packed_visit_that_a_server_of_an_earlier_release_left_is_er
 
 
 async def kinds_in(valkey: Redis) -> set[str]:
-    """Return the patterns of the keys in use that the retention must erase, by the table of keys."""
+    """Return the patterns of those keys in the store that the retention must erase, by the table of keys."""
     found = set()
     client: Any = valkey
     for name in (name.decode() for name in await client.keys("*")):

@@ -186,8 +186,8 @@ GET    A/{rest}                  nobody
 POST   A/{rest}                  nobody
 """
 SEES_PATIENTS = {"patient", "provider", "admin", "key:read", "key:staff"}
-"""The people to whom a route may show the name of the patient. `holder` is missing here, who sees only patients of the
-own link.
+"""The people to whom a route may show the name of the patient. `holder` is not one of them, because a person who has
+only a link sees only the patients of this link.
 """
 
 
@@ -361,7 +361,10 @@ class Cast:
 
 
 def let_in(answer: ClientResponse) -> bool:
-    """Return whether an answer admits the person: it does not refuse, find nothing, or redirect to the sign-in."""
+    """Return whether an answer admits the person.
+
+    It does not if it refuses, finds nothing, or redirects to the sign-in or to the first page.
+    """
     if answer.status == 303:
         where = answer.headers["Location"]
         return where not in ("/", "/demo") and not where.endswith("/staff/sign-in")

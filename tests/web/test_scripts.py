@@ -14,7 +14,7 @@ LONGEST = 110
 
 
 def sources() -> list[Path]:
-    """Return every script and style sheet that is written by hand here."""
+    """Return every script and style sheet of this repository that people write by hand."""
     found = (path for folder in ("web", "tests") for path in (ROOT / folder).rglob("*"))
     return [
         path

@@ -53,7 +53,8 @@ def create_app(settings: Settings) -> web.Application:
         raise ConfigError("media.ports: no port is free")
     if (folder / "break").exists():
         raise RuntimeError("Jane Doe")
-    # With the file `late`, a worker of another version fails in the server that uses the folder, but starts on trial.
+    # If the file `late` exists, a worker of another version starts in the trial of an upgrade, but fails afterwards, in
+    # the server that holds the lock of the folder.
     if (
         MARK != "first"
         and (folder / "late").exists()

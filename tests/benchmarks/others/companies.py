@@ -387,7 +387,7 @@ async def example(ours: Ours) -> dict[str, Any]:
     act()
     async with asyncio.timeout(OPEN_S):
         row = await heard
-    act()  # Undo the change, for the next client that changes this visit
+    act()  # undo the change, for the next client that changes this visit
     listener.abort()
     row.pop("type")
     return row

@@ -264,7 +264,10 @@ def _aiortc(clip: Clip) -> Iterator[Server]:
 
 
 class Row(NamedTuple):
-    """One figure of a scene: a field of `Spent`, its unit and its name, and what each other server must reach."""
+    """One figure of a scene: a field of `Spent`, its unit and its name.
+
+    `targets`: other server -> the lowest ratio of its value to ours that is allowed, or None.
+    """
 
     field: str
     unit: str

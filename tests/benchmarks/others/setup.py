@@ -33,10 +33,10 @@ NODE_PACKAGES = {
     "bufferutil": "4.1.0",
 }
 MEDIASOUP = Path(__file__).parent / "servers" / "mediasoup"
-"""The folder with the lock of mediasoup's package."""
+"""The folder with the file that locks the version of the package mediasoup."""
 
 MEDIASOUP_PATCHES = (
-    # A current glibc computes this size when the program runs, as a long.
+    # In a current glibc, the size SIGSTKSZ is no constant: it is computed when the program runs, as a long.
     (
         "deps/libwebrtc/deps/abseil-cpp/abseil-cpp/absl/debugging/failure_signal_handler.cc",
         "std::max(SIGSTKSZ,",
@@ -140,7 +140,10 @@ def mediasoup(say: Say) -> tuple[Program, Path]:
 
 
 def _programs(**wanted: str) -> list[str]:
-    """Return the paths of these programs; the values are their names for people."""
+    """Return the paths of the programs `wanted`: program -> its name in the error.
+
+    Raises MissingServerError if one is not installed.
+    """
     found = {name: shutil.which(name) for name in wanted}
     for name, path in found.items():
         if path is None:

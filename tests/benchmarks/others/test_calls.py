@@ -1,4 +1,4 @@
-"""Tests that frames of keyframes are distinguished from frames of other pictures."""
+"""Tests that a VP8 packet with the beginning of a keyframe is distinguished from other packets."""
 
 from __future__ import annotations
 

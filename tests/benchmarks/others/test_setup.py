@@ -1,4 +1,4 @@
-"""Tests that the list of a comparison names a server that is not available, with the reason."""
+"""Tests that a program of another server that cannot be installed is reported with the reason."""
 
 from __future__ import annotations
 

@@ -19,7 +19,10 @@ ALWAYS = {"execve", "exit", "exit_group", "getrlimit", "rt_sigreturn", "sigretur
 
 
 def members(name: str) -> set[str]:
-    """Return the system calls of a group such as @system-service, those of the groups in it too; another name alone."""
+    """Return the system calls of a group such as @system-service, also those of the groups inside it.
+
+    If `name` is a system call itself, return it alone.
+    """
     if not name.startswith("@"):
         return {name}
     said = subprocess.run(
@@ -39,7 +42,7 @@ def allowed(unit: str) -> set[str]:
 
 
 def main() -> None:
-    """Set the filter for this process, and become the program."""
+    """Set the filter for this process, and run the program in place of this one."""
     library = ctypes.CDLL("libseccomp.so.2", use_errno=True)
     library.seccomp_init.restype = ctypes.c_void_p
     context = ctypes.c_void_p(library.seccomp_init(REFUSE))

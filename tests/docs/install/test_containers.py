@@ -110,7 +110,7 @@ def test_an_image_can_be_built_with_the_packages_for_traces() -> None:
 
 
 def locked(path: Path) -> set[str]:
-    """Return the packages in a lock, each with its version."""
+    """Return the packages in a lock file, each with its version."""
     return set(re.findall(r"^[\w.-]+==[^\s;]+", path.read_text("utf-8"), re.MULTILINE))
 
 

@@ -44,7 +44,7 @@ PATIENCE_S = 60.0
 
 
 class Place(NamedTuple):
-    """The place of a running proxy: its folder, its address, and the address with port of the server behind it."""
+    """Where a proxy runs: its folder, its IPv4 address, and the address (host:port) of the server behind it."""
 
     folder: Path
     address: str
@@ -212,7 +212,10 @@ def make_certificate(folder: Path) -> None:
 
 @contextlib.asynccontextmanager
 async def person(at: Place, number: int) -> AsyncIterator[aiohttp.ClientSession]:
-    """Yield the browser of a person. `number`: the last part of its IPv4 address, beside the proxy's."""
+    """Yield the browser of a person, who uses the proxy at `at` from an IPv4 address of their own.
+
+    `number`: the last part of this address; its other parts are those of the proxy's address.
+    """
     connector = aiohttp.TCPConnector(
         resolver=Resolver(at.address), ssl=False, local_addr=(f"{at.address.rpartition('.')[0]}.{number}", 0)
     )

@@ -68,7 +68,7 @@ def test_the_service_is_denied_what_it_does_not_need(tmp_path: Path) -> None:
 
 
 def service() -> dict[str, str]:
-    """Return the keys of the service's unit with their values; of a key that is there twice, the last value."""
+    """Return key -> value of the service's unit. If a key occurs several times, its last value is returned."""
     units = configparser.RawConfigParser(strict=False)
     units.optionxform = str  # type: ignore[assignment, method-assign]
     units.read(UNITS / "greenroom.service")

@@ -21,7 +21,8 @@ from web.peers.media.flow import Flow, Media, until
 from web.peers.media.media import Proxied, Sources
 from web.peers.network.network import Network
 
-START_S = 120.0  # the wait for the start in s, long because a browser starts slowly on a busy machine
+# START_S: the longest time in s that a peer may need to start; a browser starts slowly on a busy machine.
+START_S = 120.0
 ANSWER_S = 60.0
 END_S = 5.0
 LINE_MAX = 1 << 20
@@ -57,7 +58,7 @@ class PeerProcess:
             return await self._answer
 
     async def read(self) -> None:
-        """Read the messages of the peer, and keep its state, until the peer ends."""
+        """Read the messages of the peer, and record its state, until the peer ends."""
         assert self._process.stdout is not None
         async for line in self._process.stdout:
             self._take(json.loads(line))
@@ -87,7 +88,7 @@ class PeerProcess:
 
 class ProcessMedia:
     """A connection of the peer's process, with the interface of `web.peers.media.flow.Media`. The
-    process outlives it.
+    process continues when the connection is closed.
     """
 
     def __init__(self, peer: PeerProcess, changed: Callable[[], None], flow: Flow | None) -> None:

@@ -108,9 +108,8 @@ class Peer:
         described = GstWebRTC.WebRTCSessionDescription.new(GstWebRTC.WebRTCSDPType.OFFER, message)
         self.ask(rtc, "set-remote-description", described)
         reply = self.ask(rtc, "create-answer", None)
-        self.ask(
-            rtc, "set-local-description", reply.get_value("answer")
-        )  # the description must be copied, because it exists only as long as the reply
+        # `get_value` copies the description, which exists only as long as `reply`.
+        self.ask(rtc, "set-local-description", reply.get_value("answer"))
         while rtc.get_property("ice-gathering-state") != GstWebRTC.WebRTCICEGatheringState.COMPLETE:
             time.sleep(0.02)
         return str(rtc.get_property("local-description").sdp.as_text())

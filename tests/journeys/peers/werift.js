@@ -9,10 +9,13 @@ import { createInterface } from "node:readline";
 const { RTCPeerConnection, RTCRtpCodecParameters, MediaStreamTrack } = createRequire(import.meta.url)(
   process.argv[2],
 );
-const SILENCE = 20; // A packet of silence has fewer bytes than this.
-const ENERGY = 0.001; // Each packet of sound adds this energy to the total.
+/** A packet of silence has at most this number of bytes. */
+const SILENCE = 20;
+/** The energy that each packet of sound adds to the total. */
+const ENERGY = 0.001;
 const REPORT_MS = 100;
-const [FEEDBACK, PICTURE_LOSS] = [206, 1]; // RFC 4585: payload-specific feedback, picture loss indication
+/** The types of an RTCP packet that requests a keyframe (RFC 4585, payload-specific feedback). */
+const [FEEDBACK, PICTURE_LOSS] = [206, 1];
 const totals = { frames: 0, pictures: 0, sound: 0 };
 const say = (message) => process.stdout.write(`${JSON.stringify(message)}\n`);
 const feedback = (...lines) =>
@@ -71,7 +74,8 @@ function connect() {
 
 async function answer(offer, fresh) {
   if (!fresh) {
-    return null; // werift would answer an ICE restart, but send no checks afterwards.
+    // werift would answer an ICE restart, but send no ICE checks afterwards.
+    return null;
   }
   await connection?.close();
   connection = connect();

@@ -24,10 +24,10 @@ def steps(speaker: ActiveSpeaker, count: int, **loudness: float) -> list[str | N
         ([], 0.0),
         ([30] * 10, 25.0),
         ([127] * 10, 0.0),
-        ([60] * 10, 0.0),  # levels of noise
+        ([60] * 10, 0.0),  # sound of -60 dBov counts as noise
         ([0] * 10, LOUDEST),
         ([30] * 5 + [127] * 5, 12.5),
-        ([30], 6.25),  # one packet during silence, in which Opus sends few packets (DTX)
+        ([30], 6.25),  # one packet only: Opus sends few packets during silence (DTX)
     ],
 )
 def test_loudness_is_the_mean_of_a_step_above_the_noise(levels: list[int], loudness: float) -> None:

@@ -1,4 +1,4 @@
-"""Tests that a packet which is not forwarded ends neither the turn nor the stream, and what its sender is then sent."""
+"""Tests that a packet which cannot be forwarded does not stop the packets after it, nor its stream."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.media.forwarding.unencrypted import (
 
 
 class Once(Keys):
-    """Keys with which the first packet cannot be encrypted."""
+    """SRTP keys with which the first packet cannot be encrypted, but all later ones can."""
 
     def __init__(self) -> None:
         self._failures = [1]

@@ -26,7 +26,7 @@ from tests.media.forwarding.unencrypted import (
 
 
 def three() -> tuple[UnencryptedRoom, Endpoint, dict[Any, Subscription]]:
-    """Return (the room, the endpoint of A, address -> the subscription of the party there to A).
+    """Return (the room, the endpoint of A, address -> that party's subscription to the media of A).
 
     A sends to B and C, who may also send.
     """
@@ -173,7 +173,7 @@ def layered(
 
 
 def received(room: UnencryptedRoom, address: Any) -> list[tuple[int, int, int]]:
-    """Return (sequence number, picture number, timestamp in pictures) of each video packet that was
+    """Return (sequence number, picture number, timestamp in pictures of 3000 clock ticks) of each video packet that was
     sent to an address.
     """
     return [
@@ -269,7 +269,7 @@ def test_reports_go_to_each_other_party_about_its_own_streams() -> None:
     room.reads(picture(1, KEY))
     block = pack("!IIIIII", 21, 0x40000000, 1, 0, 0, 0)
     room.reads((pack("!BBHI", 0x81, 201, 7, 99) + block, B))
-    # only B has lost packets, which is not reported to the sender
+    # only B has lost packets, so the report to A shows no loss
     block = pack("!IIIIII", 2, 0, 1, 0, 0, 0)
     assert room.sent[A] == [pack("!BBHI", 0x81, 201, 7, 11) + block]
     assert len(room.sent[C]) == 1

@@ -185,7 +185,7 @@ def test_shares_are_measured_once_a_second() -> None:
         (1000, 0, 3),
         (900, 0, 1),  # all layers together need more than the limit
         (900, 2, 2),  # level 2 is already sent, so it may exceed the limit a little
-        (800, 2, 2),  # 1000 kbit/s, a quarter more than the estimate, is the limit
+        (800, 2, 2),  # the limit is a quarter above the estimate of 800 kbit/s: 1000 kbit/s
         (799, 2, 1),
         (599, 0, 0),
         (100, 2, 0),

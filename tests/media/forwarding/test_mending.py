@@ -45,7 +45,10 @@ def mended(mends: bool = True) -> tuple[UnencryptedRoom, Endpoint, Endpoint]:
 
 
 def request(ssrc: int, *numbers: int, sender: Any = B) -> tuple[bytes, Any]:
-    """Return the packet with which `sender` requests these packets of the stream `ssrc`, as it counts, again."""
+    """Return the packet with which `sender` requests packets of the stream `ssrc` again.
+
+    `numbers`: the sequence numbers that these packets have at `sender`.
+    """
     return rtcp.nack(7, ssrc, numbers), sender
 
 
@@ -308,7 +311,7 @@ def test_after_an_outage_the_first_packet_of_a_browser_brings_a_keyframe_of_it_a
     a_pictures = rtcp.picture_loss(10 + 1, 2)
 
     def requested(now_s: float) -> tuple[bool, bool]:
-        a.last_from = None  # the relay clears this field at each of its ticks
+        a.last_from = None  # the relay clears `last_from` at each of its ticks
         room.now_s = now_s
         for packets in room.sent.values():
             packets.clear()

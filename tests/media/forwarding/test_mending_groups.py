@@ -1,4 +1,4 @@
-"""Tests retransmission of lost packets in rooms of more than two parties: each receiver is mended by itself."""
+"""Tests retransmission of lost packets in rooms of more than two parties: only who lost a packet gets it again."""
 
 from __future__ import annotations
 

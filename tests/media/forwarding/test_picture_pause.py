@@ -35,7 +35,7 @@ def seen(pause: PicturePause, weak: bool | None, seconds: float, begin_s: float)
         (0.09, None, 0.0, True),
         (0.0, 1000.5, 150.0, True),
         (0.08, 1000.0, 0.0, False),
-        (0.5, 2000.0, 150.5, False),  # The picture can still become smaller.
+        (0.5, 2000.0, 150.5, False),  # Above 150 kbit/s the picture can still become smaller.
         (0.0, None, 0.0, False),
         (None, 2000.0, 0.0, None),
     ],

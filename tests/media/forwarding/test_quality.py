@@ -52,7 +52,7 @@ def test_a_report_is_used_until_some_seconds_after_the_next_one_is_due() -> None
     meter = Meter()
     assert meter.loss("audio", 5.0) is None
     meter.observe(reported(Source("audio", 1)), 5.0)
-    # Browsers report on sound every 5 s.
+    # Browsers report on sound every 5 s, so a report is used for almost 8 s.
     assert [meter.loss("audio", now_s) for now_s in (5.0, 10.0, 12.9, 13.0)] == [0.25, 0.25, 0.25, None]
     assert meter.loss("video", 5.0) is None
 

@@ -18,7 +18,7 @@ FRAME = 960
 
 
 def redundant(number: int, *ages: int, ssrc: int = 1, sequence: int | None = None) -> bytes:
-    """Return a RED packet (with repeated sound) of A, which repeats earlier payloads of these `ages` in frames.
+    """Return a RED packet of A, which repeats earlier payloads. `ages`: how many frames earlier each one was sent.
 
     Each payload is its own number. `ssrc`: by default A's own. `sequence`: the sequence number, by default `number`.
     """

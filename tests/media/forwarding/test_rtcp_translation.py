@@ -66,8 +66,9 @@ def packet(kind: int, count: int, body: bytes) -> bytes:
 
 
 def block(ssrc: int, highest: int = 100, *, lost: int = 0x40000003) -> bytes:
-    """Return a report block about a stream: a quarter of the packets lost, jitter 7, last report 0x50006, 9 ticks ago.
-    `highest`: the highest sequence number.
+    """Return a report block about a stream: a quarter of the packets lost, jitter 7, last report 0x50006.
+
+    The last report came 9/65536 s before. `highest`: the highest sequence number.
     """
     return pack("!IIIIII", ssrc, lost, highest, 7, 0x50006, 9)
 

@@ -29,7 +29,7 @@ def fed(sequence: int, timestamp: int, at_s: float) -> tuple[Endpoint, Source]:
 def sent(source: Source, sequence: int, timestamp: int, at_s: float) -> tuple[int, int]:
     """Return (sequence number, timestamp) with which the forwarder sends a packet of the source at `at_s`.
 
-    `sequence`, `timestamp`: the packet's own.
+    `sequence`, `timestamp`: the numbers with which the packet arrived.
     """
     sink = source.sink
     assert sink is not None

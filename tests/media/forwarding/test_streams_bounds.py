@@ -17,7 +17,7 @@ from tests.media.forwarding.test_streams import SSRCS, fed, sent
 
 
 def sound() -> Source:
-    """Return a settled source of sound with a receiver that accepts RED; the source's own numbers stay."""
+    """Return a source of sound from which packet 100 was forwarded with its own numbers. Its receiver accepts RED."""
     source = Source("audio", 11)
     source.sink = Endpoint(SSRCS).sinks["audio"]  # type: ignore[arg-type]
     source.sink.endpoint.takes_red = True
@@ -269,7 +269,7 @@ def test_plain_sound_is_repeated_across_every_byte_of_its_time() -> None:
     assert shaped == [False, True]
 
 
-# --- the loss of a source
+# --- the share of lost packets of a source
 
 
 def test_the_first_sample_has_no_bit_rate_and_no_loss() -> None:

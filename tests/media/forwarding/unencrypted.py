@@ -25,7 +25,7 @@ KEY, DELTA = b"\x10\x00key", b"\x10\x01delta"
 class Keys:
     """Used instead of an endpoint's SRTP contexts.
 
-    Each field is the result of that operation: 0, or an error that a test sets.
+    Each field is the result of the operation with its name: 0 for success, or the number of an error that a test sets.
     """
 
     def __init__(self) -> None:

@@ -212,5 +212,5 @@ def test_a_description_without_a_candidate_is_refused(pair: tuple[RawCaller, Raw
     for left_out in ("typ host", "a=ice-pwd"):
         with pytest.raises(ValueError, match="no IPv4 candidate"):
             callee.accept(caller.offer().replace(left_out, "x"))
-    caller.check()  # no address is known yet, so nothing is sent
+    caller.check()  # the callee's address is not known yet, so `check` sends nothing
     assert caller.answered_checks == 0

@@ -90,7 +90,7 @@ def test_the_numbers_of_missing_packets_continue_after_65535() -> None:
     [
         ([7], "00070000"),
         ([7, 8], "00070001"),
-        ([7, 23], "00078000"),  # the mask of an entry has sixteen bits
+        ([7, 23], "00078000"),  # 23 is the last number that fits into the mask of sixteen bits
         ([7, 24], "00070000 00180000"),
         ([0xFFFF, 1], "ffff0002"),
     ],

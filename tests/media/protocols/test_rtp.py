@@ -163,7 +163,7 @@ def test_a_keyframe_begins_where_the_vp8_descriptor_says_so(payload: bytes, star
         (b"\x78\x00\x02\x67\x42", True),  # STAP-A: several units in one packet
         (b"\x78\x00\x02\x09\xf0\x00\x02\x67\x42", True),  # The parameters come after a delimiter.
         (b"\x78\x00\x02\x09\xf0\x00\x01\x41", False),
-        (b"\x78\x01\x02\x09" + bytes(257) + b"\x00\x02\x67\x42", True),  # after a unit of 258 bytes
+        (b"\x78\x01\x02\x09" + bytes(257) + b"\x00\x02\x67\x42", True),  # the SPS comes after 258 bytes
         (b"\x78\x00\x09\x09\xf0\x00\x01\x67", False),  # the unit's size points beyond the end of the packet
         (b"\x78\x00\x00", False),
         (b"\x78", False),
@@ -254,7 +254,7 @@ def test_a_packet_that_ends_within_its_header_shows_no_picture(first: int) -> No
         (one_byte(b"\x31\xab\xcd\x10\x00"), 0),
         (one_byte(b"\x31\xab\xcd"), None),
         (one_byte(b"\x11\x9e\x9e"), None),  # an element of two bytes is not a level of sound
-        (one_byte(b"\x31\xab\xcd\x10"), None),  # the element is cut off by the end of the packet
+        (one_byte(b"\x31\xab\xcd\x10"), None),  # the packet ends before the element's value
         (PLAIN + b"sound", None),
     ],
 )

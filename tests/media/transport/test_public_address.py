@@ -1,4 +1,4 @@
-"""Tests how the public address is found: by a real STUN server, and even if strangers answer in its name."""
+"""Tests how the relay's public address is found: by a real STUN server, and even if strangers answer in its name."""
 
 from __future__ import annotations
 

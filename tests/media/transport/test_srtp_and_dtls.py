@@ -58,7 +58,7 @@ def test_each_binding_distinguishes_a_repeated_packet_from_a_forged_one(binding:
     sealed = {number: sender.protect(rtp.build(111, number, 0, 42, b"sound")) for number in sequences}
 
     def unprotected(sequence: int, changed: int = 0) -> int:
-        """Return the status of decryption of a packet. `changed`: bits to change in its last byte."""
+        """Decrypt a packet; return the status, 0 for success. `changed`: the bits to change in its last byte before."""
         buffer, length = bytearray(srtp.BUFFER_BYTES), binding.length()
         length[0] = len(sealed[sequence])
         buffer[: length[0]] = sealed[sequence]
@@ -170,7 +170,7 @@ def test_a_certificate_is_valid_while_it_is_used_even_if_a_clock_is_a_day_slow()
     certificate, now = client.established.certificate, datetime.now(UTC)
     assert certificate.not_valid_before_utc <= now - timedelta(days=1)
     assert certificate.not_valid_after_utc > now + timedelta(seconds=IDENTITY_S)
-    named = [x509.NameAttribute(x509.NameOID.COMMON_NAME, "WebRTC")]  # as browsers name theirs
+    named = [x509.NameAttribute(x509.NameOID.COMMON_NAME, "WebRTC")]  # browsers use this name too
     assert list(certificate.subject) == list(certificate.issuer) == named
 
 

@@ -19,7 +19,7 @@ PEER = ("192.0.2.1", 1000)
 
 
 class FakeSocket(Noted):
-    """Replaces a connected socket. `chunks`: the data or errors to receive. `room`: the bytes that a send accepts."""
+    """Replaces a connected socket. `chunks`: the data or errors to receive. `room`: how many bytes a send takes."""
 
     def __init__(self, *chunks: bytes | Exception, peer: tuple[str, int] = PEER) -> None:
         super().__init__()
@@ -229,13 +229,13 @@ async def listener(*sockets: Any) -> tuple[Listener, list[Any]]:
 
 
 def connected(number: int = 1, host: str = "192.0.2.1") -> Any:
-    """Return a socket from the port `number` of a host, whose stream does not wait for a real file."""
+    """Return a fake socket that is connected to the port `number` of `host`."""
     return FakeSocket(peer=(host, number))
 
 
 @pytest.fixture(autouse=True)
 def no_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Replaces the event loop of the streams, because their sockets are no real files."""
+    """Replaces the event loop of the streams, because a real one cannot watch fake sockets."""
     monkeypatch.setattr(tcp, "asyncio", SimpleNamespace(get_running_loop=Noted))
 
 

@@ -64,7 +64,11 @@ Connect = Callable[..., Awaitable[SignallingClient]]
 
 @asynccontextmanager
 async def serving(script: Script | None = None, **how: Any) -> AsyncIterator[tuple[Server, SignallingClient]]:
-    """Yield a server, and a client that is connected to it. `how`: arguments of `SignallingClient.connect`."""
+    """Yield a server, and a client that is connected to it.
+
+    `script`: answers the client's requests; None: the server answers `ok`. `how`: arguments of
+    `SignallingClient.connect`.
+    """
     async with listening(script) as (server, connect):
         client = await connect(**how)
         yield server, client
@@ -73,7 +77,10 @@ async def serving(script: Script | None = None, **how: Any) -> AsyncIterator[tup
 
 @asynccontextmanager
 async def listening(script: Script | None = None) -> AsyncIterator[tuple[Server, Connect]]:
-    """Yield a server, and a function that connects a client to it."""
+    """Yield a server, and a function that connects a client to it.
+
+    `script`: answers the client's requests; None: the server answers `ok`.
+    """
     server = Server(script)
     app = web.Application()
     app.router.add_get("/ws", server.handle)
@@ -109,7 +116,7 @@ async def test_a_client_says_hello_and_each_request_has_its_reply(subprotocol: s
 
 async def test_a_servers_certificate_is_checked_unless_the_caller_says_how() -> None:
     class Http:
-        """Records how a socket is opened, and opens none."""
+        """Replaces aiohttp's session: opens no WebSocket, and reports its argument `ssl` in an error."""
 
         async def ws_connect(self, url: str, **how: Any) -> Any:
             raise aiohttp.ClientError(how["ssl"])
@@ -271,7 +278,7 @@ async def test_a_client_may_be_used_as_a_context_and_is_closed_behind_it() -> No
 
 
 class Refusing(Server):
-    """A server that refuses each `hello` that has a token."""
+    """A server that refuses each `hello` that has a resume token, with the error `code`."""
 
     code = "resume_expired"
 

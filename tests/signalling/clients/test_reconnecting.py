@@ -79,13 +79,16 @@ def test_changes_are_shown_where_nothing_had_ever_happened_before() -> None:
 
 
 def held() -> tuple[Subscription, list[int]]:
-    """Return (a topic to which a client is subscribed, a list that gets the version of each message that is shown)."""
+    """Return (a subscription to a topic, a list that gets the version of each message that the page is shown)."""
     shown: list[int] = []
     return Subscription(lambda message: shown.append(message["version"]), lambda _: None), shown
 
 
 def change(version: int, epoch: str | None = None, kind: str = "queue.row") -> Received:
-    """Return a message of the topic `queue` with this type. `epoch`: None for a message without the whole state."""
+    """Return a message of the topic `queue` whose type is `kind`.
+
+    `epoch`: the value of its field `epoch`; None: the message has no such field.
+    """
     return {"type": kind, "topic": "queue", "version": version} | ({} if epoch is None else {"epoch": epoch})
 
 
@@ -165,6 +168,8 @@ Attempt = Socket | Exception
 def returning(*attempts: Attempt, **more: Any) -> tuple[ReturningClient, list[dict[str, Any]]]:
     """Return (a client whose attempts to connect have these results, a list that gets the arguments of
     each attempt).
+
+    `more`: arguments of `ReturningClient`.
     """
     left, made = list(attempts), list[dict[str, Any]]()
 

@@ -25,13 +25,13 @@ def _written() -> str:
 
 
 def made() -> dict[str, Any]:
-    """Return the document. It is made once, and each call returns a copy."""
+    """Return the AsyncAPI document. It is generated once, and each call returns a copy."""
     copy: dict[str, Any] = json.loads(_written())
     return copy
 
 
 def parsed(*documents: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the parser's result for each of these documents."""
+    """Return the result of AsyncAPI's own parser for each of these documents."""
     said = subprocess.run(
         ["node", str(CHECK)],
         input=json.dumps([json.dumps(document) for document in documents]),

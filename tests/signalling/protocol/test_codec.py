@@ -1,5 +1,6 @@
-"""Tests arbitrary input: it gives a message, or a `BadMessageError` that names the place and quotes
-none of the input.
+"""Tests that any input is decoded to a message, or is refused with a `BadMessageError`.
+
+The error names the place of the fault in the input, and quotes nothing of it.
 """
 
 from __future__ import annotations

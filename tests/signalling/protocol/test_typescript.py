@@ -19,7 +19,7 @@ def test_every_message_has_a_type_and_fixed_values_are_listed() -> None:
     for name, kind in (*client_types().items(), *server_types().items()):
         assert f'  interface {kind.__name__} {{\n    type: "{name}";\n' in found
     assert '    status: "queued" | "claimed" | "live" | "ended";\n' in found
-    assert "    reason?: string | null;\n" in found  # a client may leave this field out
+    assert "    reason?: string | null;\n" in found  # `?`: a client may leave the field `reason` out
     assert "    [topic: `visit/${string}`]: VisitState;\n" in found
 
 

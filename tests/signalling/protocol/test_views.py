@@ -34,7 +34,7 @@ from tests.signalling.visits import (
 
 
 def shown(part: object) -> object:
-    """Return a part of a message as plain maps and lists, in which it is sent."""
+    """Return a part of a message as plain dictionaries and lists, the form in which it is sent."""
     return msgspec.to_builtins(part)
 
 

@@ -126,7 +126,7 @@ class FakeLeases:
 
 
 class RoomsApart:
-    """The rooms of the worker OWN. `visit`: the worker's copy of the visit. `now`: the store's, by default the same."""
+    """The rooms of the worker OWN. `visit`: the worker's copy of the visit. `now`: the store's copy, first the same."""
 
     def __init__(self, visit: Visit | None) -> None:
         self.visit = self.now = visit
@@ -169,7 +169,10 @@ class RoomsApart:
             await self.tasks.pop(0)
 
     async def join(self, *joining: Member, fence: int = 7, request: int | None = 1) -> None:
-        """Let these parties join, then forget what was sent. `request`: the number of each one's request."""
+        """Let these parties join the room, then forget the messages that they were sent.
+
+        `fence`: the number of the room's lease. `request`: the number of each party's request.
+        """
         for one in joining:
             await self.rooms.join(Join(one, fence, request))
         self.parties.calls.clear()
@@ -199,7 +202,7 @@ class MembershipsApart:
     def __init__(self) -> None:
         self.sockets: dict[str, Any] = {}
         self.published: list[tuple[str, bytes]] = []
-        self.failures: list[Any] = []  # functions to call if a message cannot be sent
+        self.failures: list[Any] = []  # functions to call if a message to another worker cannot be sent
         self.cut_off = self.away = False
         self.dead: set[str] = set()
         self.leases = FakeLeases()

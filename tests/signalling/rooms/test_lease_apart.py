@@ -51,7 +51,7 @@ class Answering:
 
 
 def leases(store: Answering, *dead: str) -> Leases:
-    """Return the leases as the worker `own` takes them. `dead`: the dead workers."""
+    """Return the object with which the worker `own` takes leases from the store. `dead`: the dead workers."""
 
     async def is_dead(worker: str) -> bool:
         return worker in dead
@@ -62,7 +62,7 @@ def leases(store: Answering, *dead: str) -> Leases:
 
 
 async def chosen() -> str:
-    """Return the worker that is chosen."""
+    """Return the id of the worker that is chosen for a new room."""
     return "chosen"
 
 

@@ -1,4 +1,4 @@
-"""Tests that a relay answers the direct requests of those workers that have the same secret."""
+"""Tests that a relay answers direct requests only of workers that have the same secret."""
 
 from __future__ import annotations
 

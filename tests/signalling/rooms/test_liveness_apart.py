@@ -52,7 +52,12 @@ class Keys:
         return self.sign(*command)
 
     def sign(self, *command: Any) -> bytes | None:
-        """Write a sign of life that the store does not keep, and return the one before. `command`: EVAL with SET."""
+        """Write a sign of life, and return the sign before it.
+
+        The list `written` gets it as "unkept", because a real store has it in memory only, and not in its file.
+
+        `command`: an EVAL whose last arguments are a SET.
+        """
         _, key, value, px, ms, get = command[command.index("SET") :]
         assert (px, get) == ("PX", "GET")
         self.written.append(("unkept", key, value, ms))
@@ -65,7 +70,7 @@ class Keys:
 
 
 class LivenessApart:
-    """The liveness of the worker OWN. `now_s`: the clock. `reached`: the workers that answer a direct request."""
+    """What the worker OWN knows of the other workers. `now_s`: its clock. `reached`: who answers it directly."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now_s = 100.0
@@ -98,7 +103,7 @@ class LivenessApart:
 
 @pytest.fixture
 def apart(monkeypatch: pytest.MonkeyPatch) -> LivenessApart:
-    """The liveness of a worker that has just started."""
+    """What a worker that has just started knows of the other workers: whether each is alive."""
     return LivenessApart(monkeypatch)
 
 
@@ -126,7 +131,7 @@ def test_a_worker_answers_probes_with_a_password_of_its_own(apart: LivenessApart
     assert (apart.liveness.healthy, apart.liveness.problem, apart.liveness.dead) == (False, None, frozenset())
 
 
-# --- one worker
+# --- tests of one watched worker
 
 
 @pytest.mark.parametrize(
@@ -178,7 +183,7 @@ def test_the_oldest_announced_death_is_forgotten_first(apart: LivenessApart) -> 
     assert (len(apart.liveness._announced), next(iter(apart.liveness._announced))) == (256, "w1")
 
 
-# --- the round of all watched workers
+# --- tests of a round, which asks all watched workers
 
 
 async def test_a_round_writes_the_own_sign_and_the_addresses_every_tenth_of_a_day(

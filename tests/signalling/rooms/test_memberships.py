@@ -1,4 +1,4 @@
-"""Tests that a membership which ends while it moves to another worker's room is not made again."""
+"""Tests a party that leaves a room while the room moves to another worker: the move does not bring the party back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests what a worker does with the memberships of its connections, without a store, a relay or sockets."""
+"""Tests how a worker keeps the memberships of its connections in rooms, without a store, a relay or sockets."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ async def test_every_request_of_a_membership_that_ends_is_refused_on_its_own_soc
     assert (refusals(socket), refusals(new)) == ([], []), "the new socket numbers its requests anew"
 
 
-# --- a resumed connection
+# --- connections that are resumed
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ async def test_a_resumed_connection_joins_anew_if_its_own_worker_lacks_it_in_the
     assert apart.joined == [join]
 
 
-# --- another owner
+# --- another worker becomes the room's owner
 
 
 async def test_only_the_members_of_a_dead_owner_move_and_each_once() -> None:
@@ -274,7 +274,7 @@ async def test_a_member_that_joined_again_meanwhile_does_not_move() -> None:
     assert apart.published == []
 
 
-# --- the visit's record
+# --- changes of the visit's record
 
 
 @pytest.mark.parametrize("reset", [False, True])
@@ -306,7 +306,7 @@ async def test_a_change_of_other_visits_and_of_the_same_people_ends_nothing() ->
     assert not apart.memberships.holds("c_patient")
 
 
-# --- the messages of owners
+# --- messages from the worker that owns the room
 
 
 async def test_a_message_for_a_member_of_this_worker_goes_to_its_socket() -> None:

@@ -78,7 +78,7 @@ async def test_a_muted_party_stays_muted_when_another_worker_takes_the_room_over
 ) -> None:
     async with call_owned_elsewhere(valkey, valkey_url) as (one, other, patient, their, provider):
         await mute(their, patient)
-        # The owner of the room stores the muted kind at about the time of its answer.
+        # The answer to `mute` may come before the muted kind is in the store, so the test waits for it.
         await until(partial(kept_muted, one, patient))
         await until(lambda: time.monotonic() > one.workers[0].liveness._distrusted_until)
         other.kill()

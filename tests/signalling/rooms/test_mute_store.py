@@ -1,4 +1,4 @@
-"""Tests that muted kinds are stored at once, and that a client that mutes again and again causes few writes."""
+"""Tests that muted kinds of media are stored at once, and that a client that mutes very often causes few writes."""
 
 from __future__ import annotations
 

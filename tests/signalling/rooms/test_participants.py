@@ -1,4 +1,4 @@
-"""Tests what a room knows of its parties: what they turned off or lack, and what the relay forwards of them."""
+"""Tests what a room knows of its parties: which devices are off or missing, and what the relay forwards of them."""
 
 from __future__ import annotations
 

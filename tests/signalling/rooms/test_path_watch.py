@@ -1,4 +1,4 @@
-"""Tests that all parties of a room are informed of each party's path: found, lost, or not found within
+"""Tests that all parties of a room are informed of each party's network path: found, lost, or not found within
 15 s of joining.
 """
 

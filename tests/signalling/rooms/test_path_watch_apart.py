@@ -21,7 +21,7 @@ PATIENT, PROVIDER, GUEST = member(), member("provider"), member("guest-rosa")
 
 
 class Watched:
-    """A room of three people whose paths are followed."""
+    """A room of three people whose network paths are watched."""
 
     def __init__(self, *people: Member) -> None:
         self.messages: list[tuple[str, server.Message]] = []
@@ -35,7 +35,7 @@ class Watched:
         return self.room.participants[party]
 
     def joins(self, who: Member) -> Participant:
-        """Let a party join, also again; return the new participant."""
+        """Let a party join, for the first time or again; return the new participant."""
         media: Any = Noted()
         before, joined = self.room.participants.get(who.party), Participant(who, media, 0)
         self.room.participants[who.party] = joined

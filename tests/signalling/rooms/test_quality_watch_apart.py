@@ -63,7 +63,7 @@ class InMemory:
 
 
 class Watched:
-    """A room of two parties that are connected, and its watch. `now_s`: the time."""
+    """A room of two connected parties, and the object that measures its call. `now_s`: the time that it reads."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now_s = 100.0

@@ -1,4 +1,4 @@
-"""Tests that workers place rooms by what is registered in the store, and that a room is carried where it was placed."""
+"""Tests that reports in the store decide which worker gets a new room, and that this worker then carries it."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from tests.signalling.waits import until
 
 
 async def register(valkey: Redis, worker: Worker, rooms: int, old_ms: int = -600_000, **more: object) -> None:
-    """Write the place of `worker`, with this number of rooms, into the store, as if it was written `old_ms` ago.
+    """Write a report (`Place`) of `worker`, with this number of rooms, into the store. It is dated `old_ms` ago.
 
-    By default the place is then new for ten minutes. `more`: other fields of `Place`.
+    By default it is dated ten minutes ahead, so that it stays new during the test. `more`: other fields of `Place`.
     """
     at_ms = worker.service.clock_ms() - old_ms
     data = msgspec.convert({"worker": worker.id, "at_ms": at_ms, "rooms": rooms, **more}, Place)

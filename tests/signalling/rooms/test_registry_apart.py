@@ -1,4 +1,4 @@
-"""Tests how a worker counts and chooses among the reports of all workers, with reports in memory."""
+"""Tests how a worker counts rooms and chooses a worker for a new room, by the reports of all workers, in memory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ T0 = 1_790_000_000_000
 
 
 class Apart:
-    """The registry of the worker `own`. `reports`: the places in the store. `now_ms`: the store's time."""
+    """The registry of the worker `own`. `reports`: the reports in the store. `now_ms`: the store's time."""
 
     def __init__(self, *reports: Place, taken: tuple[int, ...] = ()) -> None:
         self.reports, self.now_ms = list(reports), T0

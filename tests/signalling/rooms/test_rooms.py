@@ -1,5 +1,6 @@
-"""Tests that rooms follow their people and the visit's record: when workers die and with second tabs; and that media
-passes only in live visits.
+"""Tests a room when a worker dies, a person opens a second tab, or the visit's record changes.
+
+Media passes only in live visits.
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ async def test_a_killed_workers_calls_get_fresh_offers_from_another_without_aski
     valkey: Redis, valkey_url: str
 ) -> None:
     async with call_owned_elsewhere(valkey, valkey_url) as (one, other, patient, their, provider):
-        # A worker that has just started does not declare other workers dead yet.
+        # A worker that has just started does not declare other workers dead yet, so the test waits.
         await until(lambda: time.monotonic() > one.workers[0].liveness._distrusted_until)
         other.kill()
         offer = await their.expect("media.offer", timeout_s=3)
@@ -290,7 +291,7 @@ async def test_after_an_outage_of_the_store_a_worker_without_a_sign_is_not_calle
     async with clinic(valkey, 1) as one:
         liveness = one.workers[0].liveness
         await until(lambda: liveness._written_s > 0)
-        liveness._distrusted_until = 0.0  # as if the worker had started long ago
+        liveness._distrusted_until = 0.0  # as if the worker had not just started
         assert await liveness.is_dead("w9-silent")
 
         async def fail() -> None:

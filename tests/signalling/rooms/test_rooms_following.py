@@ -76,7 +76,7 @@ async def test_a_check_of_the_leases_finds_rooms_that_were_lost(
     assert apart.leases.known == ([7] if held is None else [])
 
 
-# --- the visit's record
+# --- changes of the visit's record
 
 
 async def test_a_party_that_is_no_longer_in_the_visit_is_removed_and_shown_with_nothing_off() -> None:

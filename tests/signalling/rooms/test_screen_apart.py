@@ -1,4 +1,4 @@
-"""Tests how a room's shared screen changes when its parties act, join and leave, and who is sent that."""
+"""Tests how a room's shared screen changes when its parties act, join and leave, and which parties are informed."""
 
 from __future__ import annotations
 

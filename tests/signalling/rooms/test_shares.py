@@ -1,4 +1,4 @@
-"""Tests that each organisation is looked after by a few workers, while workers join and leave."""
+"""Tests that a few workers do the periodic work for each organisation, while workers join and leave."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ WORKERS = st.sets(st.sampled_from([f"w{number}" for number in range(12)]), min_s
 
 
 def share_of(worker: str, there: dict[str, bool], dead: set[str]) -> Shares:
-    """Return the share of a worker. `there`: worker that reports -> whether it drains. `dead`: the dead workers."""
+    """Return the object that decides which organisations `worker` looks after.
+
+    `there`: each worker that reports -> True if it drains (takes no new rooms). `dead`: the dead workers.
+    """
 
     async def places() -> list[Place]:
         return [Place(worker=one, at_ms=0, rooms=0, draining=drains) for one, drains in there.items()]

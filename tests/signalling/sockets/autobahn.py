@@ -1,4 +1,4 @@
-"""The cases of the Autobahn test suite for a WebSocket server, by its numbers, in the messages of this protocol.
+"""Lists the cases of the Autobahn test suite for WebSocket servers, by their numbers, with messages of our protocol.
 
 Where a case expects its message back, the client sends a request, and the answer must arrive. The octets of the frames
 are the same otherwise. The compression cases (12 and 13) are in `COMPRESSION`: this server offers none. The suite
@@ -30,7 +30,8 @@ class Case(NamedTuple):
     """A case: frames of the client, the server's answers before the connection ends, and the server's close code.
 
     With code 1000, the client closes after the answers, unless it has already sent a close frame. `explained`: why the
-    result differs from what Autobahn expects, "" if it does not.
+    result differs from what Autobahn expects, "" if it does not. `chop`: the size of the writes (WHOLE, FRAMES).
+    `binary`: True if the client uses MessagePack.
     """
 
     frames: list[bytes]
@@ -77,7 +78,7 @@ def parts(opcode: int, payload: bytes, size: int) -> list[bytes]:
 
 
 def close(code: int | None = 1000, reason: bytes = b"") -> bytes:
-    """Return a close frame; None for one without a code."""
+    """Return a close frame. `code`: None for a frame without a code."""
     return frame(CLOSE, (b"" if code is None else code.to_bytes(2)) + reason)
 
 
@@ -103,7 +104,7 @@ def refused(*frames: bytes, answers: int = 0, chop: int = WHOLE, code: int = 100
 
 
 def framing() -> Iterator[tuple[str, Case]]:
-    """Yield the cases of section 1: messages of every length that is encoded in another way."""
+    """Yield the cases of section 1: messages of all lengths for which the header of a frame differs."""
     for section, opcode in ((1, TEXT), (2, BINARY)):
         binary = opcode == BINARY
         answered = [Answer(opcode, REPLY_TO)]
@@ -196,7 +197,7 @@ WRONG_AT = TOO_HIGH.index(b"\x90")
 
 
 def _at(*ends: int) -> list[bytes]:
-    """Return TOO_HIGH in three pieces, which end at these places."""
+    """Return the request TOO_HIGH, which is invalid UTF-8, in three pieces. `ends`: where the first two end."""
     return [TOO_HIGH[: ends[0]], TOO_HIGH[ends[0] : ends[1]], TOO_HIGH[ends[1] :]]
 
 
@@ -258,14 +259,14 @@ SEQUENCES = [
 
 
 def sequences() -> Iterator[tuple[str, Case]]:
-    """Yield the cases 6.5 to 6.23: UTF-8 and what is none, in a string of a request."""
+    """Yield the cases 6.5 to 6.23: valid and invalid UTF-8 in a string of a request."""
     for section, line in enumerate(SEQUENCES, start=5):
         for number, octets in enumerate(line.split(), start=1):
             sent = [frame(TEXT, request(text=bytes.fromhex(octets.removeprefix("!"))))]
             case = Case(sent, [ANSWERED])
             if octets.startswith("!"):
                 case = refused(*sent, code=1007)
-            elif octets == "00":  # JSON has no control character in a string
+            elif octets == "00":  # JSON allows no control character in a string
                 case = Case(sent, [BAD], explained=NO_MESSAGE)
             yield f"6.{section}.{number}", case
 
@@ -358,5 +359,5 @@ OFFERS = {
     "13.6": f"{NO_CONTEXT}; server_max_window_bits=15",
     "13.7": f"{NO_CONTEXT}; server_max_window_bits=9, {NO_CONTEXT}, {DEFLATE}",
 }
-"""What the client offers in the sections 12 and 13."""
+"""Section or case about compression (12 and 13) -> the WebSocket extensions that the client offers in it."""
 COMPRESSION = {f"{section}.{number}": offer for section, offer in OFFERS.items() for number in range(1, 19)}

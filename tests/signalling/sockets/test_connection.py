@@ -334,7 +334,7 @@ async def test_who_is_no_longer_in_a_visit_does_not_return_to_it_by_a_resume(two
     patient, colleague = await two.arrive(), await two.on_call(two.provider("Dr B. Lin"), 0)
     await colleague.request("visit.claim", visit=patient.visit)
     await colleague.request("visit.enter", visit=patient.visit)
-    await colleague.request("media.join", visit=patient.visit)  # creates the visit's room
+    await colleague.request("media.join", visit=patient.visit)  # media.join creates the visit's room
     provider, worker = await two.connect(two.provider(), 0), two.workers[0]
     connection = worker.connections[provider.welcome["connection"]]
     connection.entered |= {f"{patient.visit}", "v_gone"}

@@ -139,7 +139,7 @@ def says(**message: Any) -> WSMessage:
 
 
 def closing(connection: Connection) -> list[int]:
-    """Return the list to which each code is added with which the connection closes its socket."""
+    """Return a list that gets each code with which the connection closes its socket from now on."""
     codes: list[int] = []
     connection.socket._cut = codes.append
     return codes

@@ -1,4 +1,4 @@
-"""Tests that each frame is counted, whatever its kind, and wherever the reads from the network cut it (S30)."""
+"""Tests SECURITY.md row 30: each frame is counted, of any kind, and wherever reads from the network cut it."""
 
 import time
 

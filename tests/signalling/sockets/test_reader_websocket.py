@@ -1,4 +1,4 @@
-"""Tests the cases of the Autobahn test suite (`autobahn.py`) against a worker, for both classes of sockets."""
+"""Tests the cases of the Autobahn test suite (`autobahn.py`) against a worker, with both WebSocket classes."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ HELLO = {
     False: frame(TEXT, b'{"type":"hello","id":1,"role":"staff"}'),
     True: frame(BINARY, b"\x83\xa4type\xa5hello\xa2id\x01\xa4role\xa5staff"),
 }
-"""The first frame of a client: whether it uses MessagePack -> its `hello`."""
+"""The first frame of a client, its `hello`: the key is True for MessagePack, False for JSON."""
 
 
 @pytest.fixture(params=[ReaderWebSocket, WebSocket], ids=["reader", "public"])
 async def one(valkey: Redis, request: pytest.FixtureRequest) -> AsyncIterator[Clinic]:
-    """A clinic of one worker, once with each class of sockets."""
+    """A clinic of one worker. Each test runs twice: with `ReaderWebSocket`, and with `WebSocket`."""
     async with clinic(valkey, 1) as opened:
         opened.workers[0].websocket = request.param
         yield opened
@@ -174,7 +174,7 @@ async def test_autobahn_cases_end_with_the_answers_and_the_close_code_of_the_tab
     with capture_logs() as logged:
         for name, case in CASES.items():
             answers, code = await outcome(one, case)
-            if code == 4005:  # the server answers some more while it counts
+            if code == 4005:  # the server closed for too many requests, and may have answered some of them
                 answers = answers[: len(case.answers)]
             if (answers, code) != (case.answers, case.code):
                 differ[name] = answers[:5], code
@@ -234,7 +234,7 @@ class Writing:
     ("closing", "waiting", "done"),
     [
         (False, 0, ["frame", "close"]),
-        (False, 1, ["abort"]),  # the client may not read the frame either
+        (False, 1, ["abort"]),  # unsent bytes wait, so a close frame would wait behind them
         (True, 0, []),
         (True, 1, []),
     ],
@@ -247,7 +247,7 @@ def test_a_client_that_sends_what_it_may_not_gets_a_close_frame_if_it_reads(
         (ReaderWebSocket._malformed, b"\x88\x02\x03\xea"),
     ):
         socket = ReaderWebSocket((), 1)
-        cut_off(socket)  # before the upgrade there is nothing to close
+        cut_off(socket)  # before the upgrade there is no transport to close
         transport = Writing(closing, waiting)
         socket._transport = transport  # type: ignore[assignment]
         cut_off(socket)

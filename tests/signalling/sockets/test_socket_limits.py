@@ -1,4 +1,4 @@
-"""Tests how many sockets one address and one person may have, before hello and after it (S38)."""
+"""Tests how many sockets one address and one person may have, before hello and after it (SECURITY.md row 38)."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -134,7 +134,7 @@ async def test_answers_arrive_in_the_order_of_the_requests_even_if_one_must_wait
         ("pong", 4),
         ("error", None),
         ("done", 5),
-        ("error", 6),  # the visit is claimed, but this provider has not joined the media yet
+        ("error", 6),  # request 6 is refused: this provider has not joined the media yet
         ("done", 7),
     ]
 

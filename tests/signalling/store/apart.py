@@ -47,7 +47,7 @@ class FakeStore:
         return visits.T0
 
     def entry(self, record: Any, kind: str = "changed", **more: Any) -> StreamEntry:
-        """Return an event that made this record; a record None cannot be read."""
+        """Return an event that changes the store's record to `record`. None: an event whose record cannot be read."""
         data = b"record %d" % len(self.bytes)
         self.bytes[data] = record
         what, member = (kind_of(record), record.id) if record is not None else ("visit", "v_x")
@@ -131,5 +131,5 @@ KIND_OF: dict[type, str] = {Visit: "visit", Staff: "staff", Watch: "watch"}
 
 
 def kind_of(record: Any) -> str:
-    """Return the name of a record's kind."""
+    """Return the name of a record's kind, such as "visit"."""
     return KIND_OF.get(type(record), "line")

@@ -248,9 +248,9 @@ async def test_a_log_that_could_not_be_chained_is_tried_again(
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """The time in s that the audit log reads, its sleeps and its time-outs. It waits for nothing.
+    """The clock of the audit log, which does not really wait. `now_s`: the time.
 
-    The sixth sleep is cancelled.
+    `sleeps`, `timeouts`: the length of each one so far, in s. The seventh sleep is cancelled.
     """
     clock = SimpleNamespace(now_s=100.0, sleeps=[], timeouts=[])
 

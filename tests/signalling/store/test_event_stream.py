@@ -20,12 +20,12 @@ from tests.signalling.clinic import ORG
 
 
 def entry(number: int) -> StreamEntry:
-    """Return an event."""
+    """Return the event with this number."""
     return StreamEntry("visit", "v_1", number, "saved", number, b"%040d" % number)
 
 
 async def written(valkey: Redis, *numbers: int) -> EventStream:
-    """Write events with these numbers to the stream, and its head; return the stream."""
+    """Write events with these numbers, and the head of the stream (epoch, newest number); return the stream."""
     for number in numbers:
         data = msgspec.msgpack.encode(entry(number))
         await valkey.xadd(keys.EVENTS(ORG), {"e": data}, id=f"{number}-0")

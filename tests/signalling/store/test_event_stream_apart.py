@@ -1,4 +1,7 @@
-"""Tests when the identity of a store is asked for, and how the head of a stream is read, with replies in memory."""
+"""Tests when a worker asks for a store's identity, and how it reads the head of an event stream.
+
+The store's replies are in memory.
+"""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class Prepared:
 
 
 class Pipeline:
-    """Commands whose replies come together."""
+    """Replaces a pipeline: commands whose replies are returned together."""
 
     def __init__(self, store: Prepared) -> None:
         self._store = store
@@ -66,7 +66,7 @@ def member(job: Job = JOB) -> bytes:
 
 
 def of(queue: str = "") -> tuple[str, ...]:
-    """Return the keys that each step of a queue names."""
+    """Return the store's keys of the queue `queue`, which each of its scripts gets."""
     if queue:
         own = keys.QUEUE("demo", queue), keys.QUEUE_CLOCK("demo", queue)
     else:

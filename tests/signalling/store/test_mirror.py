@@ -1,5 +1,6 @@
-"""Tests that every worker's copy equals the store, even if pub/sub loses messages: no event is lost, repeated or out of
-order.
+"""Tests that each worker's mirror (copy of the open records) equals the store, even if pub/sub loses messages.
+
+No event is lost, repeated or out of order.
 """
 
 from __future__ import annotations
@@ -60,7 +61,10 @@ def shows(shown: Screen, other: Screen) -> bool:
 
 
 async def live_through(open_: Clinic, rounds: int) -> None:
-    """Make patients arrive, type, be claimed and released, `rounds` times; both workers take part."""
+    """Play `rounds` visits through both workers: each patient arrives and types, and a provider claims the visit.
+
+    Some visits begin a session, and most are released.
+    """
     provider = open_.provider()
     for i in range(rounds):
         service = open_.workers[i % 2].service

@@ -1,4 +1,4 @@
-"""Tests that a worker reports events that the store has lost, by the event which has the same number there now."""
+"""Tests that a worker reports an event as lost if the store now has another event under the same number."""
 
 from __future__ import annotations
 

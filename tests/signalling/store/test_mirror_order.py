@@ -1,5 +1,6 @@
-"""Tests that a worker's copy shows events in order, whatever order they come in, and reads the store only for lost
-events.
+"""Tests that a worker's mirror (copy of the open records) shows events in order, even if they come in another order.
+
+It reads the store only for lost events.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from tests.signalling.waits import until
 
 
 class Copy:
-    """A copy that receives no pub/sub messages: a test gives it the events. `shown`: the numbers that it showed."""
+    """A mirror without pub/sub messages: a test gives it the events. `shown`: the numbers of those that it showed."""
 
     def __init__(self, redis: Redis) -> None:
         self.shown: list[int] = []
@@ -79,7 +80,8 @@ async def test_an_event_that_comes_while_a_repair_reads_the_store_is_shown_at_on
             copy.take(first)
             copy.take(second)
             assert copy.shown == [first[0], second[0]]
-            return StreamHead(found.epoch, first[0] - 1, b"")  # the end of the stream before both events
+            # an end of the stream that is older than both events
+            return StreamHead(found.epoch, first[0] - 1, b"")
 
         monkeypatch.setattr(copy.store.stream, "head", head)
         copy.mirror.repair()

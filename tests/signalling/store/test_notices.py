@@ -1,4 +1,4 @@
-"""Tests a person's notifications: the newest ones are shown, and a time divides the list at the right place."""
+"""Tests a person's notifications: the newest ones are shown, and the position of a given time among them is found."""
 
 from __future__ import annotations
 

@@ -221,7 +221,7 @@ async def test_a_row_is_replaced_only_by_a_newer_record() -> None:
     assert len(index) == 0
 
 
-# --- events and the end
+# --- updates of the index by events, and its end
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ class Pool:
 
 
 class Servers:
-    """Servers in memory. `at`: channel -> its server, "a" without one. `refused`: the error of each command.
+    """Servers in memory. `at`: channel -> its server, "a" without one. `refused`: the error of every command, or None.
 
     `calls`: the commands that each server got.
     """

@@ -1,4 +1,4 @@
-"""Tests what a commit writes and what a read makes of the store's answers, with the answers in memory."""
+"""Tests what a commit writes to the store, and how a read uses the store's answers, which are in memory."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class StoreApart(Store):
         return self.packed_visits.pop(0) if self.packed_visits else {}
 
     def sealed(self, record: Any, what: str = "visit") -> bytes:
-        """Return the bytes of a record."""
+        """Return the encrypted bytes of a record, as the store has them. `what`: the name of its kind."""
         return self.seal.close(module._encode(record), f"{ORG}/{what}/{record.id}")
 
     def script(self) -> tuple[list[str], list[Any]]:
@@ -106,7 +106,7 @@ def test_the_stores_clock_goes_on_with_the_clock_of_this_machine(monkeypatch: py
     assert store.clock_ms() == 7_250
 
 
-# --- one record
+# --- commits and reads of one record
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ async def test_another_record_than_a_visit_is_never_packed() -> None:
     assert store.unpacked == []
 
 
-# --- all open records
+# --- reads of all open records
 
 
 def entry(store: StoreApart, record: Any, what: str = "visit", kind: str = "saved") -> StreamEntry:
@@ -227,7 +227,10 @@ def entry(store: StoreApart, record: Any, what: str = "visit", kind: str = "save
 
 
 def reads(store: StoreApart, head: StreamHead, *ends: StreamEnd) -> None:
-    """Let the next reads find one open visit and one member of staff; the stream then ends as `ends` say."""
+    """Let each of the next reads find one open visit and one member of staff.
+
+    `head`: the stream's head before each read. `ends`: the stream's end after each read, one after another.
+    """
     found = list(ends)
 
     async def read_head(organisation: str) -> StreamHead:

@@ -23,7 +23,7 @@ from web.server.redis_client import connect, connect_now
 
 @pytest.fixture(scope="module")
 def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A cluster of three masters that have no copies."""
+    """A cluster of three masters without replicas."""
     with cluster(tmp_path_factory.mktemp("nodes"), copies=False) as started:
         yield started
 

@@ -1,6 +1,6 @@
 """Tests the shared connection to the store: order, errors, time-outs and lost connections, on a real Valkey.
 
-Every test runs with both transports.
+Every test runs twice: with redis-py's socket itself, and with redis-py's public methods only.
 """
 
 from __future__ import annotations
@@ -233,7 +233,7 @@ async def test_an_answer_is_late_when_its_own_time_is_over_and_not_before(
 
 async def test_a_closed_connection_looks_for_late_answers_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     connection = SharedConnection(SimpleNamespace(connection_kwargs={"socket_timeout": 5.0}))
-    await connection.close()  # the connection was never used
+    await connection.close()  # this connection was never used
     ended: list[str] = []
     timer = SimpleNamespace(cancel=lambda: ended.append("timer"))
     loop = SimpleNamespace(call_soon=lambda _: None, call_later=lambda *_: timer)

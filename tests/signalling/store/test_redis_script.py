@@ -1,4 +1,4 @@
-"""Tests that Lua scripts are called as redis-py's are, on a real Valkey."""
+"""Tests our class for Lua scripts, which is called in the same way as redis-py's own class, on a real Valkey."""
 
 from __future__ import annotations
 

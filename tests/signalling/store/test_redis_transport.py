@@ -63,7 +63,7 @@ def has_another_writer(patch: pytest.MonkeyPatch) -> None:
 
 
 def has_a_parser_without_errors(patch: pytest.MonkeyPatch) -> None:
-    """Make redis-py look like a version without this parser."""
+    """Make redis-py look like a version whose parser has no method for the store's errors."""
     patch.setattr(redis_transport, "DefaultParser", object)
 
 

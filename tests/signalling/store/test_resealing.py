@@ -1,4 +1,4 @@
-"""Tests that all kinds of records are encrypted again, and that no write that comes meanwhile is lost."""
+"""Tests that records of all kinds are encrypted again with a new key, and that no write at the same time is lost."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def place(kind: keys.Key) -> str:
 
 
 def quiet(done: int, whole: int) -> None:
-    """Ignore the progress."""
+    """Do nothing when the progress is reported."""
 
 
 async def test_each_kind_of_record_opens_with_the_new_key_alone_and_keeps_its_place_and_its_expiry(

@@ -1,4 +1,4 @@
-"""Tests how a store is read in lists while its records are encrypted again, with keys and values in memory."""
+"""Tests in which batches a store is read to encrypt its records again with a new key. The store is in memory."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class InMemory:
 
 
 def resealing(store: InMemory) -> Resealing:
-    """Return what encrypts the records of this store again."""
+    """Return the object that encrypts the records of this store again with the new key."""
     return Resealing(cast(Any, store), Seal({**OLD, **NEW}), b"old")
 
 

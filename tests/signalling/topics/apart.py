@@ -40,7 +40,7 @@ class FakeHub:
         self.topics: dict[str, list[Tab]] = {}
         self.calls: list[tuple[Any, ...]] = []
         self.missing: list[Any] | None = None  # the updates that a client lacks
-        self.counts: list[int] = []  # what `sent` returns, call by call; then 0
+        self.counts: list[int] = []  # what the next calls of `sent` return; then 0
 
     def has(self, name: str) -> bool:
         return name in self.topics
@@ -84,7 +84,10 @@ class FakeHub:
 
 
 class TopicsApart:
-    """Has a hub, a service, and a mirror (the worker's copy) of these visits. `policy`: limits of the organisation."""
+    """What topics need: a hub, a service, and a mirror (the worker's copy) of these visits.
+
+    `policy`: limits of the organisation.
+    """
 
     def __init__(self, *open_: Visit, staff: Iterable[Staff] = (), **policy: Any) -> None:
         self.hub = FakeHub()

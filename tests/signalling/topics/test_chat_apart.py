@@ -27,7 +27,10 @@ HELLO = client.ChatSend(id=9, visit="v_1", text="Hello")
 
 
 class ChatApart(TopicsApart):
-    """The chat of a worker. `held`: the number of messages that the store has. `refusal`: of a command, or None."""
+    """The chat of a worker. `held`: the number of messages in the store.
+
+    `refusal`: the result of each command; None: each one is accepted.
+    """
 
     def __init__(self, *open_: Visit) -> None:
         super().__init__(*open_, staff=(OSEI, RAY))
@@ -60,7 +63,7 @@ class ChatApart(TopicsApart):
 
 
 def message(number: int, visit: str = "v_1") -> ChatMessage:
-    """Return a message of a chat."""
+    """Return the message with this number in the chat of a visit."""
     return ChatMessage(id=f"m_{number}", visit=visit, at_ms=number, party="staff", name="Ray", text="Yes")
 
 

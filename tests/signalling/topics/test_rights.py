@@ -86,7 +86,7 @@ def everybody(organisation: str = ORG) -> dict[str, Actor]:
 
 
 def visits() -> dict[str, Visit]:
-    """Return a name -> a visit. Most names are those of the visit's status.
+    """Return name -> visit. Most names are those of the visit's status.
 
     The visit `released` waits again after a claim (status `queued`); `declined` has the same status as `completed`.
     """

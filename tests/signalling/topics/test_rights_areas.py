@@ -1,4 +1,7 @@
-"""Tests who may see which topic of a visit in a waiting area, against the same reviewed table: SECURITY.md row 31."""
+"""Tests who may see which topic of a visit in a waiting area, by the reviewed table in `test_rights.py`.
+
+This is SECURITY.md row 31.
+"""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ OTHER_PATIENT = visits.PEOPLE["other patient"]
 
 
 def opened(*open_: Visit, staff: tuple[Staff, ...] = (OSEI, RAY)) -> tuple[TopicsApart, Topics]:
-    """Return (what the topics send, the topics) of a worker with these visits and staff."""
+    """Return (an object that records what topics send, the topics) of a worker with these visits and staff."""
     apart = TopicsApart(*open_, staff=staff)
     hub: Any = apart.hub
     made = Topics(hub, apart.service)

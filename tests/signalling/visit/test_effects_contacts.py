@@ -1,4 +1,4 @@
-"""Tests what a visit keeps of messages to its patient and to staff, of its photos, and of a guide that opens again."""
+"""Tests what a visit records about messages to its patient and to staff, about photos, and about a reopened guide."""
 
 from __future__ import annotations
 

@@ -216,7 +216,7 @@ def test_a_refusal_shows_a_stranger_nothing_of_the_visit() -> None:
 def test_to_another_organisation_the_visit_does_not_exist() -> None:
     for status, name, who, became in outcomes(people(OTHER)):
         if status == NEW and name == "open":
-            continue  # each person may open a visit in the own organisation
+            continue  # a person of the other organisation may open a new visit there
         assert became in {"not_found", "not_allowed"}, (status, name, who, became)
 
 

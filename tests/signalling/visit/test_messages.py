@@ -1,4 +1,4 @@
-"""Tests messages during the wait: staff write to a patient, who may answer if the clinic allows it (F19)."""
+"""Tests messages during the wait: staff write to a patient, who may answer if the clinic allows it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests properties that every visit keeps.
+"""Tests properties that hold for every visit.
 
 Hypothesis sends random commands of random people, and searches for an order that breaks a property.
 """

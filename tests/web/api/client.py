@@ -40,7 +40,10 @@ class Program:
         return response.status, problem["code"]
 
     async def open(self, **fields: str) -> Any:
-        """Open a visit; return the JSON of the answer. `fields`: other values of the patient."""
+        """Open a visit; return the JSON of the answer.
+
+        `fields`: values of the patient to send instead of the usual ones.
+        """
         status, found = await self.call("POST", "/visits", {"patient": {**PATIENT, **fields}})
         assert status == 201, found
         return found

@@ -1,4 +1,7 @@
-"""Tests kiosk, patient's link, set-up of programs and facilities, and the API's page, in a browser and with axe."""
+"""Tests pages in a real browser: the kiosk, the patient's link, the set-up of programs, the page about the API.
+
+Their accessibility is checked with axe.
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

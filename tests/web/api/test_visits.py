@@ -1,4 +1,4 @@
-"""Tests the REST API: programs open visits, follow them, withdraw, assign and decline, each with its own key."""
+"""Tests the REST API: programs open, follow, withdraw, assign and decline visits, with their own API keys."""
 
 import asyncio
 from typing import Any
@@ -91,7 +91,7 @@ async def test_the_same_request_sent_again_opens_no_second_visit(site: Site) -> 
     assert len((await office.call("GET", "/queue"))[1]["patients"]) == 1
     other = {"patient": {**PATIENT, "name": "Ben Ode"}}
     assert await office.code("POST", "/visits", other, **once) == (422, "idempotency_mismatch")
-    # With another API key, the same idempotency key opens another visit.
+    # An idempotency key belongs to one API key: with another API key, it opens another visit.
     assert (await (await program(site)).call("POST", "/visits", other, **once))[0] == 201
 
 

@@ -15,7 +15,7 @@ from web.appointments.letters import Promised, stale
 from web.appointments.slots import HOUR_MS, MINUTE_MS, Slot, at_ms, wall_time
 
 NOW = at_ms(datetime(2026, 11, 20, 12, tzinfo=UTC))
-# The time zone Phoenix is seven hours behind UTC, all year from November 2026 on.
+# 10:00 in Vancouver: by the current rules, it is seven hours behind UTC all year from November 2026 on.
 RIGHT = at_ms(datetime(2026, 12, 1, 17, tzinfo=UTC))
 OLD_RULES = RIGHT + HOUR_MS
 BOOKED = Appointment(
@@ -44,7 +44,7 @@ def test_f25_a_change_of_rules_moves_the_instant_and_not_the_wall_time() -> None
 
 
 class Noted:
-    """Replaces the mail queue: an entry is only the name of a mail."""
+    """Replaces the mail queue: it makes entries that contain only the kind of the mail."""
 
     def promise(
         self, organisation: str, kind: str, payload: dict[str, Any], *, now_ms: int, due_ms: int | None = None
@@ -69,7 +69,7 @@ def test_f25_older_records_right_ones_and_past_ones_stay(changes: dict[str, str 
     assert by_current_rules(record, NOW) is record
 
 
-# clocks are set back on this day, so 1:30 AM comes twice in Chicago, at these two hours of UTC
+# Clocks are set back on 2027-11-07, so 1:30 AM comes twice in Chicago, at these two hours of UTC.
 @pytest.mark.parametrize("hour", [6, 7])
 def test_f25_both_of_two_hours_with_one_wall_time_stay(hour: int) -> None:
     starts_ms = at_ms(datetime(2027, 11, 7, hour, 30, tzinfo=UTC))

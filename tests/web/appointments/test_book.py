@@ -1,5 +1,6 @@
-"""Tests the limits of booking by address, mail address and day, and that no mail contains the text of a
-stranger (S36).
+"""Tests the daily limits of bookings: by IP address, by mail address and by clinic (SECURITY.md row 36).
+
+Tests also that no mail about a booking contains a text that a patient wrote.
 """
 
 import re

@@ -1,4 +1,7 @@
-"""Tests the week of bookable times as pages show it, and that visitors of one minute share it."""
+"""Tests the week of bookable times that pages show.
+
+It is calculated once for all visitors who come within the same minute.
+"""
 
 from msgspec.structs import replace
 

@@ -36,7 +36,10 @@ async def hold(person: Person, starts_ms: int, **fields: str) -> ClientResponse:
 
 
 async def book(person: Person, starts_ms: int, **fields: str) -> str:
-    """Choose and book the time `starts_ms`; return the path of the visit's page. `fields`: other values of the form."""
+    """Choose and book the time `starts_ms` (ms since 1970); return the path of the visit's page.
+
+    `fields`: values that replace the usual ones in the form.
+    """
     assert (await hold(person, starts_ms, zone=fields.pop("zone", ""))).status == 303
     answer = await person.post("/demo/appointments/new", {**FORM, **fields})
     assert answer.status == 303, await answer.text()

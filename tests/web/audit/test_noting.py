@@ -1,4 +1,7 @@
-"""Tests that every kind of action leaves its audit entry: actor, action and subject, without any text of a patient."""
+"""Tests that every kind of action leaves its audit entry: actor, action and subject.
+
+No entry contains a text that a patient wrote.
+"""
 
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
@@ -217,7 +220,7 @@ def declared() -> dict[tuple[str, str], Declared]:
 
 
 def routes(site: Site) -> set[tuple[str, str]]:
-    """Return (method, path) of each route. Of the API, each operation is a route."""
+    """Return (method, path) of each route. Each operation of the API counts as a route."""
     paths = {BASE + row.path for row in OPERATIONS}
     found = {(row.method, BASE + row.path) for row in OPERATIONS}
     for route in site.app.router.routes():

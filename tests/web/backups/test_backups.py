@@ -35,8 +35,8 @@ MAIL = b"Subject: your visit\n\nAna"
 
 @contextmanager
 def load_on(settings: Settings, opened: list[str]) -> Iterator[None]:
-    """Open visits without a pause until the block ends. `opened` gets the ids of those that the store
-    has acknowledged.
+    """Open visits without a pause until the block ends. Add the id of each visit that the store has acknowledged to
+    `opened`.
     """
     stop = threading.Event()
 

@@ -27,8 +27,8 @@ def base64url(data: bytes) -> str:
 class PushService:
     """A push service. `statuses`: the statuses of its next answers; after those, it answers 201.
 
-    `read`: the messages that its browsers have decrypted; all of its subscriptions use the same keys. `headers`: those
-    of the last message.
+    `read`: the decrypted messages; all of its subscriptions use the same keys. `headers`: the HTTP headers of the
+    last message.
     """
 
     def __init__(self) -> None:
@@ -80,14 +80,15 @@ SUBSCRIBES = """(told) => {
 
 
 def subscribing(there: PushService) -> str:
-    """Return a script by which the browser of a page subscribes to this push service. The page's `window.says` is the
-    permission that the browser reports.
+    """Return a script that lets the browser of a page subscribe to this push service.
+
+    The browser then reports the value of `window.says` as its permission for notifications, by default "granted".
     """
     return f"({SUBSCRIBES})({json.dumps(there.subscription())})"
 
 
 def claims_of(headers: dict[str, str]) -> dict[str, Any]:
-    """Return the signed claims in the headers of a message."""
+    """Return the claims of the signed token (VAPID) in the headers of a message."""
     token = headers["Authorization"].removeprefix("vapid t=").partition(",")[0]
     part = token.split(".")[1]
     claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))

@@ -1,4 +1,7 @@
-"""Tests messages to staff who have no page open, about requests that nobody claims: from the rota to a phone."""
+"""Tests messages to staff who have no page open, about requests that nobody claims.
+
+The on-call rota chooses the person, whose phone gets the message.
+"""
 
 import asyncio
 import re
@@ -36,15 +39,16 @@ SERVICE_OF_NOBODY = Service("json://127.0.0.1:9/{phone}", "Robin Hale", 1)
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stops the regular check for requests, so that the test makes it, and makes a minute of the rota a tenth of a
-    second.
+    """Stops the regular check for unclaimed requests, because the tests start it themselves.
+
+    Shortens each minute of the rota to 0.1 s.
     """
     monkeypatch.setattr(escalation, "PERIOD_S", 3600)
     monkeypatch.setattr(rota, "MINUTE_MS", 100)
 
 
 def of(*people: str) -> Rota:
-    """Return a rota with these people at all hours. The second one gets a message only after a long time."""
+    """Return a rota with these people at all hours. The second person gets a message only a day after the first."""
     return Rota(first_min=1, next_min=1440, turns=tuple(Turn(person=one, hours=ALWAYS) for one in people))
 
 
@@ -70,7 +74,7 @@ async def sent(count: int, *sites: Site) -> None:
 
 
 async def all_due(site: Site, count: int) -> bool:
-    """Return whether, by this worker's copy of the visits, messages about exactly `count` requests are due."""
+    """Return whether messages about exactly `count` requests are due, by the copy of the visits in `site`."""
     clinic, now_ms = await site.app[ORGANISATIONS].get("demo"), site.app[SERVICE].clock_ms()
     return (
         clinic is not None
@@ -100,7 +104,7 @@ async def is_here(site: Site, person: str) -> bool:
 
 
 async def unreached(site: Site, person: str) -> bool:
-    """Return whether exactly the messages to `person` about the first waiting visit have not arrived."""
+    """Return whether exactly one message about the first waiting visit has not arrived: the one to `person`."""
     return [one.id for one in (await waiting(site))[0].escalations if not one.reached] == [person]
 
 

@@ -27,7 +27,10 @@ OSEI = Actor(organisation="demo", id="u_osei", name="Dr M. Osei", role=Role.ADMI
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes jobs run at once: no wait for a second attempt, nor for a patient who may still be present."""
+    """Makes messages go out at once: they do not wait until a patient has been absent for some time.
+
+    A failed message is sent again after 20 ms.
+    """
     monkeypatch.setattr(queues, "FIRST_PAUSE_MS", 20)
     monkeypatch.setattr(jobs, "PERIOD_S", 0.05)
     monkeypatch.setattr(rules, "GRACE_MS", 0)

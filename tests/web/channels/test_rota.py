@@ -23,7 +23,7 @@ ORDER = ("chen", "lin", "ray")
 
 
 def account(name: str, **fields: Any) -> Account:
-    """Return the account of a member of staff. `fields`: other values of the account."""
+    """Return the account of a member of staff. `fields`: further values of the account."""
     role = fields.pop("role", Role.PROVIDER)
     return Account(
         id=name, email=f"{name}@example.org", name=f"Dr {name.title()}", role=role, hash="x", **fields
@@ -39,8 +39,9 @@ CLINIC = replace(
 
 
 def facts(people: dict[str, Account] | None = None, **changes: Any) -> Facts:
-    """Return the facts of a decision at noon: each person accepts text messages, and nobody has a page open. `people`:
-    other accounts, by name. `changes`: other facts.
+    """Return what is known at a decision at noon: each person accepts text messages, and nobody has a page open.
+
+    `people`: name -> account, instead of the account in PEOPLE. `changes`: facts that replace these.
     """
     accounts = tuple((PEOPLE | (people or {})).values())
     known = Facts(CLINIC, accounts, frozenset(), {one.id: ("text",) for one in accounts}, SATURDAY)
@@ -48,8 +49,10 @@ def facts(people: dict[str, Account] | None = None, **changes: Any) -> Facts:
 
 
 def written(*names: str, **fields: Any) -> Visit:
-    """Return a waiting visit about which these people have got messages: the first five minutes after T0, each other
-    one a minute later. `fields`: other fields of the visit.
+    """Return a waiting visit about which these people have received messages, in this order.
+
+    The first message was sent five minutes after T0, and each further one a minute after the one before it.
+    `fields`: fields of the visit to replace.
     """
     sent = tuple(
         Escalation(id=name, name=name, at_ms=T0 + (5 + n) * MINUTE_MS, channels=("text",))

@@ -1,4 +1,7 @@
-"""Tests text messages, which the real program sends: accepted, refused, late, and never sent to an internal address."""
+"""Tests text messages, from the app to a service that sends them to phones: accepted, refused, or late.
+
+They are never sent to an internal address.
+"""
 
 import asyncio
 import json
@@ -33,7 +36,8 @@ LOOPBACK = {"allow": ["127.0.0.0/8"]}
 
 class Phones:
     """A service that takes text messages. `statuses`: the statuses of its next answers; after those, it answers 200.
-    `taken`: (number, text).
+
+    `taken`: the messages that it has received, as (phone number, text).
     """
 
     def __init__(self) -> None:
@@ -42,7 +46,7 @@ class Phones:
         self.url = ""
 
     async def take(self, request: web.Request) -> web.Response:
-        """Answer POST /sms/{number}, and keep the message."""
+        """Answer POST /sms/{number}, and add the message to `taken`."""
         self.taken.append((request.match_info["number"], json.loads(await request.read())["message"]))
         return web.Response(status=self.statuses.pop(0) if self.statuses else 200)
 

@@ -67,7 +67,7 @@ def test_the_log_is_verified_exported_and_found_broken(greenroom_server: StartSe
     assert "cut from the end" in greenroom(server, "audit", "verify", code=1)
     store.close()
     assert server.stop() == 0
-    # The file has the last entry, which the workers recorded when they stopped.
+    # This file names the last entry that the server had seen. The workers wrote it when they stopped.
     seen = SeenEntriesFile(server.data).get("demo")
     assert seen is not None
     assert seen[0] >= 5

@@ -1,5 +1,5 @@
-"""Tests `greenroom doctor` while a server runs, and before its first start: the lines, the JSON and
-the exit codes.
+"""Tests `greenroom doctor` while a server runs, and before its first start: the lines and the JSON that it
+prints, and its exit codes.
 """
 
 import json

@@ -35,7 +35,10 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 def called(
     folder: Path, monkeypatch: pytest.MonkeyPatch, steps: list[dict[str, Any]], *options: str
 ) -> tuple[Result, list[list[str]]]:
-    """Run the command while a master reports these steps; return its result, and the programs that it was asked for."""
+    """Run `greenroom upgrade` while the test's process, as the master, reports these steps.
+
+    Return (the result of the command, the programs that it asked the master to start).
+    """
     monkeypatch.setattr(upgrade, "ANSWERS_S", 0.3)
     programs: list[list[str]] = []
 

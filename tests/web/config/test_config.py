@@ -43,7 +43,7 @@ def test_every_key_in_the_file_has_a_comment_that_names_its_default() -> None:
                 explained = " ".join(comment)
                 assert f"Default: {match[2]}" in explained, line
             else:
-                # Only the setting `key` has no comment: that of the certificate, above it, describes both.
+                # Only the setting `key` has no comment, because the comment on `certificate`, above it, describes both.
                 assert line == 'key = ""', line
             comment = []
         else:

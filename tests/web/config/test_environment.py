@@ -1,4 +1,7 @@
-"""Tests that environment variables set every key of every type, also by files; their order; and which are refused."""
+"""Tests that environment variables can set every key of every type, directly or by the name of a file.
+
+Tests also whether a variable, the settings file or the command line has priority, and which variables are refused.
+"""
 
 import os
 import subprocess

@@ -72,7 +72,8 @@ def urls(valkey_url: str) -> list[str]:
     """
     path = valkey_url.removeprefix("unix://")
     return [
-        f"unix://default@{path}?password={CANARY}",  # the only one of these URLs that works
+        # the only one of these URLs that works
+        f"unix://default@{path}?password={CANARY}",
         f"redis://:{CANARY}@127.0.0.1:1/0",
         f"redis://me:{CANARY}@127.0.0.1:port",
         f"redis://:{CANARY}/x@127.0.0.1:1",

@@ -1,4 +1,4 @@
-"""Tests each check of `greenroom doctor` on real parts: what it reports if all is well, and if not."""
+"""Tests each check of `greenroom doctor` on a real site, store and mail server: what it finds right or wrong."""
 
 import asyncio
 import datetime
@@ -24,13 +24,14 @@ from web.server import tls
 
 
 def settings(folder: Path, **sections: dict[str, Any]) -> Settings:
-    """Return settings with a data folder in `folder`. `sections`: other values."""
+    """Return settings whose data folder is `folder`. `sections`: further sections of the settings."""
     return parse({"data": {"folder": str(folder)}, **sections}, "test")
 
 
 async def found(site: Site, **server: Any) -> dict[str, Finding]:
-    """Return the name of each check -> its finding about a site, whose public address is that of its server. `server`:
-    other settings of [server].
+    """Return the name of each check -> what it finds about a site. The site's public address is its server's address.
+
+    `server`: further settings of the section [server].
     """
     reached = replace(site.settings.server, public_url=str(site.server.make_url("")).rstrip("/"), **server)
     return {name: each async for name, each in look(replace(site.settings, server=reached))}

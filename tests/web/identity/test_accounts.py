@@ -1,4 +1,4 @@
-"""Tests accounts on a real store (Valkey): who may sign in, and what ends when an account is changed."""
+"""Tests accounts on a real store (Valkey): who may sign in, and which sessions end when an account is changed."""
 
 import asyncio
 import statistics

@@ -178,7 +178,10 @@ async def test_s41_an_invitation_that_was_used_is_no_guess_either(site: Site) ->
 
 
 async def hello(person: Person, resume: str) -> str:
-    """Send hello with a token; return the code of the error, followed by the close code if the server closes."""
+    """Open a socket and send `hello` with the token `resume`; return the code of the error.
+
+    If the server then closes the socket, the close code follows.
+    """
     ws = await person.client.ws_connect(
         "/demo/ws", protocols=("greenroom.v1.json",), headers={"Origin": person.origin}
     )

@@ -6,7 +6,8 @@ import pytest
 
 from web.identity import totp
 
-SECRET = b"12345678901234567890"  # the key of the examples in RFC 6238, appendix B
+# the key of the examples in RFC 6238, appendix B
+SECRET = b"12345678901234567890"
 VECTORS = {
     59: "94287082",
     1111111109: "07081804",

@@ -1,4 +1,4 @@
-"""Tests that the same secret always gives the same id, and that the id reveals nothing."""
+"""Tests that the same secret always gives the same id, and that the id reveals nothing about the secret."""
 
 from web.intake.ids import derived_id
 

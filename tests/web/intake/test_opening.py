@@ -19,7 +19,10 @@ from web.requests.security import Attempt
 
 
 class Counted:
-    """Replaces the limit of visits per address: counts the attempts that are not marked by `succeeded`."""
+    """Replaces the limit of visits per IP address. `visits`: the number of attempts that count against the limit.
+
+    An attempt does not count if it has opened no visit: the code under test then calls its `succeeded`.
+    """
 
     def __init__(self) -> None:
         self.visits = 0

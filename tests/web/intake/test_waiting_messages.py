@@ -1,4 +1,4 @@
-"""Tests messages that a clinic sends automatically to patients who have waited for some minutes (F19)."""
+"""Tests messages that a clinic sends automatically to patients who have waited for some minutes."""
 
 import asyncio
 from typing import Any

@@ -37,7 +37,7 @@ def placeholders(text: str) -> list[str]:
 def allowed(message: Message, numbers: list[int]) -> list[list[str]]:
     """Return the sets of placeholders that are allowed in a plural form for these numbers.
 
-    A form for one number only, such as that for two in Arabic, may have the number as a word.
+    If a form is for one number only, the text may contain the number as a word. Arabic has such a form for two.
     """
     if isinstance(message.id, str):
         return [placeholders(message.id)]
@@ -143,7 +143,7 @@ async def test_a_language_is_taught_to_the_scripts_by_a_module(site: Site) -> No
     found = re.search(texts + tag.format('[^"]+'), page)
     assert found
     assert found[2] == link("patient/app.js")
-    # The page contains the link to itself in the other language.
+    # The page contains a link to the same page in the other language.
     assert f'"code":"es","name":"Español","words":"{found[1]}"' in page
     response = await person.get(found[1])
     assert response.content_type == "text/javascript"
@@ -250,7 +250,8 @@ async def test_a_third_language_is_one_catalogue_file(
         page = await (await site.person(**{"Accept-Language": "fr-CA"}).get("/demo/staff/sign-in")).text()
         assert '<html lang="fr" dir="ltr">' in page
         assert "<h1>Personnel</h1>" in page
-        assert ">Password</label>" in page  # a text without a translation is shown in English
+        # a text without a translation is shown in English
+        assert ">Password</label>" in page
         assert ">Français</a>" in page
     finally:
         monkeypatch.undo()

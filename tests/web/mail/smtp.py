@@ -1,4 +1,4 @@
-"""A real SMTP server for tests, on a port of its own. It keeps the mails, and refuses those that a test chooses."""
+"""A real SMTP server for tests, on a port of its own. It records mails, and refuses recipients if a test wants it."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,8 +12,9 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 
 class MailServer:
-    """A mail server. `mails`: the mails that have arrived. `answers`: the replies to the next recipients, instead of
-    success.
+    """A mail server. `mails`: the mails that have arrived.
+
+    `answers`: its SMTP replies to the next recipients. If there are none left, it accepts each recipient.
     """
 
     def __init__(self) -> None:

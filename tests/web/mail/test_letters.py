@@ -23,7 +23,8 @@ CONTEXT: dict[str, Any] = {
     "minutes": 2,
     "hours": 24,
     "left_min": 95,
-    "starts_ms": 1795190400000,  # 10:00 on 2026-11-20 in Chicago
+    # 10:00 on 2026-11-20 in Chicago
+    "starts_ms": 1795190400000,
     "was_ms": 1795104000000,
     "timezone": "America/Chicago",
     "url": "https://visits.example/demo/appointments/token",
@@ -33,12 +34,12 @@ CONTEXT: dict[str, Any] = {
 
 
 def letter(name: str, language: str = "en", /, **changes: Any) -> Letter:
-    """Return the letter `name` to Ana, with all values that its template needs. `changes`: other values."""
+    """Return the letter `name` to Ana, with all values that its template needs. `changes`: values to replace."""
     return Letter(name=name, to="ana@example.org", language=language, context={**CONTEXT, **changes})
 
 
 def mail(to_write: Letter, **changes: Any) -> EmailMessage:
-    """Return a letter as the mail that the demo organisation sends."""
+    """Return the mail in which the demo organisation sends a letter. `changes`: settings of it to replace."""
     return written(
         to_write,
         replace(ORGANISATION, **changes),

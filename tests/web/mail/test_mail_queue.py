@@ -31,7 +31,7 @@ ADMIN = Actor(organisation="demo", id="u_admin", name="Robin Hale", role=Role.AD
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shortens the pauses after which jobs are looked for and failed ones are tried again."""
+    """Makes workers look for new mails often, and send a failed mail again soon."""
     monkeypatch.setattr(queues, "FIRST_PAUSE_MS", 20)
     monkeypatch.setattr(jobs, "PERIOD_S", 0.05)
     monkeypatch.setattr(jobs, "FINISH_S", 0.1)

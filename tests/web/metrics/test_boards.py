@@ -1,4 +1,4 @@
-"""Tests the shared memory in which each worker of a machine reads the metrics of the others."""
+"""Tests the shared memory in which each worker of a machine reads the metrics of the other workers."""
 
 import struct
 

@@ -1,4 +1,4 @@
-"""Tests who may read the metrics, that they include all workers, and which ones remain without the store."""
+"""Tests who may read the metrics, that they include all workers, and which metrics can be read without the store."""
 
 import socket
 import time

@@ -1,5 +1,6 @@
-"""Tests that the table of metrics follows Prometheus's conventions, and that the function of each row returns what its
-name says.
+"""Tests that the names in the table of metrics follow Prometheus's conventions.
+
+Tests also that each value of a metric has all labels of the metric.
 """
 
 import re

@@ -68,7 +68,8 @@ NIGHT = [["22:00", "02:00"]]
         ("2026-11-26T01:00", True),  # the night that began on the 25th still ends as usual
         ("2026-11-27T01:00", False),
         ("2026-11-28T01:00", True),  # the night that began on Friday, the 27th, ends on this day
-        ("2026-11-28T23:00", False),  # there are no hours on Saturdays
+        # there are no hours on Saturdays
+        ("2026-11-28T23:00", False),
         ("2026-11-29T01:00", False),
     ],
 )

@@ -94,11 +94,12 @@ MADE: dict[str, Callable[[int], Any]] = {
     "tags": lambda size: [f"tag {number}" for number in range(size)],
     **dict.fromkeys(mail.ADDRESSES, lambda size: f"a@{('b' * 49 + '.') * 4}{'c' * (size - 206)}.org"),
 }
-"""Field -> a function that makes a value of this size. A field that is missing here is a number, or a text of this
-number of letters.
+"""Field -> a function that makes a value of the given size (number of entries or letters).
+
+Fields without a function are numbers, or texts of that number of letters.
 """
 LATER = "Red must come later than amber."
-"""An error of the form that may be shown in every case, and has nothing to do with the bounds."""
+"""An error that the form may show in any case, because it has nothing to do with the bounds of one field."""
 NAMES_NO_BOUND = {"closed", *mail.ADDRESSES}
 
 

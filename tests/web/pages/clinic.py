@@ -43,9 +43,7 @@ class RefusedError(Exception):
 
 
 class Clinic:
-    """The state that the server shows to pages, its sockets, and the messages it has received. `url`: its origin while
-    it runs.
-    """
+    """A server for pages: the state that it shows, its sockets, and the received messages. `url`: its origin."""
 
     def __init__(self) -> None:
         now = int(time.time() * 1000)
@@ -60,8 +58,7 @@ class Clinic:
         self.silent: set[str] = set()  # types of requests to which this server sends no answer
         self.refuse_resume: str | None = None
         self.open_to_all = True  # if False, new sockets get the status 503, as if the worker had ended
-        # If True, new sockets get 426, as behind a proxy that passes no WebSockets on.
-        self.drops_upgrade = False
+        self.drops_upgrade = False  # if True, new sockets get 426, as behind a proxy without WebSockets
         self.contexts: dict[str, JSON] = {}
         self.current: str | None = None
         self.visit: JSON = {
@@ -115,9 +112,7 @@ class Clinic:
         self.calls: list[JSON] = []  # the quality of each party's call, as the visit's history shows it
         self.past: list[JSON] = []
         self.past_left: list[int] = []
-        """For each further answer about past visits, the number of visits that are not read yet. The last number is
-        used first.
-        """
+        """How many past visits remain unread after each of the next answers about them, the last answer first."""
         self.rows: dict[str, JSON] = {}
         self.limits: JSON = {"amber_ms": 600_000, "red_ms": 1_800_000, "urgent_first": False}
         self.staff: dict[str, JSON] = {
@@ -128,7 +123,10 @@ class Clinic:
     # --- methods that tests call
 
     def row(self, visit: str, name: str, waited_s: int, **changes: Any) -> JSON:
-        """Put a patient, who came `waited_s` s ago, into the queue, or change the row; return it. Sends no message."""
+        """Add a row to the queue, of a patient who came `waited_s` s ago; return the row. Sends no message.
+
+        If the visit has a row, it is replaced. `changes`: further fields of the row.
+        """
         row = {
             "visit": visit,
             "name": name,
@@ -176,8 +174,9 @@ class Clinic:
         await self.tell_visit()
 
     async def party(self, role: str, **changes: Any) -> None:
-        """Change fields of one side and send the visit's state. When both sides have pressed Start Session, the visit
-        goes live.
+        """Change fields of the party `role` of the visit, and send the visit's state.
+
+        When all parties have pressed Start Session, the visit goes live.
         """
         self.visit["parties"][role] |= changes
         if (
@@ -197,7 +196,7 @@ class Clinic:
         await self.push("visit/v_1", self.whole("visit/v_1"))
 
     async def tell_case(self) -> None:
-        """Send the state of the case to its subscribers."""
+        """Send the state of the case (the patient's information and answers) to its subscribers."""
         await self.push("case/v_1", self.whole("case/v_1"))
 
     async def writes(self, party: str, text: str, name: str = "Dr Maya Osei") -> None:
@@ -208,7 +207,7 @@ class Clinic:
         await self.push("chat/v_1", {"type": "chat.line", "line": line})
 
     async def push(self, topic: str, message: JSON) -> None:
-        """Send a message to the subscribers of a topic, with the next version."""
+        """Send a message to the subscribers of a topic, with the next version number."""
         self.version += 1
         text = json.dumps({**message, "topic": topic, "version": self.version})
         for socket, topics in list(self.sockets.items()):

@@ -1,7 +1,7 @@
 """Tests every page, and every state of the live pages, with axe (WCAG 2.2 AA).
 
-Each is tested 320 px wide and dark in Arabic, which runs from right to left, and `make test-long` tests it wide and
-light in Spanish. Half of the CPU of these tests is needed for the second look, which seldom finds anything else.
+Each page is tested 320 px wide and dark, in Arabic, which runs from right to left. `make test-long` also tests
+it wide and light, in Spanish: this needs as much CPU as the first test, and seldom finds another fault.
 """
 
 import json
@@ -20,7 +20,7 @@ AXE = (Path(__file__).parents[2] / "vendor/axe-core/axe.min.js").read_text("utf-
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 PICTURE = Path(__file__).parents[2] / "pictures/bell.png"
 WIDE, NARROW = (1280, False), (320, True)
-"""The width of a page in px, and whether it is dark."""
+"""(the width of a page in px, whether it is dark)."""
 LOOKS = [pytest.param(*WIDE, marks=pytest.mark.long), NARROW]
 READERS = [pytest.param(*WIDE, "es", marks=pytest.mark.long), (*NARROW, "ar")]
 

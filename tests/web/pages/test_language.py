@@ -108,7 +108,8 @@ async def test_f05_place_and_wait_go_on_changing_on_a_page_that_the_browser_tran
     place = page.locator(".place [role=status]")
     await expect(place).to_contain_text("You are second in line")
     await page.evaluate(TRANSLATE.replace("HONOURED", str(honoured).lower()))
-    marked = "" if honoured else "*"  # live regions ask browsers not to translate them, so they get no mark
+    # Live regions ask browsers not to translate them. If the browser obeys, their texts get no "*".
+    marked = "" if honoured else "*"
     await expect(place).to_contain_text(f"{marked}You are second in line")
     await expect(page.get_by_role("heading", name="*You are ready")).to_be_visible()
     clinic.place |= {"place": 1, "wait_low_ms": 60_000, "wait_high_ms": 120_000, "on_call": 1}

@@ -1,4 +1,7 @@
-"""Tests what newcomers and others get while a worker has more work than it can do."""
+"""Tests the answers of a worker that has more work than it can do.
+
+Newcomers must wait; patients with a visit, people who fill in the form, and staff continue.
+"""
 
 import pytest
 

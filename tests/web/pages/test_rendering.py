@@ -1,4 +1,4 @@
-"""Tests pages that are drawn once for many visitors."""
+"""Tests pages that the server makes once and sends to many visitors."""
 
 from tests.web.site import FORM, Site
 

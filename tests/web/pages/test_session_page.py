@@ -1,4 +1,4 @@
-"""Tests the video session page, which is the same on both sides. The tests of the relay cover the media."""
+"""Tests the video session page, which is the same for patient and provider. Other tests cover the media."""
 
 import asyncio
 import time
@@ -191,7 +191,7 @@ async def test_a_reloaded_page_shows_what_its_person_has_muted_until_they_choose
     assert not clinic.got("media.mute")
     await page.get_by_role("button", name="Unmute").click()
     await clinic.until(lambda: len(clinic.got("media.mute")) == 1)
-    # The server answers a join that was sent before; the page then sends the choice once more.
+    # This is the answer to a join that the page sent before the press. So the page sends the new choice again.
     await clinic.send(muted)
     await clinic.send({"type": "media.gone", "visit": "v_1"})
     await clinic.until(lambda: len(clinic.got("media.mute")) == 2)
@@ -351,9 +351,8 @@ async def test_media_that_are_gone_are_joined_again_and_a_lost_socket_joins_only
     await clinic.until(lambda: len(clinic.got("media.join")) == 2)
     await clinic.send({"type": "media.gone", "visit": "v_other"})
     await clinic.cut()
-    await clinic.until(
-        lambda: len(clinic.got("media.join")) == 3
-    )  # no picture has arrived by now, so the page requests one
+    # No picture has arrived yet, so the page joins the media again after the lost socket.
+    await clinic.until(lambda: len(clinic.got("media.join")) == 3)
 
 
 async def test_a_join_that_is_refused_for_now_is_tried_again(clinic: Clinic, open_page: OpenPage) -> None:

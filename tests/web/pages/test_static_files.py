@@ -1,6 +1,6 @@
-"""Tests static files: their links change with their content, they are kept for a year, and compressed once.
+"""Tests static files: a file's link changes with its content, so browsers may store the file for a year.
 
-No other file is served.
+The server compresses each file once, and serves no other files.
 """
 
 import gzip

@@ -1,4 +1,7 @@
-"""Tests past sessions in parts, and a visit's history with each person's actions and the quality of its call."""
+"""Tests the list of past sessions, which is loaded in parts, and the history of a visit.
+
+The history shows each person's actions and the quality of the call.
+"""
 
 from playwright.async_api import Page, expect
 

@@ -1,6 +1,7 @@
-"""Breaks the protocol, one fault at a time, in a proxy before the real server that changes messages.
+"""A proxy for tests, which changes messages between the real server and its clients to break the protocol.
 
-It handles JSON frames only. `fault` is the name of a fault; each fault is a small function in `FAULTS`.
+It makes one fault at a time, and handles JSON frames only. `fault` is the name of a fault; each fault is a small
+function in `FAULTS`.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class Broken:
         self.tokens: dict[str, str] = {}  # token that the client gets -> the real token
         self.ended: set[str] = set()
         self.asked: dict[int | None, Message] = {}
-        """The requests of the socket whose message is altered, by id."""
+        """Id -> request, of one socket: the socket on which the message arrived that is now changed."""
         self._last: dict[str, int] = {}
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self._pass)

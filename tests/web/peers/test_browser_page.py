@@ -41,8 +41,9 @@ CHECK = """async () => {
 
 
 async def opened(browser: Browser, origin: str, person: Person, name: str, wrong: list[str]) -> Page:
-    """Open one of the page's files in a browser context of the person; return the page. `wrong`: gets the texts of its
-    errors.
+    """Open the file `name` of CLIENT-BROWSER.md in a browser context of the person; return the page.
+
+    The texts of errors in the page are added to `wrong`.
     """
     context = await browser.new_context(permissions=["camera", "microphone"])
     context.set_default_timeout(SHOWN_MS)

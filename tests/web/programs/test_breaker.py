@@ -1,6 +1,6 @@
 """Tests breakers: several failures cause a pause, then there is one attempt, and a longer pause if that fails too.
 
-A breaker keeps the pauses of one receiver.
+A breaker stores the pauses for one receiver of messages, such as a webhook's server.
 """
 
 import asyncio

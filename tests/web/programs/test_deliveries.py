@@ -1,6 +1,6 @@
 """Tests the state and the receiver of a delivery.
 
-`test_mail_queue.py` and the test of the set-up's page send deliveries again.
+That a delivery is sent again is tested in `test_mail_queue.py` and in the test of the set-up's page.
 """
 
 import pytest

@@ -1,7 +1,8 @@
-"""Tests which visits the key of a program reaches: each operation on a visit, with each set of scopes, for each opener.
+"""Tests which visits an API key reaches (SECURITY.md row 32).
 
-The opener is the person or program that has opened the visit. People review `REACHED`. The cells are made from the
-API's table of operations, and each one is requested from a running site: SECURITY.md row 32.
+The opener is the person or program that has opened a visit. The tests request each cell from a running site: each
+operation on a visit in the API's table of operations, with each set of scopes, for each opener. People review the
+table `REACHED`.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ class Receiver:
         self._arrived = asyncio.Event()
 
     async def take(self, request: web.Request) -> web.Response:
-        """Answer POST /hook, to which webhooks are sent, and keep the message."""
+        """Answer POST /hook, to which webhooks are sent, and record the message."""
         self.taken.append((dict(request.headers), await request.read()))
         self._arrived.set()
         status = self.statuses.pop(0) if self.statuses else 204

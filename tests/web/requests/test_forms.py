@@ -1,5 +1,5 @@
 """Tests forms on every route: they must be in UTF-8, otherwise they are refused unread, and their size is limited
-(S29).
+(SECURITY.md row 29).
 """
 
 import asyncio
@@ -153,8 +153,9 @@ async def test_s29_bytes_that_are_no_utf_8_and_a_thousand_fields_are_a_bad_reque
 
 
 async def logo(site: Site, name: str, value: str, *headers: str) -> int:
-    """Send a form of one part with these headers as an administrator; return the status. `name` and `value`: those of
-    one of the part's parameters.
+    """Send the form of the clinic's logo as an administrator; return the status.
+
+    It has one part: the field `name` with this value. `headers`: further headers of the part.
     """
     person = site.person()
     await person.sign_in(ADMIN)
@@ -221,7 +222,8 @@ async def test_s29_programs_send_json_in_utf_8_or_are_refused(site: Site) -> Non
 )
 async def test_f_a_multipart_form_of_too_many_parts_or_lines_is_refused_at_once(body: bytes) -> None:
     loop = asyncio.get_running_loop()
-    for _ in range(2):  # the first request loads modules, so that the second one does not count them
+    # The first request loads modules, so the CPU time for them is not in the time of the second request.
+    for _ in range(2):
         payload = StreamReader(BaseProtocol(loop), 2**16, loop=loop)
         payload.feed_data(body)
         payload.feed_eof()

@@ -46,7 +46,7 @@ class Frame:
 
 
 async def framed(site: Site, *origins: str) -> Frame:
-    """Let the clinic allow these sites; return a frame that has just opened its calendar."""
+    """Let the clinic allow these sites; return a frame that has just opened the clinic's calendar."""
     await site.change(frame_origins=origins)
     frame = Frame(site.person())
     assert (await frame.open("/demo", site="cross-site")).status == 200

@@ -1,4 +1,4 @@
-"""Tests the request of `greenroom upgrade` in its file: how it is written, and what the master reads."""
+"""Tests the file in which `greenroom upgrade` writes its request, and from which the master reads it."""
 
 import fcntl
 import os

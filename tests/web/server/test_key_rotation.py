@@ -148,7 +148,8 @@ async def test_a_rotation_that_was_killed_is_continued_and_the_next_one_drops_th
         await open_visit(site.app[SERVICE].store, ORG)
     queue = Jobs(redis, site.app[SEAL], "held")
     await queue.add(ORG, new_job("held", {}, 1))
-    (held,) = await queue.take(ORG, 1)  # the old key is needed until this job is done
+    # the old key is needed until this job is done
+    (held,) = await queue.take(ORG, 1)
     config = tmp_path / "config.toml"
     folder = str(folder_of(site))
     config.write_text(toml({"redis": {"url": valkey_url}, "data": {"folder": folder}}), "utf-8")

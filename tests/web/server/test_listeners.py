@@ -1,4 +1,7 @@
-"""Tests that a trial finds out whether the port for metrics can be used, and that a takeover keeps it."""
+"""Tests the port for metrics in an upgrade: its trial tests whether the new program can use the port.
+
+When the new program replaces the old one, it keeps the old port.
+"""
 
 import socket
 from collections.abc import Iterator

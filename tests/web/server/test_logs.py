@@ -131,7 +131,8 @@ def test_events_below_the_log_level_are_left_out(capsys: pytest.CaptureFixture[s
     logs.setup(Log(format="json", level="warning"))
     structlog.get_logger("web").info("quiet")
     assert lines(capsys) == []
-    assert sys.stderr is not sys.__stderr__  # shows that standard error was captured the whole time
+    # shows that standard error was captured the whole time
+    assert sys.stderr is not sys.__stderr__
 
 
 @pytest.mark.parametrize("form", ["json", "text"])

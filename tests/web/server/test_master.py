@@ -1,4 +1,7 @@
-"""Tests that a running server goes on with other code: the same process, port and store, and workers one by one."""
+"""Tests that a running server continues with other code, in the same process, on the same port and store.
+
+Its workers are replaced one by one.
+"""
 
 import os
 import signal
@@ -27,7 +30,10 @@ PATIENCE_S = 60.0
 
 
 def asked(server: RunningServer, program: list[str]) -> list[dict[str, Any]]:
-    """Ask the server to take a program, as `greenroom upgrade` does; return the steps when the last one is reported."""
+    """Ask the server to continue with another program, as `greenroom upgrade` does.
+
+    Return the reported steps, as soon as the last one is there.
+    """
     steps = Steps(server.data)
     steps.ask(Request(program))
     server.process.send_signal(signal.SIGUSR2)
@@ -37,7 +43,7 @@ def asked(server: RunningServer, program: list[str]) -> list[dict[str, Any]]:
 
 @contextmanager
 def visited(server: RunningServer) -> Iterator[list[str]]:
-    """Connect again and again until the block ends; yield the list of refusals."""
+    """Connect to the server again and again until the block ends; yield the list of failed connections."""
     address, stop = urlsplit(server.url), threading.Event()
     refused: list[str] = []
 

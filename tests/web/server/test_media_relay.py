@@ -1,4 +1,4 @@
-"""Tests that the module which connects the relay turns every error and event of media into a type of signalling."""
+"""Tests the module that connects the relay: it replaces each error and event of `media` by one of `signalling`."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ import media
 from signalling import errors
 from web.server.media_relay import ERRORS, EVENTS, Relay
 
-BEFORE_THE_ADAPTER = {
-    media.MediaError,
-    media.PortsTakenError,
-}  # the base class, and the error that only `media.Relay.open` raises
+# These errors are not replaced: the base class, and the error that only `media.Relay.open` raises.
+BEFORE_THE_ADAPTER = {media.MediaError, media.PortsTakenError}
 
 
 def test_every_error_and_event_of_media_has_its_counterpart() -> None:

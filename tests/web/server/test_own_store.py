@@ -31,7 +31,7 @@ def store(tmp_path: Path) -> Iterator[EmbeddedStore]:
 
 
 def at(url: str, **access: Any) -> Store:
-    """Return the settings of a store at this URL. `access`: other settings of the store."""
+    """Return the settings of a store at this URL. `access`: further settings of the store."""
     return Store(url=url, **access)
 
 

@@ -61,7 +61,7 @@ async def packed_and_not(valkey: Redis) -> tuple[int, int]:
 
 
 async def next_look(desk: Clinic, valkey: Redis) -> int:
-    """Let the worker pack the visits that are due, as a minute later; return their number."""
+    """Let the worker pack the visits that are due, as if a minute had passed; return their number."""
     await valkey.delete(keys.PACKING())
     return await packer(desk, valkey).look()
 
@@ -107,7 +107,8 @@ async def test_r39_nothing_is_packed_while_a_server_reports_that_cannot_read_pac
     await valkey.delete(keys.REPORTS())
     assert await next_look(desk, valkey) == 0
     assert await store_version.of(valkey) == store_version.VERSION
-    await report(valkey, 0)  # the worker had read the store's version before the version was raised
+    # as if a worker of the earlier release had started before the store's version was raised
+    await report(valkey, 0)
     assert await next_look(desk, valkey) == 0
     assert await packed_and_not(valkey) == (0, MANY)
 

@@ -1,5 +1,6 @@
-"""Tests connections that one worker passes to another: to the right one, within bounds, and not kept open by the
-sender.
+"""Tests connections that one worker passes to another: each reaches the right worker.
+
+The number of connections that wait to be passed is limited, and connections that have ended are closed.
 """
 
 from __future__ import annotations

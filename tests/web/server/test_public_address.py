@@ -18,7 +18,7 @@ from web.server.public_address import PublicAddress, only_private
 
 
 def settings(**media: object) -> Settings:
-    """Return the settings of a server that can be reached from other machines. `media`: other settings of [media]."""
+    """Return the settings of a server that can be reached from other machines. `media`: settings of [media]."""
     return parse({"server": {"public_url": "https://visits.example.org"}, "media": media}, "")
 
 

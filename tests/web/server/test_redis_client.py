@@ -21,7 +21,8 @@ from web.server.redis_client import connect
 from web.server.valkey import EmbeddedStore, LockedFolder
 
 PATIENCE_S = 0.3
-MUCH = bytes(32 << 20)  # more bytes than the kernel's buffers can take
+# more bytes than the kernel's buffers can take
+MUCH = bytes(32 << 20)
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ def on_disk(folder: Path, key: bytes) -> set[bytes]:
 
 
 def in_store(url: str, key: bytes) -> set[bytes]:
-    """Return the beginning of each encrypted text in the store, which a client reads."""
+    """Return the beginning of each encrypted text in the store at `url`."""
     mark = re.escape(bytes((8,)) + secret.key_id(key))
     found: list[Any] = []
     with redis.Redis.from_url(url) as client:
@@ -76,7 +76,7 @@ def in_store(url: str, key: bytes) -> set[bytes]:
 
 
 async def erased_visit(site: Site, client: Redis) -> tuple[str, list[bytes]]:
-    """Erase a visit while a later one stays; return (its id, its encrypted records)."""
+    """Open two visits, and erase the first; return (its id, its encrypted records)."""
     ana, service = site.person(), site.app[SERVICE]
     await ana.ask_for_a_visit(name="Ana Canary")
     (visit,) = (await service.mirrors.get("demo")).visits.values()
@@ -110,7 +110,8 @@ async def test_s34_erased_data_is_in_no_file_of_the_data_folder(
     gone = before - in_store(store.url, key)
     assert {record[:29] for record in records} <= gone, "deleting alone leaves it in the append-only file"
     assert await Rewriting(client).look()
-    for _ in range(100):  # the store removes its old files in the background, so the test tries again
+    # The store removes its old files in the background, so the test looks several times.
+    for _ in range(100):
         if not (left := gone & on_disk(tmp_path, key)):
             break
         await asyncio.sleep(0.05)

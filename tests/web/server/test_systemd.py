@@ -114,7 +114,8 @@ def test_anything_but_one_tcp_socket_is_refused(
     given = socket.socket(family, kind)
     with pytest.raises(ConfigError, match="one ListenStream="):
         passed(given, environment(count), monkeypatch)
-    given.detach()  # the refusal has already closed the descriptor
+    # the refusal has already closed the descriptor
+    given.detach()
 
 
 def test_states_reach_an_abstract_address_and_are_lost_without_systemd() -> None:

@@ -1,4 +1,7 @@
-"""Tests certificates: the server's own is kept while it is valid, and covers the addresses that phones nearby use."""
+"""Tests the certificate that the server makes for itself: the server keeps it while it is valid.
+
+It covers all addresses of this machine, so that phones in the same network can open the server.
+"""
 
 import datetime
 import ipaddress

@@ -125,7 +125,8 @@ def test_a_store_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     command = [sys.executable, "-c", script, str(tmp_path)]
     said = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
     assert int(said.stdout) > 0
-    locked = LockedFolder(tmp_path)  # the store holds the lock of the folder as long as it runs
+    # This succeeds only if the store has ended: a running store holds the lock of the folder.
+    locked = LockedFolder(tmp_path)
     locked.close()
 
 

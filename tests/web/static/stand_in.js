@@ -1,9 +1,9 @@
-/* Replaces the signalling client, without a socket, for objects that subscribe to topics and send
-   requests: the test sends the messages and the answers. */
+/* Replaces the signalling client in tests of objects that subscribe to topics and send requests. There is no
+   socket: the test gives the messages and the answers. */
 
 /** @typedef {(message: any) => void} Handler a listener of a topic */
 
-/** A signalling client for tests, which keeps the requests and has no socket. */
+/** A signalling client for tests, which records the requests and has no socket. */
 export class StandIn {
   /** @type {Map<string, { handler: Handler, refused: Handler }>} name of a topic -> its listeners */
   #topics = new Map();
@@ -25,7 +25,7 @@ export class StandIn {
 
   addEventListener() {}
 
-  /** Keeps a request, and resolves with the next answer. */
+  /** Records a request, and resolves with the next answer of `answers`. */
   async request(/** @type {object} */ message) {
     this.sent.push(message);
     return this.answers.shift() ?? { type: "done" };
@@ -41,7 +41,7 @@ export class StandIn {
     this.#topics.get(name)?.handler({ topic: name, version: 1, ...message });
   }
 
-  /** Refuses a topic to its listener. */
+  /** Reports to the listener of a topic that the server has refused the topic. */
   refuse(/** @type {string} */ name, /** @type {Error} */ error) {
     this.#topics.get(name)?.refused(error);
   }

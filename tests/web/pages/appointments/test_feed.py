@@ -36,7 +36,7 @@ async def made(site: Site, email: str = OSEI) -> tuple[Person, str]:
 
 
 async def read(site: Site, path: str, **headers: str) -> ClientResponse:
-    """Return the answer to a calendar program, which sends no cookies, for this path."""
+    """Request `path` as a calendar program does, without cookies; return the answer."""
     return await site.person(**headers).get(path)
 
 

@@ -1,4 +1,4 @@
-"""Tests the link of a booked visit over HTTP: access, moving, cancelling, and requesting the link once more."""
+"""Tests the link of a booked visit over HTTP: access, moving, cancelling, and requesting the link again."""
 
 from tests.web.appointments.visitor import appointments, book, offered
 from tests.web.site import Site
@@ -28,7 +28,8 @@ async def test_moving_frees_the_old_time_and_takes_the_new_one(site: Site) -> No
     ana, ben = site.person(), site.person()
     first, second, *_ = await offered(ana)
     path = await book(ana, first)
-    assert first in await offered(ana, f"{path}/move")  # the present time of the visit is offered too
+    # the present time of the visit is offered too
+    assert first in await offered(ana, f"{path}/move")
     assert (await ana.post(f"{path}/move", {"starts": str(second)})).headers["Location"] == path
     free = await offered(ben)
     assert first in free

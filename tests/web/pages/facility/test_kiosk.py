@@ -29,7 +29,7 @@ async def place(person: Person, path: str, **fields: str) -> int:
 
 
 async def listed(person: Person, path: str) -> str:
-    """Return the HTML of the kiosk's list."""
+    """Return the HTML of the list of patients that the kiosk shows. `path`: the facility's link."""
     return await (await person.get(f"{path}/list")).text()
 
 

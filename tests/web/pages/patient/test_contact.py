@@ -1,6 +1,6 @@
 """Tests notifications on a patient's device: the browser is asked only after a press, and the choice is stored.
 
-The browser may also refuse.
+The tests also cover a browser that refuses notifications.
 """
 
 from urllib.parse import parse_qsl

@@ -17,8 +17,9 @@ ROSA = "guest-rosa"
 
 
 async def invited(site: Site, for_ms: int = 60_000) -> tuple[str, str]:
-    """Make a claimed visit with a guest's link; return (the visit, the token of the link). `for_ms`: how long the link
-    is valid.
+    """Make a claimed visit and a link for its guest Rosa; return (the id of the visit, the path of the link).
+
+    `for_ms`: how long the link is valid.
     """
     service = site.app[SERVICE]
     ana = site.person()

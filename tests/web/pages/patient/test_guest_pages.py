@@ -1,4 +1,7 @@
-"""Tests the guest's pages, and the session pages of the others with a guest: their texts and accessibility."""
+"""Tests the guest's pages, and the session pages of patient and provider when a guest takes part.
+
+Tests their texts and their accessibility.
+"""
 
 from typing import Any
 
@@ -12,7 +15,7 @@ from tests.web.pages.test_accessibility import LOOKS, is_accessible
 
 
 async def with_rosa(clinic: Clinic, **changes: Any) -> None:
-    """Make the visit claimed, with the guest Rosa Diaz. `changes`: other fields of her party."""
+    """Add the guest Rosa Diaz, and let the provider claim the visit. `changes`: fields of her party to replace."""
     guest = {"name": "Rosa Diaz", "relation": "interpreter", "present": True, "started": False}
     clinic.visit["parties"][ROSA] = {**guest, "away_since_ms": None, **changes}
     await clinic.claimed_by()
@@ -66,13 +69,8 @@ async def test_a_call_with_a_guest_is_accessible_and_names_everybody(
     await expect(rosa.get_by_text("Has not pressed Start Session yet")).to_be_visible()
     await expect(page.locator("[data-party=provider]").get_by_text("Dr Maya Osei")).to_be_visible()
     await is_accessible(page)
-    for party in (
-        "provider",
-        ROSA,
-        "patient",
-        None,
-        # Rosa has not pressed Start Session, and the page is the patient's own. So neither is marked as speaking.
-    ):
+    # Rosa has not pressed Start Session, and the page is the patient's own. So neither is marked as speaking.
+    for party in ("provider", ROSA, "patient", None):
         await clinic.send({"type": "media.speaker", "visit": "v_1", "party": party})
         speaking = page.locator("[data-speaking]")
         if party == "provider":

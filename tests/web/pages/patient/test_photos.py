@@ -52,7 +52,7 @@ async def send(person: Person, visit: Visit, data: bytes | None = None, text: st
 
 
 async def signed_in(site: Site, email: str) -> tuple[Person, Actor]:
-    """Sign a member of staff in; return (the browser, the person)."""
+    """Sign a member of staff in; return (their browser, the actor for their commands)."""
     person, account = site.person(), await site.app[ACCOUNTS].find("demo", email)
     assert (await person.sign_in(email)).status == 303
     assert account is not None
@@ -60,7 +60,7 @@ async def signed_in(site: Site, email: str) -> tuple[Person, Actor]:
 
 
 async def does(site: Site, actor: Actor, visit: Visit, command: c.Command) -> None:
-    """Carry out a command of a person, which must be allowed."""
+    """Carry out a command of a person. Raises AssertionError if it is refused."""
     assert not isinstance(await site.app[SERVICE].command(actor, visit.id, command), Refusal)
 
 

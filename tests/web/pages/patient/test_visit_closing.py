@@ -9,7 +9,7 @@ from tests.web.pages.clinic import Clinic
 from tests.web.pages.conftest import OpenPage
 
 NEXT_MS = round(time.mktime((2026, 12, 1, 10, 0, 0, 0, 0, -1)) * 1000)
-"""December 1, 10:00 in the time zone of this machine, which is that of its browsers, too."""
+"""December 1, 10:00 in the time zone of this machine. The browsers of the tests use the same time zone."""
 
 
 async def test_f18_a_waiting_patient_reads_of_closing_time_and_may_stay_leave_or_book(

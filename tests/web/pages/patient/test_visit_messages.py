@@ -1,4 +1,4 @@
-"""Tests messages between staff and a patient who waits, on the patient's page (F19)."""
+"""Tests messages between staff and a patient who waits, on the patient's page."""
 
 from playwright.async_api import expect
 
@@ -46,7 +46,7 @@ async def test_a_patient_reads_guide_and_consent_in_the_language_of_the_page_and
     await page.get_by_label("No puedo levantarme").check()
     await clinic.until(lambda: clinic.case["answers"].get("how-bad") == "I cannot get up")
     await page.goto(f"{clinic.url}/demo/visit#allergies")
-    # Nobody has translated this question of the clinic.
+    # The clinic wrote this question in English, and it has no Spanish translation.
     await expect(title.locator("bdi")).to_have_attribute("lang", "en")
     await page.goto(f"{clinic.url}/demo/visit#consent")
     await page.get_by_role("link", name="Español").click()

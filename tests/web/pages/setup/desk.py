@@ -59,8 +59,9 @@ class Form(HTMLParser):
 
 
 def changed(fields: Fields, **changes: str | None) -> Fields:
-    """Return the fields with other values. None removes a field; a name that is not there yet adds one. In a keyword,
-    `__` stands for `-`.
+    """Return the fields with these changes: name -> new value. None removes a field; a new name adds a field.
+
+    In a keyword, `__` means `-` in the name of the field.
     """
     wanted = {name.replace("__", "-"): value for name, value in changes.items()}
     found, seen = [], set()

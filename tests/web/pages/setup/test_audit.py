@@ -1,5 +1,6 @@
-"""Tests the page of the audit log: the newest entries first, by person and by visit, in parts, for
-administrators only.
+"""Tests the page of the audit log, which only administrators may see.
+
+It shows the newest entries first, a part at a time. It can show only those of a person or about a visit.
 """
 
 import re
@@ -96,7 +97,7 @@ async def test_the_log_is_shown_by_person_by_visit_and_page_by_page(
         seen += found
     assert seen == list(range(20, 1, -2))
     monkeypatch.setattr(page_of, "AT_MOST", 6)
-    # The page reads only the newest entries, and links to the older ones.
+    # The page has read only the newest entries and found none, but it links to the older entries.
     assert await shown("?visit=v_99") != ([], "")
     assert "Nothing in the newest entries" in await (await admin.get(f"{PATH}?visit=v_99")).text()
     for wrong in ("?before=x", "?before=-1", "?before=99999999999999999999", "?before=0"):

@@ -1,5 +1,6 @@
-"""Tests the set-up in a real browser: used by keyboard, tried in the preview, then used by a patient,
-and accessible.
+"""Tests the set-up in a real browser: the keyboard, the preview of changes, and accessibility.
+
+A patient then uses the pages that were set up.
 """
 
 import asyncio
@@ -315,7 +316,8 @@ async def test_a_patient_is_asked_only_what_their_answers_call_for(site: Site, o
     titles = page.get_by_label("What the step asks")
     before = await titles.count()
     await page.get_by_role("button", name="Text", exact=True).click()
-    await expect(titles).to_have_count(before + 1)  # the typed text was lost with the earlier page
+    # Wait for the page with the new step: a text that is typed into the earlier page would be lost.
+    await expect(titles).to_have_count(before + 1)
     await titles.last.fill("Which week is it?")
     await page.get_by_label("Asked only if").last.select_option(
         label="Are you pregnant, or could you be?: Yes"

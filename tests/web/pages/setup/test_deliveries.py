@@ -1,4 +1,7 @@
-"""Tests the set-up's page of deliveries: listed by receiver, without patients' names, and sent again by buttons."""
+"""Tests the set-up's page of deliveries (mails, texts, notifications and webhooks that could not be sent).
+
+The page lists them by receiver, without patients' names, and has buttons to send them again.
+"""
 
 from __future__ import annotations
 
@@ -116,9 +119,8 @@ async def test_the_page_of_deliveries_is_accessible(site: Site, browser: Browser
     for width, dark in (WIDE, NARROW):
         await page.set_viewport_size({"width": width, "height": 800})
         await page.emulate_media(color_scheme="dark" if dark else "light")
-        await page.goto(
-            PAGE
-        )  # the colours must be final from the first picture on, because axe could measure them while they change
+        # Load the page with its final colours. Otherwise, axe could measure the colours while they change.
+        await page.goto(PAGE)
         await is_accessible(page)
     await page.get_by_role("button", name="Send all again").first.click()
     await expect(page.get_by_role("status").first).to_contain_text("2 deliveries are tried again now.")

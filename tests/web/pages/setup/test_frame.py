@@ -213,10 +213,8 @@ async def test_typed_values_survive_the_end_of_the_sign_in(site: Site) -> None:
 
 def test_f33_every_form_of_the_set_up_with_fields_is_asked_about_before_it_is_left_unsaved() -> None:
     folder = TEMPLATES / "setup"
-    own = {
-        "guide.html",
-        "signed_out.html",
-    }  # the guide's own script asks before the page is left; a signed-out person has no unsaved value to lose
+    # The guide's own script asks before the page is left. A signed-out person has no unsaved value to lose.
+    own = {"guide.html", "signed_out.html"}
     forms = {
         f"{path.name}: {form[0]}"
         for path in sorted(folder.glob("*.html"))
@@ -228,9 +226,8 @@ def test_f33_every_form_of_the_set_up_with_fields_is_asked_about_before_it_is_le
 
 
 def test_f32_every_button_of_the_set_up_and_the_settings_that_takes_something_away_asks_first() -> None:
-    pages = [
-        path for path in (TEMPLATES / "setup").glob("*.html") if path.name != "guide.html"
-    ]  # on the page of the guide, such a button changes nothing before Save is pressed
+    # On the page of the guide, such a button changes nothing before Save is pressed.
+    pages = [path for path in (TEMPLATES / "setup").glob("*.html") if path.name != "guide.html"]
     found = {
         f"{path.name}: {button[0]}"
         for path in [*pages, TEMPLATES / "preferences.html"]

@@ -1,5 +1,6 @@
-"""Tests the setup guide's builder over HTTP: steps are added, moved, removed and checked; each visit
-keeps its version.
+"""Tests the setup guide's builder over HTTP: steps are added, moved, removed and checked.
+
+A visit keeps the version of the guide with which it was opened.
 """
 
 import msgspec

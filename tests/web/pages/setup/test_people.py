@@ -1,4 +1,7 @@
-"""Tests the people of an organisation over HTTP: added, licensed, disabled, reset; and the password link."""
+"""Tests over HTTP how an administrator adds, licenses and disables people, and resets their passwords.
+
+A new person sets the password by a one-time link.
+"""
 
 import asyncio
 import re

@@ -84,7 +84,7 @@ async def test_an_administrator_makes_a_facilitys_link_with_qr_code_and_sheet_an
     ElementTree.fromstring(await image.text())
     assert "attachment" in (await robin.person.get(code[1] + "?download")).headers["Content-Disposition"]
     assert path in await (await robin.person.get(code[1].replace("qr.svg", "poster"))).text()
-    # The code contains the link, so only administrators may see it.
+    # The QR code contains the link, so only administrators may see it.
     assert (await visitor.get(code[1])).status == 303
     await press(robin, "facilities", revoke[1])
     assert (await visitor.get(path)).status == 404

@@ -1,4 +1,4 @@
-"""Tests the page of On-Demand Requests after a claim was refused."""
+"""Tests the page On-Demand Requests after the server has refused a claim."""
 
 from playwright.async_api import expect
 

@@ -27,7 +27,7 @@ async def test_staff_choose_whether_assignments_are_mailed_and_in_which_language
         "/demo/staff/preferences", {"mail_assigned": "yes", "notify": "", "language": "es"}
     )
     assert response.headers["Location"] == "/demo/staff/preferences?saved"
-    # the person is still signed in with the earlier session
+    # The change of preferences has not ended the session.
     after = await (await person.get("/demo/staff/preferences?saved")).text()
     assert 'value="yes" checked>' in after
     assert '<option value="es" lang="es" selected>Español</option>' in after
@@ -171,7 +171,7 @@ async def test_guesses_at_the_old_password_count_like_those_at_the_sign_in(site:
     person = site.person()
     await person.sign_in(OSEI)
     throttle = site.app[THROTTLE]
-    # This number of wrong guesses from one address is allowed; they have no delay here.
+    # Use up the wrong guesses that are allowed from one address, without the usual delay after each.
     for _ in range(SIGN_IN.limit):
         async with throttle.attempt(replace(SIGN_IN, first_delay_ms=0), "demo", "127.0.0.1"):
             pass

@@ -1,4 +1,4 @@
-"""Tests messages between staff and a patient who waits, on the staff's page (F19)."""
+"""Tests messages between staff and a patient who waits, on the staff's page."""
 
 from playwright.async_api import expect
 

@@ -13,8 +13,9 @@ TOP = "part => Math.round(part.getBoundingClientRect().top)"
 
 
 async def on_call(clinic: Clinic, open_page: OpenPage, path: str = "/demo/staff", **how: object) -> Page:
-    """Return the page of a provider who is on call, with the list of requests. `how`: options of the
-    browser context.
+    """Open `path` as a provider who is on call, by default On-Demand Requests; return the page.
+
+    `how`: options of the browser context.
     """
     clinic.staff["u_osei"]["on_call"] = True
     page = await open_page(path, **how)
@@ -30,8 +31,9 @@ def counted(clinic: Clinic) -> list[bool]:
 async def admins_page(
     clinic: Clinic, open_page: OpenPage, *, areas: dict[str, str] | None = None, **how: object
 ) -> Page:
-    """Return the page of an administrator off call, with the list of a clinic that has these waiting areas (id ->
-    name).
+    """Return the page On-Demand Requests of an administrator who is off call.
+
+    `areas`: the waiting areas of the clinic, id -> name. `how`: options of the browser context.
     """
     me = {**OSEI, "role": "admin", "states": []}
     boot = {**PAGES["/demo/staff"][2]["boot"], "me": me, "areas": areas or {}}
@@ -285,7 +287,7 @@ async def test_f30_the_second_click_on_a_dialogs_button_reaches_nothing_under_it
     )
     assert hit is None
     await expect(page.get_by_role("button", name="Claim Ana Ruiz")).to_be_focused()
-    # The click waits until the button reacts to presses again.
+    # Playwright waits until the button reacts to presses again.
     await page.get_by_role("button", name="Claim Jon Bell").click()
     await clinic.until(lambda: clinic.got("visit.claim"))
 

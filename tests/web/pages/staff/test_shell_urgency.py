@@ -1,4 +1,4 @@
-"""Tests On-Demand Requests by urgency, by waiting area, and when the clinic's limits are exceeded."""
+"""Tests the page On-Demand Requests: order by urgency, waiting areas, and warnings when limits are exceeded."""
 
 from playwright.async_api import expect
 

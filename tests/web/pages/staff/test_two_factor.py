@@ -165,7 +165,7 @@ async def test_the_secret_and_the_recovery_codes_lie_sealed_in_the_store(
         assert canary.replace(b"-", b"") not in kept
 
 
-# --- tests of the app's codes
+# --- tests of the codes that the authenticator app shows
 
 
 async def test_a_code_is_accepted_once_by_all_workers_together(

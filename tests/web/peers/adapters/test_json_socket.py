@@ -1,4 +1,7 @@
-"""Tests the WebSocket of adapters: messages wait for the one who wants them, and a lost connection is an error."""
+"""Tests the WebSocket of adapters: it keeps received messages until an adapter waits for them.
+
+A lost connection is an error.
+"""
 
 from collections.abc import AsyncIterator, Callable
 

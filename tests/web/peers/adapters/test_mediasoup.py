@@ -1,4 +1,7 @@
-"""Tests the adapter of mediasoup with a server of the same commands, and with the real mediasoup where it was built."""
+"""Tests the adapter of mediasoup with a small server that takes the same commands.
+
+If the real mediasoup was built on this machine, it is tested too.
+"""
 
 from __future__ import annotations
 
@@ -33,9 +36,9 @@ UNTIL = {"joined": {"joined", "opened"}, "opened": {"opened"}, "closed": {""}}
 
 
 class Rooms:
-    """A server with the commands of mediasoup's adapter, which passes no media on.
+    """A server that takes the commands of mediasoup's adapter, and forwards no media.
 
-    `port`: where it receives ICE. `keeps`: whether it keeps the rooms that are joined.
+    `port`: the port that it names to peers for ICE. `keeps`: False if it forgets each room that is joined.
     """
 
     def __init__(self, port: int) -> None:

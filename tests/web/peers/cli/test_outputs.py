@@ -1,4 +1,4 @@
-"""Tests how the figures of a run are passed on while it goes on: lines of JSON, the live page, Prometheus and OTLP."""
+"""Tests how the figures of a run can be read during the run: lines of JSON, the live page, Prometheus and OTLP."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_the_figures_are_sent_by_otlp_and_once_more_at_the_end() -> None:
             self.end_headers()
 
         def log_message(self, format: str, *args: object) -> None:
-            """Write nothing."""
+            """Write no line to the log for a request (called by `http.server`)."""
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as receiver:
         threading.Thread(target=receiver.serve_forever, args=(0.05,), daemon=True).start()

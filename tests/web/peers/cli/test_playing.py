@@ -1,4 +1,4 @@
-"""Tests a run against a temporary server, one of whose processes is killed meanwhile."""
+"""Tests a run against a temporary server. One process of the server is killed during the run."""
 
 from pathlib import Path
 

@@ -108,7 +108,7 @@ class Talks(Speaker):
         self.send_rtp(packet)
 
     def send(self, datagram: bytes | memoryview) -> None:
-        """Send a packet, and keep it if it may be requested again."""
+        """Send a packet. Record a packet of media, which the relay may request again."""
         if 127 < datagram[0] < 192 and not 191 < datagram[1] < 224:
             number = int.from_bytes(datagram[2:4]), int.from_bytes(datagram[8:12])
             self._packets[number] = bytes(datagram)
@@ -139,7 +139,7 @@ async def talking(
 
 
 async def is_judged(media: ClientMedia, client: Talks, *, malformed: bool = False) -> None:
-    """Let the client send until it can be judged, and judge it. `malformed`: its sound is no valid RED."""
+    """Let the client send until it can be judged, and judge it. `malformed`: it sends RED that is not valid."""
     red_seen = 0
 
     def settled() -> bool:

@@ -145,7 +145,10 @@ OF_RIGHTS = (
 
 
 async def missed(site: Site, faults: Sequence[tuple[str, str, str]], *emails: str) -> list[object]:
-    """Return those faults of a broken server that the checks do not report, each with what they report instead."""
+    """Return the faults of a broken server that the checks have missed, each with what they have reported instead.
+
+    `faults`: (the fault, a part of the name of the check that must report it, a pattern of the report).
+    """
     found: list[object] = []
     async with Broken(str(site.server.make_url("")).rstrip("/")) as broken, Clinic(broken.url) as clinic:
         people = People(clinic, tuple(credentials(site, *emails)))

@@ -19,7 +19,7 @@ from web.peers.people.people import Provider
 from web.peers.run.observations import Observations
 
 GREENROOM = str(Path(sys.executable).with_name("greenroom"))
-LONG_S = 60.0  # even a busy machine must have done anything that a test waits for within this time in s
+LONG_S = 60.0  # the longest time in s that a test waits for an event, also on a busy machine
 KEY = "a key of more than sixteen letters"
 
 

@@ -27,7 +27,8 @@ from web.peers.run.plan import Credential, Plan
 from web.server import tls
 
 KEY = "a key of more than sixteen letters"
-LONG_S = 60.0  # even a busy machine must have done anything that a test waits for within this time in s
+# the longest time in s that a test waits for an event, also on a busy machine
+LONG_S = 60.0
 
 
 def join(at: object, *words: object, certificate: str = "00" * 32) -> Result:
@@ -49,8 +50,9 @@ class Lobby(Coordinator):
         super().__init__(Address("127.0.0.1", 0), KEY, plan, shares, self.said.append)
 
     def join(self, *words: object, at: object = None) -> Result:
-        """Join this run with the command that it prints; return the result. `words`: other options. `at`: another
-        address.
+        """Join this run with the command that it prints; return the result.
+
+        `words`: further options of the command. `at`: an address to use instead of the run's own.
         """
         key = () if "--key" in words else ("--key", KEY)
         return join(at or self.at, *words, *key, certificate=self.fingerprint)

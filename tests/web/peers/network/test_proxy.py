@@ -1,5 +1,6 @@
-"""Tests the proxy on real sockets: datagrams and streams get what the network does to them, and its
-memory has bounds.
+"""Tests the proxy on real sockets: it delays, loses and limits datagrams and streams as its network says.
+
+The memory that it uses has bounds.
 """
 
 from __future__ import annotations

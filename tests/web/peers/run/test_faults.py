@@ -1,4 +1,7 @@
-"""Tests the plan of a server's faults: what the texts say, and that the seed decides the random moments."""
+"""Tests the plan of a server's faults: how texts such as "10s/5s" are read as times and durations.
+
+The seed decides the random times.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Tests that no observation of a run gets lost: in a file, when several processes' are joined, and in
-limited memory.
+"""Tests that no observation of a run gets lost: in a file, in limited memory, and when
+those of several processes are joined.
 """
 
 from __future__ import annotations

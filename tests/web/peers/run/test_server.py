@@ -62,7 +62,8 @@ def test_the_machines_cpu_is_written_by_one_process_of_a_run() -> None:
     watch = Watch(seen, machine=True)
     end = time.monotonic() + 0.2
     while time.monotonic() < end:
-        pass  # the empty loop keeps a core busy
+        # the empty loop keeps a core busy
+        pass
     watch.tick()
     assert seen.gauges["machine_cpu"][0].values[0] > 0.3
 

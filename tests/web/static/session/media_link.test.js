@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { MediaLink } from "../../../../web/static/session/media_link.js";
 import { noPictureWords } from "../../../../web/static/session/pair.js";
 
-/** Returns a patient's link for media, and a function that gives it a message of the server. */
+/** Returns a MediaLink of a patient's page, and a function that passes it a message of the server. */
 function linked() {
   const client = /** @type {any} */ (new EventTarget());
   const link = new MediaLink(client, "v_1", "patient");

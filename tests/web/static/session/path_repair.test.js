@@ -3,8 +3,9 @@ import { beforeEach, mock, test } from "node:test";
 import { PathRepair } from "../../../../web/static/session/path_repair.js";
 import { SignallingError } from "../../../../web/static/signalling/errors.js";
 
-/** What the repair has done, and the code with which the server refuses a restart ("" if it succeeds). */
+/** What the repair has done: "restart" or "join", in order. */
 let done = /** @type {string[]} */ ([]);
+/** The code with which the server refuses a restart; "" if the restart succeeds. */
 let refused = "";
 
 const repair = () =>

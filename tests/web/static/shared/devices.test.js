@@ -73,12 +73,12 @@ test("a device that works and gives nothing is silent; one that does not work ke
   assert.match(words.what, /microphone gives no sound/);
 });
 
-/** An AudioContext that reports when its clock runs. */
+/** A fake AudioContext that plays nothing: its clock stays at 0. */
 class Silent {
   currentTime = 0;
   closed = false;
 
-  /** Makes a context whose `resume` returns this promise. */
+  /** Makes an AudioContext whose `resume` returns the promise `resumed`. */
   constructor(/** @type {Promise<void>} */ resumed) {
     this.resumed = resumed;
   }

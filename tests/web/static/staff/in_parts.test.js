@@ -46,7 +46,7 @@ function list() {
   };
 }
 
-/** Draws all parts that are still missing. */
+/** Draws all parts of a list that are still missing. `frames`: the list's functions to call after a paint. */
 function finish(/** @type {(() => void)[]} */ frames) {
   for (let frame = frames.shift(); frame; frame = frames.shift()) frame();
 }
