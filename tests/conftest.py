@@ -5,12 +5,14 @@ If GREENROOM_NO_SKIP is set, as in CI, a test that would be skipped fails instea
 
 import asyncio
 import gc
+import logging
 import os
 import shutil
 import signal
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ import hypothesis
 import pytest
 import redis
 import redis.asyncio
+import structlog
 from playwright.async_api import Browser, expect
 
 from signalling.store.redis_connection import SharedRedis
@@ -72,6 +75,24 @@ RUN_BY = {"long": "`make test-long`", "minutes": "`make faults`"}
 """For each mark of tests that `make test` leaves out: what runs them."""
 LEFT_OUT = pytest.StashKey[dict[str, int]]()
 StartServer = Callable[..., RunningServer]
+
+
+@contextmanager
+def kept_log() -> Iterator[None]:
+    """Restore the settings of this process's log at the end. Commands such as `doctor` change them."""
+    kept, root = structlog.get_config(), logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    structlog.configure(**kept)
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+@pytest.fixture(autouse=True)
+def own_log() -> Iterator[None]:
+    """Restores the settings of this process's log after each test."""
+    with kept_log():
+        yield
 
 
 @pytest.fixture(scope="session")

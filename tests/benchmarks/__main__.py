@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from tests.benchmarks.options import NAMES, OTHERS, Name, Options, Other
+from tests.benchmarks.process import adopt_orphans
 from web.config import EXIT_CODE
 from web.errors import ConfigError
 from web.server.subprocesses import ended_by_sigterm
@@ -84,6 +85,7 @@ def bench(
 
 def main() -> None:
     """Run the command of the command line. If it cannot be carried out, print one sentence and exit with the code 2."""
+    adopt_orphans()
     try:
         with ended_by_sigterm():
             app(prog_name="make bench")

@@ -185,7 +185,6 @@ def run(options: Options) -> Report:
         publish.refuse_outside()
         if options.networks:
             raise ConfigError("bench: --publish expects all networks, without --network")
-    process.adopt_orphans()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     # The processes that this one starts inherit this limit of open files.
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -3,14 +3,12 @@
 Each site begins with three accounts. Hashes of full strength would take a third of the time of these tests.
 """
 
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 
 from tests.prepared import CHEAP_HASHER
 from tests.web.site import Site, settings_for
@@ -25,24 +23,6 @@ def quick_passwords() -> Iterator[None]:
     """Makes password hashes quick in this process; `full_passwords` undoes that for tests of their strength."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(accounts, "HASHER", CHEAP_HASHER)
-        yield
-
-
-@contextmanager
-def kept_log() -> Iterator[None]:
-    """Restore the settings of this process's log at the end. Commands such as `doctor` change them."""
-    kept, root = structlog.get_config(), logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    structlog.configure(**kept)
-    root.handlers[:] = handlers
-    root.setLevel(level)
-
-
-@pytest.fixture(autouse=True)
-def own_log() -> Iterator[None]:
-    """Restores the settings of this process's log after each test."""
-    with kept_log():
         yield
 
 

@@ -12,9 +12,9 @@ import structlog
 import typer
 from typer.testing import CliRunner
 
-from tests.conftest import StartServer
+from tests.conftest import StartServer, kept_log
 from tests.server import toml
-from tests.web.conftest import OpenSite, kept_log
+from tests.web.conftest import OpenSite
 from tests.web.pages.setup.desk import desk
 from tests.web.site import settings_for
 from web.app import ROUTES
