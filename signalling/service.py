@@ -155,9 +155,10 @@ class Service:
     ) -> Accepted | Refusal:
         """Open a visit, so that the patient enters the setup guide and the queue; return the result or a refusal.
 
-        `visit_id`: no packed visit may have this id. `booked_ms`: the booked time, None if not booked. `area`: the
-        waiting area, "" for none.
+        `booked_ms`: the booked time, None if not booked. `area`: the waiting area, "" for none.
         """
+        settings = await self.organisation(actor.organisation)
+        await self.store.keep_guide(actor.organisation, settings.guide_of(area))
         return await self.command(actor, visit_id, Open(visit_id, information, booked_ms, area))
 
     async def command(
@@ -219,8 +220,6 @@ class Service:
         # The first decision is made on this worker's copy, which saves a request to the store. It counts only if it
         # changes the visit, and the store has the same record.
         guess = None if turn.seen_s > came_s else mirror.guess(visit_id)
-        opens = isinstance(command, Open)
-        absent = opens and guess is None  # a visit that is opened is expected not to exist
         for _ in range(ATTEMPTS):
             now_s, mark = time.monotonic(), b""
             visit: Visit | None
@@ -229,8 +228,6 @@ class Service:
                 now_ms, guess = self.store.clock_ms(), None
             elif turn.seen_s > came_s:
                 visit, now_ms = turn.seen, self.store.clock_ms()
-            elif absent:
-                visit, now_ms, absent = None, self.store.clock_ms(), False
             else:
                 visit, now_ms = await self.store.load(organisation, Visit, visit_id)
                 turn.saw(visit, now_s)
@@ -239,9 +236,9 @@ class Service:
             else:
                 guide = await self.guide(organisation, visit.guide_version)
             context = self._context(settings, guide, mirror, now_ms)
-            if visit is None and opens:
+            if visit is None:
                 # A later visit gets a higher number, so that the order of visits does not depend on a clock.
-                context = replace(context, number=await self.store.keep_guide(organisation, guide))
+                context = replace(context, number=(await self.store.stream.head(organisation)).seq)
             decided = decide(visit, command, actor, context)
             if mark and (isinstance(decided, Refusal) or decided.event is None):
                 continue

@@ -248,10 +248,8 @@ class Connection:
         """
         self.entered -= {visit}
         await self.services.memberships.leave(self.id)
-        mirror = self.services.service.mirrors.known(self.actor.organisation)
-        if mirror is None or visit in mirror.visits:  # nobody is present in a visit that has ended
-            leave = Leave(self.id, self.services.worker)
-            await self.services.service.command(system(self.actor.organisation), visit, leave)
+        leave = Leave(self.id, self.services.worker)
+        await self.services.service.command(system(self.actor.organisation), visit, leave)
 
 
 def decoded(message: WSMessage, codec: Codec) -> client.ClientMessage:

@@ -377,12 +377,10 @@ class Store:
     async def _unpacked(self, organisation: str, names: Sequence[str]) -> dict[str, Visit]:
         return await self._many(organisation, "visit", map(str.encode, names))
 
-    async def keep_guide(self, organisation: str, guide: Guide) -> int:
-        """Store a version of the setup guide, which never changes; return the number of the clinic's last event."""
-        pipe = self.redis.pipeline(transaction=False)
-        pipe.setnx(keys.GUIDE(organisation, str(guide.version)), _encode(guide))
+    async def keep_guide(self, organisation: str, guide: Guide) -> None:
+        """Store a version of the setup guide, for the visits that begin with it. A stored version never changes."""
         async with answering():
-            return int((await pipe.hget(keys.HEAD(organisation), "seq").execute())[1] or 0)
+            await self.redis.setnx(keys.GUIDE(organisation, str(guide.version)), _encode(guide))
 
     async def guide(self, organisation: str, version: int) -> Guide | None:
         """Return a stored version of the setup guide, None if it is not stored."""

@@ -55,7 +55,7 @@ async def test_each_request_about_a_visit_is_its_command(request_: Any, command:
 
 
 async def test_a_page_is_entered_and_left_once_and_kept_for_a_resume() -> None:
-    made, services, _ = opened(visits.CLAIMANT, visits.claimed())
+    made, services, _ = opened()
     enter, leave = client.VisitEnter(id=9, visit=VISIT), client.VisitLeave(id=9, visit=VISIT)
     await answer(made, enter)
     assert made.entered == {VISIT}

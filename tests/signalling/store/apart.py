@@ -116,10 +116,8 @@ class FakeStore:
         self.records[key] = record
         return Committed(self.seq, self.epoch, entry)
 
-    async def keep_guide(self, organisation: str, guide: Any) -> int:
-        """Record the guide with which a visit begins; return the number of the last event."""
+    async def keep_guide(self, organisation: str, guide: Any) -> None:
         self.guides.append(guide)
-        return self.seq
 
     async def guide(self, organisation: str, version: int) -> Any:
         self.guides.append(version)

@@ -26,7 +26,7 @@ from signalling.store.redis_connection import SharedRedis
 from signalling.visit import audit_entries as audit
 from signalling.visit.record import Visit
 from signalling.visit.relations import Event
-from tests.signalling.visits import ANA, GUIDE, ORG, T0, queued
+from tests.signalling.visits import ANA, ORG, T0, queued
 from web.server.valkey import EmbeddedStore
 
 CANARIES = [part.encode() for part in (ANA.name, "Ruiz", ANA.phone, ANA.email, ANA.birth_date, ANA.reason)]
@@ -59,15 +59,6 @@ def visit(visit_id: str = "v_1", version: int = 1) -> Visit:
 async def commit(store: Store, record: Visit) -> Committed | None:
     """Commit a record, as an event that also enters the visit's history. Return None if another commit came first."""
     return await store.commit(ORG, record, Event("opened", T0), index_score=record.arrived_ms, deadline_ms=T0)
-
-
-async def test_a_visit_begins_with_the_number_of_the_last_event_and_a_guide_that_stays(valkey: Redis) -> None:
-    store = store_of(valkey)
-    assert await store.keep_guide(ORG, GUIDE) == 0
-    first = await commit(store, visit())
-    assert first is not None
-    assert await store.keep_guide(ORG, replace(GUIDE, steps=())) == first.seq
-    assert await store.guide(ORG, GUIDE.version) == GUIDE
 
 
 async def members(client: Any, key: str) -> list[str]:
