@@ -1,6 +1,7 @@
 """What load testers and clients import: `from greenroom import Patient, Provider, SignallingClient, ReturningClient`.
 
-The names here stay when the modules that define them move. Holds no code of its own; the server does not import it.
+A name can still be imported from here if the module that defines it is moved. This package has no code of its
+own, and the server does not import it.
 """
 
 from __future__ import annotations
@@ -40,7 +41,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Return `SyntheticParty`, imported at its first use: it loads aiortc and FFmpeg. Raises AttributeError."""
+    """Return `SyntheticParty`, which is imported only here, at its first use, because it loads aiortc and
+    FFmpeg.
+
+    Python calls this for each name that is not defined above. Raises AttributeError for any other name.
+    """
     if name == "SyntheticParty":
         from media.peers.aiortc_peer import SyntheticParty
 

@@ -1,7 +1,8 @@
 """Forwards media packets between the parties of a room, by ICE, DTLS, SRTP and SDP.
 
-A room is only a name to this package: it imports no visits, persons, pages or Redis. Each room has a gate; media is
-forwarded only while the owner of the room keeps the gate open. The names below are the package's public interface.
+This package identifies a room only by its name, and imports no code of visits, persons, pages or Redis. Each
+room has a gate: media is forwarded only while the worker that owns the room keeps the gate open. The names
+below are the package's public interface.
 """
 
 from media.errors import MediaError, PartyGoneError, PortsTakenError, RoomClosedError, RoomFullError, SdpError

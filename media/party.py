@@ -88,7 +88,7 @@ class Party:
         self._session_id = secrets.randbits(62)
         self._version = 0
         self._connected = False
-        self._sendto: dict[Address, SendTo] = {}  # address that has proven the password -> sends to it
+        self._sendto: dict[Address, SendTo] = {}  # address with a right ICE check -> its `sendto`
 
     # -- the methods that signalling calls
 
@@ -119,7 +119,7 @@ class Party:
     def accept(self, answer: str) -> None:
         """Apply the browser's SDP answer.
 
-        Raises SdpError if it cannot be used (another may follow), PartyGoneError if the party has left or failed.
+        Raises SdpError for an unusable answer (a new answer may follow), PartyGoneError if the party is gone.
         """
         self._check_usable()
         parsed = sdp.parse_answer(answer, self._offered)
@@ -236,7 +236,7 @@ class Party:
     # -- the methods that the relay calls
 
     def on_stun(self, datagram: bytes, address: Address, sock: PacketSocket, now_s: float) -> None:
-        """Answer a STUN request from `address` if it is signed with this party's ICE password, which proves it."""
+        """Answer a STUN request signed with this party's ICE password; `address` may be used from then on."""
         request, used = None, self.credentials
         for credentials in (self.credentials, self.previous_credentials):
             if credentials is not None and credentials.ufrag == ice.local_ufrag(datagram):
@@ -258,7 +258,7 @@ class Party:
             self._add_address(address, sock, True, time.monotonic())
 
     def on_dtls(self, datagram: bytes, now_s: float) -> None:
-        """Handle a DTLS datagram from an address that has proven the ICE password. `now_s`: the monotonic time."""
+        """Handle a DTLS datagram from an address of this party's browser. `now_s`: the monotonic time."""
         if self._association is None:
             self._association = Association(self._identity, self._send)
             self._association_born_s = now_s
@@ -323,7 +323,7 @@ class Party:
     # -- the methods that only this module calls
 
     def _add_address(self, address: Address, sock: PacketSocket, nominated: bool, now_s: float) -> None:
-        """Add an address that has proven the ICE password (`nominated`: the browser chose it); use it if best."""
+        """Add an address after an ICE check; send there if `Path.on_check` (with `nominated`) decides so."""
         moved, forgotten = self.endpoint.path.on_check(address, nominated, now_s)
         self.room.relay.add_address(self.endpoint, address, forgotten)
         for gone in forgotten:
@@ -334,7 +334,7 @@ class Party:
             self._connect_if_ready()
 
     def _follow_media(self, now_s: float) -> None:
-        """Send to the address from which the browser's media comes, if the path now prefers this address."""
+        """If the browser's media now comes from another address (`Path.on_media`), send to that address."""
         last_from, self.endpoint.last_from = self.endpoint.last_from, None
         if last_from is not None and self.endpoint.path.on_media(last_from, now_s):
             self._move(last_from)
@@ -348,7 +348,7 @@ class Party:
             raise PartyGoneError(self.party_id)
 
     def _connect_if_ready(self) -> None:
-        """Connect the endpoint if the handshake is done, the answer has arrived and an address is proven.
+        """Connect the endpoint if the handshake is done, the answer has come and an ICE check has passed.
 
         Fail if the certificate is not the one in the answer.
         """

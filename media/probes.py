@@ -1,7 +1,8 @@
 """Answers browsers that test their network before a visit. Such a test (probe) has its own ICE credentials.
 
-A probe's STUN requests are answered, and nothing else: it has no endpoint, so none of its packets are forwarded. A
-probe does not prove an address: a TCP connection that is used only for a probe is closed like an unknown one.
+A probe's STUN requests are answered, and nothing else: it has no endpoint, so none of its packets are
+forwarded. The address of a probe does not count as one of a party: a TCP connection that is used only for a
+probe is closed after some seconds, like a connection of a stranger.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ class Probes:
     ) -> None:
         """Answer the STUN request in `datagram` to the user name `ufrag`, if it is signed with the password of a probe.
 
-        `address`: from which it came. `sock`: on which it came, and is answered. `now_s`: the monotonic time.
+        `address`: the sender of the request. `sock`: the socket that received it; the answer is sent on it
+        too. `now_s`: the monotonic time.
         """
         self._expire(now_s)
         if ufrag not in self._open:

@@ -38,9 +38,10 @@ logger = logging.getLogger(__name__)
 
 # While the server does not forward packets, it sends feedback at this interval in s, as browsers do.
 TICK_S: Final = 0.050
-# A tick of many parties is done in parts of at least PART_MIN parties, at most PARTS_MAX parts, spread over TICK_S, so
-# that packets do not wait until all parties are done. A part that is late is done together with those that are due by
-# then, so that a busy event loop does not make the whole tick longer by its delay for each part.
+# A tick is the periodic work for all parties. It is divided into at most PARTS_MAX parts of at least PART_MIN
+# parties, spread over TICK_S, so that packets are handled between two parts. If the event loop is busy and a
+# part begins late, the parts that are due by then are done together with it; otherwise the delays of the
+# parts would add up.
 PARTS_MAX: Final = 10
 PART_MIN: Final = 6
 
@@ -232,7 +233,9 @@ class Relay:
         return self.forwarder.endpoints.get(address, endpoint) is endpoint
 
     def add_address(self, endpoint: Endpoint, address: Address, forgotten: list[Address]) -> None:
-        """Register an address that has proven an endpoint's ICE password, and remove the `forgotten` addresses."""
+        """Register an address that has sent a check with an endpoint's ICE password; remove the `forgotten`
+        ones.
+        """
         self.remove_addresses(forgotten)
         self.forwarder.endpoints[address] = endpoint
         self.streams.proven(address)
@@ -293,7 +296,9 @@ class Relay:
         self._mending = self._loop.call_later(MEND_S, self._mend)
 
     def on_dtls(self, endpoint: Endpoint, datagram: bytes) -> None:
-        """Pass a DTLS datagram, which came from a proven address of `endpoint`, to the party of this endpoint."""
+        """Pass a DTLS datagram to the party that owns `endpoint`, from whose browser's address the datagram
+        came.
+        """
         party = self._by_endpoint.get(endpoint)
         if party is not None:
             party.on_dtls(datagram, time.monotonic())

@@ -62,12 +62,13 @@ class Room:
     ) -> Party:
         """Return a new party with its own endpoint.
 
-        If `party_id` is already present (a page was reloaded), the older party receives Disconnected("replaced"), and
-        the numbers of the streams to the other parties continue. `listener` is called on the event loop and must not
-        raise. `opposite`: the id of the party whose media this one receives on the m-lines on which it sends; it need
-        not be present, and is not needed in a room of two. Nothing is forwarded to or from a party while `admitted` is
-        False (`set_admitted`). Raises RoomFullError if PARTIES_MAX parties are present, RoomClosedError if the room is
-        closed.
+        If `party_id` is already present (a page was reloaded), the older party receives
+        Disconnected("replaced"), and the numbers of the streams to the other parties continue. `listener` is
+        called on the event loop and must not raise. `opposite`: the id of the party whose media this one
+        receives on the m-lines on which this one sends. The party `opposite` may be absent. In a room of two,
+        `opposite` need not be given. Nothing is forwarded to or from a party while `admitted` is False
+        (`set_admitted`). Raises RoomFullError if PARTIES_MAX parties are present, RoomClosedError if the room
+        is closed.
         """
         if self._closed:
             raise RoomClosedError(self.room_id)
@@ -154,7 +155,7 @@ class Room:
     def reroute_from(self, party: Party) -> None:
         """Compute again which media of one party is forwarded, after its sound or pictures were turned off or on.
 
-        Its receivers, and whether the room forwards media at all, stay the same.
+        The receivers of this party, and the state of the gate, stay the same.
         """
         if self._subscribing:
             self.reroute()

@@ -1,7 +1,8 @@
 """Counts what this worker has done since it started; `web/metrics` shows the counts. One process is one worker.
 
-To count is to add to a number, which is cheap enough for each claim, and for each event at each worker. No key names a
-patient, a visit, a person or an organisation, and each count has a bounded number of keys.
+Counting only adds to a number. This is cheap enough to do it for each claim, and at each worker for each
+event. No key names a patient, a visit, a person or an organisation, and each count has a bounded number of
+keys.
 """
 
 from __future__ import annotations
@@ -56,7 +57,9 @@ SOCKETS_OPENED: Counter[str] = Counter()
 SOCKETS_CLOSED: Counter[str] = Counter()
 """The sockets that this worker closed, by close code; "silent" for clients that did not answer the heartbeat."""
 EVENT_LAG_S = Histogram(_FAST_S)
-"""The time in s from the decision of a change to its arrival by pub/sub."""
+"""The time in s from the moment when a worker decided a change until this worker received the event by
+pub/sub.
+"""
 REPAIRS: Counter[str] = Counter()
 """How often this worker repaired its copy of the open visits: "filled" (missing events were fetched), "reloaded" (the
 copy was loaded again), or "epoch" (the store had lost events).

@@ -14,7 +14,9 @@ class SignallingError(Exception):
 
 
 class UnavailableError(SignallingError):
-    """The store did not answer in time, or refused a command. Unless it refused, a write may or may not have taken
+    """The store did not answer in time, or refused a command.
+
+    A refused write has changed nothing. If the store did not answer, it is not known whether a write took
     effect.
 
     `reason`: the code of the store's reply ("OOM", "READONLY", "MISCONF", "NOPERM", …), "ENOSPC" if its disk is full,
@@ -34,8 +36,10 @@ class SupersededError(SignallingError):
 
 
 class SealError(SignallingError, ValueError):
-    """Stored bytes cannot be decrypted: they were encrypted for another key or record, with an unknown key, or were
-    changed.
+    """Stored bytes cannot be decrypted.
+
+    They were encrypted for another place in the store, or with a key that this server does not have, or they
+    were changed.
     """
 
 

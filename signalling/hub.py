@@ -1,9 +1,10 @@
 """Sends messages to the sockets of this worker, according to the topics to which they are subscribed.
 
-A message is encoded once per codec, and every socket receives the same bytes. Sending never waits for a client: a
-socket with too much unsent data is closed. At most 64 sockets are written in one turn of the event loop. Updates of the
-queue that come within 10 ms of each other are sent in one write; the first one is sent at once. The reasons are in
-docs/ARCHITECTURE.md#decisions, the figures in tests/benchmarks/results.md.
+A message is encoded once per codec, and every socket receives the same bytes. Sending never waits for a
+client: a socket with too much unsent data is closed. At most 64 sockets are written in one turn of the event
+loop. Updates of the queue that come within 10 ms of each other are sent in one write; the first one is sent
+at once. The reasons for these rules are in docs/ARCHITECTURE.md#decisions, the measurements in
+tests/benchmarks/results.md.
 """
 
 from __future__ import annotations
@@ -330,8 +331,8 @@ class Hub:
                     if start:
                         await asyncio.sleep(0)
                     for socket, since in sockets[start : start + SOCKETS_PER_TURN]:
-                        # This socket's snapshot may contain a part of the batch: only updates above the snapshot's
-                        # version `since` are sent.
+                        # The snapshot (whole state) that this socket received may contain some of these
+                        # updates already: only updates above its version `since` are sent.
                         if since >= first:
                             for version, encoded in batch:
                                 if version > since:

@@ -9,8 +9,10 @@ EVERY_S = 60.0
 
 
 class Repeated:
-    """Counts events, so that each is logged rarely. Holds for each event the time in s from which it may be logged
-    again, and its count since then.
+    """Counts events, so that each is logged rarely.
+
+    For each event it keeps the time in s from which the event may be logged again, and the number of times
+    that it was counted since it was last logged.
 
     `now_s` in its methods: the monotonic time in s.
     """

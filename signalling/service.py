@@ -1,7 +1,7 @@
 """Carries out commands on visits: loads the record, decides, and commits; repeats this if another commit came first.
 
-Connects the pure rules with the store and this worker's mirrors. A refusal is returned as `Refusal`, not raised. Raises
-`UnavailableError` if the store does not answer.
+Connects the pure rules with the store and with this worker's mirrors (its copies of the open visits). A
+refusal is returned as `Refusal`, not raised. Raises `UnavailableError` if the store does not answer.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ from signalling.visit.relations import Context, Decided, Event, Refusal
 from signalling.visit.rules import decide, next_deadline_ms
 from signalling.visit.setup_guide import Guide
 
-OF_THE_MIRROR = "not_on_call"  # the only refusal that depends on this worker's copy, which may be old
+# the only refusal that depends on this worker's copy (mirror) of the staff, which may be old
+OF_THE_MIRROR = "not_on_call"
 ATTEMPTS = 100  # the most attempts to commit a command; one fails if another command was committed first
 
 
@@ -72,9 +73,14 @@ class Organisations(Protocol):
 
 
 Consequences = Callable[[Organisation, Visit | None, Visit, Event], Iterable[Extra]]
-"""Returns the further entries of queues that an event causes (mail, webhooks); the same commit writes them."""
+"""Returns the jobs (mails, webhook calls) that an event causes. The commit of the event also adds them to
+their queues.
+"""
 Closes = Callable[[Organisation, int, str], int | None]
-"""Returns when an area ("" for none) closes next or, if it is closed, has closed last, in ms; None if it never does."""
+"""Returns the time in ms at which an open area closes, or a closed one has closed; None if it never does.
+
+Arguments: the organisation, the present time in ms, the id of the area ("" for none).
+"""
 
 
 class Accepted(Decided, frozen=True):
@@ -217,8 +223,8 @@ class Service:
         origin: Origin | None,
     ) -> Accepted | Refusal:
         organisation, caught_up = actor.organisation, False
-        # The first decision is made on this worker's copy, which saves a request to the store. It counts only if it
-        # changes the visit, and the store has the same record.
+        # The first decision is made on this worker's copy of the visit, which saves a request to the store.
+        # The decision is used only if it changes the visit, and the store has the same record as the copy.
         guess = None if turn.seen_s > came_s else mirror.guess(visit_id)
         for _ in range(ATTEMPTS):
             now_s, mark = time.monotonic(), b""
@@ -274,9 +280,10 @@ class Service:
     async def write(
         self, organisation: str, message: ChatMessage, by: Person | None, origin: Origin | None = None
     ) -> int | None:
-        """Store a chat message; return the topics' version that shows it, None if a message with its id is stored.
+        """Store a chat message; return the topics' version that shows it, None if its id was stored already.
 
-        Raises `SupersededError` if the connection `origin` was resumed on another socket.
+        `by`: the person who has sent it. Raises `SupersededError` if the connection `origin` was resumed on
+        another socket.
         """
         mirror = await self.mirrors.get(organisation)
         committed = await self.store.commit(
@@ -333,7 +340,7 @@ class Service:
         held, now_ms = await self.store.load(organisation, Watch, mirror.watch.id)
         before = held or Watch()
         if settings is None or before.version != mirror.watch.version:
-            # the mirror is older than the store; the next periodic call tries again
+            # this worker's copy (mirror) is older than the store; the next periodic call tries again
             return
         after = self._watched(before, mirror, settings, now_ms)
         if after == before:

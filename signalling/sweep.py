@@ -30,12 +30,13 @@ from signalling.visit.relations import party_key
 from signalling.visit.rules import next_deadline_ms
 
 PERIOD_S = 0.5
-# The time in s between two looks at an organisation that other workers look after: if this worker has connections of
-# the organisation, and if it has none.
+# The time in s after which this worker reads an organisation again that other workers look after. The first
+# value is used if this worker has connections of the organisation, the second one if it has none.
 SHOWN_S, ELSEWHERE_S = 1.4, 10.0
-# For this time in s after a lost connection to the store, each worker looks at all organisations.
+# After a worker has lost its connection to the store, it reads all organisations in each round, for this time
+# in s.
 DOUBT_S = 3.0
-# the time in s after which it is stored again which staff have a page open
+# The time in s after which this worker stores again, unchanged, which staff have a page open.
 HERE_S = 5.0
 # A connection may resume on another worker within this time in s after the death of its own worker.
 BACK_S = 2.5
@@ -63,7 +64,8 @@ class LocalConnection(Protocol):
 class LocalWorker(Protocol):
     """This worker, with the connections that it really has at this moment, even if the records differ.
 
-    `present` returns those with an open socket. `holds` returns True for the id of a connection that this worker has.
+    `present` returns the connections with an open socket. `holds` returns True for the id of a connection
+    that has an open socket on this worker, or has lost it a moment ago.
     """
 
     @property
@@ -126,7 +128,7 @@ class Sweep:
         now_s, organisation = time.monotonic(), mirror.organisation
         opened = self._service.store.redis.opened
         if opened != self._opened:
-            # The store's connection was lost: it may be another store, which all workers must notice.
+            # A connection was lost. The new one may lead to another store, which all workers must notice.
             self._opened, self._doubted_until_s = opened, now_s + DOUBT_S
         if self._shares.has(organisation) or now_s < self._doubted_until_s:
             wait_s = 0.0
@@ -157,8 +159,9 @@ class Sweep:
     async def _recognise(self, looked: Iterable[tuple[Mirror, Pulse]]) -> None:
         """Begin a new epoch (count of events) for the organisations whose epoch belongs to another store.
 
-        `looked`: each organisation's copy, with the end of its stream. The present store may have lost events, even if
-        the counts are equal. Raises `UnavailableError` if it does not answer.
+        This store may have lost events, even if the numbers of the last events are equal. `looked`: (this
+        worker's copy of an organisation's records, what the store has of this organisation). Raises
+        `UnavailableError` if the store does not answer.
         """
         store, looked = self._service.store, list(looked)
         identities = await store.stream.identities([mirror.organisation for mirror, _ in looked])
@@ -184,9 +187,9 @@ class Sweep:
     ) -> None:
         """Sweep the organisation of `mirror`, which is this worker's copy of its open visits.
 
-        `due`: (visit, deadline in ms) for the deadlines that passed; None if this round is not about the organisation
-        but about its connections on this worker, which are `present`. `dead`: the workers that are dead. Raises
-        `UnavailableError` if the store does not answer.
+        `due`: (visit, deadline in ms) for the deadlines that passed. If it is None, this round only compares
+        the records with this worker's own connections. `present`: the organisation's connections on this
+        worker. `dead`: the workers that are dead. Raises `UnavailableError` if the store does not answer.
         """
         organisation = mirror.organisation
         for visit_id, due_ms in due or ():
@@ -247,12 +250,13 @@ class Sweep:
                         yield connection.id, connection.actor, visit_id
 
     async def _off_call(self, mirror: Mirror, present: list[LocalConnection], *, turns_off: bool) -> None:
-        """Store which staff have a page open; with `turns_off`, turn off On-Call for staff who had none for the
-        organisation's time limit.
+        """Store which staff have a page open on this worker. If `turns_off`, turn off On-Call for absent
+        staff.
 
-        The staff are stored when somebody opens the first page or closes the last one, and again after HERE_S.
-        `present`: the organisation's connections on this worker. Raises `UnavailableError` if the store does not
-        answer.
+        A member of staff is absent after having no page open on any worker for the organisation's time limit
+        (`Policy.off_call_ms`). The staff with an open page are stored when they change, and again after
+        HERE_S. `present`: the organisation's connections on this worker. Raises `UnavailableError` if the
+        store does not answer.
         """
         service, organisation, now_s = self._service, mirror.organisation, time.monotonic()
         here = frozenset(connection.actor.id for connection in present if connection.actor.is_staff)

@@ -15,7 +15,8 @@ from contextvars import ContextVar
 from weakref import WeakKeyDictionary
 
 TURNS = 4
-"""The number of turns of the event loop after a tick in which its tasks send their requests.
+"""The tasks that a tick wakes send their requests within this number of turns of the event loop after the
+tick.
 
 A task that waits for a tick or something else (`tick_or`) is woken two turns later than the others.
 """
@@ -30,7 +31,7 @@ class _Ticks:
         self._begun_s = loop.time() - random.SystemRandom().random()
         self._waiting: dict[int, list[asyncio.Future[None]]] = {}
         self.number = 0  # the number of the newest tick
-        self._left = 0  # the number of turns of the event loop in which its tasks may still send
+        self._left = 0  # the turns of the event loop in which the tasks of the newest tick may still send
         self._ends: dict[Callable[[], None], None] = {}
 
     def next(self, period_s: float) -> asyncio.Future[None]:

@@ -1,9 +1,9 @@
 """Measures where a claim takes its time: one trace per claim, from the provider's socket to the patient's, over all
 workers.
 
-`web/server/tracing.py` passes a `Tracer` if tracing is on; without a tracer, nothing of this module runs. Spans (the
-timed parts of a trace) have names and times, and a claim has its result; nothing in them is about a person, a visit or
-an organisation.
+`web/server/tracing.py` passes a `Tracer` if tracing is on; without a tracer, nothing of this module runs. A
+trace consists of spans, which are its timed parts. A span has a name and times, and the first span of a claim
+also has the result. Nothing in a trace is about a person, a visit or an organisation.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ class Tracer(Protocol):
 
 
 class ClaimTrace:
-    """The trace (times of all steps) of one claim that this worker carries out.
+    """The trace of one claim that this worker carries out: the time that each part of the work has taken.
 
-    It is the `CommitTrace` that the store calls.
+    It has the methods of `CommitTrace` (`store/event_stream.py`), which the commit of the claim calls.
     """
 
     __slots__ = ("_begun_ns", "_span", "_tracer")
@@ -83,9 +83,10 @@ class ClaimTraces:
     """The traces of claims on one worker: it begins them for its providers, and continues them for its patients."""
 
     def __init__(self, tracer: Tracer, hub: Hub, observers: list[Observer]) -> None:
-        """Observe changes of the records before and after the other `observers`, which write to the sockets.
+        """Add one observer of changes before all `observers`, and one after them.
 
-        `tracer`: makes the parts of traces. `hub`: has the sockets.
+        The other observers write each change to the sockets, so the time between the two is the time of
+        writing. `tracer`: makes the parts of traces. `hub`: has the sockets.
         """
         self._tracer = tracer
         self._hub = hub

@@ -54,13 +54,16 @@ from signalling.tracing import ClaimTraces, Tracer
 log = structlog.get_logger()
 DRAIN_JITTER_S = 2.0
 MOVED_S = 3.0
-"""The time in s in which a client is expected on another worker; after close code 1001 it waits up to 2 s."""
+"""The longest time in s that a draining worker waits until its clients are on other workers.
+
+A client waits up to 2 s after the close code 1001 before it connects again.
+"""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """The limits for one client or one IP address. The limits for sockets are 0 if there is none.
+    """The limits for one client or one IP address, and for the rooms of this worker.
 
-    `rooms_max`: the most rooms that this worker takes, 0 for any number.
+    The fields `sockets_…` and `rooms_max` (the greatest number of rooms) may be 0, which means no limit.
     """
 
     message_bytes: int = 65_536
@@ -75,10 +78,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 class Worker:
     """The signalling of one worker process.
 
-    `id` is new at every start, so that a dead worker's connections and leases can be distinguished from a living one's.
-    `root`: 32 bytes that never change, from which tokens and the audit log's hashes are derived; records are encrypted
-    with `seal`. `worker_id`: the id given by a process that will announce this worker's death (`liveness.death_of`);
-    None: a new one. `tracer`: None if tracing is off.
+    `id` is new at every start, so that connections and leases of a worker that has died are not taken for
+    those of the worker that replaces it. `root`: 32 bytes that never change, from which tokens and the audit
+    log's hashes are derived. `seal` encrypts records. `worker_id`: the id that this worker gets from the
+    process that announces its death (`liveness.death_of`); None: make a new id. `tracer`: None if tracing is
+    off.
     """
 
     def __init__(
@@ -232,8 +236,9 @@ class Worker:
             if await self.tokens.holder(held.origin) == self.id:
                 return
         except UnavailableError:
-            # Nothing is closed, because closing the newest socket would end the connection; commands of an older socket
-            # are refused when they are committed.
+            # It is not known whether this worker's socket is the newest one, so it stays open: closing the
+            # newest socket would end the connection. Commands of an older socket are refused when they are
+            # committed.
             log.info("connection.holder_unknown")
             return
         if self.connections.get(connection) is held:
@@ -252,18 +257,18 @@ class Worker:
                     return
 
     async def supersede(self, worker: str, connection: str) -> None:
-        """Send another worker the message that its connection was resumed on this worker. `worker`: the worker that had
-        it.
+        """Send the worker that had a connection the message that the connection was resumed on this worker.
 
-        Raises `UnavailableError` if the store does not answer.
+        `worker`: the id of the worker that had it. `connection`: the id of the connection. Raises
+        `UnavailableError` if the store does not answer.
         """
         await self.bus.publish(keys.worker_channel(worker), wire.encode(wire.Supersede(connection)))
 
     async def drain(self) -> None:
-        """Send all clients to other workers, at random times within DRAIN_JITTER_S; then leave the rooms to them.
+        """Send all clients to other workers, at random times within DRAIN_JITTER_S; then give up all rooms.
 
-        A call goes on while its people move, and is interrupted only when another worker takes its room
-        over.
+        A call goes on while its people connect to other workers. It is interrupted only when another worker
+        takes its room over.
         """
         self._stopping.set()
         self.changed.set()

@@ -103,7 +103,8 @@ async def shared(
     """Yield a Chromium that can be lent to one test after another.
 
     `path`: the path of the program. `arguments`: command-line switches. `small_frames_s`: the number of small pictures
-    that its fake camera takes a second; 0 for the camera of the arguments, with pictures of usual size.
+    that its fake camera takes a second; 0 for the fake camera that `arguments` configure, with pictures of
+    usual size.
     """
     with tempfile.TemporaryDirectory() as folder:
         camera = [small_camera(Path(folder), small_frames_s)] if small_frames_s else []

@@ -108,7 +108,10 @@ def embedded_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedde
 
 @pytest.fixture
 def valkey_url(embedded_store: EmbeddedStore) -> Iterator[str]:
-    """The URL of a real, empty Valkey. After the test, each key in it must be as the table of keys says."""
+    """The URL of a real, empty Valkey.
+
+    After the test, its keys must match the table in `signalling/store/keys.py`.
+    """
     with redis.Redis.from_url(embedded_store.url, socket_timeout=5) as client:
         client.flushall()
         yield embedded_store.url
@@ -127,8 +130,9 @@ async def valkey(valkey_url: str) -> AsyncIterator["redis.asyncio.Redis"]:
 def start_server(tmp_path: Path) -> Iterator[StartServer]:
     """A function that starts a server: `start_server({"server": {...}}, command=..., options=...)`.
 
-    All servers are stopped after the test. They share a folder, so that a second one finds the data of the first. They
-    start from a prepared process, except with `quick=False` and in `make faults`, which publishes times.
+    All servers are stopped after the test. They share a folder, so that a second one finds the data of the
+    first. They start fast, as forks of a process that has loaded all modules (tests/prepared.py). With
+    `quick=False`, and in `make faults`, which publishes times, they start as in production.
     """
     servers: list[RunningServer] = []
 
@@ -180,7 +184,8 @@ async def browser(shared_chromium: Shared, request: pytest.FixtureRequest) -> As
     """A Chromium with a fake camera and microphone, driven by Playwright's async API. Each `new_context()` is the
     browser of another person.
 
-    After the test, its pages are closed before its servers stop: a server waits for calls, and calls cost CPU.
+    After the test, its pages are closed before its servers stop. Otherwise a stopping server would wait until
+    the calls of open pages end, and these calls cost CPU.
     """
     if "start_server" in request.fixturenames:
         # What is set up first is ended last. So this line makes sure that servers stop after pages are closed.
@@ -207,8 +212,11 @@ async def nothing_runs_on() -> AsyncIterator[None]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Give tests that need a browser the mark `browser`, and skip them if there is none. Leave out tests with a
-    mark of `RUN_BY`, except in `make faults`; those with the mark `long` run if `-m` names it, as in `make test-long`.
+    """Choose the tests to run. pytest calls this hook.
+
+    Tests that need a browser get the mark `browser`, and are skipped if there is no browser. Except in `make
+    faults`, tests with a mark of `RUN_BY` are left out. Those with the mark `long` are not left out if the
+    option `-m` names it, as in `make test-long`.
     """
     here = find_chromium() is not None
     if QUICK:

@@ -1,9 +1,9 @@
 """Lists which tests belong to a source file: those at the mirrored path, and those that this list names in addition.
 
 `signalling/visit/rules.py` is tested by `tests/signalling/visit/test_rules.py` and `test_rules_*.py` beside it. Some
-files have no such test, or other tests are better for a part of them: such a file has a line in `BESIDES`, or its room
-has one in `ROOMS`. tests/test_architecture.py checks that each file has a test. `make mutants` runs
-the tests at the mirrored path first.
+files have no such test, or other tests are better for a part of them. Such a file has a line in `BESIDES`, or
+its folder (room) has a line in `ROOMS`. tests/test_architecture.py checks that each file has a test.
+`make mutants` runs the tests at the mirrored path first.
 """
 
 from __future__ import annotations
@@ -81,14 +81,14 @@ BESIDES: dict[str, str] = {
     "signalling/worker": "signalling/test_hub signalling/sockets/test_presence signalling/sockets/test_connection "
     "signalling/rooms/test_rooms",
 }
-"""Source file -> the tests for it that have other names."""
+"""Source file -> the tests for it that are not at its mirrored path. Their paths are relative to tests/."""
 
 CONFORMANCE = "web/peers/conformance/"
 PAGES = "web/pages/"
 PEERS = "web/peers/"
 
 BESIDES |= {
-    # Files of words, tables and types. They are tested by the tests of the code that draws, sends or reads them.
+    # Files that contain only words, tables or types. They are tested together with the code that uses them.
     "web/errors": "web/test_app",
     "web/keys": "web/test_app",
     "web/appointments/week": f"{PAGES}appointments/test_booking",
@@ -195,7 +195,10 @@ ROOMS: dict[str, str] = {
     "web/peers/media": f"{PEERS}people/test_people",
     "web/programs": "web/programs/test_webhooks web/programs/test_scopes web/api/test_visits",
 }
-"""Rooms whose files work only together -> the tests of each of their files that has no test at the mirrored path."""
+"""Folder (room) whose files work only together -> tests for each of its files.
+
+They are used for a file that has no test at the mirrored path.
+"""
 
 
 def mirrored(source: Path, root: Path = ROOT) -> list[Path]:

@@ -1,9 +1,9 @@
-"""Starts our programs without loading them: a prepared process has imported their modules, and forks for each start.
+"""Starts Greenroom's programs quickly: a prepared process has imported their modules, and forks for each one.
 
 Python needs more than a second of CPU to import what a server uses, and as much to read the languages, compile the
-templates and compress the scripts. Programs share only this work and cheap password hashes; each has its own process,
-session, environment and files. Tests of the start itself do not use this. `python -m tests.prepared DESCRIPTOR` is the
-prepared process.
+templates and compress the scripts. Programs share only this work, and use quick password hashes. Each has its
+own process, session, environment and files. Tests of the start itself do not use the prepared process.
+`python -m tests.prepared DESCRIPTOR` is the prepared process.
 """
 
 from __future__ import annotations
@@ -134,8 +134,8 @@ def _next(
 ) -> tuple[dict[str, Any], list[int]] | None:
     """Return (the next request, its descriptors), or None after the last request.
 
-    While waiting, report programs that have ended: then the descriptor `woken` becomes readable. `ends`: process id ->
-    the pipe for its exit code.
+    While waiting, report the exit codes of programs that end. `woken`: a descriptor that becomes readable
+    when a program ends. `ends`: process id -> the pipe for its exit code.
     """
     while True:
         ready, _, _ = select.select([requests.fileno(), woken], [], [])
@@ -163,7 +163,8 @@ def _become(requests: socket.socket, descriptors: list[int], environment: dict[s
     """Give the forked process its own session, signals, streams, environment and random numbers, as if it had been
     started.
 
-    `requests`: the socket of the prepared process. `descriptors`: its streams.
+    `requests`: the socket of the prepared process, which is closed here. `descriptors`: the forked process's
+    standard streams, and the pipe for its exit code.
     """
     os.setsid()
     signal.set_wakeup_fd(-1)

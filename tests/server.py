@@ -88,7 +88,10 @@ class RunningServer:
 
     @property
     def pids(self) -> list[int]:
-        """Return the process ids of the workers that the master has now, without the store, which is its child too."""
+        """Return the process ids of the workers that the master process has now.
+
+        The store's process is also a child of the master; its id is left out.
+        """
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         return [int(pid) for pid in children if "valkey" not in Path(f"/proc/{pid}/comm").read_text()]
 

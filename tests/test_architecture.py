@@ -1,6 +1,7 @@
-"""Tests that imports run one way: media and signalling import neither each other nor pages; pure modules do no I/O.
+"""Tests the imports: media and signalling import neither each other nor pages, and pure modules do no I/O.
 
-It reads the sources, and runs none of them.
+Tests also that files import each other in no circle, that each source file has a test, and
+that no file is too long. The tests read the sources, and run none of them.
 """
 
 from __future__ import annotations
@@ -76,9 +77,9 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "commands",
     ),
 }
-"""The rooms (folders) of each package on their floors, the lowest floor first.
+"""Package -> its floors (levels), the lowest first. Each names the rooms (folders and modules) on it.
 
-A room may import from its own floor and those below.
+A room may import from rooms of its own floor and of lower floors.
 """
 
 

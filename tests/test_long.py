@@ -47,9 +47,12 @@ def commands(target: str) -> str:
 
 
 def ci(folder: Path, **fails: str) -> tuple[int, str, str]:
-    """Run .ci/run with programs of its own: return (its exit code, the targets that it made, how it ran tests again).
+    """Run .ci/run with replaced programs `make` and `python`.
 
-    `fails`: for a target (`_` stands for `-`), the failed tests as JSON; for `again`, the exit code of the second try.
+    Return (its exit code, the targets that it made, the arguments of the second run of failed tests).
+
+    `fails`: target of the Makefile (with `_` for `-`) -> the tests that fail in it, as JSON. The key `again`
+    gives the exit code of the second run.
     """
     for path, text in ((folder / "bin/make", MAKE), (folder / "venv/bin/python", PYTHON)):
         path.parent.mkdir(parents=True)

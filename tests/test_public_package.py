@@ -51,8 +51,9 @@ def python(wheel: Path) -> Path:
     packages = next(folder.glob("lib/python*/site-packages"))
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(packages)
-    # Python reads no .pth files in a folder that is named by a .pth file. So the sources, which an editable install
-    # names in one, are not found.
+    # This .pth file adds the folder of the tests' dependencies to the new environment. That folder may have
+    # another .pth file, which names our sources (an editable install). Python does not read a .pth file in a
+    # folder that is added in this way, so the new environment does not find the sources.
     (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     return folder / "bin" / "python"
 

@@ -1,5 +1,6 @@
-"""Tests the last lines of a test run: they list skipped tests with the reasons, or these fail if every
-test must run.
+"""Tests the last lines of a test run, which list the skipped tests with the reasons.
+
+If every test must run, a test that would be skipped fails instead.
 """
 
 import os

@@ -25,7 +25,7 @@ class CommandError(WebError):
 
 
 class IncompleteClusterError(CommandError):
-    """A part of a cluster of stores does not answer; its copy may take its place soon."""
+    """A node of the store's cluster does not answer, or slots have no node; a replica may replace it soon."""
 
 
 class ServerNotReadyError(WebError):

@@ -42,16 +42,16 @@ from web.metrics import counts
 from web.organisations.documents import Organisations
 
 Handler = Callable[[str, Taken], Awaitable[bool | None]]
-"""Carries out a job of an organisation; returns False if nothing had to be done.
+"""Carries out a job. Its arguments: the organisation's id, and the job. Returns False if nothing was to do.
 
 If it raises `PermanentJobError`, the job is given up. After any other error the job is tried again;
 `PutOffError` does not count as an attempt."""
 
 Report = Callable[[str, Taken, str], Awaitable[None]]
-"""Receives the result of an organisation's job: "sent", "retried" (it failed and is tried again) or "failed"."""
+"""Receives an organisation's id, a job, and its result: "sent", "retried" (tried again later) or "failed"."""
 
 QUEUES = ("mail", "webhook", "text", "push")
-"""The queues; each has the jobs of the kind with its name. The first queue also has all other kinds."""
+"""The names of the queues. A queue has the jobs of the kind with its name; "mail" has all other kinds too."""
 
 PERIOD_S = 1.0
 EVERYWHERE_S = 10.0
@@ -67,15 +67,16 @@ log = structlog.get_logger("web.jobs")
 
 
 def cause_of(error: Exception) -> str:
-    """Return why a job failed, for the list of deliveries: a constant text of this code, or the error's class."""
+    """Return why a job failed, for the list of deliveries: a text, or the name of the error's class."""
     return (str(error) if isinstance(error, DeliveryError) else "") or type(error).__name__
 
 
 class Runner:
     """Takes the jobs that are due from one queue and runs them, in one worker.
 
-    `looks_after` returns True for the organisations whose jobs this worker takes at once. Every EVERYWHERE_S seconds it
-    takes those of all others as well, so that no job depends on a few workers.
+    `looks_after` returns True for the organisations whose jobs this worker takes at once. Every EVERYWHERE_S
+    seconds this worker also takes the due jobs of all other organisations, so that they run even if their
+    worker fails.
     """
 
     def __init__(
@@ -102,7 +103,7 @@ class Runner:
             # the error is already in the log, and the loop tries again
             with contextlib.suppress(UnavailableError):
                 await self._round()
-            await tick_or(self._awake, PERIOD_S)  # a job that has ended wakes it before the next tick
+            await tick_or(self._awake, PERIOD_S)  # a job that ends sets `_awake`, so this wait ends early
             self._awake.clear()
 
     async def _round(self) -> None:
@@ -220,7 +221,7 @@ class Runner:
 
 
 def setup(app: web.Application, settings: Settings) -> None:
-    """Create the queues and the maps of handlers, so that other modules can register before the app starts."""
+    """Create the queues and the empty maps of handlers, to which modules add before the app starts."""
     redis, seal = app[REDIS], app[SEAL]
     first, *others = QUEUES
     app[JOBS] = Jobs(redis, seal)
@@ -229,7 +230,7 @@ def setup(app: web.Application, settings: Settings) -> None:
 
 
 def consequences(app: web.Application) -> service.Consequences:
-    """Return one function that returns all jobs that an event of a visit causes, by the functions in `CONSEQUENCES`."""
+    """Return a function that returns all jobs that an event causes, from the functions in `CONSEQUENCES`."""
 
     def of(
         settings: service.Organisation, before: Visit | None, after: Visit, event: Event

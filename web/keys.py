@@ -61,7 +61,7 @@ SUPERVISOR: web.AppKey[Supervisor] = web.AppKey("supervisor")
 TRACER: web.AppKey[Tracer | None] = web.AppKey("tracer")
 """Records traces for OpenTelemetry; None if tracing is off."""
 LIVENESS: web.AppKey[Liveness] = web.AppKey("liveness")
-"""Writes a small key of this worker twice a second; this shows whether the store accepts writes."""
+"""Writes a small entry to the store twice a second, to find out whether the store accepts writes."""
 
 # Keys about visits
 SIGNALLING: web.AppKey[Worker] = web.AppKey("signalling")
@@ -102,7 +102,7 @@ KNOWN_WEBHOOKS: web.AppKey[Known] = web.AppKey("known webhooks")
 
 # Keys of values of one request
 HELD_BACK: web.RequestKey[bool] = web.RequestKey("held back")
-"""True if a newcomer is asked to wait, which is no failure of the server."""
+"""True if the response asks a new visitor to wait because of much work; this is no failure of the server."""
 ORGANISATION: web.RequestKey[Organisation] = web.RequestKey("organisation")
 """The organisation that the path names; set as soon as a handler has found it."""
 SIGNED_IN: web.RequestKey[Account] = web.RequestKey("signed in")

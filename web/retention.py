@@ -1,7 +1,7 @@
 """Erases data that is older than the organisation's time for keeping it: visits, notifications, mails, audit entries.
 
-It erases all keys of an ended visit and of a booked one, and mails in the data folder. Every worker checks once an
-hour; it finds nothing if another worker has erased the data already.
+It deletes all keys in the store that hold data of an ended visit or a booked visit, and mails in the data
+folder. Every worker checks once an hour; it finds nothing if another worker has erased the data already.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ log = structlog.get_logger("web.retention")
 
 
 async def keys_of_visit(redis: Any, organisation: str, visit_id: str) -> list[str]:
-    """Return the names of all keys that hold data of a visit."""
+    """Return the names of all keys in the store that hold data of a visit."""
     lines = await redis.zrange(keys.CHAT(organisation, visit_id), 0, -1)
     return [
         *(kind(organisation, visit_id) for kind in OF_A_VISIT),
@@ -54,7 +54,8 @@ async def keys_of_visit(redis: Any, organisation: str, visit_id: str) -> list[st
 
 async def erase_visit(redis: Any, organisation: str, visit_id: str) -> None:
     """Erase everything of a visit, except its entries in indexes."""
-    # The packed form is deleted first, so that no worker unpacks the visit during the erasure.
+    # The packed form (one compressed value with all data of the visit) is deleted first, so that no worker
+    # unpacks the visit during the erasure.
     await redis.delete(keys.PAST(organisation, visit_id))
     await redis.delete(*await keys_of_visit(redis, organisation, visit_id))
 
@@ -158,10 +159,11 @@ class Retention:
         return erased
 
     async def erase_left(self, organisation: str) -> int:
-        """Erase packed visits that are not among the ended visits any more; return their number.
+        """Erase packed visits that are not in the index of ended visits any more; return their number.
 
-        An older server, which does not know packed visits, erases a visit without its packed form. Packing waits until
-        there are no older servers, but overlooks one that stands still, because its report has expired.
+        Such a visit was erased by an older server, which does not know packed visits and leaves their packed form. No
+        visit is packed while an older server reports to the store. But the report of an older server that hangs
+        expires, and this server may then continue and erase visits.
         """
         left, ended = 0, keys.ENDED(organisation)
         prefix = keys.PAST(organisation, "")
@@ -189,7 +191,10 @@ class Retention:
         return erased
 
     async def _events(self, organisation: str, before_ms: int) -> None:
-        """Delete the events before `before_ms`, which hold copies of records, from the stream; its order is by time."""
+        """Delete all events before `before_ms` from the stream of events, because they contain copies of records.
+
+        The stream is in order of time, so the search ends when a group of events has no old one.
+        """
         stream = keys.EVENTS(organisation)
         while True:
             found = await self._redis.xrange(stream, count=AT_ONCE)
@@ -200,9 +205,10 @@ class Retention:
                 await self._redis.xdel(stream, *old)
 
     async def _by_score(self, organisation: str, now_ms: int, before_ms: int) -> None:
-        """Erase notifications and given-up jobs from before `before_ms`, or older than their own limits.
+        """Erase old notifications and old jobs that were given up, because they may name patients.
 
-        They may name patients. The store sorts them by their times in ms.
+        They are old if they are from before `before_ms`, or older than the limit of their kind (KEPT_MS,
+        DEAD_KEPT_MS). The store has them in sorted sets, with their times in ms as scores.
         """
         people = {
             *await self._redis.zrange(keys.STAFF(organisation), 0, -1),
@@ -225,7 +231,7 @@ class Retention:
 async def running(app: web.Application) -> AsyncIterator[None]:
     """Erase old data from the start of the app to its end.
 
-    The app must open this context after that of signalling, which it uses.
+    The app must open this context after the context of signalling, because this one uses signalling.
     """
     settings = app[SETTINGS]
     kept = Retention(

@@ -80,9 +80,9 @@ async def socket(request: web.Request) -> web.StreamResponse:
 def straight(request: web.Request, handler: Handler) -> Awaitable[web.StreamResponse]:
     """Pass WebSockets to their handler without the other middlewares, which serve only pages.
 
-    Each other middleware would keep a coroutine as long as a socket is open; the five of them take 3 KB per idle
-    socket. This middleware must be the outermost. It answers HTTP 400 to a request whose headers are not UTF-8,
-    because text made from them could not be written anywhere.
+    Each of the five other middlewares would keep a coroutine as long as a socket is open; together they would
+    take 3 KB per idle socket. This middleware must be the outermost. It answers HTTP 400 to a request whose
+    headers are not UTF-8, because text made from them could not be written anywhere.
     """
     if not _is_utf_8(request.raw_headers):
         raise web.HTTPBadRequest
@@ -123,7 +123,8 @@ async def _admit(request: web.Request) -> str:
 async def _guessed(request: web.Request) -> None:
     try:
         async with answering(), guess(request, request.match_info["organisation"], TokenKind.RESUME):
-            # `succeeded` is not called, so that this attempt counts as a wrong guess.
+            # The method `succeeded` of `guess` is not called, so the wrong resume token counts as a wrong
+            # guess.
             pass
     except (web.HTTPTooManyRequests, BusyError):
         raise TooManyGuessesError from None
@@ -142,7 +143,7 @@ async def _authenticate(request: web.Request, role: str) -> Actor | None:
 
 
 async def signalling(app: web.Application) -> AsyncIterator[None]:
-    """Open the media relay and this worker's signalling; end their connections and close them at the end of the app."""
+    """Open this worker's media relay and signalling; close both and their connections when the app ends."""
     settings, process = app[SETTINGS], app.get(WORKER)
     index = process.index if process is not None else 0
     relay = await Relay.open(relay_settings(settings, index))
@@ -192,7 +193,7 @@ async def signalling(app: web.Application) -> AsyncIterator[None]:
 
 
 def _sockets(app: web.Application) -> int:
-    """Return the number of sockets that this worker holds; NONE if the worker stops."""
+    """Return the number of open sockets of this worker; the constant NONE if the worker is stopping."""
     return NONE if app[DRAINING].is_set() else len(app[SIGNALLING].connections)
 
 
@@ -217,7 +218,7 @@ def turn(settings: Settings) -> Turn | None:
 def relay_settings(settings: Settings, index: int) -> RelaySettings:
     """Return the settings of the media relay of the worker with this index.
 
-    Its UDP ports are first its own port of the range, then those of the other workers.
+    `ports`: first the worker's own UDP port, then the other ports of the range (`Settings.media_ports`).
     """
     ports = settings.media_ports(index)
     media = settings.media

@@ -13,12 +13,14 @@ from typing import Final
 STEP_S: Final = 0.2
 # a level in -dBov (127 is silence); sound at this level, or quieter, counts as noise
 QUIET_LEVEL: Final = 55
-# the greatest loudness that is counted for a packet, so that a loud microphone does not stay the speaker for long
+# The greatest loudness that is counted for a packet. Without this limit, a party with a loud microphone would
+# stay the speaker for too long after it became silent.
 LOUDEST: Final = 40.0
-# A party that sent fewer packets than this in a step (STEP_S) was silent: a browser sends no packets during silence
-# (DTX).
+# If a party sent fewer packets than this in a step (STEP_S), the missing ones count as silence: a browser
+# sends no packets during silence (DTX).
 PACKETS_MIN: Final = 4
-# The weight of the newest step in a party's score of loudness. A score follows a change of loudness within about 0.6 s.
+# A party's score is a running mean of its loudness, in which the newest step has this weight. A score follows
+# a change of loudness within about 0.6 s.
 SMOOTHING: Final = 0.3
 BEGINS: Final = 10.0  # the lowest score at which a party becomes the speaker
 ENDS: Final = 2.0
@@ -48,7 +50,7 @@ class Voice:
 
 
 class ActiveSpeaker:
-    """Chooses the party that speaks. `current`: the key of that party, None if nobody speaks."""
+    """Chooses the party that speaks. `current`: the id of that party, None if nobody speaks."""
 
     def __init__(self) -> None:
         self.current: str | None = None
@@ -57,8 +59,8 @@ class ActiveSpeaker:
     def observe(self, loudness: Mapping[str, float]) -> None:
         """Update the scores at the end of a step, and choose the speaker again.
 
-        `loudness`: for each party, by its key, the result of `Voice.take`. The speaker changes only to a party that is
-        clearly louder for a while; a cough or a single word changes nothing.
+        `loudness`: id of each party -> the result of its `Voice.take`. The speaker changes only to a party
+        that is clearly louder for a while; a cough or a single word changes nothing.
         """
         before = self._scores
         self._scores = scores = {

@@ -1,6 +1,7 @@
 """Handles the RTCP packets (reports and requests) that the endpoints of a room send.
 
-Translates them into the numbers of the other party's connection, and answers some of them itself.
+Replaces the SSRCs, sequence numbers and timestamps in them by those of the receiving party's connection. Some
+packets are not forwarded: the server itself answers them.
 """
 
 from __future__ import annotations
@@ -63,10 +64,10 @@ class ControlForwarder:
             self._mender.answer(peer, source, endpoint.sinks, numbers, now_s)
 
     def _group(self, endpoint: Endpoint, data: bytes, now_s: float) -> None:
-        """In a room of more than two: send each other party the reports and requests of `endpoint` about their streams.
-        `data`: the RTCP packet.
+        """Send each other party of a larger room the parts of an RTCP packet that concern its streams.
 
-        `now_s`: the monotonic time.
+        `endpoint`: the connection to the sender of the packet. `data`: the packet. `now_s`: the monotonic
+        time.
         """
         for subscription in endpoint.subscribers.values():
             back = subscription.to.subscribers.get(endpoint)

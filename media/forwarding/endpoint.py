@@ -1,8 +1,8 @@
 """An endpoint is the server's side of the connection to one browser.
 
-It has the streams that the browser sends (sources) and receives (sinks), its keys and its address. The code that runs
-for every packet (hot path) reads the fields directly. State that changes rarely is computed in `route`, so that the hot
-path checks one flag per source.
+It has the streams that the browser sends (sources) and receives (sinks), its SRTP keys and its address. The
+code that runs for every packet (hot path) reads the fields directly. State that changes rarely is computed in
+`route`, so that the hot path checks one flag per source.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from media.protocols.transport_cc import Arrivals
 # the number of SSRCs that one browser may use; it is limited because libsrtp keeps state for each
 SOURCES_MAX: Final = 16
 REPORTERS_MAX: Final = 32
-# After a pause, this number of transport-wide sequence numbers is skipped, because packets with the next numbers may
-# still arrive.
+# After a pause of forwarding, this number of transport-wide sequence numbers is skipped: the numbers after
+# the last reported one may belong to packets that are still on their way to the receiver.
 CC_MARGIN: Final = 64
 BITS_PER_S_MAX: Final = 12_000_000
 SILENT_S: Final = 0.4  # time in s without transport-cc feedback after which a receiver counts as silent
@@ -115,13 +115,15 @@ class Endpoint:
         # the kinds of media whose lost packets this endpoint can send again
         self.mends: frozenset[StreamKind] = frozenset()
         self.arrivals = Arrivals()
-        # the number of packets that were not forwarded since the last feedback
+        # the number of packets from this endpoint that were not forwarded since the server last sent it
+        # feedback
         self.withheld = 0
         # True if the server sends transport-cc feedback itself, in place of the receiver
         self.answering = False
         # the number that is added to the transport-wide sequence number of each packet from this endpoint
         self.cc_shift = 0
-        # the transport-wide sequence number of the next packet to the peer; None: `cc_shift` is added instead
+        # The new transport-wide sequence number of the next packet from this endpoint to its peer; `cc_shift`
+        # is then set from it. None: `cc_shift` is already right.
         self.cc_want: int | None = None
         # the last transport-wide sequence number that this endpoint has reported as a receiver
         self.cc_last: int | None = None
@@ -213,7 +215,7 @@ class Endpoint:
         """Stop forwarding to a single other endpoint.
 
         Called when a third party joins a room of two: from then on the room uses subscriptions, which have separate
-        numbers for each receiver.
+        sequence numbers for each receiver.
         """
         self.route(None, False)
         for source in self.current.values():
@@ -223,8 +225,9 @@ class Endpoint:
             self.cc_next = (self.cc_last + CC_MARGIN) & SEQUENCE_MASK
 
     def _continue_transport_cc(self) -> None:
-        """Continue the transport-wide sequence numbers from the last one reported, after a pause or for a
-        new receiver.
+        """Continue the transport-wide sequence numbers after the last one that the receiver has reported.
+
+        Called after a pause of forwarding, and for a new receiver.
         """
         if self.peer is None:
             return
@@ -243,7 +246,8 @@ class Endpoint:
             source.special = special or source.kind == "rtx" or source.shapes_red or source.adds_red
 
     def follow(self, source: Source, payload_type: int) -> bool:
-        """Handle a new payload type in the packets of `source`; return True if this packet is forwarded.
+        """Handle a packet of `source` with another payload type than before; return True if the packet is
+        forwarded.
 
         Sound may change between RED and plain Opus. In a room of two, video may change to another codec that the
         receiver accepts; it is forwarded from the next keyframe on.
@@ -308,7 +312,7 @@ class Endpoint:
     def refill(self, passed_s: float) -> None:
         """Allow this endpoint to send more: add the bytes of `passed_s` seconds to its budget.
 
-        Packets beyond it are dropped.
+        Packets beyond the budget are dropped.
         """
         self.budget = min(BUDGET_MAX, self.budget + int(BITS_PER_S_MAX / 8 * passed_s))
 

@@ -44,7 +44,7 @@ _NUMBERS_AT: Final = 2
 class Counters:
     """Counts the packets of a relay since it opened.
 
-    `forwarded_octets`: the bytes of forwarded packets, as received.
+    `forwarded_octets`: the number of bytes in all forwarded packets, as they were received.
     """
 
     received: int = 0
@@ -54,7 +54,7 @@ class Counters:
     withheld: int = 0
     # packets that exceeded the endpoint's budget, were unknown or malformed, or were refused by the kernel
     dropped: int = 0
-    strays: int = 0  # packets from an address that has not proven the ICE password
+    strays: int = 0  # packets from an address without an ICE check with the right password
     unauthentic: int = 0  # packets that failed SRTP's check of their sender
     replayed: int = 0
     rtcp: int = 0
@@ -79,7 +79,7 @@ class NonMediaHandler(Protocol):
 class Forwarder:
     """Forwards the packets of a relay.
 
-    It owns the buffers, and `endpoints`: the address from which a browser has proven the ICE password -> its endpoint.
+    It owns the buffers, and `endpoints`: address that has sent a right ICE check -> its endpoint.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """Forwards packets in rooms of more than two parties: sends each receiver its own renumbered, encrypted copy.
 
-A packet is decrypted once. The server itself sends transport-cc feedback to the sender, and gives the packets to each
-receiver new transport-wide sequence numbers.
+A packet is decrypted once. The server itself sends transport-cc feedback to the sender. Each copy gets a new
+transport-wide sequence number, because each receiver needs numbers without gaps.
 """
 
 from __future__ import annotations
@@ -142,8 +142,9 @@ class GroupForwarder:
             return 0
         buffer[:length] = packet[:length]
         if span is not None and layer[0] > span.level:
-            # This late packet is of a layer that the receiver must not get, which could not be known before it came.
-            # The receiver waits for the packet's number, so a packet with this number and only padding is sent.
+            # This late packet belongs to a layer that the receiver must not get. While the packet was
+            # missing, its layer was not known, so a number was kept free for it. The receiver waits for this
+            # number; therefore a packet with the number and only padding is sent.
             length, number_at = empty(buffer), 0
         elif span is not None and span.picture_shift and layer[2]:
             shift_picture(buffer, layer[2], span.picture_shift)

@@ -1,7 +1,7 @@
 """Chooses which temporal layers of a VP8 video (RFC 7741 §4.2) a receiver gets, and numbers its packets without gaps.
 
 A layer adds pictures between those of the lower layers, which can be decoded without this layer. Sequence numbers are
-the sender's, modulo 2^16, unless a name says otherwise. Does no I/O and reads no clock.
+those of the sender, modulo 2^16, unless a text below names the receiver's. Does no I/O and reads no clock.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from typing import Final, NamedTuple
 LAYERS: Final = 4  # the number of layers that two bits can name in the VP8 descriptor; browsers send three
 TOP: Final = LAYERS - 1
 SPANS_MAX: Final = 64
-# Sequence numbers start again after 2^16, so a span (a range of packets with the same shifts) that is longer than this
-# number of packets begins anew, and those before it are forgotten.
+# The greatest number of packets in a span (a range of packets with the same shifts). A longer span is
+# replaced by a new one, and all earlier spans are forgotten, because sequence numbers start again after 2^16.
 SPAN_MAX: Final = 0x4000
-# A receiver keeps a layer while the layer needs at most this factor times the receiver's estimated bandwidth.
+# A receiver gets one more layer if its estimated bandwidth is enough for this layer and all lower ones. It
+# keeps the layer while these layers together need at most KEEP times the bandwidth.
 KEEP: Final = 1.25
 SHARES_WHOLE: Final = (1.0,) * LAYERS
 MEASURE_S: Final = 1.0
@@ -72,10 +73,11 @@ class Layers:
     def take(self, number: int, timestamp: int, layer: int, syncs: bool) -> Span | None:
         """Return the span to which a packet belongs; None if the packet is not sent to the receiver.
 
-        `number`, `timestamp`, `layer`: those of the packet. `syncs`: True if the packet's picture needs only the lowest
-        layer. A layer can be left out from any picture on, but can be added only at a picture that `syncs`, one layer
-        at a time. The span of a late packet may have a lower level than the packet's layer; then the receiver has a gap
-        in its numbers that is never filled.
+        `number`, `timestamp`, `layer`: those of the packet. `syncs`: True if the packet's picture needs only
+        the lowest layer. A layer can be left out from any picture on, but can be added only at a picture that
+        `syncs`, one layer at a time. The span of a late packet may have a lower level than the packet's
+        layer; then the receiver must not get the packet, but waits for its number, so the caller must send
+        other data with this number.
         """
         ahead = (number - self._newest) & _MASK
         if ahead == 0 or ahead >= _HALF:
@@ -135,7 +137,8 @@ class LayerShares:
     def sample(self, now_s: float) -> None:
         """Update `shares` from the counted bytes, at most once in MEASURE_S. `now_s`: the monotonic time.
 
-        The result is the mean of the old shares and the new measurement, so that one keyframe does not change it much.
+        The result is the mean of the old shares and the newly measured ones, so that one keyframe does not
+        change it much.
         """
         if now_s - self._at_s < MEASURE_S:
             return

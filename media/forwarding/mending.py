@@ -23,8 +23,8 @@ OUTAGE_S: Final = 0.8
 MEND_S: Final = 0.010
 # In a room of more than two parties, the time in s between two keyframe requests to a sender.
 KEYFRAME_PAUSE_S: Final = 0.5
-# If the server has not kept a packet that a receiver requests, it requests the packet from the sender. It does so only
-# for the newest packets of a stream, of which this is the number.
+# If a receiver requests a packet that the server has not kept, the server requests it from the sender. The
+# server does so only for this number of the newest packets of a video.
 FORWARDED_MAX: Final = 500
 
 
@@ -44,7 +44,7 @@ class Mender:
     ) -> None:
         self._on_missing = on_missing
         self._lacking: set[Endpoint] = set()  # the senders from which packets are missing
-        self._returned: set[Endpoint] = set()  # endpoints whose outage ended since the last check
+        self._returned: set[Endpoint] = set()  # endpoints whose outage ended since the last `mend`
         self._protect = binding.protect
         self._send_rtcp = send_rtcp
         self._ask_for_keyframe = ask_for_keyframe
@@ -67,7 +67,8 @@ class Mender:
                 self._ask_for_keyframe(endpoint, source, now_s)
 
     def mend(self, now_s: float) -> bool:
-        """Request the missing packets that are due again. Return True if `mend` must be called again after MEND_S.
+        """Request the missing packets whose next request is due. Return True if `mend` must be called after
+        MEND_S.
 
         An endpoint whose outage has ended gets feedback at once, because a browser lowers its bit rate while it gets
         none.
@@ -100,9 +101,10 @@ class Mender:
     def want_keyframe(self, sender: Endpoint, now_s: float) -> None:
         """Handle a receiver's request for a keyframe of `sender`, in a room of more than two parties.
 
-        A keyframe takes the bits of many pictures from every receiver, so one request is sent for all, and then a pause
-        begins. A request during the pause is sent at its end, if no keyframe has come since. `now_s`: the monotonic
-        time.
+        A keyframe has as many bits as several other pictures, and is sent to every receiver. So the sender
+        gets one request for all receivers, and then a pause begins. If a receiver requests a keyframe during
+        the pause, the request is sent at its end, unless a keyframe has come meanwhile. `now_s`: the
+        monotonic time.
         """
         video = sender.current.get("video")
         if video is None:
@@ -172,7 +174,8 @@ class Mender:
             self._renew(sender, receiver.received.get(receiver.sinks["video"].ssrc), now_s)
 
     def back(self, endpoint: Endpoint, now_s: float) -> None:
-        """Handle the first packet of a browser after an outage: request keyframes from it, and from the senders to it.
+        """Handle a browser's first packet after an outage: request keyframes from it and from those that send
+        to it.
 
         `endpoint`: the connection to that browser. `now_s`: the monotonic time.
         """

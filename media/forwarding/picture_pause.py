@@ -11,16 +11,17 @@ from typing import Final
 FLOOR_KBPS: Final = 150.0
 WHOLE_KBPS: Final = 2500.0  # the highest bit rate of a video, in kbit/s
 GROWTH: Final = 1.15
-# the share (0 to 1) of sound packets that may be lost after all retransmissions
+# If more than this share (0 to 1) of sound packets is lost in spite of retransmissions, the network is weak.
 SOUND_LOSS: Final = 0.08
-# a round trip in ms; if it is longer, people can hardly talk to each other
+# If the round trip in ms is longer than this, people can hardly talk to each other, and the network is weak.
 RTT_MS: Final = 1000.0
 # The time in s of a weak network after which a pause begins. It is longer than the 5 s between Chromium's reports on
 # sound.
 WEAK_S: Final = 6.0
 WAIT_S: Final = 10.0
 WAIT_MAX_S: Final = 80.0
-PROVEN_S: Final = 30.0  # pictures that are sent again for this time in s count as stable
+# If the next pause begins less than this time in s after pictures were resumed, it lasts twice as long.
+PROVEN_S: Final = 30.0
 
 
 def is_weak(sound_loss: float | None, rtt_ms: float | None, picture_kbps: float) -> bool | None:
@@ -41,8 +42,9 @@ def is_weak(sound_loss: float | None, rtt_ms: float | None, picture_kbps: float)
 class PicturePause:
     """Decides whether the pictures to one receiver are paused; `paused` is the decision.
 
-    A pause begins after WEAK_S of a weak network, and ends after sound has arrived well for some time. That time is
-    WAIT_S, and doubles each time that the network is weak again soon after the pause.
+    A pause begins after WEAK_S of a weak network, and ends after sound has arrived well for a certain time.
+    This time is WAIT_S at first. It is doubled, up to WAIT_MAX_S, if a pause begins less than PROVEN_S after
+    the one before.
     """
 
     __slots__ = ("_resumed_s", "_since_s", "_wait_s", "paused")

@@ -79,12 +79,13 @@ def translate(
 ) -> Translation:
     """Translate a decrypted compound packet of one connection for another, and return what it contains.
 
-    `sent`: the sources of the packet's sender, by SSRC. `received`: the other side's sources, by the SSRC under which
-    the packet's sender receives them. `sender_ssrc` replaces the SSRC of a reporter that the other side does not know.
-    `transport_cc_shift`: the number that was added to the other side's transport-wide numbers. `answered_here`: True if
-    the server sends transport-cc feedback itself; then the translated reports show no loss. `arrivals` makes the
-    feedback if packets were lost. Reports on sources that are not forwarded are dropped. Raises RtcpError if the packet
-    is malformed.
+    `sent`: the sources of the packet's sender, by SSRC. `received`: the other side's sources, by the SSRC
+    under which the packet's sender receives them. `sender_ssrc`: written as the sender of a report, if the
+    other side receives no stream from the real sender. `transport_cc_shift`: the number that was added to the
+    other side's transport-wide numbers. `answered_here`: True if the server sends transport-cc feedback
+    itself; then the translated reports show no loss. `arrivals`: makes new transport-cc feedback if the
+    feedback in `data` reports lost packets. Reports on sources that are not forwarded are dropped. Raises
+    RtcpError if the packet is malformed.
     """
     translation = Translation()
     out: list[bytes] = []
@@ -149,8 +150,9 @@ def _report(
         if source is None or not source.forward:
             continue
         highest = (highest - source.sequence_shift) & TIMESTAMP_MASK
-        # In a room of more than two parties: a loss between the server and this receiver must not lower the
-        # bit rate for the other receivers.
+        # The server's own feedback replaces the receiver's. In a room of more than two parties, a loss
+        # between the server and this receiver would otherwise lower the sender's bit rate for the other
+        # receivers too.
         shown_lost = 0 if answered_here else lost
         blocks.append(REPORT_BLOCK.pack(source.ssrc, shown_lost, highest, jitter, last_report, delay))
         translation.blocks.append(ReportBlock(source, (lost >> 24) / 256, jitter, last_report, delay))

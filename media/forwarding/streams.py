@@ -28,7 +28,7 @@ MISSING_MAX: Final = 256
 # The greatest number of requests for one missing packet. Requests and answers are lost too: on a path that loses a
 # fifth of all packets, one packet in a thousand needs seven requests.
 ASKED_MAX: Final = 12
-ASK_AGAIN_S: Final = 0.015  # the shortest pause in s between two requests; a longer round trip extends it
+ASK_AGAIN_S: Final = 0.015  # least pause in s between two requests for a packet; at least one round trip
 ASKED_STEADILY: Final = 8  # after this number of requests, each pause is twice the one before
 KEYFRAME_RETRY_S: Final = 0.150
 BLANK_PATIENCE_S: Final = 0.600
@@ -66,7 +66,7 @@ class Sink:
         self.kept = _KeepsNothing() if self.kind == "rtx" else [None] * KEPT
 
     def forget_rows(self, missing: Iterable[int]) -> None:
-        """Forget the kept packets of each row of consecutive `missing` numbers that is longer than GAP_MAX."""
+        """Remove the kept packets of each run of more than GAP_MAX consecutive numbers in `missing`."""
         for _, row in groupby(enumerate(missing), lambda found: (found[1] - found[0]) & SEQUENCE_MASK):
             numbers = [number for _, number in row]
             for number in numbers if len(numbers) > GAP_MAX[self.kind] else ():
@@ -84,7 +84,7 @@ class Sink:
 
 
 class Missing:
-    """The packets that the server did not receive from a source, at most MISSING_MAX, by the source's numbers."""
+    """The numbers, as the source counts, of at most MISSING_MAX packets that the server did not receive."""
 
     __slots__ = ("_asked",)
 
@@ -99,7 +99,7 @@ class Missing:
         return number in self._asked
 
     def add(self, kind: StreamKind, sequence: int, count: int, now_s: float) -> list[int]:
-        """Add the `count` packets before `sequence`; return their numbers. If too many: forget all, return []."""
+        """Add the `count` numbers before `sequence`; return them. Above a limit: remove all, return []."""
         if count > GAP_MAX[kind] or len(self._asked) + count > MISSING_MAX:
             self._asked.clear()
             return []
@@ -181,7 +181,7 @@ class Source:
         self.octets = 0
         self.first_forwarded = 0  # the value of `packets` (number received) when `settled` last became True
         self.first_sequence = 0  # the sequence number of the packet at which `settled` became True
-        self.earlier: tuple[int, bytes] | None = None  # the newest packet's timestamp and payload, to add RED
+        self.earlier: tuple[int, bytes] | None = None  # timestamp and payload of the last packet (`add_red`)
         self.missing = Missing()
         self.newest: int | None = None  # the highest sequence number received, in a room of more than two
         self.layers: Layers | None = None  # in a room of more than two: the layers of a subscription's video
@@ -195,7 +195,7 @@ class Source:
         self.reports: dict[int, float] = {}
 
     def copy(self) -> Source:
-        """Return a copy with the same numbers, which takes this source's place at the sink."""
+        """Return a copy with the same numbers. It becomes the sink's `feeder` in place of this source."""
         copy = Source(self.kind, self.ssrc)
         copy.sink, copy.forward, copy.settled = self.sink, self.forward, self.settled
         copy.sequence_shift, copy.timestamp_shift = self.sequence_shift, self.timestamp_shift
@@ -285,7 +285,7 @@ class Source:
         return self.sink is not None and self.sink.takes_late(sequence) and not self.predates_settling(own)
 
     def repeat(self, packet: bytearray, length: int) -> int:
-        """Replace the original packet's number, inside a retransmitted packet, by the receiver's number.
+        """In a retransmission, replace the number of the original packet by the receiver's number for it.
 
         Returns the offset of the number; 0 if the packet is only padding; -1 if the receiver must not get the packet.
         """

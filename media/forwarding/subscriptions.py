@@ -1,7 +1,8 @@
 """Rooms of more than two parties: each party subscribes to the media of each other party.
 
-There is one subscription per ordered pair of endpoints; each has its own numbers, first keyframe and `open` flag. A
-room of two parties has no subscriptions, and forwards the endpoint's own sources.
+There is one subscription per ordered pair of endpoints; each has its own sequence numbers and timestamps,
+begins with its own keyframe, and has a flag `open`. A room of two parties has no subscriptions, and forwards
+the endpoint's own sources.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from media.forwarding.endpoint import Endpoint
 
 LOSS_HIGH: Final = (
-    # The estimate of bandwidth falls if more than this share (0 to 1) of packets is lost, and grows below LOSS_LOW.
+    # The estimate of bandwidth falls if more than this share (0 to 1) of packets is lost, and grows if less
+    # than LOSS_LOW is lost.
     0.10
 )
 LOSS_LOW: Final = 0.02
@@ -27,11 +29,11 @@ KBPS_MIN: Final = FLOOR_KBPS
 # black or still picture sends less, and a loss then does not show that the path carries no more.
 KBPS_BASE: Final = 400.0
 
-# The most kbit/s of one sender's video, by the number of parties in the room. All videos that a party receives together
-# take about as much as the one in a room of two.
+# Number of parties in the room -> the most kbit/s of one sender's video. A party of a larger room receives
+# several videos, which together need about as many kbit/s as the one video in a room of two.
 KBPS_MAX: Final[Mapping[int, float]] = {3: 1200.0, 4: 900.0, 5: 700.0, 6: 500.0}
 KBPS_MAX_OF_TWO: Final = WHOLE_KBPS
-# In kbit/s: above this bit rate, more pictures per second help a receiver more than sharper pictures.
+# The bit rate in kbit/s above which more pictures per second are better for a receiver than sharper pictures.
 KBPS_GOOD: Final = 600.0
 
 
@@ -140,7 +142,8 @@ class Subscription:
 def limit_kbps(endpoint: Endpoint, parties: int) -> float:
     """Return the most kbit/s of video that an endpoint may send. `parties`: the number of parties in the room.
 
-    The limit is at most what the strongest receiver can get, and so low that the lowest layer fits the weakest one.
+    The limit is not above the bandwidth of the fastest receiver. It is also so low that the slowest receiver
+    can get at least the lowest layer.
     """
     taken = [
         subscription.estimate.kbps
@@ -156,8 +159,6 @@ def limit_kbps(endpoint: Endpoint, parties: int) -> float:
 
 
 def _shares(endpoint: Endpoint) -> tuple[float, ...]:
-    """Return how `LayerShares.shares` divides the video that an endpoint sends among its temporal layers; all shares
-    are 1 if the video has no layers.
-    """
+    """Return `LayerShares.shares` for the video that an endpoint sends; all shares are 1 if it has no layers."""
     video = endpoint.current.get("video")
     return video.shares.shares if video is not None and video.shares is not None else SHARES_WHOLE

@@ -115,8 +115,8 @@ class _Relayed(MediaStreamTrack):
 class PictureTrack(_Paced):
     """A bright bar that moves over grey tiles, or black while `enabled` is False.
 
-    The tiles make a keyframe larger than one packet, like the keyframe of a camera, because the server takes a keyframe
-    of one packet for a blank picture.
+    The tiles make a keyframe larger than one packet, like the keyframe of a camera, because the server treats
+    a keyframe of one packet as a blank picture.
     """
 
     kind = "video"
@@ -147,7 +147,7 @@ class PictureTrack(_Paced):
 def _tiles(line: int) -> bytes:
     """Return the luma (brightness) bytes of a picture of grey tiles that an encoder cannot predict.
 
-    `line`: the bytes in a row.
+    `line`: the number of bytes for one row of pixels.
     """
     greys = random.Random(1)  # noqa: S311 - the same picture every time
     return b"".join(
@@ -274,8 +274,9 @@ class SyntheticParty:
     async def _gather_on_loopback(connection: RTCPeerConnection) -> None:
         """Add 127.0.0.1 to the candidates of a connection.
 
-        aioice omits this address, but a relay on this machine may announce no other. This uses private names of aioice,
-        so its versions are limited. If the names are missing, the machine's other addresses are used.
+        aioice omits this address, but a relay on this machine may announce no other. This method uses private
+        names of aioice, so the project allows only certain versions of aioice. If the names are missing, the
+        machine's other addresses are used.
         """
         with contextlib.suppress(AttributeError):
             for transceiver in connection.getTransceivers():

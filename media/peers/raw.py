@@ -195,7 +195,7 @@ class RawPeer:
     def check(self, *, password: str | None = None, ufrag: str | None = None, nominate: bool = True) -> None:
         """Send an ICE binding request to the relay. `nominate`: True adds USE-CANDIDATE.
 
-        `password`, `ufrag`: used in place of those of the offer, for tests of wrong ones.
+        `password`, `ufrag`: replace those of the offer, for tests with wrong credentials.
         """
         attributes = [
             (stun.USERNAME, f"{ufrag or self.remote_ufrag}:{self.ufrag}".encode()),

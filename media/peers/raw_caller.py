@@ -19,7 +19,10 @@ from media.protocols.codecs import OPUS, VP8
 from media.transport.dtls import Association
 
 HELLO_AGAIN_S: Final = 0.05
-"""The first pause in s before the first DTLS records are sent again, as in Chromium and Firefox; OpenSSL's is 1 s."""
+"""The time in s after which the first DTLS records are sent again, as in Chromium and Firefox.
+
+OpenSSL would wait 1 s. Each later wait is twice as long.
+"""
 HIGHEST_PRIORITY: Final = 2130706431
 _CREDENTIALS: Final = re.compile(r"a=ice-ufrag:(\S+).*?a=ice-pwd:(\S+)", re.DOTALL)
 _CANDIDATE: Final = re.compile(r"a=candidate:\S+ 1 udp \d+ ([\d.]+) (\d+) typ host", re.IGNORECASE)
@@ -48,9 +51,9 @@ class RawCaller(RawPeer):
     def answer_to(self, offer: str) -> str:
         """Apply an offer and return the SDP answer.
 
-        This party gets the controlled role of ICE, or the controlling role if the offer says ICE-lite. In DTLS this
-        party is the client, unless the offer says that the other side is. Raises ValueError if the offer has no IPv4
-        candidate.
+        In ICE this party gets the controlling role if the offer has `a=ice-lite`, otherwise the controlled
+        role. In DTLS this party is the client, unless the other side wants to be it (`a=setup:active` in the
+        offer). Raises ValueError if the offer has no IPv4 candidate.
         """
         self.controlling = "a=ice-lite" in offer
         self.accept(offer)
@@ -144,6 +147,7 @@ class RawCaller(RawPeer):
         super()._dtls(datagram)
 
     def _answer_check(self, message: stun.Message) -> None:
-        # A full ICE agent sends checks as soon as it knows this party, perhaps before this party knows its address.
+        # The other side (a full ICE agent) may send checks before this party has received the other side's
+        # address.
         if self.remote is not None:
             super()._answer_check(message)

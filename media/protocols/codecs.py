@@ -81,7 +81,7 @@ H264_RTX: Final = Codec(103, "rtx", "rtx", 90_000, parameters="apt=102")
 CODECS: Final[tuple[Codec, ...]] = (RED, OPUS, VP8, VP8_RTX, H264, H264_RTX)
 BY_PAYLOAD_TYPE: Final[dict[int, Codec]] = {codec.payload_type: codec for codec in CODECS}
 BY_STREAM: Final[dict[StreamKind, Codec]] = {codec.stream: codec for codec in (OPUS, VP8, VP8_RTX)}
-# A stream may change between the payload types of one of these sets without a new offer.
+# For each kind of stream: the payload types between which it may change without a new offer.
 TYPES: Final[dict[StreamKind, frozenset[int]]] = {
     stream: frozenset(codec.payload_type for codec in CODECS if codec.stream == stream)
     for stream in STREAM_KINDS

@@ -1,7 +1,8 @@
 """ICE-lite (RFC 8445 §2.5): checks which addresses may use a connection, and until when.
 
-Handles STUN binding requests, passwords, nomination and consent (RFC 7675). An ICE-lite server does not search paths,
-so the browser's candidates are not read. Times (`now_s`) and secrets are arguments. Does no I/O.
+Handles STUN binding requests, passwords, nomination and consent (RFC 7675). An ICE-lite server does not
+search paths, so the browser's candidates are not read. An address is proven when a request with the right
+password came from it. Times (`now_s`) and secrets are arguments. Does no I/O.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from media.protocols import stun
 CONSENT_S: Final = 30.0
 # Time in s without a packet from the path's address after which a request from another address moves the path.
 SILENT_S: Final = 3.0
-# The path moves to another proven address after media came from there at this number of calls of `on_media` in a row.
+# The path moves to another proven address (see `Path.proven`) after this number of calls of `on_media` in a
+# row with that address.
 FOLLOWS: Final = 2
 UDP_PREFERENCE: Final = 126  # the type preference of a UDP host candidate (RFC 8445 §5.1.2.2)
 TCP_PREFERENCE: Final = 90
@@ -173,7 +175,8 @@ def is_answer(datagram: bytes, password: str) -> bool:
 class Path:
     """The network path to one browser, and the addresses that it may use.
 
-    `address`: where packets are sent, None if nowhere. `proven`: the addresses that have proven the password.
+    `address`: where packets are sent, None if nowhere. `proven`: the addresses from which a request with the
+    right password came.
     """
 
     __slots__ = ("_elsewhere", "_used_s", "address", "alive_s", "checks", "proven")
@@ -183,20 +186,21 @@ class Path:
         self.proven: list[Address] = []
         # the number of requests that came with the right password
         self.checks = 0
-        # the time in s of the last checked request or authenticated packet, from any address
+        # the time in s of the last request with the right password, or authentic packet, from any address
         self.alive_s = 0.0
         # the time in s of the last request or packet from `address`
         self._used_s = 0.0
         self._elsewhere = 0
 
     def on_check(self, address: Address, nominates: bool, now_s: float) -> tuple[bool, list[Address]]:
-        """Handle a request that has proven the password. Return (True if the path moved to `address`, addresses to
+        """Handle a request with the right password. Return (True if the path moved to `address`, addresses to
         forget).
 
-        `nominates`: True if the request chooses this address. Until an address is nominated, the first proven one is
-        used. Then the path moves if another is nominated (RFC 8445 §8.1.1), or if a request comes from another after
-        SILENT_S without packets on the path: a browser does not notice that its network has changed its address, and
-        does not nominate again.
+        `nominates`: True if the request chooses this address. The path begins at the first address that sends
+        a request. It moves to another address if a request nominates that one (RFC 8445 §8.1.1), or if a
+        request comes from there after SILENT_S without packets from the path's address. The second case is
+        needed because a browser does not notice that its network has changed its address, and does not
+        nominate again.
         """
         self.alive_s = now_s
         self.checks += 1

@@ -15,7 +15,7 @@ SENDER_REPORT, RECEIVER_REPORT, TRANSPORT_FEEDBACK, PAYLOAD_FEEDBACK = 200, 201,
 GENERIC_NACK, TRANSPORT_CC = 1, 15
 PICTURE_LOSS, FULL_INTRA_REQUEST, APPLICATION_LAYER = 1, 4, 15
 BLOCK: Final = 24
-# the greatest number of packets in one request; a longer request does not fit into a datagram
+# the greatest number of lost packets that one NACK may request; a longer NACK does not fit into a datagram
 REQUESTED_MAX: Final = 256
 
 U32 = Struct("!I")

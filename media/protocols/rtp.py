@@ -155,7 +155,7 @@ def vp8_layer(packet: Packet, length: int) -> tuple[int, bool, int]:
 
 
 def shift_picture(packet: bytearray, at: int, shift: int) -> None:
-    """Add `shift` to the picture number of a VP8 packet, modulo 7 or 15 bits.
+    """Add `shift` to the picture number of a VP8 packet, which has 7 or 15 bits; a carry beyond them is lost.
 
     `at`: the index of the picture number in the packet (`vp8_layer` returns it).
     """

@@ -87,11 +87,13 @@ def offer(
 ) -> str:
     """Return the server's SDP offer: one bundled transport, `ice-lite`, the codecs of CODECS, the server's SSRCs.
 
-    `credentials`, `fingerprint`, `candidates`: those of the server. `session_id`, `version`: the numbers in the `o=`
-    line. `ssrcs`: the SSRCs of the streams that the party receives on the m-lines on which it also sends; `label`: the
-    id of that stream (RFC 8830). `further`: label and SSRCs of each other party whose media it receives; each has a
-    pair of send-only m-lines. `h264_first`: list H.264 first, because browsers send the codec that is listed first. The
-    video's SSRC comes before that of its retransmissions (RTX), because Chromium shows no video otherwise.
+    `credentials`, `fingerprint`, `candidates`: those of the server. `session_id`, `version`: the numbers in
+    the `o=` line. `ssrcs`: the SSRCs that the party receives on the m-lines on which it also sends. `label`:
+    the id of the stream (RFC 8830) to which these SSRCs belong. `further`: label and SSRCs of each further
+    party whose media the party receives; for each there are two more m-lines (sound and video), on which only
+    the server sends. `h264_first`: list H.264 first, because browsers send the codec that is listed first.
+    The video's SSRC comes before that of its retransmissions (RTX), because Chromium shows no video
+    otherwise.
     """
     host = candidates[0].host if candidates else "127.0.0.1"
     family = "IP6" if ":" in host else "IP4"
@@ -267,8 +269,9 @@ def _fingerprints(attributes: list[str]) -> list[Fingerprint]:
 
 
 def _one(attributes: list[str], prefix: str, code: str) -> str:
-    """Return the value of the last line that begins with `prefix`. A line of the media section comes after those of the
-    session.
+    """Return the value of the last line that begins with `prefix`.
+
+    A line of the media section comes after the lines of the whole session, so it has precedence.
 
     `attributes`: the lines. Raises SdpError with this `code` if there is no such line, or its value is malformed.
     """

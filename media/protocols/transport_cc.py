@@ -1,12 +1,12 @@
 """Builds and reads transport-wide congestion control feedback (draft-holmer-rmcat-transport-wide-cc-01).
 
-The server builds it while it does not forward packets or their receiver is silent, so that the sender's bandwidth
-estimate stays current. Arrival times are arguments.
+The server builds such feedback while it does not forward the sender's packets, or while their receiver sends
+no feedback. So the sender's estimate of its bandwidth stays current. Arrival times are arguments.
 
-A lost packet is normally not reported: the feedback is made in several pieces, each without a gap. A browser lowers its
-bit rate for losses, which does not help if lost packets are sent again. It still lowers the rate if the delay grows,
-which shows that a link is full. If very many packets are lost, a link may be full without growing delay, so the losses
-are reported.
+A lost packet is normally not reported: the feedback is made in several pieces, each without a gap. A browser
+lowers its bit rate after losses. That is not needed, because lost packets are sent again. The browser still
+lowers the rate if the delay grows, which shows that a link is full. If very many packets are lost, a link may
+be full without growing delay, so the losses are reported.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _DELTA_US: Final = 250
 _REFERENCE_US: Final = 64_000
 # the bits of a chunk that hold the length of a run
 _RUN_LENGTH: Final = 0x1FFF
-# One feedback may cover this number of packets, lost ones included. Its deltas then have at most 4 KiB; far fewer
-# packets arrive in 50 ms.
+# One feedback may cover this number of packets, lost ones included. The time differences in it (two bytes
+# each) then need at most 4 KiB. Far fewer packets arrive in 50 ms, the time between two feedbacks.
 _SPAN_MAX: Final = 2_000
 _FIT_MAX: Final = 400  # the number of packets that one feedback may describe, so that it fits into a datagram
 
@@ -33,8 +33,8 @@ _PIECES_MAX: Final = 40
 LOSS_SHOWN: Final = 0.35
 # the weight of one packet in the running share of lost packets
 _LOSS_MEMORY: Final = 0.01
-# If more packets are lost in one feedback, the path was interrupted. The loss then does not show how much it
-# carries.
+# If one feedback reports this number of lost packets or more, the path was interrupted. Such a loss is not
+# counted, because it does not show how many packets the path can carry.
 OUTAGE: Final = 100
 
 NOT_RECEIVED, SMALL_DELTA, LARGE_DELTA = 0, 1, 2

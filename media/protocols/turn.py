@@ -26,9 +26,10 @@ class IceServer:
 
 
 def ice_server(urls: tuple[str, ...], secret: str, name: str, now_s: float) -> IceServer:
-    """Return a TURN server at `urls` with credentials for `name`, valid for LASTS_S.
+    """Return a TURN server at `urls` with new credentials, valid for LASTS_S.
 
-    `secret`: the secret that is shared with the TURN server. `now_s`: the Unix time in s.
+    `name`: a random text that makes their user name unique. `secret`: the secret that is shared with the TURN
+    server. `now_s`: the Unix time in s.
     """
     username = f"{int(now_s) + LASTS_S}:{name}"
     digest = hmac.new(secret.encode(), username.encode(), sha1).digest()

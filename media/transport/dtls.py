@@ -77,8 +77,8 @@ class Established:
 class Association:
     """A DTLS association: the handshake with one browser, and its end.
 
-    `feed` takes received datagrams, the function `send` sends them, and `established` is set when the keys are
-    available. `client`: True for the side that begins the handshake.
+    Received datagrams are passed to `feed`. The function `send` is called with each datagram to send.
+    `established` is set when the keys are available. `client`: True for the side that begins the handshake.
     """
 
     def __init__(self, identity: Identity, send: Callable[[bytes], None], *, client: bool = False) -> None:

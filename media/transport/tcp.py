@@ -23,9 +23,11 @@ INPUT_BYTES: Final = 16_384
 # dropped.
 OUTPUT_BYTES: Final = 65_536
 UNSENT_BYTES: Final = 16_384  # TCP_NOTSENT_LOWAT in bytes: the unsent data that the kernel accepts
-PROOF_S: Final = 10.0  # the time in s after which a stream is closed if it has proven no ICE password
+# the time in s after which a stream is closed if no ICE check with the right password came on it
+PROOF_S: Final = 10.0
 STREAMS_MAX: Final = 1_024
-# The limit for one address, which a whole clinic may share. Streams without a proven password end after PROOF_S.
+# The greatest number of streams from one IP address, which a whole clinic may share. Streams without a right
+# ICE check end after PROOF_S.
 STREAMS_PER_HOST: Final = 64
 BACKLOG: Final = 256
 ACCEPTS: Final = 32  # the number of connections that are accepted in one turn of the event loop
@@ -209,7 +211,8 @@ class Listener:
         self._deadlines: dict[Address, asyncio.TimerHandle] = {}
         self._hosts: Counter[str] = Counter()
         self.accepted = 0
-        # the number of connections closed because there were too many, or because they proved no password in time
+        # the number of connections closed because there were too many, or because no right ICE check came in
+        # time
         self.refused = 0
         self.broken = 0  # the number of connections closed because of wrong framing
         for sock in sockets:
@@ -236,7 +239,7 @@ class Listener:
         return found
 
     def proven(self, address: Address) -> None:
-        """Keep a stream open, because its other side has proven an ICE password."""
+        """Keep a stream open after PROOF_S, because an ICE check with the right password came on it."""
         deadline = self._deadlines.pop(address, None)
         if deadline is not None:
             deadline.cancel()

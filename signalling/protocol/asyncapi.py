@@ -1,6 +1,7 @@
 """Describes the protocol as an AsyncAPI 3.1 document, from the message types and the examples in PROTOCOL.md.
 
-The document is written for the server's side: it receives the client's messages and sends its own. Does no I/O.
+In the document, "receive" means that the server receives a message, and "send" that the server sends it. Does
+no I/O.
 """
 
 from __future__ import annotations

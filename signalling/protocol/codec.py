@@ -53,7 +53,8 @@ class Codec:
         except (msgspec.DecodeError, UnicodeError, RecursionError) as problem:
             if self.text and not _is_utf8(data):
                 raise NotUtf8Error from None
-            # The whole message is invalid, so only its id is decoded: the reply then says which request was wrong.
+            # The whole message is invalid, so only its id is decoded: the reply then names the request that
+            # was wrong.
             try:
                 reply_to = self._head(data).id
             except (msgspec.DecodeError, UnicodeError, RecursionError):

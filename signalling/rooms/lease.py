@@ -1,9 +1,10 @@
-"""Leases: entries in the store that say which worker carries the media of a visit.
+"""Leases: entries in the store that name the worker which carries the media of a visit.
 
-A worker takes the lease of a visit for itself or for another worker, also from a dead one; its owner gives it back at
-the end. The fencing number (`fence`) of a lease grows each time that the lease passes to another worker. If two workers
-both act as the owner of a room, the one with the lower number is wrong. The lease's key also stores the kinds of media
-that parties have muted, for the next owner. The store has one key per visit, which three small scripts change.
+A worker takes a visit's lease for itself or for another worker. If the owner of the lease is dead, the lease
+is taken from it; a living owner gives the lease back at the end of the call. The fencing number (`fence`) of
+a lease grows each time that the lease passes to another worker. If two workers both act as the owner of a
+room, the one with the lower number is wrong. The lease's key also stores the kinds of media that parties have
+muted, for the next owner. The store has one key per visit, which three small scripts change.
 """
 
 from __future__ import annotations
@@ -23,11 +24,12 @@ from signalling.store.unavailable import answering
 from signalling.visit.call_quality import MediaKind
 
 _LEASE_S = 86_400
-# The script that takes a lease. KEYS: the lease; the resume token of the requesting connection (any key if there is
-# none). ARGV: the owner from which it is taken ('' if none), the new owner ('' to leave it), the seconds until it
-# expires, the generation of the requesting connection or '', and the number that the new fence must exceed.
-# Returns {owner, fence, 1 if the owner is new}, or {} if a newer socket uses the connection. The fence stays when the
-# lease is given back.
+# The script that takes a lease. KEYS: the lease; the resume token of the connection that requests it (any key
+# if no connection does). ARGV: the present owner ('' if none), the new owner ('' to change no owner), the
+# seconds until the lease expires, the generation (socket number) of the connection or '', and the number that
+# the new fence must exceed. If the lease has another owner than the given one, it stays as it is. Returns
+# {owner, fence, 1 if the owner is new}, or {} if a newer socket uses the connection. The fence stays in the
+# store when the lease is given back.
 _TAKE = """if ARGV[4] ~= '' then
   local generation = redis.call('HGET', KEYS[2], 'generation')
   if generation and tonumber(generation) > tonumber(ARGV[4]) then return {} end
@@ -53,9 +55,9 @@ return redis.call('HSET', KEYS[1], ARGV[2], ARGV[3])"""
 _MUTED = "muted"
 
 Muted = dict[tuple[str, str], frozenset[MediaKind]]
-"""(key of the party, id of the person) -> the kinds of media that this person has muted.
+"""(key of the party in `Visit.parties`, id of its person) -> the kinds of media that this person has muted.
 
-The person is part of the key because another provider of the same visit begins unmuted.
+The person is included because another provider of the same visit begins unmuted.
 """
 
 

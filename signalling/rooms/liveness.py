@@ -1,6 +1,7 @@
 """Finds out which workers are alive.
 
-Each worker writes its key in the store regularly, and checks the keys of other workers.
+Each worker regularly writes a sign of life to the store: a key with its name, which expires soon. It checks
+the keys of other workers.
 
 A worker whose key has expired counts as dead only if its relay does not answer either, on the path that
 media takes: a worker that is only disconnected from the store still carries its calls. A store that has
@@ -31,8 +32,8 @@ from signalling.ticks import tick
 PERIOD_S = 0.5
 # After this time in ms without a sign of life, a worker is asked directly. If it does not answer either, it is dead.
 SIGN_MS = 1200
-# Signs of life are not written to the store's disk, except one in this time in s: with nothing else to write, nobody
-# would notice that the disk is full.
+# The store does not write signs of life to its disk, except one per this time in s. Without this one write, a
+# full disk would not be noticed while there is nothing else to write.
 KEPT_S = 5.0
 # the time in s after the store's return in which no worker is declared dead
 DISTRUST_S = 3.0
@@ -151,8 +152,8 @@ class Liveness:
         """Write signs of life until cancelled. Call `changed` with the dead workers, every PERIOD_S while there are
         any.
 
-        `returned` is called if this worker's own sign of life had expired, because other workers may have taken it for
-        dead.
+        `returned` is called if this worker's own sign of life had expired, because other workers may have
+        treated this worker as dead.
         """
         self._changed, self._returned = changed, returned
         while True:

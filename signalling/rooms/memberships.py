@@ -59,7 +59,10 @@ class Membership:
 
 
 class Memberships:
-    """Holds the memberships of the connections of one worker. `rooms` is set once, before the first request."""
+    """Holds the memberships of the connections of one worker.
+
+    `rooms`: the rooms that this worker owns. It is set once, before the first request.
+    """
 
     rooms: OwnRooms
 
@@ -128,7 +131,7 @@ class Memberships:
             except UnavailableError:
                 if request_id is not None:
                     if request_id not in membership.unanswered:
-                        return  # while the message was sent, the membership was removed, which answered its request
+                        return  # The membership was removed meanwhile, and the client has received an error.
                     del membership.unanswered[request_id]  # the caller answers the request with the error
                 raise
 
@@ -281,7 +284,7 @@ class Memberships:
     def news(self, news: Change | Reset) -> None:
         """Remove the memberships of persons who are no longer a party of their visit.
 
-        The mirror calls this for each event, in order.
+        The mirror (this worker's copy of the open visits) calls this for each event, in order.
         """
         if isinstance(news, Reset):
             mirror = self._service.mirrors.known(news.organisation)
@@ -297,7 +300,7 @@ class Memberships:
                 self._forget(connection)
 
     def close_room(self, visit: str) -> None:
-        """Forget all connections in a visit's room, because this worker has closed the room at the end of the call."""
+        """Remove all memberships in a visit's room, which this worker has closed at the end of the call."""
         for connection, membership in list(self._memberships.items()):
             if membership.member.visit == visit:
                 self._forget(connection)
@@ -365,5 +368,5 @@ class Memberships:
 
 
 def _people(record: object) -> dict[str, str]:
-    """Return the id of the person of each party, by the party's key; {} if `record` is no visit."""
+    """Return a map: key of each party in `Visit.parties` -> id of its person; {} if `record` is no visit."""
     return {key: party.id for key, party in record.parties.items()} if isinstance(record, Visit) else {}

@@ -21,10 +21,10 @@ from signalling.visit.relations import GUEST_PREFIX
 
 
 class Screen(msgspec.Struct, frozen=True):
-    """The screen that is shared in a room. `sharing`: the key of the party that shares its screen, None if no party
-    does.
+    """The screen that is shared in a room.
 
-    `asked`: True while the patient is asked to share a screen.
+    `sharing`: the key in `Visit.parties` of the party that shares its screen, None if no party does. `asked`:
+    True while the patient is asked to share a screen.
     """
 
     sharing: str | None = None
@@ -87,9 +87,10 @@ class Participant:
 class Room:
     """A room whose media this worker carries. `fence`: the fencing number of the room's lease.
 
-    `talking`: party -> name, for those who take part in the call now. `since_s`: party -> the monotonic time in s until
-    which its call has been counted. `muted` includes parties that are away, because a party stays muted when it reloads
-    its page. `missing`: (party, person) -> the kinds of media for which the party has no device.
+    `talking`: key of a party -> its name, for the parties that take part in the call now. `since_s`: key of a
+    party -> the monotonic time in s until which the duration of its call has been counted. `muted` includes
+    parties that are away, because a party stays muted when it reloads its page. `missing`: (party, person) ->
+    the kinds of media for which the party has no device.
     """
 
     __slots__ = (

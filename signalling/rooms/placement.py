@@ -1,6 +1,7 @@
 """Chooses the worker that carries a new room, among the workers of all machines. Does no I/O.
 
-`web/metrics/report.py` writes a worker's place, as part of its report, and `registry.py` reads the places.
+`web/metrics/report.py` writes a `Place` (load and addresses) of its worker to the store. `registry.py` reads
+those of all workers.
 """
 
 from __future__ import annotations
@@ -11,16 +12,17 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-# The load of a worker is its rooms as a share of its bound. For a worker without a bound, this number is used instead.
+# The load of a worker is its number of rooms divided by `rooms_max`, or by this number if `rooms_max` is 0.
 USUAL_ROOMS = 100
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
     """The load of one worker and the addresses of its media, at one moment. New rooms are placed by these values.
 
-    `at_ms`: the time of that moment (the store's clock). `rooms`: the number of rooms that it carries. `rooms_max`: the
-    most rooms that it takes, 0 for any number. `region`: the region of its machine, "" if the settings do not say.
-    `addresses`: (host, port) of its media over UDP. `draining`: True if it stops and takes no new room.
+    `at_ms`: the time of that moment (the store's clock). `rooms`: the number of rooms that it carries.
+    `rooms_max`: the most rooms that it takes, 0 for any number. `region`: the region of its machine, "" if
+    the settings do not name one. `addresses`: (host, port) of its media over UDP. `draining`: True if it
+    stops and takes no new room.
     """
 
     worker: str
@@ -51,10 +53,11 @@ def capacity(places: Iterable[Place]) -> int | None:
 def ranked(places: Sequence[Place], own: str, near: Iterable[str]) -> list[str]:
     """Return the workers that may carry a new room, the best first; only `own` if no other worker may.
 
-    `places`: all workers. `own`: the worker that asks. `near`: the workers to which the room's people are connected.
-    Workers are preferred in this order: those that are not full; those in the region of the most people; those with the
-    least load; `own`. If the media of a worker in `near` is reached from the internet (or from its network), only
-    workers that are reached from as far are returned, if there are any.
+    `places`: all workers. `own`: the worker that asks. `near`: the workers to which the room's people are
+    connected. Workers are preferred in this order: those that are not full; those in the region of the most
+    people; those with the least load; `own`. If browsers can reach the media of a worker in `near` from the
+    internet, only workers that can also be reached from the internet are returned, if there are any (the same
+    for the local network).
     """
     known = {place.worker: place for place in places}
     people = [known[worker] for worker in near if worker in known]

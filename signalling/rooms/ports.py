@@ -29,7 +29,10 @@ class OfferNeeded(msgspec.Struct, frozen=True):
 
 
 class Speaking(msgspec.Struct, frozen=True):
-    """The current speaker of the room has changed. `party`: the key of the party that speaks, None if nobody speaks."""
+    """The current speaker of the room has changed.
+
+    `party`: the key in `Visit.parties` of the party that speaks now ("patient", …), None if nobody speaks.
+    """
 
     party: str | None
 
@@ -89,7 +92,7 @@ class MediaRelay(Protocol):
     `ice_servers` returns the TURN servers for one browser, with credentials that expire. `probe` returns an SDP offer
     with which a browser can test its network, or None if too many browsers test theirs now. `reaches` returns True if
     another worker's relay answers on the path that media takes. `answer_probes` sets the name and the password of the
-    requests that this relay answers.
+    requests by which other workers check this relay.
     """
 
     def room(self, room_id: str) -> MediaRoom: ...

@@ -1,8 +1,8 @@
 """Measures the quality of calls and stores it with their visits.
 
-The connections of live rooms are measured every LOOK_S. The counts, defined in `call_quality.py`, are written to the
-store every KEEP_S, when a party leaves, and at the end. Each visit has one hash for them, to which several workers may
-write. If a write fails, its counts are lost unless a later write contains them.
+The connections of live rooms are measured every LOOK_S. The counts, defined in `call_quality.py`, are written
+to the store every KEEP_S, when a party leaves, and at the end. Each visit has one Redis hash for its counts,
+to which several workers may write. If a write fails, its counts are lost unless a later write contains them.
 """
 
 from __future__ import annotations
@@ -84,7 +84,10 @@ class CallWatch:
             self._timer = asyncio.get_running_loop().call_later(self.look_s, self._tick)
 
     def follow(self, room: Room, party: str, event: MediaEvent) -> None:
-        """Handle an event of the relay about a party of `room`. Only `Connected` and `Disconnected` have an effect."""
+        """Measure a room after an event of the relay about a party; `Disconnected` counts as an interruption.
+
+        `Speaking` has no effect.
+        """
         if isinstance(event, Speaking):
             return
         if isinstance(event, Disconnected) and party in room.since_s:

@@ -1,4 +1,6 @@
-"""Reads from the store which workers there are, with their load; places new rooms on them, and says if all are full.
+"""Reads the load of all workers from the store, and chooses a worker for each new room.
+
+It also calculates how many visits can be claimed before all workers are full.
 
 A worker that has not reported for FRESH_MS gets no room. Without any report (no page is served, as in some tests) a
 worker carries its rooms itself.
@@ -61,7 +63,11 @@ class Registry:
         return self._most - sum(len(mirror.visits.taken) for mirror in self._mirrors)
 
     async def places(self) -> list[Place]:
-        """Return the place of each worker that reports. Raises `UnavailableError` if the store does not answer."""
+        """Return the `Place` of each worker that reports: its reported load plus the rooms placed on it
+        since.
+
+        Raises `UnavailableError` if the store does not answer.
+        """
         since_ms = self._store.clock_ms() - FRESH_MS
         async with answering():
             found = await self._store.redis.zrangebyscore(keys.REPORTS(), since_ms, "+inf")

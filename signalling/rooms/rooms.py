@@ -206,7 +206,7 @@ class Rooms:
         return None
 
     async def join(self, message: wire.Join) -> None:
-        """Add a party to its room and send it an offer, or refuse. Raises `UnavailableError` without the store."""
+        """Add a party to its room; send it an offer or a refusal. Raises `UnavailableError` without store."""
         member = message.member
         visit = await self._service.visit(member.organisation, member.visit)
         if visit is None or visit.status not in WITH_MEDIA:
@@ -326,7 +326,7 @@ class Rooms:
     # --- the gate (whether media is forwarded) follows the visit's record
 
     def news(self, news: Change | Reset) -> None:
-        """Open and close the gates of rooms as the visits' records say. Called for each event, in order."""
+        """Open and close the gates of rooms after a change of a visit. Called for each event, in order."""
         if isinstance(news, Change):
             if isinstance(news.after, Visit):
                 self._follow(news.after.id, news.after)

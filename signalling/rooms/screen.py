@@ -24,7 +24,7 @@ Refused = tuple[str, dict[str, str]]
 def after(state: Screen, party: str, act: ScreenAct) -> Screen | None:
     """Return the state of the shared screen after `act` of a party; None if the party may not do that.
 
-    `party`: its key in the visit. A repeated act changes nothing.
+    `party`: its key in `Visit.parties` ("patient", …). A repeated act changes nothing.
     """
     match act, party:
         case "share", "provider":

@@ -18,7 +18,9 @@ from signalling.rooms.placement import Place
 from signalling.ticks import tick
 
 EACH = 3
-"""The number of workers that look after one organisation. The others go on while one of them stands still."""
+"""The number of workers that look after one organisation. If one of them does not respond, the others do the
+work.
+"""
 LOOK_S = 2.0
 _MIXER = 0x9E3779B97F4A7C15  # 2**64 divided by the golden ratio: a product with it changes the upper bits of a number
 _BITS = (1 << 64) - 1
@@ -27,10 +29,10 @@ _BITS = (1 << 64) - 1
 def chosen(organisation: str, machines: Mapping[str, str]) -> list[str]:
     """Return the EACH workers that look after an organisation; all workers if there are fewer.
 
-    They are those with the highest hashes of organisation and worker (rendezvous hashing), but a second worker of a
-    machine comes only after the first of each machine, so that a machine that dies does not take all of them: if a
-    worker joins or leaves, only the organisations that it looks after change their workers. `machines`: worker -> its
-    machine. Does no I/O.
+    Each worker has a hash of its id and the organisation's; the workers with the highest hashes are chosen
+    (rendezvous hashing). So if a worker joins or leaves, only the organisations that it looks after change
+    their workers. A second worker of a machine is chosen only after one of each machine, so that not all of
+    them are on a machine that dies. `machines`: worker -> its machine. Does no I/O.
     """
     salt = crc32(organisation.encode())
     ordered = sorted(

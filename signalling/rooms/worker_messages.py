@@ -14,9 +14,10 @@ from signalling.visit.record import Visit
 
 
 class Member(msgspec.Struct, frozen=True, array_like=True):
-    """A party of a room: its key in the visit, its person, its connection, the connection's worker and codec.
+    """A party of a room: its person, its connection, and the connection's worker and codec.
 
-    `able`: False if the client cannot hold a call; it joins so that the other parties can see this.
+    `party`: its key in `Visit.parties` ("patient", "provider" or "guest-…"). `able`: False if the client
+    cannot hold a call; it joins so that the other parties can see this.
     """
 
     organisation: str

@@ -228,7 +228,7 @@ class Connection:
         return error(request.id, "unavailable")
 
     def member(self, visit: str, party: str) -> Member:
-        """Return this connection as a member of a visit's room. `party`: the key of its party in the visit."""
+        """Return this connection as a member of a visit's room. `party`: its key in `Visit.parties`."""
         codec = self.socket.codec.subprotocol
         return Member(
             self.actor.organisation, visit, party, self.actor.id, self.id, self.services.worker, codec

@@ -1,10 +1,10 @@
 """Counts the frames and bytes that one client has sent lately, so that a flood is detected while it is read.
 
-Two faults that aiohttp's reader overlooks are detected as well: a frame without a mask (RFC 6455 §5.1), and a message
-that begins although another, with only empty fragments so far, has not ended (§5.4). Only the header of a frame is read
-(§5.2). Nearly every read is one short frame, and costs one comparison. Other reads are checked frame by frame, up to
-the limit. The clock is read only after the limit is exceeded. The caller decides what happens to a client that exceeds
-the limit.
+Two faults that aiohttp's reader overlooks are detected as well: a frame without a mask (RFC 6455 §5.1), and a
+message that begins although another, with only empty fragments so far, has not ended (§5.4). Only the header
+of a frame is read (§5.2). Nearly always, the data of one read is a single short frame, which one comparison
+shows. Other data is checked frame by frame, up to the limit. The clock is read only after the limit is
+exceeded. The caller decides what happens to a client that exceeds the limit.
 """
 
 from __future__ import annotations
@@ -69,11 +69,12 @@ class Counted:
         self._flooded = flooded
         self._malformed = malformed
         self._frames = self._bytes = 0
-        # the number of bytes of the current frame that are still missing; IN_HEAD while its header is incomplete;
-        # HOLLOW between two frames of a message whose fragments so far have no octet
+        # The number of bytes of the current frame that have not arrived yet, or one of two marks. IN_HEAD:
+        # the header is incomplete. HOLLOW: a frame has ended, and all fragments of its message so far are
+        # empty.
         self._left = 0
         self._head = b""  # the first bytes of an incomplete frame header
-        self._hollow = False  # True while a message has begun and its fragments so far have no octet
+        self._hollow = False  # True while a message has begun and its fragments so far are empty
         self._over = False
         self._since_s = time.monotonic()
 
@@ -89,8 +90,8 @@ class Counted:
         """
         size = len(data)
         self._bytes += size
-        # If a read is one masked frame, its second byte is 0x80 + (size - 6), or 0xFE with the length in the next two
-        # bytes.
+        # If the data is exactly one masked frame, its second byte is 0x80 + (size - 6), or the byte is 0xFE
+        # and the next two bytes are the length.
         second = data[1] if self._left == 0 and size > 7 else 0
         short = second == size + 122 and second < 254
         if short or (second == 254 and (data[2] << 8 | data[3]) == size - 8):
@@ -123,7 +124,9 @@ class Counted:
         return True
 
     def _walk(self, data: bytes) -> int:
-        """Return how many frames begin in the data, or BROKEN. The counting stops just above the limit."""
+        """Return how many frames begin in the data (counted to just above the limit); BROKEN for an invalid
+        one.
+        """
         if self._over:
             return 1
         at = self._left

@@ -151,9 +151,10 @@ async def _leave(connection: Connection, request: client.VisitLeave) -> Answer:
 
 
 def _party(connection: Connection, visit_id: str) -> str | None:
-    """Return the key of this connection's party in a visit, according to this worker's copy of the visit.
+    """Return the key in `Visit.parties` of this connection's party, according to this worker's copy of the
+    visit.
 
-    None if the visit has no media now, or the person is no party of it.
+    Return None if the visit has no media now, or the person is no party of it.
     """
     mirror = connection.services.service.mirrors.known(connection.actor.organisation)
     visit = mirror.visits.get(visit_id) if mirror is not None else None

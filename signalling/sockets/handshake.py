@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from signalling.worker import Worker
 
 log = structlog.get_logger()
-# Pauses in s between attempts to restore a resumed connection: the worker that owns the room may be unreachable for a
-# moment.
+# Pauses in s between attempts to put a resumed connection back into its calls. Several attempts are made
+# because the worker that owns the room may be unreachable for a moment.
 RESTORE_PAUSES_S = 0.1, 0.3, 1.0, 2.0, 4.0
 # While the store does not answer, a client cannot resume. Its lost connection keeps its place in calls for this time in
 # s.

@@ -1,7 +1,8 @@
 """Sends pings to every socket of this worker, and closes sockets that do not answer (PROTOCOL.md#connection).
 
-One timer serves all. The sockets are divided into as many slots as a round has ticks, and each tick pings one slot. A
-timer and a task for each socket, as web frameworks have them, would cost more CPU than all updates of a quiet clinic.
+In a round (ROUND_S) each socket is pinged once. One timer is used for all sockets: a round has SLOTS ticks,
+the sockets are divided into as many slots, and each tick pings the sockets of one slot. A timer and a task
+for each socket, as web frameworks have them, would cost more CPU than all updates of a quiet clinic.
 """
 
 from __future__ import annotations

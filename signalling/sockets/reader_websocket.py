@@ -1,9 +1,9 @@
 """A WebSocket whose messages are handled inside aiohttp's reader, by a synchronous handler.
 
-The usual way, to wait for a message, costs a future and a turn of the event loop, which is more than most replies cost.
-This class uses private parts of aiohttp. Messages that the handler does not handle (close frames, errors, messages
-while a reply waits) are received as usual. All frames are counted, also those without a message; a client that sends
-too many is disconnected.
+Usually, a task waits for each message. This costs a future and a turn of the event loop, which is more than
+most replies cost. This class uses private parts of aiohttp. Messages that the handler does not handle (close
+frames, errors, messages while a reply waits) are received as usual. All frames are counted, also those
+without a message; a client that sends too many is disconnected.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ class ReaderWebSocket(WebSocket):
     def forget_upgrade(self, request: web.BaseRequest) -> None:
         """Free the memory that only the upgrade needed, which is a quarter of the memory of an idle socket.
 
-        The request's line stays, for the log.
+        The first line of the request is kept, for the log.
         """
         self.headers.clear()
         request._cache.clear()  # free the cookies and addresses that aiohttp has read from the headers

@@ -1,4 +1,6 @@
-"""Limits the sockets of one address and of one person on this worker, before and after `hello`.
+"""Limits how many sockets one address and one person may have open on this worker.
+
+There is one limit for sockets that have not sent `hello` yet, and there are others for sockets that have.
 
 It counts sockets and compares the counts with the limits; `handshake.py` sends the refusals. A limit of 0 means no
 limit. Does no I/O.
@@ -30,7 +32,10 @@ class CountLimits(Protocol):
 
 
 class SocketCounts:
-    """Counts a worker's sockets, by address and by person. The address is "" if it is unknown, and then not limited."""
+    """Counts a worker's sockets, by address and by person.
+
+    The address is "" if it is unknown. Sockets of unknown addresses are not limited by address.
+    """
 
     def __init__(self, limits: CountLimits) -> None:
         self._limits = limits

@@ -32,7 +32,7 @@ class WebSocket(web.WebSocketResponse):
             protocols=protocols,
             compress=False,
             max_msg_size=max_msg_size + 1,  # aiohttp refuses a message of exactly its limit
-            autoping=False,  # `heartbeat.py` sends the pings, `connection.py` answers the client's
+            autoping=False,  # `heartbeat.py` sends the pings, `connection.py` answers the client's pings
             timeout=2.0,
             decode_text=False,
         )
@@ -41,8 +41,8 @@ class WebSocket(web.WebSocketResponse):
     async def close(self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True) -> bool:
         """Close the socket, as the method of aiohttp does; return False if it is closed already.
 
-        aiohttp accepts the code 1006 from a client, which no close frame may have (RFC 6455 §7.4.1): the client gets
-        1002.
+        No close frame may contain the code 1006 (RFC 6455 §7.4.1), but aiohttp accepts it from a client, and
+        would send it back. This method sends 1002 (protocol error) instead.
         """
         if self.close_code == WSCloseCode.ABNORMAL_CLOSURE:
             code = WSCloseCode.PROTOCOL_ERROR
@@ -58,7 +58,8 @@ class WebSocket(web.WebSocketResponse):
         """Give each message to `handler` before it is received. In this class, the method does nothing: all messages
         are received as usual.
 
-        `handler`: None removes it. `queued` is called for each message that was not handled and must wait.
+        `handler`: None removes the present handler. `queued` is called for each message that the handler has
+        not handled, so that it waits in a queue.
         """
 
     def forget_upgrade(self, request: web.BaseRequest) -> None:

@@ -1,3 +1,3 @@
-"""Contains all code that uses Redis: records, events, pub/sub, jobs, the audit log, tokens, and the workers' signs of
-life.
+"""Contains all code that uses Redis: records, events, pub/sub, jobs, the audit log, tokens, and the keys that
+show which workers run.
 """

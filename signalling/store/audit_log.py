@@ -27,7 +27,7 @@ from signalling.visit import audit_entries as audit
 from signalling.visit.audit_entries import Act, Chain, Head
 
 MOST = 20_000  # `ready` raises if more entries than this wait in memory for the store
-AT_ONCE = 200  # the number of entries that are chained in one step
+AT_ONCE = 200  # the greatest number of queued entries that one call of `bind` chains to the log
 FLUSH_S = 0.05
 BIND_S = 0.25
 LEFT_S = 20.0  # time in s between two searches for entries that dead workers have queued but not chained
@@ -168,9 +168,9 @@ class AuditLog(AuditReader):
     def _head(self, organisation: str, sealed: bytes | None, newest: bytes | None) -> tuple[Head, bool]:
         """Return (the head of the log, True if it is unchanged since this server wrote it).
 
-        The head records the log's first and last entry. `sealed`: the stored head, None if there is none. `newest`: the
-        stored last entry, None if there is none. If the head was changed, it is made anew: entries are numbered from
-        the highest number that is known.
+        The head records the log's first and last entry. `sealed`: the stored head, None if there is none.
+        `newest`: the stored last entry, None if there is none. If another program has changed or removed the
+        head, return a new head, which continues from the highest entry number that is known.
         """
         chain = self.chain(organisation)
         with contextlib.suppress(BrokenHeadError):

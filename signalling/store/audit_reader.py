@@ -20,7 +20,10 @@ READ = 1000  # the number of entries that are read in one request
 
 
 class SeenEntries(Protocol):
-    """Stores the last entry of each log that this machine has seen, in a file beside its keys and not in the store."""
+    """Stores, for each organisation's log, the last entry that this machine has seen.
+
+    It is stored in a file on this machine, beside the secret keys, and not in the store.
+    """
 
     def get(self, organisation: str) -> tuple[int, bytes] | None:
         """Return (number, hash) of the last entry that this machine has seen; None if it has seen none."""

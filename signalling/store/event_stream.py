@@ -1,7 +1,9 @@
-"""An organisation's events in the store: a stream of bounded length, and its head, which records its end.
+"""An organisation's events in the store: a stream that keeps the newest events, and the stream's head.
 
-A worker that lost events compares its last one with the head, and reads the missing ones. This module handles keys and
-bytes; `rules.py` defines the meaning of events. All methods raise `UnavailableError` if the store does not answer.
+The head is a separate key with the number and the epoch of the stream's last event. A worker that missed
+events compares the last event that it has with the head, and reads the missing events from the stream. This
+module handles keys and bytes; `rules.py` defines the meaning of events. All methods raise `UnavailableError`
+if the store does not answer.
 """
 
 from __future__ import annotations
@@ -125,8 +127,10 @@ def _events(found: Iterable[tuple[bytes, dict[bytes, bytes]]]) -> list[tuple[int
 
 
 class EventStream:
-    """Reads the event streams of all organisations, and begins their epochs (after events were lost, a new count
-    begins).
+    """Reads the event streams of all organisations, and begins their epochs.
+
+    An epoch is one count of events: numbers of two epochs cannot be compared. A new epoch begins when the
+    store may have lost events.
     """
 
     def __init__(
@@ -193,11 +197,12 @@ class EventStream:
         ]
 
     async def identities(self, organisations: Sequence[str]) -> list[str]:
-        """Return, for each organisation, the identity of the store's process that has its keys.
+        """Return, for each organisation, the identity of the Redis process that has the organisation's keys.
 
-        It changes with a restart, a failover or a restored copy, and in a cluster when the organisation moves to
-        another node. Redis's replication id is not used, because it changes whenever a backup is taken: the backup is a
-        replica for a moment. A process is asked once for each connection to it.
+        The identity changes with a restart, a failover or a restored copy, and in a cluster when the
+        organisation moves to another node. It is Redis's `run_id`. Redis's replication id is not used: it
+        changes whenever a backup is taken, because the backup is a replica for a moment. Each time a
+        connection is opened, the process at its other end is asked once for its identity.
         """
         found = []
         async with answering():

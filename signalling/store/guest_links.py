@@ -12,7 +12,7 @@ from signalling.store.records import Store
 
 
 class GuestLink(msgspec.Struct, frozen=True):
-    """The target of a guest's link: the visit, and the key of the guest's party in it."""
+    """The target of a guest's link. `visit`: the visit's id. `guest`: the guest's key in `Visit.parties`."""
 
     visit: str
     guest: str
@@ -41,8 +41,8 @@ class GuestLinks:
     async def look(self, organisation: str, token: str) -> GuestLink | None:
         """Return the target of a token, which stays valid; None if it is not valid, or no longer.
 
-        This is for programs that show previews of links, which open them too. Raises `UnavailableError` if the store
-        does not answer.
+        Used when a link is opened: programs that show a preview of a link open it as well, and must not use
+        it up. Raises `UnavailableError` if the store does not answer.
         """
         data = await self._links.look(keys.INVITE(organisation, keys.hashed(token)))
         return msgspec.msgpack.decode(data, type=GuestLink) if data else None

@@ -1,10 +1,11 @@
 """Jobs: work that is done outside of requests, such as sending mail. The store keeps each job until it is done.
 
-A job is one encrypted member of a sorted set, whose score is the time at which it is due. So the commit of
-an event can also write the job that the event causes (`entry`). Taking a job leases it: if the worker dies,
-the job is due again. Each `Jobs` object is one queue per organisation; jobs that may wait for an external
-server have a separate queue. `web/jobs.py` passes each job to its handler. All methods raise
-`UnavailableError` if the store does not answer.
+A job is one encrypted member of a sorted set, whose score is the time at which it is due. So the commit of an
+event can also write the job that the event causes (`entry`). A worker that takes a job gets a lease on it: no
+other worker can take the job before the lease ends. If the worker dies, the job is due again then. Each
+`Jobs` object has one queue per organisation. Jobs that may wait for an external server have a separate queue.
+`web/jobs.py` passes each job to its handler. All methods raise `UnavailableError` if the store does not
+answer.
 """
 
 from __future__ import annotations
@@ -136,11 +137,13 @@ class Jobs:
             await self._redis.zadd(key, {member: score})
 
     async def due(self, organisations: Sequence[str]) -> list[str]:
-        """Return those of these organisations that have a job to take, in the same order. One request reads them all.
+        """Return those of these organisations that have a due job, in the same order. One request reads them
+        all.
 
-        All that have a job are returned at the first call, and if the store's clock was set back since the last call:
-        `take` then sets the times of the jobs back as well. In a cluster the clock of one node counts for all: a job is
-        returned late by as much as that clock is behind, and `take` uses the clock of the organisation's own node.
+        The first call returns every organisation that has a job, due or not. So does a call after the store's
+        clock was set back: `take` then sets the times of the jobs back as well. In a cluster, this method
+        uses the clock of one node for all organisations. If that clock is slow by some time, an organisation
+        may be returned later by this time. `take` uses the clock of the organisation's own node.
         """
         async with answering():
             pipe = self._redis.pipeline(transaction=False)
@@ -224,9 +227,10 @@ class Jobs:
             return int(await self._step(keys=self._keys(organisation), args=["soon", LEASE_MS, *members]))
 
     async def put_off(self, organisation: str, taken: Taken, due_ms: int) -> None:
-        """Make a leased job that was not attempted due again at the time `due_ms`, without counting an attempt.
+        """Return the leased job `taken`, which was not attempted, to the queue; it is due at the time
+        `due_ms`.
 
-        `taken`: the job.
+        This does not count as an attempt.
         """
         async with answering():
             await self._step(keys=self._keys(organisation), args=["off", taken.member, due_ms])

@@ -25,7 +25,10 @@ RECORDS = {
 
 
 def index_of(organisation: str, record: Record) -> str:
-    """Return the key of the sorted set that lists a record of an organisation."""
+    """Return the key of the sorted set in which the id of this record is listed.
+
+    The set lists, for example, all open visits of the organisation, or all chat messages of one visit.
+    """
     match record:
         case Visit():
             return keys.OPEN(organisation)

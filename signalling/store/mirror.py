@@ -34,17 +34,15 @@ GAP_S = 0.01
 The answer to a commit often arrives before the pub/sub message about an earlier commit of another worker.
 """
 MOST_EARLY = 512
-"""The greatest number of events that wait for missing events before them; further events are fetched from
-the stream.
-"""
+"""The greatest number of events that may wait for missing ones. Others are fetched from the stream later."""
 
 
 class Change(msgspec.Struct, frozen=True):
     """One event, as the observers of a mirror receive it.
 
-    `before`: the record before it, None if there was no open record. `after`: the record after it. `notices`: (person,
-    encrypted notification) for each notification that the event causes. `trace`: the context of the trace
-    (`Span.context`) if the change is traced.
+    `before`: the record before the event, None if there was no open record. `after`: the record after the
+    event. `notices`: (person, encrypted notification) for each notification that the event causes. `trace`:
+    the context of the trace (`Span.context`) if the change is traced.
     """
 
     organisation: str
@@ -74,7 +72,7 @@ def version_of(seq: int) -> int:
 
 
 class Mirror:
-    """The copy of one organisation's open records. `visits`: its open visits. `watch`: the state of its whole queue.
+    """This worker's copy of one organisation's open records. `watch`: the state of the organisation's queue.
 
     `observers` are called with each change, in order. `failed` is called if a repair fails.
     """
@@ -134,8 +132,9 @@ class Mirror:
         self._early.clear()
 
     def guess(self, visit_id: str) -> tuple[Visit, bytes] | None:
-        """Return an open visit as this copy has it, and the mark of its record, by which a commit finds out whether the
-        store has the same; None if the mark is not known.
+        """Return (an open visit as this copy has it, the mark of its record); None if the mark is not known.
+
+        With the mark (`mark_of`), a commit finds out whether the store still has the same record.
         """
         mark = self._marks.get(visit_id)
         return None if mark is None else (self.visits[visit_id], mark)

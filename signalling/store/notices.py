@@ -22,7 +22,8 @@ _decoder = msgspec.msgpack.Decoder(Notice)
 def read_until(mark: Mark | None) -> int:
     """Return the position of the newest notification that a person has read; 0 if none. `mark`: the person's read mark.
 
-    Old marks have a time and no position. They stay valid, because the first positions are times.
+    Marks of older releases contain a time instead of a position. This time is returned: it can be compared
+    with positions, because the position of a notification is normally its time in ms.
     """
     return 0 if mark is None else mark.place or mark.until_ms
 

@@ -39,7 +39,9 @@ _MESSAGE = msgspec.msgpack.Decoder(ChatMessage)
 _TALLY = msgspec.msgpack.Decoder(Tally)
 Command = tuple[str | bytes | int, ...]
 Check = tuple[Command, str | bytes | int]
-"""A command, and the reply that it must have as a text; "false" if it must return no value."""
+"""(a command, the reply that is expected from it). The reply is compared as text; "false" stands for no
+value.
+"""
 log = structlog.get_logger()
 
 
@@ -83,10 +85,11 @@ class PackedVisits:
     async def beside(
         self, organisation: str, visit_id: str, ask: Callable[[Any], object]
     ) -> tuple[Any, PackedVisit | None]:
-        """Return (the reply to one more command, the packed visit or None), read from the store in one request.
+        """Return (the reply to the command that `ask` adds, the packed visit or None), read in one request.
 
-        `ask` adds that command, which reads a value of the unpacked visit, to a pipeline. If the visit is packed, the
-        reply is of no use. Raises `SealError` if the packed visit cannot be read.
+        `ask` receives a pipeline and adds one command, which reads a value of the unpacked visit. If the
+        visit is packed, the reply to this command is of no use. Raises `SealError` if the packed visit cannot
+        be read.
         """
         past = keys.PAST(organisation, visit_id)
         async with answering():

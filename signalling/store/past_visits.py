@@ -135,7 +135,10 @@ class Index:
         return 0 if since_ms is not None and self._frontier[0] < since_ms else self.unread
 
     async def _read(self) -> None:
-        """Read the ended visits that are not read yet into the index, after those of an earlier attempt."""
+        """Read the ended visits that are not in the index yet, and add them to it.
+
+        If an earlier attempt failed, continue at the first visit that it has not read.
+        """
         try:
             left = await self._store.count_ended(self.organisation, self._frontier)
             while places := await self._store.ended(self.organisation, None, self._frontier, BATCH):
@@ -155,7 +158,7 @@ class Index:
     def _prepend(self, newest_first: list[_Row]) -> None:
         newest_first.reverse()
         if newest_first and self._rows and _place(newest_first[-1]) >= _place(self._rows[0]):
-            for row in newest_first:  # these visits ended while older visits were being read
+            for row in newest_first:  # the index has older rows already, so each row is inserted at its place
                 self.add(row)
         else:
             self._rows[:0] = newest_first
@@ -163,7 +166,8 @@ class Index:
     def add(self, row: _Row, *, newest: bool = False) -> None:
         """Insert the row of a visit at its place.
 
-        If the place has a row already, replace it only if the new one is `newest`.
+        If the place has a row already, replace that row only if `newest` is True. `newest`: True if `row`
+        comes from an event, False if it was read from the store.
         """
         at = bisect_left(self._rows, _place(row), key=_place)
         if at == len(self._rows) or _place(self._rows[at]) != _place(row):
@@ -277,10 +281,10 @@ class PastVisits:
             index.add(_row(news.after, news.after.ended_ms), newest=True)
 
     def erase(self, organisation: str, before_ms: int) -> None:
-        """Remove an organisation's visits that ended before the time `before_ms` from its search index, as it no longer
-        keeps them.
+        """Remove the visits that ended before the time `before_ms` from the organisation's search index.
 
-        If nobody has searched for IDLE_S, drop the whole index of the organisation.
+        The store no longer keeps these visits. If nobody has searched for IDLE_S, drop the organisation's
+        whole index.
         """
         index = self._indexes.get(organisation)
         if index is not None:

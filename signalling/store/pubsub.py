@@ -1,9 +1,10 @@
 """Messages between workers, over Redis pub/sub. Some may be lost, so receivers must be able to detect a missing
 message.
 
-One connection to each server serves this worker's channels on it. There is one server, or in a cluster the nodes that
-have the slots of the channels. If a connection is lost or a slot moves, the channels are subscribed again. Then
-`on_reconnected` is called, because messages sent during the interruption are lost.
+This worker has one connection to each Redis server, for all its channels on that server. There is one server,
+or in a cluster the nodes that have the slots of the channels. If a connection is lost or a slot moves, the
+channels are subscribed again. Then `on_reconnected` is called, because messages sent during the interruption
+are lost.
 """
 
 from __future__ import annotations
@@ -31,9 +32,10 @@ log = structlog.get_logger()
 class _Subscriber(SharedConnection):
     """The connection that receives the messages of one Redis server.
 
-    It calls the handlers directly in the callback of the socket. A task in between would cost more than most handlers.
-    `channels`: the channels of `handlers` that are at this server. `woken`: an event that is set when the connection is
-    lost, or when a channel has left this server.
+    It calls the handlers directly in the callback of the socket. A task in between would cost more than most
+    handlers. `handlers`: channel -> its handler, for the channels of all servers. `channels`: those of them
+    that are on this server. `woken`: an event that is set when the connection is lost, or when a channel has
+    left this server.
     """
 
     pushes = True

@@ -153,11 +153,11 @@ class Store:
     ) -> Committed | None:
         """Write a record, its event and everything that follows from it; return None if another commit came first.
 
-        The record's `version` is one above the version on which the decision was based. `index_score`: its score in its
-        index, None removes it there. `deadline_ms`: None for no deadline. `notices`: (person, notification) to store.
-        `mark`: the mark of the record on which the decision was based (`mark_of`), b"" if it was just read from the
-        store. `extras`: members to add to other sorted sets. Raises `SupersededError` if a newer socket uses the
-        connection `origin`.
+        The record's `version` is one above the version on which the decision was based. `index_score`: the
+        record's score in the sorted set that lists it; None: remove it there. `deadline_ms`: None for no
+        deadline. `notices`: (person, notification) to store. `mark`: the mark (`mark_of`) of the record on
+        which the decision was based, b"" if that was just read from the store. `extras`: members to add to
+        other sorted sets. Raises `SupersededError` if a newer socket uses the connection `origin`.
         """
         what, head = KINDS[type(record)], keys.HEAD(organisation)
         trace = None if origin is None else origin.trace
@@ -290,7 +290,7 @@ class Store:
     async def move_deadline(
         self, organisation: str, visit_id: str, read_ms: int, deadline_ms: int | None
     ) -> None:
-        """Set a visit's deadline (None: no deadline), unless the stored deadline is no longer `read_ms`."""
+        """Set a visit's deadline (None: no deadline), but only if the stored deadline is still `read_ms`."""
         async with answering():
             await self._deadline(
                 keys=[keys.DEADLINES(organisation)],
@@ -330,14 +330,14 @@ class Store:
         *,
         oldest_first: bool = False,
     ) -> list[Place]:
-        """Return the places of at most `limit` ended visits below `before`, the newest first; [] if there are no more.
+        """Return the places of at most `limit` visits that ended before the place `before`, the newest first.
 
-        `since_ms`: only visits that ended then or later; None: all. `oldest_first`: True returns the places above
-        `before`, the oldest first. Visits that were reopened are included.
+        `since_ms`: only visits that ended then or later; None: all. If `oldest_first`, return the places
+        after `before`, the oldest first. Reopened visits are included. Return [] if there are no more.
         """
         key, at = keys.ENDED(organisation), before[0]
         lowest = "-inf" if since_ms is None else since_ms
-        # The number of visits of this ms that were read and skipped, because an earlier page has them.
+        # how many visits that ended in the ms of `before` were skipped, because an earlier page has them
         passed = 0
         while True:
             async with answering():

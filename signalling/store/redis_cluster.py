@@ -134,7 +134,9 @@ class ClusterRedis(SharedRedis):
 
     @property
     def opened(self) -> int:
-        """How often a connection to a node was opened, or the nodes were asked for their slots."""
+        """Return the sum of two numbers: how often a connection to a node was opened, and how often the
+        cluster was asked which node has which slot.
+        """
         return self._loads + sum(connection.opened for connection in self._connections.values())
 
     async def _load(self) -> None:
@@ -211,7 +213,7 @@ class ClusterRedis(SharedRedis):
     async def sent(self, slot: int, commands: Sequence[Arguments]) -> list[Any]:
         """Send commands once to the node of a slot; return their replies.
 
-        If the connection fails, each reply is its error.
+        If the connection fails, its error is returned as the reply to each command.
         """
         try:
             node = await self._node_at(slot)

@@ -30,7 +30,8 @@ from signalling.store.redis_transport import Transport
 PATIENCE_S = 5.0  # the time-out in s if the client was made without a time-out
 PAUSE_S = 0.05
 SCRIPTS = frozenset({"EVAL", "EVALSHA"})
-# The greatest number of commands without a reply. A connection with late replies normally counts as lost long before.
+# The greatest number of commands that may wait for a reply. It is rarely reached: a connection whose replies
+# are late is closed first (`_look`).
 MOST_WAITING = 4_096
 
 Arguments = Sequence[Any]
@@ -175,9 +176,10 @@ class SharedConnection:
     def _flush(self) -> None:
         """Write the unsent commands to the socket.
 
-        The first command of a turn of the event loop is written at once, all others together, because each write is
-        costly. What periodic tasks send at a tick is written together, at the latest with the next command of
-        another task (`ticks.py`).
+        The first command of a turn of the event loop is written at once. All other commands of that turn are
+        written together, because each write is costly. The commands of periodic tasks that one tick has woken
+        (`ticks.py`) are written together, too: when these tasks have run, or earlier with a command of
+        another task.
         """
         unsent, self._unsent = self._unsent, []
         if self._transport is not None and unsent:
@@ -310,7 +312,10 @@ class SharedRedis(Redis):
 
     @property
     def opened(self) -> int:
-        """How often a connection for commands was opened: after each loss, another server may answer."""
+        """Return how often the connection for commands was opened.
+
+        If the number has grown, another server may answer now.
+        """
         return self.shared.opened
 
     async def info_of(self, key: str, *sections: str) -> Any:

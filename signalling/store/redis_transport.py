@@ -1,8 +1,9 @@
 """Carries bytes and replies over a connection of redis-py in one of two ways, and chooses between them.
 
-`DirectTransport` takes the socket over from redis-py. It needs a private name of redis-py, so it is tested once in each
-process, on a connection to a scripted store. If the test fails, `PublicTransport` uses redis-py's public methods. It is
-slower, because tasks write and read, and redis-py starts a timer for each command.
+`DirectTransport` takes the socket over from redis-py. It needs a private name of redis-py, so it is tested
+once in each process, on a connection to a small server with fixed replies (`_serve`). If the test fails,
+`PublicTransport` uses redis-py's public methods. It is slower, because tasks write and read, and redis-py
+starts a timer for each command.
 """
 
 from __future__ import annotations
@@ -210,11 +211,10 @@ _SCRIPT = {
 
 
 async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Play a server of the store for one connection: reply to each command as `_SCRIPT` defines.
+    """Answer the commands of one connection as a Redis server does, with the fixed replies in `_SCRIPT`.
 
-    The reply to a command that is not in `_SCRIPT` is OK.
-
-    Commands are read from `reader`, replies written to `writer`. QUIT closes the connection.
+    The reply to a command that is not in `_SCRIPT` is OK. QUIT closes the connection. Commands are read from
+    `reader`, replies are written to `writer`.
     """
     commands = hiredis.Reader()
     while not writer.is_closing() and (data := await reader.read(CHUNK_BYTES)):

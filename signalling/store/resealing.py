@@ -208,8 +208,9 @@ class Resealing:
             raise SealError(f"{one.name}: {problem}") from None
 
     async def _trim(self, stream: str) -> Passed:
-        """Remove the events up to the last one that contains data encrypted with the old key; return how many there
-        were.
+        """Remove the last event that has data encrypted with the old key, and all events before it.
+
+        In the result, both numbers are the number of removed events.
         """
         start, last = "-", b""
         while found := await self._redis.xrange(stream, min=start, count=EVENTS_AT_ONCE):

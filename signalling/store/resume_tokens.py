@@ -21,7 +21,8 @@ from signalling.store.records import Origin, Store
 from signalling.store.unavailable import answering
 from signalling.visit.record import Actor
 
-# in ms. While a socket is open, its token is valid this long, because a worker that crashes cannot mark it as lost
+# The time in ms for which a token is valid while its socket is open. It is long, because a worker that
+# crashes cannot record that the socket is lost.
 OPEN_MS = 24 * 3_600_000
 LOST_MS = 60_000
 _MAC = 16
@@ -125,7 +126,7 @@ class Tokens:
         return None if data is None else msgspec.msgpack.decode(data, type=StoredConnection).worker
 
     async def on_pages(self, origin: Origin, connection: str, actor: Actor, visits: Iterable[str]) -> None:
-        """Store which visits a connection has open as a page, so that another worker knows it if this one crashes.
+        """Store the visits whose pages a connection has open, so that they are known if this worker crashes.
 
         `origin`: the resume token's key and the number of the socket. `connection`: its id. `actor`: the person.
         `visits`: ids. Raises `UnavailableError` if the store does not answer, `SupersededError` if a newer socket uses

@@ -16,7 +16,8 @@ from signalling.repeated import due
 
 # the system's text for a full disk, which Redis includes in its MISCONF error
 FULL_DISK = "No space left on device"
-# the store's text if its user may not run a command that a script calls; alone, that command is refused by NOPERM
+# The store's error text if a script calls a command that the store's user may not use. Outside of a script,
+# such a command gets the error NOPERM.
 NO_RIGHT = "ACL failure in script"
 
 log = structlog.get_logger()
@@ -39,8 +40,9 @@ def reason_of(problem: BaseException) -> str:
 
 
 def log_unavailable(problem: BaseException) -> None:
-    """Log the reason why the store cannot be used: the name that `reason_of` gives to `problem`, at most once a minute
-    each.
+    """Log why the store cannot be used: the name that `reason_of` gives to `problem`.
+
+    Each such name is logged at most once a minute.
     """
     reason = reason_of(problem)
     counts.STORE_ERRORS[reason] += 1

@@ -1,6 +1,7 @@
-"""Writes values that are worth nothing after a few seconds, such as signs of life, without an access to the disk.
+"""Writes values that are of no use after a few seconds, without an access to the disk of the store.
 
-The store keeps them only in its memory. A restarted store and a copy that takes the store's place have none of them.
+An example is the key that shows that a worker runs. The store keeps them only in its memory. A restarted
+store and a copy that takes the store's place have none of them.
 """
 
 from __future__ import annotations
@@ -12,8 +13,6 @@ _SCRIPT = (Path(__file__).parent / "unkept.lua").read_text()
 
 
 def unkept(key: str, *commands: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return one command that carries out these commands on a key; the reply to it is the reply to the
-    first of them.
-    """
+    """Return one command, a script, that carries out `commands` on a key. Its reply is the first one's reply."""
     words = [part for command in commands for part in (len(command), *command)]
     return ("EVAL", _SCRIPT, 1, key, *words)

@@ -71,7 +71,7 @@ def _part(notice: Notice) -> shapes.BellPart:
 
 
 class Bell:
-    """Sends the topic `bell`, a person's notifications, to the pages of this worker's staff."""
+    """Sends the topic `bell`, a person's notifications, to the pages of staff that this worker serves."""
 
     def __init__(self, hub: Hub, service: Service) -> None:
         self._hub = hub

@@ -82,8 +82,8 @@ class Chat:
         """Return True if a visit has fewer than `most` chat messages. Raises `UnavailableError` if the store does not
         answer.
 
-        While the number is far below the limit, the store is asked again only after this worker has sent a quarter of
-        the rest, because other workers may have sent as many.
+        The store is not asked for the number each time. It is asked again after this worker has sent a
+        quarter of the messages that were still allowed: other workers may have sent as many by then.
         """
         name = f"{organisation}/{visit}/{most}"
         left = self._unasked.get(name, 0)

@@ -121,7 +121,7 @@ class Queue:
         try:
             policy = (await self._service.organisation(mirror.organisation)).policy
         except LookupError:
-            policy = Policy()  # the store has lost the organisation's settings as well
+            policy = Policy()  # the store has lost not only events, but also the organisation's settings
         shown = _shown_by(about)
         topic = queue_topic(mirror.organisation, shown)
         self._hub.forget(topic, mirror.version)
@@ -276,8 +276,9 @@ def _is_shown(visit: Visit | None, areas: Areas) -> bool:
 
 
 def _stands(visit: Visit | None) -> tuple[Urgency, str] | None:
-    """Return the values, other than its arrival, that determine the place of a waiting visit; None if it
-    does not wait.
+    """Return the values that determine a waiting visit's place in the queue, except the time of arrival.
+
+    Return None if the visit does not wait.
     """
     if visit is None or visit.status is not Status.QUEUED:
         return None

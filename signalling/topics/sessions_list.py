@@ -21,7 +21,9 @@ PAGE = 50
 
 
 class Sessions:
-    """Sends the topic `sessions` to this worker's staff, and answers requests about ended visits."""
+    """Sends the topic `sessions` to the staff whose pages this worker serves; answers requests about ended
+    visits.
+    """
 
     def __init__(self, hub: Hub, service: Service) -> None:
         self._hub = hub

@@ -201,7 +201,8 @@ class Topics:
                     self._end_unseen(mirror, kind, visit, (socket,))
 
     def _end_unseen(self, mirror: Mirror, kind: str, visit: Visit, sockets: Iterable[Socket]) -> None:
-        """For each socket whose person may not see a visit's topic, end its subscription and send it `gone`.
+        """End the subscription of each socket whose person may not see a visit's topic; send these sockets
+        `gone`.
 
         `kind`: the topic's kind, such as "chat".
         """

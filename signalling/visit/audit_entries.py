@@ -63,7 +63,7 @@ KINDS = (
 
 
 class Act(msgspec.Struct, frozen=True, array_like=True):
-    """What an entry of the audit log says, without its place in the log.
+    """The content of an entry of the audit log, without the entry's number and hash.
 
     `who`: the id of the actor. `kind`: the kind of actor. `what`: the name of the entry. `about`: the id of the visit
     or other data. `to`: the id of the person who receives it. `about` and `to` may be "".
@@ -87,7 +87,9 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
 class Head(msgspec.Struct, frozen=True, array_like=True):
     """The record of the first and the last entry of an audit log.
 
-    `anchor`: the hash before entry `first`. `last`: the hash of entry `count`. `since_ms`: the time of the first entry.
+    `first`: the number of the first entry that the log still has. `anchor`: the hash of the removed entry
+    before it; if none was removed, the hash with which the chain begins. `count`: the number of the last
+    entry. `last`: the hash of the last entry. `since_ms`: the time of the first entry.
     """
 
     first: int

@@ -1,7 +1,8 @@
 """Counts the measured quality of a party's call.
 
-The counts are small for a call of any length, and the counts of several workers can be added. Each value is rounded to
-two digits and counted, which is enough for a median. Does no I/O.
+Each measured value is rounded to two digits, and it is counted how often each rounded value occurs. This is
+exact enough for a median, and needs little memory even for a long call. The counts of several workers can be
+added. Does no I/O.
 """
 
 from __future__ import annotations
@@ -112,7 +113,7 @@ def percentile(seen: Mapping[int, int], percent: int) -> int:
 
 
 def merged(tallies: Iterable[Tally]) -> list[Tally]:
-    """Return the sums of the tallies of each party and name, the longest connected first.
+    """Add up the tallies that have the same party and name; return the sums, the longest connected first.
 
     Parties that were connected for less than 1 ms are left out.
     """

@@ -186,7 +186,7 @@ class Transfer(Command, frozen=True):
 
 
 class Invite(Command, frozen=True):
-    """Invite a guest to the visit; sent by the provider. `guest`: the key of the guest's party."""
+    """Invite a guest to the visit; sent by the provider. `guest`: the guest's key in `Visit.parties`."""
 
     guest: str
     name: str
@@ -194,7 +194,7 @@ class Invite(Command, frozen=True):
 
 
 class Dismiss(Command, frozen=True):
-    """Remove a guest from the visit; sent by the provider. `guest`: the key of the guest's party."""
+    """Remove a guest from the visit; sent by the provider. `guest`: the guest's key in `Visit.parties`."""
 
     guest: str
 
@@ -223,4 +223,4 @@ class AnswerSurvey(Command, frozen=True):
 
 
 class Due(Command, frozen=True):
-    """Apply a deadline of the visit, if it has passed; each worker sends it periodically."""
+    """Apply a deadline of the visit, if the deadline has passed; sent periodically by the workers."""

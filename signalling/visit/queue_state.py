@@ -1,6 +1,7 @@
-"""The record of the whole queue: the rules that its pages have received, closing times, and the active alerts.
+"""The record of the whole queue: the rules that pages with the queue have received, closing times, and active
+alerts.
 
-`queue_watch.py` defines how it changes. Times are in ms. Does no I/O.
+`queue_watch.py` defines how this record changes. Times are in ms. Does no I/O.
 """
 
 from __future__ import annotations
@@ -29,10 +30,10 @@ class Closing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class QueueRules(msgspec.Struct, frozen=True, kw_only=True):
-    """The rules of the queue that its pages follow, which are a part of `Policy`, and the closing times.
+    """The rules by which pages show the queue, which are a part of `Policy`, and the closing times.
 
-    `words`: level -> the organisation's word. `closing`: the id of a waiting area ("" for none) -> its closing time,
-    only while patients wait there.
+    `words`: level of urgency -> the organisation's own word for it. `closing`: the id of a waiting area (""
+    for none) -> its closing time, only while patients wait there.
     """
 
     amber_ms: int = 600_000
@@ -45,7 +46,7 @@ class QueueRules(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Watch(msgspec.Struct, frozen=True, kw_only=True):
-    """The state of the whole queue: the rules that its pages have received, and the alerts that are active.
+    """The state of the whole queue: the rules that pages with the queue have received, and the active alerts.
 
     `alerts`: the kinds of `queue_watch.py`. A kind alone is about all patients; a kind with "/" and an id is about one
     waiting area.

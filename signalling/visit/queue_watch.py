@@ -1,8 +1,8 @@
-"""Decides how the state of the whole queue changes: the rules that its pages follow, and the alerts of long waits and
-of closing times.
+"""Decides how the state of the whole queue changes: the rules by which pages show the queue, and the alerts.
 
-The state is a separate record (`queue_state.Watch`), so that a change is one event on all workers, and an alert is
-given once; it is given again only if its reason had ended before. Does no I/O.
+Alerts are about long waits and closing times. The state is a separate record (`queue_state.Watch`), so that a
+change is one event on all workers, and an alert is sent once. It is sent again only if its reason ended and
+came back. Does no I/O.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ OF_CLOSING: Final = frozenset({CLOSING, CLOSED})
 WITH_A_VISIT: Final = frozenset({LONG})
 MINUTE_MS = 60_000
 SOON_MS = 15 * MINUTE_MS
-"""Waiting patients and staff see the closing time from this time in ms before it on."""
+"""How long before the closing time, in ms, waiting patients and staff begin to see it."""
 
 Closes = Callable[[str], int | None]
 """Returns the time in ms at which an area ("" for none) closes next or, if it is closed, has closed last; None for
@@ -130,10 +130,11 @@ def notices(
 ) -> list[tuple[str, Notice]]:
     """Return (person, notification) for each alert that is active in `after` and was not in `before`.
 
-    `visits`: the open visits. `staff`: the organisation's staff, by id. `notice_id`: the id of the notifications. An
-    alert of long waits in an area is sent to those on call who work there but not in all areas; the alert of all
-    patients to the others on call and to all admins. The alert of an area's closing time is sent to everybody on call
-    who may claim its patients, and to all admins.
+    `visits`: the open visits. `staff`: the organisation's staff, by id. `notice_id`: the id of the
+    notifications. An alert about waits in one area is sent to staff on call whose list of areas contains this
+    area. An alert about all patients is sent to staff on call who work in all areas, and to all admins. An
+    alert about the closing time of an area is sent to all staff on call who serve this area, and to all
+    admins.
     """
     return [
         (

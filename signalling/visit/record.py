@@ -160,7 +160,7 @@ class Photo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Triage(msgspec.Struct, frozen=True, kw_only=True):
-    """How urgent a visit is. Either staff have set the level (`by`), or an `answer` of the setup guide means it."""
+    """How urgent a visit is. Staff (`by`) or an `answer` in the setup guide have set the level."""
 
     level: Urgency
     by: Person | None = None
@@ -248,7 +248,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChatMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """A chat message. `party`: the sender's key; "staff" for staff who are no party; "clinic" if it is automatic."""
+    """A chat message. `party`: the sender's key in `Visit.parties`, or "staff", or "clinic" (automatic)."""
 
     id: str
     version: int = 1
@@ -260,9 +260,9 @@ class ChatMessage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
-    """A notification in a person's bell. `name`: the patient's. `by`: the name of the person who caused it.
+    """A notification for a person. `name`: the patient's name. `by`: the name of the person who caused it.
 
-    `count`: the number of waiting patients, or of minutes. `area`: the name of the patients' waiting area, if any.
+    `count`: how many patients wait, or how many minutes one has waited. `area`: the name of the waiting area.
     """
 
     id: str
@@ -279,7 +279,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
     """The newest notification that a person has read. `id` is the person's id.
 
-    `until_ms`: the time of that notification, to show. `place`: its place in the person's order; 0 in older records.
+    `until_ms`: the time of that notification. `place`: its position (`store/notices.py`); 0 in older records.
     """
 
     id: str

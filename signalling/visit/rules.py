@@ -316,8 +316,8 @@ def _become(
 ) -> Decided:
     """Return the visit as the row changes it, with its event.
 
-    `before`: the visit before, None if this opens it. `after`: the visit after the row's effect. `by`: the key of the
-    party that makes the change; None if no party does.
+    `before`: the visit before the change, None if the change opens it. `after`: the visit after the row's
+    effect. `by`: the key in `Visit.parties` of the party that makes the change; None if no party makes it.
     """
     if row.becomes is not SAME:
         after = replace(after, status=row.becomes)

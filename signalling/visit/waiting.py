@@ -14,7 +14,7 @@ from signalling.visit.urgency import SEVERITY
 
 # the number of claims from which the speed of the queue is estimated
 RECENT = 20
-# the age in ms up to which a claim counts for the present speed of the queue
+# claims that are older than this time in ms are not used to estimate the speed of the queue
 RECENT_MS = 2 * 3_600_000
 # the least number of recent claims from which a wait is estimated
 FEWEST = 3

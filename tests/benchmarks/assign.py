@@ -24,7 +24,8 @@ from web.peers.cli.local import WORDS
 
 ROUNDS = 300
 WARM_UP = 20
-PAUSE_S = 0.04  # in s, per round of two messages: an administrator may send fifty a second
+# The length of a round in s. An administrator may send fifty messages a second, and a round has two.
+PAUSE_S = 0.04
 LATE_S = 2.0
 LIMIT_S = 120.0
 Tell = Callable[[float], None]

@@ -1,7 +1,8 @@
 """Measures the cost of sending one message to many sockets on this machine: a single process that only writes.
 
-This is the part of a fan-out that no server can avoid, because the kernel does it. A target may have been set on
-another machine; the ratio to this figure then shows how much the server adds.
+This is the part of the cost of a fan-out (one message to many sockets) that no server can avoid, because the
+kernel does the work. Machines differ in speed: on a machine other than that for which a target was set, the
+ratio of our server's cost to this figure shows how much the server adds.
 """
 
 import asyncio

@@ -1,9 +1,10 @@
 """Measures a message from one client to another through the server, on the same worker and between two workers.
 
-Our server has two kinds of message. The store keeps and numbers a chat message before it is sent; a muted microphone is
-only passed on. The other servers pass on the same number of bytes, and store nothing. Every server confirms each
-message to its sender. The results are the time from sending to reading, with one message at a time, and the CPU of all
-workers per message while all pairs of clients are busy.
+Two kinds of message are measured on our server. A chat message is stored and numbered before it is sent. The
+message that a microphone is muted is only passed on. The other servers pass on the same number of bytes, and
+store nothing. Every server confirms each message to its sender. The results are the time from sending to
+reading, with one message at a time, and the CPU of all workers per message while all pairs of clients are
+busy.
 """
 
 import asyncio
@@ -25,7 +26,10 @@ ARRIVE_S = 10.0
 LIMIT_S = 1800.0
 TARGETS = {"socket.io": 2.5, "python-socketio": 5.0}
 KEPT_TARGETS = {"socket.io": 1.0}
-"""The lowest ratios allowed for messages that only our server stores; the other servers store no message."""
+"""Other server -> the lowest ratio (its value divided by ours) that is allowed for chat messages.
+
+Our server stores these messages. The other servers store no message.
+"""
 WAYS = {
     Way(False, False): ("muted_one", "passed on, one worker"),
     Way(False, True): ("muted_across", "passed on, across workers"),

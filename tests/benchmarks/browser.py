@@ -1,7 +1,9 @@
-"""Reads the figures that only a browser can measure from the report of the tests that run a call in Chromium.
+"""Runs the tests that make a call in Chromium, and reads the figures in their report.
 
-A test reports a figure by `record_property`, and the report contains its value as Python writes it. A list or map of
-numbers gives one figure: its median, or the worst of its values.
+Only a browser can measure these figures.
+
+A test reports a figure by `record_property`, and the report contains its value as Python writes it. If the
+value is a list or map of numbers, the figure is their median or the worst of them.
 """
 
 import ast

@@ -1,6 +1,6 @@
 // Runs in the pages of a measured call, after tests/journeys/measure.js. 20 times a second, it records how
 // much of the other side's picture has arrived.
-window.__arrived = []; // [time in ms, frames decoded so far, lines of the picture]
+window.__arrived = []; // [time in ms, frames decoded so far, height of the picture in lines]
 window.__peer = () => window.__peers.findLast((peer) => peer.connectionState !== "closed");
 
 setInterval(async () => {

@@ -55,8 +55,9 @@ class Call:
         return [await page.evaluate("__counts()") for page in (self.patient, self.provider)]
 
     async def looks(self, since_ms: float = 0.0) -> list[list[tuple[float, int, int]]]:
-        """Return the samples of the patient's and of the provider's screen since `since_ms`, 20 a second. Each sample
-        is (time in ms, frames decoded so far, lines of the picture).
+        """Return the samples of the patient's and of the provider's screen since `since_ms`, 20 a second.
+
+        Each sample is (time in ms, frames decoded so far, height of the picture in lines).
         """
         ask = f"__arrived.filter(([at]) => at >= {since_ms})"
         return [[tuple(one) for one in await page.evaluate(ask)] for page in (self.patient, self.provider)]
@@ -112,7 +113,7 @@ async def _visit(browser: Browser, server: RunningServer, signalling: Proxy, med
 async def direct(browser: Browser, network: Network) -> AsyncIterator[Call]:
     """Yield a call without a server. The patient's Chromium reaches the provider's only through a proxy.
 
-    `network`: the network that the proxy plays at first.
+    `network`: the network that the proxy simulates when the call begins.
     """
 
     async def blank(request: Any) -> None:
@@ -144,9 +145,9 @@ async def direct(browser: Browser, network: Network) -> AsyncIterator[Call]:
 def reason(problem: BaseException) -> str:
     """Return why a measurement failed: the first line of its error, or the error's name.
 
-    The caller can then go on with the next measurement.
-    Raises CancelledError if the present task is cancelled, as it is after SIGTERM: Playwright then raises errors of its
-    own while browsers are closed, which hide the cancellation.
+    The caller can then go on with the next measurement. Raises CancelledError instead if the present task is
+    being cancelled, for example after SIGTERM: `problem` may then be an error of Playwright, which raises
+    errors of its own while browsers are closed.
     """
     task = asyncio.current_task()
     if task is not None and task.cancelling():

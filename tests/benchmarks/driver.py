@@ -1,7 +1,8 @@
 """Measures the load tester itself: the CPU of one process of `greenroom peers`, which plays people on a server.
 
-There are three runs: whole visits without media, a hundred per second; a hundred calls of light media at once; four
-calls of real media at once. The result shows how many people the load tester can play on a core.
+There are three runs: whole visits without media, a hundred per second; a hundred calls at once with light
+media (real packets, but nothing is encoded or decoded); four calls at once with real media. The result shows
+how many people the load tester can play on a core.
 """
 
 import json
@@ -25,8 +26,10 @@ Tell = Callable[[float], None]
 
 
 class Size(NamedTuple):
-    """How much is measured: the number of visits without media, of simultaneous light and real calls, and their length
-    in s.
+    """How much is measured.
+
+    `visits`: the number of visits without media. `light`, `real`: the number of simultaneous calls with light
+    and with real media. `talk_s`: the length of these calls in s.
     """
 
     visits: int
@@ -93,7 +96,8 @@ def measure(size: Size, tell: Tell) -> Made:
 def run(patients: int, providers: int, media: str, arrivals: str, **options: str) -> dict[str, Any]:
     """Run the load tester with these numbers of patients and providers; return the content of its report.json.
 
-    `media`: the kind of media that they send. `arrivals`: how the patients come. `options`: further options of
+    `media`: the kind of media that they send ("none", "light" or "real"). `arrivals`: when the patients
+    arrive, as the option `--arrivals` expects it, such as "steady:10/s". `options`: other options of
     `greenroom peers`.
     """
     with tempfile.TemporaryDirectory(prefix="greenroom-bench-") as folder:

@@ -1,8 +1,9 @@
-"""Measures fan-out: a thousand sockets on two workers subscribe to the queue, on our server and the others in turn.
+"""Measures fan-out (one message to many sockets) on our server and on the others, in turn.
 
-Each update is a changed row of On-Demand Requests, because a patient leaves a step of the setup guide. First five
-updates are sent per second, then twenty at once, then as many as possible. The results are the workers' CPU time per
-received message, which includes all their other work, and the time until each socket read it.
+A thousand sockets on two workers subscribe to the queue. Each update is a changed row of On-Demand Requests:
+a patient has left a step of the setup guide. There are three phases: five updates a second, then twenty
+updates at once, then updates as fast as possible. The results are the workers' CPU time per received message,
+which includes all their other work, and the time until each socket read it.
 """
 
 import asyncio
@@ -268,7 +269,8 @@ class Audience:
     async def flood(self, events: int) -> Spent:
         """Make `events` updates as fast as possible, and return their figures.
 
-        It waits as long as IN_FLIGHT updates have not been read by all sockets.
+        At most IN_FLIGHT updates may be on their way: before the next update, wait until all sockets have
+        read the oldest of them.
         """
 
         async def play() -> None:

@@ -89,11 +89,12 @@ class Point(msgspec.Struct, frozen=True):
 
 
 class Wait(msgspec.Struct, frozen=True):
-    """How long people waited in visits at one place: (median, longest) in ms of each wait; None if that
-    wait was not measured.
+    """How long people waited in visits, with the patient at one `place` (near the server or far from it).
 
-    `claim`: from Claim to the patient's page. `start`: from the second Start Session to the picture. `killed`: without
-    a picture after the call's worker was killed.
+    Each wait is (median, longest) in ms, or None if it was not measured. `claim`: from a press of Claim until
+    the patient's page shows the session. `start`: from the second press of Start Session until both pages
+    show a picture. `killed`: the time without a new picture after the worker that carries the call was
+    killed.
     """
 
     place: str
@@ -106,9 +107,10 @@ class Wait(msgspec.Struct, frozen=True):
 class Load(msgspec.Struct, frozen=True):
     """The figures of whole visits at one rate on a number of `workers`.
 
-    `rate`: visits that begin a second; `ended`: those that ended a second. `workers_ms`, `store_ms`: the CPU of all
-    workers and of the store for a visit. `claim_…`: from pressing Claim to its answer; `pulled_in_…`: to the
-    patient's page; `arrive_…`: from opening the calendar until it is there.
+    `rate`: how many visits begin per second. `ended`: how many ended per second. `workers_ms`, `store_ms`:
+    the CPU of all workers and of the store per visit. `claim_…`: the time from a press of Claim to the
+    server's answer. `pulled_in_…`: the time from that press until the patient's page has the claim.
+    `arrive_…`: the time from opening the calendar until it is shown.
     """
 
     workers: int

@@ -103,7 +103,8 @@ def _colour(name: str) -> str:
 
 
 class Profile:
-    """Samples a process from the begin of a `with` block to its end. `raw`: the samples, in py-spy's format.
+    """Samples a process from the beginning of a `with` block to its end. `raw`: the samples, in py-spy's
+    format.
 
     `problem`: the reason why there are no samples, for instance that a container forbids ptrace; "" if there are some.
     """

@@ -1,7 +1,7 @@
 """Remembers published runs by the kind of machine, and makes docs/BENCHMARKS.md of them.
 
-Only runs on the same kind of machine (CPU, cores, version of Python) are compared. A figure of one run alone says
-little; the line of all runs shows its noise.
+Only runs on the same kind of machine (CPU, cores, version of Python) are compared. A figure differs from run
+to run; the bars of all its runs, in one line, show how much.
 """
 
 from __future__ import annotations
@@ -116,7 +116,10 @@ def rows(report: Report) -> list[Row]:
 
 
 def _scene(comparison: Comparison) -> str:
-    """Return the beginning of the note of a comparison of media, which names the calls; "" for other comparisons."""
+    """Return which calls a comparison of media has measured, with a colon; "" for other comparisons.
+
+    The text is the beginning of the comparison's note.
+    """
     return f"{comparison.note.split(',')[0]}: " if comparison.id.startswith("media_") else ""
 
 

@@ -14,7 +14,8 @@ EVERY_S: Final = 10.0
 class Lines:
     """Prints a line when a part of the run begins and ends, and every `every_s` seconds meanwhile, from a thread.
 
-    `say` prints a line. `part` is the share of the present part that is done, 0.0 to 1.0; its measurement sets it.
+    `say` prints a line. `part`: how much of the present part is done, 0.0 to 1.0; the measurement that is
+    being made sets this attribute.
     """
 
     def __init__(self, say: Callable[[str], None], every_s: float = EVERY_S) -> None:

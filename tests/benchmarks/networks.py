@@ -270,8 +270,9 @@ class Series:
 
 SERIES = (
     Series({trial.name: partial(_lossy, trial) for trial in TRIALS}),
-    # A slow network leaves long buffers in a browser, for half a minute and more. In the same call, the picture after
-    # an outage would wait in them: 0.25 to 0.38 s, of which the outage itself takes 0.1 s.
+    # Outages are measured in a separate call. After a slow network, a browser has long buffers for half a
+    # minute or more. With these, the picture came back 0.25 to 0.38 s after an outage, of which the outage
+    # itself causes 0.1 s.
     Series(
         {blocked(seconds): partial(_out, UDP_OUT, seconds, False) for seconds in OUTAGES_S}
         | {REBOUND: _rebound}

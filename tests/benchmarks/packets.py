@@ -45,7 +45,7 @@ AUDIO_BYTES: Final = 108
 RTCP_S: Final = 0.1
 TICK_S: Final = 0.5
 CONNECT_S: Final = 0.02
-"""The time in s between two attempts of a party to connect; with TICK_S, it would connect too late."""
+"""The time in s between two attempts of a party to connect. With TICK_S, calls would begin too late."""
 TICK: Final = 3
 SETTLE_S: Final = 1.0
 ANSWER_S: Final = 10.0
@@ -287,9 +287,9 @@ def run(
 ) -> Figures:
     """Measure `calls` calls for `duration_s`; return the figures.
 
-    CPU is measured first, while packets are not decrypted, so that the load costs little. Then, if `latency`, all
-    packets are decrypted and timed for two more seconds. `transport`: the transport of all parties. Raises TimeoutError
-    if the relay does not answer.
+    First the relay's CPU is measured; meanwhile this process does not decrypt the packets that it receives,
+    so that it needs little CPU itself. Then, if `latency`, it decrypts and times all packets for two more
+    seconds. `transport`: the transport of all parties. Raises TimeoutError if the relay does not answer.
     """
     load = Load()
     identity = Identity(0.0)

@@ -19,7 +19,7 @@ PROC = Path("/proc")
 PR_SET_CHILD_SUBREAPER = 36
 INIT = 1
 KERNEL = "kthreadd"
-"""The name of the parent of the kernel's threads; a container does not see it."""
+"""The name of the process that is the parent of the kernel's threads. In a container it is not visible."""
 PACKAGES = ("aiohttp", "uvloop", "redis", "hiredis", "msgspec", "gunicorn", "pylibsrtp")
 
 
@@ -33,7 +33,10 @@ def cpu_ns(pids: Iterable[int]) -> int:
 
 
 def resident_bytes(pids: Iterable[int]) -> int:
-    """Return the memory in RAM of these processes in bytes; shared memory counts once."""
+    """Return the sum of the memory in RAM of these processes (Rss), in bytes.
+
+    Memory that several of them share counts for each of them.
+    """
     return sum(
         int(line.split()[1]) * 1024
         for pid in pids
@@ -45,8 +48,8 @@ def resident_bytes(pids: Iterable[int]) -> int:
 def adopt_orphans() -> None:
     """Make this process the parent of those descendants whose own parent ends (prctl(2), PR_SET_CHILD_SUBREAPER).
 
-    Otherwise init becomes their parent, and `others_s` takes them for other programs: Chromium and the workers of a
-    killed server end after their parent.
+    Some descendants end later than their own parent, such as Chromium and the workers of a killed server.
+    Without this function, init would become their parent, and `others_s` would count them as other programs.
     """
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
@@ -54,7 +57,8 @@ def adopt_orphans() -> None:
 def others_s() -> float:
     """Return the CPU time in s of all processes except this one, its descendants and the kernel's threads, since boot.
 
-    The time of a process that ended counts with the parent that waited for it (proc(5), cutime).
+    The CPU time of a process that has ended is part of the time of the parent that waited for it (proc(5),
+    cutime).
     """
     stats = []
     for folder in PROC.iterdir():
@@ -67,8 +71,9 @@ def others_s() -> float:
 def others_ticks(stats: Iterable[str], own: int) -> int:
     """Return the sum of CPU time of all processes except `own`, its descendants and the kernel's threads.
 
-    `stats`: the contents of /proc/PID/stat. The result is in their unit, clock ticks. The time of processes that ended
-    under init does not count, because orphans of `own` end there as well.
+    `stats`: the content of /proc/PID/stat of each process. `own`: a process id. The result is in clock ticks,
+    the unit of these files. The time of the ended children of init does not count, because they may be
+    descendants of `own`.
     """
     parents, used, out = {}, {}, {own}
     for stat in stats:
@@ -89,7 +94,7 @@ def others_ticks(stats: Iterable[str], own: int) -> int:
 
 
 def versions() -> dict[str, str]:
-    """Return name -> value for the properties of the machine, and for the versions that belong to a measurement."""
+    """Return name -> version, for Python and the packages that influence a measurement."""
     return {"Python": platform.python_version(), **versions_of(*PACKAGES)}
 
 
@@ -99,8 +104,8 @@ def versions_of(*packages: str) -> dict[str, str]:
 
 
 class ChildError(Exception):
-    """A child process failed. The error's text is the last line of the child's own error, or says what
-    else happened.
+    """A child process failed. The error's text is the last line of the child's own error, or describes what
+    else happened, such as a time-out.
     """
 
 

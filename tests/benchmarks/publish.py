@@ -32,7 +32,7 @@ def publish(report: Report, whole: bool = True) -> None:
     """
     refuse_outside()
     if report.flame:
-        # The picture is a file of its own, which later runs of other measurements leave as it is.
+        # The flame graph has its own file. A later run without a flame graph keeps this file.
         FLAME.write_text(report.flame, "utf-8")
         report = msgspec.structs.replace(report, flame="")
     RESULTS.write_bytes(encoded(report if whole else joined(published(), report)))
@@ -41,7 +41,7 @@ def publish(report: Report, whole: bool = True) -> None:
 
 
 def joined(before: Report, newer: Report) -> Report:
-    """Return the published run `before`, with the measurements of the `newer` run in place of its own.
+    """Return the published run `before`; measurements that the `newer` run has replace those of `before`.
 
     The field `command` of the result has the commands of both runs.
     """
@@ -70,7 +70,7 @@ def encoded(report: Report) -> bytes:
 
 
 def published() -> Report:
-    """Return the published run. Raises ConfigError if there is no file of one that can be read."""
+    """Return the published run. Raises ConfigError if its file does not exist or cannot be read."""
     try:
         return msgspec.json.decode(RESULTS.read_bytes(), type=Report)
     except (OSError, msgspec.DecodeError):

@@ -1,6 +1,8 @@
-"""Measures in a second how much CPU a piece of our code uses, as a multiple of the CPU of other code for the same work.
+"""Measures in a second the ratio between the CPU time of a piece of our code and that of other code for the
+same work.
 
-A ratio differs little between machines, so that a test can compare it with the one of the last release (`ratios.json`).
+A ratio differs little between machines, so that a test can compare it with the ratio of the last release
+(`ratios.json`).
 `python -m tests.benchmarks.ratios` measures the ratios and their noise for a release.
 """
 
@@ -36,7 +38,10 @@ Work = Callable[[], Awaitable[None]]
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """A ratio of a release, and its noise: the share by which it differed when it was measured again and again."""
+    """A ratio as measured for a release.
+
+    `noise`: the share by which it differed between repeated measurements.
+    """
 
     release: str
     ratio: float
@@ -51,7 +56,10 @@ class Pair(NamedTuple):
 
 
 class _Wire(asyncio.WriteTransport):
-    """A transport that sends each write at once to a socket that nobody reads, and sets `last` after SOCKETS writes."""
+    """A transport that sends each write at once to a UDP socket that nobody reads.
+
+    `written` has the number of writes on all transports. The event `last` is set after SOCKETS writes.
+    """
 
     def __init__(self, sending: socket.socket, written: list[int], last: asyncio.Event) -> None:
         super().__init__()
@@ -68,7 +76,10 @@ class _Wire(asyncio.WriteTransport):
 
 
 def fan_out(sending: socket.socket) -> Pair:
-    """Return a fan-out of one row to SOCKETS sockets by the hub, and as many bare writes of the same bytes."""
+    """Return a Pair: our hub sends a row to SOCKETS sockets; `peer` makes as many writes of the same bytes.
+
+    The row is a staff row of the queue. `sending`: the UDP socket to which all bytes are written.
+    """
     hub, written, last = Hub(), [0], asyncio.Event()
     for number in range(SOCKETS):
         actor = Actor(organisation="riverside", id=f"u_{number}", name="", role=Role.PROVIDER)
@@ -96,7 +107,7 @@ def fan_out(sending: socket.socket) -> Pair:
 
 
 def decode(_: socket.socket) -> Pair:
-    """Return the decoding of requests to typed messages, and of the same bytes by the standard library's json."""
+    """Return a Pair: our codec decodes requests to typed messages; Python's json decodes the same bytes."""
 
     async def ours() -> None:
         for _ in range(MESSAGES):
@@ -133,7 +144,11 @@ async def _measured(name: str) -> float:
 
 
 def measured(name: str) -> float:
-    """Return a ratio: the least CPU time of TURNS runs of our code, divided by the least one of the other code."""
+    """Return the ratio with this name in RATIOS, measured now.
+
+    It is the least CPU time of TURNS runs of our code, divided by the least CPU time of TURNS runs of the
+    other code.
+    """
     gc.collect()
     gc.disable()
     try:
@@ -148,10 +163,12 @@ def kept(path: Path = FILE) -> dict[str, Kept]:
 
 
 def fallen(name: str, before: Kept, measure: Callable[[str], float] = measured, tries: int = 5) -> float:
-    """Return by how much a ratio is above `before` and its noise, as a share; 0.0 if it is not.
+    """Return by which share of `before` a ratio is greater than `before` with its noise; 0.0 if it is not
+    greater.
 
-    `name`: the ratio. It is measured at most `tries` times, and the least value is used, because a busy machine can
-    only make a ratio greater.
+    `name`: the ratio, which is measured now. `before`: its value in the last release. `measure`: the function
+    that measures it. It is measured at most `tries` times, and the least value is used, because other work on
+    the machine can only make a ratio greater.
     """
     least = math.inf
     for _ in range(tries):
@@ -164,7 +181,7 @@ def fallen(name: str, before: Kept, measure: Callable[[str], float] = measured, 
 def of_release(release: str, times: int = 30) -> dict[str, Kept]:
     """Return the ratios of this version, each measured `times` times, with their noise.
 
-    The noise is the largest distance of a measured ratio from the median, as a share of it.
+    The noise is the largest distance of a measured ratio from the median, as a share of the median.
     `release`: the name of this version.
     """
     found = {}

@@ -68,8 +68,8 @@ Against = Callable[[Options, tuple[str, ...], Say, Tell], Made]
 
 
 class Measurement(NamedTuple):
-    """One measurement. `own` measures our server alone, `against` compares it with others; None if there is no such
-    part.
+    """One measurement. `own` measures our server alone; `against` compares our server with other servers.
+    Either is None if the measurement does not have this part.
     """
 
     name: str
@@ -230,8 +230,9 @@ def _play(console: Console, options: Options) -> Made:
     with Progress(*columns, console=console, transient=True) as progress:
 
         def play(name: str, times: int, make: Callable[[Tell], Made]) -> None:
-            """Make the measurement `name` `times` times by the function `make`; keep the reason of each one that
-            fails.
+            """Call `make`, which makes the measurement `name`, `times` times; add the results to the report.
+
+            If a call fails, add the reason instead.
             """
             task = progress.add_task(name, total=times)
 

@@ -20,8 +20,8 @@ PLAYED = 4
 MEDIA_TICK_S = 0.005
 SWEEP_S = 0.5
 EACH, SHOWN_S, ELSEWHERE_S = 3, 1.5, 10.0
-"""EACH: the number of workers that check a clinic every SWEEP_S seconds. SHOWN_S and ELSEWHERE_S: the time in s between
-two checks by any other worker, with and without connections of the clinic (`signalling/sweep.py`)."""
+"""EACH workers check a clinic every SWEEP_S seconds (`signalling/sweep.py`). Another worker checks it every
+SHOWN_S seconds if it has connections of the clinic, otherwise every ELSEWHERE_S seconds."""
 
 
 class Costs(NamedTuple):
@@ -30,9 +30,10 @@ class Costs(NamedTuple):
     `command`: of the worker that carries a command out. `event`: of each worker that receives the event of a commit;
     `event_once`: what one of the workers does because of it, such as its entry in the audit log. `delivery`: of a
     message to a socket. `packet`: of a forwarded packet. `sweep`: of one organisation in one sweep (every SWEEP_S).
-    `node_commit`: of the store's node for a commit with all that follows; `node_event`: for each worker that receives
-    its event; `node_sweep`: for one organisation in one sweep of one worker. `visit_bytes`: an open visit in the memory
-    of each worker. `event_bytes`: an event on the wire.
+    `node_commit`: of the store's node for a commit and the other commands that it causes; `node_event`: of
+    the node for each worker to which it sends the event; `node_sweep`: of the node for one organisation in
+    one sweep of one worker. `visit_bytes`: an open visit in the memory of each worker. `event_bytes`: an
+    event on the network.
     """
 
     command: float = 600.0
@@ -102,7 +103,10 @@ class Cluster(NamedTuple):
 
 
 class Load(NamedTuple):
-    """The load of a worker and of a node as shares of one core, by cause; the memory and the bytes a second."""
+    """The load of a worker and of a node of the store: cause -> share of one core.
+
+    Also the memory of a worker, and the bytes that a node sends in a second.
+    """
 
     worker: dict[str, float]
     node: dict[str, float]
@@ -111,7 +115,10 @@ class Load(NamedTuple):
 
 
 def load(cluster: Cluster, costs: Costs) -> Load:
-    """Return the load by arithmetic. Everything that each worker does for all clinics grows with the cluster."""
+    """Return the mean load, calculated without a simulation.
+
+    Work that each worker does for all clinics grows with the size of the cluster.
+    """
     one = cluster.cell
     commits_s, us = one.commits_s, 1e-6
     return Load(
@@ -133,7 +140,10 @@ def load(cluster: Cluster, costs: Costs) -> Load:
 
 
 class Queue:
-    """A server with one queue. `busy_s`: the time in s that it has worked."""
+    """A simulated worker or node, which does one job at a time.
+
+    `busy_s`: the time in s that it has worked.
+    """
 
     def __init__(self) -> None:
         self.free_s = self.busy_s = 0.0

@@ -109,11 +109,13 @@ def costs_of(one: Run, many: Run, three: Run) -> tuple[Costs, float]:
     """Return the unit costs in µs from three runs, and the share of a core that a worker without clinics takes.
 
     `one`: one worker and one clinic; `many`: one worker and many clinics; `three`: three workers and as many clinics.
-    The cost of a delivery by pub/sub is too small to be measured in this way, and stays as it is.
+    The CPU of the store for the delivery of an event to a worker (`node_event`) is too small to be measured
+    in this way. It keeps its default value.
     """
     swept, sweeps_s = many.idle - one.idle, (many.clinics - one.clinics) / SWEEP_S
     by_one, by_three = many.busy - many.idle, three.busy - three.idle
-    # With three workers, each does a third of the work that only one worker does per event, but all of its own work.
+    # Each worker handles each event, but one part of the work (`event_once`) is done by only one of the
+    # workers. With three workers, each of them does this part for a third of the events.
     once_us = (
         (by_one.worker / many.rate - by_three.worker / three.rate) * three.workers / (three.workers - 1) * 1e6
     )

@@ -32,7 +32,8 @@ class BenchServer:
     def staff(self, people: int, logins: int) -> list[Login]:
         """Create the organisation with `people` providers.
 
-        Return `logins` browsers, in which these providers are signed in, one after another.
+        Return `logins` browsers. A provider is signed in in each browser, in turn: with more browsers than
+        providers, a provider has several browsers.
         """
         return asyncio.run(self.signed_in(people, logins))
 

@@ -94,8 +94,9 @@ async def ours(path: str, received: Call) -> AsyncIterator[Client]:
 
 @asynccontextmanager
 async def ours_public(path: str, received: Call) -> AsyncIterator[Client]:
-    """Yield the product's connection, but on the public methods of redis-py, which it uses if redis-py has changed
-    inside.
+    """Yield the product's connection, made to use only the public methods of redis-py.
+
+    The product falls back to these methods if a newer redis-py has changed its private parts.
 
     `path`: the store's socket. `received`: called with each published message.
     """
@@ -223,10 +224,11 @@ def measure(size: Size, progress: Tell) -> Made:
 def _compared(
     made: dict[str, list[dict[str, Spent]]], pattern: str, field: str, unit: str, size: Size
 ) -> Comparison:
-    """Return the comparison of all clients in the figure `field` of the pattern of commands `pattern`.
+    """Return the comparison of all clients in one figure of one pattern of commands.
 
-    `made`: client -> its results in each round, by pattern. `unit`: the unit of the figure. `size`: has the number of
-    rounds. The comparison's note has the lowest and highest figure of each client.
+    `pattern`: a key of PATTERNS. `field`: the figure, a field of Spent. `unit`: the unit of the figure.
+    `made`: client -> its results in each round, by pattern. `size`: has the number of rounds. The
+    comparison's note has the lowest and highest figure of each client.
     """
     rounds = {name: [getattr(turn[pattern], field) for turn in turns] for name, turns in made.items()}
     what = {"us": "CPU each", "p50_ms": "reply after, p50", "p99_ms": "reply after, p99"}[field]
@@ -236,7 +238,8 @@ def _compared(
 
 
 def play(tell: Tell, name: str, path: str, size: Size) -> dict[str, Spent]:
-    """Play the turn of the client `name` in this child process; return pattern -> its figures.
+    """Run all patterns of commands once with the client `name`, in this child process; return pattern -> its
+    figures.
 
     `tell`: called with the share done. `path`: the store's socket. `size`: how much is measured.
     """

@@ -69,8 +69,10 @@ What differs, and for whom:
 
 
 def document(report: Report, curve: str | None = None, visits: Sequence[str] = ()) -> str:
-    """Return the report as a Markdown document. `curve` is the path of the plot of waiting patients, or None; `visits`
-    are the paths of the plot of whole visits and of the flame graph.
+    """Return the report as a Markdown document.
+
+    `curve`: the path of the plot by number of waiting patients, or None. `visits`: the paths of the plot of
+    whole visits and of the flame graph; a picture that does not exist is left out.
     """
     machine = report.machine
     lines = [
@@ -130,8 +132,9 @@ def placed(text: str, table: str) -> str:
 
 
 def _groups(comparisons: Sequence[Comparison]) -> list[tuple[str, list[Comparison]]]:
-    """Return (title, its comparisons) for each set of servers, in the order in which they first come. Each makes one
-    table.
+    """Return (title, its comparisons) for each set of servers that are compared. Each set gets its own table.
+
+    The sets are in the order of their first comparisons.
     """
     groups: dict[tuple[str, ...], list[Comparison]] = {}
     for comparison in comparisons:
@@ -154,7 +157,7 @@ WAITED = (
     "second Start Session to the picture",
     "without a picture after the call’s worker was killed",
 )
-"""The headings of the table of waits; `waited` returns its rows."""
+"""The column headings of the table of waits; `waited` returns a row of this table."""
 
 
 def _waits(waits: Sequence[Wait]) -> list[str]:
@@ -185,10 +188,10 @@ def _comparisons(comparisons: Sequence[Comparison]) -> list[str]:
 
 
 def cell(value: Value, unit: str) -> str:
-    """Return the text of a cell: a server's value in `unit`, its ratio to our server's value, and "MISS" with the
-    target if that is not reached.
+    """Return the text of a cell: a server's value in `unit`, and its ratio to our server's value.
 
-    The text is bold if the target is reached.
+    If the ratio has a target, the text is bold when the target is reached, and has "MISS" and the target
+    otherwise.
     """
     said = f"{written(value.value)} {unit}".rstrip()
     if value.ratio is not None and math.isfinite(value.ratio):
@@ -257,7 +260,8 @@ LINES = (
     ("claim_us", "CPU of a claim", "#3d5a99", 1e-3),
     ("open_ms", "the queue opens", "#7a7a7a", 1.0),
 )
-"""A line of the plot: (field of `Point`, name, colour, factor that makes its values milliseconds)."""
+"""The lines of the plot, each as (field of `Point`, name, colour, factor from the field's unit to
+milliseconds)."""
 
 
 def picture(curve: Sequence[Point]) -> str:

@@ -1,4 +1,4 @@
-"""Tests the measurement of a bare write, with real processes and real sockets."""
+"""Tests the measurement of bare writes (one message to many sockets, without a server) in real processes."""
 
 from __future__ import annotations
 

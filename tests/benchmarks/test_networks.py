@@ -142,7 +142,7 @@ def test_an_outage_is_measured_in_a_call_that_had_no_slow_network_before() -> No
 
 
 @pytest.mark.long
-@pytest.mark.timeout(900)  # in s: two calls have several networks, one after another
+@pytest.mark.timeout(900)  # in s; the test plays two calls, each on several networks one after another
 @pytest.mark.usefixtures("chromium")
 def test_calls_of_both_kinds_are_measured_in_real_browsers() -> None:
     made = networks.measure(True, (), True, lambda _: None)

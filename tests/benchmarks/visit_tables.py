@@ -22,12 +22,12 @@ PICTURES = {
     "visits.svg": "What a visit costs and how long claims take, as more begin",
     "visits-flame.svg": "Where a worker spends its time in whole visits",
 }
-"""The name of a picture -> its description."""
+"""The file name of a picture -> its description."""
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 640, 300, 56, 150, 24, 40
 
 
 class Line(NamedTuple):
-    """A line of the plot: the field of `Load`, its name, its colour."""
+    """A line of the plot: the field of `Load` that it shows, its name in the plot, and its colour."""
 
     field: str
     name: str

@@ -50,9 +50,9 @@ async def client(settings: Settings) -> AsyncIterator[Any]:
 
 
 async def browser(storage: sessions.Storage, key: str, value: object, role: str) -> Login:
-    """Return a browser with a new session that holds `value` under `key`.
+    """Return a browser (its cookie) with a new HTTP session, in which the entry `key` has this value.
 
-    `role`: "staff" or "patient". `storage`: the storage of sessions.
+    `role`: "staff" or "patient". `storage`: the storage of HTTP sessions.
     """
     session, response = await storage.new_session(), web.Response()
     session[key] = value

@@ -37,7 +37,7 @@ ARRIVE_S = 10.0
 LIMIT_S = 1800.0
 OPEN_TARGET_MS = 1000.0
 CLAIM_TARGET_MS = 4.0
-GROWTH_TARGET = 1.5  # even two measurements of the same thing may differ by half, so this factor is allowed
+GROWTH_TARGET = 1.5  # two measurements of the same figure may differ by half, so this growth is allowed
 Tell = Callable[[float], None]
 
 
@@ -116,8 +116,9 @@ def fill(
 ) -> list[Point]:
     """Play all clients in this child process; return the figures for each number of waiting patients.
 
-    `tell`: called with the share done. `staff`: their browsers. `workers`: process ids. `size`: how much is measured.
-    `pages`: True if each patient has a page open.
+    `tell`: called with the share done. `settings` and `endpoint`: those of the server. `staff`: the browsers
+    of the staff. `workers`: process ids. `size`: how much is measured. `pages`: True if each patient has a
+    page open.
     """
     return uvloop.run(_fill(tell, Place(settings, endpoint, staff, workers), size, pages))
 

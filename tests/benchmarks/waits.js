@@ -1,5 +1,7 @@
-// Runs in the pages of a measured visit, before their own scripts. Each function returns, or resolves with, a
-// Unix time in ms.
+/*
+ * Runs in the pages of a measured visit, before their own scripts. Each function returns a Unix time
+ * in ms, or a promise that resolves with one.
+ */
 const atMs = () => performance.timeOrigin + performance.now();
 const ofName = (name) => (button) => button.textContent.includes(name) && button.checkVisibility();
 
@@ -11,8 +13,8 @@ window.__press = (name) => {
   return pressedMs;
 };
 
-// Resolves when the page has painted a button whose text contains `name`. A message that is sent in a frame's
-// callback arrives after the browser has painted that frame.
+/* Resolves when the page has painted a button whose text contains `name`. A message that is sent in the
+   callback of requestAnimationFrame arrives after the browser has painted that frame. */
 window.__painted = (name) =>
   new Promise((done) => {
     const look = () => {
@@ -27,7 +29,7 @@ window.__painted = (name) =>
     look();
   });
 
-// Resolves when the first picture of the other side is displayed.
+// Resolves when the page displays the first picture of the other party's video.
 window.__tile = () =>
   new Promise((done) => {
     const look = () => {

@@ -25,12 +25,14 @@ from web.peers.run.observations import Observations
 from web.server.throwaway import GREENROOM
 
 CLAIM_MS = 20.0
-"""Claims count as fast while the p99 of a step is at most this."""
+"""The claims of a step count as fast if their 99th percentile is at most this."""
 GIVE_UP = "claim.p99>250ms"
 EDGE_S = 2.0
-"""The time in s at the begin of a step that is not counted: its visits are not in their calls yet."""
+"""The time in s at the start of a step that is not measured, because the step's first visits are not in a
+call yet."""
 WARM_S = 6.0
-"""The time in s of the first visits, in which pages are drawn for the first time; it is not counted."""
+"""The time in s before the first step. Its visits draw each page for the first time, so it is not measured.
+"""
 CPU_MS, PROVIDERS = 10.3, 60
 LOOK_S = 0.1
 Tell = Callable[[float], None]
@@ -57,7 +59,9 @@ class Used(NamedTuple):
 
 
 def measure(size: Size, tell: Tell) -> Made:
-    """Make a run on one worker and one on two; return the curve, its figures, and the flame graph of one worker.
+    """Make a run on one worker and a run on two workers.
+
+    Return the figures of each step, the published figures from them, and the flame graph of one worker.
 
     `tell`: called with the share done (0.0 to 1.0).
     """
@@ -77,7 +81,11 @@ def measure(size: Size, tell: Tell) -> Made:
 
 
 def figures(loads: Sequence[Load]) -> list[Figure]:
-    """Return the figures of a curve: the CPU of a visit, and the most visits at which claims are fast."""
+    """Return the published figures: the CPU of a visit, and the most visits a second at which claims are
+    fast.
+
+    `loads`: the figures of each step.
+    """
     found = []
     for workers in sorted({load.workers for load in loads}):
         these = [load for load in loads if load.workers == workers]
@@ -151,7 +159,10 @@ def arrivals(size: Size) -> str:
 
 @contextmanager
 def sampled(workers: Sequence[int], store: int) -> Iterator[list[Used]]:
-    """Note the CPU of these processes every LOOK_S as long as the context lasts; yield the growing list."""
+    """Record the CPU time of these processes every LOOK_S seconds until the context ends.
+
+    Yield the list to which each record is appended. `workers` and `store`: process ids.
+    """
     found: list[Used] = []
     over = threading.Event()
 
@@ -169,7 +180,7 @@ def sampled(workers: Sequence[int], store: int) -> Iterator[list[Used]]:
 
 
 def loads(seen: Observations, used: Sequence[Used], size: Size, workers: int) -> list[Load]:
-    """Return the figures of each step that a run has reached: those that ended before the run did.
+    """Return the figures of each step that ended before the run did.
 
     `seen`: the load tester's observations. `used`: the CPU over time.
     """

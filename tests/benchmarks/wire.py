@@ -50,7 +50,10 @@ class TimedWire(Wire):
         """Process a received message; `read_ns` is the time at which it was read."""
 
     def lost(self, problem: PeerError) -> None:
-        """React to the end of the connection. `problem`: whether the server has closed it, or it broke."""
+        """React to the end of the connection.
+
+        `problem`: its text has the code with which the WebSocket ended.
+        """
 
     def say(self, payload: bytes, opcode: int = TEXT) -> None:
         """Send `payload` at once as one WebSocket frame of the type `opcode`. Raises PeerError if the socket is not

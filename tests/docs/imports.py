@@ -1,8 +1,8 @@
 """Draws the imports between rooms (folders of the code) into docs/imports.svg, from the import statements.
 
-A file that lies beside rooms is a box of its own, unless there are many of them. Arrows point downward, from the
-importing room to the imported one. A red arrow points upward and belongs to a cycle. An arrow is left out if a path
-of other arrows leads to the same room.
+Each room is a box. A file that lies directly in a package with rooms is also a box, unless there are many
+such files. Arrows point downward, from the importing box to the imported one. A red arrow points upward and
+belongs to a cycle. An arrow is left out if a path of other arrows leads to the same box.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tests.test_architecture import PACKAGES, ROOT, imports, sources
 
 PATH = ROOT / "docs" / "imports.svg"
 LOOSE = 10
-"""If a package has more files than this beside its rooms, these files are drawn as one box."""
+"""If more files than this lie directly in a package, beside its rooms, these files are drawn as one box."""
 WIDTH, BOX, ROW, GAP, HEAD = 1180, 28, 62, 16, 26
 
 Link = tuple[str, str]
@@ -24,7 +24,7 @@ Links = dict[Link, int]
 
 
 class Box(NamedTuple):
-    """The place of a room in the drawing: its upper left corner and its width, in pixels."""
+    """The box of a room (folder of the code) in the drawing: its upper left corner and width, in pixels."""
 
     x: float
     y: float
@@ -32,7 +32,7 @@ class Box(NamedTuple):
 
 
 def rooms() -> dict[str, str]:
-    """Return the room of each module: dotted name of the module -> its room."""
+    """Return dotted name of a module -> its box in the drawing: its room (folder), or its own file."""
     found = {}
     for package in PACKAGES:
         folder = ROOT / package
@@ -84,8 +84,10 @@ def circles(known: Links) -> list[set[str]]:
 
 
 def upward(known: Links) -> set[Link]:
-    """Return a set of links without which there is no cycle. Links of few imports are preferred (Eades, Lin, Smyth
-    1993).
+    """Return links to draw in red: if they are removed, no cycle is left.
+
+    Links with few imports are chosen if possible (the heuristic of Eades, Lin and Smyth, 1993). `known`: all
+    links.
     """
     return {link for circle in circles(known) for link in _against(known, circle)}
 
@@ -117,7 +119,10 @@ def _against(known: Links, circle: set[str]) -> set[Link]:
 
 
 def needed(down: set[Link]) -> set[Link]:
-    """Return the links to draw: those that no path of other links replaces. `down`: a graph without cycles."""
+    """Return the links of `down` that are drawn: those whose two rooms no path of other links connects.
+
+    `down`: links without cycles.
+    """
     below: dict[str, set[str]] = {}
 
     def under(room: str) -> set[str]:
@@ -134,9 +139,10 @@ def needed(down: set[Link]) -> set[Link]:
 
 
 def floors(down: set[Link], members: list[str]) -> dict[str, int]:
-    """Return the floor of each room: 0 if it imports no other member, otherwise one above the highest imported one.
+    """Return room -> its row in the drawing, counted from the bottom.
 
-    `down`: the links, without cycles; `members`: the rooms.
+    The row is 0 if a room imports no other of `members`. Otherwise the room is one row above the highest room
+    that it imports. `down`: the links, without cycles. `members`: the rooms of one package.
     """
     found: dict[str, int] = {}
 
@@ -154,7 +160,8 @@ def _package(
 ) -> dict[str, Box]:
     """Draw the frame of a package with its rooms, at (x, y, width), and append it to `out` as SVG.
 
-    `members`: the rooms; `of`: room -> its floor. Returns the place of each room.
+    `members`: the rooms; `of`: room -> its row, counted from the bottom. Returns room -> its box in the
+    drawing.
     """
     x0, y0, width = at
     height = (1 + max(of.values(), default=0)) * ROW + HEAD - 6

@@ -1,6 +1,7 @@
-"""Replaces the parts of documents that are generated from the code, each of which is between two comments.
+"""Replaces those parts of documents that are generated from the code. Each part is between two comments.
 
-`<!-- made: NAME -->` is before a part and `<!-- end: NAME -->` after it. `make docs` makes all of them anew.
+`<!-- made: NAME -->` is before a part and `<!-- end: NAME -->` after it. `make docs` generates all parts
+again.
 """
 
 from __future__ import annotations

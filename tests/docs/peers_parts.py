@@ -15,7 +15,9 @@ from web.peers.people.people import Patient, Person, Provider, Room
 PEOPLE = (Patient, Provider, Person, Room)
 ADAPTER = (Adapter, CallMedia, JsonSocket)
 OF_EACH_OTHER = frozenset({"drop_media", "refused", "returned", "spawn"})
-"""Methods that only the people and rooms of the load tester call. No script calls them, so the page leaves them out."""
+"""Methods that only the load tester's own classes call (PEOPLE). No user's script calls them, so
+LOAD-TESTER.md leaves
+them out."""
 
 
 def parts() -> dict[str, str]:

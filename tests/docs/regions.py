@@ -1,4 +1,5 @@
-"""Makes `web/organisations/regions.json`: the countries of ISO 3166-1 and their first division of ISO 3166-2.
+"""Makes `web/organisations/regions.json`: the countries of ISO 3166-1, and their top-level regions of ISO
+3166-2.
 
 The product reads this file and not pycountry itself, which takes 100 ms to load.
 """

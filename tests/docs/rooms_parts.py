@@ -18,7 +18,7 @@ def sentence_of(folder: Path) -> str:
 
 
 def folders(package: str) -> list[Path]:
-    """Return the folder of a package, and the folders of the rooms in it."""
+    """Return the folder of a package, and the folders in it that have code (the rooms)."""
     return [ROOT / package, *sorted(path.parent for path in (ROOT / package).glob("*/__init__.py"))]
 
 

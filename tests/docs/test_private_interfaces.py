@@ -120,7 +120,7 @@ def of_bases(path: Path, tree: ast.Module) -> Iterator[str]:
 
 
 def words(base: type) -> set[str]:
-    """Return the attributes that occur in the source of a class; empty if there is no Python source."""
+    """Return the names of attributes in the source of the class `base`; empty if it has no Python source."""
     path = getattr(sys.modules[base.__module__], "__file__", None) or ""
     return classes(path).get(base.__name__, set()) if path.endswith(".py") else set()
 

@@ -45,8 +45,10 @@ def anchors(document: Path) -> frozenset[str]:
 
 
 def found(name: str, beside: Path) -> Path | None:
-    """Return the document that a reference names: by its path from `beside`, otherwise the only document with this file
-    name. Return None if there is none.
+    """Return the document that a reference in the file `beside` names; None if there is none.
+
+    `name`: a path from the folder of `beside` or from the checkout, or a file name that only one document
+    has.
     """
     for start in (beside.parent, ROOT):
         if (start / name).is_file():

@@ -56,7 +56,7 @@ def _states() -> str:
 
 
 def _asked(rule: Rule) -> str:
-    """Return the further conditions of a rule as text: the error codes with which its guards refuse."""
+    """Return as text the error codes with which the guards (further conditions) of a rule refuse."""
     codes = [code for guard in rule.guards for code in _REFUSED.findall(inspect.getsource(guard))]
     return ", ".join(f"`{code}`" for code in dict.fromkeys(codes))
 

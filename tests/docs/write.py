@@ -27,7 +27,7 @@ MADE = [*(DOCS / name for name in PARTS), imports.PATH, regions.FILE]
 
 
 def made(path: Path) -> str:
-    """Return the text that this document must have, with its generated parts made anew."""
+    """Return the text of the document at `path`, with its generated parts generated again from the code."""
     if path == imports.PATH:
         return imports.drawing()
     if path == regions.FILE:

@@ -1,6 +1,7 @@
 """Plays a person in a call that a test disturbs: the person reconnects as the pages do, and records when media arrives.
 
-The messages go over a real socket. The media is light: real ICE, DTLS and SRTP, with packets that nobody encodes.
+The messages go over a real socket. The media is light: ICE, DTLS and SRTP are real, but the packets contain
+no encoded picture or sound.
 """
 
 from __future__ import annotations
@@ -51,10 +52,10 @@ class _Peer(RawPeer):
 
 class Caller:
     """A person in a call. `headers` identify the person. `urls`: the URLs of WebSockets. The first one is
-    used at the beginning, and the next one after each loss.
+    used at the beginning, and the next one after each loss of the connection.
 
-    `arrivals`: the monotonic times in s at which packets of the other party arrived. `rooms`: the number of fresh
-    offers, which is one for each room that the person joined.
+    `arrivals`: the monotonic times in s at which packets of the other party arrived. `rooms`: the number of
+    SDP offers that began a new media connection, which is one for each room that the person joined.
     """
 
     def __init__(

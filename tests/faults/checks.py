@@ -19,7 +19,7 @@ from tests.faults.history import CHAIN, NOTICE_S, Commit, Held, History, Request
 
 LAG_S = 0.5  # time in s by which samples and events may be late on a busy machine
 OVERLAP_S = 0.2  # Two workers may both have the room of a visit for this time in s, while one takes it over.
-GATE_S = 1.0  # media must be stopped within this time in s after the visit's record has changed
+GATE_S = 1.0  # media must be stopped within this time in s after the visit is no longer live
 KINDS: Mapping[str, frozenset[str]] = {
     "arrive": frozenset({"opened"}),
     "visit.save": frozenset({"saved"}),
@@ -67,7 +67,7 @@ OWNERS, ROOMS, LOST, UNCAUSED, SUPERSEDED, SCREEN, GATE, ANSWERS = (
 
 
 class Rules(NamedTuple):
-    """The limits and the setup guide of the organisation, which the pure rules of visits need."""
+    """The limits and the setup guide of the organisation, which the rules of visits need (`decide`)."""
 
     policy: Policy
     guide: Guide
@@ -173,7 +173,7 @@ def _spans(history: History) -> dict[str, list[tuple[str, float, float]]]:
 
 
 def two_rooms(history: History) -> Iterator[Finding]:
-    """Yield a finding for each room that two workers carry for longer than OVERLAP_S, while both can get new data."""
+    """Yield a finding for each room that two workers carry for over OVERLAP_S without an outage."""
     troubled = _troubled(history)
     for visit, spans in _spans(history).items():
         for number, (worker, begin_s, end_s) in enumerate(spans):
@@ -201,7 +201,7 @@ def _without(
 
 
 def gates(history: History) -> Iterator[Finding]:
-    """Yield a finding for each visit whose gate lets media pass although it was not live for longer than GATE_S."""
+    """Yield a finding for each gate that lets media pass more than GATE_S after its visit was live."""
     live: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for visit, changes in _of_visits(history).items():
         since: float | None = None
@@ -256,7 +256,7 @@ def _words(sent: Request) -> str:
 
 
 def replayed(history: History, rules: Rules) -> Iterator[Finding]:
-    """Yield a finding for each change of a visit that neither time nor a possible command explains by the pure rules.
+    """Yield a finding for each change of a visit that, by the rules, no command or deadline can cause.
 
     After a command on a person's newer socket was acknowledged, an older socket's command explains no change.
     """
@@ -280,7 +280,7 @@ def replayed(history: History, rules: Rules) -> Iterator[Finding]:
         if not isinstance(after, Visit):
             continue
         held = before.get(after.id)
-        # A new visit's number is at most the number of events before it.
+        # The `number` of a new visit is at most the number of events that the organisation had before it.
         number = min(after.number, commit.seq - 1) if held is None else 0
         context = Context(
             now_ms=commit.at_ms, policy=rules.policy, guide=rules.guide, staff=staff, number=number
@@ -294,7 +294,7 @@ def replayed(history: History, rules: Rules) -> Iterator[Finding]:
             continue
         if _by_itself(held, after, commit.kind, history, context):
             continue
-        # Begin with the newest socket: only if none of its commands explains the change, an older socket is suspected.
+        # Try the commands of the newest socket first, those of an older socket only if none of them fits.
         fitting = [
             sent
             for sent in sorted(waiting[after.id], key=lambda sent: -sent.generation)
@@ -378,7 +378,7 @@ def _entered(
 def _by_itself(before: Visit | None, after: Visit, kind: str, history: History, context: Context) -> bool:
     """Return True if the change from `before` to `after` may come from a deadline, a lost connection or a chat message.
 
-    `kind`: that of the change's event. `history`: all people's requests. `context`: the time and rules of the change.
+    `kind`: the event's kind. `history`: has all requests. `context`: the time of the change, and the rules.
     """
     if before is None:
         return False

@@ -60,8 +60,10 @@ def measured(request: pytest.FixtureRequest, record_property: Callable[[str, obj
 
 @pytest.fixture
 def machines(valkey_url: str, tmp_path: Path) -> Iterator[Callable[..., RunningServer]]:
-    """A function that starts servers on one store, each as if on a machine of its own: with its own folder, and the
-    same key. Its arguments are further sections of the settings.
+    """A function that starts a server as if on a machine of its own: with its own data folder, which has a
+    copy of the same data key.
+
+    All these servers use one store. The function's arguments are further sections of the settings.
     """
     started: list[RunningServer] = []
 

@@ -1,7 +1,7 @@
 """Runs the server with workers that regularly write their number of tasks: `python -m tests.faults.counted CONFIG`.
 
-If a test makes a file that ends in `.collect`, the worker of that file collects garbage, so that objects in reference
-cycles do not count as growth.
+The file of a worker is `counted-PID.json`. If a test makes the file `counted-PID.collect`, that worker runs
+its garbage collector, so that objects in reference cycles do not count as growth.
 """
 
 import asyncio

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 from signalling.visit.record import Actor, Record, Visit
 from signalling.visit.relations import Event
 
-# A worker that was frozen or cut off must give up what others have taken over, within this time in s.
+# After a worker was frozen or cut off, other workers may have taken over its rooms and connections. It must
+# give these up within this time in s.
 NOTICE_S = 3.0
 CHAIN = (
     # The numbers of a connection's sockets begin at a multiple of this number; a new connection gets the next multiple.
@@ -103,8 +104,10 @@ class Wrong(NamedTuple):
 
 @dataclass
 class History:
-    """All records of one story. `twice`: requests that were answered twice. `finals` and `stories`: each visit's record
-    and events at the end.
+    """All records of one story (random commands with faults).
+
+    `twice`: requests that were answered twice. `finals`: visit -> its record at the end of the story.
+    `stories`: visit -> its events.
     """
 
     people: dict[str, Actor] = field(default_factory=dict)

@@ -152,10 +152,10 @@ def _masked(first: int, payload: bytes, mask: bytes = b"\0\0\0\0") -> bytes:
 
 
 class _Taken(WebSocketDataQueue):
-    """Used instead of aiohttp's queue: decodes each message when it is read, as `Connection` does."""
+    """Takes the place of aiohttp's queue of messages, but decodes each one at once, as `Connection` does."""
 
     def feed_data(self, data: Any, size: int) -> None:
-        """Decode the message `data`, which was read. `size`: its length in bytes, which is not used."""
+        """Decode the message `data`. `size`: its length in bytes, which is not used."""
         try:
             CODECS[JSON_SUBPROTOCOL].decode(data.data or b"")
         except BadMessageError:
@@ -348,7 +348,9 @@ def _parse_sdp(data: bytes) -> None:
 
 
 def hellos() -> tuple[list[bytes], list[bytes]]:
-    """Return (all messages that a client sends in a DTLS handshake, [parts of them to insert])."""
+    """Return (all messages that a client sends in a DTLS handshake, parts of messages to insert into hostile
+    ones).
+    """
     said: list[bytes] = []
     answered: list[bytes] = []
     client = Association(Identity(0.0), said.append, client=True)
@@ -371,7 +373,7 @@ def hellos() -> tuple[list[bytes], list[bytes]]:
 
 
 class _Handshakes:
-    """Plays the server's side of DTLS handshakes, one after another."""
+    """Plays the server in DTLS handshakes, one after another."""
 
     def __init__(self) -> None:
         self._fed = 0
@@ -382,7 +384,7 @@ class _Handshakes:
         return Association(IDENTITY, lambda _: None)
 
     def feed(self, data: bytes) -> None:
-        """Process a datagram as if its sender had proven that it knows the password."""
+        """Process a datagram as if its sender had already proven by ICE that it knows the password."""
         self._fed += 1
         try:
             self._association.feed(data)

@@ -40,7 +40,8 @@ class Peer:
         self._stream: socket.socket | None = None
 
     def _read(self) -> None:
-        # The budget of packets is filled up, so that the relay checks each packet and drops none unread.
+        # The relay limits the bytes a second of each party. Fill up this budget, so that it drops no packet
+        # unread.
         self.party.endpoint.budget = BUDGET_MAX
         self.peers.relay.forwarder.read(self._sock)
 
@@ -168,8 +169,9 @@ _ATTRIBUTES = [
 
 
 def _frames(packets: Sequence[bytes]) -> tuple[list[bytes], list[bytes]]:
-    """Return (packets framed for TCP, framed packets to insert), with several in one and with false
-    lengths (RFC 4571).
+    """Return (samples, tokens): packets with a length before each, as TCP carries them (RFC 4571).
+
+    One sample has several packets. Some samples and tokens are only a length, which is false.
     """
     framed = [struct.pack("!H", len(packet)) + packet for packet in packets]
     lengths = [struct.pack("!H", length) for length in (0, 1, 2, 20, 1600, 1601, 0x7FFF, 0xFFFF)]

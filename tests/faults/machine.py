@@ -1,8 +1,8 @@
 """Runs two machines of worker processes on one store, each with its own link to the store that a test can break.
 
-`python -m tests.faults.machine NAME URL` is a machine: it forks workers on command, and ends with its parent. A worker
-is the product's, but people are signed in by a header. It writes its rooms to standard output at each change and five
-times a second, so that the history can be checked.
+`python -m tests.faults.machine NAME URL` is a machine: it forks workers on command, and ends with its parent.
+The workers run the product's code, but people are signed in by a header. Each worker writes its rooms to
+standard output at each change and five times a second, so that the history can be checked.
 """
 
 from __future__ import annotations
@@ -29,10 +29,14 @@ POLICY = {"grace_ms": 4_000, "return_grace_ms": 8_000, "away_expiry_ms": 12_000,
 
 
 class Process:
-    """A process of this machine, identified by a descriptor: its id may belong to another process after its end."""
+    """A process of this machine, identified by a descriptor (pidfd), which stays valid after the process has
+    ended.
+
+    A process id is not used, because it may then belong to another process.
+    """
 
     def __init__(self, pid: int) -> None:
-        """Take the process with this id. Raises ProcessLookupError if there is none."""
+        """Open a descriptor of the process with the id `pid`. Raises ProcessLookupError if there is none."""
         self._descriptor = os.pidfd_open(pid)
         weakref.finalize(self, os.close, self._descriptor)
 

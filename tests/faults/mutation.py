@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 BYTES = (0x00, 0x01, 0x0A, 0x0D, 0x20, 0x22, 0x25, 0x26, 0x3A, 0x3D, 0x7F, 0x80, 0xFE, 0xFF)
 WORDS = (0, 1, 2, 4, 0x7F, 0x80, 0xFF, 0x100, 0x7FFF, 0x8000, 0xFFFE, 0xFFFF)
-# On average, one of this number of inputs repeats a part of itself until it has the greatest length allowed.
+# Of this number of inputs, on average one is made as long as allowed: a part of it is repeated.
 GROWS = 40
 
 

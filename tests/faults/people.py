@@ -25,7 +25,9 @@ AGAIN_S = 0.1
 
 
 class Screen:
-    """What one topic shows on a person's page, kept by the messages that the page receives."""
+    """What a person's page shows of one topic (`shown`), according to the messages that the page has
+    received.
+    """
 
     def __init__(self, person: Somebody, topic: str) -> None:
         self.topic = topic
@@ -55,7 +57,7 @@ class Screen:
                 self.shown["staff"][message["staff"]["id"]] = message["staff"]
         elif kind == "visit":
             self.shown = message["visit"]
-            # after the end of the visit, the patient's page does not receive its owner
+            # after the end of a visit, the patient's page receives the visit without its owner (`claimant`)
             if self.shown["status"] != "ended":
                 self._person.saw(message)
         elif kind == "case":
@@ -270,7 +272,7 @@ class Somebody:
                 await self._client.request("unsubscribe", topic=topic)
 
     async def enter(self, visit: str) -> None:
-        """Open a visit's page, and join its media if the page shows that visit."""
+        """Report that the person has opened this visit's page, and join its media if the page shows it."""
         await self.say("visit.enter", visit)
         await self.join(visit)
 

@@ -31,7 +31,8 @@ FAULTS = {
 class Step(NamedTuple):
     """A step of a story. `who` and `what`: a person and a command, or "fault" and the kind of fault.
 
-    `a` and `b`: numbers that choose the details, such as the visit, the machine or the duration in ms.
+    `a` and `b`: random numbers from which the story derives the details, such as which visit, which machine,
+    or the duration in ms.
     """
 
     who: str

@@ -174,7 +174,7 @@ class Run:
         assert visit is not None
         what = step.what
         if what == "save":
-            # `say` replaces the answer "" by a text that no other request has, so that it can be recognised.
+            # `say` replaces an answer "" by a text unique to the request, to recognise it in the store.
             other = {0: ("fever", True), 1: ("consent", True)}.get(step.b % 12)
             guide_step, answer = other or ("allergies", "")
             await person.say("visit.save", visit, step=guide_step, answer=answer, left=step.b % 2 == 0)
@@ -341,7 +341,7 @@ class Run:
     # --- comparing the screens with the store
 
     async def _calm(self) -> None:
-        """Wait until no fault is active and every screen is right; record the screens that stay wrong."""
+        """Wait until no fault is active and all screens match the store; record the screens that do not."""
         for queue in self._queues.values():
             await queue.join()
         while self._faults:
@@ -381,7 +381,7 @@ class Run:
     async def close(self) -> None:
         """Copy the visits from the store to `history`, disconnect all people, end all tasks; raise a task's error."""
         ids = {commit.record.id for commit in self.history.commits if isinstance(commit.record, Visit)}
-        for _ in range(3):  # read again, because an event may have arrived meanwhile
+        for _ in range(3):  # if an event arrived during the reads, read all visits again
             known = len(self.history.commits)
             for visit in ids:
                 self.history.finals[visit] = (await self._store.load(ORG, Visit, visit))[0]

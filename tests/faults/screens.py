@@ -45,7 +45,7 @@ async def stored_of(screen: Screen, actor: Actor, store: Store, snapshot: Snapsh
     if screen.kind == "chat":
         return {line.id: _line(line) for line in await store.lines(ORG, visit_id)}
     if visits.place(visit_id, urgent_first=False) is None:
-        return None  # a patient who does not wait has no place in the queue, and the server sends none
+        return None  # a patient who does not wait has no place in the queue, so the server sends no place
     on_call = sum(staff.on_call for staff in snapshot.staff.values())
     return {
         "place": visits.place(visit_id, urgent_first=False),

@@ -58,8 +58,9 @@ async def _processes(folder: Path, history: History) -> AsyncIterator[tuple[Any,
 
 
 class Result(NamedTuple):
-    """The result of a story: its history, the violations that were found, and for each wait the time in s until all
-    screens were right.
+    """The result of a story. `findings`: the violations of rules in its history.
+
+    `settled_s`: for each time that the story waited for right screens, how long it waited, in s.
     """
 
     history: History
@@ -94,10 +95,11 @@ async def run_story(steps: Sequence[Step], seed: int, shown_s: float, folder: Pa
 async def shortest(
     steps: Sequence[Step], seed: int, kind: str, shown_s: float, within_s: float
 ) -> list[Step]:
-    """Return the fewest steps with which a story still has a violation of this `kind`, found within `within_s`.
+    """Return the fewest steps with which a story still has a violation of this `kind`, after `within_s` of
+    search.
 
-    `seed`: the seed of the random details. `shown_s`: the time in s after a fault within which all screens must be
-    right.
+    `seed`: the seed of the random details. `shown_s`: the time in s after a fault within which all screens
+    must be right. `within_s`: the time in s for the search.
     """
 
     async def fails(fewer: Sequence[Step]) -> bool:
@@ -122,8 +124,9 @@ def in_words(steps: Sequence[Step], findings: Sequence[Finding], seed: int) -> s
 async def shrink(
     steps: Sequence[S], fails: Callable[[Sequence[S]], Awaitable[bool]], within_s: float
 ) -> list[S]:
-    """Return the fewest steps that still fail, found within `within_s`. First halves are left out, then smaller parts.
+    """Return the fewest steps that still fail, after a search of at most `within_s` seconds.
 
+    The search leaves out one half of the steps, then smaller parts.
     `fails` returns True if a story with these steps fails; the given steps are known to fail. Each try is made only
     once, so a story that does not always fail may stay longer than needed.
     """

@@ -201,8 +201,8 @@ async def test_a_join_whose_membership_is_given_up_while_the_store_is_silent_is_
     links[1].cut()
     await (
         asked
-        # The worker checks the membership once more after the wait. Without that check, this would raise
-        # UnavailableError and cause a second reply.
+        # After the wait for the store, the worker checks again whether it still has the membership. Without
+        # that check, `join` would raise UnavailableError here and cause a second reply.
     )
     links[1].delay_s = 0.0
     links[1].heal()

@@ -41,13 +41,16 @@ for number = ARGV[1], ARGV[2] do
   redis.call('ZADD', KEYS[2], ARGV[3] - 60000 * number, name)
 end
 """
-"""A script of the store: it copies the packed visit KEYS[1] under new ids. ARGV: the first number, the last number, and
-the time in ms from which they count; visit n ended n minutes before it.
+"""A script of the store: it copies the packed visit KEYS[1] to visits with new numbers. ARGV: the first
+number, the last number, and a time in ms. The visit with the number n ended n minutes before this time.
 """
 AT_ONCE = 1000
 BEFORE_S, BACKUPS = 20, 5
-"""The time in s before the backups, and their number. Both give hundreds of claims, because the 99th percentile of only
-a hundred claims would depend on one claim.
+"""BEFORE_S: the time in s for which claims are measured before the first backup. BACKUPS: the number of
+backups.
+
+Hundreds of claims are made before the backups, and hundreds during them. With only a hundred, the 99th
+percentile would depend on a single claim.
 """
 PAUSE_S = 0.05
 """The pause in s between two claims: a client may send 50 messages a second, and each claim needs two."""
@@ -99,7 +102,10 @@ async def claims(
 
 
 async def command(server: RunningServer, *words: str) -> dict[str, Any]:
-    """Run a command with the settings of a server; return what it prints as JSON."""
+    """Run a command of Greenroom with the settings of a server; return what it prints as JSON.
+
+    `words`: the command and its arguments.
+    """
     line = [GREENROOM, *words, "--json", "--config", str(server.config)]
     done = await asyncio.to_thread(
         subprocess.run, line, capture_output=True, text=True, cwd=ROOT, check=False

@@ -1,6 +1,7 @@
 """Tests the death of a worker or machine that carries a live call: picture and sound come back without any action.
 
-The real server is killed with SIGKILL. Pages run in real browsers; tests for which no page matters use light media.
+The real server is killed with SIGKILL. Some tests use pages in real browsers. The others use light media,
+without pages or encoders.
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ from web.peers.people.answers import information
 from web.peers.people.entry import Clinic
 from web.server.valkey import address_file
 
-# A JavaScript function that runs in a page. It returns the time in ms from `killed` until a peer connection that is
-# newer than the first `known` ones has pictures and sound; 15000 if none has by then.
+# A JavaScript function that runs in a page. `known`: the number of peer connections that the page had made
+# before the kill. `killed`: the time of the kill. It returns the time in ms from then until a newer peer
+# connection has pictures and sound; 15000 if none has by then.
 BACK = """async ([known, killed]) => {
   for (;;) {
     for (const peer of window.__peers.slice(known)) {
@@ -159,8 +161,8 @@ async def test_r30_a_call_moves_to_the_other_machine_when_a_whole_machine_dies(
             headers, visit = await in_line(clinic, number + 1)
             patient = Caller(clinic.http, "patient", headers, visit, [here])
             provider = Caller(clinic.http, "staff", staff, visit, [there, here])
-            # After the store is back, workers do not trust missing signs of life for a while, so declare no worker
-            # dead.
+            # For 3 s after its own start, or after the store was away, a worker declares no other worker
+            # dead. Wait until the 3 s are over.
             await asyncio.sleep(3)
             async with call(patient, provider):
                 killed_s = time.monotonic()

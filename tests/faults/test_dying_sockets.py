@@ -111,8 +111,8 @@ def test_r24_a_socket_that_dies_does_not_cost_others_their_updates(
         raised: list[str] = []
         asyncio.get_running_loop().set_exception_handler(lambda _, context: raised.append(f"{context}"))
         await one.arrive()
-        # Updates are sent to sockets in the order of their subscriptions. Some of these clients come before those that
-        # break, the others after.
+        # Updates are sent to sockets in the order of their subscriptions. Some of these healthy clients
+        # subscribe before the sockets that will break, the others after them.
         clients = [await one.connect(one.provider(f"Dr {n}"), 0) for n in range(healthy)]
         first, rest = clients[: healthy // 4], clients[healthy // 4 :]
         for client in first:
@@ -200,7 +200,8 @@ def test_r25_dead_peers_are_seen_offline_after_a_round_and_a_half(
                 await watcher.request("subscribe", topic=f"visit/{visit}")
             patients = [s for s in one.workers[0].hub.sockets.values() if not s.actor.is_staff]
             began_s = max(s.received_s for s in patients)
-            # The worst moment for a loss is just after the last client has answered its ping.
+            # Stop the network just after the last client has answered its ping: the server notices the loss
+            # latest then.
             await until(lambda: min(s.received_s for s in patients) > began_s, 40)
             await asyncio.sleep(0.1)
             network.stall()  # from now on nothing arrives, not even the end of a connection

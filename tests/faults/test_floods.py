@@ -1,5 +1,7 @@
-"""Tests floods of frames: every frame of a socket counts, and other clients hardly notice until the socket is closed
-(SECURITY.md row 30).
+"""Tests sockets that send WebSocket frames as fast as they can: the server counts every frame and closes the
+socket.
+
+Until then, other clients get their answers almost as fast as usual. This is row 30 of docs/SECURITY.md.
 """
 
 import asyncio
@@ -74,9 +76,9 @@ def flood(url: str, hello: bool, first: bytes, more: bytes) -> tuple[float, int]
 
 
 async def slowest(clients: list[SignallingClient], until: asyncio.Future[tuple[float, int]]) -> float:
-    """Return the longest time in s that the server needed to answer a request.
+    """Return the longest time in s that the server needed to answer a request of one of `clients`.
 
-    Requests are sent one after another, until 50 ms after `until` is done.
+    Requests are sent one after another, until 50 ms after the future `until` is done.
     """
     worst, ends = 0.0, float("inf")
     for client in itertools.cycle(clients):

@@ -103,7 +103,7 @@ OSEI, LIN = (
 class Book:
     """A history without violations, which a test can then damage.
 
-    It is made by the pure rules; one second passes with each command.
+    It is made with the product's rules (`decide`), without a server. One second passes with each command.
     """
 
     def __init__(self) -> None:
@@ -113,7 +113,7 @@ class Book:
         self.does(PATIENT, "arrive", c.Open(VISIT, ANA))
 
     def does(self, actor: Actor, request: str, command: c.Command, **details: Any) -> None:
-        """Carry out `command` of `actor` by the pure rules; record the command as the message `request`, with its
+        """Carry out `command` of `actor` by the product's rules; record it as the message `request`, with its
         answer.
 
         `details`: other fields of the `Request`.

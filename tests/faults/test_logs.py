@@ -32,8 +32,11 @@ F_SETPIPE_SZ = 1031
 
 @pytest.fixture
 def descriptors() -> Iterator[Callable[[str], tuple[int | None, int | None]]]:
-    """A function that opens a standard error which accepts no text, by its kind. It returns (its descriptor, the
-    descriptor to read from it or None).
+    """A function that opens a file or pipe which accepts no (more) text, to be the standard error of a
+    server.
+
+    Its argument is "full" (a full disk), "broken" (a pipe that nobody can read) or another word (a pipe that
+    nobody reads). It returns (the descriptor to write to, the descriptor to read from or None).
     """
     opened: list[int] = []
 
@@ -161,9 +164,10 @@ async def test_r29_a_log_that_cannot_be_written_does_not_disturb_the_server(
 
 
 def told_lost(reader: int) -> int:
-    """Return the number of lines that the processes report as lost, as soon as it is above ten, or after 10 s.
+    """Read the log until it reports more than ten lost lines, but at most for 10 s; return the reported
+    number.
 
-    `reader`: the log's descriptor.
+    `reader`: the descriptor from which the log is read.
     """
     os.set_blocking(reader, False)
     found, deadline = b"", time.monotonic() + 10

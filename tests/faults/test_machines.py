@@ -1,7 +1,9 @@
-"""Tests several machines on one store: calls are spread over them within their bounds, and whole visits go on while
-one dies, one stops and one joins (docs/RELIABILITY.md row 40).
+"""Tests several machines on one store: each gets a part of the calls, and none more than its limit.
 
-Each machine is the real server with a data folder of its own; callers are light media.
+Whole visits go on while one machine dies, one stops and one joins. This is row 40 of docs/RELIABILITY.md.
+
+Each machine is the real server with a data folder of its own. The people in the calls send packets without an
+encoder.
 """
 
 from __future__ import annotations
@@ -107,7 +109,7 @@ async def people(servers: Sequence[RunningServer], valkey_url: str, number: int)
 
 
 async def registered(store: Any) -> dict[int, str]:
-    """Return process -> worker for the workers that take calls."""
+    """Return process id -> worker id, for the workers that accept new calls."""
     return {report.pid: report.worker for report in await reports(store) if not report.draining}
 
 
@@ -136,7 +138,8 @@ async def test_r40_visits_on_four_machines_go_on_while_one_dies_one_stops_and_on
         assert after.total() == CALLS
         assert len(after) == MACHINES - 1
 
-        # Three machines can take exactly CALLS calls, so a further claim needs the machine that has joined.
+        # The three machines that are left carry CALLS calls, which is their limit. So a further claim is
+        # refused until another machine joins.
         await until(lambda: _all_of(crowd.store, servers[1:]), START_S)
         crowd.servers = servers[1:]
         patient, provider = crowd.next()

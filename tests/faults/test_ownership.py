@@ -75,8 +75,10 @@ async def test_r27_a_late_message_of_a_superseded_connection_does_not_undo_later
 
 
 class Case(NamedTuple):
-    """How to send one kind of message: the role that sends it, the earlier steps on the visit, and the message's fields
-    except the visit.
+    """How to send one kind of message.
+
+    `who`: the role of its sender. `before`: what happens to the visit before it, such as "claim". `fields`:
+    the fields of the message except the visit.
     """
 
     who: str
@@ -121,7 +123,9 @@ WRITES = {
 """Each message that changes something in the store -> how to send it."""
 READS = {"ping", "media.probe", "media.probed", "subscribe", "unsubscribe", "visit.history", "sessions.past"}
 OF_A_MEMBERSHIP = {"media.answer", "media.restart", "media.mute", "media.share"}
-"""Messages that the room's owner refuses if another worker has the membership; tested in test_rooms.py."""
+"""Messages about the media of a connection. The worker that owns the room refuses them if the connection has
+resumed
+at another worker; test_rooms.py tests this."""
 
 
 def test_r27_every_message_that_changes_something_is_in_the_test() -> None:
@@ -130,7 +134,7 @@ def test_r27_every_message_that_changes_something_is_in_the_test() -> None:
 
 
 class Asked(NamedTuple):
-    """A case with its people.
+    """A case that has been prepared on a visit.
 
     `older`: the person's connection at the frozen worker. `newer`: the connection at another worker that has resumed
     it.

@@ -51,7 +51,7 @@ class Member:
         await self._client.run()
 
     async def _look(self) -> None:
-        """Record the time that each reconnection takes, until cancelled."""
+        """Add to `away_s` how long each loss of the connection lasts, until this task is cancelled."""
         client = self._client
         await client.connected.wait()
         while True:

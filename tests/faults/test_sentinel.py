@@ -70,7 +70,7 @@ class Writer:
             await asyncio.sleep(0.005)
 
     async def more(self, number: int = 20) -> None:
-        """Return when `number` more visits were acknowledged."""
+        """Return when the store has acknowledged `number` more visits."""
         wanted = len(self.kept) + number
         await until(lambda: len(self.kept) >= wanted, SHORT_S)
 

@@ -33,7 +33,7 @@ LOOKS = 5
 
 
 class Size(NamedTuple):
-    """The use of all workers together while nobody is connected: memory in MB, open descriptors, tasks."""
+    """What all workers together use while nobody is connected: memory in MB, open descriptors, tasks."""
 
     memory: float
     descriptors: float
@@ -52,7 +52,9 @@ def look(server: RunningServer) -> Size:
 
 
 async def size(server: RunningServer) -> Size:
-    """Make the workers collect garbage, take LOOKS samples of their use, and return the medians."""
+    """Make the workers run their garbage collectors, take LOOKS samples of what they use, and return the
+    medians.
+    """
     looks = []
     for pid in server.pids:
         (server.data / f"counted-{pid}.collect").touch()
@@ -63,9 +65,10 @@ async def size(server: RunningServer) -> Size:
 
 
 async def visits(server: RunningServer, credentials: Path, seed: int) -> None:
-    """Play synthetic patients at `server` who come, wait, talk with light media and leave, some by a reload or lost
-    socket.
+    """Play synthetic patients at `server` who come, wait, talk and leave. Some reload their page or lose
+    their socket.
 
+    Their media is light: packets without an encoder.
     `credentials`: the file of the people who sign in. `seed`: the seed of the random details.
     """
     process = await asyncio.create_subprocess_exec(

@@ -104,7 +104,8 @@ async def connected(url: str) -> AsyncIterator[Redis]:
 
 
 def data_of(folder: Path) -> Path:
-    """Return the folder in which a Valkey writes its log of commands. `folder`: the one that it was started with."""
+    """Return the folder in which a Valkey writes its log of commands. `folder`: the folder in which it was
+    started."""
     return folder / "valkey" / "appendonlydir"
 
 
@@ -130,7 +131,7 @@ async def another_history(folder: Path, data: Path) -> AsyncIterator[tuple[Embed
 async def replaced(own: EmbeddedStore, folder: Path, earlier: Path) -> None:
     """Kill the store `own`, and start it again with older data, a copy of the folder `earlier`.
 
-    `folder`: the one in which `own` was started.
+    `folder`: the folder in which `own` was started.
     """
     assert own.pid is not None
     os.kill(own.pid, signal.SIGKILL)
@@ -210,9 +211,10 @@ class Four:
 
 
 async def lives_apart(at: Clinic, service: Service, patient: Actor, events: int) -> None:
-    """Let another provider of the clinic `at` claim the patient by `service`, whose store has the earlier state.
+    """Write other events to the store of `service`, which continues from the earlier state: `events` in all.
 
-    Then let the patient answer a step of the guide, until this store has `events` more events.
+    Another provider of the clinic `at` goes on call and claims the patient. Then the patient answers a step
+    of the guide, again and again.
     """
     lin = at.provider("Dr B. Lin")
     await service.set_on_call(lin, on=True)

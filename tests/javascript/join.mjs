@@ -1,6 +1,8 @@
-/* Joins the scripts and style sheets that the templates name with their imports: one minified file each,
-   in `web/joined`. `node join.mjs --check` writes nothing, and fails if `web/joined` does not match the
-   sources. */
+/*
+ * Makes one minified file in `web/joined` for each script and style sheet that a template names. The
+ * file also contains everything that the script or style sheet imports. `node join.mjs --check` writes
+ * nothing, and fails if `web/joined` does not match the sources.
+ */
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";

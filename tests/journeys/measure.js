@@ -1,5 +1,6 @@
-// Runs in the pages before their own scripts. It keeps every peer connection, for the figures that only its
-// getStats has, and measures the picture and sound that a person would see and hear.
+/* Runs in the pages before their own scripts. It keeps each RTCPeerConnection, because only its getStats has
+some
+   of the figures. It also measures the picture and sound that a person would see and hear. */
 window.__peers = [];
 window.RTCPeerConnection = class extends RTCPeerConnection {
   constructor(...args) {
@@ -36,8 +37,8 @@ window.__received = async () => {
   return seen;
 };
 
-/* Returns the mean brightness (0 to 255) of the other side's picture, and how much of it changes in 400 ms.
-   Both are 0 without a picture. */
+/* Returns two figures of the other party's picture, both 0 without a picture. `light`: its mean brightness
+   (0 to 255). `moved`: how much it changes in 400 ms, summed over all pixels of a small copy. */
 window.__picture = async () => {
   const pause = () => new Promise((done) => setTimeout(done, 400));
   const video = [...document.querySelectorAll("video")].find((v) => !v.muted && v.videoWidth);

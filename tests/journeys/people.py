@@ -92,7 +92,7 @@ class Person:
         return found
 
     async def sees_picture(self) -> None:
-        """Return when a picture of the other side has been decoded. Raises TimeoutError after SHOWN_MS."""
+        """Return when a picture of the other person has been decoded. Raises TimeoutError after SHOWN_MS."""
         async with asyncio.timeout(SHOWN_MS / 1000):
             while not (await self.received())["frames"]:
                 await self.page.wait_for_timeout(20)
@@ -110,8 +110,9 @@ class Person:
 
 
 async def see_and_hear(*people: Person) -> None:
-    """Fail unless each of these people sees and hears the other side. All are checked at the same time, because a
-    call costs CPU as long as it goes on.
+    """Fail unless each of these people gets moving picture and sound of the other person.
+
+    All are checked at the same time, because a call costs CPU as long as it goes on.
     """
     await asyncio.gather(*(one.sees_and_hears() for one in people))
 

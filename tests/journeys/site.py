@@ -15,8 +15,10 @@ HANDSHAKE = ("Cookie", "Origin", "User-Agent", "Accept-Language")
 
 
 class Proxy:
-    """A running web site at `url`. `server`: the server that gets the requests below `prefix`, with their whole path.
-    `pages`: path -> HTML of another site of the clinic, which has the address `other`.
+    """A running web site at `url`. It passes requests for paths below `prefix` on to `server`, with their
+    whole path.
+
+    `other`: the address of another site of the clinic. `pages`: path -> HTML of the pages of this other site.
     """
 
     def __init__(self, prefix: str) -> None:

@@ -1,4 +1,5 @@
-"""Tests the clinic's side in real browsers: an admin, two providers and a patient over two workers."""
+"""Tests the pages of the staff in real browsers: an admin, two providers and a patient, connected to two
+workers."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ SEARCHES = (
 
 
 class Crowd:
-    """Patients without browsers. Their visits are decided by the product's rules and written by its store."""
+    """Patients without browsers. The product's rules make their visits, and its `Store` writes them."""
 
     def __init__(self, redis: Redis, folder: Path) -> None:
         key = data_key(folder)

@@ -150,8 +150,8 @@ async def test_a_guest_joins_by_a_link_takes_part_after_their_own_start_and_can_
     server = greenroom_server(workers=2)
     patient, provider = await in_call(browser, server, SCREENS)
 
-    # The provider asks the patient to share a screen, and the patient presses the button. The sharing ends by the
-    # button of the browser.
+    # The provider asks the patient to share a screen, and the patient presses the button. Later the sharing
+    # ends as if the patient pressed the browser's own button for this.
     await provider.page.locator("details.more summary").click()
     await provider.press("Ask Ana Ruiz to share the screen")
     await patient.sees("Maya Osei asks to see your screen")

@@ -16,8 +16,8 @@ from tests.server import RunningServer
 from tests.signalling.waits import until
 
 FIRST_VISIT_BYTES, SECOND_VISIT_BYTES = 80 * 1024, 10 * 1024
-"""The greatest number of bytes, of headers, pages, files and frames, that a patient receives from the calendar to the
-waiting room: on the first visit, and on a later one.
+"""The greatest number of bytes that a patient's browser may receive, from the calendar until the waiting
+room: in the first visit, and in a later one. Headers, pages, files and WebSocket frames count.
 """
 SCRAPER = "a token for Prometheus"
 PHONE = {"viewport": {"width": 390, "height": 844}}
@@ -48,7 +48,7 @@ async def test_a_patient_meets_a_provider(browser: Browser, greenroom_server: St
     assert "/staff/visits/" in provider.page.url
     await patient.sees(re.compile("Maya Osei is here"))
     await provider.sees(re.compile("Ana Ruiz is here"))
-    # After only one side has pressed, no media is forwarded.
+    # As long as only one person has pressed Start Session, no media is forwarded.
     await provider.press("Start Session")
     await patient.sees(re.compile("Has pressed Start Session", re.IGNORECASE))
     await asyncio.sleep(1)

@@ -124,7 +124,8 @@ async def test_a_whole_visit_works_without_a_mouse_the_patients_side_in_arabic(
 
 
 async def decides(robin: Staff, keys: Keyboard, say: Say, osei: Staff, name: str) -> None:
-    """Assign the request of `name` to Osei as Robin, decline it, look at the list of the bell, and go to the set-up.
+    """As Robin, assign the request of the patient `name` to Osei, decline it, open the bell, and open the
+    set-up.
 
     `keys`: the keyboard of Robin's page; `say`: translates the texts of the page.
     """
@@ -158,7 +159,7 @@ async def decides(robin: Staff, keys: Keyboard, say: Say, osei: Staff, name: str
 
 
 async def sets_up(robin: Staff, keys: Keyboard, say: Say, amber_min: int) -> None:
-    """Look at the sections of the set-up as Robin, and save the limit `amber_min` in one of them.
+    """As Robin, open the sections of the set-up, and save the limit `amber_min` in one of them.
 
     `keys`: the keyboard of Robin's page; `say`: translates the texts of the page.
     """

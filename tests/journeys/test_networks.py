@@ -48,8 +48,8 @@ window.RTCPeerConnection = class extends Made {
 };
 """
 
-# The script asks again and again, because the statistics may lack the pair of addresses for a moment after it carries
-# the picture.
+# The script repeats getStats, because the pair of addresses that carries the picture may appear late in the
+# statistics.
 PATH = """async () => {
   let reports = [];
   const find = (is) => reports.find(is);
@@ -95,8 +95,8 @@ async def test_f01_a_visit_where_the_network_blocks_udp(
             warnings.warn("no namespace without UDP here: the patient's browser ignores UDP", stacklevel=1)
         kept = await inside.enter_async_context(shared(chromium)) if blocked else shared_chromium
         browser = await inside.enter_async_context(kept.lent())
-        # The prepared process is outside of this namespace, and must stay outside for the servers of later tests. So it
-        # must not start this server.
+        # Do not start this server from the prepared process (tests/prepared.py): that process is outside of
+        # this network namespace, and must stay outside for the servers of later tests.
         server = start_server(quick=False).wait()
         inside.callback(server.stop)
         await _without_udp(browser, server, *([] if blocked else [ONLY_TCP]))

@@ -1,5 +1,5 @@
-"""Tests a connected call in which no media arrives: the page names the right person, and never calls the connection
-good.
+"""Tests a connected call in which media of one person stops: the other person's page names the person whose
+media is missing, and does not call the connection good.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ CUT = """async (kinds) => {
       await sender.replaceTrack(null);
     }
 }"""
-"""A script that stops sending media of these kinds and informs nobody, as if a device or the network lost it."""
+"""A script that stops a page's sending of media of these kinds. It informs nobody, as if the network lost the
+media."""
 MEND = (
     "async () => { for (const [sender, track] of window.__kept.splice(0)) await sender.replaceTrack(track); }"
 )

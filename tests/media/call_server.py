@@ -46,12 +46,13 @@ class CallServer:
         self._offers = itertools.count(1)
 
     def room(self, name: str) -> Room:
-        """Return the room with this name on its present relay."""
+        """Return the room with this name on the present relay of this server."""
         return self.relay.room(name)
 
     async def behind(self, network: Network) -> Proxy:
-        """Make pages that join from now on reach the relay only through this network; return the proxy that
-        plays it.
+        """Put `network` between the relay and all pages that join from now on.
+
+        Return the proxy that plays this network.
         """
         self.link = await Proxy.open(network, ("127.0.0.1", self.relay.ports[0]))
         return self.link
@@ -77,7 +78,8 @@ class CallServer:
         return caller
 
     async def move(self, room: str, relay: Relay) -> None:
-        """Move a room to another relay, as to another worker: send each of its pages a fresh offer.
+        """Move a room to another relay, as if to another worker: send each of its pages an offer of a new
+        connection.
 
         The gate (whether media may pass) stays as it was.
         """

@@ -82,10 +82,10 @@ class Speaker(RawPeer):
         cc: int | None = None,
         marker: bool = False,
     ) -> None:
-        """Send one video packet, whose payload ends with `text`. `sequence`, `timestamp`: its numbers.
+        """Send one video packet, whose payload ends with `text`. `sequence`, `timestamp`: its numbers in RTP.
 
-        `key`: True if it belongs to a keyframe. `cc`: its transport-wide number. `marker`: True for the last packet of
-        its picture.
+        `key`: True if it belongs to a keyframe. `cc`: its transport-wide sequence number (transport-cc), None
+        for none. `marker`: True for the last packet of its picture.
         """
         payload = (VP8_KEYFRAME if key else VP8_DELTA) + text
         self.send_rtp(
@@ -109,7 +109,10 @@ class Speaker(RawPeer):
         self.send_rtp(rtp.build(VP8_RTX.payload_type, sequence, timestamp, self.rtx_ssrc, payload))
 
     def audio(self, sequence: int, timestamp: int = 0, text: bytes = b"", cc: int | None = None) -> None:
-        """Send one audio packet with these numbers and the payload `text`. `cc`: its transport-wide number."""
+        """Send one audio packet with these numbers of RTP and the payload `text`.
+
+        `cc`: its transport-wide sequence number (transport-cc), None for none.
+        """
         self.send_rtp(
             rtp.build(OPUS.payload_type, sequence, timestamp, self.audio_ssrc, text, transport_cc=cc)
         )
@@ -145,9 +148,10 @@ class Duo:
         transport: Transport = "udp",
         video_types: tuple[int, ...] = (VP8.payload_type, VP8_RTX.payload_type),
     ) -> Speaker:
-        """Add a peer to the room; return it when it is connected. `sources`: True if it sends media.
+        """Add a party with the name `name` to the room; return its peer when it is connected.
 
-        `host`: its address. `video_types`: the payload types that it accepts.
+        `sources`: True if the peer sends media. `host`: the peer's address. `transport`: "udp" or "tcp".
+        `video_types`: the payload types of video that the peer accepts.
         """
         speaker = Speaker(host, transport=transport)
         speaker.video_types = video_types

@@ -28,7 +28,8 @@ SWITCHES = [
     *(f"{CAMERA}=fps=30" if switch.startswith(CAMERA) else switch for switch in ARGUMENTS),
     "--autoplay-policy=no-user-gesture-required",  # lets the pages play sound without a click
 ]
-# This brightness (luma) is between that of the fake camera's green, which is far above, and black, which is far below.
+# A frame with a luma (brightness) above this value is a picture of the fake camera, whose green is much
+# brighter. A frame below it is black.
 PICTURE = 60
 
 
@@ -72,9 +73,10 @@ class Person:
 
 
 async def enter(browser: Browser, server: CallServer, room: str, name: str, extra: str = "") -> Person:
-    """Open the page of `name` in `room` in its own browser context; return the person when page and devices are ready.
+    """Open the page of `name` in `room` in its own browser context; return the person when page and devices
+    are ready.
 
-    `extra`: further text for the page's query.
+    `extra`: text to append to the query of the page's URL.
     """
     context = await browser.new_context()
     page = await context.new_page()
@@ -84,9 +86,9 @@ async def enter(browser: Browser, server: CallServer, room: str, name: str, extr
 
 
 async def load(person: Person, server: CallServer, room: str, extra: str = "") -> None:
-    """Load or reload the page of a person in `room`. `extra`: further text for the page's query.
+    """Load or reload the page of a person in `room`. `extra`: text to append to the query of the page's URL.
 
-    Do not wait for its load event, which comes late if a video element has a stream without data.
+    Do not wait for the page's load event, which comes late if a video element has a stream without data.
     """
     url = f"{server.url}?room={room}&party={person.name}{extra}"
     await person.page.goto(url, wait_until="domcontentloaded")
@@ -132,8 +134,8 @@ async def press_to_picture(browser: Browser, server: CallServer, runs: int) -> l
             await a.press()
             await asyncio.sleep(
                 0.8
-                # A person also waits about this long. Meanwhile the picture of `a` already arrives at the relay, which
-                # does not forward it yet.
+                # Two people do not press at once either. In this time the picture of `a` arrives at the
+                # relay, which does not forward it yet.
             )
             early = server.relay.stats.forwarded - forwarded
             early += sum([(await person.stats())["packetsReceived"] for person in (a, b)])
@@ -176,8 +178,9 @@ async def frames_under_loss(server: CallServer, b: Person, loss: float, seconds:
 
 
 async def sound_under_loss(server: CallServer, b: Person, loss: float, packets: int) -> dict[str, float]:
-    """Return how much the counters of the sound that `b` receives grow during `packets` packets. `loss`: the share lost
-    on each of the two ways.
+    """Return how much the counters of received sound grow at `b`, until `packets` more packets have arrived.
+
+    `loss`: the share of packets that is lost on the way to the relay, and again on the way from it.
     """
     assert server.link is not None
     server.link.change(lossy(loss))

@@ -1,5 +1,6 @@
-"""Tests a browser whose address changes without its notice: media is sent to the browser's new address, and to no
-stranger.
+"""Tests a browser whose address changes while the browser does not notice it, as behind a router (NAT).
+
+The relay sends media to the browser's new address, and never to a stranger's.
 """
 
 from __future__ import annotations

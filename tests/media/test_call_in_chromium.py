@@ -111,7 +111,7 @@ async def test_what_leaves_a_device_before_its_own_press_is_black_and_silent(cam
     async with call_server() as server, pair(camera_browser, server) as (a, b):
         server.room("room").set_gate(
             True
-        )  # the gate is open too early, as on a hostile server, so the device itself must protect the person
+        )  # The gate is open too early, as a hostile server may do: only the page protects the person.
         for person in (a, b):
             await person.until("call.frames.length > 15")
             assert max(brightest for _, brightest in await person.frames()) < PICTURE

@@ -110,7 +110,7 @@ async def test_a_newcomer_with_a_bad_network_does_not_set_the_picture_of_the_oth
         await until(lambda: bool(guest.of(VIDEO)))
         ssrc = guest.of(VIDEO)[0].ssrc
         report = bytes([0x81, 201, 0, 7]) + guest.video_ssrc.to_bytes(4, "big")
-        # The report says that half of the video packets were lost.
+        # According to the report, half of the video packets were lost.
         report += ssrc.to_bytes(4, "big") + bytes([128, 0, 0, 9]) + bytes(16)
         subscription = peers.parties["patient"].endpoint.subscribers[peers.parties["guest-a"].endpoint]
         layers = subscription.current["video"].layers

@@ -21,8 +21,9 @@ OPPOSITES = {"patient": "provider", "provider": "patient"}
 
 
 async def come(peers: Duo, name: str, *, admitted: bool = True) -> Speaker:
-    """Add a person to the room as in a visit: each party that needs a new offer gets one and answers it. Return the
-    person's peer.
+    """Add a person to the room as in a visit; return the person's peer when it is connected.
+
+    Each other party that needs a new offer because of this gets one and answers it.
 
     `admitted`: True if the person takes part in the call already.
     """
@@ -57,8 +58,8 @@ async def group(*names: str, admitted: bool = True) -> AsyncIterator[tuple[Duo, 
 
 
 def heard_from(speaker: Speaker, payload_type: int) -> dict[str, list[bytes]]:
-    """Return id of each stream -> the last byte of each packet of this payload type that the peer has
-    received in it.
+    """Return id of a stream -> the last byte of each packet of this payload type that the peer has received
+    in it.
     """
     found: dict[str, list[bytes]] = {}
     for packet in speaker.of(payload_type):
@@ -67,10 +68,10 @@ def heard_from(speaker: Speaker, payload_type: int) -> dict[str, list[bytes]]:
 
 
 def send_all(people: dict[str, Speaker], sequence: int = 1) -> None:
-    """Make each of the peers `people` send one packet of sound and the first one of a keyframe, with the number
-    `sequence`.
+    """Make each peer send one packet of sound, and the first packet of a keyframe.
 
-    The last byte of each packet is the number of its sender.
+    `people`: name -> peer. `sequence`: the sequence number of these packets. The last byte of each packet is
+    the position of its sender in `people`, from 0.
     """
     for number, speaker in enumerate(people.values()):
         speaker.audio(sequence, text=bytes([number]))
@@ -335,7 +336,7 @@ async def test_the_weakest_receiver_bounds_what_a_sender_sends() -> None:
             p.ssrc for p in people["guest-a"].of(VIDEO) if people["guest-a"].streams[p.ssrc] == "patient"
         )
         report = bytes([0x81, 201, 0, 7]) + people["guest-a"].video_ssrc.to_bytes(4, "big")
-        # The report says that half of the video packets were lost.
+        # According to the report, half of the video packets were lost.
         report += ssrc.to_bytes(4, "big") + bytes([128, 0, 0, 9]) + bytes(16)
         for _ in range(6):
             people["guest-a"].send_rtcp(report)

@@ -36,7 +36,7 @@ AUDIO, VIDEO, RTX = OPUS.payload_type, VP8.payload_type, VP8_RTX.payload_type
 
 
 def everything(speaker: Speaker, start: int = 100) -> None:
-    """Send 20 packets of each stream, with numbers from `start` on, and one RTCP packet of each kind."""
+    """Send 20 packets of each stream, and one RTCP packet of each kind. `start`: the first number."""
     for number in range(start, start + 20):
         speaker.video(number, key=number == start)
         speaker.audio(number)
@@ -60,8 +60,8 @@ async def crosses_nothing(peers: Duo, to: Speaker) -> None:
 
 
 async def nothing_early_crosses(peers: Duo, a: Speaker, b: Speaker) -> None:
-    """Check that no packet of `a` reaches `b` before the gate opens (media may pass), and that sound reaches
-    it afterwards.
+    """Check that no packet of `a` reaches `b` before the gate opens (media may pass), and that sound of `a`
+    reaches `b` afterwards.
     """
     everything(a)
     await peers.handled(60)
@@ -80,7 +80,10 @@ async def test_nothing_sent_early_crosses(transport: Transport) -> None:
 
 
 class Relayed(asyncio.DatagramProtocol):
-    """A peer's socket that sends and receives through a TURN server. `readable`: called for each received packet."""
+    """A peer's socket that sends and receives through a TURN server.
+
+    `readable`: a function that is called for each received packet.
+    """
 
     def __init__(self) -> None:
         self.packets: deque[bytes] = deque()

@@ -1,4 +1,4 @@
-"""Tests the offers of one party, and which state remains after a party has left."""
+"""Tests one party: its offers, credentials and address, and what the relay keeps after the party has left."""
 
 from __future__ import annotations
 

@@ -18,7 +18,11 @@ ADDRESS, OTHER = ("192.0.2.1", 1000), ("192.0.2.2", 2000)
 
 
 class Associated(SimpleNamespace):
-    """Replaces a DTLS association. `shown`: True if its certificate is right. `problem`: raised by each call."""
+    """Replaces a DTLS association.
+
+    `shown`: True if the peer's certificate is the one that its SDP names. `problem`: the error that
+    `retransmit` and `feed` raise, or None.
+    """
 
     def __init__(self, *, established: bool = True, shown: bool = True) -> None:
         keys = SimpleNamespace(inbound=b"", outbound=b"")
@@ -208,7 +212,7 @@ async def test_the_speaker_is_sent_once_to_those_who_take_part(
     assert events == ([Speaking("b")] if sent else [])
 
 
-# --- the places in a party's offer, each for the media of another party
+# --- the slots of a party's offer: each is a place for the media of one other party
 
 
 async def test_a_place_is_free_for_the_first_party_or_after_its_holder_left(room: Room) -> None:

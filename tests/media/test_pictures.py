@@ -1,4 +1,7 @@
-"""Tests that sound continues on a network that is too weak for a picture, and that the picture comes back later."""
+"""Tests that sound continues on a network that is too weak for video (pictures).
+
+Video comes back when the network is better.
+"""
 
 from __future__ import annotations
 
@@ -104,11 +107,14 @@ def limited(packet: bytes) -> bool:
     return packet[12:16] == LIMITED and (scale & 0x3FFFF) << (scale >> 18 & 0x3F) <= FLOOR_KBPS * 1000
 
 
-# --- the decision to pause, without sockets
+# --- the decision to pause the video that an endpoint receives, without sockets
 
 
 class Looks:
-    """Checks one endpoint as the relay does once a second. `events`: the events that its party has received."""
+    """Checks the sound that one endpoint receives, as the relay does once a second.
+
+    `events`: the events that the endpoint's party has received.
+    """
 
     def __init__(self, endpoint: Endpoint, sent: list[bytes] | None = None) -> None:
         self.endpoint, self.rerouted = endpoint, 0
@@ -125,14 +131,20 @@ class Looks:
         self.rerouted += 1
 
     def tick(self, now_s: float, loss: float | None = None) -> None:
-        """Report that this share of the sound was lost (0 to 1; None: no report), and check the endpoint at `now_s`."""
+        """Let the endpoint report its loss of sound, then check the endpoint at the time `now_s`.
+
+        `loss`: the share of the sound packets that was lost, 0 to 1; None: the endpoint sends no report.
+        """
         if loss is not None:
             self.endpoint.meter._reported["audio"].loss = loss
             self.endpoint.meter._reported["audio"].at_s = now_s
         self._pictures.tick(self._party, now_s)
 
     def passes(self, begin_s: float, seconds: float, loss: float | None) -> None:
-        """Check the endpoint once a second for this number of seconds, from `begin_s` on, with this loss of sound."""
+        """Check the endpoint once a second for this number of seconds, from the time `begin_s` on.
+
+        `loss`: the share of the sound packets that is reported as lost, 0 to 1; None: no report.
+        """
         for passed in range(int(seconds) + 2):
             self.tick(begin_s + passed, loss)
 

@@ -1,4 +1,7 @@
-"""Tests probes: before a visit, a browser tries its paths to the relay, which answers only its checks."""
+"""Tests probes: before a visit, a browser tests its network paths to the relay.
+
+The relay answers the STUN checks of a probe, and forwards none of its packets.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +58,10 @@ def named(number: int) -> Credentials:
 
 
 def answered(probes: Probes, asked: Credentials, password: str, now_s: float) -> bool:
-    """Return True if a request to the user name of `asked`, signed with `password`, is answered at `now_s`."""
+    """Return True if `probes` answers a STUN request at the time `now_s`.
+
+    The request has the user name of `asked`, and is signed with `password`.
+    """
     sock, address = Noted(), ("192.0.2.1", 9)
     request = stun.build(
         stun.Kind.REQUEST, bytes(12), [(stun.USERNAME, f"{asked.ufrag}:b".encode())], password

@@ -1,4 +1,4 @@
-"""Tests a relay without browsers: the names and addresses it knows, its timer, and its rooms' codec and gate."""
+"""Tests a relay without browsers: its timer, which party gets a packet, and its rooms' codec and gate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Tests the relay's timer: a tick of many parties is done in parts, and reaches each party that is present."""
+"""Tests the relay's timer: at each tick, every party that is present is served.
+
+If there are many parties, the relay serves some of them at a time, so that packets do not wait for all.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""Tests packets that a stranger sends as if a party had sent them, over the pages' port and a TURN server.
+"""Tests packets that a stranger sends as if a party had sent them.
 
-They are refused, limited and counted.
+They come over the port that also serves the web pages, or through a TURN server. The relay refuses them,
+limits their number and counts them.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Thief:
 
 @asynccontextmanager
 async def over_the_pages_port(stage: Duo, _folder: Path) -> AsyncIterator[Thief]:
-    """Yield a stranger whose connection the pages' port has passed on to the relay."""
+    """Yield a stranger who connects to the web pages' port, which passes the connection to the relay."""
     with socket.create_server(("127.0.0.1", 0)) as pages:
         reader, writer = await asyncio.open_connection(*pages.getsockname())
         stage.relay.streams.take(pages.accept()[0])

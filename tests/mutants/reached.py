@@ -15,9 +15,15 @@ from typing import Any
 import pytest
 
 AT_IMPORT = ""
-"""Used in place of a test's name for lines that run while a file is imported. All tests of the file run such a line."""
+"""Used in place of a test's name for lines that run while a test file is imported.
+
+Every test of that test file counts as a test that runs such a line.
+"""
 LONGEST_S = 120
-"""The limit in s where no duration is known: for imports, and for tests that have another name since the change."""
+"""The time limit in s of what has no known duration.
+
+These are imports, and tests whose name is different since the change.
+"""
 _Line = tuple[str, int]
 
 
@@ -45,9 +51,7 @@ class Reached:
         return self._sorted(passed if AT_IMPORT in found else found & passed)
 
     def by(self, file: str, lines: Iterable[int]) -> list[str]:
-        """Return the tests that passed and run one of these lines of `file`, the quickest first. Return all tests that
-        passed if none is known to run them.
-        """
+        """Return what `running` returns; if that is empty, all tests that passed, the quickest first."""
         return self.running(file, lines) or self._sorted(self.took_s.keys() - self.failed)
 
     def _sorted(self, tests: Iterable[str]) -> list[str]:
@@ -101,7 +105,8 @@ class Chosen:
     """A plugin of pytest that runs the tests in `longest_s` in its order, and does not run those in `left_out`.
 
     `longest_s`: id of a test -> its time limit in s. If a test takes longer, SIGALRM ends the process. Tests that
-    neither of the two names run last, each for at most LONGEST_S: a change may have given them another id.
+    are in neither `longest_s` nor `left_out` run last, each for at most LONGEST_S: a change may have given
+    them another id.
     """
 
     options: tuple[str, ...] = ("-x",)

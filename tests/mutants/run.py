@@ -1,12 +1,13 @@
 """`make mutants`: put small faults into the sources, one at a time, and count which of them the tests of the file
 notice.
 
-Draws `--number` changes (`changes.py`) of the sources, with a seed. A copy of this folder gets one change after
-another. Those of the file's own tests (`tests/mirror.py`) that run the changed statement are run there, file by file,
-the quickest first (`reached.py`), until one fails. A change is killed if a test fails, or if a test takes much longer
-than without the change, two times. Each judgement is printed. If no test notices a change, it survives: it then needs
-a test, or a reason in equivalents.toml if nobody can notice it. `--write` keeps a sample in results.json, from which
-results.md is made. `--again` judges the survivors of a kept sample once more.
+Draws `--number` changes (`changes.py`) of the sources, with a seed. A copy of this folder gets one change
+after another. In the copy, the changed file's tests (`tests/mirror.py`) are run, if they run the changed
+statement: one test file after another, the quickest tests first (`reached.py`), until a test fails. A change
+is killed if a test fails, or if a test takes, in two runs, much longer than without the change. Each
+judgement is printed. If no test notices a change, it survives: it then needs a test, or a reason in
+equivalents.toml if nobody can notice it. `--write` keeps a sample in results.json, from which results.md is
+made. `--again` judges the survivors of a kept sample once more.
 """
 
 from __future__ import annotations
@@ -230,7 +231,10 @@ class Bench:
         return "survived" if ran else self._judged_by(mutant, reached.by(str(mutant.source), ()), reached)
 
     def _judged_by(self, mutant: Mutant, tests: Sequence[str], reached: Reached) -> str:
-        """Return the judgement of these tests. `reached`: the result of their files without the change."""
+        """Run these tests on the changed file; return "killed", "late" or "survived".
+
+        `reached`: the result of the tests' files without the change.
+        """
         if not tests:
             return "survived"
         with self._changed(mutant):

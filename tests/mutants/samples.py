@@ -31,7 +31,11 @@ class Survivor(msgspec.Struct, frozen=True, order=True):
 
 
 class Sample(msgspec.Struct, frozen=True):
-    """The first judgements of changes drawn at `commit`: how many changes have each, and which survived."""
+    """The first judgements of changes of the sources at `commit`.
+
+    `drawn`: how many changes were chosen at random. `killed`, `late`, `equivalent`: how many of them got this
+    judgement. `survivors`: the changes that no test noticed.
+    """
 
     commit: str
     drawn: int
@@ -94,7 +98,7 @@ def _cells(*cells: object) -> str:
 
 
 def sample(commit: str, drawn: int, judgements: Iterable[tuple[Survivor, str]]) -> Sample:
-    """Return a sample made from `judgements`: of each change, (the change, its first judgement).
+    """Return a sample made from `judgements`: (change, its first judgement) for each change.
 
     `commit`: the commit whose sources were changed. `drawn`: the number of changes drawn at the commit.
     """

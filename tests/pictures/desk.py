@@ -1,4 +1,4 @@
-"""Takes the pictures of the clinic's side: set-up, reports, a visit's history, the bell, a facility's kiosk.
+"""Takes the pictures of the clinic's side: set-up, reports, history of a visit, notifications, kiosk.
 
 They show a clinic that has been open for a month, with its hours and its past visits. The script writes the visits into
 the store in the form that the product writes, because it cannot wait for a month.
@@ -150,7 +150,7 @@ async def history(provider: Staff, shoot: Shoot) -> None:
 
 
 async def bell(browser: Browser, server: RunningServer, admin: Staff, shoot: Shoot) -> None:
-    """Take a picture of an assignment in the list of the bell, on a phone in dark colours."""
+    """Take a picture of the notifications (the bell): two assignments, on a phone in dark colours."""
     lind = await on_call(browser, server, "lind", color_scheme="dark", **PHONE)
     await admin.go("/demo/staff")
     for name in ("Jon Bell", "Mei Lin"):

@@ -70,7 +70,10 @@ def _colour(x: int, y: int, wall: Colour, shirt: Colour, skin: Colour, hair: Col
 
 
 async def window(browser: Browser, server: RunningServer, kind: type[Person], **how: Any) -> Any:
-    """Return a person of this kind in a browser context of its own, whose devices have the names of real devices."""
+    """Return a person of this kind, in a new browser context.
+
+    Its camera and microphone have the names of real devices.
+    """
     made = await person(browser, server, kind, **how)
     await made.page.context.add_init_script(LABELS)
     return made

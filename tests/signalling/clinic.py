@@ -211,7 +211,7 @@ async def clinic(
 ) -> AsyncIterator[Clinic]:
     """Yield a clinic with this number of workers; close it at the end.
 
-    `tracers`: by the index of their worker. `policy`: limits of the organisation.
+    `tracers`: index of a worker -> its tracer. `policy`: limits of the organisation.
     """
     async with AsyncExitStack() as stack:
         opened = [

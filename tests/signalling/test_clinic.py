@@ -1,4 +1,4 @@
-"""Tests a visit from the side of its people, over two workers, real sockets and a real store."""
+"""Tests a visit as its patient and its staff use it, over two workers, real sockets and a real store."""
 
 import asyncio
 from collections.abc import AsyncIterator

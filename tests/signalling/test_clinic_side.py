@@ -1,4 +1,7 @@
-"""Tests the clinic's side over two workers: assign, decline, bell, chat, transfer, reopen, guests, past visits."""
+"""Tests what staff do, over two workers: assign, decline, chat, transfer, reopen, invite guests.
+
+Tests also past visits, and the bell (the notifications of a person).
+"""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -78,7 +81,7 @@ async def test_a_notification_in_the_snapshot_is_not_counted_again_when_its_even
     assert (await provider.expect("bell.item"))["unread"] == 1
     await provider.request("subscribe", topic="bell")
     assert (await provider.expect("bell.snapshot"))["unread"] == 1
-    for change in late:  # the mirror of a worker that is behind the store reports these changes only now
+    for change in late:  # as on a worker whose mirror (copy of the records) gets these changes late
         worker.topics.bell.news(change)
     assert (await provider.expect("bell.item"))["unread"] == 1
 

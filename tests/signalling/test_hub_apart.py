@@ -1,4 +1,7 @@
-"""Tests the fan-out of one worker with transports in memory: limits, kept updates, and which write goes to whom."""
+"""Tests the fan-out of one worker to its clients, with transports in memory.
+
+Tests the limit of unsent bytes, the updates that are kept, and which client gets which write.
+"""
 
 from __future__ import annotations
 

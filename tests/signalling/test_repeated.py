@@ -1,4 +1,4 @@
-"""Tests that events which clients can cause at will are logged once a minute, with their number."""
+"""Tests that events which clients can cause as often as they want are logged once a minute, with a count."""
 
 from __future__ import annotations
 

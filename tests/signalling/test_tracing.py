@@ -1,4 +1,4 @@
-"""Tests that the trace of a claim (the times of all its steps) covers every worker on its way.
+"""Tests that the trace of a claim (the times of all its steps) has the steps on every worker that takes part.
 
 This release and earlier ones, which have no traces, can read each other's events.
 """

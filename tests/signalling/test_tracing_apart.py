@@ -1,4 +1,4 @@
-"""Tests which parts a traced claim has, and with which times, without a store or sockets."""
+"""Tests which spans (timed parts) the trace of a claim has, and their times, without a store or sockets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.signalling.visits import ORG
 
 
 class Spans:
-    """A tracer that keeps (name, parent, begin, end) of each part. `sampled`: False leaves all claims out."""
+    """A tracer that keeps (name, parent, begin, end) of each span. `sampled`: False leaves all claims out."""
 
     def __init__(self) -> None:
         self.parts: list[tuple[str, bytes, int, int]] = []
@@ -51,7 +51,7 @@ class Apart:
         self.now_ns += 5
 
     def news(self, after: Visit | Staff | None, trace: bytes | None = b"trace") -> None:
-        """Inform the observers that a record has changed to `after`; None: that there was a reset."""
+        """Inform the observers that a record has changed to `after`, or of a reset if `after` is None."""
         news = Reset(ORG) if after is None else Change(ORG, 1, "claimed", None, after, trace=trace)
         for observer in self.observers:
             observer(news)

@@ -1,4 +1,4 @@
-"""Tests what one worker does with its tasks, connections and messages of other workers, without a store."""
+"""Tests how a worker handles its tasks, its connections and other workers' messages, without a store."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""Plays a phone with an authenticator app: it reads the key on the page, and makes codes by a clock of its own.
+"""Plays a phone with an authenticator app, which makes the codes of two-factor sign-in (TOTP).
 
-`Clock` moves only when a test moves it. The site uses it too, so that no step of time ends during a test.
+The app reads its key from a page. A code is valid for one step of 30 s. `Clock` moves only when a test moves
+it. The site uses the same clock, so no step ends during a test by chance.
 """
 
 import base64
@@ -18,7 +19,7 @@ CODE = "/demo/staff/sign-in/code"
 
 
 class Clock:
-    """The store's clock as the site sees it. It stays at one moment, in the middle of a step of 30 s."""
+    """A clock that replaces the store's clock in the site; it stands still in the middle of a step of 30 s."""
 
     def __init__(self, site: Site, patch: pytest.MonkeyPatch) -> None:
         store = site.app[SERVICE].store
@@ -31,7 +32,10 @@ class Clock:
 
 
 class Phone:
-    """The authenticator app of a phone, with one key. `spelled`: the letters of the key as the page shows them."""
+    """The authenticator app of a phone, with one key.
+
+    `spelled`: the key in letters (base32), as the page shows it.
+    """
 
     def __init__(self, clock: Clock, spelled: str) -> None:
         self.clock = clock
@@ -43,7 +47,7 @@ class Phone:
 
 
 def key_in(html: str) -> str:
-    """Return the authenticator's secret that a page shows in letters, beside the QR code."""
+    """Return the authenticator's key in letters, which a page shows beside the QR code."""
     found = re.search(r'<code class="secret"[^>]*>([A-Z2-7 ]{39})</code>', html)
     assert found, html[-4000:]
     return found[1]
@@ -55,8 +59,9 @@ def recovery_codes_in(html: str) -> list[str]:
 
 
 async def set_up(person: Person, clock: Clock, email: str) -> tuple[Phone, list[str]]:
-    """Set up two-factor sign-in for a person who is signed in; return (the phone, the recovery codes). The clock moves
-    on, because each code can be used only once.
+    """Set up two-factor sign-in for a signed-in person; return (the phone, the recovery codes).
+
+    It moves the clock to the next step, because each code can be used only once.
     """
     begun = await person.post(HOME, {"do": "begin"})
     assert (begun.status, begun.headers["Location"]) == (303, HOME)

@@ -10,7 +10,7 @@ TIMES = ("at", "seen", "hold")
 
 
 async def passes(redis: Redis, cookie: str, seconds: float) -> None:
-    """Set the times of the session of this cookie back in the store, as if `seconds` had passed."""
+    """Make the session with this cookie `seconds` older: set back its times in the store."""
     store: Any = redis
     key = Session(cookie, {}).key
     for field, value in zip(TIMES, await store.hmget(key, TIMES), strict=True):

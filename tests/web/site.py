@@ -135,7 +135,10 @@ class Person:
         return await self.post("/demo/information", {**FORM, **fields})
 
     async def sign_in(self, email: str, password: str | None = None) -> ClientResponse:
-        """Sign in to the demo, by default with its password; return the response."""
+        """Sign in to the demo organisation; return the response.
+
+        `password`: None for the right password of this person.
+        """
         password = demo.password(self.site.settings, email) if password is None else password
         return await self.post("/demo/staff/sign-in", {"email": email, "password": password})
 

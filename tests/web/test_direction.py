@@ -1,8 +1,8 @@
-"""Tests that style sheets name no left or right, and that every name and free text is isolated from its sentence.
+"""Tests that pages work from left to right and from right to left.
 
-A name is written in its own direction, whatever the direction of the page. With `<bdi>` or `dir="auto"`, it does not
-change the order of the words and numbers around it. Values in sentences are isolated by `web/languages/i18n.py` and
-`shared/text.js`.
+Style sheets must not name left or right. Every name and free text must be isolated from the sentence around
+it: with `<bdi>` or `dir="auto"`, it is written in its own direction, and does not change the order of the
+words and numbers around it. `web/languages/i18n.py` and `shared/text.js` isolate the values in sentences.
 """
 
 import re
@@ -28,7 +28,7 @@ PHYSICAL = {
     "select.input {": "the arrow of a list, and its mirror",
     '[dir="rtl"] select.input {': "the arrow of a list, and its mirror",
 }
-"""Rules that may name a side, as a pattern -> the reason."""
+"""First line of a style rule that may name left or right -> the reason."""
 
 
 def parts(value: str) -> list[str]:
@@ -77,7 +77,8 @@ def test_a_side_is_found_in_a_rule(rule: str, has: bool) -> None:
 
 EXPRESSION = re.compile(r"\{\{-?\s*(.*?)\s*-?\}\}", re.DOTALL)
 OURS = re.compile(
-    # Texts of ours are allowed: they are in the page's language, or gettext isolates their values.
+    # Expressions that begin like this show texts of this project. They are allowed: the texts are in the
+    # page's language, or gettext isolates the values in them.
     r"_\(|ngettext\(|module\(|parts\.|part\.|fields\(|field\(|input\(|choice\(|password\(|secret\(|wrong\(|hint\(|super|self"
 )
 PLAIN: dict[str, str] = {

@@ -111,7 +111,8 @@ async def test_r39_a_packed_visit_that_a_server_of_an_earlier_release_left_is_er
     packed, retention = site.app[SERVICE].store.packed, retention_of(site, valkey)
     for queued in await packed.due("demo", site.app[SERVICE].clock_ms() + 2 * AFTER_MS, 2):
         assert await packed.pack("demo", queued)
-    # A server of an earlier release, which does not know packed visits, would erase only this entry.
+    # A server of an earlier release does not know packed visits. It would erase this entry of the visit, but
+    # leave the packed record.
     await valkey.zrem(keys.ENDED("demo"), left)
     assert await retention.erase_left("demo") == 1
     assert not await valkey.exists(keys.PAST("demo", left))
@@ -120,7 +121,10 @@ async def test_r39_a_packed_visit_that_a_server_of_an_earlier_release_left_is_er
 
 
 async def kinds_in(valkey: Redis) -> set[str]:
-    """Return the patterns of those keys in the store that the retention must erase, by the table of keys."""
+    """Return the patterns of all keys in the store that the retention must erase.
+
+    The table of keys (`signalling/store/keys.py`) defines which ones these are.
+    """
     found = set()
     client: Any = valkey
     for name in (name.decode() for name in await client.keys("*")):
@@ -273,8 +277,9 @@ async def ask(ws: ClientWebSocketResponse, kind: str, **fields: Any) -> None:
 
 
 async def leave_traces(site: Site) -> list[str]:
-    """Let a patient book, open visits, and be named in everything that the store keeps; return the ids of the ended
-    visits.
+    """Let a patient book, open visits, and be named in everything that the store keeps.
+
+    Return the ids of the ended visits.
     """
     await site.change(booking=BOOKING)
     patient_, osei, admin = site.person(), site.person(), site.person()

@@ -1,7 +1,7 @@
 """Tests who may use which route, by one reviewed table: SECURITY.md row 46.
 
-People review `MAY`. The cells are made from the router and requested from a running site. The test fails if a route has
-no row, or admits a person whom its row does not name.
+People review the table `MAY`. Each person sends a request to each route of a running site. The test fails if
+a route has no row, or admits a person whom its row does not name.
 """
 
 from __future__ import annotations

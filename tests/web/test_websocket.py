@@ -157,7 +157,8 @@ async def test_signing_out_closes_this_browsers_sockets_and_goes_off_call(open_s
     await osei.sign_in(OSEI)
     await elsewhere.sign_in(OSEI)
     here = await osei.socket("staff")
-    # This socket belongs to the same browser but to another worker, because cookies are valid for all ports.
+    # This socket is of the same browser, but of another worker. The browser sends its cookie to both, because
+    # cookies are valid for all ports.
     there_browser = other.person()
     there_browser.take_cookie(osei.cookie)
     there, another_device = await there_browser.socket("staff"), await elsewhere.socket("staff")
@@ -190,7 +191,7 @@ async def test_a_closed_or_changed_account_closes_its_sockets_on_every_worker(op
     assert await asyncio.gather(*map(closes, open_ones)) == [4201, 4201]
     await goes_off_call(one)
     assert (await browsers[0].get("/demo/staff")).status == 303
-    # When the account is enabled again, its earlier sign-in does not become valid again.
+    # When the account is enabled again, the sign-in of before stays invalid.
     await change(one.app[ACCOUNTS], 1)
     assert (await browsers[0].get("/demo/staff")).status == 303
 

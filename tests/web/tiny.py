@@ -1,6 +1,7 @@
-"""Makes a minimal app for tests of the processes: it answers with its worker's id, and fails if a file requires that.
+"""Makes a minimal app that replaces `web.app` in tests of the server's processes.
 
-It replaces `web.app`, so that these tests test nothing else.
+It answers with the id of its worker. It fails at its start if a test has put a certain file into the data
+folder, such as `refuse` or `break`.
 """
 
 import asyncio
@@ -22,8 +23,10 @@ MARK = "first"
 
 
 def create_app(settings: Settings) -> web.Application:
-    """Return an app: /healthz answers with the worker's id, /slow answers after a given time, and /form after it has
-    read the whole body.
+    """Return an app with the paths /healthz, /slow, /form and /fail.
+
+    /healthz answers with the worker's id, /slow after the given time, and /form after it has read the whole
+    body; /fail raises an error.
     """
 
     async def healthz(request: web.Request) -> web.Response:
@@ -53,8 +56,8 @@ def create_app(settings: Settings) -> web.Application:
         raise ConfigError("media.ports: no port is free")
     if (folder / "break").exists():
         raise RuntimeError("Jane Doe")
-    # If the file `late` exists, a worker of another version starts in the trial of an upgrade, but fails afterwards, in
-    # the server that holds the lock of the folder.
+    # If the file `late` exists, a worker of another version starts in the trial of an upgrade. It fails in
+    # the upgrade itself, when its parent process is the server that has locked the folder.
     if (
         MARK != "first"
         and (folder / "late").exists()

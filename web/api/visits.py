@@ -1,7 +1,8 @@
-"""The API operations about visits: open, show, withdraw, assign, sort, decline; the queue, the wait, the staff.
+"""The API operations about visits, about the queue and its expected wait, and about the staff.
 
-Each operation sends one command with the key as its actor; signalling defines the rules of a visit. Opening accepts an
-Idempotency-Key: if the same request is sent again because its answer was lost, no second visit is opened.
+Each operation sends one command with the key as its actor; signalling defines the rules of a visit. Opening
+accepts an Idempotency-Key: if the same request is sent again because its answer was lost, no second visit is
+opened.
 """
 
 import hmac
@@ -80,7 +81,8 @@ async def _visit_id(call: Call, body: t.OpenVisit) -> str:
         )
     organisation = call.organisation.id
     name = keys.hashed(f"{organisation}/{call.key.id}/{given}")
-    # The hash is keyed with `name`, so that two requests with the same body have different hashes.
+    # The hash of the body is an HMAC with `name` as its key. So equal bodies of different requests have
+    # different hashes.
     print_, visit_id = hmac.digest(name.encode(), msgspec.json.encode(body), "sha256"), new_id("v")
     redis: Any = call.request.app[REDIS]
     async with answering():

@@ -42,7 +42,7 @@ async def show(call: Call, _: None) -> t.WebhookShown:
 
 
 async def change(call: Call, body: t.ChangedWebhook) -> t.WebhookShown:
-    """Change the webhook that the path names as the body says, and return it."""
+    """Change the fields that the body contains, in the webhook that the path names; return the webhook."""
     webhook = await _webhook(call)
     changes: dict[str, Any] = {}
     if body.events is not None:

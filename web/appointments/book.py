@@ -153,10 +153,10 @@ class Book:
     async def nearest(
         self, organisation: str, since_ms: int, now_ms: int, until_ms: int, most: int
     ) -> list[Appointment]:
-        """Return at most `most` appointments that begin from `since_ms` until `until_ms`.
+        """Return at most `most` appointments that begin from `since_ms` until `until_ms`, in their order.
 
-        The result begins with those after `now_ms`, the earliest first; then come those before `now_ms`, the
-        latest first.
+        If there are more, those after `now_ms` are chosen first, from the earliest on; then those before
+        `now_ms`, from the latest on.
         """
         index = keys.APPOINTMENTS(organisation)
         async with answering():

@@ -66,7 +66,10 @@ class Desk:
         return await self.book.hold(organisation.id, slot, organisation.booking.capacity, hold, holder)
 
     async def made(self, organisation: Organisation, hold: str) -> Appointment | None:
-        """Return the appointment that the same form, sent before, has booked with this hold; otherwise None."""
+        """Return the appointment that was booked with this hold; None if there is none.
+
+        There is one if the visitor's form was sent twice: the first request has booked the appointment.
+        """
         return await self.book.get(organisation.id, _appointment_id(organisation.id, hold))
 
     async def make(
@@ -133,10 +136,10 @@ class Desk:
         return await self._change(organisation, appointment_id, how)
 
     async def follow_rules(self, organisation: str) -> int:
-        """Move the bookings whose time zone has new rules since the booking; return the number of moves.
+        """Move the bookings that the new rules of their time zone change; return the number of moves.
 
-        The time that clocks show does not change, but the moment does. So the patients receive the calendar entry
-        again.
+        The time that clocks show does not change, but the moment does. So the patients receive the calendar
+        entry again.
         """
         now_ms, count = self.now_ms(), 0
         for found in await self.book.between(organisation, now_ms, now_ms + AHEAD_MS):

@@ -91,9 +91,9 @@ class Feeds:
         return self._drawn(organisation, feed.person, feed.part)
 
     async def shown(self, organisation: str, feed: Feed, etag: str, now_ms: int) -> int:
-        """Record that this content is shown now; return the time in ms since which it is the same.
+        """Record that a feed is read now; return the time in ms since which its content is the same.
 
-        `etag`: the hash of the content.
+        `etag`: the hash of the present content.
         """
         if etag == feed.etag:
             return feed.changed_ms

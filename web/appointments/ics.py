@@ -40,7 +40,7 @@ class Entry(NamedTuple):
 
 
 def feed(entries: Iterable[Entry], name: str) -> bytes:
-    """Return an .ics file with the booked visits of `entries`, under a name.
+    """Return an .ics file with the booked visits of `entries`; `name` is the name of the calendar.
 
     The file is the same, byte for byte, as long as no visit has changed.
     """

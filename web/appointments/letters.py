@@ -1,7 +1,7 @@
-"""The mails about booked visits: which mails are queued at which change, and how each is written when it is due.
+"""The mails about booked visits: which changes cause which mails, and how a mail is written when it is due.
 
-A mail is queued in the same commit as the change that it reports. The queued job names only the appointment. The text
-is written when the mail is sent, so that it is up to date, and no patient data waits in a queue.
+A mail is queued in the same commit as the change that it reports. The queued job names only the appointment.
+The text is written when the mail is sent, so that it is up to date, and no patient data waits in a queue.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Promised:
         self._promises = promises
 
     def about(self, before: Appointment | None, after: Appointment, now_ms: int) -> Sequence[JobEntry]:
-        """Return the entries that queue mails in the commit of a change: a mail about it, if needed, and reminders.
+        """Return the entries by which a change's commit queues mails: one about the change, and reminders.
 
         `before`: the appointment before the change, None if it is new; `after`: the appointment after it.
         """
@@ -58,7 +58,8 @@ class Promised:
         if after.status is Status.BOOKED:
             for hours in REMINDERS_H:
                 due_ms = after.starts_ms - hours * HOUR_MS
-                # After a late booking no reminder is sent, because the confirmation has just been sent.
+                # If the reminder would be due within CLOSE_MS from now, it is not sent: this change sends a
+                # mail already.
                 if due_ms > now_ms + CLOSE_MS:
                     payload = {"starts_ms": after.starts_ms, "hours": hours}
                     found.append(self._entry(after, "reminder", payload, now_ms, due_ms))
@@ -95,10 +96,11 @@ def entry_words(organisation: Organisation) -> ics.Words:
 
 
 def stale(name: str, appointment: Appointment, payload: Mapping[str, Any], now_ms: int) -> bool:
-    """Return whether a queued mail must not be sent any longer, because the time was changed or has passed since.
+    """Return whether a queued mail must not be sent any longer, because it is out of date.
 
-    `name`: the mail's name; `payload`: the values that were queued with it. A reminder is also out of date if
-    a later reminder is due.
+    `name`: the mail's name; `payload`: the values that were queued with it. A reminder is out of date if the
+    booked time was changed, has passed or was cancelled, or if a later reminder is due. Another mail is out
+    of date if the appointment has changed since, except by a check-in.
     """
     if name == "reminder":
         moved = appointment.starts_ms != payload["starts_ms"]

@@ -1,7 +1,8 @@
-"""Calculates the times that can be booked: an organisation's hours divided into slots, without those that are taken.
+"""Calculates the times that can be booked: the opening hours in slots, without those that are taken.
 
-The functions use only their arguments; `now_ms` is the time now. Slots follow each other from each opening in
-elapsed time, so that a day on which clocks change has slots only in hours that exist. Times are in ms since
+The functions use only their arguments; `now_ms` is the time now. In each period of bookable hours, the first
+slot begins with the period, and each following slot begins where the one before it ends. A slot's length is
+real time, so when clocks are set forward, no slot is in the hour that does not exist. Times are in ms since
 the epoch.
 """
 
@@ -148,7 +149,7 @@ def _starts(organisation: Organisation, day: date) -> Iterator[int]:
                 yield start_ms
 
 
-# The result is cached, because all visitors of the calendar see the same days.
+# The result is kept, because all visitors of the calendar request the same days.
 @lru_cache(2048)
 def _cut(day: date, spans: tuple[Span, ...], window: Span, length_ms: int, timezone: str) -> tuple[int, ...]:
     """Return the starting times (ms) of slots of this length, in order.

@@ -23,7 +23,7 @@ WEEKS_KEPT = 64
 
 
 def week_of(organisation: Organisation, now_ms: int, wanted: str) -> tuple[date, date | None]:
-    """Return the first day of the week to show, and the wanted day, or None if that day cannot be booked.
+    """Return (the first day of the week to show, the wanted day or None if it cannot be booked).
 
     `wanted`: a date (ISO 8601), or "". Weeks are counted from the first day that can be booked; without a
     wanted day, the first week is returned.
@@ -46,7 +46,8 @@ def week(
     `taken`: the periods that are booked or held; `chosen`: the day whose times are shown, None for the first free
     day. Callers share the result and must not change it: it is the same for all who ask within one minute.
     """
-    # Slots begin at whole minutes, so the slots ahead of `now_ms` are the same up to the end of its minute.
+    # Slots begin at whole minutes. So the result is the same for all times within one minute, and can be
+    # kept.
     return _week(organisation, sorted(taken), -(-now_ms // MINUTE_MS) * MINUTE_MS, begin, chosen)
 
 

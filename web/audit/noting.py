@@ -39,10 +39,11 @@ def in_path(name: str) -> Of:
 class Row(NamedTuple):
     """Declares the audit entry that is added after a request.
 
-    `what`: the entry's name. `about`: a function that returns the id that the entry is about; if it returns None, no
-    entry is added. `who`: a function that returns the actor; None for the signed-in member of staff, or the key of a
-    program. `done`: the response statuses that mean success. `goes`: if set, only a redirect to an address that
-    contains this text counts.
+    `what`: the entry's name. `about`: a function that returns the id of the object of the entry; if it
+    returns None, no entry is added. `who`: a function that returns the actor; if `who` is None, the actor is
+    the signed-in member of staff, or in the API the key of the program. `done`: the response statuses that
+    mean success. `goes`: if set, a response counts only if it redirects to an address that contains this
+    text.
     """
 
     what: str
@@ -53,8 +54,9 @@ class Row(NamedTuple):
 
 
 class ByHandler(NamedTuple):
-    """Declares that the handler itself adds one of these entries by `noted`, because only the handler knows which
-    entry.
+    """Declares that the handler adds one of the entries `acts` itself, by the function `noted`.
+
+    Only the handler of the request knows which of them is the right one.
     """
 
     acts: tuple[str, ...]
@@ -102,7 +104,7 @@ def audited(
     """Return a middleware that adds the declared entries after requests for pages.
 
     `declared`: the declarations by method and path; `is_api`: returns whether a request is for the API, which
-    adds its own entries. The middleware must be inside that of sessions, which it reads.
+    adds its own entries. The middleware of the sessions must run before this one, which reads the session.
     """
 
     @web.middleware

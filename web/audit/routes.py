@@ -28,13 +28,14 @@ def _always(text: str) -> Of:
 
 
 async def _tried(request: web.Request) -> str:
-    """Return the pseudonym of the email address with which somebody has tried to sign in."""
+    """Return a pseudonym for the email address in the sign-in form that was sent."""
     return f"email:{pseudonym((await read_form(request)).get('email', '')[:255])}"
 
 
 async def _half(request: web.Request) -> str | None:
-    """Return the id of the account that has given its password and must still give a second factor; None if
-    this browser has no such sign-in.
+    """Return the id of the account that is half signed in: only its second factor is missing.
+
+    Returns None if this browser has no such sign-in.
     """
     entry = (await sessions.get(request)).get(HALF)
     return (

@@ -1,7 +1,7 @@
 """Keeps the last known entry of each audit log in a file, outside the store.
 
-A log without this entry shows that the store was replaced by an older copy. The files are in the data folder,
-one per organisation. A file that cannot be read counts as missing; a failed write is logged.
+If the log in the store lacks this entry, the store was replaced by an older copy. The files are in the data
+folder, one per organisation. A file that cannot be read counts as missing; a failed write is logged.
 """
 
 import contextlib

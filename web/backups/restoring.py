@@ -1,8 +1,8 @@
 """Restores a backup into an empty data folder, or into an empty store on another server.
 
-The backup is read to its end before anything is written. A data folder is built under another name and
-renamed when it is complete; a store keeps a mark until everything is in it. So no server starts on half a
-backup, and the same command can be repeated.
+The backup is read to its end before anything is written. The content of a data folder is first built in a
+temporary folder, and moved when it is complete; a store on another server keeps a mark until everything is in
+it. So no server starts on half a backup, and the same command can be repeated.
 """
 
 import contextlib
@@ -74,7 +74,8 @@ def _key(folder: Path, what: About, path: Path) -> bytes:
 def _embedded(folder: LockedFolder) -> "Iterator[tuple[redis.Redis, Path]]":
     """Yield a client of an empty store in a temporary folder, and that folder.
 
-    If no error was raised, rename the folder to the data folder's name.
+    If no error was raised in the context, move the store's files and the mails from there into the data
+    folder.
     """
     aside = folder.path / RESTORED
     _refuse_full(folder.path, begun=(aside / "valkey").exists())
@@ -108,7 +109,8 @@ def _embedded(folder: LockedFolder) -> "Iterator[tuple[redis.Redis, Path]]":
 def _own(settings: Settings, folder: LockedFolder, what: About) -> "Iterator[tuple[redis.Redis, Path]]":
     """Yield a client of the store in redis.url, and a folder for files.
 
-    The store must be empty, or contain the mark of an unfinished restore of the same backup (`what`).
+    `what`: the first line of the backup. The store must be empty, or contain the mark of an unfinished
+    restore of the same backup.
     """
     try:
         with connect_now(settings.redis, PATIENCE_S) as client:

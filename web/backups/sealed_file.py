@@ -27,9 +27,9 @@ SYNC_PARTS = 8
 
 
 class About(msgspec.Struct, frozen=True, kw_only=True):
-    """The line of a backup in clear text.
+    """The first line of a backup, which is not encrypted.
 
-    `key`: the name of its data key. `secret`: that key itself, if it was asked for.
+    `key`: the id of the data key. `secret`: the data key itself, b"" if the operator did not ask for it.
     """
 
     id: str

@@ -34,24 +34,28 @@ WITHOUT_NODE = (
     "the command again when all slots are at their place"
 )
 FAILOVER_S, LOOK_S = 30.0, 0.5
-"""How long in s to wait until a copy has taken the place of a node that does not answer, and how often to look."""
+"""(how long in s to wait for a replica to replace a node that does not answer, how often to check this)."""
 BEGINS_S = 30.0
 """The longest time in s in which the store sends nothing. While it prepares the snapshot it sends an empty
 line each second."""
 READ_BYTES = 1 << 20
 SYNC_BYTES = 1 << 23
-"""After this number of bytes a file is written to the disk: many at once would delay the store's own file."""
+"""After this number of bytes the file is flushed to the disk: more at once would delay the store's own file.
+"""
 ASK = (b"REPLCONF rdb-only 1", b"REPLCONF capa eof")
-"""These commands ask for the snapshot only, without the commands after it, and for one that is sent from
-memory, without a file on the store's disk."""
+"""Commands that request only the snapshot, without the commands that the store gets after it.
+
+The store must send the snapshot from its memory, without writing it to a file first.
+"""
 
 
 def receive_all(store: Store, folder: Path, received: Callable[[int], None]) -> list[Path]:
     """Write a snapshot of each server of the store that takes writes to a file in `folder`; return the files.
 
-    An organisation is complete in one of them, as all its keys are on one node of a cluster. `received` is called with
-    the number of bytes so far. Raises CommandError if a snapshot is not complete, or if slots of a cluster move, moved
-    meanwhile, or are at no node that answers. Raises redis-py's errors if a store that is no cluster does not answer.
+    Each organisation is complete in one of the files, because all its keys are on one node of a cluster.
+    `received` is called with the number of bytes so far. Raises CommandError if a snapshot is not complete,
+    if slots of a cluster move to another node during the backup, or if no answering node has them. Raises
+    redis-py's errors if a store that is no cluster does not answer.
     """
     files: list[Path] = []
     client, places = complete(store)
@@ -67,9 +71,9 @@ def receive_all(store: Store, folder: Path, received: Callable[[int], None]) -> 
 
 
 def complete(store: Store) -> tuple[Any, dict[str, list[list[str]]]]:
-    """Return a client of the store, and the slots of each master of a cluster, as soon as all masters answer.
+    """Wait until all masters of the store answer; return (a client, the slots of each master of a cluster).
 
-    Raises CommandError if they do not within FAILOVER_S, or if slots move.
+    Raises CommandError if a master does not answer within FAILOVER_S, or if slots move.
     """
     until_s = time.monotonic() + FAILOVER_S
     while True:
@@ -84,10 +88,10 @@ def complete(store: Store) -> tuple[Any, dict[str, list[list[str]]]]:
 
 
 def _places(client: Any) -> dict[str, list[list[str]]]:
-    """Return the slots of each master of a cluster, by the master's id; nothing for another store.
+    """Return the slots of each master of a cluster, by the master's id; {} if the store is no cluster.
 
-    Raises CommandError if a slot is on its way to another master, and IncompleteClusterError if it is at no node that
-    answers.
+    Raises CommandError if slots move to another master, and IncompleteClusterError if a master does not
+    answer or a slot has no master.
     """
     if not isinstance(client, RedisCluster):
         return {}
@@ -182,8 +186,8 @@ def _line(stream: Any) -> bytes:
 def _copy(stream: Any, header: bytes, file: BinaryIO, received: Callable[[int], None]) -> None:
     """Copy a snapshot from the stream to a file.
 
-    `header` says how the snapshot ends: by a mark, or after a number of bytes. `received` is called with the
-    number of bytes so far.
+    `header` defines how the snapshot ends: by a mark, or after a number of bytes. `received` is called with
+    the number of bytes so far.
     """
     marked = header.startswith(b"$EOF:")
     mark, length = (header[5:], 0) if marked else (b"", int(header[1:]))

@@ -34,7 +34,8 @@ end
 return found
 """
 
-# One script writes a whole part of the backup, because one command per key took most of the time of a restore.
+# One call of this script writes a whole part of the backup. With one command for each key, these commands
+# took most of the time of a restore.
 _WRITE = """
 local verbs = {string = 'SET', list = 'RPUSH', set = 'SADD', hash = 'HSET', zset = 'ZADD'}
 for _, entry in ipairs(cmsgpack.unpack(ARGV[1])) do
@@ -80,13 +81,14 @@ def read(store: "redis.Redis") -> Iterator[tuple[int, list[Entry]]]:
 def write(store: Any, entries: Sequence[Entry]) -> None:
     """Write entries into a store, `redis.Redis` or `redis.RedisCluster`; each replaces the value of its key."""
     for some in _by_slot(entries) if isinstance(store, redis.RedisCluster) else [entries]:
-        # Lua in the store reads bytes only in the older form of MessagePack, which has one type for them and for text.
+        # Lua in the store can read only the older form of MessagePack, in which bytes and text have the same
+        # type.
         data = msgpack.packb(some, use_bin_type=False)
         store.eval(_WRITE, len(some), *(name for name, _, _ in some), data)
 
 
 def _by_slot(entries: Sequence[Entry]) -> list[list[Entry]]:
-    """Return the entries in groups, each for one slot of a cluster, because a script can write only one."""
+    """Return the entries in groups, one for each slot of a cluster: a script may write to one slot only."""
     found: dict[int, list[Entry]] = {}
     for entry in entries:
         found.setdefault(slot_of(entry[0]), []).append(entry)

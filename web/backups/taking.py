@@ -114,8 +114,8 @@ def take(settings: Settings, path: Path, progress: Progress, *, with_key: bool) 
 def check(path: Path, key: bytes, progress: Progress) -> Backup:
     """Read a whole backup and return what it contains.
 
-    `key`: the data key; `progress` is called with the bytes so far. Raises CommandError if the file is not
-    exactly as it was written.
+    `key`: the data key; `progress` is called with the number of bytes read so far. Raises CommandError if the
+    file is not exactly as it was written.
     """
     what, size, counts, end = read_about(path), path.stat().st_size, Counts(), None
     for done, part in read_parts(path, key):
@@ -161,9 +161,10 @@ def _parts(folder: Path, settings: Settings, key: bytes, progress: Progress) -> 
 
 
 def _frozen(folder: Path, settings: Settings, progress: Progress) -> "Generator[redis.Redis]":
-    """Yield a client of a second store below `folder`, with the content of each server of the store in turn.
+    """Yield, for each server of the store in turn, a client of a second store that has the same content.
 
-    First, a snapshot is received from each server, one soon after the other. Everything is removed at the end.
+    First, a snapshot is received from each server, one soon after the other. The second store works below
+    `folder`; everything in it is removed at the end.
     """
     lock = LockedFolder(folder / COPY)
     received = lock.path / "received"

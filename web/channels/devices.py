@@ -41,7 +41,7 @@ class Device(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def id(self) -> str:
-        """The name of the device in its owner's list; the device's page can derive it from the address, too."""
+        """The id of the device in its owner's list. A page on the device can calculate it from the address."""
         return hashlib.sha256(self.endpoint.encode()).hexdigest()[:16]
 
     @property
@@ -53,7 +53,7 @@ class Device(msgspec.Struct, frozen=True, array_like=True):
 class Devices:
     """Stores the devices of all owners of one kind, either visits or staff.
 
-    `kind`: the part of the store's keys that names the kind; `kept_ms`: the time in ms for which devices are
+    `kind`: the kind of the store's keys for these owners; `kept_ms`: the time in ms for which devices are
     kept, 0 for ever.
     """
 

@@ -34,7 +34,7 @@ log = structlog.get_logger("web.escalation")
 
 
 async def escalate(app: web.Application) -> int:
-    """Send the messages that are due at all clinics; return the number of requests that they are about.
+    """Send the messages that are due at all clinics; return the number of requests they are about.
 
     Raises `UnavailableError` if the store does not answer.
     """

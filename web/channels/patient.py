@@ -28,7 +28,8 @@ LETTER, TURN = "claimed", "turn"
 def letters(mail_queue: MailQueue, *, sent: bool) -> service.Consequences:
     """Return a function that returns the mails to the patient that a visit's event causes.
 
-    `sent`: True if mails leave this server; then the result of the mail is recorded in the visit.
+    `sent`: True if mails are sent by SMTP, not only written to files; then their results are recorded in the
+    visit.
     """
     recorded = {"contact": "mail"} if sent else {}
 

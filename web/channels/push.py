@@ -1,8 +1,8 @@
 """Sends notifications to devices through their push services, and interprets a service's answer.
 
 A browser gives the address of its push service, and the browser may be a stranger's. So services are called
-by https and only at public addresses, whatever `[webhooks] allow` says. Each push service has its own breaker
-(a pause after failures); a device that its service no longer knows is removed.
+by https and only at public addresses, even if `[webhooks] allow` lists others. Each push service has its own
+breaker (a pause after failures); a device that its service no longer knows is removed.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ WORKER = "/static/push_worker.js"
 """The path of the script that shows notifications. It contains no hash, because the browser finds the
 subscription by this path."""
 GONE = (404, 410)
-"""The statuses by which a push service says that a subscription no longer exists (RFC 8030 §7.3)."""
+"""The statuses by which a push service reports that a subscription no longer exists (RFC 8030 §7.3)."""
 LATER = (408, 429)
 
 
@@ -104,15 +104,15 @@ class Push:
     async def to_account(
         self, organisation: Organisation, person: str, message: Message, now_ms: int, kept_s: int
     ) -> bool:
-        """Send a message to all devices of a member of staff; return whether a push service accepted it for at least
-        one.
+        """Send a message to all devices of a member of staff; return True if a push service accepted it.
 
-        Returns False if the person has no device. `message`: its `sentence`, in the person's `language`, says
-        nothing about a patient; its `path` is opened when the notification is pressed. `now_ms`: the time by
-        the store's clock. `kept_s`: the time in s for which the push services keep the message for a device
-        that is not reached at once. Takes at most `calls.EACH_S` seconds. Raises PutOffError while all
-        services have a pause, DeliveryError if it must be tried again, PermanentJobError if no device accepts
-        notifications any longer. A handler of jobs need not catch them.
+        It is enough if one device's service accepts it. Returns False if the person has no device. `message`:
+        its `sentence`, in the person's `language`, has no data of a patient; its `path` is opened when the
+        notification is pressed. `now_ms`: the time by the store's clock. `kept_s`: the time in s for which
+        the push services keep the message for a device that is not reached at once. Takes at most
+        `calls.EACH_S` seconds. Raises PutOffError while all services have a pause, DeliveryError if the
+        message must be sent again later, PermanentJobError if no device accepts notifications any longer. A
+        handler of jobs need not catch these errors.
         """
         return await self._send(self.staff, organisation, person, message, now_ms, kept_s)
 

@@ -48,9 +48,9 @@ def device_of(posted: Mapping[str, str], name: str, now_ms: int, allowed: Sequen
 
 
 class Sender:
-    """Writes push messages in the name of this installation.
+    """Writes push messages in the name of this installation of Greenroom.
 
-    `origin`: the origin of its pages, by which a push service can find its operator.
+    `origin`: the origin of the server's pages; a push service can find the operator of the server there.
     """
 
     def __init__(self, data_key: bytes, origin: str) -> None:

@@ -22,9 +22,10 @@ MINUTE_MS = 60_000
 
 
 class Facts(NamedTuple):
-    """The facts that the decision needs besides the request.
+    """The facts that the decision on a recipient needs, besides the request itself.
 
-    `present`: the ids of the people who have a page open. `channels`: id -> the channels that reach this person.
+    `present`: the ids of the people who have a page open. `channels`: id of a person -> the channels that
+    reach this person.
     """
 
     organisation: Organisation
@@ -46,15 +47,15 @@ def is_due(visit: Visit, rota: Rota, now_ms: int) -> bool:
 
 
 def is_on_duty(organisation: Organisation, turn: Turn, at: datetime) -> bool:
-    """Return whether a time is within the hours of a person's turn in the rota. Closed days make no difference.
+    """Return whether a time is within the hours of a person's turn in the rota.
 
-    `at`: the time, with a time zone.
+    The days on which the organisation is closed do not matter here. `at`: the time, with a time zone.
     """
     return is_open(replace(organisation, hours=turn.hours, closed=()), at)
 
 
 def next_people(visit: Visit, facts: Facts) -> list[Account]:
-    """Return the recipients of the next message about a request, by the facts that are known about the staff.
+    """Return the recipients of the next message about a request.
 
     They are the next person of the rota who works at this hour, or all administrators after the last person.
     """
@@ -66,9 +67,10 @@ def next_people(visit: Visit, facts: Facts) -> list[Account]:
 
 
 def escalations(visit: Visit, facts: Facts, lately: frozenset[str]) -> tuple[Escalation, ...]:
-    """Return the next messages about a request.
+    """Return the entries for the next messages about a request, one for each recipient.
 
-    `lately`: the ids of people who got a message about another request shortly before; they are left out.
+    `lately`: the ids of people who got a message about another request shortly before. Their entries have no
+    channels, so that they get no further message.
     """
     return tuple(
         Escalation(

@@ -27,10 +27,10 @@ FORBIDDEN = (
 
 
 def guard(allowed: tuple[Any, ...]) -> list[str]:
-    """Make Python refuse connections to forbidden addresses, and the start of other programs.
+    """Make Python refuse connections to addresses that may not be called, and the start of other programs.
 
-    `allowed`: networks that may be called although they are not public. Returns a list to which each refusal
-    is added.
+    `allowed`: networks that may be called although they are not public. Returns a list to which the name of
+    each refused action is added later.
     """
     refused: list[str] = []
 

@@ -42,13 +42,16 @@ async def _by_text(app: web.Application, organisation: str, accounts: Sequence[A
 
 
 async def _by_push(app: web.Application, organisation: str, accounts: Sequence[Account]) -> frozenset[str]:
-    """Return the ids of the accounts that have at least one device; adding a device is the choice of this channel."""
+    """Return the ids of the accounts that have at least one device for notifications.
+
+    A person chooses this channel by adding a device.
+    """
     found = await app[PUSH].staff.owners(organisation, [account.id for account in accounts])
     return frozenset(found)
 
 
 REACHES: Mapping[str, Reach] = {"text": _by_text, "push": _by_push}
-"""Channel to staff -> the function that finds whom it reaches."""
+"""Channel to staff -> the function that finds the accounts that the channel reaches."""
 
 
 async def channels_of(
@@ -111,7 +114,10 @@ def _sees(account: Account, visit: Visit) -> bool:
 
 
 class Unreached(NamedTuple):
-    """A member of staff whom no channel reached with a message: when the last one failed, and the channels."""
+    """A member of staff whom a message has reached on no channel.
+
+    `at_ms`: the time at which the last channel failed; `channels`: the channels that failed.
+    """
 
     at_ms: int
     name: str
@@ -119,10 +125,10 @@ class Unreached(NamedTuple):
 
 
 def not_reached(given_up: Sequence[tuple[int, Job]]) -> list[Unreached]:
-    """Return the staff whom no channel of a message reached, the newest first.
+    """Return the members of staff whom a message has reached on no channel, the newest failure first.
 
     `given_up`: all given-up jobs, as pairs of time in ms and job, the oldest first. A person with one channel
-    that delivered was reached, as in the row of the visit (`Escalation.reached`).
+    that delivered the message counts as reached, as in the visit's own record (`Escalation.reached`).
     """
     failed: dict[tuple[str, str], dict[str, int]] = {}
     people: dict[tuple[str, str], dict[str, Any]] = {}
@@ -137,8 +143,8 @@ def not_reached(given_up: Sequence[tuple[int, Job]]) -> list[Unreached]:
             max(channels.values()), people[message]["name"], tuple(kind for kind in KINDS if kind in channels)
         )
         for message, channels in failed.items()
-        # The payload of an older job does not name the person's channels. Then the channels that have failed count as
-        # all.
+        # The payload of an older job does not name the person's channels. Such a person counts as not reached
+        # as soon as one channel has failed.
         if channels.keys() >= set(people[message].get("channels", channels))
     ]
     return sorted(found, key=lambda one: one.at_ms, reverse=True)

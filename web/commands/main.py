@@ -198,7 +198,10 @@ def peers(context: typer.Context) -> None:
 
 
 def welcome(settings: Settings) -> str:
-    """Return the text for the person who started the server; import its modules only now, to save time."""
+    """Return the text for the person who started the server.
+
+    Its modules are imported only in this call, so that other commands start fast.
+    """
     from web.commands.welcome import welcome as text
 
     return text(settings)

@@ -40,10 +40,10 @@ StdinOption = Annotated[
 
 
 def located(settings: Settings) -> Settings:
-    """Return the settings with the store's address, and with the origin of the server that runs on the data folder.
+    """Return the settings with the store's address, and with the origin of the running server.
 
-    A running server writes the address of its embedded store to a file. Raises ConfigError if redis.url is empty and
-    no server runs on the data folder.
+    The server that runs on the data folder writes the address of its embedded store, and its origin, into
+    this folder. Raises ConfigError if redis.url is empty and no server runs on the data folder.
     """
     from web.server.valkey import address_file, running_origin
 

@@ -122,7 +122,7 @@ def _wanted(visit: list[str] | None, patient: str, born: str, everything: bool) 
 
 
 async def _found(office: Office, slug: str, wanted: "Wanted") -> "tuple[list[Visit], list[Appointment]]":
-    """Return the visits and the booked visits that are chosen; for `--all`, only the booked visits.
+    """Return the visits and the booked visits that `wanted` chooses; for `--all`, [] and all booked visits.
 
     `slug`: the organisation's id. Raises CommandError if there is no such record, or if one of the ids is
     unknown.

@@ -57,11 +57,12 @@ def run(settings: Settings, backup: Path | None, *, only_try: bool, as_json: boo
 
 
 def follow(folder: Path, process: int, drain_s: float, *, only_try: bool, quiet: bool) -> dict[str, Any]:
-    """Ask the master to replace its program by this one, or only to try it; print the steps, and return the result.
+    """Ask the master to replace its program by this one, or only to try it; print the steps it reports.
 
-    `folder`: the server's data folder; `process`: the id of the master's process; `drain_s`: the longest time in s that
-    old workers have to end their calls; `only_try`: True to try this program without replacing the master's; `quiet`:
-    True to print no steps. Raises CommandError if the upgrade fails; its sentence says which version serves.
+    Return the result. `folder`: the server's data folder; `process`: the id of the master's process;
+    `drain_s`: the longest time in s that old workers have to end their calls; `only_try`: True to try this
+    program without replacing the master's; `quiet`: True to print no steps. Raises CommandError if the
+    upgrade fails; its sentence names the problem.
     """
     steps, installed = Steps(folder), metadata.version("greenroom")
     if steps.busy(TRIAL_S):
@@ -112,8 +113,9 @@ def follow(folder: Path, process: int, drain_s: float, *, only_try: bool, quiet:
 def _reported(steps: Steps, patience_s: dict[str, float], other_s: float) -> Iterator[dict[str, Any]]:
     """Yield each step as soon as the master reports it, up to the last one.
 
-    `steps`: the file with the steps. `patience_s`: a step -> the longest time in s until the step after it; `other_s`:
-    this time after all other steps. Raises CommandError if the next step does not come in time.
+    `steps`: the file with the steps. `patience_s`: name of a step -> the longest time in s until the next
+    step is reported; `other_s`: this time for all steps that `patience_s` does not name. Raises CommandError
+    if the next step does not come in time.
     """
     seen, last, end_s = 0, "", time.monotonic() + patience_s[""]
     while last not in LAST:

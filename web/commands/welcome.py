@@ -18,9 +18,9 @@ from web.server.tls import lan_links
 def welcome(settings: Settings) -> str:
     """Return the text for the terminal: the links for patients and staff, and how to sign in to the demo.
 
-    Without the demo, the text lists the organisations; without any organisation, the command that creates
-    one. If the store does not answer, the text has only the server's origin and the links for phones nearby.
-    It has passwords once: in the first call after the demo was created.
+    Without the demo, the text lists the organisations; without any organisation, it names the command that
+    creates one. If the store does not answer, the text has only the server's origin and the links for phones
+    nearby. Only the first call after the demo was created returns the passwords of the demo.
     """
     try:
         names, people, fresh = _found(settings)

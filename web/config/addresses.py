@@ -49,9 +49,10 @@ PREFIX = re.compile(r"(?:/[A-Za-z0-9_~.-]+)*/?")
 
 
 def is_public_url(url: str) -> bool:
-    """Return whether `url` is a scheme, host and port, perhaps with a path, and is https or on this machine.
+    """Return whether `url` may be the public address of the server, or is empty.
 
-    An empty text is accepted.
+    A public address has a scheme and a host, and perhaps a port and a path, but no user and no query. It
+    begins with https, or with http if the host is this machine.
     """
     if not url:
         return True

@@ -31,7 +31,7 @@ The URL is shown without the part that may be a password. If the URL is not vali
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One [section] of the settings file.
 
-    Every key has a default; unknown keys are refused. Its `repr` has no secret.
+    Every key has a default; unknown keys are refused. The text that `repr` returns contains no secret.
     """
 
     def shown(self) -> dict[str, str]:
@@ -125,7 +125,7 @@ class Media(Section, frozen=True):
 
 
 class Cluster(Section, frozen=True):
-    """The section [cluster] says in which region this machine is, if several machines share a store."""
+    """The section [cluster] names the region in which this machine is, if several machines share a store."""
 
     region: Annotated[str, Meta(max_length=50, description='a name such as "eu-west", or ""')] = ""
 
@@ -287,13 +287,14 @@ class Settings(Section, frozen=True):
     def demo(self) -> bool:
         """Whether the demo is added to a store without organisations.
 
-        It is added only if the pages can be reached from this machine only, or if the setting says "yes".
+        It is added if [server] demo is "yes". If that key is "auto", it is added only if no other machine can
+        reach the pages.
         """
         return self.server.demo == "yes" or (self.server.demo == "auto" and not self.public)
 
     @property
     def media_host(self) -> str:
-        """The IP address on which the media relay receives: that of its own setting, or else that of the pages."""
+        """The IP address on which the media relay receives: `host` of [media], or else that of the pages."""
         if self.media.host:
             return self.media.host
         return {"localhost": "127.0.0.1"}.get(

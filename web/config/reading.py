@@ -26,11 +26,11 @@ def load(
     overrides: Mapping[str, Any] | None = None,
     environment: Mapping[str, str] = MappingProxyType({}),
 ) -> Settings:
-    """Return the settings in the file at `path` (None: defaults), overridden by `environment`, then by `overrides`.
+    """Return the settings in the file at `path`, or the default values if `path` is None.
 
-    `overrides`: dotted key -> value, such as `{"server.port": 9}`. Paths are relative to the file's folder. Raises
-    ConfigError if a file or a value is not valid; the text names the file or the variable, the key and the expected
-    value.
+    The values of `environment` replace them, and those of `overrides` replace both. `overrides`: dotted key
+    -> value, such as `{"server.port": 9}`. Paths are relative to the file's folder. Raises ConfigError if a
+    file or a value is not valid; the text names the file or the variable, the key and the expected value.
     """
     if path is None:
         source, base, raw = "settings", Path.cwd(), {}
@@ -51,8 +51,8 @@ def parse(
 ) -> Settings:
     """Return the settings in the parsed TOML `raw`.
 
-    Raises ConfigError if a value is not valid. Its text begins with `source`, or with the name of the variable in
-    `variables` that set the wrong key.
+    `source`: the name of the file; `variables`: key -> the environment variable that has set it. Raises
+    ConfigError if a value is not valid; its text begins with the variable or the file that has set the value.
     """
     _known_keys(raw, source)
     try:

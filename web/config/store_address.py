@@ -48,9 +48,9 @@ NAMED = (
 class StoreAddress(msgspec.Struct, frozen=True):
     """The parts of the value of `redis.url`.
 
-    `server`: the URL with scheme, user, password, database and options, as redis-py reads it; with Sentinels,
-    its host is the first of them. `nodes`: the servers, or the Sentinels. `master`: the name under which the
-    Sentinels know the store's server.
+    `server`: the URL with scheme, user, password, database and options, as redis-py reads it; if the URL
+    names Sentinels, the host of `server` is the first Sentinel. `nodes`: the servers, or the Sentinels.
+    `master`: the name under which the Sentinels know the store's server.
     """
 
     kind: Kind

@@ -1,4 +1,4 @@
-"""Lists the checks in a table, and carries them out at the same time, each with a time limit."""
+"""Lists the checks of `greenroom doctor`, and carries them out at the same time, each with a time limit."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -8,7 +8,7 @@ from web.doctor import machine, mail, media, pages, store
 from web.doctor.findings import Finding, wrong
 
 Check = Callable[[Settings], Awaitable[Finding] | Finding]
-"""A check: a coroutine function, or a plain function that runs in a thread."""
+"""A check of the installation: a coroutine function, or a plain function that may block its thread."""
 
 EACH_S = 15.0
 

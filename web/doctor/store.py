@@ -24,7 +24,7 @@ NOT_ASKED = doubtful("the store could not be asked", "See the check of the store
 
 
 async def asked(settings: Settings, question: Callable[[Redis], Awaitable[Answer]]) -> Answer | None:
-    """Return the result of `question` for a client of the store; None if the store does not answer."""
+    """Call `question` with a client of the store; return its result, or None if the store does not answer."""
     async with connect(settings) as client:
         try:
             return await question(client)

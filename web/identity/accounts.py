@@ -111,7 +111,7 @@ def nobodys_hash() -> str:
     """Return a hash that no password matches.
 
     If there is no account, the typed password is compared with this hash, so that the answer takes as long as for an
-    account. The hash is random, not computed, because only the comparison takes time.
+    account. Random bytes are enough for it: the time is spent on the comparison, not on making this hash.
     """
     salt, digest = (base64.b64encode(secrets.token_bytes(size)).rstrip(b"=").decode() for size in (16, 32))
     return (
@@ -319,7 +319,7 @@ class Accounts:
         return await self._change(organisation, email, ends_sessions=False, **chosen)
 
     async def _clinic(self, organisation: str) -> tuple[str, ...]:
-        """Return the names of the clinic. Strangers know these names, so a password must not consist of them."""
+        """Return the clinic's names. Strangers know these names, so a password must not consist of them."""
         document = await Organisations(self._redis).read(organisation)
         return (organisation,) if document is None else (organisation, document.name)
 
@@ -380,8 +380,8 @@ def _is_admin(account: Account) -> bool:
 def check_password(password: str, *own: str) -> None:
     """Raise AccountError if the password has a wrong length or is easily guessed.
 
-    `own`: texts about the person and the clinic; the password must not consist of them. The error's text is a key of
-    the translations. Every form and command that sets a password calls this function.
+    `own`: texts about the person and the clinic; the password must not consist of them. The error's text is
+    an English sentence with translations. Every form and command that sets a password calls this function.
     """
     if len(_normal(password)) not in PASSWORD_LENGTHS:
         raise AccountError(LENGTH)

@@ -1,9 +1,9 @@
-"""Recognizes passwords that are easily guessed: common ones, own words, repetitions, sequences.
+"""Recognizes passwords that are easily guessed: common ones, names of the person, repetitions, sequences.
 
-The rules are OWASP ASVS 5.0 6.2.4 and 6.2.11. The list `passwords.txt` has common passwords and words of
-twelve characters or more, and words of four to eleven characters, which are also recognized with additions
-before or after them. It was made from the lists of zxcvbn 4.5 (MIT licence, © Dropbox). The length is checked
-in `web.identity.accounts`.
+The rules are OWASP ASVS 5.0 6.2.4 and 6.2.11. The list `passwords.txt` has common passwords and words. Those
+of twelve characters or more are recognized if the whole password is equal to one. Those of four to eleven
+characters are also recognized as parts of a password. The list was made from the lists of zxcvbn 4.5 (MIT
+licence, © Dropbox). The length is checked in `web.identity.accounts`.
 """
 
 import functools
@@ -75,7 +75,7 @@ def weakness(password: str, own: Iterable[str] = ()) -> Weak | None:
 
 
 def _words(texts: Iterable[str]) -> list[str]:
-    """Return each whole text, and its single words, without those of fewer than three characters; the longest first."""
+    """Return each whole text and its single words, longest first, without those of one or two characters."""
     found: set[str] = set()
     for text in texts:
         plain = normalized("NFKC", text).casefold()
@@ -95,10 +95,10 @@ def _without(text: str, words: Iterable[str]) -> str:
 
 
 def _without_rows(text: str) -> str:
-    """Return the text without years and without rows of three or more characters.
+    """Return the text without years and without sequences of three or more characters.
 
-    A row is a part of the alphabet, of the digits or of a row of the keyboard, forward or backward, or one
-    character repeated.
+    A sequence is a part of one of `ROWS` (the alphabet, the digits, the rows of keys of keyboards), forward
+    or backward, or one character repeated.
     """
     text = YEAR.sub("\n", text)
     kept, at = "", 0
@@ -113,7 +113,7 @@ def _without_rows(text: str) -> str:
 
 
 def _run(text: str, at: int, row: str) -> int:
-    """Return the number of characters of the text, from the index `at` on, that also follow each other in `row`."""
+    """Return how many characters of the text, from the index `at` on, stand in the same order in `row`."""
     start, size = row.find(text[at]), 0
     if start < 0:
         return 0

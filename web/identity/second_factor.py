@@ -34,8 +34,8 @@ if secret ~= ARGV[1] or tonumber(ARGV[2]) <= tonumber(last) then return 0 end
 redis.call('HSET', KEYS[1], 'step', ARGV[2])
 return 1
 """
-"""A Lua script that accepts the code of each time step only once, and no earlier step afterwards (RFC 6238
-§5.2)."""
+"""A Lua script that accepts a code only if its time step is later than that of the last accepted code (RFC
+6238 §5.2)."""
 
 
 class SecondFactors:
@@ -61,7 +61,7 @@ class SecondFactors:
     def opened(self, organisation: str, person: str, sealed: str) -> bytes | None:
         """Return the secret that `drawn` has encrypted as `sealed`.
 
-        Returns None if it belongs to another person or another data key.
+        Returns None if `sealed` was made for another person, or was encrypted with an unknown data key.
         """
         try:
             return self._seal.open(base64.b64decode(sealed), _place(organisation, person))
@@ -110,7 +110,7 @@ class SecondFactors:
             return await self._redis.scard(keys.RECOVERY_CODES(organisation, person))
 
     async def passes(self, organisation: str, person: str, written: str, now_ms: int) -> bool:
-        """Return whether the typed code is the person's current code or a recovery code; it cannot be used again.
+        """Return whether the typed code is the person's current code or a recovery code; use it up if so.
 
         `written`: the code as typed. Raises BusyError if too many hashes wait to be computed.
         """

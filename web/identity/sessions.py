@@ -1,8 +1,8 @@
 """Keeps browser sessions: the cookie holds an id, the store holds the content.
 
-This module also defines when a staff sign-in ends, by the store's clock. Each key of a session is a separate
-field in the store, so that two simultaneous requests of one browser do not overwrite each other; a deleted
-session is never written again.
+This module also defines when a staff sign-in ends, by the store's clock. Each entry of a session is a
+separate field in the store, so that two simultaneous requests of one browser do not overwrite each other; a
+deleted session is never written again.
 """
 
 import json
@@ -22,7 +22,7 @@ KEEP_MS = 7 * 24 * 3600_000
 """The time in ms without requests after which a session is deleted; a patient's visit ends much earlier."""
 
 HOLD_MS = 60_000
-"""The time in ms by which each call of `Storage.hold` during a live call extends the staff session."""
+"""The time in ms for which a call of `Storage.hold` keeps a staff sign-in valid, from that call on."""
 
 # An id has 24 random bytes, which is 192 bits.
 ID_BYTES = 24
@@ -192,9 +192,10 @@ class Storage(aiohttp_session.AbstractStorage):
         return session
 
     async def hold(self, key: str) -> None:
-        """Extend the staff sign-in of a session by a minute, beyond all limits, because a call is live.
+        """Keep the staff sign-in of a session valid for a minute from now, because a video call is live.
 
-        `key`: the `Session.key` of the session.
+        The limits on the length of a sign-in do not apply to this minute. `key`: the `Session.key` of the
+        session.
         """
         await self._hold(keys=[key], args=[HOLD_MS])
 
@@ -207,7 +208,7 @@ class Storage(aiohttp_session.AbstractStorage):
     ) -> None:
         """Write the changes of a session to the store.
 
-        A new session gets an id, and the response its cookie; an empty session is deleted.
+        A new session gets an id, and the response sets the cookie with this id. An empty session is deleted.
         """
         assert isinstance(session, Session)
         changes = session.changes()
@@ -225,8 +226,8 @@ class Storage(aiohttp_session.AbstractStorage):
             self.save_cookie(response, "")
         elif changes:
             await self._write("old", session.identity, changes)
-            # The store extends a session that is used. The cookie is sent again, so that the browser keeps it for the
-            # same time.
+            # The store extends a session that is used. The cookie is sent again, so that the browser keeps it
+            # as long as the store keeps the session.
             self.save_cookie(response, session.identity, max_age=self.max_age)
 
     async def _write(self, kind: str, identity: str, changes: dict[str, str]) -> None:

@@ -1,8 +1,8 @@
 """Delays and stops guesses at secret tokens, such as those in links (SECURITY.md rows 14 and 41).
 
-There is one rule per kind of token. The caller reports whether a token was right. A token that was valid and
-is used up does not count as a wrong guess. Guesses of each kind are counted separately, in the store, across
-all workers.
+`RULES` has one limit on wrong guesses for each kind of token. The caller reports whether a token was right. A
+token that was valid and is used up does not count as a wrong guess. Guesses of each kind are counted
+separately, in the store, across all workers.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -40,9 +40,9 @@ async def guess(
 ) -> AsyncIterator[Attempt]:
     """Check a token of this `kind` inside this context; it counts as a wrong guess unless `succeeded` is called.
 
-    `succeeded` is a method of the yielded attempt. `of`: the id of the facility or person to which the token belongs,
-    if there is one; then guesses at others do not block it. Raises HTTP 429 after too many wrong guesses, and BusyError
-    if too many guesses are being checked now.
+    `succeeded` is a method of the yielded attempt. `of`: the id of the facility or person to which the token
+    belongs, if there is one; then wrong guesses at tokens of others do not block this one. Raises HTTP 429
+    after too many wrong guesses, and BusyError if too many guesses are being checked now.
     """
     address = neighbourhood(remote_of(request, request.app[SETTINGS].server.trusted_proxies))
     who = f"{address}/{of}" if of else address

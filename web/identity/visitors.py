@@ -1,8 +1,9 @@
 """Identifies a browser: staff by sign-in, a patient by the visits that it opened, a guest by the link that it redeemed.
 
-A session may hold the keys "staff", "half", "visit:{organisation}", "visits:{organisation}" and
-"guest:{organisation}"; "half" is a pending sign-in: the password was right, and the second factor was not
-given yet. It allows only the page for the second factor. A session that began before the last change of the
+A browser's session is a dictionary. It may have the keys "staff", "half", "visit:{organisation}",
+"visits:{organisation}", "booked:{organisation}" and "guest:{organisation}". The entry "half" is a pending
+sign-in: the password was right, and the second factor was not given yet. It allows only the page for the
+second factor. A session that began before the last change of the
 account's password, role or status counts as not signed in.
 """
 
@@ -42,7 +43,7 @@ class NotForYou(web.HTTPForbidden):
 
 
 def visit_key(organisation: str) -> str:
-    """Return the session key of the visit that this browser opened at an organisation."""
+    """Return the key in the session dictionary for this browser's last opened visit at an organisation."""
     return f"visit:{organisation}"
 
 
@@ -64,31 +65,31 @@ def visits_of(session: Session, organisation: str) -> list[str]:
 
 
 def add_visit(session: Session, organisation: str, visit_id: str) -> None:
-    """Add a visit of another person to the visits of this browser. The visit page can then show each of them."""
+    """Add a visit to the visits of this browser, which may be of several people; it becomes the last one."""
     earlier = [one for one in visits_of(session, organisation) if one != visit_id]
     session[earlier_key(organisation)] = earlier[: MOST_VISITS - 1]
     session[visit_key(organisation)] = visit_id
 
 
 def earlier_key(organisation: str) -> str:
-    """Return the session key of the visits of this browser at an organisation, except the last visit."""
+    """Return the key in the session dictionary for this browser's earlier visits at an organisation."""
     return f"visits:{organisation}"
 
 
 def booked_key(organisation: str) -> str:
-    """Return the session key of the last visit that this browser booked at an organisation."""
+    """Return the key in the session dictionary for this browser's last booked visit at an organisation."""
     return f"booked:{organisation}"
 
 
 def guest_key(organisation: str) -> str:
-    """Return the session key of a guest's visit and party at an organisation, to which the guest's link gave access."""
+    """Return the key in the session dictionary for a guest's entry: the ids of the visit and of the guest."""
     return f"guest:{organisation}"
 
 
 def guest_of(session: Session, organisation: str) -> tuple[str, str] | None:
-    """Return the visit id and the party key of the guest link that this browser used last, or None if it used none.
+    """Return the visit's id and the guest's id, both of the guest link that this browser used last, or None.
 
-    `organisation`: the id of the organisation; links of others are not considered.
+    `organisation`: its id; links of other organisations are not considered.
     """
     match session.get(guest_key(organisation)):
         case {"visit": str(visit), "guest": str(guest)}:
@@ -97,7 +98,7 @@ def guest_of(session: Session, organisation: str) -> tuple[str, str] | None:
 
 
 async def signed_in(request: web.Request, organisation: str) -> Account | None:
-    """Return the account that is signed in to the organisation and keep it in the request; None if there is none."""
+    """Return the account that is signed in to the organisation, or None; also store it in `request`."""
     account = await account_of(await sessions.get(request), organisation, request.app[ACCOUNTS])
     if account is not None:
         request[SIGNED_IN] = account
@@ -105,7 +106,7 @@ async def signed_in(request: web.Request, organisation: str) -> Account | None:
 
 
 async def was_signed_in(request: web.Request, organisation: str) -> bool:
-    """Return whether this browser was signed in to the organisation until the time of the sign-in was over."""
+    """Return whether this browser had a sign-in to the organisation that ended by its time limit."""
     lapsed = (await sessions.get(request)).lapsed
     return lapsed is not None and await _as_begun(lapsed, organisation, request.app[ACCOUNTS]) is not None
 
@@ -246,10 +247,10 @@ def patient(organisation: str, visit_id: str, name: str) -> Actor:
 
 
 def guest(visit: Visit, key: str) -> Actor | None:
-    """Return the actor for the guest with this party key.
+    """Return the actor (the author of commands) for a guest of the visit.
 
-    Returns None if the visit has no party of that key (a dismissed guest is removed), or if that party is not
-    a guest.
+    `key`: the guest's key in `visit.parties`. Returns None if the visit has no such party (a dismissed guest
+    is removed), or if that party is not a guest.
     """
     party = visit.parties.get(key)
     if party is None or party.relation is None:

@@ -19,7 +19,7 @@ log = structlog.get_logger("web.intake")
 
 
 def id_of_form(organisation: str, secret: str, *parts: str) -> str:
-    """Return the id of the visit that a form opens: derived from its secret, or random if the secret is too short.
+    """Return the id for a form's visit: derived from the form's secret, or random if the secret is too short.
 
     `parts`: further texts from which the id is derived. The same secret and parts always give the same id.
     """

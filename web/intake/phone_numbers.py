@@ -46,7 +46,7 @@ def example(country: str) -> str:
 
 
 def _readings(text: str, country: str) -> Iterator[PhoneNumber]:
-    """Yield the valid phone numbers that the text can mean in this country.
+    """Yield the valid phone numbers that the text can mean when it is written in this country.
 
     A leading 00 is also read as the sign of an international number, in every country.
     """

@@ -1,8 +1,8 @@
 """Limits how many visits strangers open, book and move, so that a script cannot fill the queue or send mail to others.
 
 The limits are in the settings. Requests are counted in the store, across all workers. A request that opens
-or books nothing does not count. Facilities and programs are not limited by this module, because they
-identify themselves by a link or a key.
+or books nothing does not count. Facilities and programs that use the API are not limited by this module,
+because they identify themselves by a link or a key.
 """
 
 from collections.abc import AsyncIterator

@@ -57,7 +57,8 @@ class Sender:
     async def _send_at(self, there: set[str], organisation: Organisation) -> int:
         """Send the messages that are due at one organisation; return the number sent.
 
-        Add the ids of all messages that are due, also of those that were sent earlier, to `there`.
+        `there`: a set to which this function adds the ids of all due messages, those sent earlier included.
+        It becomes the next `_sent`.
         """
         if not organisation.messages:
             return 0

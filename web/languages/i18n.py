@@ -29,7 +29,7 @@ from babel.support import NullTranslations, Translations
 FOLDER = Path(__file__).parents[1] / "locale"
 FILE = "LC_MESSAGES/messages.po"
 STATIC = Path("web/static")
-"""The folder of the scripts, in the form in which the files of translations name it."""
+"""The folder of the scripts, as a path from the root of the repository, as in the files of translations."""
 SOURCE = "en"
 """The language of the texts in the source code; it needs no file of translations."""
 
@@ -37,7 +37,7 @@ COOKIE_AGE_S = 365 * 24 * 3600
 CHOSEN = web.RequestKey("language chosen", str)
 """The language that this request chooses by `?lang=`."""
 SAID = web.RequestKey("language said", bool)
-"""True if the visitor or their browser has asked for one of the languages of the pages."""
+"""True if `?lang=`, the cookie or the Accept-Language header names one of the languages of the pages."""
 
 RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 PLAIN_NUMBER = re.compile(r"[\d.,:\s]*")
@@ -46,9 +46,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Text(NamedTuple):
-    """A translated text of scripts: the English text, its translated forms, and the files below web/static that show
-    it.
-    """
+    """A text of scripts: in English, in translated forms, and the files below web/static that show it."""
 
     english: str
     forms: list[str]
@@ -133,7 +131,7 @@ def script(code: str, files: frozenset[str] | None = None) -> bytes:
 
 
 def forms(message: Message) -> list[str]:
-    """Return the forms of a translation: one text if it has no plural, otherwise one for each form.
+    """Return the texts of a translation: one if it has no plural, otherwise one for each plural form.
 
     The texts are empty if the message is not translated.
     """
@@ -220,7 +218,7 @@ def install(environment: jinja2.Environment) -> None:
 def _isolating(translate: Any) -> Callable[..., Any]:
     """Return the translating function for templates.
 
-    It isolates values, such as `name` in `_("Hello %(name)s", name=…)`.
+    It passes each value, such as `name` in `_("Hello %(name)s", name=…)`, through `isolated` first.
     """
 
     @jinja2.pass_context
@@ -307,9 +305,10 @@ def language_middleware(
 ) -> Middleware:
     """Return a middleware that sets a request's language from `?lang=`, else the cookie, else Accept-Language.
 
-    `cookie`: its name; `read`: returns the value of a request's cookie; `secure` and `path`: attributes of the
-    cookie. The choice in `?lang=` is kept for a year. If a request has none of the three, `organisation_language`
-    sets the language later. This middleware must be the outermost, so that error pages have a language too.
+    `cookie`: its name; `read`: returns the value of a request's cookie; `secure` and `path`: attributes of
+    the cookie. The cookie keeps the choice in `?lang=` for a year. If a request has none of the three,
+    `organisation_language` sets the language later. This middleware must be the outermost, so that error
+    pages have a language too.
     """
 
     @web.middleware
@@ -341,7 +340,7 @@ def language_middleware(
 
 
 def organisation_language(request: web.Request, offered: Iterable[str]) -> None:
-    """Use the organisation's first language that the pages have, if the visitor has asked for none.
+    """Use the first of the languages `offered` that the pages have, if the visitor has asked for no language.
 
     `offered`: the languages of the organisation, in its order.
     """

@@ -1,4 +1,4 @@
-"""Collects the texts of Python, templates and scripts (`make messages`), and updates the file of each language.
+"""Collects the texts of Python, templates and scripts (`make messages`), and updates each language's file.
 
 `python -m web.languages.messages fr` adds a language. The command prints the texts that are not translated
 yet.
@@ -75,7 +75,7 @@ def _unescaped(strings: str) -> str:
 
 
 def template() -> Catalog:
-    """Return all texts with the places where they are used, without translations."""
+    """Return all texts of the source files, with the places where they are used, without translations."""
     catalogue = Catalog(project="Greenroom", version="1", charset="utf-8", fuzzy=False)
     for pattern, method in METHODS:
         for path in sorted(ROOT.glob(pattern)):

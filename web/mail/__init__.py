@@ -1,4 +1,4 @@
-"""Sends mails: writes them in the reader's language, and tries again until they are sent.
+"""Sends mails: writes them in the reader's language, and tries each again until it is sent.
 
 Use `await app[MAIL_QUEUE].queue(organisation, kind, to, language, context, attachments)`.
 """

@@ -1,6 +1,7 @@
 """Sends a mail to an SMTP server, or writes it to a file in the data folder if no server is set.
 
-The section [mail] of the settings names the server. A server's answer about a recipient is never logged.
+The section [mail] of the settings names the server. What the server answers about a recipient is never
+logged.
 """
 
 import asyncio
@@ -25,8 +26,8 @@ NOT_NOW = N_("the mail server asks to come later")
 class Carrier(Protocol):
     """Sends a mail.
 
-    Raises PermanentJobError if it can never be sent, DeliveryError if the server wants this mail later, and another
-    error if there is no server that takes mails.
+    Raises PermanentJobError if the mail can never be sent, DeliveryError if the server asks to send this mail
+    later, and another error if the server takes no mails at all.
     """
 
     async def carry(self, message: EmailMessage, name: str) -> None: ...
@@ -104,7 +105,7 @@ def carrier(settings: Settings) -> Carrier:
 
 
 def where(settings: Settings) -> str:
-    """Return, in words, where mails are sent to, for the person who starts the server."""
+    """Return words for the person who starts the server: where this server sends or writes its mails."""
     if settings.mails:
         return f"through {settings.mail.host}"
     return f"files in {Path(settings.data.folder) / OUTBOX} (no SMTP server is set)"

@@ -27,7 +27,7 @@ from web.requests.mail_addresses import on_the_envelope
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
 NAMES = tuple(sorted(path.stem for path in (TEMPLATES / "mail").glob("*.jinja")))
-"""The names of all mails; each has one template, used in both layouts."""
+"""The names of all mails. Each has one template, which is used in the text layout and in the HTML layout."""
 
 DARKEST_CONTRAST = 5.0
 BRAND = "#0f6d5f"
@@ -91,8 +91,8 @@ def written(
 ) -> EmailMessage:
     """Return the mail as a message that can be sent.
 
-    `sender`: the address of the server; `origin`: the beginning of links; `now`: the time. Raises LetterError
-    if an address or a header is not valid.
+    `sender`: the From address; `origin`: the beginning of links, such as "https://host"; `now`: the time.
+    Raises LetterError if an address or a header is not valid.
     """
     if letter.name not in NAMES:
         raise LetterError("there is no such letter")
@@ -134,7 +134,8 @@ def written(
     message.set_content(_paragraphs(text), cte="quoted-printable")
     message.add_alternative(html.strip() + "\n", subtype="html", cte="quoted-printable")
     for attachment in letter.attachments:
-        # Some mail programs search for the calendar entry in this part, others among the attachments.
+        # A calendar entry is added twice: some mail programs look for it in an alternative part, others among
+        # the attachments.
         if attachment.kind.startswith("text/calendar"):
             _also_as(message, attachment)
     for attachment in letter.attachments:
@@ -151,7 +152,7 @@ def _recipient(letter: Letter) -> str:
 
 
 def _also_as(message: EmailMessage, attachment: Attachment) -> None:
-    """Add an attachment's text to the message as an alternative form of the whole mail."""
+    """Add an attachment's text to the message as one more part of its multipart/alternative."""
     _, sub, parameters = _kind(attachment)
     charset = parameters.pop("charset", "utf-8")
     message.add_alternative(
@@ -172,7 +173,7 @@ def _attach(message: EmailMessage, attachment: Attachment) -> None:
 
 
 def _paragraphs(text: str) -> str:
-    """Return the text without the extra empty lines that a template leaves."""
+    """Return the text with at most one empty line between paragraphs; a template can leave more."""
     return re.sub(r"\n{3,}", "\n\n", "\n".join(line.rstrip() for line in text.strip().splitlines())) + "\n"
 
 

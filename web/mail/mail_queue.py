@@ -1,8 +1,8 @@
 """Queues mails: a mail is a job, and is sent when it is due.
 
-A mail is queued either complete, or as a promise (`{"mail": name, ...}`). A resolver writes the mail of a
-promise when it is due, from the data at that time. If a mail is sent twice after a crash, both copies have
-the same Message-ID.
+A mail is queued either complete, or as a promise: only its name and a few values (`{"mail": name, ...}`). A
+function, its resolver, writes the mail when it is due, from the data at that time. If a mail is sent twice
+after a crash, both copies have the same Message-ID.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
@@ -25,8 +25,8 @@ from web.programs.breaker import Breakers
 
 KIND = "mail"
 LONGEST_PAUSE_MS = 60_000
-"""The longest pause after failures of the mail server. It is short, because people wait for mails such as
-links to set a password."""
+"""The longest time in ms without attempts after failures of the mail server. It is short, because people wait
+for mails such as links to set a password."""
 Resolver = Callable[[Organisation, dict[str, Any]], Awaitable[Letter | None]]
 """Writes the mail of a promise from current data, when it is due; returns None if the mail is no longer
 needed."""
@@ -63,11 +63,11 @@ class MailQueue:
         due_ms: int | None = None,
         expires_ms: int | None = None,
     ) -> Extra:
-        """Return the entry (key, score, member) that a commit adds to queue a mail; its text is written later.
+        """Return the Redis entry (key, score, member) by which a commit queues a mail that is written later.
 
         The mail is queued if, and only if, the commit succeeds. `kind`: the mail's name; `payload`: the
-        values for the resolver, which writes the mail when it is due. `due_ms`: the time, None for at once;
-        after `expires_ms`, the mail is not tried again.
+        values for the resolver, which writes the mail when it is due. `due_ms`: the time to send it, None for
+        at once; after `expires_ms`, the mail is not tried again.
         """
         job = new_job(KIND, {"mail": kind, **payload}, now_ms, expires_ms=expires_ms)
         return self._jobs.entry(organisation, job, due_ms)

@@ -19,11 +19,11 @@ def named(day: str, letter: str, job: str, organisation: str) -> str:
 
 
 def erase(data: Path, before_ms: Mapping[str, int]) -> int:
-    """Erase the mails that are older than their organisation keeps them; return their number.
+    """Erase the mails that are older than their organisation allows; return the number of erased mails.
 
-    `before_ms`: organisation -> the time, in ms since the epoch, before which mails are erased. A file that belongs
-    to no organisation, such as a draft of a server that was killed, is kept for the longest of these times. This
-    function reads a folder, so it must not be called in an event loop.
+    `before_ms`: organisation -> the time, in ms since the epoch, before which mails are erased. A file that
+    belongs to no organisation, such as a draft of a server that was killed, is erased if it is older than the
+    earliest of these times. This function reads a folder, so it must not be called in an event loop.
     """
     erased, patient_ms = 0, min(before_ms.values(), default=0)
     for path in _files(data / OUTBOX):

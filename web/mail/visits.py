@@ -27,7 +27,7 @@ LETTERS = {"closed": "closed", "declined": "declined", "assigned": "assigned", "
 
 
 def promises(mail_queue: MailQueue) -> service.Consequences:
-    """Return a function that returns the mails that a visit's event queues."""
+    """Return a function that returns the queue entries of the mails that an event of a visit causes."""
 
     def of(
         settings: service.Organisation, before: Visit | None, after: Visit, event: Event

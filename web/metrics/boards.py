@@ -1,8 +1,8 @@
 """Keeps the newest metrics of each worker in memory that all workers share, so that any worker can answer a scrape.
 
 A scrape is Prometheus's request for metrics. A worker writes once a second, and no reader waits for it. So
-the values of a worker that hangs can be read for some seconds too. This module handles bytes; `scrape.py`
-defines their meaning.
+the last values of a worker that hangs can be read for FRESH_S more seconds. This module handles bytes;
+`scrape.py` defines their meaning.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ TRIES = 3
 
 
 class Boards:
-    """The slots of the shared memory, one for each index of a worker.
+    """The shared memory, divided into slots; each worker has an index, and writes to the slot of this index.
 
-    The master process makes them before it forks.
+    The master process makes this object before it starts the workers by forking.
     """
 
     def __init__(self, workers: int) -> None:

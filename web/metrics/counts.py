@@ -10,6 +10,6 @@ JOBS: Counter[tuple[str, str]] = Counter()
 TOKENS_REFUSED: Counter[str] = Counter()
 """Links and other tokens that were refused as wrong, by kind."""
 NEWCOMERS: Counter[str] = Counter()
-"""Newcomers who opened a calendar or the form, by result: "admitted", or "waits" while there is too much work."""
+"""New visitors of a calendar or the form, by result: "admitted", or "waits" if there was too much work."""
 REQUESTS: Counter[tuple[str, str]] = Counter()
 """Answered requests, by method and by class of the status, such as "2xx"."""

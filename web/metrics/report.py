@@ -1,4 +1,4 @@
-"""Registers each worker of each machine in the store: writes a report about it every two seconds, and when it changes.
+"""Registers this worker in the store: writes a report about it every two seconds, and soon after a change.
 
 `greenroom status` shows the reports, and `signalling/rooms/placement.py` uses them to choose the worker that
 carries a new call. The store keeps a report for ten seconds: a worker without a report has ended, or does
@@ -36,10 +36,10 @@ TASK = "report"
 
 
 class Report(Place, frozen=True, kw_only=True):
-    """The state of one worker at one moment; as a `Place`, what other workers need for the placement of a room.
+    """The state of one worker at one moment. The base class `Place` has the values that place new calls.
 
-    `cpu`: the share of one core that it has used since the last report; `lag_ms`: the longest delay of its
-    event loop since then. `memory_bytes`: its memory, 0 if the system does not report it.
+    `cpu`: the share of one core that the worker has used since its last report; `lag_ms`: the mean
+    delay of its event loop since then. `memory_bytes`: its memory, 0 if the system does not report it.
     """
 
     machine: str

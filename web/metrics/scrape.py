@@ -84,7 +84,7 @@ def token_of(settings: Settings) -> str:
 
 
 async def gathered(app: web.Application) -> Found:
-    """Return the values of all workers of this machine, and those that they share, by the name of their metric."""
+    """Return the metrics of this machine by name: values of each worker, and values shared by all workers."""
     own = app[WORKER].index if WORKER in app else 0
     boards = app[WORKER].boards if WORKER in app else None
     workers = {} if boards is None else boards.read(time.monotonic())
@@ -139,7 +139,7 @@ async def _stored(app: web.Application) -> Found:
 
 
 class _Families:
-    """Passes the values to prometheus-client, which calls `collect`."""
+    """Passes the metrics to prometheus-client, which calls `collect` to get them."""
 
     def __init__(self, found: Found) -> None:
         self._found = found

@@ -24,8 +24,8 @@ from web.keys import AUDIT_LOG, LIVENESS, RELAY, SERVICE, SETTINGS, SIGNALLING, 
 from web.metrics import counts as web_counts
 
 Series = tuple[tuple[str, ...], float | list[Any]]
-"""The values of the labels, and the metric's value; for a histogram, the number in each interval, then the
-sum."""
+"""The values of the labels, and the metric's value. For a histogram, the value is a list: the number of
+measurements in each interval, then the sum of all measurements."""
 Read = Callable[[web.Application], Iterable[Series]]
 STARTED_S: Final = time.time()
 VERSION: Final = importlib.metadata.version("greenroom")
@@ -36,9 +36,10 @@ MEMORY: Final = Path("/proc/self/statm")
 class Metric(NamedTuple):
     """A metric, a row of the table.
 
-    `read` returns the values from a worker's app. `labels`: the names of its labels, without `worker`, which
-    each metric has that is not `shared`. `shared`: True if every worker would read the same values, so that
-    only the worker that answers a scrape reads them. `bounds`: the upper limits of a histogram's intervals.
+    `read` returns the values from a worker's app. `labels`: the names of its labels. The label `worker` is
+    not among them; every metric that is not `shared` has it too. `shared`: True if every worker would read
+    the same values, so that only the worker that answers a scrape reads them. `bounds`: the upper limits of a
+    histogram's intervals.
     """
 
     name: str
@@ -87,9 +88,10 @@ def _counted(name: str, help: str, counter: Mapping[Any, float], *labels: str) -
 
 
 def _histogram(name: str, help: str, *labelled: tuple[str, Histogram], label: str = "") -> Metric:
-    """Return a row of the table: a histogram with one label, whose values are the texts in `labelled`.
+    """Return a row of the table: a histogram for each value of the label `label`.
 
-    `help`: its help text. Without `label`, there is one histogram. All histograms must have the same bounds.
+    `help`: the help text; `labelled`: (value of the label, its histogram). Without `label`, there is one
+    histogram. All histograms must have the same bounds.
     """
 
     def read(_: web.Application) -> Iterable[Series]:
@@ -163,7 +165,7 @@ CLUSTER_ROOMS_MAX: Final = "greenroom_cluster_rooms_max"
 
 
 def _asked(_: web.Application) -> Iterable[Series]:
-    """Return no values, because `scrape.py` reads them from the store when a worker answers a scrape."""
+    """Return no values: `scrape.py` reads the values of this metric from the store during a scrape."""
     return []
 
 

@@ -1,7 +1,8 @@
 """Reads and writes the documents that hold the settings of organisations, and their earlier versions.
 
 `settings.py` defines their content. Documents are small and read often, so a worker caches each for two
-seconds, and reads those in use again before that time is over, together with its other periodic requests.
+seconds, and reads the used ones again before that time is over, at the same moment as its other periodic
+requests.
 """
 
 import contextlib
@@ -22,7 +23,7 @@ from web.organisations.settings import SLUG, Organisation, validated
 log = structlog.get_logger("web.organisations")
 KEEP_S = 2.0
 REFRESH_S = 1.5
-"""The time in s after which `run` reads again what is cached.
+"""The time in s between two reads by which `run` refreshes the cached documents.
 
 It is shorter than KEEP_S, so that the periodic tasks find it in the cache.
 """
@@ -95,14 +96,14 @@ class Organisations:
         return self._keep(organisation, now_s, document)
 
     def _keep(self, organisation: str, now_s: float, document: bytes | None) -> Organisation | None:
-        """Cache a document that was read at the time `now_s`, and return it. Most are as they were before."""
+        """Cache a document that was read at `now_s`; return it decoded. Only a changed one is decoded."""
         kept = self._kept.get(organisation)
         found = kept[2] if kept is not None and kept[1] == document else _decoded(document)
         self._kept[organisation] = now_s, document, found
         return found
 
     async def refresh(self) -> None:
-        """Read the list again, and the documents that were asked for since the last call, in one request."""
+        """Read the list of organisations, and the documents used since the last call, in one request."""
         names, self._used = sorted(self._used & self._kept.keys()), set()
         now_s, changes = time.monotonic(), self._changes
         async with answering():
@@ -188,7 +189,7 @@ class Organisations:
         return bool(added)
 
     def _forget(self, organisation: str) -> None:
-        """Forget what this object knows of an organisation, because it has just written it."""
+        """Remove an organisation and the list from the cache, because this object has just written them."""
         self._kept.pop(organisation, None)
         self._names = None
         self._changes += 1

@@ -102,7 +102,7 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Turn(msgspec.Struct, frozen=True, kw_only=True):
-    """A person's place in the on-call rota: the id of the account, and the hours of seven days from Monday."""
+    """A person in the on-call rota: the account's id, and the hours of messages for each day from Monday."""
 
     person: Annotated[str, Meta(min_length=1, max_length=64)]
     hours: tuple[Day, ...]
@@ -180,7 +180,7 @@ class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     areas: tuple[Area, ...] = ()
     # Origins of the sites that may show the patient's pages in a frame
     frame_origins: Annotated[tuple[str, ...], Meta(max_length=10)] = ()
-    # the highest version that any guide of any area has had
+    # the highest version number that a guide of the organisation or of an area has had
     newest_guide: int = 0
 
     @property
@@ -392,7 +392,7 @@ def _is_in_order(day: tuple[Span, ...]) -> bool:
 
 
 def too_long_nights(hours: Sequence[Sequence[Span]]) -> list[int]:
-    """Return the days (0 to 6) that open before the previous day's hours, which last over midnight, have ended."""
+    """Return the days (0 to 6) that open before the night hours of the previous day have ended."""
     return [
         day
         for day, spans in enumerate(hours)

@@ -122,7 +122,10 @@ async def error_pages(request: web.Request, handler: Handler) -> web.StreamRespo
 
 @web.middleware
 async def needs_cookies(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer HTTP 403 with a link to open the page in a new tab, if another site frames it and cookies are not kept."""
+    """Call the handler, or answer HTTP 403 if another site frames the page and the browser keeps no cookies.
+
+    This is a middleware. The answer has a link that opens the calendar in a new tab.
+    """
     if not frames.keeps_no_cookies(request):
         return await handler(request)
     organisation = await organisation_of(request)
@@ -136,8 +139,8 @@ async def needs_cookies(request: web.Request, handler: Handler) -> web.StreamRes
 async def is_own_form(request: web.Request) -> bool:
     """Return whether a form's token proves that it comes from a page of this site. Raises the errors of `read_posted`.
 
-    If the browser has no cookie with a token, the form is not read. If nobody is signed in, the form may have at most
-    the size of a patient's largest form.
+    If the browser has no cookie with a token, the result is False, and the form is not read. If nobody is
+    signed in, the form may have at most the size of a patient's largest form.
     """
     if not own_forms.cookie_of(request) or request.content_type not in (URLENCODED, MULTIPART):
         return False

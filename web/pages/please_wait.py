@@ -22,10 +22,9 @@ from web.requests.security import Handler
 CALENDARS = frozenset({"/{organisation}", "/{organisation}/{area}"})
 FORM = "/{organisation}/information"
 WAITED = "waited"
-"""The query parameter of a request that a browser sends again after it was asked to wait.
+"""The query parameter that marks a request which a browser sends again after the page asked it to wait.
 
-Without it, the request would count as one of a person who was admitted before, because it comes from a page
-of this site too.
+An unmarked request from a page of this site counts as one of a person who was admitted before.
 """
 log = structlog.get_logger("web.admission")
 

@@ -102,11 +102,11 @@ _drawn_once = kept(PAGES_KEPT)(_drawn)
 def _may_be_compressed(request: web.Request, unmixed: bool) -> bool:
     """Return whether a page may be compressed: if it contains no secret, or no text that another person could choose.
 
-    If it contained both, the length of the compressed page would show how similar they are, and so reveal
-    the secret bit by bit (an attack that is called BREACH). A page contains no secret if the browser sent no
-    cookie of this server except that of the language and the first cookie of `web/requests/frames.py`, which
-    hold no secret. `unmixed`: True if the handler knows that no text is of another person. A page repeats
-    the query of its address, which another person can choose in a link.
+    If it contained both, the length of the compressed page would show how similar they are, and so reveal the
+    secret bit by bit (an attack that is called BREACH). A page contains no secret if the browser sent no
+    cookie of this server except those in `harmless` (of the language and of frames), which hold no secret.
+    `unmixed`: True if the handler knows that no text is of another person. A page repeats the query of its
+    address, which another person can choose in a link.
     """
     ours = request.app[SESSIONS].cookie_name
     harmless = {f"{ours}-lang", f"{ours}-lang{frames.TWIN}", f"{ours}-kept{frames.TWIN}"}
@@ -115,7 +115,7 @@ def _may_be_compressed(request: web.Request, unmixed: bool) -> bool:
 
 
 def live(request: web.Request, organisation: Organisation, script: str) -> dict[str, Any]:
-    """Return the data that the scripts of every live page need: organisation, languages, and whether mails are sent.
+    """Return the data that the main scripts of patients, guests and staff all need, such as the languages.
 
     `script`: the page's script, whose texts are included in each language.
     """

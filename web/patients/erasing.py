@@ -69,7 +69,7 @@ class Erasure:
         return erased
 
     async def _events(self, members: Collection[str]) -> None:
-        """Delete from the stream the events of these records, which hold copies of the records.
+        """Delete from the stream the events of these records, because an event has a copy of its record.
 
         `members`: the ids of the records.
         """
@@ -92,9 +92,7 @@ class Erasure:
                 await self._redis.zrem(key, member)
 
     async def _jobs(self, names: Collection[bytes]) -> None:
-        """Remove mails, webhooks and short messages that contain one of `names`: those not sent yet, and those given
-        up.
-        """
+        """Remove the mails, webhooks and short messages, queued or given up, that contain one of `names`."""
         organisation, place = self._organisation, f"{self._organisation}/job"
         prefix = keys.QUEUE(organisation, "")
         queues = [name.decode() async for name in self._redis.scan_iter(match=f"{prefix}*", count=1000)]
@@ -111,12 +109,12 @@ class Erasure:
     async def _naming(self, key: str, place: str, names: Collection[bytes]) -> AsyncIterator[bytes]:
         """Yield the members of the sorted set at `key` that contain one of the names, so that they can be removed.
 
-        `place`: the place in the store for which the members were encrypted. A member that cannot be decrypted is left
-        out.
+        `place`: the text that was given to the seal when the members were encrypted. A member that cannot be
+        decrypted is left out.
         """
         found = True
-        # the set is read again, because a rotation of keys may have replaced the bytes of a member since the
-        # last read
+        # The set is read again until nothing is found: if the keys were rotated since the last read, a member
+        # has new bytes, and was not removed.
         while found:
             found = False
             for member in await self._redis.zrange(key, 0, -1):
@@ -128,7 +126,7 @@ class Erasure:
 
 
 def _names(visits: Iterable[Visit], booked: Iterable[Appointment]) -> set[bytes]:
-    """Return the ids and email addresses, in small letters, by which other data name these visits and booked visits."""
+    """Return the ids and email addresses of these records, in small letters, to find data about them."""
     records: list[Visit | Appointment] = [*visits, *booked]
     names = {one.id for one in records} | {one.patient.email for one in records}
     return {name.lower().encode() for name in names if name}

@@ -31,7 +31,7 @@ class UnknownMessageError(PeersError):
 
 
 class RunError(PeersError):
-    """A share of a run could not be played to its end."""
+    """A run, or the part of it that one machine or process plays, could not be played to its end."""
 
 
 class ObservationsError(PeersError, ValueError):

@@ -27,11 +27,16 @@ _KEY = re.compile(r"\s*([\w.]+)\s*=")
 
 T = TypeVar("T", bound=msgspec.Struct)
 Problem = Callable[[T], str]
-"""A function that checks a table as a whole, after its single values: returns what is wrong in a sentence, or ""."""
+"""A function that returns a sentence about what is wrong with a table; "" if nothing is.
+
+It is called when each single value is known to be valid, and checks whether the values fit together."""
 
 
 class TableKind(NamedTuple, Generic[T]):
-    """The types of a file's tables. `table`: of the whole file; `inner`: key -> type of the tables under this key."""
+    """The types of a file's tables.
+
+    `table`: the type of the whole file; `inner`: key -> the type of the tables under this key.
+    """
 
     table: type[T]
     inner: Mapping[str, type[msgspec.Struct]]
@@ -66,9 +71,10 @@ def read(path: Path, kind: TableKind[T], problem: Problem[T]) -> T:
 
 
 def parse(raw: Mapping[str, Any], kind: TableKind[T], problem: Problem[T], source: str, text: str = "") -> T:
-    """Return the table that parsed TOML describes. `text`: the file itself, in which the line of a mistake is found.
+    """Return the table that parsed TOML describes.
 
-    Raises PlanError if it is not valid; the error's text begins with `source`.
+    `text`: the text of the file, to find the number of the line with a mistake; "" for no number. Raises
+    PlanError if it is not valid; the error's text begins with `source`.
     """
     wrong = _unknown(raw, kind.table, kind) or _not_a_number(raw, kind)
     if not wrong:
@@ -136,7 +142,7 @@ def _unknown(raw: Any, table: type[msgspec.Struct], kind: TableKind[Any], place:
 
 
 def _tables(key: str, value: Any, kind: TableKind[Any], place: str) -> Iterator[tuple[Any, str]]:
-    """Yield the tables in `value`, the value of `key`, each with its place in the file. `place`: that of the key."""
+    """Yield the tables in `value`, the value of `key`, each with its place in the file. `place`: the key's place."""
     if key in kind.inner:
         many = value if isinstance(value, list) else [value]
         yield from ((one, f"{place}[{at}]" if value is many else place) for at, one in enumerate(many))

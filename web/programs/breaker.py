@@ -1,7 +1,8 @@
-"""Pauses deliveries to a receiver that has failed several times in a row; after the pause, it is tried once.
+"""Pauses deliveries to a receiver that has failed several times in a row.
 
-This is called a breaker. A receiver is another server, such as a webhook's or the mail server; each has a name.
-Failures and pauses are kept in the store, by the store's clock, for all workers together.
+This is called a breaker. After the pause, one delivery is tried, and the others wait for its result. A
+receiver is another server, such as a webhook's or the mail server; each has a name. The store counts the
+failures and measures the pauses with its own clock, for all workers together.
 """
 
 from pathlib import Path
@@ -17,7 +18,7 @@ from web.errors import PutOffError
 OPENS_AFTER = 5
 FIRST_PAUSE_MS, LONGEST_PAUSE_MS = 30_000, 900_000
 TRIAL_MS = 15_000
-"""The time in ms after a pause in which one attempt is made while all others wait for its result."""
+"""How long all other deliveries wait, in ms, for the result of the one delivery that is tried after a pause."""
 
 log = structlog.get_logger("web.breakers")
 
@@ -52,10 +53,10 @@ class Breakers:
         return await self._do(organisation, receiver, "ask", OPENS_AFTER, TRIAL_MS, LONGEST_PAUSE_MS)
 
     async def require(self, organisation: str, receiver: str) -> None:
-        """Return if the receiver may be called now; raise `PutOffError` if not, for the runner of jobs.
+        """Return if the receiver may be called now; raise `PutOffError` if not, so that the job is tried later.
 
-        A handler calls this last, when it is sure that it has something to send: after a pause, the first caller has
-        the only attempt.
+        The function that handles a job must call this only when it is sure that it has something to send: after a
+        pause, only the first caller may send.
         """
         wait_ms = await self.wait_until_ms(organisation, receiver)
         if wait_ms:

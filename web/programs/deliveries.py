@@ -27,7 +27,11 @@ class State(StrEnum):
 
 
 class Delivery(NamedTuple):
-    """A delivery that is not done. `at_ms`: the time when it was given up, was first tried, or is due, by its state."""
+    """A delivery that is not done.
+
+    `at_ms`: the time at which it was given up, if it was; otherwise the time of its first attempt, if there was
+    one; otherwise the time at which it is due.
+    """
 
     job: Job
     state: State
@@ -54,7 +58,8 @@ def receiver_of(job: Job) -> str:
 def of_breaker(name: str) -> str:
     """Return the receiver to which a breaker (a pause after failures) belongs.
 
-    Each push service has its own breaker.
+    `name`: the breaker's name. It is the receiver itself, except for the receiver "push": each push service has a
+    breaker of its own, named `push` and the service.
     """
     return name.partition(" ")[0]
 

@@ -1,7 +1,8 @@
 """Delivers events to webhooks: the list of events, the signature of a message, and which answers count as delivered.
 
-For each webhook that receives an event, `consequences` adds a job to the event's own commit; the jobs' runner tries a
-failed delivery again. A message says what happened to which visit, and contains no text from the patient.
+When an event is stored, `consequences` adds a job for each webhook that receives the event, in the same
+transaction of the store. The runner of jobs tries a failed delivery again. A message contains the event
+and the visit's state, but no text from the patient.
 
 Signature: `Greenroom-Signature: v1=` and the hex of HMAC-SHA256, keyed with the webhook's secret, over the value of
 `Greenroom-Timestamp` (seconds), a full stop, and the body.
@@ -52,9 +53,10 @@ def signature(secret: str, timestamp_s: int, body: bytes) -> str:
 
 
 def consequences(jobs: Jobs, known: Known) -> Callable[..., Iterable[Extra]]:
-    """Return the function that signalling calls at each commit; it returns the jobs that an event causes.
+    """Return a function that signalling calls for each event before it stores the event.
 
-    `jobs`: the queue; `known`: this worker's copy of the webhooks.
+    That function returns the jobs that are stored with the event, one for each webhook that receives it. `jobs`:
+    the queue of the jobs; `known`: this worker's copy of the webhooks.
     """
 
     def of(_: Organisation, __: Visit | None, after: Visit, event: Event) -> Iterable[Extra]:

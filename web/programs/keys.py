@@ -35,8 +35,8 @@ redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 return 1
 """
 
-# The script returns two numbers: the requests in this window, and the rest of the window in ms. The first request of
-# a window also records that the key was used.
+# The script returns two numbers: how many requests came in this window of time, and after how many ms the
+# window ends. The first request of a window also records that the key was used.
 COUNT = """
 local n = redis.call('INCR', KEYS[1])
 if n == 1 then
@@ -74,7 +74,7 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Count(NamedTuple):
-    """The number of requests in the current window, and the rest of the window in s."""
+    """The number of requests in the current window of time, and after how many seconds the window ends."""
 
     requests: int
     ends_s: int

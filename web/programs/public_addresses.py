@@ -85,9 +85,9 @@ def url_problem(url: str, allowed: Sequence[Network]) -> str | None:
 
 
 def _literal(host: str) -> Address | None:
-    """Return the IP address that a host is; None if the host is a name.
+    """Return the IP address that the text `host` represents; None if the text is a name.
 
-    The address is read in any notation that a client or the system's resolver accepts.
+    Every notation of an address is read that a client or the system's resolver accepts.
     """
     try:
         return ipaddress.ip_address(host.partition("%")[0])

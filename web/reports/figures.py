@@ -64,7 +64,7 @@ CHOICES = range(1, 6)
 
 
 def past(visit: Visit, zone: ZoneInfo) -> Past:
-    """Return the data of an ended visit for a report; its day and hour are those of the time zone.
+    """Return the data of an ended visit for a report; the time of its arrival is in the time zone `zone`.
 
     The wait of a booked visit begins at the booked time, not at an earlier arrival.
     """
@@ -123,7 +123,7 @@ def summary(found: Iterable[Past]) -> Summary:
 
 
 def percentile(values: Iterable[int], share: int) -> int | None:
-    """Return the smallest of the values that at least `share` percent of them do not exceed; None without values."""
+    """Return the percentile `share` (0 to 100) of the values by nearest rank; None if there are no values."""
     ordered = sorted(values)
     return ordered[max(0, -(-len(ordered) * share // 100) - 1)] if ordered else None
 

@@ -1,9 +1,11 @@
 """Decides how many newcomers a worker admits while it has more work than it can do in time.
 
-All people at a worker share one event loop, so each further visit delays the claims and calls of all. While the loop is
-late for longer than a moment, a share of the newcomers is asked to wait. Patients who wait in the queue or are in a
-visit, and staff, are always served. The share of admitted newcomers follows the delay, as TCP's rate follows losses: it
-falls by a factor and rises by a step (AIMD).
+A newcomer is a person without a session who opens a calendar or the patient information form. All people at a
+worker share one event loop, so each further visit delays the claims and calls of all. While the loop is late
+for longer than a moment, some of the newcomers are asked to wait. Patients who wait in the queue or are in a
+visit, and staff, are always served. While the loop is late, the share of admitted newcomers is multiplied by
+a factor below 1 again and again; at other times it rises by small steps, like TCP's rate (AIMD).
+
 `Admission` has the state of one worker. Only `watch` reads a clock: it measures how late the event loop is.
 """
 
@@ -27,8 +29,9 @@ LATE_S = 0.020
 """A worker has more work than it can do if its event loop is later than this time in s in the median of LOOKS
 measurements.
 
-The median is used and not the mean, because a single long task makes only one measurement late, while a queue of work
-makes all late. A measurement begins anywhere in a turn of the loop, so turns of more than twice this time are too long.
+The median is used and not the mean, because a single long task makes only one measurement late, while a queue
+of work makes all late. A timer becomes due at any moment of a turn of the loop, so on average it is late by
+half a turn. So a worker has too much work if the turns of its loop are longer than twice LATE_S.
 """
 OWN_CPU = 0.5
 """If the event loop uses less than this share of a core, it is late because of other processes on the machine, or of
@@ -42,9 +45,10 @@ FALL: the factor while there is too much work. RISE: the step at other times. LE
 when it can admit more.
 """
 ONE_LOOKS = 20
-"""A newcomer is admitted if none was for this number of measurements (one second).
+"""If a worker has admitted no newcomer during this number of measurements (one second), it admits the next.
 
-A single person is then never asked to wait because a worker has just begun, or works on something else.
+So a newcomer who comes alone is not asked to wait because the worker has just started, or is busy with other
+work.
 """
 MOST_AT_ONCE = 64
 """The greatest number of newcomers whose page a worker makes at the same time.

@@ -121,8 +121,8 @@ def _pairs(body: bytes) -> list[tuple[str, str]]:
 
 async def _multipart(request: web.Request, most: int) -> Posted:
     body = await read_body(request, most)
-    # A field with the name of this pattern is refused, because aiohttp would use its value as the codec of all other
-    # fields.
+    # A form with a field `_charset_` is refused, because aiohttp would use the value of this field as the codec
+    # of all other fields.
     if CHARSET_PART.search(body):
         raise web.HTTPUnsupportedMediaType
     # A body that does not begin with its first part is refused, because aiohttp would search for the part line by

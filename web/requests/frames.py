@@ -1,8 +1,9 @@
 """Lets the clinic's own site show a patient's pages in a frame: which paths may be framed, and which cookies are kept.
 
-A browser sends `SameSite=Lax` cookies to a frame only if the framing page is of the same site. So each cookie that a
-framed page sets has a twin, `SameSite=None; Secure; Partitioned`, which the browser keeps for frames on that one
-site. The twin is read if the cookie itself is missing. Pages of staff are never framed, and never read a twin.
+A browser sends `SameSite=Lax` cookies to a frame only if the framing page is of the same site. So each cookie
+that a framed page sets has a twin: a copy with another name and `SameSite=None; Secure; Partitioned`. The
+browser sends the twin only to frames in pages of the site where the twin was set. The twin is read if the
+cookie itself is missing. Pages of staff are never framed, and never read a twin.
 """
 
 from aiohttp import web

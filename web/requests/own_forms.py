@@ -17,7 +17,7 @@ from web.requests import frames
 
 FIELD = "form_token"
 FORM = re.compile(r'<form\b[^<>]*\bmethod="post"[^<>]*>')
-"""Matches the start tag of a form that changes something. A test checks that templates write no other kind."""
+"""Matches the start tag of a form that changes something. A test checks that all such forms match."""
 COOKIE_AGE_S = 365 * 24 * 3600
 SHAPE = re.compile(r"[\w-]{32}", re.ASCII)
 

@@ -1,6 +1,6 @@
 """Adds the path prefix of `[server] public_url` to addresses that browsers get, and removes it from requests.
 
-All code in between uses paths without the prefix, as the routes do. `prefix` is "" or like "/greenroom".
+The routes and all other code use paths without the prefix. `prefix` is "" or a path such as "/greenroom".
 """
 
 import re

@@ -19,8 +19,8 @@ MOST_PIXELS = {"JPEG": 50_000_000, "MPO": 50_000_000, "PNG": 16_000_000, "WEBP":
 
 MPO is a JPEG file with further pictures behind the first one.
 
-A JPEG is decoded at half its size or less if that is enough; the other formats need four bytes of memory for
-each pixel.
+A JPEG whose sides are much longer than MOST_SIDE is decoded at half its size or less, which needs less
+memory. The other formats need four bytes of memory for each pixel.
 """
 FORMATS = ("JPEG", "PNG", "WEBP")
 MOST_BYTES = 8 * 1024 * 1024

@@ -56,9 +56,9 @@ HEADERS: Mapping[str, str] = {
 """The headers of every response, errors included, except files of `PARTS` and WebSocket handshakes."""
 
 PARTS = frozenset({"text/css", "text/javascript"})
-"""Content types of scripts and style sheets below /static/. A page loads them, and its policies apply to them."""
+"""Content types of scripts and style sheets below /static/. They have the policies of the page that loads them."""
 PART_HEADERS = {name: HEADERS[name] for name in ("X-Content-Type-Options", "Cross-Origin-Resource-Policy")}
-"""The headers of scripts and style sheets. They say which sites may load the file, and as which type.
+"""The headers of scripts and style sheets. They define which sites may load the file, and as which type.
 
 The other headers are not needed, and would add half a kilobyte to each file."""
 
@@ -89,10 +89,11 @@ def is_own_origin(request: web.Request, public: str) -> bool:
 
 
 def is_own_request(request: web.Request, public: str) -> bool:
-    """Return whether a request that changes something was made by a page of this server, or typed in by the person.
+    """Return whether a page of this server made a request, or the person typed its address into the browser.
 
-    The headers Sec-Fetch-… decide if the browser sends them; otherwise the Origin header does. A request with neither
-    does not come from a current browser and is refused. `public`: the origin in the settings, "" for none.
+    The header Sec-Fetch-Site decides if the browser sends it; otherwise the header Origin decides. The result is
+    False for a request with neither, because each current browser sends one of them with a request that changes
+    something. `public`: the origin in the settings, "" for none.
     """
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:
@@ -127,12 +128,12 @@ def same_site_middleware(
     exempt: Callable[[web.Request], bool] = lambda _: False,
     proven: Callable[[web.Request], Awaitable[bool]] = _proves_nothing,
 ) -> Middleware:
-    """Return a middleware that answers 403 to a request from another site that changes something.
+    """Return a middleware that answers 403 to a request that changes something and comes from another site.
 
-    This is OWASP ASVS 5.0 3.5.1. `public`: the origin in the settings, "" for none. `exempt`: requests that no cookie
-    identifies, so that another site cannot make them in a person's name. `proven`: returns whether a form's token
-    shows that the form is our own. It is called for requests of unknown origin, such as those of Safari before 16.4
-    from a page with `Referrer-Policy: no-referrer`: `Origin: null` and no Sec-Fetch-Site.
+    OWASP ASVS 5.0 3.5.1 requires this. `public`: the origin in the settings, "" for none. `exempt`: returns True
+    for requests that need no check: no cookie identifies them, so another site cannot make them in a person's
+    name. `proven`: returns whether the token in a posted form shows that the form is our own. It is called only
+    for requests of unknown origin (`is_silent`), such as those of Safari before 16.4.
     """
 
     @web.middleware
@@ -199,11 +200,12 @@ def _is_plain_host(host: str) -> bool:
 
 
 def remote_of(request: web.Request, proxies: Sequence[str]) -> str:
-    """Return the IP address from which a request came, as far as it can be trusted.
+    """Return the IP address from which a request came; addresses that a client may have invented are ignored.
 
-    X-Forwarded-For is read from the right, as long as the address to the right is one of the trusted `proxies`
-    (addresses or networks); the rest may be invented and is ignored. The address is returned in the form of
-    `ipaddress`, without port, brackets and zone. A text that is not an address is returned unchanged.
+    `proxies`: the addresses or networks of trusted proxies. The first address is that of the connection. While an
+    address is a trusted proxy's, the next one to the left in the header X-Forwarded-For is used instead. The
+    address is returned in the form of `ipaddress`, without port, brackets and zone. A text that is not an address
+    is returned unchanged.
     """
     networks = [ipaddress.ip_network(proxy, strict=False) for proxy in proxies]
     address = plain_address(request.remote or "")
@@ -264,7 +266,7 @@ def neighbourhood(address: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """The delay and the limit for guesses of one kind.
+    """The delay and the limit for guesses at one kind of secret, such as a password or a code.
 
     With a `limit` of 0, guesses are only delayed. With a `first_delay_ms` of 0, they are only stopped.
     """
@@ -329,9 +331,9 @@ class Attempt:
 class Throttle:
     """Delays and stops guesses, by the store's clock, across all workers.
 
-    A guess is recorded before it is checked, so that many guesses at once cannot pass together: if `limit` guesses are
-    open or wrong, the next waits until one has a result. A guess that fails because of an error of the server does not
-    count.
+    A guess is recorded before it is checked, so that many guesses at once cannot pass together: if the guesses
+    that were wrong and those that are being checked are `limit` together, the next guess waits until one has a
+    result. A guess that fails because of an error of the server does not count.
     """
 
     def __init__(self, redis: Redis) -> None:

@@ -28,8 +28,9 @@ Stamp = tuple[tuple[int, int, int], ...]
 class Certificate:
     """Holds the TLS context made from the two PEM files of `[tls]`. Raises ConfigError if the files cannot be used.
 
-    The master reads it once, so that a worker that is started again can serve even if the files are broken
-    by then. Each worker checks the files for changes by itself; only the worker with the index 0 logs.
+    The master process reads the files once, before it starts workers. So a worker that is started again later can
+    serve even if the files are broken by then. Each worker checks the files for changes by itself; only the
+    worker with the index 0 logs.
     """
 
     def __init__(self, certificate: str, key: str) -> None:

@@ -75,7 +75,7 @@ def data_key(folder: Path) -> bytes:
 
 
 def keys_in(found: bytes) -> dict[bytes, bytes]:
-    """Return the keys in the content of a key file that encrypt records: id -> key, the newest last."""
+    """Return the keys that encrypt records: id -> key, the newest last. `found`: the content of a key file."""
     rows = [found[at : at + BYTES] for at in range(0, len(found), BYTES)]
     return {key_id(key): key for key in rows[1:] or rows}
 
@@ -105,7 +105,7 @@ def replace(folder: Path, found: bytes) -> None:
 
 
 def _create(path: Path, key: bytes) -> None:
-    """Write a key to a draft file and link it to its name, so that exactly one of several processes succeeds."""
+    """Write a key to a temporary file and link `path` to it; if `path` exists already, keep the key that it has."""
     draft = _draft(path, key)
     try:
         with contextlib.suppress(FileExistsError):

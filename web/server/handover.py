@@ -1,4 +1,4 @@
-"""Defines what the master process passes to the program that replaces it, so that other code can serve.
+"""Defines what the master process passes to the program that replaces it at an upgrade.
 
 The master replaces its own program (execve): its process id, its workers and the embedded store stay, and so
 do the descriptors that `Handover` names. The rest is JSON in an environment variable. Since the two programs

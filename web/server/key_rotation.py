@@ -1,4 +1,4 @@
-"""Rotates the data key: the steps of `greenroom rotate-keys`, and the part of running workers.
+"""Rotates the data key: the steps of `greenroom rotate-keys`, and what the running workers do meanwhile.
 
 The new key is put beside the old one in `secret.key`. When all workers know the new key, the store names it as the
 key to encrypt with. When all workers use it, everything in the store is encrypted again, and the old key is removed
@@ -48,7 +48,9 @@ COPY = "copy secret.key from the server that rotated the keys"
 SWITCH = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('SET', KEYS[1], ARGV[2]) end"
 
 Progress = Callable[[str, int, int], None]
-"""Receives the name of a step, how much of the step is done, and how much it has in all; each is 0 if it is unknown."""
+"""A function that is called with the name of a step, the amount of its work that is done, and the whole amount.
+
+The two numbers are 0 if they are unknown."""
 log = structlog.get_logger("web.rotation")
 
 
@@ -102,7 +104,7 @@ class Follower:
 async def running(app: web.Application) -> AsyncIterator[None]:
     """Use changed data keys in this worker, from the start of the app to its end.
 
-    The app must open this context after that of signalling, which it uses.
+    The app must open this context after the context of signalling, because this one uses signalling.
     """
     folder = Path(app[SETTINGS].data.folder)
     app[SUPERVISOR].keep(TASK, Follower(app[REDIS], folder, app[SEAL]).run)
@@ -196,8 +198,8 @@ class Rotation:
     async def _workers(self, ready: Callable[[tuple[bytes, ...]], bool], what: str) -> None:
         """Wait until all workers that report to the store are ready.
 
-        `ready`: returns whether a worker is, from the ids of its keys; `what`: the name of the step. Raises
-        CommandError if that takes too long.
+        `ready`: is called with the ids of a worker's keys, and returns whether the worker is ready. `what`: what the
+        workers must do, for the text of the error. Raises CommandError if that takes too long.
         """
 
         def lacks(one: Report) -> bool:

@@ -85,7 +85,8 @@ def setup(settings: Log) -> None:
 def _well_formed(record: logging.LogRecord) -> bool:
     """Return whether a record is written to the log.
 
-    Two kinds of aiohttp's records are not: a malformed request, which `AccessLog` logs, and a client that disconnected.
+    Two kinds of aiohttp's records are not written: those about a malformed request, because `AccessLog` logs it,
+    and those about a client that disconnected.
     """
     problem = record.exc_info[1] if record.exc_info else None
     return not isinstance(problem, HttpProcessingError | ConnectionResetError)

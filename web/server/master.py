@@ -100,7 +100,7 @@ class Master(Arbiter):
             super().manage_workers()
         if any(worker.answers for worker in self.workers.values()):
             if self.is_trial:
-                # The line is written in one call, because the worker writes to the same file.
+                # The line is written in one call, because the worker writes to the same standard output.
                 print(f"\n{READY}\n", end="", flush=True)  # noqa: T201 - the master of the server reads it
                 raise StopIteration
             self._notify.ready()
@@ -158,7 +158,10 @@ class Master(Arbiter):
         return self._trial is not None or bool(self._next)
 
     def handle_usr2(self) -> None:
-        """Try the program that `greenroom upgrade` names; without its request, the present files of this program."""
+        """Try the program that the request of `greenroom upgrade` names.
+
+        If there is no request, try the program that is now at the path of the running one.
+        """
         if self._changes:
             return
         request = self._steps.asked()
@@ -175,8 +178,9 @@ class Master(Arbiter):
             self._refuse(f"{request.program[0]} cannot be run ({error.strerror})")
 
     def _judge(self, trial: Trial, request: Request) -> None:
-        """End a trial: replace this program by `request`'s, unless the trial failed or `request` asks only for the
-        trial.
+        """Read the result of a trial that has ended, and arrange that the tried program replaces this one.
+
+        This program stays if the trial failed, or if `request` asks only for the trial.
         """
         self._trial = None
         if problem := trial.problem():

@@ -73,7 +73,7 @@ def check_own_store(store: Store) -> None:
 
 
 def weaknesses(store: Store) -> Weaknesses:
-    """Return the settings of the store's servers by which records are lost.
+    """Return the reasons why the store's servers may lose records: settings that are not safe.
 
     Raises ConfigError if a server does not answer, is older than 7.0, would evict visits, takes no writes, or refuses
     commands that are needed.

@@ -1,7 +1,8 @@
 """Packs ended visits an hour after their last change, so that the store needs less memory for them.
 
-`signalling/store/packing.py` packs one visit. Only one worker packs at a time. If the store's contents have an earlier
-version, the version is raised first. Nothing is packed while a server reports that it cannot read packed visits.
+`signalling/store/packing.py` packs one visit. Only one worker packs at a time. Nothing is packed while a
+server reports that it cannot read packed visits. The store has a version number for the format of its
+contents; before the first visit is packed, it is raised to the version that allows packed visits.
 """
 
 import asyncio
@@ -83,8 +84,8 @@ class Packer:
         """Return whether visits may be packed: all servers can read packed visits, and the store's version allows them.
 
         If the store has an earlier version, queue all ended visits for packing, raise the version, and return False.
-        The visits are packed at the next call: until then, a server of an earlier release that has just started reports
-        itself. If this worker dies in between, another worker repeats these steps.
+        The visits are packed only after the next call, so that a server of an earlier release that has just started
+        has time to report that it runs. If this worker dies in between, another worker repeats these steps.
         """
         async with answering():
             if any(one.reads < store_version.VERSION for one in await reports(self._redis)):
@@ -103,7 +104,7 @@ class Packer:
 
 
 async def running(app: web.Application) -> AsyncIterator[None]:
-    """Pack as long as the app runs. This clean-up context must come after that of signalling."""
+    """Pack as long as the app runs. The app must open this context after that of signalling."""
     app[SUPERVISOR].keep(TASK, Packer(app[REDIS], app[SERVICE], app[ORGANISATIONS]).run)
     yield
     await app[SUPERVISOR].stop(TASK)

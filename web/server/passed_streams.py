@@ -18,9 +18,9 @@ BATCH = 32
 class PassedStreams:
     """Passes connections through a Unix socket pair for each index of a worker; the master makes them before it forks.
 
-    `kept`: the descriptors of the pairs that an earlier program of this process has made: (of the receiving
-    end, of the sending end). If a worker dies, its successor receives the descriptors that are left, finds
-    no call for them and closes them.
+    `kept`: the descriptors of the pairs, as (of the receiving end, of the sending end), that the earlier program
+    of this process made before an upgrade; [] at an ordinary start. If a worker dies, the next worker with its
+    index receives the connections that it has not read, finds no call for them and closes them.
     """
 
     def __init__(self, workers: int, kept: Sequence[tuple[int, int]] = ()) -> None:

@@ -70,7 +70,10 @@ log = structlog.get_logger("web.serve")
 
 @dataclass(frozen=True)
 class Worker:
-    """The identity of a worker process: a replacement gets its `index`, from 0; an `id` is never used again.
+    """The identity of a worker process, and the memory and sockets that it shares with other workers.
+
+    `index`: a number from 0, which a later worker gets when this one has ended; `id`: a name that no later worker
+    gets.
 
     `shares`: how many sockets each worker holds; None if there is only this process. `streams`: connections with
     media that other workers have accepted. `boards`: the metrics of each worker.
@@ -235,10 +238,10 @@ class Processes(BaseApplication):
     def handover(
         self, *, trial: bool, listener: int, store: RunningStore | None, workers: list[FormerWorker]
     ) -> Handover:
-        """Return the values that another program needs to replace this one, or to try that beside this server.
+        """Return the values that the next program needs to replace this one, or to be tried beside this server.
 
-        `trial`: True for a trial; `listener`: the descriptor of the pages' port; `store`: the embedded store, None if
-        the store is a server of its own; `workers`: the workers that still serve.
+        `trial`: True if the next program is only tried; `listener`: the descriptor of the pages' port; `store`: the
+        embedded store, None if the store is a server of its own; `workers`: the workers that still serve.
         """
         return Handover(
             trial=trial,

@@ -245,7 +245,7 @@ def _sentinels(store: Store, patience_s: float) -> Any:
 
 
 def masters(client: Any) -> "list[redis.Redis]":
-    """Return a client of each server that takes writes. `client`: that which `connect_now` returned."""
+    """Return a client of each server that takes writes. `client`: the result of `connect_now`."""
     if not hasattr(client, "get_primaries"):
         return [client]
     nodes = sorted(client.get_primaries(), key=lambda node: str(node.name))

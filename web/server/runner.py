@@ -1,7 +1,7 @@
 """Runs a worker's app in aiohttp, with two changes to aiohttp's behaviour.
 
-Responses made without a handler (to a request that cannot be parsed, or that fails before its route is known) get the
-same headers as all others, because every request belongs to the app from its first byte.
+aiohttp gives the app's headers only to responses that a handler has made. Here all other responses get them
+too, such as the response to a request that cannot be parsed, or that fails before its route is known.
 
 A worker that stops answers the requests that it has accepted. aiohttp ignores what arrives after the stop began: a
 request on a connection that was just accepted, the rest of a form, a frame of a WebSocket. The clients would wait for
@@ -43,7 +43,7 @@ log = structlog.get_logger("web.serve")
 
 
 class Runner(web.AppRunner):
-    """A `web.AppRunner` whose app prepares every response, and which answers every accepted request.
+    """A `web.AppRunner` that adds the app's headers to every response, and answers every accepted request.
 
     `pass_on` gets the connections with media. `prefix` is removed from the paths of requests. `private` permits the
     use of aiohttp's private attributes; pass the result of `works`.

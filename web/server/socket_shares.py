@@ -1,10 +1,11 @@
 """Counts the sockets of each worker of this machine, and decides how many a worker asks to move to other workers.
 
-All workers accept from one listener, and the kernel does not share evenly: if workers restart one after another, the
-last one has hardly any sockets. So a worker that holds clearly more than its share closes a few sockets with 1001, as
-when it stops; these clients reconnect at once, to the first worker that is free. This happens for two minutes after a
-worker was missing, and not while one is missing: a socket moved during a restart would soon be moved again. The
-numbers are in memory that the workers share. Between machines, the load balancer distributes the sockets.
+All workers accept from one listener, and the kernel does not share evenly: if workers restart one after
+another, the last one has hardly any sockets. So a worker that holds clearly more than its share of the
+sockets asks a few clients to move: it closes their sockets with 1001, as it does when it stops. These clients
+reconnect at once, to the first worker that is free. Sockets are moved only in the two minutes after a worker
+was missing. None is moved while a worker is missing, because it would soon be moved again. The numbers of
+sockets are in memory that the workers share. Between machines, the load balancer distributes the sockets.
 """
 
 from __future__ import annotations
@@ -68,9 +69,10 @@ def surplus(mine: int, others: Sequence[int]) -> int:
 
 
 class Balance:
-    """Balances the sockets of one worker with those of the others.
+    """Moves sockets from one worker to the others if it holds more than its share.
 
-    `count` returns its number of sockets (NONE if it stops); `move` asks this number of clients to move.
+    `count`: returns the worker's number of sockets, NONE if the worker is stopping. `move`: is called with the
+    number of clients that must be asked to move.
     """
 
     def __init__(
@@ -90,7 +92,7 @@ class Balance:
             await asyncio.sleep(LOOK_S)
 
     def look(self, now_s: float) -> None:
-        """Write this worker's number of sockets, and ask a few clients to move if it is more than its share."""
+        """Write this worker's number of sockets, and ask a few clients to move if it is above the share."""
         mine = self._count()
         self._shares.write(self._index, mine, now_s)
         others = self._shares.others(self._index, now_s)

@@ -150,7 +150,7 @@ class Rewriting:
 async def running(app: web.Application) -> AsyncIterator[None]:
     """Rewrite the append-only file when that is due, from the start of the app to its end.
 
-    The app must open this context after that of signalling, which it uses.
+    The app must open this context after the context of signalling, because this one uses signalling.
     """
     app[SUPERVISOR].keep(
         "web.server.store_rewriting", Rewriting(app[REDIS], partial(servers, app[SETTINGS])).run

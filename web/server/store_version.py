@@ -1,4 +1,4 @@
-"""Checks the version of the store's contents, which shows whether this server can read and write them.
+"""Checks the version of the store's contents: whether this server can read and write them.
 
 A server that finds contents of a later version does not start. It would read records wrongly, or write records that
 the later version cannot read.
@@ -12,8 +12,9 @@ from web.errors import ConfigError
 FIRST, VERSION = 1, keys.CONTENTS
 """The version of a new store, and the latest one that this release reads.
 
-A release that writes records which older releases cannot read increases VERSION, and raises the store to it before
-(`web/server/packing.py`: 2, packed visits). Every release reads version 1."""
+A release increases VERSION if it writes records that older releases cannot read. Before it writes the first
+of them, it writes VERSION into the store. Version 2 has packed visits (`web/server/packing.py`). Every
+release reads version 1."""
 
 
 async def of(redis: Redis) -> int:

@@ -1,6 +1,7 @@
-"""Ends child processes, also those that an earlier program of this process (before an execve) has started.
+"""Ends child processes, also those that this process started before it changed its program with execve.
 
-`udp_ports` finds the UDP sockets of any process on this machine; a worker has one for the media.
+`udp_ports` returns the ports of the UDP sockets of any process on this machine. A worker has such a socket
+for media.
 """
 
 import os
@@ -18,14 +19,18 @@ LOOK_S = 0.02
 
 
 class Child:
-    """A child process that an earlier program of this process has started, with some methods of `subprocess.Popen`."""
+    """A child process that this process started before an execve, with some methods of `subprocess.Popen`."""
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
         self.returncode: int | None = None
 
     def poll(self) -> int | None:
-        """Return the exit code; None while the process runs, 0 if another part of this process has taken the code."""
+        """Return the child's exit code; None while the child runs.
+
+        Return 0 if the code is not known, because another part of this process has already waited for the
+        child.
+        """
         if self.returncode is None:
             try:
                 ended, status = os.waitpid(self.pid, os.WNOHANG)
@@ -59,10 +64,11 @@ class Child:
 
 @contextmanager
 def ended_by_sigterm() -> Iterator[None]:
-    """Make SIGTERM raise SystemExit in this context, so that it ends what contexts inside have started, as Ctrl-C does.
+    """Make SIGTERM raise SystemExit inside this context, as Ctrl-C raises KeyboardInterrupt.
 
-    A further SIGTERM or SIGINT does not interrupt the end of the contexts. Outside of the main thread, which alone may
-    set handlers of signals, this context does nothing.
+    The inner contexts then end what they have started. Another SIGTERM or SIGINT does not interrupt them. In
+    other threads than the main thread this context does nothing, because only the main thread may set signal
+    handlers.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

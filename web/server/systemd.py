@@ -1,7 +1,7 @@
 """Receives the socket that systemd passes to a service (sd_listen_fds(3)), and sends systemd states (sd_notify(3)).
 
 systemd passes the socket, and the address for the states, in environment variables. If systemd did not start the
-server, there are no such variables, and nothing is done.
+server, there are no such variables, and this module does nothing.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ Environment = MutableMapping[str, str]
 def passed_listener(environment: Environment) -> socket.socket | None:
     """Return the listening TCP socket that systemd has opened; None if it has opened none.
 
-    The variables are removed, so that no child process takes the socket for its own. Raises ConfigError if systemd
-    has passed anything but one TCP socket.
+    systemd's variables are removed from `environment`, so that no child process takes the socket for its own.
+    Raises ConfigError if systemd has passed anything but one TCP socket.
     """
     receiver, count, _ = (
         environment.pop(name, "") for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
     )
     if receiver != str(os.getpid()):
         return None
-    # The descriptor may not be a socket; the error is reported below.
+    # The descriptor may be something other than a socket. Then ConfigError is raised below.
     with contextlib.suppress(OSError):
         listener = socket.socket(fileno=FIRST)
         if count == "1" and listener.family in INTERNET and listener.type == socket.SOCK_STREAM:
@@ -47,7 +47,8 @@ def passed_listener(environment: Environment) -> socket.socket | None:
 class Notify:
     """Sends states of the server to systemd.
 
-    The address is removed from the environment, so that gunicorn sends no states of its own.
+    The address to which states are sent is removed from `environment`, so that gunicorn sends no states of
+    its own.
     """
 
     def __init__(self, environment: Environment) -> None:
@@ -55,7 +56,7 @@ class Notify:
         self._ready = False
 
     def ready(self) -> None:
-        """Report once to systemd that the server is ready. Only the master may call this function."""
+        """Report to systemd, but only once, that the server is ready. Only the master may call this."""
         if not self._ready:
             self.reloaded()
 

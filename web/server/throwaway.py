@@ -1,7 +1,7 @@
-"""Starts a server with an empty store for a trial or a benchmark, and removes all of it afterwards.
+"""Starts a server with an empty store for a trial or a benchmark; afterwards stops it and removes its files.
 
 It starts `greenroom serve` on a free port, with a Valkey and a data folder of its own. It works only on Linux,
-because /proc shows when each worker is ready.
+because it reads from /proc whether each worker is ready.
 """
 
 import json
@@ -27,14 +27,14 @@ STOP_S = 30.0
 UNLIMITED = dict.fromkeys(
     ("visits_per_address", "sockets_before_hello", "sockets_per_address", "sockets_per_person"), 0
 )
-"""Settings of `[limits]` for a load test, in which all clients connect from one IP address."""
+"""Settings of `[limits]` without limits, for a load test: all its clients connect from one IP address."""
 SERVE = [*GREENROOM, "serve", "--config"]
 
 
 class Throwaway(NamedTuple):
-    """A running server: its settings, its URL, and the process ids of its workers, its store and its main process.
+    """A running server: its settings, its URL and its processes.
 
-    `server` is 0 if the main process is not known.
+    `workers`, `store` and `server` (the main process) are process ids; `server` is 0 if it is not known.
     """
 
     settings: Settings
@@ -103,7 +103,7 @@ def _server(folder: Path, sections: dict[str, dict[str, Any]]) -> Iterator[tuple
 
 
 def _ready(server: "subprocess.Popen[bytes]", log: Path, workers: int) -> tuple[str, list[int]]:
-    """Wait until each worker has opened its UDP socket for media; return the server's URL and the ids of the workers.
+    """Wait until each worker has a UDP socket for media; return the URL and the workers' process ids.
 
     `log`: the file with the server's output.
     """

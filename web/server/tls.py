@@ -60,8 +60,9 @@ def local_addresses() -> list[Address]:
 def self_signed(folder: Path, now: datetime.datetime) -> tuple[Path, Path]:
     """Return the paths of a certificate and key for this machine's names and addresses, kept in `folder`.
 
-    The pair is created again if it is missing, ends soon, or lacks a new address of the machine. Otherwise it is
-    kept, so that a phone that trusts it continues to trust it.
+    Certificate and key are created again if one is missing, or if the certificate expires soon or lacks a new
+    address of the machine. Otherwise they are kept, so that a phone that trusts the certificate continues to
+    trust it.
     """
     certificate, key = folder / "self-signed.pem", folder / "self-signed.key"
     addresses = local_addresses()

@@ -28,7 +28,7 @@ LAST_S = 2.0
 async def running(app: web.Application) -> AsyncIterator[None]:
     """Make spans (timed steps of a trace) from the start of the app to its end.
 
-    Raises ConfigError if OpenTelemetry's packages are missing.
+    Raises ConfigError if the settings ask for tracing, but OpenTelemetry's packages are missing.
     """
     settings, process = app[SETTINGS].tracing, app.get(WORKER)
     app[TRACER] = None
@@ -44,8 +44,8 @@ async def running(app: web.Application) -> AsyncIterator[None]:
         return
     app[TRACER] = tracer = OpenTelemetry(settings, "" if process is None else process.id)
     yield
-    # The last spans are sent by a thread, which may wait for half a minute, but does not keep the process from
-    # ending.
+    # A thread sends the last spans. It may wait for half a minute, but a daemon thread does not keep the
+    # process from ending.
     last = Thread(target=tracer.provider.shutdown, daemon=True)
     last.start()
     await asyncio.to_thread(last.join, LAST_S)

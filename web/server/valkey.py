@@ -1,7 +1,7 @@
-"""Runs the embedded store, a Valkey process, and reserves its folder. `own_store.py` checks a store of the operator.
+"""Runs the embedded store, a Valkey process, and locks the data folder for this server.
 
-This module finds, starts, watches and stops the server program. It runs in the master process, which has no event
-loop.
+This module finds, starts, watches and stops the store's program. It runs in the master process, which has no
+event loop. If the operator runs the store, `own_store.py` checks it instead.
 """
 
 import ctypes
@@ -33,18 +33,18 @@ BACKOFF_S = (0.0, 0.2, 1.0, 2.0, 5.0)
 STEADY_S = 30.0
 FULL_BYTES = 64 * 1024
 SOCKET_PATH_LIMIT = 100
-"""Unix socket addresses have at most 107 bytes (sun_path in unix(7)); the rest is left for a client's own suffix."""
+"""The longest path in bytes; unix(7) allows 107 (sun_path), but a client may add a suffix of its own."""
 
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 LOCK = "lock"
 RESTORED = "restoring"
-"""The folder in a data folder in which a backup is restored; its store takes the place of the data folder's own."""
+"""The subfolder of a data folder in which a backup is restored; its files are then moved up."""
 OPTIONS = {
     "appendonly": "yes",
     "appendfsync": "always",
-    # The append-only file is rewritten as commands. A snapshot would contain deleted entries of a stream that are
-    # stored in one node with other entries.
+    # The append-only file is rewritten as commands, not as a snapshot. In a snapshot, a deleted entry of a
+    # stream stays as long as Valkey stores it in one block with entries that are not deleted.
     "aof-use-rdb-preamble": "no",
     "save": "",
     "maxmemory-policy": "noeviction",
@@ -55,13 +55,13 @@ log = structlog.get_logger("web.valkey")
 
 
 class LockedFolder:
-    """A data folder that only this server uses, until the process and its store have ended."""
+    """A data folder that only this server uses, until its master and its store have ended."""
 
     def __init__(self, path: Path, descriptor: int | None = None) -> None:
         """Create the folder if necessary and lock it. Raises ConfigError if another server has locked it.
 
-        `descriptor`: the open lock file, if an earlier program of this process has locked it. Raises ConfigError if
-        that file is in another folder.
+        `descriptor`: that of the lock file, if this process locked it before an execve. Raises ConfigError if
+        this file is in another folder.
         """
         self.path = path
         if descriptor is not None:
@@ -150,7 +150,7 @@ def _running(folder: Path) -> list[str]:
 
 
 def find_binary() -> Path:
-    """Return the path of the server program: the bundled one, otherwise one on PATH.
+    """Return the path of the store's program: the Valkey that is bundled, otherwise Valkey or Redis on PATH.
 
     Raises ConfigError if there is none.
     """
@@ -205,7 +205,7 @@ def address_file(folder: Path) -> Path:
 
 
 class RunningStore(msgspec.Struct, frozen=True):
-    """The process of the embedded store. `folder`: the folder of its socket if it is temporary, otherwise None."""
+    """The process of the embedded store. `folder`: the temporary folder of its socket, or None."""
 
     pid: int
     folder: str | None
@@ -217,9 +217,9 @@ class EmbeddedStore:
     def __init__(self, folder: LockedFolder, running: RunningStore | None = None) -> None:
         """Make the store's folder inside the data folder.
 
-        `running`: the store's process, if an earlier program of this process has started it.
+        `running`: the store's process, if this process started it before an execve.
 
-        Raises ConfigError if a restoring of a backup was interrupted there, or if there is no server program.
+        Raises ConfigError if a `greenroom restore` into it has not finished, or if no program is found.
         """
         half = folder.path / RESTORED
         if (half / "valkey").exists():
@@ -256,7 +256,7 @@ class EmbeddedStore:
 
     @property
     def running(self) -> RunningStore | None:
-        """The store's process, to pass to the program that replaces this one; None while it does not run."""
+        """The store's process, to pass on when execve changes this program; None if it does not run."""
         return None if self.pid is None else RunningStore(self.pid, self._short)
 
     @property
@@ -270,7 +270,7 @@ class EmbeddedStore:
         self.address_file.unlink(missing_ok=True)
         for left in self._directory.rglob(
             "temp-*"
-            # Remove the file that an interrupted rewriting leaves; the store never reads it.
+            # An interrupted rewriting of the append-only file leaves this file, which the store never reads.
         ):
             left.unlink(missing_ok=True)
         self._spawn(time.monotonic())
@@ -278,12 +278,12 @@ class EmbeddedStore:
     def wait(self) -> None:
         """Return when the store answers.
 
-        Raises ConfigError with the last line of its log if it ends or does not answer in time.
+        Raises ConfigError with the last line of the store's log if the store ends or does not answer in time.
         """
         deadline = self._started_s + START_S
         while not self.answers():
             if self._loads():
-                # The time limit is long, because a large store needs minutes to read its file.
+                # A large store needs minutes to read its file; meanwhile the time limit begins again.
                 deadline = time.monotonic() + START_S
             if self.pid is None or time.monotonic() > deadline:
                 self.stop()
@@ -365,7 +365,7 @@ class EmbeddedStore:
             "unixsocketperm": "600",
             "dir": str(self._directory),
             **OPTIONS,
-            # A backup begins at once, because no other replica comes later.
+            # A backup connects as a replica. With 0, the store does not wait for further replicas.
             "repl-diskless-sync-delay": "0",
             # Timer ticks per second. With 2, an idle store uses twice the CPU. Keys also expire when read.
             "hz": "1",
@@ -384,12 +384,12 @@ class EmbeddedStore:
                 pass_fds=(self._folder.descriptor,),
                 # Ctrl-C at a terminal must reach only the master, which ends the workers first.
                 start_new_session=True,
-                # A function in the child process is safe, because the master has only one thread.
+                # Python code between fork and exec is safe here, because the master has only one thread.
                 preexec_fn=dies_with(os.getpid()),
             )
 
     def _disk_is_full(self) -> bool:
-        """Return whether the disk is full; with `appendfsync always` the store then ends itself."""
+        """Return whether the disk is full. The store then ends by itself, because of `appendfsync always`."""
         return shutil.disk_usage(self._directory).free < FULL_BYTES
 
     def _last_words(self) -> str:

@@ -63,7 +63,7 @@ function streamsOf(sdp) {
 
 /**
  * The mids (numbers of m-lines in SDP) on which this browser sends. It receives the opposite party on the
- * same m-lines, and other parties on further ones. A transceiver whose mid is null is not in an offer yet.
+ * same m-lines, and other parties on further ones. Until a transceiver is in an offer, its mid is null.
  * @type {Set<string | null>}
  */
 const OWN_MIDS = new Set(["0", "1"]);
@@ -110,7 +110,7 @@ export class MediaSession extends Target {
     });
   }
 
-  /** The live local tracks, for the page's own muted <video>; always the same object. */
+  /** The stream with the live local tracks, for the page's own muted <video>; always the same object. */
   get preview() {
     return this.#own.preview;
   }
@@ -128,7 +128,7 @@ export class MediaSession extends Target {
     return this.#remotes;
   }
 
-  /** The media of the opposite party, for the page's <video>; always the same object. */
+  /** The opposite party's stream, for the page's <video>; always the same object. */
   get remote() {
     return this.#remote;
   }
@@ -210,8 +210,8 @@ export class MediaSession extends Target {
   }
 
   /**
-   * Return true if a device gives neither picture nor sound now, because its own switch is off or another
-   * program uses it.
+   * Return true if a device gives neither picture nor sound now, because the device's own switch is off or
+   * another program uses it.
    * @param {DeviceKind} kind camera (video) or microphone (audio)
    */
   isSilent(kind) {
@@ -326,13 +326,13 @@ export class MediaSession extends Target {
   }
 
   /**
-   * Give the media of each other party a stream, which stays the same object while the party is present.
+   * Put each party's tracks into a stream, which stays the same object while the party is present.
    * @param {RTCPeerConnection} connection the connection of the call
    * @param {Map<string, string>} streams mid of an m-line -> the id of its stream, which is the key of a
    *   party
    */
   #sort(connection, streams) {
-    /** @type {Map<string, MediaStreamTrack[] | null>} party -> its tracks; null for the opposite party */
+    /** @type {Map<string, MediaStreamTrack[] | null>} party -> its tracks; null: `#remote` is its stream */
     const tracks = new Map();
     for (const { mid, receiver } of connection.getTransceivers()) {
       const party = mid && streams.get(mid);
@@ -354,7 +354,7 @@ export class MediaSession extends Target {
   }
 
   /**
-   * Close the old connection, and make a new one with its listeners. Return the new connection.
+   * Close the old connection. Make a new one, add its event listeners, and return it.
    * @param {RTCIceServer[]} iceServers the TURN servers
    */
   #renew(iceServers) {

@@ -31,7 +31,7 @@ const IDEMPOTENT = new Set([
   "media.share",
 ]);
 
-/** @typedef {keyof Protocol.Requests} RequestType the name of a kind of request */
+/** @typedef {keyof Protocol.Requests} RequestType the type of a request, such as "visit.claim" */
 /**
  * @template {RequestType} Type
  * @typedef {Omit<Protocol.Requests[Type], "id" | "type"> & { type: Type }} Asked a request without its id
@@ -42,7 +42,7 @@ const IDEMPOTENT = new Set([
  * @property {{ type: RequestType, id: number }} message the request as it was sent
  * @property {(answer: Protocol.Answers[RequestType]) => void} resolve is called with the answer
  * @property {(error: SignallingError) => void} reject is called with the error
- * @property {number} timer the timer of the longest wait for the answer
+ * @property {number} timer the timer that ends the wait for the answer
  */
 
 const Target = /** @type {new () => Events<ClientEvents>} */ (EventTarget);
@@ -172,7 +172,7 @@ export class SignallingClient extends Target {
     this.#topics.set(name, topic);
     const listener = /** @type {Listener} */ ({ handler, refused });
     topic.handlers.add(listener);
-    // Without a version, the server sends the whole state again, which a second listener needs too.
+    // The version is forgotten, so that the server sends the whole state, which a second listener needs too.
     topic.forget();
     if (this.status === "open") this.#ask(name, topic);
     return () => {
@@ -234,7 +234,7 @@ export class SignallingClient extends Target {
     this.visit = message.visit;
     for (const [id, request] of this.#requests) {
       if (request.message.type === "subscribe" || request.message.type === "unsubscribe") {
-        // This request is dropped, because the topic is requested again below with the present versions.
+        // This request is dropped: below, all topics are requested again, with this client's versions.
         clearTimeout(request.timer);
         this.#requests.delete(id);
         request.reject(new SignallingError("offline", "Asked again on the new socket."));
@@ -250,7 +250,7 @@ export class SignallingClient extends Target {
 
   /** Pass a message of the server to the request, the topic or the listeners that it is for. */
   #receive(/** @type {Protocol.Messages[keyof Protocol.Messages]} */ message) {
-    // Any message shows that the server is there, so the wait for a pong ends.
+    // Any message shows that the server is there, so the client no longer waits for a pong.
     clearTimeout(this.#timers.pong);
     this.#timers.pong = 0;
     if (message.type === "welcome") return this.#welcome(message);
@@ -277,15 +277,15 @@ export class SignallingClient extends Target {
         request.reject(new SignallingError(message.code, message.text, message.details)),
       );
     } else {
-      // The server has refused the hello itself. It closes the connection after this message.
+      // The server has refused the hello, and closes the connection after this message.
       this.dispatchEvent(new CustomEvent("refused", { detail: message }));
     }
     return undefined;
   }
 
   /**
-   * Handle the message `gone`, which ends a topic because the right to it has ended or the visit is lost. It
-   * is handled like a refused `subscribe`.
+   * Handle the message `gone`, which ends a topic because the right to it has ended or the visit is lost. The
+   * listeners are called as after a refused `subscribe`.
    * @param {string} name the topic's name
    */
   #gone(name) {

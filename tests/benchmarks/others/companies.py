@@ -124,8 +124,8 @@ class Ours:
         return [_answering(peer, visit) for peer, visit in zip(peers, self.stack.visits, strict=False)]
 
     async def pairs(self, number: int, way: Way, heard: Heard) -> list[Pair]:
-        """Return `number` pairs. The patient sends a chat message if `way.kept`, otherwise a muting; `heard` is called
-        with each message that the provider receives.
+        """Return `number` pairs. The patient sends a chat message if `way.kept`, otherwise "muted". `heard`:
+        called with each message that the provider receives.
         """
         self.told = b'"chat.line"' if way.kept else b'"media.muted"'
         providers = await enter_all(self.endpoint, self.stack.staff[:number], heard, text=True)
@@ -334,7 +334,7 @@ class Others:
     async def racers(self, number: int, heard: Heard) -> tuple[list[Racer], str, dict[TimedWire, object]]:
         """Return (`number` claimers, the visit, a page of the patient on each worker -> that worker).
 
-        A claim sets a key that must not exist. The pages are in the visit's room.
+        A claim sets a key in the store that must not exist yet. The pages are in the room of the visit.
         """
         visit = "v_1"
         racing = await self._enter(number, _settled)
@@ -387,7 +387,7 @@ async def example(ours: Ours) -> dict[str, Any]:
     act()
     async with asyncio.timeout(OPEN_S):
         row = await heard
-    act()  # undo the change, for the next client that changes this visit
+    act()  # save the other step, so that the next client, which saves the first step again, changes the row
     listener.abort()
     row.pop("type")
     return row

@@ -1,7 +1,8 @@
 """Runs calls on mediasoup, by a small Node server around its API (`servers/mediasoup`).
 
-Each party connects before the second press of Start Session: its transport, and what it sends and receives, are made,
-with the receiving side paused. The press resumes it, which is the fastest way that mediasoup has.
+Each party connects before the second press of Start Session. Its transport, its producers (what it sends) and
+its consumers (what it receives) are made then; the consumers are paused. The press resumes the consumers.
+Mediasoup has no faster way to begin a call.
 """
 
 import json

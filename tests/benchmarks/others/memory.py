@@ -51,8 +51,8 @@ def wait(tell: Tell, found: Sequence[Stack], sockets: int) -> dict[str, float]:
 async def _wait(tell: Tell, found: Sequence[Stack], sockets: int) -> dict[str, float]:
     grown = {}
     for number, stack in enumerate(found):
-        # The first sockets stay open and are not measured: they use the memory that a worker allocates only once. The
-        # heap must not be small, because a small one may shrink.
+        # The first sockets stay open and are not measured: they use the memory that a worker allocates only
+        # once, and make its heap large. A small heap may shrink during the measurement.
         early = await _enter(stack, round(sockets * EARLY))
         before = await _resident(stack)
         here = await _enter(stack, sockets)

@@ -106,7 +106,10 @@ async def _race(tell: Tell, found: Sequence[Stack], size: Size) -> Field[Spent]:
 
 
 class Track:
-    """The clients that claim and the patient's pages of one server, with which races are run."""
+    """Runs races on one server.
+
+    `racers`: the clients of this server that claim. `pages`: the patient's pages, one on each of its workers.
+    """
 
     def __init__(self, stack: Stack, marker: bytes) -> None:
         self._stack, self._marker = stack, marker

@@ -36,7 +36,7 @@ MEDIASOUP = Path(__file__).parent / "servers" / "mediasoup"
 """The folder with the file that locks the version of the package mediasoup."""
 
 MEDIASOUP_PATCHES = (
-    # In a current glibc, the size SIGSTKSZ is no constant: it is computed when the program runs, as a long.
+    # In a current glibc, SIGSTKSZ is computed when the program runs, and has the type long.
     (
         "deps/libwebrtc/deps/abseil-cpp/abseil-cpp/absl/debugging/failure_signal_handler.cc",
         "std::max(SIGSTKSZ,",

@@ -45,8 +45,9 @@ class Stack(NamedTuple):
 
 
 class Recipe(NamedTuple):
-    """One other server. `speaks`: the protocol of its clients. `command`: returns the command that starts a worker,
-    and the versions of its parts. `by_url`: whether the command gets the store's URL or the path of its socket.
+    """One other server. `speaks`: the protocol of its clients. `command`: returns the command that starts a
+    worker, and the versions of its parts. `by_url`: True if the command gets the store's URL, False if it
+    gets the path of the store's socket.
     """
 
     speaks: str

@@ -1,4 +1,5 @@
-"""Tests the recipes for proxies: each configuration in the documents runs, with other ports, before a real server.
+"""Tests the recipes for proxies: each configuration in the documents runs, with other ports, in front of a
+server.
 
 Through each proxy, a page opens, a person signs in, a WebSocket gets its welcome, and the limit of sockets counts the
 address of the person, not that of the proxy. Each proxy listens on a loopback address of its own, so that no other
@@ -157,8 +158,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 
 @contextlib.contextmanager
 def running(name: str, server: RunningServer, folder: Path) -> Iterator[Place]:
-    """Run the proxy of this name by its recipe, in front of a server; yield its place. `folder`: the folder for its
-    files.
+    """Run the proxy of this name by its recipe, in front of a server; yield where the proxy runs.
+
+    `folder`: the folder for the proxy's files.
     """
     if shutil.which(name) is None or sys.platform != "linux":
         pytest.skip(f"no {name} here, or only one loopback address")

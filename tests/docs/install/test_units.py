@@ -40,8 +40,9 @@ may do everything.
 
 
 def analyzed(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run `systemd-analyze` with these words on copies of the units, which start the program of this environment;
-    return the result.
+    """Run `systemd-analyze` on copies of the units; return the result. `words`: its command-line arguments.
+
+    The copies start the Greenroom of this Python environment.
     """
     if shutil.which("systemd-analyze") is None:
         pytest.skip("no systemd-analyze here: install systemd")
@@ -115,9 +116,11 @@ def test_the_services_command_serves_the_socket_that_systemd_opens(tmp_path: Pat
 
 
 def page(port: int, certificate: Path) -> int:
-    """Return the status of a page at this port of this machine, by TLS; 0 if the port is not open yet.
+    """Return the HTTP status of a page, requested over TLS at this port of this machine; 0 if the port is
+    closed.
 
-    A server that is being started answers when it is ready. `certificate`: the file of the certificate that is trusted.
+    A server that is being started answers when it is ready. `certificate`: the file of the certificate that
+    is trusted.
     """
     trusted = ssl.create_default_context(cafile=str(certificate))
     connection = HTTPSConnection("localhost", port, timeout=60, context=trusted)

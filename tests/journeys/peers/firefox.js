@@ -1,6 +1,6 @@
 /**
- * Makes the page of a browser a peer, by an RTCPeerConnection with a fake camera and microphone. Its messages
- * are defined in process.py.
+ * Turns the browser's page into a WebRTC peer, by an RTCPeerConnection with a fake camera and microphone. The
+ * messages between the page and the test are defined in process.py.
  */
 
 const BRIGHT = 40;

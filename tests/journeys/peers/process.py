@@ -1,10 +1,12 @@
 """A standard WebRTC peer in a process of its own, which makes the media of a synthetic person.
 
-The peer reads one JSON object a line, and writes its own in the same way. To `{"offer": sdp, "fresh": bool}` it replies
-with `{"answer": sdp}`, or with `{"answer": null}` if it needs a fresh offer instead. `{"on": bool}` lets it send
-picture and sound, or black and silence. `{"close": true}` closes its connection. It writes `{"ready": true}` once,
-`{"connected": true}`, `{"problem": text}`, and as totals of the process `{"frames": n, "pictures": n, "sound":
-energy}`, where `pictures` are frames that are not black. It ends when its standard input ends.
+The peer reads and writes JSON objects, one a line. It reads `{"offer": sdp, "fresh": bool}`; `fresh` is true
+if the offer begins a new connection. The peer replies with `{"answer": sdp}`, or with `{"answer": null}` if
+it cannot use this offer and needs a fresh one. `{"on": bool}` makes it send picture and sound (true), or
+black and silence (false). `{"close": true}` closes its connection. It writes `{"ready": true}` once,
+`{"connected": true}` and `{"problem": text}`. It also writes `{"frames": n, "pictures": n, "sound": energy}`:
+all that it has received since its start. `pictures` are frames that are not black. It ends when its standard
+input ends.
 """
 
 from __future__ import annotations
@@ -49,8 +51,10 @@ class PeerProcess:
         self._process.stdin.write(json.dumps(message).encode() + b"\n")
 
     async def answer(self, offer: str, *, fresh: bool) -> str | None:
-        """Return the peer's answer to an offer; None if the peer needs a fresh offer. Raises TimeoutError if it does
-        not reply, RuntimeError if it has failed.
+        """Return the peer's answer to an offer; None if the peer needs an offer that begins a new connection.
+
+        `fresh`: True if the offer begins one. Raises TimeoutError if the peer does not reply, RuntimeError if
+        it has failed.
         """
         self._answer = asyncio.get_running_loop().create_future()
         self.tell({"offer": offer, "fresh": fresh})
@@ -98,7 +102,10 @@ class ProcessMedia:
         peer.media = self
 
     async def take_offer(self, offer: str, *, fresh: bool) -> str | None:
-        """Return the peer's answer to an offer; None if the peer needs a fresh offer."""
+        """Return the peer's answer to an offer; None if the peer needs an offer that begins a new connection.
+
+        `fresh`: True if the offer begins one.
+        """
         return await self._peer.answer(offer, fresh=fresh)
 
     async def wait_connected(self, timeout_s: float) -> None:
@@ -136,7 +143,10 @@ class ProcessMedia:
 
 @dataclass(frozen=True)
 class ProcessSources(Sources):
-    """Makes connections of the peer for one person, each behind a proxy at `host`."""
+    """Makes connections of the peer process `peer` for one person.
+
+    Each connection has a proxy at the address `host`, which can play a bad network.
+    """
 
     peer: PeerProcess | None = None
     host: str = "127.0.0.1"

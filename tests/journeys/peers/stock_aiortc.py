@@ -53,8 +53,10 @@ class Peer:
         self.on = False
 
     async def answer(self, offer: str, fresh: bool) -> str | None:
-        """Return the SDP answer to an offer. Return None if the offer is not `fresh` but restarts ICE, which aiortc
-        does not support.
+        """Return the SDP answer to an offer.
+
+        `fresh`: True if the offer begins a new connection. Otherwise it restarts ICE, which aiortc does not
+        support; then return None.
         """
         if not fresh:
             return None

@@ -86,8 +86,10 @@ class Peer:
         self.on = False
 
     def answer(self, offer: str, fresh: bool) -> str | None:
-        """Return the SDP answer to an offer. Return None if the offer is not `fresh` but restarts ICE, which this
-        webrtcbin does not support.
+        """Return the SDP answer to an offer.
+
+        `fresh`: True if the offer begins a new connection. Otherwise it restarts ICE, which this webrtcbin
+        does not support; then return None.
         """
         if not fresh:
             return None
@@ -108,7 +110,8 @@ class Peer:
         described = GstWebRTC.WebRTCSessionDescription.new(GstWebRTC.WebRTCSDPType.OFFER, message)
         self.ask(rtc, "set-remote-description", described)
         reply = self.ask(rtc, "create-answer", None)
-        # `get_value` copies the description, which exists only as long as `reply`.
+        # The description in `reply` is freed together with `reply`. `get_value` returns a copy that stays
+        # valid.
         self.ask(rtc, "set-local-description", reply.get_value("answer"))
         while rtc.get_property("ice-gathering-state") != GstWebRTC.WebRTCICEGatheringState.COMPLETE:
             time.sleep(0.02)

@@ -1,7 +1,7 @@
 /**
- * Runs werift, a WebRTC peer without an encoder. When it is on, it sends the media that it receives back, so
- * that the other side sees its own picture. Its messages are defined in process.py. The first argument is the
- * folder of werift's package.
+ * Runs werift, a WebRTC peer without an encoder. When it is on, it sends back the media that it receives. So
+ the * other party sees its own picture. Its messages are defined in process.py. The first argument is the
+ folder of * werift's package.
  */
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";

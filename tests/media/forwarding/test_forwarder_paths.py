@@ -1,4 +1,4 @@
-"""Tests how the forwarder notices that a browser sends from a new address, or is heard again after an outage."""
+"""Tests how the forwarder notices that a browser sends from a new address, or sends again after an outage."""
 
 from __future__ import annotations
 

@@ -162,10 +162,11 @@ def test_what_is_repeated_of_a_video_that_is_not_known_goes_nowhere() -> None:
 def layered(
     number: int, layer: int, *, syncs: bool = False, key: bool = False, **more: Any
 ) -> tuple[bytes, Any]:
-    """Return a picture of A in one packet, in the temporal layer `layer`. `number`: the number of the packet. `syncs`:
-    it needs only layer 0.
+    """Return a picture of A in one packet, in the temporal layer `layer`.
 
-    `key`: it is a keyframe. Its picture number has 15 bits. `more`: arguments of `picture`.
+    `number`: the sequence number of the packet, also used as its picture number (15 bits). `syncs`: True if a
+    receiver needs only layer 0 to decode the picture. `key`: True for a keyframe. `more`: arguments of
+    `picture`.
     """
     picture_id = (0x8000 | number & 0x7FFF).to_bytes(2, "big")
     descriptor = b"\x90\xe0" + picture_id + bytes((7, layer << 6 | syncs << 5))
@@ -173,8 +174,9 @@ def layered(
 
 
 def received(room: UnencryptedRoom, address: Any) -> list[tuple[int, int, int]]:
-    """Return (sequence number, picture number, timestamp in pictures of 3000 clock ticks) of each video packet that was
-    sent to an address.
+    """Return (sequence number, picture number, timestamp) of each video packet that was sent to an address.
+
+    The timestamp is in units of 3000 clock ticks, which is the time of one picture.
     """
     return [
         (

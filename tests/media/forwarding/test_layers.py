@@ -14,8 +14,9 @@ PATTERN = [(0, False), (2, True), (1, True), (2, False), (0, False), (2, False),
 
 
 def take(layers: Layers, number: int) -> Span | None:
-    """Give picture `number` to the layers, as one packet; return the span by which it is numbered, None if it is left
-    out.
+    """Give picture `number` to `layers`, as one packet; return the Span with the shifts of its numbers.
+
+    Return None if the picture is not sent to the receiver.
     """
     return layers.take(number & 0xFFFF, 3000 * number, *PATTERN[number % 8])
 
@@ -127,7 +128,7 @@ def test_no_number_is_given_twice_whatever_is_lost_late_and_left_out(seed: int) 
         if span is not None:
             shown = (packet[0] + span.sequence_shift) & 0xFFFF
             assert used.setdefault(shown, packet) == packet
-            used.pop((shown - 5000) & 0xFFFF, None)  # at this distance, sequence numbers begin again
+            used.pop((shown - 5000) & 0xFFFF, None)  # forget old numbers, because numbers repeat after 0xFFFF
 
     for picture in range(12_000):
         layer, syncs = PATTERN[picture % 8]

@@ -338,7 +338,7 @@ def test_after_an_outage_a_sender_gets_feedback_for_its_first_packets_at_once() 
     assert room.others.missing == waiting + 1
 
 
-# --- nothing is sent again from before the gate opened (media may pass)
+# --- a packet that came before the gate opened (media may pass) is not sent again
 
 
 def test_nothing_from_before_the_gate_opened_is_kept_asked_for_or_sent_again() -> None:

@@ -18,9 +18,10 @@ from media.forwarding.picture_pause import (
 
 
 def seen(pause: PicturePause, weak: bool | None, seconds: float, begin_s: float) -> float | None:
-    """Give `pause` the result `weak` once a second for `seconds`, from `begin_s` on.
+    """Report to `pause` once a second, for `seconds` from `begin_s` on, whether the network is weak.
 
-    Return the time in s after which `paused` changed, None if it did not. `weak`: None means that nothing was measured.
+    Return the time in s after which `pause.paused` changed, None if it did not. `weak`: the reported result;
+    None if nothing was measured.
     """
     for passed in range(int(seconds) + 1):
         if pause.look(weak, begin_s + passed):
@@ -35,7 +36,7 @@ def seen(pause: PicturePause, weak: bool | None, seconds: float, begin_s: float)
         (0.09, None, 0.0, True),
         (0.0, 1000.5, 150.0, True),
         (0.08, 1000.0, 0.0, False),
-        (0.5, 2000.0, 150.5, False),  # Above 150 kbit/s the picture can still become smaller.
+        (0.5, 2000.0, 150.5, False),  # Above 150 kbit/s a smaller picture can still help.
         (0.0, None, 0.0, False),
         (None, 2000.0, 0.0, None),
     ],

@@ -1,6 +1,6 @@
-"""Tests forwarding of sound as RED (packets that repeat earlier sound), to sides that accept RED and sides that do not.
+"""Tests forwarding of sound as RED (packets that repeat earlier sound), to parties that accept RED or do not.
 
-Nothing from before the gate opened (media may pass) is forwarded.
+A packet may repeat sound from before the opening of the gate (media may pass); that sound is not forwarded.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ FRAME = 960
 
 
 def redundant(number: int, *ages: int, ssrc: int = 1, sequence: int | None = None) -> bytes:
-    """Return a RED packet of A, which repeats earlier payloads. `ages`: how many frames earlier each one was sent.
+    """Return a RED packet of A with the frame `number` of sound, which repeats earlier frames.
 
-    Each payload is its own number. `ssrc`: by default A's own. `sequence`: the sequence number, by default `number`.
+    `ages`: for each repeated frame, how many frames earlier than `number` it is. The content of a frame is
+    its number as text. `ssrc`: by default A's own. `sequence`: the sequence number, by default `number`.
     """
     earlier = [(FRAME * age, b"%d" % (number - age)) for age in ages]
     payload = red.build(b"%d" % number, earlier)
@@ -75,7 +76,7 @@ def test_malformed_red_is_withheld_where_it_is_looked_into(malformed: bytes, tak
 
 
 def plain(number: int, ssrc: int = 1, sequence: int | None = None) -> bytes:
-    """Return a packet of A's sound that is not RED; its payload is `number`.
+    """Return a packet of A's sound that is not RED; its payload is `number` as text.
 
     `ssrc`: by default A's own. `sequence`: the sequence number, by default `number`.
     """
@@ -133,7 +134,7 @@ def test_in_a_group_plain_sound_is_made_red_for_those_who_take_it() -> None:
     assert room.sent[C] == [plain(100, 30), plain(101, 30)]
 
 
-# --- nothing is forwarded from before the gate opened (media may pass)
+# --- sound from before the opening of the gate (media may pass) is not forwarded
 
 
 def test_red_carries_nothing_from_before_the_gate_opened() -> None:

@@ -15,9 +15,9 @@ from media.protocols import rtcp
 from media.protocols.codecs import StreamKind
 from media.protocols.transport_cc import Arrivals, build_feedback, read_feedback
 
-# the SSRC of the sender's stream, its SSRC at the other side, and the SSRC of the server
+# the SSRC of the sender's stream, the SSRC with which the other party receives it, and the SSRC of the server
 OWN, SHOWN_AS, SERVER = 0x0A, 0x1A, 0x99
-# the SSRC of the other side's stream, and the SSRC with which the sender receives it
+# the SSRC of the other party's stream, and the SSRC with which the sender receives it
 OTHER, SEEN_AS = 0x0B, 0x1B
 NO_LEG: Any = None
 
@@ -37,10 +37,11 @@ def stream(kind: StreamKind, ssrc: int, seen_as: int, *, forward: bool = True) -
 def cross(
     data: bytes, *, forward: bool = True, shift: int = 5, here: bool = False
 ) -> tuple[Translation, Source, Source]:
-    """Translate the RTCP packet `data`; return (the translation, the sender's source, the other side's source).
+    """Translate the RTCP packet `data`; return (the translation, the sender's source, the other party's
+    source).
 
     `forward`: True if both sources are forwarded. `shift` and `here`: the arguments `transport_cc_shift` and
-    `answered_here`.
+    `answered_here` of `translate`.
     """
     own, other = (
         stream("video", OWN, SHOWN_AS, forward=forward),

@@ -1,4 +1,4 @@
-"""Tests the streams of a room at their bounds: how many missing packets are requested, and how far numbers reach."""
+"""Tests streams at their bounds: how many missing packets are requested, and numbers that pass 0xFFFF."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.media.forwarding.test_streams import SSRCS, fed, sent
 
 
 def sound() -> Source:
-    """Return a source of sound from which packet 100 was forwarded with its own numbers. Its receiver accepts RED."""
+    """Return a source of sound whose forwarding begins at packet 100. Its receiver accepts RED."""
     source = Source("audio", 11)
     source.sink = Endpoint(SSRCS).sinks["audio"]  # type: ignore[arg-type]
     source.sink.endpoint.takes_red = True
@@ -94,7 +94,7 @@ def test_each_missing_packet_has_its_own_time_and_its_own_count() -> None:
     assert 5 not in missing
 
 
-# --- forwarding that begins anew
+# --- the forwarding of a source begins, or begins again
 
 
 def test_a_source_that_must_settle_again_forgets_what_it_kept() -> None:

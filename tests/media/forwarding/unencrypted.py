@@ -144,7 +144,7 @@ def pair() -> tuple[UnencryptedRoom, Endpoint, Endpoint]:
 
 
 def sound(number: int, **more: Any) -> tuple[bytes, Address]:
-    """Return (a packet of A's sound with this number, A's address). `more`: further arguments of `build`."""
+    """Return (a packet of A's sound with this number, A's address). `more`: other arguments of `build`."""
     return build(AUDIO, number, 960 * number, 1, b"sound", **more), A
 
 

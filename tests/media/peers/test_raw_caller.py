@@ -28,7 +28,7 @@ def pair() -> Iterator[tuple[RawCaller, RawCaller]]:
 
 
 def turn(*parties: RawCaller) -> None:
-    """Let the parties do what is due, and read what has arrived within 10 ms."""
+    """Run the timers of the parties, wait at most 10 ms for a packet, and let all parties read."""
     for party in parties:
         party.tick(time.monotonic())
     select.select([party.sock for party in parties], [], [], 0.01)
@@ -72,7 +72,8 @@ def test_the_first_dtls_records_are_sent_again_as_early_as_by_browsers(
     began_s = time.monotonic()
     while len(lost) < 3:
         turn(caller, callee)
-    # OpenSSL alone sends again after 1 s; two repetitions are due after 50 and 150 ms.
+    # The caller repeats its first record after 50 and 150 ms. Without the caller, OpenSSL would repeat it
+    # after 1 s.
     assert time.monotonic() - began_s < 0.9
     assert lost[0] == lost[1] == lost[2]
     assert HELLO_AGAIN_S == 0.05

@@ -90,9 +90,11 @@ a=msid-semantic: WMS *
 
 
 def sections(label: str, direction: str, mids: tuple[int, int], further: str, **ssrcs: int) -> str:
-    """Return the two m-lines, of audio and video, for the other party `label`. `direction`: such as "sendonly".
+    """Return the two sections of an offer, of audio and video, that describe the media of the other party
+    `label`.
 
-    `mids`: their ids. `further`: the lines at the end of each.
+    `direction`: such as "sendonly". `mids`: the ids of the sections. `further`: the lines at the end of each
+    section. `ssrcs`: the SSRC of each stream, by its kind.
     """
     both = ""
     for kind, text, mid in (("audio", AUDIO, mids[0]), ("video", VIDEO, mids[1])):

@@ -98,8 +98,9 @@ def test_a_flood_of_arrivals_stays_bounded() -> None:
 @pytest.mark.parametrize(
     ("seen", "count", "packet"),
     [
-        # The packet has the reference time in units of 64 ms, two vectors of seven and a run to the end, and deltas of
-        # 250 µs, of which the last is negative.
+        # The packet has a reference time in units of 64 ms. Then come the states of the packets: two vectors
+        # of seven states each, and a run with the rest. Then come time differences in units of 250 µs; the
+        # last one is negative.
         (
             [(0xFFFE, 64_000_000), (0, 64_010_000), (11, 64_010_250), (12, 64_500_000), (13, 64_499_750)],
             7,

@@ -20,8 +20,10 @@ from tests.journeys.turn import coturn
 def a_server(
     *answers: bytes | None, host: str = "203.0.113.9", kind: stun.Kind = stun.Kind.RESPONSE
 ) -> Iterator[tuple[int, list[bytes]]]:
-    """Yield (port, received requests) of a STUN server on the test's loop. To each request it sends all these answers;
-    None is an answer of this `kind` to the request, with the address `host`.
+    """Yield (port, received requests) of a STUN server that runs in the test's event loop.
+
+    `answers`: what it sends to each request. None stands for a valid STUN message of this `kind`, which
+    contains the address `host`.
     """
     loop, got = asyncio.get_running_loop(), list[bytes]()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:

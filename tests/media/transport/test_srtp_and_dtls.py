@@ -58,7 +58,10 @@ def test_each_binding_distinguishes_a_repeated_packet_from_a_forged_one(binding:
     sealed = {number: sender.protect(rtp.build(111, number, 0, 42, b"sound")) for number in sequences}
 
     def unprotected(sequence: int, changed: int = 0) -> int:
-        """Decrypt a packet; return the status, 0 for success. `changed`: the bits to change in its last byte before."""
+        """Decrypt the packet with this sequence number; return the status, 0 for success.
+
+        `changed`: the bits of the packet's last byte that are inverted before it is decrypted.
+        """
         buffer, length = bytearray(srtp.BUFFER_BYTES), binding.length()
         length[0] = len(sealed[sequence])
         buffer[: length[0]] = sealed[sequence]

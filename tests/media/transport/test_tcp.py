@@ -72,7 +72,9 @@ async def test_any_port_is_one_that_no_other_program_has_for_tcp(monkeypatch: py
     bind_all, taken = udp._bind_all, ExitStack()
 
     def bind_and_take(*where: Any) -> list[socket.socket]:
-        """Bind UDP ports. Then let another program take the TCP port of the same number, three times."""
+        """Bind UDP ports. In the first three calls, also use the TCP port of the same number, as another
+        program might.
+        """
         bound = bind_all(*where)
         if len(refused) < 3:
             refused.extend(bound)

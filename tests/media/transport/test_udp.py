@@ -1,4 +1,7 @@
-"""Tests how the relay's sockets are bound, on sockets that only record calls, and at which addresses browsers try."""
+"""Tests how the relay's sockets are bound, and which of its addresses browsers are given to try.
+
+The sockets only record calls.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +20,13 @@ from media.transport.udp import RelaySettings
 from tests.signalling.rooms.apart import Noted
 
 FOUR, SIX = socket.AF_INET, socket.AF_INET6
-FREE = 5000  # the first port that the kernel chooses
+FREE = 5000  # the port that the kernel chooses first, if port 0 is asked for
 
 
 class Machine:
     """The ports of a machine. `failing`: (family, port) -> the error of binding it. `made`: the bound UDP sockets.
 
-    `without_tcp`: how many of the next ports another program uses for TCP.
+    `without_tcp`: for how many calls of `listen` another program already uses the first port for TCP.
     """
 
     def __init__(self) -> None:
@@ -33,7 +36,7 @@ class Machine:
         self.without_tcp = 0
 
     def bind(self, family: int, host: str, port: int) -> Any:
-        """Return a bound UDP socket, as `_bind_one` does. Port 0 gives the next free one."""
+        """Return a bound UDP socket, as `_bind_one` does. Port 0 asks for any free port."""
         number = port or FREE + len(self.made)
         if (family, port) in self.failing:
             raise OSError(self.failing[family, port], "")
@@ -43,7 +46,7 @@ class Machine:
         return sock
 
     def listen(self, wanted: list[tuple[int, str, int]]) -> list[Any]:
-        """Return a listening TCP socket for each address, one less if another program uses the port."""
+        """Return a listening TCP socket for each address, but not for a port that another program uses."""
         if self.without_tcp and wanted:
             self.without_tcp -= 1
             wanted = wanted[1:]

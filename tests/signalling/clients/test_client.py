@@ -1,5 +1,6 @@
-"""Tests one socket of a client against a scripted server: requests and replies, messages that wait until they are read,
-and how the socket closes.
+"""Tests one socket of a client against a scripted server.
+
+It covers requests and replies, received messages that nobody has read yet, and how the socket closes.
 """
 
 from __future__ import annotations

@@ -79,7 +79,10 @@ def test_changes_are_shown_where_nothing_had_ever_happened_before() -> None:
 
 
 def held() -> tuple[Subscription, list[int]]:
-    """Return (a subscription to a topic, a list that gets the version of each message that the page is shown)."""
+    """Return (a subscription to a topic, a list).
+
+    The list gets the version of each message that the subscription passes on to its page.
+    """
     shown: list[int] = []
     return Subscription(lambda message: shown.append(message["version"]), lambda _: None), shown
 

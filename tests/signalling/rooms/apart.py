@@ -73,7 +73,7 @@ class Media(Noted):
 
 
 class MediaRoom(Noted):
-    """Replaces the media of one room. `parties`: key -> media of each party that has joined."""
+    """Replaces the media of one room. `parties`: key of a party that has joined -> its media."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -126,7 +126,10 @@ class FakeLeases:
 
 
 class RoomsApart:
-    """The rooms of the worker OWN. `visit`: the worker's copy of the visit. `now`: the store's copy, first the same."""
+    """The rooms of the worker OWN. `visit`: the worker's copy of the visit.
+
+    `now`: the visit in the store. At first it is the same as `visit`.
+    """
 
     def __init__(self, visit: Visit | None) -> None:
         self.visit = self.now = visit

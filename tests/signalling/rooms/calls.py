@@ -1,6 +1,7 @@
-"""Makes live calls for the tests of rooms: claimed, joined and started.
+"""Makes live calls for the tests of rooms.
 
-The room belongs to this process or another one.
+The functions claim a visit, join its media and press Start Session for both people. A worker of this process
+owns the visit's room, or a worker in another process does.
 """
 
 from __future__ import annotations

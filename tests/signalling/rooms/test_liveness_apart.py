@@ -1,4 +1,4 @@
-"""Tests which workers count as dead, with the store's keys in memory and no clock that runs."""
+"""Tests which workers count as dead, with the store's keys in memory and a clock that the tests set."""
 
 from __future__ import annotations
 
@@ -52,9 +52,10 @@ class Keys:
         return self.sign(*command)
 
     def sign(self, *command: Any) -> bytes | None:
-        """Write a sign of life, and return the sign before it.
+        """Write a worker's sign of life, and return the one that it replaces, or None.
 
-        The list `written` gets it as "unkept", because a real store has it in memory only, and not in its file.
+        The list `written` gets the write as "unkept", because a real store has it in memory only, not in its
+        file.
 
         `command`: an EVAL whose last arguments are a SET.
         """
@@ -70,7 +71,10 @@ class Keys:
 
 
 class LivenessApart:
-    """What the worker OWN knows of the other workers. `now_s`: its clock. `reached`: who answers it directly."""
+    """What the worker OWN knows of the other workers. `now_s`: its clock.
+
+    `reached`: the workers whose relays answer a direct request of OWN.
+    """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now_s = 100.0

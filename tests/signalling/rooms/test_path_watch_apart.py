@@ -1,5 +1,6 @@
-"""Tests which messages about network paths, pictures and speakers are sent to whom, and when timers run, without
-sockets.
+"""Tests the messages about network paths, paused video and who speaks: which party gets which.
+
+Tests also when the timers run that end the wait for a path. There are no sockets.
 """
 
 from __future__ import annotations

@@ -8,7 +8,10 @@ MACHINE, HOME, INTERNET = (("127.0.0.1", 1),), (("10.0.0.7", 1),), (("10.0.0.7",
 
 
 def place(worker: str = "w0-1", rooms: int = 0, rooms_max: int = 0, **more: object) -> Place:
-    """Return the place of a worker that has `rooms` rooms of at most `rooms_max`. `more`: other fields of `Place`."""
+    """Return the report (`Place`) of a worker that has `rooms` rooms. `rooms_max`: its limit, 0 for none.
+
+    `more`: other fields of `Place`.
+    """
     fields: dict[str, object] = {"worker": worker, "at_ms": 1, "rooms": rooms, "rooms_max": rooms_max, **more}
     return Place(**fields)  # type: ignore[arg-type]
 

@@ -78,7 +78,7 @@ class Watched:
         self.watch = CallWatch({VISIT: self.room}, store, self.tasks.append)
 
     def connected_ms(self) -> dict[str, float]:
-        """Return party -> the time in ms that was counted."""
+        """Return party -> how long it was connected, in ms, as the counts of the call have it."""
         return {party: tally.connected_ms for (party, _), tally in self.room.tallies.items()}
 
 

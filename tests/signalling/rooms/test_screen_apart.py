@@ -37,7 +37,10 @@ class Shared:
         self.sent.append((to.party, message.sharing, message.asked))
 
     def has(self, screen: Screen, before: Screen) -> None:
-        """Check the state of the screen, and that each party was sent it if it has changed."""
+        """Check that the shared screen is in the state `screen`.
+
+        Check also that each party was sent this state if it differs from the earlier state `before`.
+        """
         assert self.room.screen == screen
         told = [(party, screen.sharing, screen.asked) for party in PARTIES]
         assert self.sent == (told if screen != before else [])

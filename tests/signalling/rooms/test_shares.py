@@ -26,7 +26,7 @@ WORKERS = st.sets(st.sampled_from([f"w{number}" for number in range(12)]), min_s
 
 
 def share_of(worker: str, there: dict[str, bool], dead: set[str]) -> Shares:
-    """Return the object that decides which organisations `worker` looks after.
+    """Return the object that decides for which organisations `worker` does the periodic work.
 
     `there`: each worker that reports -> True if it drains (takes no new rooms). `dead`: the dead workers.
     """

@@ -60,7 +60,10 @@ class FakeWs(Noted):
 
 
 class Tokens:
-    """Replaces the resume tokens. `problem`: the error that `redeem` raises. `held`: the state that it returns."""
+    """Replaces the resume tokens. `problem`: the error that `redeem` raises, or None.
+
+    `held`: the stored state of the connection, which `redeem` returns.
+    """
 
     def __init__(self) -> None:
         self.problem: Exception | None = None

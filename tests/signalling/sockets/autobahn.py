@@ -43,9 +43,11 @@ class Case(NamedTuple):
 
 
 def request(size: int = 0, binary: bool = False, text: bytes | None = None) -> bytes:
-    """Return a request with id REPLY_TO, which is a message of `size` bytes, or has this text in a string.
+    """Return a request whose id is REPLY_TO.
 
-    A binary one has too long a string, so that it is answered by `bad_message`, with the id.
+    `size`: the length of the message, unless that is too short for it. `text`: the bytes of its string
+    `topic`; None: it is a ping. `binary`: True for a message in MessagePack. The server answers that by
+    `bad_message`, with the id, because its string `topic` is too long.
     """
     if binary:
         head = b"\x83\xa4type\xa9subscribe\xa2id\x07\xa5topic"

@@ -26,7 +26,8 @@ def counted(bound: Bound) -> tuple[Counted, list[bytes], list[str]]:
 def raw(first: int, payload: bytes, mask: bytes, wide: int) -> bytes:
     """Return a WebSocket frame.
 
-    `first`: its first byte. `wide`: the number of further bytes (0, 2 or 8) for its length, if the payload allows it.
+    `first`: its first byte. `wide`: the number of extended length bytes (0, 2 or 8). A payload that is too
+    long for 0 of them gets 2.
     """
     flag = 0x80 if mask else 0
     size = len(payload)
@@ -61,7 +62,7 @@ def test_s30_a_read_that_begins_inside_a_frame_is_not_taken_for_a_whole_one() ->
         frame,
         frame,
         frame,
-    ):  # the second part looks like a whole frame: its second byte, 0x82, is a length that fits
+    ):  # the second part looks like one whole frame, because its second byte, 0x82, fits as a length
         reader.feed_data(part)
     assert reader._frames == 5
 

@@ -1,4 +1,4 @@
-"""Tests the pauses between the tries to restore a resumed connection."""
+"""Tests the pauses between the attempts to restore a resumed connection, for instance to its visit's room."""
 
 from __future__ import annotations
 

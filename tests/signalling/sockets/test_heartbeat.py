@@ -12,7 +12,7 @@ from signalling.sockets.heartbeat import ANSWERED_BY, ROUND_S, SLOTS, TICK_S, He
 
 
 class Peer:
-    """A socket that counts the pings it gets, and whether the heartbeat gave it up."""
+    """A socket that keeps the pings that it gets. `open`: False after the heartbeat has given it up."""
 
     def __init__(self) -> None:
         self.received_s = 0.0

@@ -24,8 +24,9 @@ from web.peers.people.frames import PONG, TEXT, frame, take
 
 @pytest.fixture(params=[ReaderWebSocket, WebSocket], ids=["reader", "public"])
 async def one(valkey: Redis, request: pytest.FixtureRequest) -> AsyncIterator[Clinic]:
-    """A clinic of one worker: once its messages are processed inside aiohttp's reader, and once by aiohttp's public
-    methods only.
+    """A clinic of one worker. Each test runs twice, with two ways to process the messages of clients.
+
+    `ReaderWebSocket` processes them inside aiohttp's reader, `WebSocket` by aiohttp's public methods only.
     """
     async with clinic(valkey, 1) as opened:
         opened.workers[0].websocket = request.param
@@ -47,7 +48,7 @@ async def test_each_message_that_the_handler_leaves_is_reported_and_waits() -> N
 
 
 class Telnet:
-    """A client of a raw socket that decides which of its bytes are sent together."""
+    """A client on a raw TCP socket, with which a test decides which bytes are sent together."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer

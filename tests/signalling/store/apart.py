@@ -18,7 +18,7 @@ EPOCH = "e_1"
 
 
 class FakeStore:
-    """The records of one organisation in memory. `events`: (number, event) of each, the oldest first.
+    """The records of one organisation in memory. `events`: (number, event) of each event, the oldest first.
 
     `before_commit`: functions; before each commit, the next one is called, for instance to make another commit first.
     `away`: how many of the next reads of the head fail.
@@ -47,7 +47,10 @@ class FakeStore:
         return visits.T0
 
     def entry(self, record: Any, kind: str = "changed", **more: Any) -> StreamEntry:
-        """Return an event that changes the store's record to `record`. None: an event whose record cannot be read."""
+        """Return an event that changes the store's record to `record`.
+
+        `record`: None for an event whose record cannot be read.
+        """
         data = b"record %d" % len(self.bytes)
         self.bytes[data] = record
         what, member = (kind_of(record), record.id) if record is not None else ("visit", "v_x")

@@ -202,7 +202,7 @@ async def test_old_entries_are_trimmed_and_the_rest_stays_verifiable(
     assert [entry.number for entry in await entries(audit_log)] == [11, 12, 13]
     await client.lpop(keys.AUDIT(ORG))
     assert await problem(valkey) == "entry 11 was cut from the beginning"
-    # A damaged log is never made shorter, so that the damage stays visible.
+    # No entries are removed from a damaged log, so that the damage stays visible.
     assert await audit_log.trim(ORG, now_ms + 1) == 0
 
 
@@ -213,7 +213,7 @@ async def test_entries_that_the_store_did_not_take_wait_and_a_loss_is_reported(
     away = audit_log._redis
 
     class Away:
-        """Replaces a store: it is one that does not answer."""
+        """Replaces a store that does not answer."""
 
         async def rpush(self, *_: Any) -> None:
             """Raise ConnectionError, as if the store did not answer."""

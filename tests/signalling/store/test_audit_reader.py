@@ -14,7 +14,7 @@ from tests.signalling.visits import ORG, T0
 
 
 class Stored:
-    """A store of one list, of five entries, that is read as Redis reads it: the last position is included."""
+    """A store with one list of five entries. As in Redis, a read includes the entry at its last position."""
 
     entries = (b"0", b"1", b"2", b"3", b"4")
 

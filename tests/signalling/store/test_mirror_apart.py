@@ -27,7 +27,10 @@ VISIT = replace(visits.queued(), version=1)
 
 
 async def opened(*records: Any, **events: Any) -> tuple[Mirror, FakeStore, list[Any]]:
-    """Return (an open mirror, its store, what it reports) after one event for each record."""
+    """Return (an open mirror, its store, what the mirror reports) after one event for each record.
+
+    A mirror is a worker's copy of the open records of one organisation.
+    """
     store = FakeStore()
     for record in records:
         store.add(record)

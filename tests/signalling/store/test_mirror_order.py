@@ -18,7 +18,10 @@ from tests.signalling.waits import until
 
 
 class Copy:
-    """A mirror without pub/sub messages: a test gives it the events. `shown`: the numbers of those that it showed."""
+    """A mirror that gets its events from a test, not by pub/sub.
+
+    `shown`: the numbers of the events that the mirror has reported, in that order.
+    """
 
     def __init__(self, redis: Redis) -> None:
         self.shown: list[int] = []
@@ -37,7 +40,7 @@ class Copy:
         return await self.store.stream.after(ORG, self.mirror.seq)
 
     def take(self, event: tuple[int, StreamEntry]) -> None:
-        """Receive an event."""
+        """Let the mirror receive an event."""
         self.mirror._take(event[0], self.mirror.epoch, event[1])
 
 

@@ -1,4 +1,7 @@
-"""Tests which notifications of a person are read and which position is marked, with a sorted set in memory."""
+"""Tests which notifications of a person a worker reads from the store.
+
+Tests also which position among them is marked as read for a given time. The store is a sorted set in memory.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,10 @@ def sealed(at_ms: int, person: str = "osei") -> bytes:
 
 
 class InMemory:
-    """A sorted set of notifications, the newest first: (bytes, score). `mark`: the person's read mark."""
+    """A sorted set of notifications, the newest first: (bytes, score).
+
+    `mark`: the stored record of the newest notification that the person has read, or None.
+    """
 
     def __init__(self, *kept: tuple[bytes, float], mark: Mark | None = None) -> None:
         self.kept, self.mark = list(kept), mark

@@ -1,4 +1,7 @@
-"""Tests that the value behind a one-time link is taken once, and that a used link is known until it would expire."""
+"""Tests one-time links: the value of a link can be taken once.
+
+The store knows that the link was used, until the time at which an unused link expires.
+"""
 
 from __future__ import annotations
 

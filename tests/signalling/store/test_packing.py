@@ -135,7 +135,7 @@ async def test_r39_a_packed_visit_that_is_tagged_rated_or_reopened_loses_nothing
         (provider, c.Reopen()),
         (provider, c.End()),
     ):
-        # The visit counts also after it was reopened: then it only leaves the list of visits to pack.
+        # A reopened visit counts too: it is not packed, but taken off the list of visits to pack.
         assert await pack_all(store) == 1
         before = await store.history(ORG, visit)
         assert isinstance(done := await service.command(actor, visit, command), Accepted)

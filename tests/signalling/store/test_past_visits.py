@@ -1,4 +1,7 @@
-"""Tests the index of ended visits: the events of every worker update it, and the found visits come from the records."""
+"""Tests the index of ended visits, which the events of every worker update.
+
+A search finds visits by the index, and reads what it shows of them from the stored records.
+"""
 
 import time
 from collections.abc import AsyncIterator

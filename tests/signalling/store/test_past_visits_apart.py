@@ -30,7 +30,9 @@ def ended(number: int, name: str = "Ana Ruiz", **more: Any) -> Visit:
 
 
 class Past:
-    """The ended visits of one organisation. `batches`: how many reads were made; `away`: how many of the next fail."""
+    """The ended visits of one organisation. `batches`: how many reads were made. `away`: how many of the next
+    reads fail.
+    """
 
     def __init__(self, *found: Visit) -> None:
         self.found = {visit.id: visit for visit in found}
@@ -59,7 +61,10 @@ class Past:
 
 
 def past(store: Past) -> tuple[PastVisits, list[str]]:
-    """Return (the search of ended visits, the organisations whose copies were loaded)."""
+    """Return (the search of ended visits, a list of organisations).
+
+    The list gets each organisation whose mirror (this worker's copy of the open records) was loaded.
+    """
     loaded: list[str] = []
 
     async def get(organisation: str) -> None:

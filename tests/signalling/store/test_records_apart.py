@@ -27,7 +27,10 @@ LINE = ChatMessage(id="l_1", visit="v_1", party="patient", name="Ana", text="Hel
 
 
 class Answers:
-    """Replaces a client of the store. `answers`: to the next pipelines and scripts. `asked`: the sent commands."""
+    """Replaces a client of the store. `answers`: one for each of the next pipelines and scripts.
+
+    `asked`: the commands that were sent.
+    """
 
     def __init__(self) -> None:
         self.answers: list[Any] = []

@@ -120,7 +120,7 @@ async def test_commands_and_messages_follow_a_slot_that_moves(client: Any, nodes
 
         await until(received, 60)
         heard.clear()
-    # Messages may get lost each time that the subscription moves to another node, so the test waits for three.
+    # After each move, the bus reports to `back` that it is subscribed again and that messages may be lost.
     await until(lambda: len(back) >= 3)
     for task in (writing, running):
         task.cancel()

@@ -30,7 +30,10 @@ LOW, HIGH = "{b}", "{high}"  # a key in the first half of the cluster's slots, a
 
 
 class Node:
-    """Replaces the connection to a node. `replies`: a result or error for each next call; later, all reply "OK"."""
+    """Replaces the connection to a node. `replies`: the result or error of each of the next calls.
+
+    When there are no replies left, the node answers every command with "OK".
+    """
 
     def __init__(self, slots: Any = SLOTS) -> None:
         self.slots = slots

@@ -1,4 +1,4 @@
-"""Tests resume tokens on a real store: who can redeem one, and what its state remembers."""
+"""Tests resume tokens on a real store: who can redeem one, and what its connection's state contains."""
 
 from __future__ import annotations
 

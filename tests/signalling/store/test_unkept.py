@@ -1,4 +1,4 @@
-"""Tests that signs of life and reports reach the store's memory, and not its file."""
+"""Tests that the workers' signs of life and reports are in the store's memory only, and not in its file."""
 
 from __future__ import annotations
 

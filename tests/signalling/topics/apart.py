@@ -34,13 +34,16 @@ class Tab(Noted):
 
 
 class FakeHub:
-    """Replaces the hub. `topics`: name -> its sockets. `calls`: the name and arguments of each call about a topic."""
+    """Replaces the hub. `topics`: name of a topic -> the sockets that are subscribed to it.
+
+    `calls`: the name and arguments of each call about a topic.
+    """
 
     def __init__(self) -> None:
         self.topics: dict[str, list[Tab]] = {}
         self.calls: list[tuple[Any, ...]] = []
         self.missing: list[Any] | None = None  # the updates that a client lacks
-        self.counts: list[int] = []  # what the next calls of `sent` return; then 0
+        self.counts: list[int] = []  # what the next calls of `sent` return; later ones return 0
 
     def has(self, name: str) -> bool:
         return name in self.topics
@@ -136,7 +139,9 @@ class TopicsApart:
         return visits.GUIDE
 
     def published(self) -> list[tuple[str, Any]]:
-        """Return (the end of the topic's name, message) of what was published since the last call."""
+        """Return (topic's name without the organisation, message) of each message published since the last
+        call.
+        """
         found = [(call[1].partition("/")[2], call[3]) for call in self.hub.calls if call[0] == "publish"]
         assert all(call[2] == call[3].version for call in self.hub.calls if call[0] == "publish")
         self.hub.calls.clear()

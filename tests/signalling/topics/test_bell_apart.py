@@ -1,4 +1,7 @@
-"""Tests what the bell sends to a person's pages and how it marks notifications as read, without a store or sockets."""
+"""Tests the bell, which is the topic of a person's notifications, without a store or sockets.
+
+Tests what the bell sends to the person's pages, and how it marks notifications as read.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,10 @@ def notice(number: int) -> Notice:
 
 
 class BellApart(TopicsApart):
-    """The bell of a worker. `stored`: what the store returns, call by call. `held`: the person's read mark."""
+    """The bell of a worker. `stored`: what each read of the notifications returns, one read after another.
+
+    `held`: the stored record of the newest notification that the person has read, or None.
+    """
 
     def __init__(self, *stored: tuple[list[Notice], int]) -> None:
         super().__init__()

@@ -43,7 +43,7 @@ def change(before: Any, after: Any) -> Change:
     return Change(ORG, 20, "changed", before, after)
 
 
-# --- the parts of the queue
+# --- the parts of the queue that a person may be shown: waiting areas, or only the number of rows
 
 
 @pytest.mark.parametrize(

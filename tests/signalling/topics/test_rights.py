@@ -1,7 +1,7 @@
 """Tests who may see which topic in which status, by one reviewed table: SECURITY.md row 31.
 
-People review `SHOWN`. The matrix is made from the topics of the protocol. It is compared as a whole with the rule, and
-then with real workers on real sockets.
+People review `SHOWN`. The matrix is made from the topics of the protocol. It is compared with
+`rights.may_see`, and then with what real workers send on real sockets.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def visits() -> dict[str, Visit]:
 
 
 def cells(organisation: str) -> Iterator[Cell]:
-    """Yield (topic, status, person) for each topic that the rule allows the person to see."""
+    """Yield (topic, status, person) for each topic that the module `rights` lets the person see."""
     for who, actor in everybody(organisation).items():
         for topic in TOPICS:
             for status, visit in visits().items():
@@ -308,10 +308,10 @@ async def test_s31_a_topic_ends_with_the_right_to_it_and_the_client_receives_gon
 
 
 def too_much(messages: list[dict[str, Any]], who: str, lost: set[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return (person, type) of each message about a topic that the person `who` may no longer see. `lost`: (topic,
-    person) of ended rights.
+    """Return (person, type) of each message that `who` got about a topic without the right to see it.
 
-    Places are counted with a delay, so an older count may still arrive, but none after the message `gone` of the topic.
+    `lost`: (topic, person) of each right that has ended. Places in the queue are sent with a delay, so one
+    may still arrive, but none after the topic's message `gone`.
     """
     found, over = [], set()
     for message in messages:
@@ -324,7 +324,7 @@ def too_much(messages: list[dict[str, Any]], who: str, lost: set[tuple[str, str]
 
 
 async def seen_now(here: Scene) -> set[tuple[str, str]]:
-    """Return (topic, person) for each topic of the visit in the store that the rule allows the person to see."""
+    """Return (topic, person) for each topic of the present visit that the person may see."""
     visit = await here.two.workers[0].service.visit(ORG, here.visit)
     mirror = here.two.workers[1].service.mirrors.known(ORG)
     assert visit is not None

@@ -1,4 +1,4 @@
-"""Tests which topics a change concerns and who may see it, without a store or sockets."""
+"""Tests which topics a change of a record concerns, and who gets the change, without a store or sockets."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Tests which person may do what in which status, by one reviewed table: SECURITY.md rows 10 and 28.
 
-People review `ALLOWED`. The matrix is made from the rules and compared as a whole, so that the test fails if there is a
-new way to do something.
+People review `ALLOWED`. The matrix is made from the rules, and every cell of it is compared with the table.
+So the test fails if the rules allow something new.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""Tests which people an event notifies: the table has one row per event, and the people who are missing in it get
-nothing.
+"""Tests which people an event notifies, by a table with one row per event.
+
+A person who is not in the row of an event gets no notification of it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Tests the queue as a whole: changed rules are sent to its pages, and each alert is sent once."""
+"""Tests the state of the whole queue: its rules, such as limits of the wait, and when an alert is sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Tests the record of a visit: which words are stored, and the default limits of an organisation."""
+"""Tests the record of a visit: the stored names of statuses, outcomes and roles, and what old records lack.
+
+Tests also the default limits of an organisation.
+"""
 
 from msgspec.structs import asdict, replace
 

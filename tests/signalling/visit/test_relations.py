@@ -1,5 +1,6 @@
-"""Tests how a person of each role is related to a visit: to the own visit, to a visit of other people, and
-before there is a visit.
+"""Tests how a person of each role is related to a visit.
+
+The visit is the person's own, or one of other people, or there is no visit yet.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ class Promises:
         self.state(after)
 
     def presses(self, before: Visit | None, after: Visit, command: c.Command, actor: Actor) -> None:
-        """Check that each press of Start Session is the actor's own, and is removed only as the table allows.
+        """Check that each press of Start Session is the actor's own. Some commands must remove all presses.
 
         `before`, `after`: the visit before and after the command.
         """

@@ -235,7 +235,8 @@ def test_a_completed_step_has_an_answer_of_its_kind(kind: Kind, answer: Any, sai
         ({"since": {"today": Urgency.ROUTINE, "longer": Urgency.URGENT}}, True),
         ({"since": {"longer": Urgency.URGENT}}, True),
         ({"since": {"never": Urgency.URGENT}}, False),
-        ({"notes": {"today": Urgency.URGENT}}, False),  # `notes` asks for a text, so its options do not count
+        # The step `notes` asks for a text, so its `options` are not used.
+        ({"notes": {"today": Urgency.URGENT}}, False),
         ({"nowhere": {"today": Urgency.URGENT}}, False),
     ],
 )

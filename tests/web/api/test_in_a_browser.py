@@ -1,4 +1,5 @@
-"""Tests pages in a real browser: the kiosk, the patient's link, the set-up of programs, the page about the API.
+"""Tests pages in a real browser: the kiosk, the patient's link, the set-up of facilities and API keys, the
+page about the API.
 
 Their accessibility is checked with axe.
 """

@@ -193,7 +193,7 @@ def test_a_copied_key_has_the_same_values_and_one_that_expires_is_left_out(valke
         store.flushall()
         for entries in copied:
             store_content.write(store, entries)
-            # The store is now in the state after a restore that was killed.
+            # The first write is by a restore that was then killed, the second one by the restore after it.
             store_content.write(store, entries)
         assert content() == before
         store.flushall()

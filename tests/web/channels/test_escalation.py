@@ -48,7 +48,10 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def of(*people: str) -> Rota:
-    """Return a rota with these people at all hours. The second person gets a message only a day after the first."""
+    """Return a rota on which these people are at all hours, in this order.
+
+    After a message to one person, the next person gets one only a day later.
+    """
     return Rota(first_min=1, next_min=1440, turns=tuple(Turn(person=one, hours=ALWAYS) for one in people))
 
 
@@ -74,7 +77,7 @@ async def sent(count: int, *sites: Site) -> None:
 
 
 async def all_due(site: Site, count: int) -> bool:
-    """Return whether messages about exactly `count` requests are due, by the copy of the visits in `site`."""
+    """Return whether messages about exactly `count` requests are due, by the visits in the copy of `site`."""
     clinic, now_ms = await site.app[ORGANISATIONS].get("demo"), site.app[SERVICE].clock_ms()
     return (
         clinic is not None
@@ -83,8 +86,9 @@ async def all_due(site: Site, count: int) -> bool:
 
 
 def decide_before_one_writes(monkeypatch: pytest.MonkeyPatch, *sites: Site) -> None:
-    """Let each worker decide to send a message before any of them records the message; so they decide at
-    the same time.
+    """Let each worker decide to send a message before any worker records its decision.
+
+    So all workers decide on the same state of the visit.
     """
     barrier = asyncio.Barrier(len(sites))
 

@@ -1,4 +1,6 @@
-"""Tests push notifications: accepted, gone or refused by a push service, and never sent to internal addresses.
+"""Tests push notifications: a push service accepts one, refuses it, or answers that the subscription is gone.
+
+They are never sent to internal addresses.
 
 The push service runs on this machine, and a browser there decrypts the notifications.
 """

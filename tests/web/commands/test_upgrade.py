@@ -35,7 +35,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 def called(
     folder: Path, monkeypatch: pytest.MonkeyPatch, steps: list[dict[str, Any]], *options: str
 ) -> tuple[Result, list[list[str]]]:
-    """Run `greenroom upgrade` while the test's process, as the master, reports these steps.
+    """Run `greenroom upgrade` while the test's process, as the master, reports these steps of the upgrade.
 
     Return (the result of the command, the programs that it asked the master to start).
     """

@@ -35,9 +35,10 @@ def placeholders(text: str) -> list[str]:
 
 
 def allowed(message: Message, numbers: list[int]) -> list[list[str]]:
-    """Return the sets of placeholders that are allowed in a plural form for these numbers.
+    """Return the lists of placeholders that a plural form of the translated message may have.
 
-    If a form is for one number only, the text may contain the number as a word. Arabic has such a form for two.
+    `numbers`: the numbers for which the language uses this form. If there is only one, as in the Arabic form
+    for two, the text may contain the number as a word instead of a placeholder.
     """
     if isinstance(message.id, str):
         return [placeholders(message.id)]
@@ -143,14 +144,14 @@ async def test_a_language_is_taught_to_the_scripts_by_a_module(site: Site) -> No
     found = re.search(texts + tag.format('[^"]+'), page)
     assert found
     assert found[2] == link("patient/app.js")
-    # The page contains a link to the same page in the other language.
+    # For each language that can be chosen, the page has the address of the script with its texts.
     assert f'"code":"es","name":"Español","words":"{found[1]}"' in page
     response = await person.get(found[1])
     assert response.content_type == "text/javascript"
     script = await response.text()
     assert 'globalThis.pageLanguage = ["es-US", (n) => Number((n != 1)), {' in script
     assert '"Waiting room":["Sala de espera"]' in script
-    # The server sends this text, so the script does not need it.
+    # Only the server uses this text, so the script does not contain it.
     assert "Escriba el nombre completo" not in script
     assert (await person.get(found[1].replace("/es/", "/xx/"))).status == 404
 

@@ -112,7 +112,9 @@ class Clinic:
         self.calls: list[JSON] = []  # the quality of each party's call, as the visit's history shows it
         self.past: list[JSON] = []
         self.past_left: list[int] = []
-        """How many past visits remain unread after each of the next answers about them, the last answer first."""
+        """How many past visits are not read from the store yet, at each next answer; the last answer comes
+        first.
+        """
         self.rows: dict[str, JSON] = {}
         self.limits: JSON = {"amber_ms": 600_000, "red_ms": 1_800_000, "urgent_first": False}
         self.staff: dict[str, JSON] = {

@@ -14,23 +14,24 @@ from tests.web.pages.clinic import Clinic
 from tests.web.pages.reception import running
 
 OpenPage = Callable[..., Awaitable[Page]]
-# These messages are expected: a test closes sockets on purpose, and the page then asks the server for the reason.
+# These messages are expected: a test closes WebSockets on purpose. The page then requests the address of the
+# WebSocket by HTTP, to learn the reason, and the browser logs the error status of the answer.
 EXPECTED = ("WebSocket connection to",)
 SOCKET = "/demo/ws"
 
 
 @pytest.fixture
 async def clinic() -> AsyncIterator[Clinic]:
-    """A running server that follows the script of a test, with one visit."""
+    """A running test server with one visit. A test sets its state, its refusals and its lost connections."""
     async with running() as clinic:
         yield clinic
 
 
 @pytest.fixture
 async def open_page(clinic: Clinic, browser: Browser) -> AsyncIterator[OpenPage]:
-    """A function that opens a path as another person: `open_page("/demo/staff", width=320, dark=True)`.
+    """A function that opens a path: `open_page("/demo/staff", width=320, dark=True)`.
 
-    Further keywords are options of the browser context.
+    Each call opens the path in a new browser context, as a new person would. `how`: options of this context.
     """
     wrong: list[str] = []
     contexts = []

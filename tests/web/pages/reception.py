@@ -1,6 +1,6 @@
-"""Runs the HTTP server of a test's clinic: the real templates and static files, and the socket, on a free port.
+"""Runs the HTTP server of a test's clinic on a free port: real templates, static files, and a WebSocket.
 
-It has default values for each template. The messages on the socket are defined in `clinic.py`.
+This module has default values for each template. `clinic.py` defines the messages on the WebSocket.
 """
 
 import json

@@ -29,8 +29,8 @@ async def is_accessible(page: Page) -> None:
     """Fail if axe reports a violation, or if the page is wider than its window."""
     wider = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert wider <= 0, f"{page.url} is {wider} px too wide"
-    # The script of axe is put into the page by this protocol of Chromium, because the page's Content-Security-Policy
-    # allows no other script.
+    # Chromium's DevTools protocol (CDP) puts axe into the page, because the page's Content-Security-Policy
+    # allows only the server's own scripts.
     cdp = await page.context.new_cdp_session(page)
     there = await cdp.send("Runtime.evaluate", {"expression": "'axe' in globalThis"})
     if not there["result"]["value"]:

@@ -24,8 +24,9 @@ DESKTOP = """(() => {
 
 
 async def provider(clinic: Clinic, open_page: OpenPage, **boot: Any) -> Page:
-    """Return a provider's page with the list of requests, in a browser that records notifications. `boot`: data of the
-    page to replace.
+    """Return a provider's page with the list of requests, in a browser that records notifications.
+
+    `boot`: new values for the data that the page gives to its scripts.
     """
     page = await open_page("/demo/nowhere")
     await page.context.add_init_script(DESKTOP)

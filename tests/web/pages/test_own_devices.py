@@ -22,8 +22,8 @@ SILENT = """([kind, muted]) => {
     Object.defineProperty(track, "muted", { value: muted, configurable: true });
     track.dispatchEvent(new Event(muted ? "mute" : "unmute"));
 }"""
-# This script counts presses itself. navigator.userActivation cannot be used, because each evaluation by Playwright
-# counts as a press.
+# With this script, sound plays only after a press, as browsers demand. The script notes the press itself: it
+# cannot use navigator.userActivation, because each script that Playwright runs counts as a press there.
 WANTS_A_PRESS = """
     let pressed = false;
     addEventListener("click", () => { pressed = true; }, true);

@@ -15,7 +15,7 @@ SAME_SITE = {"Sec-Fetch-Site": "same-origin"}
 
 
 def full(site: Site) -> None:
-    """Let the worker of this site have too much work, so that it admits nobody for now."""
+    """Put the worker of this site into the state of too much work, in which it admits no newcomers."""
     for _ in range(LOOKS):
         site.app[ADMISSION].look(1.0, 1.0)
     site.app[ADMISSION].share = 0.0

@@ -13,7 +13,10 @@ from tests.web.pages.test_session_page import in_the_call, patients_page, provid
 
 
 async def path(clinic: Clinic, party: str, state: str) -> None:
-    """Send the state of a party's network path ("open", "lost" or "none") to the pages."""
+    """Report the state of a party's connection for media to the pages.
+
+    `state`: "open" (media can flow), "lost", or "none" (never found).
+    """
     await clinic.send({"type": "media.path", "visit": "v_1", "party": party, "path": state})
 
 

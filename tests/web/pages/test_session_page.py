@@ -191,7 +191,8 @@ async def test_a_reloaded_page_shows_what_its_person_has_muted_until_they_choose
     assert not clinic.got("media.mute")
     await page.get_by_role("button", name="Unmute").click()
     await clinic.until(lambda: len(clinic.got("media.mute")) == 1)
-    # This is the answer to a join that the page sent before the press. So the page sends the new choice again.
+    # This message answers a join that the page sent before the press, so it has the old choice. The page must
+    # send the new choice again.
     await clinic.send(muted)
     await clinic.send({"type": "media.gone", "visit": "v_1"})
     await clinic.until(lambda: len(clinic.got("media.mute")) == 2)
@@ -351,7 +352,7 @@ async def test_media_that_are_gone_are_joined_again_and_a_lost_socket_joins_only
     await clinic.until(lambda: len(clinic.got("media.join")) == 2)
     await clinic.send({"type": "media.gone", "visit": "v_other"})
     await clinic.cut()
-    # No picture has arrived yet, so the page joins the media again after the lost socket.
+    # The page had no media connection yet when the socket was lost, so it joins the media again.
     await clinic.until(lambda: len(clinic.got("media.join")) == 3)
 
 

@@ -1,6 +1,6 @@
 """Tests static files: a file's link changes with its content, so browsers may store the file for a year.
 
-The server compresses each file once, and serves no other files.
+The server compresses each file once. It answers only at the exact name of a file.
 """
 
 import gzip
@@ -79,7 +79,10 @@ async def test_a_file_has_one_name(site: Site, name: str) -> None:
 
 
 def test_f49_the_joined_files_are_those_of_the_sources() -> None:
-    """If this test fails, run `make joined`. `make check` compares the joined files themselves."""
+    """Compare the scripts and style sheets with the hashes noted when they were joined into fewer files.
+
+    If this test fails, run `make joined`. `make check` compares the content of the joined files.
+    """
     sources = json.loads((JOINED / SOURCES).read_text("utf-8"))
     assert len(sources) > 90
     assert [name for name, kept in sources.items() if not digest(STATIC / name).startswith(kept)] == []

@@ -1,7 +1,7 @@
 """A proxy for tests, which changes messages between the real server and its clients to break the protocol.
 
-It makes one fault at a time, and handles JSON frames only. `fault` is the name of a fault; each fault is a small
-function in `FAULTS`.
+It makes one fault at a time, and handles JSON frames only. The attribute `fault` has the name of this fault.
+`FAULTS` has a small function for each fault.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Message = dict[str, Any]
 class Broken:
     """A proxy that breaks the protocol; use it by `async with`.
 
-    With an empty `fault` it changes nothing. It also serves `files` of its own below /our/.
+    With an empty `fault` it changes nothing. It also serves `files` (name -> content) below the path /our/.
     """
 
     def __init__(self, origin: str, files: Mapping[str, str] | None = None) -> None:
@@ -32,7 +32,7 @@ class Broken:
         self.tokens: dict[str, str] = {}  # token that the client gets -> the real token
         self.ended: set[str] = set()
         self.asked: dict[int | None, Message] = {}
-        """Id -> request, of one socket: the socket on which the message arrived that is now changed."""
+        """Request id -> request, of the client whose message from the server is now changed."""
         self._last: dict[str, int] = {}
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self._pass)
@@ -138,7 +138,10 @@ class Broken:
         return self.asked.get(message.get("reply_to"), {})
 
     def rise(self, text: str, asked: dict[int | None, Message]) -> str:
-        """Return a message of the client, changed if the fault changes it; if it is a request, record it in `asked`."""
+        """Return the client's message `text`, changed if the present fault changes messages of clients.
+
+        A request is also recorded in `asked`.
+        """
         try:
             message = json.loads(text)
         except ValueError:
@@ -206,8 +209,9 @@ def _other_reply(_: Broken, message: Message) -> list[Any]:
 
 
 def _within(kind: str, part: str, /, **fields: Any) -> Callable[[Broken, Message], list[Any]]:
-    """Return a function that changes `fields` in the map `part` of messages of this type. If `part` is a list, it
-    changes each map in it.
+    """Return a function that puts `fields` into the map `part` of each message of the type `kind`.
+
+    If `part` is a list of maps, the function puts them into each map.
     """
 
     def alter(_: Broken, message: Message) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Makes a site for synthetic people, which has no limit of visits from this machine."""
+"""Makes a site for synthetic people: they can open any number of visits from one IP address."""
 
 import pytest
 

@@ -1,4 +1,7 @@
-"""Tests that the files in CLIENT-BROWSER.md, unchanged, can play a whole visit, and pass the check of clients."""
+"""Tests that the files in CLIENT-BROWSER.md, unchanged, can play a whole visit.
+
+The client in these files also passes the conformance run for clients.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""Tests that the errors of the load tester are in one file with one base class, and that each class has
-its own name.
+"""Tests that all errors of the load tester are in one file and have one base class.
+
+It also tests that no two classes of the load tester have the same name.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Tests which visits an API key reaches (SECURITY.md row 32).
 
-The opener is the person or program that has opened a visit. The tests request each cell from a running site: each
-operation on a visit in the API's table of operations, with each set of scopes, for each opener. People review the
-table `REACHED`.
+The opener of a visit is the person or program that has opened it. A combination consists of an operation of
+the API on a visit, a set of scopes, and an opener. The tests send a request to a running site for each
+combination, and compare the answers with the table `REACHED`, which people review.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from web.keys import API_KEYS, SERVICE
 from web.programs.keys import ApiKey
 from web.programs.scopes import Scope
 
-# Each row: operation, scope, the openers whose visits the scope reaches. In all other cells the answer is 403 without
-# the scope, and 404 with it.
+# Each row: operation, scope, the openers whose visits a key with this scope reaches. All other requests are
+# refused: with 403 if the key has no scope for the operation, otherwise with 404.
 REACHED = """
 show_visit      read   itself, its namesake, another key, a kiosk, a patient, a booking
 show_visit      staff  itself, its namesake, another key, a kiosk, a patient, a booking
@@ -77,8 +77,9 @@ async def opened(site: Site, who: str, key: ApiKey) -> str:
 
 
 def reviewed() -> set[tuple[str, frozenset[Scope], str]]:
-    """Return (operation, scopes, opener) for each cell in which a key reaches the visit. A key may do what any of its
-    scopes allows.
+    """Return (operation, scopes, opener) for each combination that the table `REACHED` allows.
+
+    A key may do what any of its scopes allows.
     """
     rows = [line.split(maxsplit=2) for line in REACHED.strip().splitlines()]
     return {
@@ -91,14 +92,17 @@ def reviewed() -> set[tuple[str, frozenset[Scope], str]]:
 
 
 async def asked(program: Program, operation: str, visit: str) -> str:
-    """Let `program` request an operation of the API on a visit. Return "reached" if it is done, or refused because of
-    the visit's state; otherwise the code of the refusal.
+    """Let `program` request an operation of the API on a visit.
+
+    Return "reached" if the operation is done, or if only the visit's state forbids it; otherwise the code of
+    the refusal.
     """
     row = next(row for row in OPERATIONS if row.name == operation)
     answer = await program.ask(row.method, row.path.format(visit=visit), json=BODIES.get(operation))
     if answer.status in (403, 404):
         code = str((await answer.json(content_type=None))["code"])
-        # There is no person u_nobody. If the answer is about that person, the operation has found the visit.
+        # A visit is assigned to u_nobody, who does not exist. If the answer names this person as missing, the
+        # key has reached the visit.
         named = (await answer.json(content_type=None)).get("details", {}).get("staff")
         return "reached" if named else code
     assert answer.status in (200, 201, 409), await answer.text()

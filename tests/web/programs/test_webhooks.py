@@ -94,7 +94,7 @@ async def made(office: Program, url: str, *events: str) -> Any:
 
 
 async def attempts(office: Program, webhook: str, enough: Callable[[list[Any]], bool]) -> list[Any]:
-    """Return the log of a webhook's deliveries, as soon as `enough` is true for it."""
+    """Wait until `enough` returns True for the log of a webhook's deliveries; return this log."""
     async with asyncio.timeout(20):
         while True:
             found = (await office.call("GET", f"/webhooks/{webhook}/deliveries"))[1]["deliveries"]

@@ -19,7 +19,10 @@ REPORTS = "/demo/staff/reports"
 
 
 async def seen(site: Site, name: str, *, claimed: bool) -> str:
-    """Store an ended visit, which Dr Osei completed if `claimed`, or which the patient left; return its id."""
+    """Store an ended visit and return its id.
+
+    If `claimed`, Dr Osei has claimed and completed the visit; otherwise the patient has left the queue.
+    """
     someone, service = site.person(), site.app[SERVICE]
     await someone.ask_for_a_visit(name=name)
     (visit,) = (await service.mirrors.get("demo")).visits.values()

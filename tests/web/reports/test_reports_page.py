@@ -24,7 +24,7 @@ async def test_a_report_that_takes_long_says_that_visits_are_counted(
     page = await open_page("/demo/staff/sign-in")
     await send_sign_in(page, site, ADMIN)
     await page.goto(str(site.server.make_url(REPORTS)))
-    # The answer never comes, so that the page stays as it is while it waits.
+    # With the status 204 the browser stays on the present page, as it does while it waits for a slow answer.
     await page.route("**/reports?*", lambda route: route.fulfill(status=204))
     pressed = page.locator(".range").get_by_role(kind, name=name)  # type: ignore[arg-type]
     await pressed.click(no_wait_after=True)

@@ -41,7 +41,10 @@ HOSTILE = (
 
 
 def routes(site: Site) -> Iterator[tuple[str, str]]:
-    """Yield (method, path) of every route that may get a body. The path has values that lead to the route."""
+    """Yield (method, path) of every route that may get a body.
+
+    The variable parts of the path have example values that match the route.
+    """
     for route in site.app.router.routes():
         if route.resource is None or route.method not in (*UNSAFE, "*"):
             continue
@@ -53,8 +56,9 @@ def routes(site: Site) -> Iterator[tuple[str, str]]:
 
 
 async def answer_to_head(site: Site, method: str, path: str, *lines: str) -> int:
-    """Send only the head of a request, which announces a body; return the status of the answer. `lines`: further
-    headers.
+    """Send the head of a request with a body, but not the body; return the status of the answer.
+
+    `lines`: further headers.
     """
     host, port = site.server.host, site.server.port
     reader, writer = await asyncio.open_connection(host, port)
@@ -69,7 +73,10 @@ async def answer_to_head(site: Site, method: str, path: str, *lines: str) -> int
 
 @pytest.fixture
 def no_delays(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Removes the delays of guesses, because these tests use invalid links, and each of them would wait longer."""
+    """Removes the delays after wrong guesses at links.
+
+    These tests use many invalid links, and each one would be delayed longer than the one before.
+    """
     monkeypatch.setattr("web.requests.security.Rule.delay_ms", lambda *_: 0)
 
 
@@ -92,7 +99,8 @@ async def test_s29_on_every_route_a_form_that_is_not_utf_8_is_refused_before_its
             kind = JSON if programs else (URLENCODED, MULTIPART)[at % 2]
             lines = [f"Content-Type: {kind}; {parameter}", "Content-Length: 1000"]
             status = await answer_to_head(site, method, path, *lines, *([admin] if at % 3 else []))
-            # A program without a key is refused before its body is read.
+            # An API request without a valid key is refused before its body is read, so its status does not
+            # depend on the encoding.
             assert status in ((401, 404, 405, 429) if programs else (415,)), (method, path, parameter)
 
 
@@ -222,7 +230,7 @@ async def test_s29_programs_send_json_in_utf_8_or_are_refused(site: Site) -> Non
 )
 async def test_f_a_multipart_form_of_too_many_parts_or_lines_is_refused_at_once(body: bytes) -> None:
     loop = asyncio.get_running_loop()
-    # The first request loads modules, so the CPU time for them is not in the time of the second request.
+    # Only the CPU time of the second request is measured, because the first request loads modules.
     for _ in range(2):
         payload = StreamReader(BaseProtocol(loop), 2**16, loop=loop)
         payload.feed_data(body)

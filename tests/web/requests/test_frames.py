@@ -15,7 +15,7 @@ OTHER = "http://localhost:9000"
 
 
 class Frame:
-    """A frame in a page of another site. Its browser keeps partitioned cookies and no others."""
+    """A frame (iframe) in a page of another site, in a browser that keeps only partitioned cookies."""
 
     def __init__(self, person: Person) -> None:
         self.person = person
@@ -46,7 +46,10 @@ class Frame:
 
 
 async def framed(site: Site, *origins: str) -> Frame:
-    """Let the clinic allow these sites; return a frame that has just opened the clinic's calendar."""
+    """Let the clinic allow its pages in frames of the sites `origins`.
+
+    Return a frame that has just opened the clinic's calendar.
+    """
     await site.change(frame_origins=origins)
     frame = Frame(site.person())
     assert (await frame.open("/demo", site="cross-site")).status == 200

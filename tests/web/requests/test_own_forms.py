@@ -95,12 +95,13 @@ async def test_s44_a_patient_and_a_doctor_enter_with_an_old_safari(site: Site) -
     assert (answer.status, answer.headers["Location"]) == (303, "/demo/visit")
     osei = site.person()
     ((action, _, fields),) = await own_forms(osei, "/demo/staff/sign-in")
-    # `sign_in` sends the sign-in form with the password that the demo organisation gives to its staff.
+    # `sign_in` uses the password that the demo organisation gives to its staff.
     password = (await site.person().sign_in(OSEI)).status
     assert password == 303
     form = {"email": OSEI, "password": demo.password(site.settings, OSEI), **fields}
     assert (await osei.post(action, form, **OLD_SAFARI)).headers["Location"] == "/demo/staff"
-    # A token is accepted in a form that a script draws, and in a request without other content.
+    # The token in the page's head is accepted in a form that a script has made, and in a request that has no
+    # other fields.
     token = re.search(rf'<meta name="{FIELD}" content="(\w+)">', await (await osei.get("/demo/staff")).text())
     assert token is not None
     assert await sent(osei, "/demo/staff/session", {}) == 403

@@ -16,8 +16,9 @@ CANARY = "canary 30.2672 N 97.7431 W"
 
 
 def camera(kind: str = "JPEG", size: tuple[int, int] = (64, 48), turned: int = 1) -> bytes:
-    """Return a file as a camera makes it, with the camera's name, the place and a comment. `turned`: the orientation in
-    EXIF.
+    """Return a picture as a camera makes it: its metadata has the camera's name, the place and a comment.
+
+    `turned`: the number of the orientation in EXIF.
     """
     image, out = Image.new("RGB", size, "white"), io.BytesIO()
     image.paste("red", (0, 0, size[0] // 2, size[1]))

@@ -1,6 +1,7 @@
 """Tests when a worker is ready, and that each of its tasks that must never end is supervised.
 
-The tables are made from the sources: the test fails for a new loop or a new task that is not in a table.
+The tests find in the source code all places that start a task, and all endless loops. They fail if one is not
+in the table `ENDS`, or not with the supervisor.
 """
 
 import ast

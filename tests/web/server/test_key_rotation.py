@@ -44,7 +44,7 @@ ORG = "demo"
 
 
 def quiet(step: str, done: int, whole: int) -> None:
-    """Receive the progress of a rotation, and show nothing."""
+    """Ignore the progress of a rotation: a rotation calls this function at each step."""
 
 
 def folder_of(site: Site) -> Path:
@@ -63,13 +63,16 @@ async def turned(site: Site) -> Rotated:
 
 
 async def left(site: Site, key: bytes) -> set[bytes]:
-    """Return the beginning of each text in the store that is encrypted with this key. Marks of events are left out."""
+    """Return the first bytes of each encrypted text in the store that `key` has encrypted.
+
+    The mark of the last event, which the head record has, is left out.
+    """
     mark: Any = await site.app[REDIS].hget(keys.HEAD(ORG), "mark")
     return await asyncio.to_thread(in_store, site.settings.redis.url, key) - {mark[:29]}
 
 
 async def called(*arguments: str) -> asyncio.subprocess.Process:
-    """Start the console script with these arguments; return the process."""
+    """Start the command `greenroom` with these arguments; return its process."""
     return await asyncio.create_subprocess_exec(GREENROOM, *arguments, stdout=asyncio.subprocess.PIPE)
 
 
@@ -148,7 +151,7 @@ async def test_a_rotation_that_was_killed_is_continued_and_the_next_one_drops_th
         await open_visit(site.app[SERVICE].store, ORG)
     queue = Jobs(redis, site.app[SEAL], "held")
     await queue.add(ORG, new_job("held", {}, 1))
-    # the old key is needed until this job is done
+    # The taken job is encrypted with the old key, so this key is needed until the job is done.
     (held,) = await queue.take(ORG, 1)
     config = tmp_path / "config.toml"
     folder = str(folder_of(site))

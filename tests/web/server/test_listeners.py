@@ -1,6 +1,7 @@
-"""Tests the port for metrics in an upgrade: its trial tests whether the new program can use the port.
+"""Tests the port for metrics in an upgrade, in which a new program replaces the running one.
 
-When the new program replaces the old one, it keeps the old port.
+Before the upgrade, a trial of the new program finds out whether it could open its port. An unchanged port is
+passed on from the old program to the new one.
 """
 
 import socket

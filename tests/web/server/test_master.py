@@ -43,7 +43,7 @@ def asked(server: RunningServer, program: list[str]) -> list[dict[str, Any]]:
 
 @contextmanager
 def visited(server: RunningServer) -> Iterator[list[str]]:
-    """Connect to the server again and again until the block ends; yield the list of failed connections."""
+    """Connect to the server repeatedly while the `with` block runs; yield the errors of failed connections."""
     address, stop = urlsplit(server.url), threading.Event()
     refused: list[str] = []
 
@@ -112,8 +112,9 @@ def store_pid_now(server: RunningServer) -> int | None:
 
 
 def master(folder: Path, workers: int, **values: Any) -> Master:
-    """Return a master that has not started and has to run this number of workers. `values`: other attributes of the
-    master.
+    """Return a master that has not started; it shall run this number of workers.
+
+    `values`: other attributes of the master.
     """
     found = Master.__new__(Master)
     found.is_trial, found.pid, found.SIG_QUEUE = False, 1, SimpleQueue()

@@ -1,4 +1,7 @@
-"""Tests the module that connects the relay: it replaces each error and event of `media` by one of `signalling`."""
+"""Tests the module that connects the relay with signalling.
+
+It replaces each error and event of the package `media` by one of the package `signalling`.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,8 @@ import media
 from signalling import errors
 from web.server.media_relay import ERRORS, EVENTS, Relay
 
-# These errors are not replaced: the base class, and the error that only `media.Relay.open` raises.
+# These errors are not replaced: the first one is only a base class, and only `media.Relay.open` raises the
+# other one, before this module is used.
 BEFORE_THE_ADAPTER = {media.MediaError, media.PortsTakenError}
 
 

@@ -31,7 +31,7 @@ MANY = 12
 
 @pytest.fixture
 async def desk(valkey: Redis, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Clinic]:
-    """A clinic on a store of an earlier release, with ended visits."""
+    """A clinic with ended visits in a store of an earlier release, in which no visit is packed (compressed)."""
     monkeypatch.setattr("web.server.packing.AT_ONCE", 5)
     monkeypatch.setattr("web.server.packing.REST", 0)
     await store_version.check(valkey)
@@ -43,7 +43,7 @@ async def desk(valkey: Redis, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
 
 
 def packer(desk: Clinic, valkey: Redis) -> Packer:
-    """Return the part of a worker that packs (compresses) ended visits."""
+    """Return the object of a worker that packs ended visits."""
     service = desk.workers[0].service
     return Packer(valkey, service, service.organisations)
 
@@ -61,13 +61,16 @@ async def packed_and_not(valkey: Redis) -> tuple[int, int]:
 
 
 async def next_look(desk: Clinic, valkey: Redis) -> int:
-    """Let the worker pack the visits that are due, as if a minute had passed; return their number."""
+    """Let a worker look for visits to pack, as if a minute had passed; return the number of packed visits."""
     await valkey.delete(keys.PACKING())
     return await packer(desk, valkey).look()
 
 
 async def two_looks(desk: Clinic, valkey: Redis) -> int:
-    """Let the worker raise the store's version, and then pack the visits that are due; return their number."""
+    """Let a worker look for visits to pack two times; return the number of packed visits.
+
+    The first time, the worker raises the version of the store's content; only then it may pack visits.
+    """
     return await next_look(desk, valkey) + await next_look(desk, valkey)
 
 
@@ -107,7 +110,8 @@ async def test_r39_nothing_is_packed_while_a_server_reports_that_cannot_read_pac
     await valkey.delete(keys.REPORTS())
     assert await next_look(desk, valkey) == 0
     assert await store_version.of(valkey) == store_version.VERSION
-    # as if a worker of the earlier release had started before the store's version was raised
+    # This is the report of a worker of the earlier release. It has started just before the store's version
+    # was raised, and cannot read packed visits.
     await report(valkey, 0)
     assert await next_look(desk, valkey) == 0
     assert await packed_and_not(valkey) == (0, MANY)

@@ -1,4 +1,7 @@
-"""Tests the port of the pages: pages over HTTP and TLS, and ICE over TCP, which is passed to the worker of the call."""
+"""Tests the port of the pages, which accepts HTTP, TLS, and ICE over TCP.
+
+A connection of ICE is passed to the worker that serves its call.
+"""
 
 from __future__ import annotations
 
@@ -39,8 +42,9 @@ def request_for(index: int) -> bytes:
 
 
 async def closed(reader: asyncio.StreamReader) -> bool:
-    """Return whether the server closes a connection without an answer. If it left bytes unread, the
-    close is a reset.
+    """Wait for data of the server; return True if it closes the connection without an answer.
+
+    The connection ends with a reset if the server has not read all bytes that it received.
     """
     try:
         return await reader.read() == b""
@@ -49,15 +53,19 @@ async def closed(reader: asyncio.StreamReader) -> bool:
 
 
 class Port:
-    """A port of pages on the test's loop. `passed`: (index, first bytes) of each connection that it has passed on."""
+    """A server's port for pages, in the event loop of the test.
+
+    `passed`: (index of a worker, socket) of each connection that was passed on to this worker.
+    """
 
     def __init__(self, site: Site, port: int) -> None:
         self.site, self.port = site, port
         self.passed: list[tuple[int, socket.socket]] = []
 
     def pass_on(self, index: int, sock: socket.socket) -> bool:
-        """Record a connection that is passed on; return whether the worker with this index exists (only
-        number 7 does).
+        """Record a connection that is passed on to the worker with this index.
+
+        Return whether this worker exists; only the worker with the index 7 does.
         """
         if index == 7:
             self.passed.append((index, sock.dup()))
@@ -237,8 +245,10 @@ async def test_many_silent_connections_are_bounded_and_pages_go_on(monkeypatch: 
 
 
 async def test_a_party_whose_connection_arrives_at_another_worker_reaches_its_own_relay() -> None:
-    """A browser connects only by the pages' port: one worker accepts and passes the descriptor on, another one serves
-    the call. The media must not be forwarded before the gate is open.
+    """Let one worker accept a browser's connection at the pages' port, while another worker serves the call.
+
+    The first worker passes the connection's descriptor to the second one. The relay forwards no media before
+    the gate of the call is open.
     """
     streams = PassedStreams(workers=2)
     async with a_port() as port:

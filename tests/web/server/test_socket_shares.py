@@ -1,4 +1,4 @@
-"""Tests how workers share sockets evenly: the rule alone, and a real restart."""
+"""Tests how workers share WebSockets evenly: the rule for their number, and when a worker applies it."""
 
 from __future__ import annotations
 

@@ -30,8 +30,9 @@ ORGANISATION_DAYS = 30
 
 @pytest.fixture
 async def kept(tmp_path: Path) -> AsyncIterator[tuple[Site, Redis, EmbeddedStore]]:
-    """(a site, a client of its store, the store): the store is the test's own, and its data is in the same folder as
-    the site's.
+    """(a site, a client of its store, the store).
+
+    This test has a store of its own. The store's files are in the data folder of the site.
     """
     folder = LockedFolder(tmp_path / "data")
     store = EmbeddedStore(folder)
@@ -76,7 +77,7 @@ def in_store(url: str, key: bytes) -> set[bytes]:
 
 
 async def erased_visit(site: Site, client: Redis) -> tuple[str, list[bytes]]:
-    """Open two visits, and erase the first; return (its id, its encrypted records)."""
+    """Open two visits, and erase the first; return (its id, the encrypted records that it had before)."""
     ana, service = site.person(), site.app[SERVICE]
     await ana.ask_for_a_visit(name="Ana Canary")
     (visit,) = (await service.mirrors.get("demo")).visits.values()

@@ -1,4 +1,4 @@
-"""Tests what is found out about other processes of this machine, and that SIGTERM ends what a program has started."""
+"""Tests the search for the UDP ports of another process, and that SIGTERM ends what a program has started."""
 
 from __future__ import annotations
 

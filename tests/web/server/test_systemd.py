@@ -86,8 +86,9 @@ def environment(count: int, pid: int = 0) -> dict[str, str]:
 def passed(
     given: socket.socket, variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> socket.socket | None:
-    """Pass this socket to the server as systemd does, with these variables; return the socket that it takes, None if it
-    takes none.
+    """Pass this socket to the server as systemd does; return the socket that the server takes, or None.
+
+    `variables`: the environment variables of the server.
     """
     monkeypatch.setattr(systemd, "FIRST", given.fileno())
     found = systemd.passed_listener(variables)

@@ -15,7 +15,7 @@ from web.server import throwaway
 
 
 def folders(of: Path) -> list[str]:
-    """Return the names of the files that temporary servers have in this folder."""
+    """Return the names of the folders that temporary servers have made in the folder `of`."""
     return [path.name for path in of.iterdir() if path.name.startswith("greenroom-")]
 
 

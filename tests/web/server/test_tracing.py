@@ -22,7 +22,10 @@ from web.server.open_telemetry import RESULT, OpenTelemetry
 
 @pytest.fixture(autouse=True)
 def as_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Removes the variables by which tracing could be on, and gives a busy machine time for the last spans."""
+    """Removes the environment variables that switch tracing on.
+
+    It also gives a tracer more time to send its last spans, because the machine may be busy.
+    """
     monkeypatch.setattr(tracing, "LAST_S", 60.0)
     for name in tracing.ENDPOINTS:
         monkeypatch.delenv(name, raising=False)

@@ -1,7 +1,8 @@
-"""Tests the pure parts of the pages' scripts without a browser: `node --test` runs the files beside this one.
+"""Tests those scripts of the pages that need no browser: `node --test` runs the test files in this folder.
 
-Pages load the scripts as modules. Node loads modules only beside a package.json, which the served folder does not have.
-So the tests run in a copy of both folders, with a package.json above them.
+The scripts are JavaScript modules. Node loads modules only if there is a package.json, and the folder
+web/static, which the server publishes, has none. So the tests run in a copy of web/static and
+tests/web/static, with a package.json above both.
 """
 
 import shutil

@@ -70,7 +70,7 @@ async def desk(app: web.Application) -> AsyncIterator[None]:
 
 
 async def follow_rules(found: Desk, organisations: Organisations) -> None:
-    """Move bookings according to the current rules of time zones, at the start and once a day, until cancelled.
+    """Move bookings whose time zone got new rules after the booking, at the start and daily, until cancelled.
 
     `found`: the worker's actions on booked visits.
     """

@@ -34,7 +34,7 @@ LEADS = {
     True: N_("It is booked for {when}. The patient gets a letter about the new time."),
     False: N_("It is booked for {when}. No email is sent: please tell the patient the new time."),
 }
-"""The text above the times to which a visit can be moved. The key is True if mails leave this server."""
+"""The text above the times to which a visit can be moved. The key is True if this server can send mails."""
 
 
 async def calendar(request: web.Request) -> web.Response:

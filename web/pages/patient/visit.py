@@ -271,7 +271,8 @@ async def visit_page(request: web.Request) -> web.Response:
         },
         "answers": MOST_ANSWERS if organisation.policy.answers_waiting else 0,
         "main": organisation.main_language,
-        # If the patient switches the language, the page in that language brings its own texts.
+        # Only the texts in the current language. If the patient switches the language, the script requests
+        # the page in the other language, and takes the texts from there.
         "texts": {current(): organisation.translations.get(current(), {})},
         "survey": msgspec.to_builtins(organisation.survey) if organisation.policy.survey else None,
     }
@@ -350,7 +351,10 @@ def _form_page(
 def _asked(
     request: web.Request, organisation: Organisation, form: dict[str, str], visits: list[tuple[str, str]]
 ) -> web.Response:
-    """Return the page with the sent form, and the question whether it is for another person than that of `visits`."""
+    """Return the page with the sent form, and the question whether it is for another person.
+
+    `visits`: the open visits of this browser, as pairs of path and patient's name.
+    """
     context = {**form_context(organisation, form, {}, asked_area(request, organisation)), "visits": visits}
     title = gettext("A second visit? Your information")
     return page(request, "information.html", context, title=title, status=409)

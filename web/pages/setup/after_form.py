@@ -91,6 +91,6 @@ class After:
 def _lines(text: str, longest: int) -> list[str]:
     """Return the lines of a text that are not empty.
 
-    Each is cut to `longest` + 1 characters; the one more shows that a line is too long.
+    Each is cut to `longest` + 1 characters. So a line of this length was too long.
     """
     return [line for found in text[:20_000].splitlines() if (line := plain(found, longest))]

@@ -195,7 +195,7 @@ def hours_words(hours: Sequence[Day]) -> str:
 def typed_hours(posted: Posted, prefix: str = "") -> list[list[Span]]:
     """Return the opening hours of a week in the form in which they were typed, unchecked, without empty rows.
 
-    `prefix`: the beginning of the names of their fields.
+    `prefix`: the beginning of the names of the form's fields for these hours.
     """
     days = []
     for day in range(7):

@@ -97,7 +97,7 @@ async def act(request: web.Request) -> web.Response:
 
 
 def _counts(found: list[Delivery]) -> list[tuple[str, str]]:
-    """Return for each state of these deliveries its words with their number, and its CSS class."""
+    """Return, for each state, words with the number of its deliveries, and the CSS class of the label."""
     counts = Counter(one.state for one in found)
     return [
         (gettext(words) % {"num": counts[state]}, look)

@@ -71,7 +71,7 @@ class Change(NamedTuple):
 
 
 class Conflict(NamedTuple):
-    """The conflict that another person has saved the section since the form was shown.
+    """Describes a conflict: another person has saved the section since the form was shown.
 
     It has the person's name ("" if unknown), the time, and the changes.
     """
@@ -124,7 +124,7 @@ async def posted_to(request: web.Request) -> Posted:
     """Return the fields of a form of the set-up, which may be larger than a patient's.
 
     Raises HTTP 408, 413 or 415 if the form takes too long, is too large, or is no form. The larger size is allowed
-    only if somebody is signed in, or was until the time of the sign-in was over.
+    only if somebody is signed in, or was signed in until the sign-in ended by its time limit.
     """
     known = SIGNED_IN in request or await was_signed_in(request, request.match_info["organisation"])
     return await read_fields(request, LARGEST_BYTES if known else PATIENT_BYTES)
@@ -156,8 +156,8 @@ def keeping(handler: Handler) -> Handler:
 def plain(text: str, longest: int, *, lines: bool = False) -> str:
     """Return the text without control characters, cut to `longest` + 1 characters.
 
-    The one more character shows that a text was too long. If `lines` is false, line breaks and runs of spaces become
-    one space.
+    So a text of this length was too long. If `lines` is false, line breaks and runs of spaces
+    become one space.
     """
     text = text.replace("\r\n", "\n")
     kept = "".join(

@@ -134,8 +134,8 @@ def typed(posted: Posted) -> Form:
 def moved(form: Form, do: str) -> Moved | None:
     """Return the form after the action of a button; None for an unknown action.
 
-    `do` is `add:` with a kind of step, or `up:`, `down:`, `remove:` or `levels:` with a step's key. `levels:` shows
-    the urgency fields of options that were just typed.
+    `do` is `add:` with a kind of step, or `up:`, `down:`, `remove:` or `levels:` with a step's key. `levels:`
+    adds a field for the urgency of each option that was just typed.
     """
     rows: list[Row] = list(form["steps"])
     verb, _, what = do.partition(":")
@@ -232,7 +232,7 @@ def _levels(row: Row) -> dict[str, Urgency]:
 
 
 def level_choices(row: Row) -> list[tuple[str, str]]:
-    """Return pairs of an option of a choice step and its level ("" for none), one pair for each field of a level."""
+    """Return the options of a choice step with their levels: (option, level), "" for no level."""
     if row["kind"] != Kind.CHOICE:
         return []
     return [(option, row["levels"].get(option, "")) for option in _options(row)[:MOST_OPTIONS]]

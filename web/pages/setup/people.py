@@ -157,7 +157,7 @@ ACTS = {
 
 
 def fingerprint(person: Account) -> str:
-    """Return a hash of the values from which a person's form was made. It shows whether they have changed since."""
+    """Return a hash of the values in a person's form. A later comparison shows whether they were changed."""
     access = (person.disabled, bool(person.hash), person.second_factor)
     values = repr((person.name, person.role, person.states, person.areas, *access))
     return hashlib.sha256(values.encode()).hexdigest()[:16]

@@ -20,7 +20,7 @@ UNITS: Mapping[int, str] = {SECOND: N_("seconds"), MINUTE: N_("minutes"), PATIEN
 
 
 class Duration(NamedTuple):
-    """A duration of `Policy` in the form, with its unit in ms; or a number of patients, whose unit is 1."""
+    """A field for a duration of `Policy`, with its unit in ms, or for a number of patients (unit 1)."""
 
     label: str
     help: str
@@ -226,7 +226,7 @@ def _word_label(name: str) -> str:
 def _wrong(name: str, number: float) -> str | None:
     """Return a sentence about what is wrong with a duration; None if nothing is wrong.
 
-    `name`: the field; `number`: the value in the unit of its row.
+    `name`: the field; `number`: the typed value, in the unit that DURATIONS has for the field.
     """
     unit_ms, (least_ms, most_ms) = DURATIONS[name].unit_ms, bounds(Policy, name)
     if least_ms <= number * unit_ms <= most_ms:

@@ -60,7 +60,7 @@ async def unreached(
 ) -> list[Unreached]:
     """Return the newest messages that could not be delivered, the newest first.
 
-    `given_up`: the given-up jobs, as pairs of time in ms and job.
+    `given_up`: all given-up jobs, the oldest first, as pairs: (time in ms, job).
     """
     return [await _unreached(request, organisation, *one) for one in given_up[: -SHOWN - 1 : -1]]
 

@@ -31,7 +31,7 @@ from web.requests.security import RETRY_S
 
 PATH = "/{organisation}/staff/two-factor"
 DRAFT = "second_factor"
-"""The session key of a secret that was shown, but of which no code was typed yet."""
+"""The key in the session dictionary for a secret that was shown, but whose codes nobody has typed yet."""
 NOT_YOURS = N_("This is not your password. Write it once more.")
 NOT_SHOWN = N_("The app shows another code now. Write the newest; if it fails again, scan the QR code anew.")
 BUSY = N_("The server is busy right now. Try again in a few seconds.")

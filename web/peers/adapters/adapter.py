@@ -42,10 +42,10 @@ class Server(NamedTuple):
 class Adapter(ABC):
     """One person on a server that is not Greenroom: one connection, and at most one call at a time.
 
-    `server`: the server to connect to; `name`: the name of this person, unique in the run; `media`: the media of the
-    present call. The load tester sets new media before each `call` and `answer`.
-    The load tester gives each step `timeout_s` seconds. A step raises RefusedError if the server refuses something, and
-    EntryError if it does not answer as expected; both are counted in the report.
+    `server`: the server to connect to; `name`: the name of this person, unique in the run; `media`: the media
+    of the present call. The load tester sets new media before each `call` and `answer`. The load tester gives
+    each call of a method `timeout_s` seconds. A method raises RefusedError if the server refuses something,
+    and EntryError if it does not answer as expected; both are counted in the report.
     """
 
     media: CallMedia
@@ -61,7 +61,10 @@ class Adapter(ABC):
 
     @abstractmethod
     async def call(self, name: str) -> None:
-        """Call the patient `name`, as the provider; return when the patient has answered and `media` has the answer."""
+        """Call the patient `name`, as the provider; return when the patient has answered.
+
+        Before it returns, it passes the SDP answer to `media`.
+        """
 
     @abstractmethod
     async def called(self) -> None:

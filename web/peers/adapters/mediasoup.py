@@ -27,7 +27,7 @@ a=ice-pwd:{password}\r
 a=setup:passive\r
 a=candidate:0 1 udp 1 {host} {port} typ host\r
 """
-"""The parts of an SDP answer that light media reads."""
+"""The lines of an SDP answer that `--media light` needs. The server's own answer to `join` fills them in."""
 
 
 class MediasoupCall(Adapter):

@@ -30,7 +30,8 @@ AT_ONCE = 50
 class Local(NamedTuple):
     """A running server: its URL, its organisation, its staff, and the process ids to watch.
 
-    `roots`: the ids of its main process and its store, of which all its processes are or will be children.
+    `pids`: the ids of its workers and its store. `roots`: the ids of its main process and its store;
+    all its other processes are started by these two.
     """
 
     url: str
@@ -42,10 +43,10 @@ class Local(NamedTuple):
 
 @contextmanager
 def local_server(workers: int, providers: int, admins: int = 0) -> Iterator[Local]:
-    """Start a server with `workers` processes and this staff; yield it with the providers' credentials first.
+    """Start a server with `workers` processes and this staff; yield it.
 
-    `providers` and `admins`: how many of them. At the end the server is stopped and its folder removed. Raises
-    ServerNotReadyError if the server does not start.
+    `providers` and `admins`: how many of them; the `credentials` of the providers come first. At the end the
+    server is stopped and its folder removed. Raises ServerNotReadyError if the server does not start.
     """
     with throwaway(workers) as running:
         staff = asyncio.run(make_staff(running.settings, max(1, providers), admins))

@@ -24,7 +24,7 @@ from web.peers.run.observations import Observations
 
 EVERY_S: Final = 1.0
 ASKED_S: Final = 10.0
-"""The time in s after a request for the live page in which it is renewed. Otherwise it is not made, to save CPU."""
+"""The time in s for which the live page is made anew after a request for it. Then it is no longer made."""
 WAIT_S: Final = 5.0
 """The time in s for which a request waits for the first figures of a run."""
 
@@ -108,7 +108,7 @@ class _LiveServer(ThreadingHTTPServer):
         self._news = threading.Condition()
 
     def show(self, now: Moment, page: Callable[[], str]) -> None:
-        """Store the figures `now` for the next requests; also make the page, if somebody has asked for it lately."""
+        """Store the figures `now` for the next requests; also make the page, if it was requested recently."""
         made = page().encode() if time.monotonic() - self._asked < ASKED_S else b""
         with self._news:
             self.now, self.page = now, made

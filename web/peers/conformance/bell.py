@@ -1,4 +1,4 @@
-"""Checks to whom a server sends notifications, how long it keeps them, and that a read one is marked in all tabs.
+"""Checks to whom a server sends notifications, how long it keeps them, and that all tabs mark a read one.
 
 Most checks need an administrator, because only administrators assign and decline. Without one they are not carried
 out.
@@ -26,8 +26,8 @@ async def rung(
 ) -> Message:
     """Return the next notification about a visit, after checking it.
 
-    `kind`, `by` and `note`: the kind, the socket of the sender and the note that it must have. Raises ViolationError
-    if it has others.
+    `kind` and `note`: those that the notification must have; `by`: the socket of the person whom it must
+    name. Raises ViolationError if one of them differs.
     """
     found = await line.expect("bell.item", lambda m: m["item"]["visit"] == visit, f"of kind {kind}")
     item = found["item"]

@@ -1,7 +1,7 @@
 """Checks the media that a client under test sends to a media relay, which runs in this process.
 
-The client is one party of a room, and joins it again with each new offer. Another party, the observer, receives the
-client's media and sends nothing.
+The client is one party of a call in this relay, and joins it again with each new offer. Another party, the
+observer, receives the client's media and sends nothing.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class ClientMedia:
             self._observer.close()
 
     def accept(self, sdp: str) -> None:
-        """Apply the client's SDP answer to the newest offer; judge it if it cannot be used."""
+        """Apply the client's SDP answer to the newest offer; record whether it can be used."""
         if self._party is None:
             # The client has received no offer, so its answer is ignored.
             return
@@ -125,7 +125,7 @@ class ClientMedia:
             self._judge.holds("nack", self._came(kind), wanted, "none", "a generic NACK (RFC 4585)")
 
     def _ask(self, now_s: float) -> None:
-        """Request the newest packet of each kind again, if the client's answer says that it can send packets again."""
+        """Request the newest packet of sound and video again, if the client's answer offers to send again."""
         if self._party is None:
             return
         endpoint = self._party.endpoint

@@ -1,6 +1,6 @@
 """Plays the server's side of one socket to a client under test. It checks each message and sends plausible answers.
 
-Answers are the examples of PROTOCOL.md with the right names filled in, so that any client finds the expected fields.
+Answers are the examples of PROTOCOL.md, with the topics, visits and ids of the client's requests filled in.
 """
 
 from __future__ import annotations
@@ -42,7 +42,11 @@ Message = dict[str, Any]
 
 
 class ClientSocket:
-    """A client's socket. `held`: topic -> (epoch, version) that a client holds if it follows the rules."""
+    """A client's socket. `held`: topic -> (epoch, version) that a client holds if it follows the rules.
+
+    `document`: the text of PROTOCOL.md; `unanswered`: the requests that were left without an answer on
+    purpose.
+    """
 
     def __init__(
         self,
@@ -306,7 +310,10 @@ class ClientSocket:
         await self._ws.close(code=code)
 
     async def lose(self) -> None:
-        """Close the TCP connection without a close frame, after the wait for the client's pong."""
+        """Close the TCP connection without a close frame, after the client has answered the server's ping.
+
+        If the client does not answer, the connection is closed after PONG_S seconds.
+        """
         await self._end()
         if self._request.transport is not None:
             self._request.transport.abort()

@@ -45,8 +45,9 @@ async def off_call(line: CheckedSocket) -> AsyncIterator[None]:
 class People:
     """The people of the checks of one server.
 
-    `subprotocol`: the subprotocol of their sockets, unless a check uses another. `staff_browsers`: the browsers of the
-    providers first, then those of `admins`.
+    `subprotocol`: the subprotocol of their sockets, unless a check uses another. `staff_browsers`: the
+    browsers of the providers first, then those of `admins`. `numbers`: gives each patient a number. `lines`:
+    the sockets that were opened.
     """
 
     clinic: Clinic
@@ -98,22 +99,23 @@ class People:
     async def staff(self, number: int = 0, **how: Any) -> CheckedSocket:
         """Return a new socket of a member of staff, after the server's `welcome`.
 
-        `number`: which member, from 0; `how`: options of the socket. Raises MissingPersonError if there are too few
-        credentials.
+        `number`: which member, from 0; `how`: further arguments of `hello`. Raises MissingPersonError if
+        there are too few credentials.
         """
         return await self.hello(self.staff_browser(number), "staff", **how)
 
     async def on_call(self, number: int = 0, **how: Any) -> CheckedSocket:
-        """Return a new socket of a member of staff, after the server's `welcome` and after going on call.
+        """Open a socket of a member of staff, turn the person's On-Call on, and return the socket.
 
-        `number`: which member, from 0. Raises MissingPersonError if there are too few credentials.
+        `number`: which member, from 0; `how`: further arguments of `hello`. Raises MissingPersonError if
+        there are too few credentials.
         """
         line = await self.staff(number, **how)
         await line.get("on_call", on=True)
         return line
 
     async def provider(self, number: int = 0) -> CheckedSocket:
-        """Return a new socket of a provider, after the server's `welcome` and after going on call.
+        """Open a socket of a provider, turn the provider's On-Call on, and return the socket.
 
         `number`: which provider, from 0. Raises MissingPersonError if there are too few providers.
         """
@@ -122,9 +124,9 @@ class People:
         return await self.on_call(number)
 
     async def admin(self) -> CheckedSocket:
-        """Return an administrator's socket, after a provider has gone on call.
+        """Return a new socket of an administrator, after the server's `welcome`.
 
-        Raises MissingPersonError if there is no administrator or no provider.
+        Raises MissingPersonError if the staff has no administrator or no provider.
         """
         if not self.admins:
             raise MissingPersonError("an admin")
@@ -158,7 +160,7 @@ class People:
     async def in_line(self, **how: Any) -> tuple[PatientBrowser, CheckedSocket]:
         """Return a new patient in the queue, with a socket on which the server's `welcome` has arrived.
 
-        `how`: options of the socket.
+        `how`: further arguments of `hello`.
         """
         patient = await self.patient()
         line = await self.hello(patient.browser, "patient", **how)
@@ -168,7 +170,8 @@ class People:
     async def claimed_visit(self, number: int = 0) -> tuple[CheckedSocket, CheckedSocket, str]:
         """Let a provider claim the visit of a new patient.
 
-        `number`: which provider, from 0. Returns the provider's socket, the patient's socket and the visit's id.
+        `number`: which provider, from 0. Returns the patient's socket, the provider's socket and the visit's
+        id.
         """
         provider = await self.on_call(number)
         _, patient = await self.in_line()
@@ -190,7 +193,7 @@ class People:
         """Return an open socket on which nothing was sent yet.
 
         `browser`: the browser whose cookies are sent, None to send no cookies; `subprotocol`: the codec; `headers`: the
-        headers to send instead of the browser's; `how`: options of the socket.
+        headers to send instead of the browser's; `how`: further arguments of aiohttp's `ws_connect`.
 
         Raises ViolationError if the server refuses the upgrade.
         """
@@ -231,15 +234,15 @@ class People:
     ) -> CheckedSocket:
         """Open a socket with the browser's cookies and send hello; return the socket after the server's welcome.
 
-        `role` and `subprotocol`: those of the socket; `resume`: a token to send; `how`: options of the socket. Raises
-        ViolationError if there is no welcome.
+        `role` and `subprotocol`: those of the socket; `resume`: a token to send; `how`: further arguments of
+        `open`. Raises ViolationError if there is no welcome.
         """
         line = await self.open(browser, subprotocol, **how)
         line.welcome = await line.get("hello", "welcome", role=role, **({"resume": resume} if resume else {}))
         return line
 
     async def tidy(self) -> None:
-        """Close all sockets, and withdraw all visits that are open."""
+        """Close all sockets of these people, and withdraw the open visits of the patients."""
         for line in self.lines:
             with contextlib.suppress(Exception):
                 await line.close()

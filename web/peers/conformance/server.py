@@ -21,7 +21,7 @@ from web.peers.people.entry import Clinic
 CHECK_S: Final = 30.0
 SLOW_S: Final = 60.0
 ORDER: Final = [room.__name__ for room in (connecting, asking, topics, visits, rights, admins, bell, media)]
-"""The modules whose checks are in the table, in the table's order."""
+"""The modules that define the checks, in the order in which the table shows their checks."""
 CODECS: Final = {JSON_SUBPROTOCOL: "JSON", MSGPACK_SUBPROTOCOL: "MessagePack"}
 
 
@@ -35,10 +35,10 @@ async def run(
 ) -> list[Outcome]:
     """Check the server of `clinic`; return the outcome of each check, in the table's order.
 
-    `on_outcome` is called with each outcome as soon as it is known.
-    `credentials`: (email, password) of at least one member of staff; all checks need two providers and an
-    administrator. `only`: names of modules, or patterns of names of checks. `slow`: also run the checks that take half
-    a minute. Raises EntryError if there is no such server or sign-in fails.
+    `on_outcome` is called with each outcome as soon as it is known. `credentials`: (email, password) of at
+    least one member of staff; all checks need two providers and an administrator. `only`: groups
+    (`Check.room`), or parts of names of checks. `slow`: also run the checks that take half a minute. Raises
+    EntryError if there is no such server or sign-in fails.
     """
     await clinic.check()
     people = People(clinic, tuple(credentials))
@@ -67,9 +67,9 @@ async def play(
 ) -> list[Outcome]:
     """Run the checks with people whose staff have signed in; return the outcomes.
 
-    `only`: names of modules, or patterns of names of checks. `slow`: also run the checks that take half a minute.
-    `on_outcome`: called with each outcome as soon as it is known. A check that must run in each codec runs in each of
-    `subprotocols`; all other checks run in JSON.
+    `only`: groups (`Check.room`), or parts of names of checks. `slow`: also run the checks that take half a
+    minute. `on_outcome`: called with each outcome as soon as it is known. A check that must run in each codec
+    runs in each of `subprotocols`; all other checks run in JSON.
     """
     wanted = [
         (check, subprotocol)

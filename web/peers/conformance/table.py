@@ -21,8 +21,9 @@ from web.peers.errors import ViolationError
 class Outcome:
     """The outcome of one check.
 
-    `fault`: None if the check passed or could not be decided; `undecided`: the reason if it could not. `tried`: True
-    if the credentials included all the people whom the check needs.
+    `room`: the group of the check; `section`: the section of PROTOCOL.md. `fault`: None if the check passed
+    or could not be decided; `undecided`: the reason if it could not. `tried`: True if the credentials
+    included all the people whom the check needs.
     """
 
     room: str
@@ -44,7 +45,8 @@ class Outcome:
 class Check:
     """One check of a server. `run` raises ViolationError or UntestableError.
 
-    `waits`: True if the check mostly waits, and so may run at the same time as others.
+    `room`: the group of the check, such as "resume"; `section`: the section of PROTOCOL.md. `waits`: True if
+    the check mostly waits, and so may run at the same time as others.
     """
 
     room: str
@@ -64,8 +66,9 @@ def check(
 ) -> Callable[[Callable[[Any], Awaitable[None]]], Callable[[Any], Awaitable[None]]]:
     """Return a decorator that adds a function to the checks of a server.
 
-    `room`: the module of the check; `name`: the rule in words; `section`: the section of PROTOCOL.md; `waits`: True
-    if the check mostly waits; `slow`: True if it takes half a minute; `codecs`: True if it must run in each codec.
+    `room`: the group of the check, such as "resume"; `name`: the rule in words; `section`: the section of
+    PROTOCOL.md; `waits`: True if the check mostly waits; `slow`: True if it takes half a minute; `codecs`:
+    True if it must run in each codec.
     """
 
     def put(run: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:

@@ -19,17 +19,18 @@ PATIENT_TOPICS = {
 
 
 async def whole(line: CheckedSocket, topic: str, kind: str) -> dict[str, Any]:
-    """Forget earlier messages and subscribe to a topic; return the whole state of the topic.
+    """Discard the messages received before, and subscribe to a topic; return the first state of the topic.
 
-    `kind`: the type of the message with the state. The state has the version that the answer to the request named, or
-    a newer one.
+    `kind`: the type of the message with the state. Raises ViolationError if this state has another version than
+    the server's answer to the subscription.
     """
     line.news.clear()
     answer = await line.get("subscribe", "subscribed", topic=topic)
     line.want(answer["topic"] == topic, f"`topic` {topic}", answer)
     state = await line.expect(
         kind,
-        # An older state may still arrive, if the socket was subscribed already.
+        # States with a lower version than the answer are skipped. They may arrive if the socket was subscribed
+        # before.
         lambda m: m["topic"] == topic and m["version"] >= answer["version"],
         f"of {topic}, with `subscribed`",
     )

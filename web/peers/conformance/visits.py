@@ -1,4 +1,4 @@
-"""Checks what patient, provider and guest may do in each status of a visit, and what the server sends to others."""
+"""Checks what patient, provider and guest may do in each status of a visit, and what the server then sends them."""
 
 from __future__ import annotations
 

@@ -35,9 +35,10 @@ def attach(app: typer.Typer) -> None:
 
 
 class HelperOptions(NamedTuple):
-    """Where helpers can join, and for how long: the address, the key, and the time in s.
+    """The options of a run about its helpers (other machines that take part).
 
-    `shown`: the option with the key, as it is printed for the person who starts a helper.
+    `at`: the address at which helpers can join; `key`: the secret that a helper must send; `shown`: the text
+    about the key that is printed after the command `join`; `within_s`: how many seconds to wait for all helpers.
     """
 
     at: Address
@@ -46,7 +47,10 @@ class HelperOptions(NamedTuple):
     within_s: float
 
     def coordinator(self, plan: Plan, shares: Sequence[Share]) -> Coordinator:
-        """Return the coordinator, a context manager. While it is open, helpers can join and drive these shares."""
+        """Return the coordinator, a context manager. While it is open, helpers can join.
+
+        `shares`: the parts of the plan (patients and staff) that the helpers drive, one for each of their processes.
+        """
         from web.peers.distributed.coordinator import Coordinator
 
         return Coordinator(self.at, self.key, plan, shares, say)
@@ -63,7 +67,7 @@ class HelperOptions(NamedTuple):
 
 
 def meeting(helpers: int, listen: str, within: str, *, alone: bool) -> HelperOptions | None:
-    """Check the options of `run` about helpers; return None if there are no helpers.
+    """Check the options of `run` about helpers and return them as `HelperOptions`; None if there are no helpers.
 
     `helpers`: how many; `listen`: where they join; `within`: how long to wait for them; `alone`: True if the run uses
     --part or --local. Raises PlanError if the options do not fit together.

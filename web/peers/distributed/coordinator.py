@@ -62,13 +62,13 @@ CHECK_S = 120.0
 """The time in s that a helper may take to check the plan and to reach the plan's server."""
 BIND_S = 30.0
 NOTES = 64
-"""The greatest number of sentences about refused connections that are printed."""
+"""The greatest number of sentences that are printed about refused machines and about helpers that left."""
 ORDERS = 1024
 
 
 @dataclass(eq=False)
 class _Helper:
-    """A machine that has joined the run: its channel, its shares, and the pipes to its processes."""
+    """A machine that has joined the run: its channel, and for each of its processes a share of the plan and a pipe."""
 
     name: str
     channel: Channel[FromHelper]
@@ -82,9 +82,9 @@ class _Helper:
 class Coordinator:
     """Holds the helpers of a run; `gather` waits for them and returns the pipes for `Crew.open`.
 
-    It is a context manager. `say` receives a sentence when a helper joins or leaves. `names`: the names of all
-    helpers; `left`: the names of those that ended early. `fingerprint`: the SHA-256 of the certificate, in hex.
-    Raises RunError if it cannot listen, or if the plan is too long to send.
+    It is a context manager. `say` is called with a sentence when a helper joins or leaves. `names`: the names of
+    all helpers; `left`: the names of the helpers that ended early. `fingerprint`: the SHA-256 of the certificate,
+    in hex. Raises RunError if it cannot listen, or if the plan is too long to send.
     """
 
     def __init__(
@@ -136,7 +136,7 @@ class Coordinator:
         return f"{there} of {self._wanted} helpers have joined"
 
     def gather(self, within_s: float) -> list[Connection]:
-        """Wait until all helpers have joined; return the pipes, in the order of the shares.
+        """Wait until all helpers have joined; return the pipes to their processes, in the order of the shares.
 
         Raises RunError if that takes longer than `within_s` seconds.
         """
@@ -342,7 +342,7 @@ class Coordinator:
 
     @staticmethod
     async def _to_pipe(pipe: Connection, message: tuple[str, str | bytes]) -> None:
-        """Write a message to the pipe. While the pipe is full, only messages of this helper wait."""
+        """Write a message to the pipe in a thread, so that a full pipe does not delay the messages of other helpers."""
         with suppress(OSError):
             await asyncio.to_thread(pipe.send, message)
 

@@ -1,8 +1,8 @@
 """Takes part, as a helper, in a run that another machine coordinates: starts processes and copies their pipes.
 
-It joins, checks that the plan gives the same people on this machine, and passes on orders and observations. It ends
-without leaving an open visit after an order, after Ctrl-C, and if the coordinator is gone. The credentials of its
-staff stay on this machine.
+It joins, and checks that the plan makes the same people here as on the coordinator's machine. Then it passes
+on orders to its processes and observations to the coordinator. If the coordinator orders it to stop or is
+gone, or after Ctrl-C, it ends its open visits first. The credentials of its staff stay on this machine.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ ends."""
 
 
 class Own(NamedTuple):
-    """The parts of a plan that each machine sets for itself; they are not sent to other machines."""
+    """The values of a plan that each helper sets itself, such as credentials; they are not sent to other machines."""
 
     credentials: tuple[Credential, ...] = ()
     ca: Path | None = None
@@ -65,9 +65,9 @@ class Own(NamedTuple):
 
 
 class Helper:
-    """Plays this machine's part in a run that another machine coordinates.
+    """Plays the patients and providers that this machine has in a run which another machine coordinates.
 
-    `run` does all the work; `say` gets sentences about its progress.
+    The method `run` does all the work. The argument `say` is called with sentences about the progress.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Helper:
         """Prepare a helper; `run` connects it to the coordinator.
 
         `at`: the coordinator's address; `fingerprint`: the SHA-256 of its certificate; `key`: the key of the run;
-        `processes`: how many to start; `own`: this machine's part of the plan; `say`: prints a sentence.
+        `processes`: how many to start; `own`: this machine's values of the plan; `say`: prints a sentence.
         """
         self.interrupted = False
         self._at, self._fingerprint, self._key = at, fingerprint, key
@@ -89,10 +89,10 @@ class Helper:
         self._limit: asyncio.Timeout | None = None
 
     async def run(self) -> None:
-        """Join, drive the shares, and return when all observations are sent.
+        """Join the run, play this machine's patients and providers, and return when all observations are sent.
 
         Raises RunError if the run fails or is given up, PlanError if the plan is not possible on this machine, and
-        EntryError if the server does not admit its people.
+        EntryError if the server that the run tests does not admit this machine's people.
         """
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         assert task is not None
@@ -216,8 +216,8 @@ class Helper:
         finally:
             for pipe in self._pipes:
                 loop.remove_reader(pipe.fileno())
-            # A process whose pipe is closed ends its visits by itself. After a second Ctrl-C, this machine does not
-            # wait until it has done so.
+            # A process whose pipe is closed ends its visits by itself. This machine waits for that, except after a
+            # second Ctrl-C.
             patience_s = 0.0 if self._at_once else GOODBYE_S
             try:
                 await asyncio.to_thread(end, self._pipes, self._processes, patience_s)

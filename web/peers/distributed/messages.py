@@ -54,9 +54,9 @@ class Present(Message, frozen=True):
 
 
 class Ready(Message, frozen=True):
-    """Sent when all staff whom one process of a helper plays are On-Call.
+    """Reports that a process of a helper is ready: all staff that it plays are On-Call.
 
-    `process`: its number in that helper, from 0.
+    `process`: the number of the process in the helper, from 0.
     """
 
     process: Number
@@ -93,9 +93,10 @@ class Leaving(Message, frozen=True):
 
 
 class Welcome(Message, frozen=True):
-    """Answers `Join` with the plan, the numbers of this helper's shares, and `of`, the number of all shares.
+    """Answers `Join` with the plan and the numbers of the shares (parts of the plan) that the helper plays.
 
-    The run begins, or is given up, within `within_s` seconds.
+    `digests`: a hash of the people of each share; `of`: the number of all shares; `greenroom`: the coordinator's
+    version. The run begins, or is given up, within `within_s` seconds.
     """
 
     plan: SharedPlan
@@ -128,7 +129,10 @@ class Stop(Message, frozen=True):
 
 
 class Over(Message, frozen=True):
-    """The coordinator's last message to a helper. If `why` is empty, all observations of the helper have arrived."""
+    """The coordinator's last message to a helper.
+
+    `why`: the reason why the run goes on without this helper; "" if all its observations have arrived.
+    """
 
     why: Sentence
 
@@ -174,7 +178,7 @@ class Channel(Generic[T]):
             raise UnknownMessageError(str(problem)) from None
 
     async def close(self, code: int = aiohttp.WSCloseCode.OK) -> None:
-        """Close the channel; wait at most CLOSE_S for the other side."""
+        """Close the channel; wait at most CLOSE_S seconds until the other machine has closed it too."""
         await self._socket.close(code=code)
 
 
@@ -201,7 +205,7 @@ def address(text: str) -> Address:
 
 
 def pieces(lines: bytes) -> list[bytes]:
-    """Return the lines in pieces of whole lines, each of at most PIECE bytes; without lines, one empty piece."""
+    """Divide `lines`, lines of JSON, into pieces of whole lines with at most PIECE bytes each; b"" is one piece."""
     found = []
     while len(lines) > PIECE:
         cut = lines.rfind(b"\n", 0, PIECE) + 1 or lines.find(b"\n") + 1 or len(lines)

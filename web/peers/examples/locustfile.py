@@ -1,7 +1,8 @@
 """Defines a locust user that plays whole visits, shown by locust's own figures and web page.
 
-Run it: `locust -f locustfile.py`. locust uses gevent and these people asyncio, so each visit runs in a real thread.
-The loop there is uvloop's, because gevent has replaced the system calls on which asyncio's own loop waits.
+Run it: `locust -f locustfile.py`. locust uses gevent, but `Patient` and `Provider` use asyncio. So each visit
+runs in a real thread, with an event loop of uvloop: gevent has replaced the system calls that asyncio's own
+event loop needs.
 """
 
 import os
@@ -20,7 +21,7 @@ THREADS = ThreadPool(MOST_USERS)
 
 
 async def visit(url: str) -> dict[str, float]:
-    """Play a whole visit; return the duration of each of its steps, in s."""
+    """Play a whole visit; return its steps: name -> duration in s."""
     async with Provider(url, EMAIL, PASSWORD) as provider, Patient(url) as patient:
         await provider.sign_in()
         await provider.on_call()

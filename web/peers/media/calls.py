@@ -1,4 +1,8 @@
-"""Media of calls on servers that are not Greenroom: patient or provider sends the SDP offer; full ICE is possible."""
+"""Sends and receives media in calls on servers that are not Greenroom.
+
+On Greenroom the server makes the SDP offer. Here the patient or the provider makes it, and both sides may use
+full ICE.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +29,10 @@ class CallMedia(Protocol):
         ...
 
     async def accept(self, answer: str) -> None:
-        """Apply the SDP answer to the offer of this media. Raises ValueError if it cannot be used."""
+        """Connect as the other side's SDP answer describes. Raises ValueError if the answer cannot be used.
+
+        `answer`: the answer to the SDP offer that `offer` has returned.
+        """
         ...
 
     async def wait_connected(self, timeout_s: float) -> None:
@@ -42,7 +49,7 @@ class CallMedia(Protocol):
 
 
 class CallingSpeaker(RawCaller, Speaker):
-    """A connection of light media that can also make an SDP offer."""
+    """A connection that sends packets without encoding (light media), and that can also make an SDP offer."""
 
 
 class LightCall(LightMedia):
@@ -61,7 +68,10 @@ class LightCall(LightMedia):
         return answer
 
     async def accept(self, answer: str) -> None:
-        """Apply the SDP answer. Raises ValueError if it has no IPv4 candidate over UDP, or nothing was offered."""
+        """Connect as the other side's SDP answer describes.
+
+        Raises ValueError if the answer has no IPv4 candidate over UDP, or if `offer` was not called before.
+        """
         if not isinstance(self._speaker, CallingSpeaker):
             raise ValueError("an answer without an offer")
         self._speaker.accept(answer)
@@ -82,8 +92,8 @@ class LightCall(LightMedia):
 def open_media(kind: str, changed: Callable[[], None], flow: Flow) -> CallMedia | None:
     """Return media of this kind for one side of a call; None for the kind `none`.
 
-    The media calls `changed` when it is connected and at the first frame, and counts what it receives in `flow`. Raises
-    ValueError for a kind that calls on other servers do not have.
+    `kind`: `light` or `none`; for another kind this raises ValueError. `changed` is called when the media is
+    connected and when the first frame arrives. `flow` counts what the media receives.
     """
     if kind == "none":
         return None

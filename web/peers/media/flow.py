@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from typing import Protocol
 
 FREEZE_S = 0.5
-"""A time in s during a call. If no video packet or frame arrives for longer, that is counted as a freeze."""
+"""The longest time in s between two video packets or frames of a call; a longer gap is counted as a freeze."""
 
 
 @dataclass(slots=True)
 class Flow:
     """Counts what one side of a call has received.
 
-    Light media counts SRTP `packets`; real media counts decoded `frames`, and `pictures`, the frames that are not
-    black. `first_at`: the time of the first video packet or frame; `freezes`: the gaps over FREEZE_S since then.
+    Light media, which decodes nothing, counts SRTP `packets`. Real media counts decoded `frames`, and `pictures`,
+    the frames that are not black. `first_at`: the time of the first video packet or frame; `freezes`: the number
+    of gaps that were longer than FREEZE_S since then.
     """
 
     packets: int = 0
@@ -50,9 +51,10 @@ class Media(Protocol):
     flow: Flow
 
     async def take_offer(self, offer: str, *, fresh: bool) -> str | None:
-        """Return the SDP answer to the server's offer; None if this media must join again to get a fresh offer.
+        """Return the SDP answer to the server's offer.
 
-        `fresh`: True if the offer is for a new connection.
+        Return None if this media cannot use the offer; the caller must then join the call's media again, to get an
+        offer for a new connection. `fresh`: True if this offer is for a new connection.
         """
         ...
 

@@ -32,7 +32,7 @@ BLACK_EVERY = 6
 KEYFRAME_PACKETS = 8
 FRAME_S, AUDIO_S, REPORT_S = 1 / FRAMES_PER_S, 0.02, 1.0
 LOOK_S, KEEP_S, WAKE_S = 0.05, 1.0, 0.005
-# If this process is more than this time in s late, it leaves out the overdue packets instead of sending them at once.
+# The longest delay in s after which all overdue packets are still sent. After a longer one, some are dropped.
 LATE_S = 0.1
 # types of RTCP packets (RFC 4585 §6.3.1) and of requests for a keyframe (RFC 5104 §4.3.1)
 FEEDBACK, PLI, FIR = 206, 1, 4
@@ -169,7 +169,7 @@ class Pacer:
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, speaker: Speaker) -> None:
-        """Send for this speaker, and read its socket, until `remove` is called."""
+        """Send the packets of this speaker and read its socket, until `remove` is called."""
         now = time.monotonic()
         self._loop.add_reader(speaker.sock.fileno(), speaker.readable)
         for work in WORK:

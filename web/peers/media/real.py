@@ -1,7 +1,7 @@
 """Defines real media: an aiortc peer that encodes and decodes VP8 and Opus.
 
-The picture and the sound are generated, or come from a file. aiortc cannot renegotiate a connection that the other
-side restarts, so this media joins again instead.
+The picture and the sound are generated, or come from a file. If the server restarts the connection, aiortc
+cannot renegotiate it. So the person then joins the call's media again, with a new connection.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class RealMedia(SyntheticParty):
         self._answered = False
 
     async def take_offer(self, offer: str, *, fresh: bool) -> str | None:
-        """Return the SDP answer to an offer; None if the media must join again.
+        """Return the SDP answer to an offer; None if the caller must join the call's media again.
 
         `fresh`: True if the offer is for a new connection.
         """

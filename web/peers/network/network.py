@@ -85,8 +85,9 @@ Phases = Annotated[tuple[Phase, ...], Meta(max_length=1000, description="at most
 class Network(Table, frozen=True):
     """A network between a peer and a server. `up` is for the packets that the peer sends, `down` for all others.
 
-    `phases` replace parts of the network for a time; later phases have priority. `udp`, `tcp`: False blocks the whole
-    protocol. Times count from the beginning of the call.
+    `phases` replace some of the other values for a time; if two phases set the same value at the same time, the
+    one that is later in the list is used. `udp`, `tcp`: False blocks the whole protocol. Times count from the
+    beginning of the call.
     """
 
     seed: Annotated[int, Meta(ge=0, le=1 << 53, description="a whole number from 0")] = 1
@@ -120,9 +121,9 @@ class Network(Table, frozen=True):
 
 
 def problem(network: Network) -> str:
-    """Return a sentence about what is wrong with a network as a whole; "" if it is valid.
+    """Return a sentence about the first phase of a network that is not valid; "" if all are valid.
 
-    The single values were checked before.
+    A phase is not valid if its end is not after its begin, or if it changes nothing.
     """
     for number, phase in enumerate(network.phases):
         if phase.to_s is not None and phase.to_s <= phase.from_s:

@@ -1,4 +1,4 @@
-"""Reads the address of the server from the candidates of an SDP offer, and replaces it by a proxy's.
+"""Reads the server's address from the candidates of an SDP offer, and replaces it by the address of a proxy.
 
 Only the lines `a=candidate` of an SDP are read.
 """
@@ -29,7 +29,8 @@ def server_of(offer: str) -> tuple[str, int]:
 def led_through(offer: str, host: str, port: int) -> str:
     """Return the offer with the address of the proxy (`host` and `port`) in all candidates.
 
-    Candidates of one section that become the same are kept once.
+    The candidates of one section (one media line of the SDP) become equal, so only one for UDP and one for TCP is
+    kept.
     """
     sections = re.split(r"(?=^m=)", offer, flags=re.MULTILINE)
     return "".join(_led(section, f"{host} {port}") for section in sections)

@@ -256,7 +256,10 @@ class Proxy:
             await writer.drain()
 
     async def _until_tcp(self) -> None:
-        """Wait until the network does not block TCP. It is checked after pauses that double, as TCP sends again."""
+        """Wait until the network does not block TCP.
+
+        Each pause between two checks is twice as long as the last one, like the pauses before TCP sends again.
+        """
         pause_s = RESEND_S
         while not self._now().tcp:
             await asyncio.sleep(pause_s)

@@ -156,8 +156,8 @@ class Clinic:
         page = await browser.get(self.path)
         if page.status == 404:
             raise EntryError(f"there is no organisation {self.organisation} at {self.origin}")
-        # To a request without an upgrade, the socket's path answers 426 if the request has the server's origin;
-        # otherwise it refuses the request.
+        # This GET of the WebSocket's path asks for no upgrade. The server answers 403 if the header Origin is not its
+        # own address, otherwise 426.
         answer = await browser.get(f"{self.path}/ws", {"Origin": self.origin})
         if answer.status == 403:
             raise EntryError(

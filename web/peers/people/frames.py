@@ -1,7 +1,8 @@
 """Builds WebSocket frames of a client (RFC 6455 §5), and splits received bytes into frames.
 
-The code is written to use little CPU, for a thousand people on one core and for benchmarks; so it calls a function
-once per message. Fragments and control frames are passed to the caller unchanged. A server's frames are not masked.
+The code uses little CPU, so that one core can play a thousand people: it makes only one function call for
+each message. Fragments and control frames are passed to the caller unchanged. A server's frames are not
+masked.
 """
 
 from __future__ import annotations

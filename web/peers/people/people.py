@@ -1,7 +1,8 @@
 """Plays patients and providers for scripts: `async with Patient(url) as p: await p.meet_now(); …`.
 
-`Patient` and `Provider` do what people do on the pages; `Room` is a visit of one of them. Their observations are in
-`seen`, `at` and `Room.flow`. Deliberate faults are methods of `Person` and `Room`.
+`Patient` and `Provider` do what people do on the pages. A `Room` is one visit as one of these people sees it.
+What they observe is in the attributes `seen` and `at` of the person, and in `at` and `flow` of the `Room`.
+Methods of `Person` and `Room` cause deliberate faults.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ LINE_S = 600.0
 
 
 class Patient(Person):
-    """A patient who wants a visit now. `number` makes the name unique; `how` are the arguments of `Person`."""
+    """A patient who wants a visit now. `number` makes the name unique; `how`: the arguments of `Person`."""
 
     role: ClassVar[str] = "patient"
 
@@ -204,7 +205,8 @@ class Patient(Person):
 class Provider(Person):
     """A provider. `email` and `password` are for the sign-in; `how` are the arguments of `Person`.
 
-    `rows`: On-Demand Requests as this person sees it, by visit; `on_row` is called for each new or changed row.
+    `rows`: visit id -> the row of this visit in On-Demand Requests, the list of waiting patients. `on_row` is
+    called with the visit's id when a row is new or has changed.
     """
 
     role: ClassVar[str] = "staff"

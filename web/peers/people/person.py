@@ -53,8 +53,8 @@ class Seen:
 class Person(ABC):
     """A synthetic person at a clinic, as an async context manager; `Patient` and `Provider` are the two kinds.
 
-    `at`: the address of a clinic, or a `Clinic` that several people share. `media`: `none`, `light`, `real` or
-    `Sources`.
+    `at`: the address of a clinic, or a `Clinic` that several people share. `media`: `none`, `light` (packets
+    without encoding), `real` (encoded with VP8 and Opus), or `Sources` with further settings.
     """
 
     role: ClassVar[str]
@@ -218,7 +218,7 @@ class Person(ABC):
             self.wake()
 
     def receive(self, message: dict[str, Any]) -> None:
-        """Handle a message that is no answer; messages about a visit go to its room."""
+        """Handle a message that is not the answer to a request; pass messages about a visit to its `Room`."""
         topic = message.get("topic", "")
         if message["type"] == "gone":
             self.topics = [held for held in self.topics if held != topic]

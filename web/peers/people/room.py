@@ -1,7 +1,8 @@
 """Holds one visit as one person sees it: its status, the person's actions, the call, and what was received.
 
-It uses the topics `visit/…`, `case/…` and `place/…` of PROTOCOL.md#topics and the messages of media. Times in `at`
-are values of `time.monotonic`, in s: when each status was first received, and when this person pressed a button.
+It uses the topics `visit/…`, `case/…` and `place/…` of PROTOCOL.md#topics, and the messages about media.
+Times in `at` are values of `time.monotonic`, in s: when each status was first received, and when this person
+pressed a button.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class Room:
         self.muted: dict[tuple[str, str], bool] = {}
         """(party, kind) -> True if that party has switched this kind of media off."""
         self.paths: dict[str, str] = {}
-        """Party -> its last `media.path`: open, lost or none."""
+        """Party -> the `path` of the last message `media.path` about it: `open`, `lost` or `none`."""
         self.media: Media | None = None
         self.flow = Flow()
         """The counts of received picture and sound; all zero without media."""
@@ -87,8 +88,9 @@ class Room:
     async def first_frame(self, timeout_s: float | None = None) -> float:
         """Wait for the other side's first frame (in light media, its first packet).
 
-        Return the time in s since this person learned of the second press of Start Session. Raises TimeoutError after
-        `timeout_s` seconds, also if there is no media.
+        Return the time in s from the second press of Start Session to this frame. If the other person pressed second,
+        the time counts from the arrival of the status `live`. Raises TimeoutError after `timeout_s` seconds, also if
+        there is no media.
         """
         await self.person.until(lambda: self.flow.first_at is not None, "the first frame", timeout_s)
         assert self.flow.first_at is not None

@@ -1,4 +1,6 @@
-"""Defines `greenroom peers compare`, which compares two runs, and `greenroom peers report`, which reports from files.
+"""Defines two commands: `greenroom peers compare` compares two runs, `greenroom peers report` makes a report.
+
+Both read the observations that runs have written to files.
 
 The other modules of this folder define the contents of a report.
 """

@@ -1,8 +1,9 @@
 """Compares two runs: finds the figures that improved, those that got worse, and those with too few values to decide.
 
-Each figure is compared as a ratio with an interval from a bootstrap with a fixed seed, so that the result is the same
-each time. Values that are close in time are similar (a busy second slows all people), so they count as fewer values;
-the function `effective` calculates the number. This module draws random numbers, but reads no clock and no file.
+For each figure the ratio of the two runs is calculated, with a confidence interval from random samples (a
+bootstrap). The seed is fixed, so that the result is the same each time. Values that are close in time are
+similar (a busy second slows all people), so they count as fewer values; the function `effective` calculates
+how many. This module reads no clock and no file.
 """
 
 from __future__ import annotations
@@ -26,17 +27,17 @@ A comparison has dozens of ratios. With 0.95, one ratio of twenty would be calle
 MARGIN = 0.1
 DRAWS = 2000
 BEYOND = 3
-"""A percentile is compared only if at least this number of values are greater; `effective` counts the values."""
+"""A percentile is compared only if at least this number of values is above it, of those that `effective` counts."""
 AT_LEAST = 30
 LAGS = 200
 BETTER, WORSE, SAME, UNDECIDED = "better", "worse", "about the same", "cannot be told"
 
 
 class Change(msgspec.Struct, frozen=True):
-    """One figure in both runs.
+    """The comparison of one figure: its value in the first run (`before`) and in the second run (`after`).
 
-    `ratio`: the second run's value divided by the first's. The true ratio is probably within `low` to `high`; these
-    two are nan if they cannot be calculated.
+    `ratio`: `after` divided by `before`. The true ratio is probably between `low` and `high`; these two are nan
+    if they cannot be calculated. `what`: the statistic, such as `p99`.
     """
 
     name: str
@@ -112,10 +113,11 @@ def differences(before: About, after: About) -> list[tuple[str, str, str]]:
 def effective(series: Series) -> float:
     """Return the number of independent values that would determine a percentile as well as these values do.
 
-    The number of values is divided by 1 + 2 Σρ, where ρ are the autocorrelations of "is above the limit" (the
-    variance of a mean of correlated values), summed in pairs until the first pair that is not positive (Geyer's
-    initial positive sequence). The limits are the compared percentiles; the smallest result is returned, because the
-    autocorrelations above a high limit come from few values.
+    For each compared percentile, every value becomes 1 if it is above the percentile and 0 otherwise. With ρ, the
+    autocorrelations of this row of 0 and 1, the number of values is divided by 1 + 2 Σρ. The sum takes the ρ in
+    pairs, and ends before the first pair that is not positive (Geyer's initial positive sequence). Of the results
+    for all percentiles the smallest is returned, because the ρ of a high percentile are calculated from few
+    values.
     """
     values = [value for _, value in sorted(series)]
     ordered = sorted(values)
@@ -127,8 +129,8 @@ def effective(series: Series) -> float:
 
 def _inflation(above: Sequence[bool]) -> float:
     count = len(above)
-    # The number has one bit for each value. A single AND with the shifted number then finds the pairs at a lag in the
-    # whole run.
+    # The integer has one bit for each value. So one AND of the integer with itself, shifted by a lag, finds all
+    # pairs of values at this distance that are both above the limit.
     bits = int("".join("1" if value else "0" for value in above), 2)
     mean = bits.bit_count() / count
     variance = mean * (1 - mean)
@@ -217,10 +219,10 @@ class _Judge:
         return self._known[id(series)]
 
     def _quantile(self, ordered: Sequence[float], number: float, share: float) -> float:
-        """Return a random percentile (`share`, 0 to 1) of a sample of `number` values.
+        """Return the percentile `share` (0 to 1) of a random sample of `number` of the observed values.
 
-        `ordered`: the observed values, sorted. The rank of the percentile in such a sample follows a beta
-        distribution.
+        `ordered`: the observed values, sorted. The sample itself is not drawn: only the rank of its percentile among
+        the observed values is drawn, from a beta distribution.
         """
         rank = self._random.betavariate(share * (number + 1), (1 - share) * (number + 1))
         return ordered[min(len(ordered) - 1, int(rank * len(ordered)))]

@@ -1,6 +1,7 @@
-"""Calculates the figures of a run: the spread of each step and its course over time, people, rates, gauges and errors.
+"""Calculates the figures of a run: durations of steps, numbers of patients, rates, gauges and errors.
 
-Percentiles are by nearest rank, so each is a value that was observed.
+A step is a part of a visit, such as the wait for a provider. For each step there are percentiles, a
+histogram, and the change over time. Percentiles are by nearest rank, so each is a value that was observed.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Bin(msgspec.Struct, frozen=True):
 
 
 class Bucket(msgspec.Struct, frozen=True):
-    """One interval of time, which begins at `begin_s`: the number of values observed in it, and their spread."""
+    """One interval of time, which begins at `begin_s`: the number of values observed in it, and two percentiles."""
 
     begin_s: float
     count: int
@@ -51,7 +52,7 @@ class Bucket(msgspec.Struct, frozen=True):
 
 
 class StepFigures(msgspec.Struct, frozen=True):
-    """The figures of one step's durations, in seconds."""
+    """The figures of the durations of one step of visits, in seconds."""
 
     count: int
     mean_s: float
@@ -65,9 +66,9 @@ class StepFigures(msgspec.Struct, frozen=True):
 
 
 class GaugeFigures(msgspec.Struct, frozen=True):
-    """The figures of one gauge (a value that goes up and down), added up over all processes.
+    """The figures of one gauge (a value that goes up and down), combined from all processes as `combine` defines.
 
-    `over_time`: pairs of second and value.
+    `over_time`: pairs of a time in s and the value at that time.
     """
 
     mean: float
@@ -181,9 +182,9 @@ def figures(seen: Observations) -> Figures:
 
 
 def step(series: Series, width_s: float, duration_s: float) -> StepFigures:
-    """Return the figures of one step: its spread, its histogram, and its course over time.
+    """Return the figures of one step: percentiles, a histogram, and percentiles for each interval of time.
 
-    The course covers `duration_s` seconds, in intervals of `width_s` seconds.
+    `width_s`: the length of an interval; `duration_s`: the length of the run.
     """
     ordered = sorted(series.values)
     return StepFigures(
@@ -220,9 +221,10 @@ def bucket_width(duration_s: float, most: int = BUCKETS) -> float:
 
 
 def over_time(series: Series, width_s: float, duration_s: float) -> list[Bucket]:
-    """Return the spread of the values in each period of `width_s` seconds, from 0 to `duration_s`.
+    """Return the count, the p50 and the p99 of the values in each period of `width_s` seconds.
 
-    An empty period has a count of 0, and nan as its spread.
+    The periods cover the run from 0 to `duration_s` seconds. In a period without values the count is 0, and the
+    percentiles are nan.
     """
     kept: list[list[float]] = [[] for _ in range(_stretches(width_s, duration_s))]
     for at, value in series:
@@ -318,10 +320,10 @@ def _last(seen: Observations, name: str, otherwise: int) -> int:
 
 
 def throughput(seen: Observations) -> float:
-    """Return the number of whole visits per second, from the first end of a visit to the last.
+    """Return the number of whole visits per second, from the end of the first visit to the end of the last.
 
-    The time before the first end is left out, because it depends on how long people talk, not on what the server can
-    do. If only one visit ended, the whole run is used.
+    The time before the first end is left out, because it depends on how long people talk, not on what the
+    server can do. If only one visit ended, the whole run is used.
     """
     ends = seen.steps.get("journey", Series()).at
     if len(ends) < 2:

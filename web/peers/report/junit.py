@@ -1,6 +1,6 @@
 """Makes the JUnit XML of a run, which continuous integration shows beside its other tests: one test for each threshold.
 
-Pure.
+This module does no I/O.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ SUITE = "greenroom peers"
 
 
 def junit(found: Figures, judged: Sequence[Verdict]) -> str:
-    """Return the document in the form of JUnit: a broken threshold is a failure with its sentence.
+    """Return the JUnit XML. Each broken threshold is a failed test, with the sentence about it as the message.
 
-    `found`: the figures of the run, whose plan is in the properties; `judged`: the results of the thresholds.
+    `found`: the figures of the run; `judged`: the results of the thresholds. The plan is in the XML's
+    `properties`.
     """
     broken = [verdict for verdict in judged if verdict.broken]
     suite = ElementTree.Element(

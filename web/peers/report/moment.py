@@ -1,6 +1,7 @@
-"""Calculates the figures of a run at one moment while the run goes on: people, steps, errors and gauges. Pure.
+"""Calculates the figures of a run at one moment while the run goes on: people, steps, errors and gauges.
 
-They are written as one line of JSON each second (`--lines`), served at `/metrics`, and sent by OTLP.
+This module does no I/O. The figures are written as one line of JSON each second (`--lines`), served at
+`/metrics`, and sent by OTLP.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ METRICS: Final = (PEOPLE, STEPS, P50, P99, ERRORS, COUNTS, GAUGES)
 
 
 def samples(now: Moment) -> Iterator[tuple[Metric, str, float]]:
-    """Yield the values of all metrics, each with its label's value."""
+    """Yield each value of all metrics, as (the metric, the value of its label, the value itself)."""
     for state in ("waiting", "in_call"):
         yield PEOPLE, state, getattr(now.people, state)
     for name, step in now.steps.items():

@@ -43,7 +43,11 @@ class Box(NamedTuple):
 
 
 class Plot(NamedTuple):
-    """All shapes of a plot. `zones`: invisible areas of full height; each tooltip shows the figures of an interval."""
+    """All shapes of a plot.
+
+    `zones`: invisible areas over the full height of the plot, one for each interval of time; a zone's tooltip
+    shows the figures of its interval.
+    """
 
     label: str
     x_ticks: list[Tick]
@@ -63,9 +67,9 @@ class Curve(NamedTuple):
 
 
 class Interval(NamedTuple):
-    """A ratio with its interval, drawn on a logarithmic scale in a row of a table.
+    """A ratio with its confidence interval (`low` to `high`), as positions on a logarithmic scale.
 
-    A value outside the scale is drawn at the edge of the scale.
+    They are drawn in a row of a table. A value outside the scale is drawn at the edge of the scale.
     """
 
     low: float
@@ -74,9 +78,10 @@ class Interval(NamedTuple):
 
 
 class Strip(NamedTuple):
-    """The spread of a step, drawn in a row of a table.
+    """The durations of a step, drawn in a row of a table.
 
-    A line leads from the shortest to the longest value, a box from p50 to p90, and there are marks at p50 and p99.
+    A line leads from the shortest to the longest duration, a box from p50 to p90, and there are marks at p50 and
+    p99.
     """
 
     low: float
@@ -224,11 +229,11 @@ def share_plot(label: str, curves: Sequence[tuple[str, str, Sequence[float]]]) -
 
 
 def intervals(ratios: Sequence[tuple[float, float, float]]) -> tuple[list[Interval], list[Tick]]:
-    """Return (the intervals, the ticks of their scale), to be drawn on a logarithmic scale.
+    """Return (the confidence intervals of ratios as positions, the ticks of their scale); the scale is logarithmic.
 
-    Each of `ratios` is (low end of its interval, ratio, high end). The scale has the width STRIP and 1 in its middle.
-    It is the first of RATIOS on which 90 % of the intervals fit, otherwise the last; what lies outside is drawn at its
-    edge.
+    Each of `ratios` is (low end of its interval, ratio, high end). The scale has the width STRIP, and the ratio 1
+    is in its middle. Of the scales in RATIOS, the first is used that contains 90 % of the intervals; if there is
+    none, the last. A value outside the scale is drawn at its edge.
     """
     reach = sorted(max(high, 1 / max(low, 1e-9)) for low, _, high in ratios)
     wanted = percentile(reach, 90) if reach else 1.0

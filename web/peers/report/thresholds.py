@@ -1,7 +1,8 @@
 """Checks thresholds given on the command line, such as `pulled_in.p99>5ms`, for use in continuous integration.
 
-An expression describes a failure, so the threshold `pulled_in.p99>5ms` is broken if the expression is true. It is
-also broken if the run has no value of its step, because a run that measured nothing must not pass.
+An expression describes a failure, so the threshold `pulled_in.p99>5ms` is broken if the expression is true.
+It is also broken if the run has no value of the step `pulled_in`, because a run that measured nothing must
+not pass.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?|100)")
 class Threshold(msgspec.Struct, frozen=True):
     """A parsed expression, such as `pulled_in.p99>5ms`: name, statistic, comparison, limit.
 
-    `family`: what the name means: step, gauge, count, errors or throughput. `limit`: in the base unit of `kind`.
+    `family`: what `name` is the name of: a step, a gauge, a count, errors or the throughput. `limit`: in the base
+    unit of `kind`.
     """
 
     expression: str

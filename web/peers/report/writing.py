@@ -35,8 +35,8 @@ class Written(msgspec.Struct, frozen=True):
 def write(seen: Observations, folder: Path, thresholds: Sequence[str] = ()) -> Path:
     """Write the files into the folder, which is made if there is none; return the page's path.
 
-    `seen`: the observations of the run; `thresholds`: those to show. Raises OSError if a file cannot be written,
-    ThresholdError if a threshold is not valid.
+    `seen`: the observations of the run; `thresholds`: those to check; the files contain the results. Raises
+    OSError if a file cannot be written, ThresholdError if a threshold is not valid.
     """
     found = figures(seen)
     judged = verdicts(seen, thresholds)

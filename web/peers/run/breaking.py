@@ -25,9 +25,9 @@ from web.server.subprocesses import udp_ports
 class Breaker:
     """A context manager that causes the planned faults, in a thread of its own.
 
-    `begins_at`: the begin of the run, of time.monotonic in s, from which the faults' times count. `pids`: the ids of
-    the server's processes; their child processes belong to the server as well. At the end, all stopped processes are
-    continued. `done`: kind of fault -> how many faults of this kind were caused.
+    `begins_at`: the time of `time.monotonic` in s at which the run begins; the times of faults count from it.
+    `pids`: the ids of the server's processes; their child processes belong to the server as well. At the end, all
+    stopped processes are continued. `done`: kind of fault -> how many faults of this kind were caused.
     """
 
     def __init__(self, faults: Iterator[Fault], pids: Sequence[int], begins_at: float) -> None:
@@ -47,7 +47,7 @@ class Breaker:
         self._thread.join()
 
     def tell(self, seen: Observations) -> None:
-        """Add the faults that were caused since the last call to the observations, each with its time."""
+        """Add new faults to the observations `seen`, each with its time: those caused since `tell` was last called."""
         while self._events:
             at_s, kind = self._events.popleft()
             seen.count(kind, at_s=at_s)
@@ -93,13 +93,13 @@ class Breaker:
 
 
 def targets(kind: str, pids: Sequence[int]) -> list[int]:
-    """Return the processes of a server that a fault may choose: its store for CUT, otherwise its workers."""
+    """Return the processes of a server that a fault of this kind may hit: the store for CUT, otherwise the workers."""
     chosen = is_store if kind == CUT else lambda pid: bool(udp_ports(pid))
     return sorted(pid for pid in processes(*pids) if chosen(pid))
 
 
 def check(pids: Sequence[int], kinds: Sequence[str]) -> None:
-    """Raise PlanError if there is no process for one of these kinds of faults."""
+    """Raise PlanError if, for one of these kinds of faults, the server has no process that the fault could hit."""
     for kind in kinds:
         if not targets(kind, pids):
             what = "store" if kind == CUT else "worker"

@@ -1,9 +1,10 @@
-"""Plays calls on a server that is not Greenroom, by an adapter, and measures the steps that also a visit has.
+"""Plays calls on a server that is not Greenroom, by an adapter; measures the same steps as on Greenroom.
 
-Patients enter and wait; a free provider of the same process calls the one who has waited longest. Steps: `arrive`
-(until the patient has entered), `waited` (until the call arrives), `claim` (from the provider's call to the patient's
-answer), `pulled_in` (from the provider's call until it arrives), `first_frame` (from the patient's answer),
-`longest_gap`, `hang_up` and `journey`. Times are of time.monotonic, in s.
+Patients enter and wait; a free provider of the same process calls the one who has waited longest. Steps:
+`arrive` (until the patient has entered), `waited` (from then until the patient receives the call), `claim`
+(from the provider's call to the patient's answer), `pulled_in` (from the provider's call until the patient
+receives it), `first_frame` (from the patient's answer), `longest_gap`, `hang_up` and `journey`. Times are of
+time.monotonic, in s.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ class CallDriver(Driver):
         self._line: asyncio.Queue[Call | None] = asyncio.Queue(len(share.visitors) + len(share.staff))
 
     async def open(self) -> None:
-        """Let the providers enter. Raises EntryError or RefusedError if one of them cannot."""
+        """Connect all providers to the server. Raises EntryError or RefusedError if one of them cannot enter."""
         context = trust(self.plan.ca, self.plan.insecure)
         http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, ssl=context))
         self._server = Server(self.plan.url, http, self.plan.timeout_s)

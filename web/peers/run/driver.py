@@ -1,4 +1,4 @@
-"""Plays one process's share of a run, from the first sign-in to the last closed connection, and observes it.
+"""Plays the patients and providers of one process of a run, and records what they observe.
 
 It defines the base class of the drivers, which makes patients arrive as the plan says, ends a run early, and records
 observations. `load.py` plays whole visits on a Greenroom server; `calls.py` plays calls on another server, by an
@@ -27,7 +27,7 @@ GAUGE_S = 0.5
 
 
 class Driver(ABC):
-    """Plays one share of a run.
+    """Plays one share of a run: the patients and providers of one process.
 
     Call `open`, then `play`, and `close` in any case. `stop` may be called at any time.
     """
@@ -118,14 +118,17 @@ class Driver(ABC):
     # --- methods that record observations
 
     def step(self, name: str, begin: float, end: float | None) -> None:
-        """Record a step from `begin` to `end`, of time.monotonic in s; nothing if it has no end."""
+        """Record the duration of a step; record nothing if `end` is None.
+
+        `begin` and `end`: the times of the step, of time.monotonic in s.
+        """
         if end is not None:
             self.seen.step(name, max(0.0, end - begin))
 
     def seen_of(self, flow: Flow, ended_at: float) -> None:
-        """Record what one side of a call has received, such as its freezes. `flow`: its counts.
+        """Record what one side of a call (patient or provider) has received, such as the freezes of the picture.
 
-        `ended_at`: the end of the call, of time.monotonic in s.
+        `flow`: the counts of this side; `ended_at`: the end of the call, of time.monotonic in s.
         """
         flow.over(ended_at)
         if flow.first_at is not None:
@@ -135,7 +138,7 @@ class Driver(ABC):
         self.count("frames", flow.frames)
 
     def count(self, name: str, number: int) -> None:
-        """Add `number` to a count."""
+        """Add `number` to the count `name` of the observations."""
         if number:
             self.seen.count(name, number)
 

@@ -1,6 +1,6 @@
-"""Plans the faults of a server during a run: which process is killed or stopped, when, and for how long. Pure.
+"""Plans the faults of a server during a run: which process is killed or stopped, when, and for how long.
 
-The same texts and seed always give the same plan.
+This module does no I/O. The same texts and seed always give the same plan.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ KILLED, FROZEN, CUT = "killed", "frozen", "cut"
 KINDS: Final = (KILLED, FROZEN, CUT)
 """The kinds of faults: a worker is killed; a worker is stopped for a time; the store is stopped for a time.
 
-In the observations, the count with the same name is the number of such faults.
+In the observations, the count with the name of a kind is the number of faults of this kind.
 """
 LONGEST_S: Final = 600.0
 
@@ -36,7 +36,7 @@ class Fault(NamedTuple):
 
 
 def planned(kill: Iterable[str], freeze: Iterable[str], cut: Iterable[str], seed: int) -> Iterator[Fault]:
-    """Yield all faults in the order of their times. Faults at random times never end.
+    """Yield all faults in the order of their times. If a text plans faults at random times, this never ends.
 
     `kill`, `freeze`, `cut`: texts that plan the faults of one kind. Each is a time (`30s`) or a rate at random times
     (`random:2/min`), for `freeze` and `cut` with a duration (`30s/5s`, `random:2/min/5s`). `seed` decides the random

@@ -1,10 +1,10 @@
 """Distributes one run over several processes and machines: starts them, begins at the same time, collects observations.
 
-One process coordinates the run: it collects the observations and shows them. Each other process drives its share with
-an event loop of its own, and sends its observations about once a second. Times in messages are relative to the moment
-of sending. A process is known only by its pipe, whose other end may be on another machine
-(`web.peers.distributed.coordinator`). Machines without a connection each get a part of the same plan and the same
-time to begin; their files of observations are merged afterwards.
+One process coordinates the run: it collects the observations and shows them. Each other process plays a share
+of the patients and providers in an event loop of its own, and sends its observations about once a second.
+Times in messages are relative to the moment of sending. A process is known only by its pipe, whose other end
+may be on another machine (`web.peers.distributed.coordinator`). Machines without a connection each get a part
+of the same plan and the same time to begin; their files of observations are merged afterwards.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ class Crew:
     ) -> None:
         """Divide the plan among `processes` on this machine and `helpers` on others.
 
-        `part`: this machine's part (k, n) of a plan on machines without a connection. Raises PlanError if a process
-        would have no provider.
+        `part`: (k, n) if `n` machines play one plan without a connection between them, and this is machine `k`.
+        Raises PlanError if a process would have no provider.
         """
         self.interrupted = self.gone = self._over = False
         self.ended = ""
@@ -159,7 +159,8 @@ class Crew:
             for pipe in wait(list(playing), NEWS_S):
                 assert isinstance(pipe, Connection)
                 kind, content = self._received(pipe)
-                # Sources are numbered from 1, because source 0 is the coordinator, which writes gauges itself.
+                # `source`: which process wrote a gauge. Number 0 is the coordinator, which writes gauges itself, so the
+                # processes have the numbers from 1.
                 try:
                     seen.absorb(content, source=playing[pipe] + 1)
                 except ObservationsError as problem:

@@ -56,7 +56,10 @@ class About(msgspec.Struct, forbid_unknown_fields=False):
 
 
 class Series:
-    """The values of one name, in the order of observation. `at`: the time of each in s since the run began."""
+    """The values that were observed of one step, count, error or gauge, in the order of their times.
+
+    `at`: the time of each value, in s since the run began.
+    """
 
     __slots__ = ("at", "values")
 
@@ -79,10 +82,10 @@ class Series:
 class Observations:
     """All observations of one run.
 
-    `steps`, `counts` and `errors` hold a `Series` for each name: the seconds of a step, a number, or 1 for each
-    error. `gauges` holds, for each name, one series for each process that wrote it, so that they can be added.
-    `examples` holds a few texts for each error code. The run began `ago_s` seconds ago; a negative value means that
-    it has not begun. `started_at` is that moment on this machine's wall clock.
+    `steps`: name of a step -> its durations in s. `counts`: name -> the numbers to add up. `errors`: error code
+    -> a 1 for each error. `gauges`: name -> one series for each process that wrote the gauge, so that the series
+    can be added. `examples`: error code -> a few texts. The run began `ago_s` seconds ago; a negative value means
+    that it has not begun. `started_at`: the begin of the run on this machine's wall clock.
     """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic, ago_s: float = 0.0) -> None:

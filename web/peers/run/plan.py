@@ -48,7 +48,8 @@ class SharedPlan:
     `reload` and `vanish`: the shares (0.0 to 1.0) of patients who reload the page or lose their network for a moment.
 
     `race`: the number of providers who press Claim on each patient. `patience_s`: the time after which a patient
-    leaves the queue. `timeout_s`: the longest time for any answer. `network`: the network of all people's media.
+    leaves the queue. `timeout_s`: the longest time for any answer. `network`: the simulated network through which
+    the media of all people passes; None for no simulation.
     """
 
     url: str

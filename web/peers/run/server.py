@@ -65,7 +65,7 @@ def is_store(pid: int) -> bool:
 
 
 class Watch:
-    """Writes a server's use as gauges at each `tick`: busy cores since the last call, and resident bytes.
+    """Writes the server's CPU and memory as gauges at each `tick`: busy cores since the last `tick`, resident bytes.
 
     The driver's own CPU is written too, because an overloaded driver would measure its own delays instead of the
     server's. If `machine` is true, the CPU of the whole machine is written too; only one process of a run has
@@ -80,7 +80,10 @@ class Watch:
         self._last = sample(*pids)
 
     def tick(self) -> None:
-        """Measure the use since the last call and write the gauges. Processes that cannot be read are left out."""
+        """Measure the CPU time since the last call, and the memory now; write them as gauges.
+
+        Processes that cannot be read are left out.
+        """
         now, own = self._seen.now_s, _own_cpu_s()
         took_s = now - self._at
         if took_s <= 0:
@@ -139,7 +142,10 @@ def _own_cpu_s() -> float:
 
 
 def busy_s() -> float | None:
-    """Return the busy time of all cores in s (proc(5), /proc/stat: neither idle nor waiting for a disk), or None."""
+    """Return how long all cores together have been busy, in s: neither idle nor waiting for a disk.
+
+    It is read from /proc/stat (proc(5)). Returns None if that cannot be read.
+    """
     try:
         fields = [int(field) for field in (PROC / "stat").read_text("ascii").split("\n", 1)[0].split()[1:9]]
     except (OSError, ValueError):

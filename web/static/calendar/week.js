@@ -1,6 +1,6 @@
 /* Shows a week of bookable times by the visitor's own clock. The server draws the week by the clinic's clock;
-   this script replaces it and moves each time to the visitor's day. Another day of the week is then shown
-   without a reload. */
+   this script replaces it and moves each time to the visitor's day. A person can then change to another day
+   of the week without a reload. */
 import { html, nothing, render } from "../shared/lit.js";
 import { ownField } from "../shared/own.js";
 import { one, pageData } from "../shared/page.js";
@@ -15,7 +15,7 @@ const DAY_MS = 86_400_000;
 const format = (/** @type {Intl.DateTimeFormatOptions} */ options) =>
   new Intl.DateTimeFormat(intlLocale(), { timeZone: mine, ...options });
 /**
- * Returns a function that writes a date as 2026-11-24.
+ * Return a formatter that writes the date of a time in this time zone, such as 2026-11-24.
  *
  * @param {string} timeZone the IANA name of a time zone
  */
@@ -26,7 +26,7 @@ const zoneName = (/** @type {number} */ at) =>
     .formatToParts(at)
     .find(({ type }) => type === "timeZoneName")?.value ?? mine;
 
-/** Return true if the clinic's clock and the visitor's clock agree at all these times. */
+/** Return true if the clinic's clock and the visitor's clock agree at all bookable times of this week. */
 function sameClocks() {
   const wall = (/** @type {string} */ timeZone) =>
     new Intl.DateTimeFormat("en-CA", { timeZone, dateStyle: "short", timeStyle: "short" });

@@ -20,7 +20,7 @@ const said = one("#said", HTMLElement);
 let shown = rows.innerHTML.trim();
 let lost = false;
 
-/** Return the texts of the rows of patients who are being called. */
+/** Return the text of each row whose patient is called now. */
 const called = () =>
   // biome-ignore lint/performance/useDomNodeTextContent: textContent would contain the template's line breaks
   [...rows.querySelectorAll(".called")].map((row) => one("p", HTMLElement, row).innerText.trim());
@@ -35,7 +35,7 @@ async function refresh() {
     lost = true;
     return;
   }
-  // The link was revoked. The page that is loaded now says so.
+  // The kiosk's link was revoked. The page that is loaded now shows a sentence about that.
   if (answer.status === 404) return location.reload();
   if (!answer.ok) return;
   const fresh = (await answer.text()).trim();
@@ -72,7 +72,7 @@ async function takeOut(event) {
     no: t("Keep the place"),
     danger: true,
   });
-  // The button is looked up again, because the list may have been drawn again meanwhile.
+  // The button is searched again, because the list may have been replaced while the question was open.
   const button = document.getElementById(submitter.id);
   if (!sure || !(button instanceof HTMLButtonElement)) return;
   rows.removeEventListener("submit", takeOut);
@@ -89,7 +89,8 @@ document.addEventListener("visibilitychange", refresh);
 const form = one("form[data-once]", HTMLFormElement);
 let timer = 0;
 /**
- * @type {HTMLElement | null} the warning on the page that it will be cleared soon; null if there is none
+ * @type {HTMLElement | null} the warning that the typed text will be cleared soon; null while no warning is
+ *   shown
  */
 let warning = null;
 

@@ -1,5 +1,5 @@
 /* The guest's only page: the video session page while the visit is claimed or live, a sentence otherwise.
-   The visit's state on the server decides which of them is shown. A guest who leaves may return; a guest
+   The visit's state on the server decides which of the two is shown. A guest who leaves may return; a guest
    who was dismissed, or whose visit has ended, may not. */
 import { Session } from "../session/session.js";
 import { mark } from "../shared/brand.js";
@@ -50,7 +50,7 @@ let session = null;
  */
 
 /**
- * Return the part of the page that is shown now: the session, or a phase with only a sentence.
+ * Return what the page must show now: the video session page, or a phase that has only a sentence.
  *
  * @returns {Plain | "session"}
  */

@@ -16,8 +16,8 @@ export class Arrivals {
   /** @type {Map<string, { count: number, at_ms: number }>} counter -> its last change */
   #changed = new Map();
   /**
-   * @type {Set<string>} the counters that were above 0 at least once; others are not reported as stopped,
-   *   because nothing has ever arrived
+   * @type {Set<string>} the counters that were above 0 at least once. Other counters are not reported as
+   *   stopped, because nothing has arrived for them yet
    */
   #came = new Set();
   #read_ms = 0;
@@ -42,8 +42,8 @@ export class Arrivals {
    * @returns {Map<string, Stopped>} party -> what has stopped; parties whose media arrive are absent
    */
   read(at_ms, reports, partyOf, offOf) {
-    // No report was read for a long time, because the page was hidden or the device asleep. The old counters
-    // then show nothing.
+    // If no report was read for a long time, the page was hidden or the device was asleep. It is then not
+    // known when the counters have changed, so the old ones are dropped.
     if (at_ms - this.#read_ms > STOPPED_MS) this.restart();
     this.#read_ms = at_ms;
     /** @type {Map<string, { packets: number, frames: number }>} party -> the sums of its counters */

@@ -2,8 +2,8 @@
  * Handles a person's own camera and microphone: requests them, changes to another device, switches them off
  * and on, and takes a lost device back when it returns.
  *
- * It uses getUserMedia and tracks, but not the connection. When the connection must send another track, it
- * calls `send`, a function of its caller; its method `sent` then returns that track.
+ * This module uses getUserMedia and tracks, but not the connection. When another track must be sent, the
+ * module calls `send`, a function that its caller has passed. The method `sent` returns the track to send.
  *
  * Privacy: only clones of the live tracks are sent, and they are disabled until `start()`.
  */
@@ -129,7 +129,7 @@ export class OwnDevices {
     globalThis.navigator.mediaDevices?.addEventListener("devicechange", this.#onDeviceChange);
   }
 
-  /** The live tracks, for the page's own muted <video>; always the same object. */
+  /** The stream with the live tracks, for the page's own muted <video>; always the same object. */
   get preview() {
     return this.#preview;
   }
@@ -327,7 +327,8 @@ export class OwnDevices {
   }
 
   /**
-   * Use a new track: send a clone of it, stop the old track, and notice when the device is lost or silent.
+   * Use a new track: send a clone of it, stop the old track, and add listeners that react when the device is
+   * lost or silent.
    *
    * @param {DeviceKind} kind camera (video) or microphone (audio)
    * @param {MediaStreamTrack} track the track of the device
@@ -363,7 +364,7 @@ export class OwnDevices {
   }
 
   /**
-   * Handle a device that was taken away: try to open it again after each pause of REACQUIRE_MS.
+   * Handle the loss of a device: try to open the device again after each pause of REACQUIRE_MS.
    *
    * @param {DeviceKind} kind camera (video) or microphone (audio)
    * @param {MediaStreamTrack} track the ended track of the device
@@ -379,8 +380,8 @@ export class OwnDevices {
         this.#notify("trackrestored", kind);
         return;
       } catch {
-        // The chosen device is still in use elsewhere, or it is unplugged. So any other device of the kind is
-        // used.
+        // The chosen device is unplugged, or another program still uses it. So the person gets any other
+        // device of this kind.
         this.#wanted[kind] = undefined;
       }
     }

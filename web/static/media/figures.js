@@ -6,7 +6,8 @@
 
 /**
  * The words for a bad call, from worst to best, each with the loss (0 to 1), the round trip in ms and the
- * number of freezes from which it applies. The first row of which a limit is exceeded gives the word.
+ * number of freezes from which it applies. The word of the first row applies in which the call exceeds one of
+ * the three limits.
  *
  * @type {{ words: "poor" | "fair", loss: number, rtt_ms: number, freezes: number }[]}
  */
@@ -18,8 +19,8 @@ const WORDS = [
 export class Figures {
   /**
    * @type {{ at_ms: number, octets: number, lost: number, packetsReceived: number, freezes: number,
-   *   framesDecoded: number } | null} the sums of the last reports, from which the next result takes the
-   *   difference; null before the first reports
+   *   framesDecoded: number } | null} the sums of the last reports. The next result is the change since these
+   *   sums. null before the first reports
    */
   #before = null;
 

@@ -1,5 +1,6 @@
-/* Finds the ways on which media can pass through this network: answers an offer that the server makes only
-   for this test, and watches which addresses connect. No media is sent, and no device is used. */
+/* Finds out whether media can pass through this network over UDP, over TCP, or through a TURN server. To do
+   this, it answers an offer that the server makes only for this test, and checks which addresses connect. No
+   media is sent, and no device is used. */
 
 const WITHIN_MS = 8_000;
 

@@ -15,7 +15,7 @@ let busy = false;
 let own = null;
 
 /**
- * Return the server's id of a device, which is the first digits of the SHA-256 of its address.
+ * Return the id that the server gives a device: the first digits of the SHA-256 of the device's address.
  *
  * @param {string} endpoint the address of the device at its push service
  */

@@ -1,6 +1,6 @@
 /* Small improvements of the server-rendered forms: a form is sent only once, and after an error the focus
-   is on the first wrong field. A button, or a link, with `data-busy` shows that its page takes a while. The
-   forms work without this script. */
+   is on the first wrong field. A button or link shows its text `data-busy` after it was pressed, until the
+   next page comes. The forms work without this script. */
 
 /** @type {HTMLElement | null} the list of errors above the form; null if there are none */
 const errors = document.querySelector("#errors");

@@ -82,7 +82,7 @@ function phase() {
   return state.info.guide_done && !hashStep() ? "waiting" : "guide";
 }
 
-/** Return true if the visit was open on this page, and the server no longer has it. */
+/** Return true if the server no longer has the visit, although the visit was open on this page. */
 const wasLost = () => state.gone && state.visit && state.visit.status !== "ended";
 
 /**
@@ -121,7 +121,7 @@ function focusProblem() {
 }
 
 /**
- * Show a step on a page of its own, with its own address in the browser's history.
+ * Show a step of the setup guide on a page of its own, and put the step's address into the browser's history.
  *
  * @param {Protocol.Step | null} step the step to show; null shows the waiting room
  */
@@ -188,7 +188,7 @@ function photosBeside() {
 }
 
 function restOfTheGuide() {
-  // This keeps the step open until the patient leaves it, even after it has been answered.
+  // `beside` keeps the step open until the patient leaves it, even after it has been answered.
   beside ??= state.firstOpenStep.id;
   const step = state.steps.find(({ id }) => id === beside) ?? state.firstOpenStep;
   const move = (/** @type {Protocol.Step | null} */ next) => {

@@ -33,8 +33,8 @@ export class Closing {
   /** @type {number | null} the next time that can be booked, in ms since 1970; null if none is known */
   #next_ms = null;
   /**
-   * @type {boolean | null} null if the server was not asked for that time yet; otherwise whether closing time
-   *   had passed then. It is asked once before and once after closing time
+   * @type {boolean | null} null before the page has asked the server for `#next_ms`; otherwise whether
+   *   closing time had passed at the last request. The page asks once before and once after closing time
    */
   #asked = null;
 
@@ -55,7 +55,8 @@ export class Closing {
   /**
    * Draw the notice; draw nothing if no closing time is near.
    *
-   * @param {Protocol.PlaceState | null} place the patient's place in the queue, which may name a closing time
+   * @param {Protocol.PlaceState | null} place the patient's place in the queue, with the closing time if it
+   *   is near or has passed
    */
   view(place) {
     const closing = place?.closing;

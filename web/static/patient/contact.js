@@ -14,8 +14,7 @@ export class ContactChoice {
   #device = null;
 
   /**
-   * Make the part of the page with these choices, and find out whether this device already gets
-   * notifications.
+   * Make the part of the page with the choices, and find out whether this device already gets notifications.
    *
    * @param {string} path the path to which the choices are sent
    * @param {{ text: boolean, push: PushOffer }} offers the channels that the clinic has
@@ -70,8 +69,8 @@ export class ContactChoice {
    * Draw a checkbox with a label and a help text.
    *
    * @param {boolean} on true if the box is checked
-   * @param {string} label the text that names it
-   * @param {string} help the text below it
+   * @param {string} label the text that names the checkbox
+   * @param {string} help the text below the checkbox
    * @param {(on: boolean) => Promise<Record<string, string> | null>} choose is called when the person changes
    *   the box; returns the fields to send, or null
    */

@@ -67,7 +67,10 @@ class DeviceCheck extends HTMLElement {
    *   plays, the patient is asked whether it was heard, or it cannot be played
    */
   #speaker = "idle";
-  /** @type {unknown} the error that the browser gave when the sound could not be played */
+  /**
+   * @type {unknown} the error of `playNotes` when the sound of the test could not be played; null if there
+   *   was none
+   */
   #silence = null;
   #translate = () => this.#draw();
 
@@ -141,7 +144,7 @@ class DeviceCheck extends HTMLElement {
   }
 
   /**
-   * Add new results to those of earlier tests, report all to the page, and draw them.
+   * Add new results to the results of earlier tests, pass all results to the page (`typed`), and draw them.
    *
    * @param {AnswerOf["device_check"]} news the new result of one or several parts
    */

@@ -1,5 +1,5 @@
-/* Draws the setup guide, one page for each step, and reports to which step the patient wants to go. It
-   stores no answer. */
+/* Draws the setup guide, one page for each step, and calls a function with the step to which the patient
+   wants to go. This script stores no answer. */
 import { html, keyed, nothing } from "../shared/lit.js";
 import { ownWords } from "../shared/own_texts.js";
 import { inEach, t } from "../shared/text.js";
@@ -82,7 +82,7 @@ export function guideStep({ state, client, step, heading = 1, busy, go, finished
   const submit = (/** @type {Event} */ event) => {
     event.preventDefault();
     if (busy) return;
-    // The list is read again here, because the answer just given may add or remove a step.
+    // The steps are read again here, because the newest answer may have added or removed a step.
     const { steps } = state;
     go(steps[steps.findIndex(({ id }) => id === step.id) + 1] ?? "done", { forward: true });
   };

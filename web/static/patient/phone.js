@@ -17,7 +17,7 @@ export class Phone {
   /**
    * Make this part of the page, which shows no link until the patient asks for one.
    *
-   * @param {string} path the path that makes a link
+   * @param {string} path the path to which the request for a link is sent
    * @param {boolean} mails true if the server can send mails (SMTP is configured); then a mail is offered too
    * @param {() => void} redraw draws the page again
    */
@@ -67,7 +67,8 @@ export class Phone {
 
   view() {
     const busy = String(this.#asking);
-    // A phone cannot scan the code on its own screen, so its texts offer another device, not a phone.
+    // A phone cannot scan the code on its own screen. So the texts on a phone are about "another device", not
+    // "your phone".
     const phone = matchMedia("(pointer: coarse)").matches;
     return html`<section class="card stack phone">
       <h2>${phone ? t("Continue on another device") : t("Continue on your phone")}</h2>

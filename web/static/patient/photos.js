@@ -8,7 +8,10 @@ import { announce, fillIn } from "../shared/ui.js";
 const MOST = 6;
 const MOST_SIDE = 1600;
 const QUALITY = 0.85;
-/** The accepted types of files. Because they are named, phones convert other formats and offer the camera. */
+/**
+ * The accepted types of files. Because the field names these types, phones convert photos of other formats,
+ * and offer the camera.
+ */
 const KINDS = "image/jpeg,image/png,image/webp";
 
 /**

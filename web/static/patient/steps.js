@@ -1,5 +1,5 @@
-/* Draws one step of the setup guide as a form field, according to its kind, and reports typed text. It
-   stores nothing. */
+/* Draws one step of the setup guide as a form field, according to the kind of the step, and passes on what
+   the patient types. This script stores nothing. */
 import { html, live, nothing } from "../shared/lit.js";
 import "./device_check.js";
 import { ownText, ownWords } from "../shared/own_texts.js";

@@ -1,5 +1,5 @@
-/* Draws the clinic's question after a visit: five answers in the clinic's words, and a free text. It is
-   asked once, and only after a visit that took place. */
+/* Draws the clinic's question after a visit: five answers in the clinic's words, and a free text. The
+   question is asked once, and only after a visit that took place. */
 import { html, nothing } from "../shared/lit.js";
 import { ownWords } from "../shared/own_texts.js";
 import { refusalWords } from "../shared/refusals.js";

@@ -1,5 +1,5 @@
-/* Chooses the visit that a tab shows if this browser has several visits. After a reload, a tab shows the
-   same visit again. */
+/* Chooses the visit that a tab shows if this browser has several visits. After a reload, the tab shows the
+   same visit as before. */
 
 /**
  * Return the visit that this tab has shown before; null if the tab must show the visit that the server chose,

@@ -77,7 +77,7 @@ export class PatientVisit extends EventTarget {
   }
 
   /**
-   * End the subscriptions when the visit ends, and begin them again if it is reopened.
+   * End the subscriptions when the visit ends, and begin them again if the visit is reopened.
    *
    * @param {Protocol.VisitPart} visit the state of the visit
    */
@@ -92,8 +92,8 @@ export class PatientVisit extends EventTarget {
   }
 
   /**
-   * Return an ended visit with the provider and the duration of the call added. The server does not send
-   * these for an ended visit; a page that was open before the end takes them from the state before.
+   * Return an ended visit with the provider and the duration of the call added. The server sends neither for
+   * an ended visit. A page that was open before the end takes both from the last state before the end.
    *
    * @param {Protocol.VisitPart} visit the state of the visit
    */
@@ -125,7 +125,8 @@ export class PatientVisit extends EventTarget {
   }
 
   /**
-   * Return the newest answer to a step: the typed one, or else the one on the server.
+   * Return the newest answer to a step: the typed answer; if there is none, the answer that the server has
+   * stored.
    *
    * @param {string} id the id of the step
    */
@@ -145,8 +146,8 @@ export class PatientVisit extends EventTarget {
   }
 
   /**
-   * Store a typed or chosen answer. It is kept in this page at once, and sent within 400 ms, so that staff
-   * see it while it is typed.
+   * Store a typed or chosen answer. This page keeps the answer at once, and sends it within 400 ms, so that
+   * staff see the text while it is typed.
    *
    * @param {string} id the id of the step
    * @param {Protocol.Answer} value the new answer
@@ -244,7 +245,7 @@ export class PatientVisit extends EventTarget {
   }
 
   /**
-   * Send an answer to the server. Return true if the server has it, or if it will be sent again.
+   * Send an answer to the server. Return false only if the patient must correct the answer.
    *
    * @param {string} step the id of the step
    * @param {Protocol.Answer} answer the patient's answer
@@ -269,8 +270,8 @@ export class PatientVisit extends EventTarget {
   }
 
   /**
-   * Handle an error of saving: show what is wrong with the answer, or send it again later. Return false if
-   * the patient must correct the answer.
+   * Handle an error of saving an answer: show what is wrong with the answer, or plan to send it again. Return
+   * false only if the patient must correct the answer.
    *
    * @param {unknown} error the error of the request
    * @param {string} step the id of the step

@@ -9,8 +9,8 @@ import { inEach, t } from "../shared/text.js";
 import { toast } from "../shared/ui.js";
 
 /**
- * Draw a ring around the place in the queue. It is full for the next patient, and emptier for later ones.
- * The text beside the ring says the same.
+ * Draw a ring around the place in the queue. The ring is full for the patient who is next, and less full for
+ * patients further back in the queue. The text beside the ring also has the place.
  *
  * @param {number | null} place the place in the queue, from 1, or null
  * @param {number} waiting the number of patients who wait
@@ -70,8 +70,8 @@ const WORKS = inEach(
 );
 
 /**
- * Draw the list of what is ready for the call. It comes from the answer to the device check and from the
- * setup guide.
+ * Draw the list of what is ready for the call. The list is made from the results of the device check and the
+ * state of the setup guide.
  *
  * @param {import("./visit.js").PatientVisit} state the patient's visit in this browser
  */
@@ -143,7 +143,8 @@ export function messages(chat, most) {
 }
 
 /**
- * Return an answer as words for the patient's list. A chosen option is in the language of the page.
+ * Return an answer as words, for the list of answers in the waiting room. A chosen option is in the language
+ * of the page.
  *
  * @param {Protocol.Step} step the step of the setup guide
  * @param {Protocol.Answer | undefined} answer the patient's answer, if there is one

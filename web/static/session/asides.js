@@ -59,7 +59,7 @@ export class Asides {
 
   stop() {
     this.#chat.stop();
-    // The last announcement to screen readers is cleared, because it is no longer true.
+    // The text for screen readers is cleared: the announced message no longer belongs to what the page shows.
     announce("");
   }
 
@@ -99,14 +99,14 @@ export class Asides {
     return own ? [{ id: "own", ...own }, messages] : [messages];
   }
 
-  /** The id of the open panel, or null. */
+  /** The open panel, or null. */
   get current() {
     return this.all.find(({ id }) => id === this.open) ?? null;
   }
 
   /**
-   * The panels that have a button in the header. Before the call, only the messages have one there; `way()`
-   * draws the button of the role's own panel elsewhere.
+   * The panels that have a button in the header. Before the call only the messages have a button there, and
+   * `way()` draws the button of the role's own panel in another place of the page.
    */
   get named() {
     return this.#live ? this.all : this.all.filter(({ id }) => id === "chat");

@@ -11,7 +11,7 @@ import { closeMenu } from "../shared/ui.js";
  *   unread messages
  */
 
-/** The CSS class of the label in the header, for each tone of its sentence. */
+/** Tone of the sentence about the connection -> the CSS class of its label in the header. */
 export const TONES = { good: "", quiet: "off", amber: "amber" };
 
 /**
@@ -28,7 +28,7 @@ export const TONES = { good: "", quiet: "off", amber: "amber" };
  *   entries: Entry[],
  * }} view `home`: the drawn link to the first page; `since_ms`: the time at which the call began, in ms since
  *   1970, or null; `quality`: the sentence about the connection; `asides`: the panels with a button; `open`:
- *   the panel that is open; `show()` opens a panel, or none; `entries`: those of the menu
+ *   the panel that is open; `show()` opens a panel, or none; `entries`: the entries of the menu
  */
 export function bar({ home, title, since_ms, quality: [quality, tone], asides, open, show, entries }) {
   return html`<header class="bar">
@@ -45,7 +45,8 @@ export function bar({ home, title, since_ms, quality: [quality, tone], asides, o
           ><span class="dot"></span>${quality}</span>
       </span>
       ${repeat(
-        // lit keeps the element of each button. If elements changed places, a press could reach a wrong one.
+        // `repeat` keeps one element for each panel. Otherwise an element could become the button of another
+        // panel while a person presses it.
         asides,
         ({ id }) => id,
         ({ id, label, short = label, count }) =>

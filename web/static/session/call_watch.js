@@ -1,6 +1,6 @@
 /* Checks the call twice a second: the quality of the connection, and parties whose sound or picture has
-   stopped. Of the DOM it uses only whether the page is hidden, because a hidden page need not decode
-   pictures. */
+   stopped. A browser need not decode pictures while the page is hidden; this is all that the script reads
+   from the DOM. */
 
 export const LOOK_EVERY_MS = 500;
 const LOOKS_PER_WORD = 4;
@@ -32,7 +32,7 @@ export class CallWatch {
   }
 
   /**
-   * Reset the results, because the call has begun or has ended.
+   * Reset the results: the call has begun or ended, or its connection was closed.
    *
    * @param {boolean} live true during the call
    */

@@ -58,8 +58,8 @@ function control({ icon, word, act, pressed = null, danger = false, main = false
 }
 
 /**
- * Return the menu entries by which a person leaves a visit before the call. They are in a menu, so that the
- * page looks the same for both roles.
+ * Return the menu entries by which a person leaves a visit before the call. They are entries of a menu and
+ * not buttons, so that the page looks the same for both roles.
  *
  * @param {Role} role the role of the person on this page
  * @param {Protocol.PartyPart} me the party on this page

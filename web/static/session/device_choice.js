@@ -1,5 +1,5 @@
 /* Draws the choice of camera, microphone and speaker, a speaker test, and words for a device that does not
-   work. All are the same before and during the call. */
+   work. All three look the same before and during the call. */
 import { playNotes, soundTrouble, troubleWords } from "../shared/devices.js";
 import { html, live, nothing } from "../shared/lit.js";
 import { inEach, t } from "../shared/text.js";

@@ -30,7 +30,7 @@ export function showDeviceChanges(link, live) {
  * Show that a device has stopped, or works again.
  *
  * @param {DeviceKind} kind camera (video) or microphone (audio)
- * @param {boolean} silent true if the device gives nothing
+ * @param {boolean} silent true if the device gives neither picture nor sound
  */
 function show(kind, silent) {
   if (!silent)

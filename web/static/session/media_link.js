@@ -5,7 +5,7 @@ import { canCall, MediaSession } from "../media.js";
 import { codeOf } from "../signalling/errors.js";
 import { PathRepair } from "./path_repair.js";
 
-/** Refusals after which joining is not tried again: the visit's topic then decides what the page shows. */
+/** Refusals after which this page does not join again: the visit's new state decides what it shows. */
 const FINAL = new Set(["not_allowed", "not_found", "wrong_status", "closed"]);
 
 /** @type {DeviceKind[]} the kinds of devices that a call sends */
@@ -28,7 +28,7 @@ export class MediaLink extends EventTarget {
   media = null;
   /** @type {Path} the state of the path between this browser and the server's media */
   path = "joining";
-  /** @type {Found} the result of `prepare` for each kind; null while the person is asked */
+  /** @type {Found} the result of `prepare` for each kind; null while permission is asked for */
   found = { audio: null, video: null };
   /** @type {Muted} the kinds that this person has switched off */
   muted = { audio: false, video: false };
@@ -38,7 +38,7 @@ export class MediaLink extends EventTarget {
   speaker = null;
   /** True while the server sends no pictures of other parties, because this network is too weak for them. */
   paused = false;
-  /** @type {Partial<Muted>} the kinds that were switched off or on by this page */
+  /** @type {Partial<Muted>} the choices made on this page: kind -> true if switched off */
   #chosen = {};
   /** @type {Record<string, Muted | undefined>} party -> the kinds that it has switched off */
   #mutedBy = {};
@@ -70,7 +70,7 @@ export class MediaLink extends EventTarget {
     this.#party = party;
     const { signal } = this.#stop;
     /**
-     * Return a handler that handles only messages of this visit.
+     * Return a handler of events that calls `handle` only for messages about this visit.
      * @template {{ visit: string }} Message
      * @param {(message: Message) => void} handle
      * @returns {(event: CustomEvent<Message>) => void}
@@ -133,7 +133,7 @@ export class MediaLink extends EventTarget {
       "welcome",
       ({ detail }) => {
         if (this.path === "taken_over") return;
-        // The server sends both states again. It does not know yet what was muted while the socket was lost.
+        // The server sends both states again. What was muted while the socket was lost is sent below.
         this.#set({ speaker: null, paused: false });
         if (!detail.resumed || !this.#hadPath) return void this.#join();
         this.#sendMuted();
@@ -144,14 +144,14 @@ export class MediaLink extends EventTarget {
     client.addEventListener("moved", () => this.#hadPath && this.#repair.now(), { signal });
   }
 
-  /** Show the preview and join the media. If another tab of this person had the media, it loses them. */
+  /** Show the preview and join the media. If another tab of this person has them, that tab loses them. */
   async open() {
     this.#begin();
     this.#join();
     await this.prepare();
   }
 
-  /** Ask for the devices, also again after the person has given permission. Never throws. */
+  /** Ask for camera and microphone, also again, for instance after one was plugged in. Never throws. */
   async prepare() {
     const { media } = this;
     if (!media) return;
@@ -172,8 +172,8 @@ export class MediaLink extends EventTarget {
   }
 
   /**
-   * Return the kinds of a party whose media may stop without a fault: kinds that are switched off, and the
-   * picture of a shared screen, which rarely changes.
+   * Return the kinds of a party whose media may stop without a fault: kinds that are switched off, pictures
+   * that the server does not send (`paused`), and the picture of a shared screen, which rarely changes.
    * @param {string} party the party's key
    */
   quietOf(party) {
@@ -182,7 +182,7 @@ export class MediaLink extends EventTarget {
   }
 
   /**
-   * Return which media of a party cannot be seen or heard: `audio` and `video`: true if off; `missing`: the
+   * Return why media of a party are absent: `audio` and `video`: true if they do not arrive; `missing`: the
    * kinds without a device; `paused`: true if the picture is missing only because this network is weak.
    * @param {string} party the party's key
    */
@@ -209,7 +209,7 @@ export class MediaLink extends EventTarget {
 
   /**
    * Return what blocks a party's media; null if nothing does. For the party on this page, both the server and
-   * this page must have noticed it.
+   * this page must have found no path.
    * @param {string} party the party's key
    * @returns {"network" | "browser" | null}
    */
@@ -276,7 +276,7 @@ export class MediaLink extends EventTarget {
     for (const kind of KINDS) {
       const [found, known] = [this.found[kind], this.#missingOf[this.#party]];
       const missing = found !== "on";
-      // Nothing is sent while the device's state is not known yet, or if the server knows it already.
+      // Nothing is sent while the state of the device is not known, or if the server knows it already.
       if (found === null || !known || missing === known[kind]) continue;
       this.#missingOf[this.#party] = { ...known, [kind]: missing };
       this.#client
@@ -319,7 +319,7 @@ export class MediaLink extends EventTarget {
     on("remotes", () => {});
     // A missing device may be plugged in now.
     on("devicechange", () => Object.values(this.found).includes("missing") && this.prepare());
-    // Another program uses the device, such as a phone call. MediaSession tries to get it back.
+    // Another program, such as a phone call, has the device now. MediaSession tries to open it again.
     on("trackended", (kind) => this.#set({ found: { ...this.found, [kind]: "busy" } }));
     on("tracksilent", () => {});
     on("trackrestored", (kind) => this.#set({ found: { ...this.found, [kind]: "on" } }));

@@ -19,8 +19,8 @@ import { otherInWords, veilWords } from "./words.js";
  * call is interrupted.
  *
  * @param {{ soundBlocked: boolean, sound: string, listen: () => void, interrupted: boolean }} call
- *   `soundBlocked`: true if a press is needed; `sound`: the text of the button; `listen()` is called by it;
- *   `interrupted`: true if the call is interrupted
+ *   `soundBlocked`: true if a press is needed; `sound`: the text of the button; `listen()` is called when the
+ *   button is pressed; `interrupted`: true if the call is interrupted
  */
 export function overTiles({ soundBlocked, sound, listen, interrupted }) {
   return html`${

@@ -34,13 +34,18 @@ export class PathRepair {
     this.#timers.restart = setTimeout(() => this.now(), FIRST_WITHIN_MS);
   }
 
-  /** Plan the repair of a lost path: restart ICE, later join again. `found` cancels it if a path is found. */
+  /**
+   * Plan the repair of a lost path: restart ICE, and later join again. A call of `found` cancels this plan.
+   */
   lost() {
     this.#timers.restart ||= setTimeout(() => this.now(), RESTART_AFTER_MS);
     this.#timers.rejoin ||= setTimeout(() => this.#join(), REJOIN_AFTER_MS);
   }
 
-  /** Restart ICE at once, because the network may have changed. If the room no longer exists, join again. */
+  /**
+   * Restart ICE at once, because the network may have changed. If the server no longer has the visit's media
+   * room (`no_room`), join again.
+   */
   async now() {
     if (this.#restarting) return;
     this.joined();
@@ -64,7 +69,9 @@ export class PathRepair {
     this.#timers.join = setTimeout(() => this.#join(), wait);
   }
 
-  /** Cancel the planned join, because another join is under way or has brought a new offer. */
+  /**
+   * Cancel the planned join. It is not needed: another attempt has begun, or the server has sent a new offer.
+   */
   joined() {
     clearTimeout(this.#timers.join);
   }

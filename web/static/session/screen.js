@@ -1,6 +1,6 @@
-/* Shares the screen of one side in place of its camera. Sharing begins only by a press. It ends by the
-   button, the browser, the server, or the end of the call. This script also draws the notice about who
-   shares. */
+/* Shares the screen of one side in place of its camera. Sharing begins only by a press. It ends when the
+   person presses the button, when the browser or the server ends it, or when the call ends. This script also
+   draws the notice about who shares. */
 import { html, nothing } from "../shared/lit.js";
 import { refusalWords } from "../shared/refusals.js";
 import { t } from "../shared/text.js";
@@ -31,7 +31,7 @@ export class Screen {
   #live = false;
 
   /**
-   * Prepare the sharing of a screen, which is switched off, and follow the state of the media.
+   * Prepare the sharing of a screen, which does not begin yet, and follow the state of the media.
    *
    * @param {{
    *   link: import("./media_link.js").MediaLink,
@@ -49,7 +49,7 @@ export class Screen {
     link.addEventListener("change", () => this.#look());
   }
 
-  /** True if this page shares its screen. */
+  /** True if this page sends a screen in place of the camera now. */
   get on() {
     return this.#track !== null;
   }
@@ -172,8 +172,8 @@ export class Screen {
   }
 
   /**
-   * Return the sentence about a shared or requested screen, with its buttons; an empty sentence if there is
-   * none.
+   * Return the sentence about a shared or requested screen, with its buttons; an empty sentence if no screen
+   * is shared or requested.
    *
    * @param {Record<string, Protocol.PartyPart>} parties the parties by key
    * @returns {[words: string, buttons: Drawn[]]}

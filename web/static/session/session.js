@@ -81,8 +81,8 @@ export class Session {
    *   asideOpens?: boolean,
    * }} options `visit`: the visit's id; `party`: the key of the party on this page, if it is a guest's;
    *   `aside()` returns the role's own panel, or null; `asideOpens`: true if that panel opens when the call
-   *   begins; `more()` returns further menu entries; `back(mark)` draws the link in the header; `left()` is
-   *   called when a guest leaves; `patient()` returns the patient's information, or null
+   *   begins; `more()` returns further menu entries; `back(mark)` draws the header's link, with `mark` in it;
+   *   `left()` is called when a guest leaves; `patient()` returns the patient's information, or null
    */
   constructor({
     client,
@@ -226,7 +226,7 @@ export class Session {
     }
   };
 
-  /** Play the media of the other parties after they are drawn. Before the call there is no sound. */
+  /** Play the other parties' media after their elements are drawn. Before the call there is no sound. */
   #listen() {
     setTimeout(() => this.#live && this.#sound.listen());
   }

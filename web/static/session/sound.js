@@ -1,5 +1,5 @@
-/* Plays the pictures and the sound of the other parties, the sound on the chosen speaker. Detects whether the
-   browser requires that a button is pressed before it plays sound. */
+/* Plays the pictures and the sound of the other parties, the sound on the chosen speaker. Finds out whether
+   the browser plays sound only after the person has pressed a button. */
 
 /** Ids under which Chromium lists the system's default speaker a second time. */
 const ALIASES = new Set(["default", "communications"]);
@@ -32,7 +32,7 @@ export class Sound {
   #devices = [];
 
   /**
-   * Keep the function that returns the elements to play; nothing is played yet.
+   * Keep the function that returns the elements to play; this call plays nothing yet.
    *
    * @param {{ videos: () => Iterable<HTMLVideoElement>, redraw: () => void }} options `videos()` returns the
    *   elements that show the others; `redraw()` draws the page again
@@ -80,8 +80,8 @@ export class Sound {
    */
   take(devices) {
     this.#devices = devices;
-    // An error is ignored: the speaker was just unplugged. When the browser sends the next list of devices,
-    // another speaker is used.
+    // An error is ignored: it means that the speaker was unplugged a moment ago. When the browser sends the
+    // next list of devices, another speaker is used.
     this.#route().catch(() => {});
   }
 
@@ -93,8 +93,8 @@ export class Sound {
   }
 
   /**
-   * Play the media of all present elements. Browsers allow sound after a press, and on pages that use camera
-   * or microphone.
+   * Play the media of all elements that show other parties now. Browsers allow sound after a press, and on
+   * pages that use camera or microphone.
    */
   listen() {
     this.#route().catch(() => {});

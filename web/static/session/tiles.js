@@ -47,7 +47,7 @@ export function othersOf(visit, me) {
 }
 
 /**
- * Return why there is no picture of a party, in a few words, and whether they are a warning.
+ * Return why there is no picture of a party, in a few words, and true if these words are a warning.
  *
  * @param {Protocol.PartyPart} party the state of the party
  * @param {{ live: boolean, off: import("./pair.js").Hidden }} call `off`: the kinds that are not sent
@@ -61,7 +61,7 @@ function absence(party, { live, off }) {
   return [noPictureWords(off), false];
 }
 
-/** Draws the tiles, and remembers which parties have shown a picture. */
+/** Draws the tiles, and records which parties' pictures are shown. */
 export class Tiles {
   #redraw;
   /** @type {Set<string>} the keys of the parties whose picture is shown */
@@ -177,8 +177,8 @@ export class Tiles {
 }
 
 /**
- * Return the sentence above the devices. It says what must happen between the guest's press of Start Session
- * and the call.
+ * Return the sentence above the devices. The sentence is about what must happen after the guest has pressed
+ * Start Session and before the call begins.
  *
  * @param {{ visit: Protocol.VisitPart, me: Protocol.PartyPart }} own `visit`: the state of the visit; `me`:
  *   the guest on this page

@@ -1,5 +1,5 @@
 /* Keeps the screen on while a session is open, with a wake lock of the browser. The system releases the
-   lock whenever the page is hidden, so it is requested again when the page is shown again. */
+   lock whenever the page is hidden, so this script requests it again when the page is shown again. */
 
 export class WakeLock {
   /** @type {WakeLockSentinel | null} the lock that keeps the screen on; null while it is not held */

@@ -1,6 +1,6 @@
 /* Returns the sentences of the video session page about the other side, this side, and the network. The
-   functions use only their arguments. Some results are templates with a clock that shows how long a state
-   lasts. */
+   functions use only their arguments. Some results are lit templates with an element <since-clock>, which
+   shows for how long the state has lasted. */
 import { html } from "../shared/lit.js";
 import { inEach, t } from "../shared/text.js";
 
@@ -53,11 +53,12 @@ export function otherSpoken(party) {
 }
 
 /**
- * Return the sentence under the button Start Session. It says what must happen before the call begins.
+ * Return the sentence under the button Start Session. The sentence is about what must happen before the call
+ * begins.
  *
  * @param {{ me: Protocol.PartyPart, other: Protocol.PartyPart, path: string, cleared: boolean }} sides `me`
- *   and `other`: the parties; `path`: the state of the media, as in `MediaLink`; `cleared`: true if the
- *   person has pressed, but was then absent so long that the press no longer counts
+ *   and `other`: the parties; `path`: the state of the path to the media, `MediaLink.path`; `cleared`: true
+ *   if the person has pressed, but was then absent so long that the press no longer counts
  */
 export function ownWords({ me, other, path, cleared }) {
   if (me.left) return t("You left the call. {name} is told so. Nobody sees or hears you.", other);

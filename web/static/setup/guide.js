@@ -1,6 +1,6 @@
-/* Makes the builder of the setup guide faster: the buttons that add, move and remove a step change the
-   form in place. Beside the form it shows the guide as a patient sees it, drawn by the same code. Without
-   this script the buttons reload the page. */
+/* Makes the builder of the setup guide faster: the buttons that add, move and remove a step change the form
+   without loading the page again. Beside the form it shows the guide as a patient sees it, drawn by the same
+   code. Without this script the buttons reload the page. */
 import "../staff/page.js";
 
 import { problemOf } from "../patient/answers.js";
@@ -75,8 +75,8 @@ function steps() {
  */
 const problems = new Map();
 /**
- * @type {import("../patient/guide.js").GuideState} the guide in the preview, in the form in which the
- *   patient's page draws it
+ * @type {import("../patient/guide.js").GuideState} the guide that the preview shows, as the data that the
+ *   script of the patient's page draws
  */
 const state = {
   // A preview sends nothing, so it shows no state of saving.
@@ -111,7 +111,8 @@ function go(step, to, forward) {
 }
 
 /**
- * Return a copy of a step that has no field and shows a text about the device check instead.
+ * Return a copy of a device check step for the preview. The copy has no field; it shows a text about the
+ * device check.
  *
  * @param {Protocol.Step} step the step of the setup guide
  */
@@ -152,7 +153,7 @@ const fields = () =>
     ({ name, type }) => name && !["hidden", "submit", "button"].includes(type),
   );
 
-/** Return the value of a field: its text, or true if it is ticked. */
+/** Return the content of a field: its text; for a checkbox, true if it is ticked, otherwise false. */
 const contentOf = (/** @type {Control} */ field) =>
   field instanceof HTMLInputElement && field.type === "checkbox" ? field.checked : field.value;
 
@@ -168,8 +169,8 @@ function fill(field, content) {
 }
 
 /**
- * Draw the server's version of the form, and move the focus to the place that it names. Text that was typed
- * after the form had been sent is kept.
+ * Draw the form as the server has returned it, and focus the element that the server names. Text that was
+ * typed after the form was sent is kept.
  *
  * @param {string} text the HTML of the page with the form
  * @param {Map<string, string | boolean>} sent the name of each field -> its content when the form was sent
@@ -220,7 +221,8 @@ async function press(action) {
   }
 }
 
-// The actions run one after another, because each begins with the result of the one before.
+/* The buttons' actions run one after another, because each action changes the form that the previous one has
+   returned. */
 let pressing = Promise.resolve();
 document.addEventListener("submit", (event) => {
   if (event.target !== form()) return;

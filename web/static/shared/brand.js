@@ -1,4 +1,4 @@
-/* Draws the mark of a page's organisation: its logo, or the first letter of its name. */
+/* Draws the mark of the organisation whose page this is: the logo, or the first letter of the name. */
 import { html } from "./lit.js";
 
 /**

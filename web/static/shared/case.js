@@ -1,5 +1,5 @@
-/* Draws Case Information as staff see it, in the list and beside the call. It changes while the patient
-   types. */
+/* Draws Case Information as staff see it, in the list and beside the call. The drawn answers change while the
+   patient types. */
 import { contactWords } from "./contacts.js";
 import { age, dateWords, languageName, stateName, telLink } from "./format.js";
 import { visibleSteps } from "./guide.js";

@@ -32,7 +32,8 @@ export class Chat {
    * @param {string} me the key of the party on this page: "patient", "provider", "staff", or a guest's
    * @param {(line: Protocol.ChatMessagePart | null) => void} changed is called after each change, with the
    *   new message if another person has sent one
-   * @param {string | null} name the name of this person, if several people have the same key
+   * @param {string | null} name the name of this person, if several people, such as several members of staff,
+   *   have the same key
    */
   constructor(client, visit, me, changed, name = null) {
     this.#client = client;
@@ -43,7 +44,7 @@ export class Chat {
     this.#draft = draftOf(ofMessage(visit), Date.now()).text ?? "";
   }
 
-  /** The text that is typed and not sent yet; it is kept when the page is loaded again. */
+  /** The text that is typed and not sent yet. The tab keeps it when the page is loaded again. */
   get draft() {
     return this.#draft;
   }

@@ -9,7 +9,7 @@ const ticking = new Set();
 let timer = 0;
 
 /**
- * Set the clock by which all elements <wait-clock> and <since-clock> of this page count.
+ * Set the clock from which all elements <wait-clock> and <since-clock> of this page take the time.
  *
  * @param {() => number} clock returns the server's time in ms since 1970
  */
@@ -54,8 +54,8 @@ class SinceClock extends HTMLElement {
 }
 
 /**
- * Shows a wait, and changes words and colour when the wait exceeds the organisation's limits, the attributes
- * `amber` and `red`.
+ * Shows a wait, and changes words and colour when the wait exceeds one of the organisation's two limits,
+ * which are the attributes `amber` and `red`.
  */
 class WaitClock extends SinceClock {
   static observedAttributes = ["since", "amber", "red"];

@@ -6,15 +6,15 @@ import { inEach, t } from "./text.js";
 const SOUND_WITHIN_MS = 3_000;
 
 /**
- * @typedef {"Safari on iOS" | "Safari" | "Firefox" | "Chromium"} Family the browsers with the same settings
- *   for camera and microphone
+ * @typedef {"Safari on iOS" | "Safari" | "Firefox" | "Chromium"} Family a family of browsers: their settings
+ *   for camera and microphone are in the same place
  */
 /**
- * @typedef {"iOS" | "macOS" | "Windows" | "Android" | "other"} System the operating systems with different
- *   settings
+ * @typedef {"iOS" | "macOS" | "Windows" | "Android" | "other"} System an operating system: each has its
+ *   settings in another place
  */
 
-/** Sentences that say where the switch for camera and microphone is, in each family of browsers. */
+/** Sentences about where a person finds the switch for camera and microphone in each family of browsers. */
 const PLACES = inEach(
   /**
    * Return the sentence for each family of browsers.
@@ -39,7 +39,7 @@ const PLACES = inEach(
   }),
 );
 
-/** Sentences that say where the switch for camera and microphone is, in the settings of each system. */
+/** Sentences about where a person finds the switch for camera and microphone in each system's settings. */
 const SETTINGS = inEach(
   /**
    * Return the sentence for each system.
@@ -219,8 +219,8 @@ export function foundNow(found, media) {
 
 /**
  * Return the problems of the devices and what to do: one entry of {what, todo} for each device, or one for
- * both if both have the same reason. A device that works, is being asked for, or was not asked for, has no
- * entry.
+ * both if both have the same reason. A device has no entry if it works, if permission for it is being asked,
+ * or if it was not requested.
  *
  * @param {Found} found the result for each device
  */
@@ -284,7 +284,8 @@ const within = (promise, most_ms) =>
   });
 
 /**
- * Return the output node of a context: the speaker with this id, or the system's default for "".
+ * Return the node that plays a context's sound: on the speaker with this id, or on the system's default for
+ * "".
  *
  * @param {AudioContext} context the context that plays the sound
  * @param {string} speaker the id of the speaker
@@ -345,8 +346,8 @@ export function soundTrouble(error) {
 }
 
 /**
- * Return the quality of the network as a word: `blocked` if no way for a call's media is found, otherwise
- * `good`, `fair` or `poor`, by the median round trip of three pings.
+ * Return the quality of the network as a word: `blocked` if no network path for a call's media is found,
+ * otherwise `good`, `fair` or `poor`, by the median round trip of three pings.
  *
  * @param {import("../signalling.js").SignallingClient} client the connection to the server
  */

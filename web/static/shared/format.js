@@ -1,5 +1,6 @@
 /* Returns values in words and figures: durations, places in the queue, names of regions and languages. The
-   functions use only their arguments and the reader's language; the page sets the clinic's regions once. */
+   functions use only their arguments and the reader's language; `nameRegions` sets the names of the clinic's
+   regions once. */
 import { inEach, intlLocale, t, tn } from "./text.js";
 
 const PLACES = inEach(() => [
@@ -40,7 +41,7 @@ export function duration(ms) {
 }
 
 /**
- * Return the length of a visit that is over, such as "3 minutes" or "less than a minute".
+ * Return the duration of an ended visit in words, such as "3 minutes" or "less than a minute".
  *
  * @param {number} ms the length in ms
  */

@@ -1,5 +1,5 @@
-/* Chooses which steps of a setup guide the patient is asked, according to the answers so far. The server
-   has the same rule (signalling/visit/setup_guide.py, `visible`). The result depends only on the
+/* Chooses which steps of a setup guide the patient is asked, according to the answers so far. On the server,
+   `visible` in signalling/visit/setup_guide.py has the same rule. The result depends only on the
    arguments. */
 
 /**

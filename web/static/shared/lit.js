@@ -10,8 +10,8 @@ export { repeat } from "../vendor/lit-html/directives/repeat.js";
 export { html, nothing, render, svg } from "../vendor/lit-html/lit-html.js";
 
 /* A browser that translates the page replaces text nodes by <font> elements. lit then writes new text to the
-   property `data` of such an element, which has no effect. The property that is defined here shows the new
-   text on the page; the browser translates it again. */
+   property `data` of such an element, which has no effect. Here <font> gets a property `data` that shows the
+   new text on the page, so that the browser translates the text again. */
 if (globalThis.HTMLFontElement)
   Object.defineProperty(HTMLFontElement.prototype, "data", {
     set(/** @type {string} */ text) {

@@ -49,8 +49,8 @@ export class LivePage {
    * its heading gets the focus, except for the first content. Return true if the content has changed.
    *
    * @param {Drawn} content the drawn page
-   * @param {{ key: string, title: string }} about `key`: the name of the content, which is another one when
-   *   the content changes; `title`: the title of the tab
+   * @param {{ key: string, title: string }} about `key`: the name of the content; the content counts as
+   *   changed when `key` is another one than before; `title`: the title of the tab
    */
   show(content, { key, title }) {
     render(content, this.root);
@@ -67,9 +67,9 @@ export class LivePage {
   }
 
   /**
-   * Write the phase of the video session page to the document while that page is shown. Style sheets need it
-   * for dialogs over the page. They could find it by `:has`, but browsers would evaluate that again for each
-   * row of a list that is hidden or shown.
+   * Write the phase of the video session page to the document while that page is shown. Style sheets need the
+   * phase for dialogs over the page. A selector with `:has` could find the phase too, but browsers would
+   * evaluate it again whenever a row of a list is hidden or shown.
    */
   #namePhase() {
     const parts = [...this.root.children].map((part) =>
@@ -82,7 +82,7 @@ export class LivePage {
   }
 
   /**
-   * Draw the page; if that removes the focused element, focus the page's heading.
+   * Draw the page; if the drawing removes the focused element, focus the page's heading.
    *
    * @param {() => void} draw draws the page
    */

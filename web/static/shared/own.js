@@ -1,6 +1,6 @@
-/* Returns the token that proves to the server that a form comes from its own page. It is needed for
-   browsers that do not send the header Origin (Safari before 16.4), and the server puts it only into pages
-   for them. Forms of templates already contain it. */
+/* Returns the token that proves to the server that a form comes from its own page. The token is needed for
+   browsers that do not send the header Origin (Safari before 16.4); the server puts it only into pages for
+   these browsers. Forms in the server's templates already contain the token. */
 import { html, nothing } from "./lit.js";
 
 const NAME = "form_token";

@@ -5,7 +5,8 @@ import { t } from "./text.js";
 import { announce, ask, toast } from "./ui.js";
 
 /**
- * Send a form of a photo, and show an error if that fails. Return true if the server accepted it.
+ * Send a form that adds or removes a photo, and show an error if that fails. Return true if the server
+ * accepted it.
  *
  * @param {string} path the path to send the form to
  * @param {FormData | null} body the form, or null for no fields
@@ -21,7 +22,7 @@ export async function sendForm(path, body) {
     if (answer.status === 204) return true;
     problem = (await answer.json()).problem;
   } catch {
-    // There is no sentence of the server to show: the connection failed, or the answer is an error page.
+    // The server has sent no sentence to show: the connection failed, or the answer is an error page.
   }
   toast(problem ?? t("That did not work. Nothing was changed; please try again."), { bad: true });
   return false;
@@ -44,7 +45,7 @@ export async function removePhoto({ path }) {
 }
 
 /**
- * Draw the photos, each with its text.
+ * Draw the photos, each with the text that describes it, if it has one.
  *
  * @param {Protocol.PhotoPart[]} photos the photos of the visit
  * @param {((photo: Protocol.PhotoPart) => void) | null} remove removes a photo; null for readers who may not

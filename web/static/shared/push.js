@@ -1,5 +1,6 @@
 /* Subscribes this device to notifications that arrive while no page is open. The browser makes the
-   subscription at its push service, and only when the person presses a button, never when a page loads. */
+   subscription at its push service. This happens only when the person presses a button, never when a page
+   loads. */
 
 /**
  * Return true if this browser can show push notifications. On an iPhone, only a page that was added to the

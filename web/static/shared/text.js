@@ -34,8 +34,8 @@ export function inEach(make) {
   /** @type {Made | undefined} the result of the last call of `make` */
   let made;
   /**
-   * @type {Words | undefined} the translations with which `made` was made; other ones are in use after a
-   *   change of language
+   * @type {Words | undefined} the translations that were in use when `made` was made; after a change of
+   *   language `make` is called again
    */
   let of;
   return () => {

@@ -88,7 +88,7 @@ let settling = 0;
 
 /**
  * Ignore presses on the page for a moment after a dialog has closed. Otherwise the second click of a double
- * click would press the button under the dialog. The focus is not changed.
+ * click would press the button under the dialog. The focus stays where it is.
  */
 export function settle() {
   const { classList } = document.documentElement;
@@ -278,7 +278,7 @@ export class Drawer {
 }
 
 /**
- * Draw the bar that says that the connection is lost.
+ * Draw the bar that shows that the connection is lost; draw an empty region while it is not.
  *
  * @param {Connection} connection the state of the connection
  * @param {{ kept: string, blocked: string, closed: Record<string, Closed> & { other: Closed } }} words

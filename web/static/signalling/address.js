@@ -1,5 +1,5 @@
-/* Returns the address and the subprotocol of the signalling protocol, and the socket that a page may have
-   opened before its scripts were loaded. */
+/* Returns the address of the WebSocket, and the socket that `patient/early.js` may have opened before the
+   page's main script was loaded. Defines the name of the subprotocol. */
 
 export const SUBPROTOCOL = "greenroom.v1.json";
 
@@ -15,8 +15,8 @@ export function socketUrl(url) {
 }
 
 /**
- * Return the socket that the page has opened before this script ran. Return null if there is none, and at
- * every call after the first.
+ * Return the socket that `patient/early.js` has opened before this script ran. Return null if there is none,
+ * and at every call after the first, because only one client may use that socket.
  *
  * @param {string} url the path or address of the socket
  */

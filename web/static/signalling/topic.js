@@ -1,5 +1,5 @@
-/* Keeps the version of one topic that a client has, and decides which messages change it. It uses neither
-   the connection nor the page. */
+/* Keeps the version of one topic that a client has received, and decides which messages are newer. It uses
+   neither the connection nor the page. */
 
 const PENDING_BEFORE_SNAPSHOT = 256;
 
@@ -48,7 +48,7 @@ export class Topic {
    * Return the messages to pass to the listeners, in order, after a message has arrived. A message that is
    * not newer than the known version is not passed on.
    *
-   * @param {News} message the new message
+   * @param {News} message the message that has arrived
    * @returns {News[]}
    */
   accept(message) {

@@ -1,6 +1,6 @@
 /* Carries out the actions of staff on visits: assign, decline, return to the queue, reopen; and in their
-   own visits hand over and invite guests. Each asks the person for confirmation or a choice, and shows the
-   result. */
+   own visits hand over and invite guests. Each action asks the person for confirmation or a choice, and shows
+   the result. */
 import { html } from "../shared/lit.js";
 import { here } from "../shared/page.js";
 import { refusalWords } from "../shared/refusals.js";
@@ -17,7 +17,8 @@ const failed = (/** @type {unknown} */ error) => toast(refusalWords(error), { ba
 
 export class Acts {
   #client;
-  // `queue`: the rows of the queue; `sessions`: the visits that staff have claimed.
+  // The two lists that the server keeps current: `queue` (the waiting patients) and `sessions` (the claimed
+  // visits).
   #people;
   #drawer;
   #me;
@@ -41,10 +42,11 @@ export class Acts {
    *   tags: string[],
    *   mails: boolean,
    *   claimed: (visit: string) => void,
-   * }} options `queue` and `sessions`: the lists that the server keeps current; `drawer`: the dialog for a
-   *   visit's history; `me`: the signed-in person; `guests`: true if this clinic allows guests; `areas`: id
-   *   of a waiting area -> its name; `tags`: the clinic's tags; `mails`: true if the server can send
-   *   mails (SMTP is configured); `claimed(visit)` shows the page of a visit that this person has reopened
+   * }} options `queue` and `sessions`: the waiting patients and the claimed visits, which the server keeps
+   *   current; `drawer`: the dialog for a visit's history; `me`: the signed-in person; `guests`: true if this
+   *   clinic allows guests; `areas`: id of a waiting area -> its name; `tags`: the clinic's tags; `mails`:
+   *   true if the server can send mails (SMTP is configured); `claimed(visit)` shows the page of a visit that
+   *   this person has reopened
    */
   constructor({ client, queue, sessions, drawer, me, guests, areas, tags, mails, claimed }) {
     this.#client = client;
@@ -73,7 +75,9 @@ export class Acts {
     return this.#client.request(message).then(done, failed);
   }
 
-  /** The actions for the rows of the list: name -> function. */
+  /**
+   * The actions for the rows of On-Demand Requests: name of the action -> the function that carries it out.
+   */
   get onRequests() {
     return {
       assign: (/** @type {Protocol.Row} */ request) => this.#assign(request),
@@ -90,7 +94,7 @@ export class Acts {
   }
 
   /**
-   * Return the menu entries for a session of this person; none without a visit.
+   * Return the menu entries for this person's video session; none if `visit` is absent.
    *
    * @param {Protocol.VisitPart | null | undefined} visit the state of the visit
    * @returns {Entry[]}
@@ -121,7 +125,7 @@ export class Acts {
   }
 
   /**
-   * Ask for a colleague, and assign the request to them.
+   * Ask to which colleague a request is assigned, and assign it.
    *
    * @param {Protocol.Row} request the row of the request
    */
@@ -139,7 +143,7 @@ export class Acts {
   }
 
   /**
-   * Ask for confirmation, then end the visits of patients who still wait.
+   * Ask for confirmation, then end the visits of patients who still wait after closing time.
    *
    * @param {Protocol.Row[]} rows the patients who still wait after closing time
    */
@@ -209,7 +213,7 @@ export class Acts {
   }
 
   /**
-   * Ask for a colleague, and hand the visit over to them.
+   * Ask to which colleague a visit is handed over, and hand it over.
    *
    * @param {Protocol.VisitPart} visit the state of the visit
    */

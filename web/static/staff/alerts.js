@@ -10,7 +10,10 @@ const QUIET_MS = 10_000;
 const NOTES = [659.25, 523.25, 783.99];
 
 export class Alerts {
-  /** True when the browser allows sound. The next field, `rung`, is the number of chimes so far. */
+  /**
+   * True when the browser allows sound. `rung`, the field below, is the number of chimes that this page has
+   * played.
+   */
   audible = false;
   rung = 0;
   /** @type {AudioContext | null} plays the chimes; null until it is first needed */
@@ -49,7 +52,10 @@ export class Alerts {
     }
   }
 
-  /** Ask once whether this page may show desktop notifications. Browsers require a press before. */
+  /**
+   * Ask the browser for permission to show desktop notifications, unless the person has answered before.
+   * Browsers allow this only after a press.
+   */
   async askToNotify() {
     if (this.#wanted && globalThis.Notification?.permission === "default")
       await Notification.requestPermission();
@@ -87,7 +93,7 @@ export class Alerts {
   }
 
   /**
-   * Announce that a wait has exceeded the clinic's limit.
+   * Announce that more patients wait, or that a patient has waited longer, than the clinic wants.
    *
    * @param {() => void} open is called when the notification is pressed; opens the list
    */
@@ -107,7 +113,8 @@ export class Alerts {
   }
 
   /**
-   * Play the chime, now or QUIET_MS after the last one. A chime that waits already is not planned twice.
+   * Play the chime now, or as soon as QUIET_MS have passed since the last one. If a chime is planned already,
+   * plan no other.
    *
    * @param {() => void} then is called when the chime plays
    */

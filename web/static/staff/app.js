@@ -1,5 +1,5 @@
 /* Runs the staff's app: the frame with the On-Call switch, the Sessions List, and this person's video
-   session. It changes pages with pushState, so that a claim needs no reload, and a session continues while
+   session. It changes between list and session with pushState, without a reload. So a session continues while
    the list is shown. */
 import "./idle.js";
 import { Session } from "../session/session.js";
@@ -90,7 +90,7 @@ const parts = new InParts(redraw);
 /** @type {TabName[]} the names of the tabs, in the order of the page */
 const TABS = ["", "mine", "live", "past"];
 const tabPath = (/** @type {TabName} */ tab) => (tab ? `${boot.home}#${tab}` : boot.home);
-/** Return true if this person sees the tab On-Demand Requests: staff on call, and all administrators. */
+/** Return true if this person sees the tab On-Demand Requests: they are on call, or an administrator. */
 const mayClaim = () => onCall.on || me.role === "admin";
 
 /**
@@ -124,7 +124,7 @@ function followRoute() {
   redraw();
 }
 
-/** Close the Case Information of all visits that are not shown on the page. */
+/** Close the Case Information of each visit that is neither in the queue nor this person's own. */
 function keepCases() {
   cases.keepOnly([...queue.rows.map(({ visit }) => visit), own.id]);
 }
@@ -212,7 +212,7 @@ function tag(/** @type {Protocol.PastRow} */ { visit, name, tags = [] }) {
 
 /** Update the page after a message about the queue. `gone`: the visit that has left the queue, or null. */
 function queued(/** @type {import("./news.js").QueueNews} */ { gone }) {
-  // The address names a visit if the person has pressed a notification on another page.
+  // If the person has pressed a notification on another page, that page has put the visit into this address.
   const asked = /^#of=(.+)$/.exec(location.hash)?.[1];
   if (asked && !routeVisit()) {
     history.replaceState(null, "", boot.home);

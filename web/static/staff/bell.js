@@ -41,8 +41,8 @@ export function inWords(item) {
 }
 
 /**
- * Return true if the reader's own action has caused a notification. No toast is shown for it; only the number
- * at the bell changes.
+ * Return true if the reader's own action has caused a notification. No toast is shown for such a
+ * notification; only the bell's number changes.
  *
  * @param {Protocol.BellPart} item the notification
  * @param {{ name: string }} me the signed-in person
@@ -66,7 +66,7 @@ export class Bell {
   unread = 0;
 
   /**
-   * Apply a message of the topic `bell`; return the new notification, or null if there is none.
+   * Apply a message of the topic `bell`; return the notification that the message has added, or null.
    *
    * @param {Protocol.Topics["bell"]} message a message of the topic
    */
@@ -86,7 +86,7 @@ export class Bell {
   /**
    * Return true if a notification is unread.
    *
-   * @param {number} index its position in the list, the newest first, from 0
+   * @param {number} index the position of the notification in the list, from 0; the newest is first
    */
   isNew(index) {
     return index < this.unread;

@@ -1,13 +1,13 @@
-/* Draws the quality of each party's call, from the visit's history: one word, and the figures from which
-   it was chosen. */
+/* Draws the quality of each party's call, from the visit's history: one word, and the figures that have
+   decided on the word. */
 import { minutes } from "../shared/format.js";
 import { html, nothing } from "../shared/lit.js";
 import { intlLocale, t, tn } from "../shared/text.js";
 
 /**
  * The words for a bad call, from worst to best, each with the loss in percent and the round trip in ms from
- * which it applies. The first row of which a limit is exceeded gives the word. The limits are those that are
- * used during the call.
+ * which it applies. The first row of which a limit is exceeded gives the word. media/figures.js uses the same
+ * limits during the call.
  */
 const VERDICTS = [
   {
@@ -53,7 +53,8 @@ function figures(call) {
   /**
    * Return the sentence for a figure that may be missing.
    *
-   * @param {Protocol.UsualPart | null} found the usual value and a bad one; null if it was not measured
+   * @param {Protocol.UsualPart | null} found the usual value and a bad value of the figure; null if the
+   *   figure was not measured
    * @param {(values: { usual: string, worse: string }) => string} words makes the sentence from the two
    *   values
    */

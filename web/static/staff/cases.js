@@ -1,5 +1,5 @@
-/* Keeps the Case Information of all visits that are open in this browser, each current while it is open.
-   It does not use the DOM. */
+/* Keeps the Case Information of all visits for which this page shows it. The server keeps each current until
+   it is closed. It does not use the DOM. */
 
 import { refusalWords } from "../shared/refusals.js";
 import { inEach, t } from "../shared/text.js";
@@ -7,7 +7,7 @@ import { inEach, t } from "../shared/text.js";
 /**
  * @typedef {object} OpenCase
  * @property {Protocol.CasePart | undefined} info the patient's data; undefined while they load
- * @property {string | null} refused the sentence that says why it is not shown, or null
+ * @property {string | null} refused the sentence about why the Case Information is not shown, or null
  * @property {() => void} drop ends the subscription
  */
 
@@ -79,7 +79,7 @@ export class Cases {
         this.#changed();
       },
       (error) => {
-        // The server has refused the Case Information. It may have been shown before, so it is removed.
+        // The server has refused the Case Information. What the page has shown of it so far is removed.
         entry.info = undefined;
         entry.refused = NO_CASE()[error.code] ?? refusalWords(error);
         this.#changed();

@@ -1,5 +1,5 @@
 /* Sends this person's claims of visits. Records which claims have no answer yet, and which were refused
-   because the servers had no place for another call. */
+   because the servers were full (no place for another call). */
 import { stateName } from "../shared/format.js";
 import { refusalWords } from "../shared/refusals.js";
 import { t } from "../shared/text.js";

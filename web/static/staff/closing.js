@@ -23,7 +23,7 @@ export const stillWords = (n) => tn("{n} patient still waits.", "{n} patients st
  * @typedef {object} Closing a closing time, and the rows of the patients whom it concerns
  * @property {string} words the sentence of the notice
  * @property {Protocol.Row[]} rows the rows of the patients
- * @property {boolean} asks true if staff must decide what to do
+ * @property {boolean} asks true if an administrator must decide whether these visits end
  */
 
 /**

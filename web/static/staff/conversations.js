@@ -27,7 +27,7 @@ export class Conversations {
   #me;
   #answers;
   #redraw;
-  /** @type {Map<string, number>} visit -> the time of the newest answer that was shown */
+  /** @type {Map<string, number>} visit -> the time of the patient's newest answer that this page has shown */
   #seen = new Map();
 
   /**

@@ -28,8 +28,8 @@ const RELATIONS = {
 };
 
 /**
- * Return the colleagues on call, sorted: first those who are licensed for the patient's region, among these
- * those who are in no session, then those with fewer visits.
+ * Return the colleagues on call in this order: people licensed for the patient's region first; within each
+ * group, people in no session first; then people with fewer visits.
  *
  * @param {Desk} desk the staff and their visits
  * @param {{ but: string | undefined, state: string | undefined }} options `but`: the id of a person to
@@ -167,7 +167,7 @@ export function askTransfer(name, me, desk) {
 }
 
 /**
- * Return the sentence that says how a declined patient is informed.
+ * Return the sentence about how a declined patient is informed.
  *
  * @param {boolean} mails true if the server can send mails (SMTP is configured)
  */

@@ -7,8 +7,9 @@ import { t, tn } from "../shared/text.js";
 const NAMED = 2;
 
 /**
- * Return the last alert, and others that were sent at the same time, in words: "Told: Dr Chen, 10:42". The
- * result is "" if there is none.
+ * Return in words whom the newest alert has reached, such as "Told: Dr Chen, 10:42"; if it has reached
+ * nobody, whom it should have reached. Alerts that were sent at the same time are joined. The result is "" if
+ * there was no alert.
  *
  * @param {Protocol.EscalationPart[] | undefined} escalations the alerts about the request
  */

@@ -53,8 +53,9 @@ const isUnsaved = (form) =>
   );
 
 /**
- * @type {EventTarget | null} the form that is being sent, of which no question is asked; the document after a
- *   link with `data-drop` was pressed: then no form asks, and all changes are dropped
+ * @type {EventTarget | null} the form that is being sent: the page then asks nothing about this form's
+ *   changes. It is the document after a link with `data-drop` was pressed: the page then asks nothing, and
+ *   all changes are lost
  */
 let sent = null;
 document.addEventListener("submit", (event) => {

@@ -1,6 +1,6 @@
 /* Draws the frame of every page of the staff: the On-Call switch, the bell, and links to the other pages
-   and to this person's session. It also draws the page after a session. It keeps no data. On a phone the
-   links are in a menu. */
+   and to this person's session. It also draws the page after a session. This script keeps no data. On a phone
+   the links are in a menu. */
 import { mark } from "../shared/brand.js";
 import { clock, initials, minutes } from "../shared/format.js";
 import { html, nothing } from "../shared/lit.js";
@@ -10,7 +10,10 @@ import { HELD } from "./sessions.js";
 
 const ROLES = inEach(() => ({ provider: t("Provider"), admin: t("Administrator") }));
 
-/** @type {() => Record<string, string>} The pages' names; the server says which of them this person has. */
+/**
+ * @type {() => Record<string, string>} The names of the pages in the menu; the server decides which of these
+ *   pages a person gets.
+ */
 const PAGES = inEach(() => ({
   sessions: t("Sessions List"),
   calendar: t("Calendar"),

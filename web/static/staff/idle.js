@@ -12,8 +12,8 @@ const boot = pageData();
 const WARN_MS = 60_000;
 // The time in ms between two reports of activity.
 const REPORT_MS = 30_000;
-/* The shortest time in ms between two requests shortly before the sign-in ends. They ask whether another tab
-   has prolonged it. */
+/* The shortest time in ms between two requests shortly before the sign-in ends. These requests find out
+   whether another tab has prolonged the sign-in. */
 const ASK_MS = 5_000;
 
 let endsAt = Infinity;
@@ -66,8 +66,8 @@ async function ask(method) {
     if (endsAt === Infinity) warnMs = Math.min(WARN_MS, ms / 2);
     endsAt = performance.now() + ms;
   } catch {
-    // The request has failed because there is no connection, which another part of the page shows. `look`
-    // sends it again.
+    // The request has failed because there is no connection. Another part of the page shows that; `look`
+    // sends the request again.
   } finally {
     asking = false;
   }

@@ -5,7 +5,9 @@
 const FIRST = 24;
 /** The number of rows that each further part shows. */
 const SHOWN = 120;
-/** The number of rows that each further part moves; to move a row takes longer than to show it. */
+/**
+ * The number of rows that each further part puts into their new places; this takes longer than showing rows.
+ */
 const MOVED = 40;
 
 /**
@@ -24,9 +26,12 @@ const afterPaint = (draw) => requestAnimationFrame(() => setTimeout(draw));
 export class InParts {
   #redraw;
   #frame;
-  /** How many of the found rows may be shown now; further rows are shown only if they were shown before. */
+  /**
+   * How many rows that the search has found may be shown now. Rows beyond this number stay shown if they
+   * were.
+   */
   #most = Number.POSITIVE_INFINITY;
-  /** How many rows are moved to their new places now; the others stay in the order of the last drawing. */
+  /** How many rows are in their new places now; the other rows stay in the order of the last drawing. */
   #placed = Number.POSITIVE_INFINITY;
   /** @type {Set<string>} the visits whose rows are shown */
   #shown = new Set();
@@ -46,8 +51,8 @@ export class InParts {
   }
 
   /**
-   * Begin a new drawing; rows that are not shown yet are added in parts from now on. If the rows are
-   * `reordered`, they are also moved in parts.
+   * Begin a new drawing; rows that are not shown yet are added in parts from now on. `reordered`: true if the
+   * rows have a new order; then they are also put into their new places in parts.
    */
   begin({ reordered = false } = {}) {
     this.#most = FIRST;
@@ -57,7 +62,8 @@ export class InParts {
 
   /**
    * Return `rows`, all rows in the order in which to draw them now, and `shown`, those that are not hidden.
-   * If rows must still be shown or moved, plan another drawing. A row that is already shown stays.
+   * If some rows are not yet shown or not yet in their new places, plan another drawing. A row that is shown
+   * and found stays shown.
    *
    * @param {Row[]} all all rows, in order
    * @param {Row[]} found the rows that the search has found, in order
@@ -80,8 +86,8 @@ export class InParts {
   }
 
   /**
-   * Return all rows: first those that are moved to their new places now, in order, then the others in the
-   * order of the last drawing.
+   * Return all rows: first the rows that are in their new places, in the new order; then the other rows, in
+   * the order of the last drawing.
    *
    * @param {Row[]} all all rows, in order
    * @param {Row[]} found the rows that the search has found, in order

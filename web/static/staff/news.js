@@ -39,9 +39,9 @@ export class News {
    *   onCall?: boolean,
    *   redraw: () => void,
    * }} options `alerts`: the chime and desktop notifications; `follow()` shows the visit of a notification;
-   *   its argument `marked` resolves when the server has recorded that the notification was read; `queued()`
-   *   is called after news of the queue; `onCall`: given only by a page with the list, true if this person
-   *   was on call when the server made the page; `redraw()` draws the page again
+   *   `marked`, an argument of it, resolves when the server has recorded that the notification was read;
+   *   `queued()` is called after news of the queue; `onCall`: given only by a page with the list, true if
+   *   this person was on call when the server made the page; `redraw()` draws the page again
    */
   constructor({ client, me, alerts, follow, queued = () => {}, onCall, redraw }) {
     this.#client = client;
@@ -57,8 +57,8 @@ export class News {
   }
 
   /**
-   * Return true if this page needs the rows of the queue. Only a page with the list has rows, and only for
-   * people who may claim; other pages show the number of patients.
+   * Return true if this page shows the rows of the queue: a page with the list does, for people who may
+   * claim. Other pages show only the number of patients.
    */
   #showsRows(onCall = this.onCall) {
     return this.#listed && (onCall || this.#me.role === "admin");
@@ -75,7 +75,7 @@ export class News {
     return this.queue.staff.get(this.#me.id)?.on_call ?? false;
   }
 
-  /** The rows of the patients for whom no staff would be on call if this person switched On-Call off. */
+  /** The rows of the patients who could be claimed by nobody if this person switched On-Call off. */
   get left() {
     return this.queue.leftBy(this.#me.id);
   }
@@ -130,7 +130,8 @@ export class News {
     const news = this.queue.take(message);
     const { fresh } = news;
     if (this.#counted === this.#showsRows()) {
-      // This person has gone on or off call, so the subscription changes between rows and number.
+      // This person has gone on or off call, so the page now needs the rows instead of the number, or the
+      // reverse.
       this.#counted = !this.#counted;
       this.queue.rows = [];
       this.#subscribe();

@@ -3,8 +3,9 @@
 import { t } from "../shared/text.js";
 
 /**
- * Return a sentence for each limit that is exceeded. For staff who work in some areas only, each area is
- * counted together with the rows that have no area, and the largest number is shown.
+ * Return a sentence for each limit that is exceeded. The number of patients is counted per area if the person
+ * works only in some areas: the patients of the area, and those without an area. The sentence has the largest
+ * of these numbers.
  *
  * @param {Protocol.Row[]} rows the rows of all waiting patients
  * @param {Protocol.QueueLimits} limits the settings of the queue

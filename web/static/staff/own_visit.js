@@ -1,4 +1,4 @@
-/* Follows the current visit of this member of staff, for the link to it and for its session. */
+/* Follows the current visit of this member of staff, for the link to that visit and for its session page. */
 import { refusalWords } from "../shared/refusals.js";
 import { t } from "../shared/text.js";
 import { toast } from "../shared/ui.js";
@@ -18,7 +18,7 @@ export class OwnVisit {
   visit = null;
   /** @type {Session | null} the session page of the followed visit; null while it is not shown */
   session = null;
-  /** @type {Protocol.VisitPart | null} the visit that was shown and has ended */
+  /** @type {Protocol.VisitPart | null} the visit whose page was open when it ended; null if there is none */
   over = null;
   #client;
   #me;
@@ -101,8 +101,8 @@ export class OwnVisit {
   }
 
   /**
-   * Handle a refusal of the visit's topic: stop following the visit, and show the list with a message if its
-   * page is open.
+   * Handle a refusal of the visit's topic: stop following the visit. If the address names a visit, show a
+   * message and the list.
    *
    * @param {import("../signalling/errors.js").SignallingError} error the server's refusal
    */

@@ -1,6 +1,6 @@
 /* Draws the frame of the staff's pages whose content comes from the server (calendar, reports, set-up,
    settings): the On-Call switch, the bell, the chime. A person stays on call while they use these pages.
-   It replaces the frame that the server drew. */
+   This script replaces the frame that the server drew. */
 import "../pages/form.js";
 import "./forms.js";
 import "./idle.js";
@@ -26,7 +26,8 @@ const news = new News({
   me,
   alerts,
   follow: async ({ visit }, marked) => {
-    // The server must have recorded that the notification was read before the next line leaves the page.
+    // The next line leaves this page. Before that, the server must have recorded that the notification was
+    // read.
     await marked;
     location.assign(`${home}#of=${visit}`);
   },
@@ -57,8 +58,8 @@ tendSide();
 place.replaceChildren();
 place.classList.add("live");
 redraw();
-/* Pages are cleared after a sign-out, except pages with a set-up form: they have no patient data, and the
-   typed values can be sent after a new sign-in. */
+/* After a sign-out the page is cleared, unless it has a set-up form. Such a page has no patient data, and the
+   values typed into it can be sent after a new sign-in. */
 if (!document.querySelector("form[data-keep], #guide-form"))
   clearAtSignOut(client, { signIn: `${home}/sign-in`, cleared: () => alerts.hush() });
 client.connect();

@@ -5,8 +5,8 @@
 const SEEN_AT_MOST = 2_000;
 
 /**
- * Return the key of an arrival in the queue. A patient who returns to the queue is a new arrival, which is
- * announced again.
+ * Return a text that identifies the arrival of a patient in the queue. A patient who returns to the queue is
+ * a new arrival, which is announced again.
  */
 const arrival = (/** @type {Protocol.Row} */ row) => `${row.visit}/${row.returned}`;
 
@@ -23,7 +23,8 @@ export class Queue {
   /** @type {Map<string, Protocol.StaffPart>} id -> member of staff */
   staff = new Map();
   /**
-   * @type {Protocol.QueueLimits} the waits from which rows are coloured or announced, and the closing times
+   * @type {Protocol.QueueLimits} the settings of the queue: waits from which rows are coloured or an alert is
+   *   given, and closing times
    */
   limits = {
     amber_ms: Infinity,
@@ -84,7 +85,7 @@ export class Queue {
    * @param {Protocol.QueueSnapshot} message the server's message with all rows
    */
   #takeAll(message) {
-    // These patients arrived while the connection was lost.
+    // Rows that are new in this message arrived while the connection was lost.
     const fresh = this.loaded ? message.rows.filter((row) => !this.#seen.has(arrival(row))) : [];
     this.limits = message.limits;
     this.#sort(message.rows);

@@ -85,7 +85,8 @@ function decisions(request, act) {
  */
 function more(request, view) {
   const fill = (/** @type {On<HTMLDetailsElement>} */ { currentTarget: menu }) => {
-    // The style sheet reads `data-menu`; without it, a menu that is larger than its row would be cut off.
+    // The style sheet needs `data-menu`. Without this attribute, a menu that is larger than its row would be
+    // cut off.
     menu.closest("li")?.toggleAttribute("data-menu", menu.open);
     render(menu.open ? entries(request, view) : nothing, one(".card", HTMLElement, menu));
   };
@@ -104,7 +105,7 @@ const DAY_MS = 86_400_000;
 
 /**
  * Return the values on which the content of a row depends. lit draws the row again if one of them has
- * changed. The present day is one of them, because it changes the age in Case Information.
+ * changed. The date of today is one of them, because the age in Case Information depends on it.
  * @param {QueuedRow} request the row of the request
  * @param {ListView} view the state of the page
  */
@@ -289,7 +290,7 @@ function onCallList(/** @type {ListView} */ view) {
 }
 
 /**
- * Draw the notice for a person who is off call, about what they miss; draw nothing for a person on call.
+ * Draw the notice for a person who is off call about what they do not get; draw nothing for a person on call.
  * @param {ListView} view the state of the page
  */
 export function offCallNotice(view) {
@@ -349,7 +350,7 @@ export function listHead(view, tabs) {
 }
 
 /**
- * Return the name of the list for screen readers, which says its order.
+ * Return the name of the list for screen readers. It contains the order of the rows.
  * @param {Protocol.QueueLimits} limits the settings of the queue
  */
 const inOrderWords = ({ urgent_first }) =>

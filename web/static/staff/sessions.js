@@ -55,8 +55,8 @@ export class Sessions {
 }
 
 /**
- * A search for ended visits: the filters, the results, whether there are more results, and the number of
- * visits that the server has not searched yet.
+ * A search for ended visits: the filters, the results, whether there are more results, and how many ended
+ * visits the server has not yet looked through.
  */
 export class Past {
   /** @type {Protocol.PastRow[] | null} the visits that were found; null until the first answer */

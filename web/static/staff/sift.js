@@ -1,6 +1,6 @@
 /* Chooses which rows of On-Demand Requests are shown, and in which order, by the fields above the list.
-   New patients who are not shown are still announced: the chime and the counts are those of the whole
-   queue. */
+   The fields do not change the chime and the counts: new patients are announced also if their rows are not
+   shown. */
 import { stateName } from "../shared/format.js";
 import { html, nothing } from "../shared/lit.js";
 import { inEach, t } from "../shared/text.js";
@@ -47,7 +47,7 @@ const nameOf = (/** @type {QueuedRow} */ { assignee }) => assignee?.name ?? "\uf
 export const ordered = (rows, { order }) => (order in ORDERS ? [...rows].sort(ORDERS[order]) : rows);
 
 /**
- * Return the rows that match the fields, in their given order.
+ * Return the rows that match all fields, in the order in which they were given.
  *
  * @param {QueuedRow[]} rows the rows
  * @param {Sift} sift the values of the fields

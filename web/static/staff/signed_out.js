@@ -8,8 +8,8 @@ import { t } from "../shared/text.js";
 const CODES = new Set([4201, 4202]);
 
 /**
- * Clear the page as soon as the person is signed out, in this browser or by another device or an
- * administrator, and show a link to sign in.
+ * Clear the page as soon as the person is signed out (in this browser, on another device, or by an
+ * administrator), and show a link to sign in.
  *
  * @param {import("../signalling.js").SignallingClient} client the connection to the server
  * @param {{ signIn: string, cleared: () => void }} page `signIn`: the address of the sign-in page;

@@ -15,7 +15,7 @@ import { levelWords } from "./urgency.js";
  * @property {Protocol.HistoryPart[] | null} events null while the events load
  * @property {Protocol.CallPart[] | null} calls the figures of each party's call; null while they load
  * @property {Protocol.CasePart | undefined} info the patient's Case Information; undefined while it loads
- * @property {string | null} refused the sentence that says why there is no Case Information, or null
+ * @property {string | null} refused the sentence about why there is no Case Information, or null
  */
 
 /**

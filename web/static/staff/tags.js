@@ -1,4 +1,4 @@
-/* Draws the tags of a visit, and asks in a dialog which of the clinic's tags a visit gets. */
+/* Draws the tags of a visit. Asks in a dialog which of the clinic's tags the visit gets. */
 import { html, nothing } from "../shared/lit.js";
 import { t } from "../shared/text.js";
 import { fillIn } from "../shared/ui.js";

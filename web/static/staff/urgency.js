@@ -24,7 +24,8 @@ const COLOURS = { emergency: "red", urgent: "amber", routine: "off" };
 export const levelWords = (level, { level_words }) => level_words?.[level] || WORDS()[level];
 
 /**
- * Return why a request has its level: a person has set it, or an answer of the patient.
+ * Return why a request has its level: because of an answer of the patient, or because a person has set the
+ * level.
  *
  * @param {Protocol.UrgencyPart} urgency the urgency of the request
  */

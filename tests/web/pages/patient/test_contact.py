@@ -1,6 +1,6 @@
-"""Tests notifications on a patient's device: the browser is asked only after a press, and the choice is stored.
+"""Tests notifications on a patient's device: the page asks the browser for the permission only after a press.
 
-The tests also cover a browser that refuses notifications.
+The choice is stored. The tests also cover a browser that refuses notifications.
 """
 
 from urllib.parse import parse_qsl

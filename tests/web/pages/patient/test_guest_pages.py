@@ -15,7 +15,10 @@ from tests.web.pages.test_accessibility import LOOKS, is_accessible
 
 
 async def with_rosa(clinic: Clinic, **changes: Any) -> None:
-    """Add the guest Rosa Diaz, and let the provider claim the visit. `changes`: fields of her party to replace."""
+    """Add the guest Rosa Diaz, and let the provider claim the visit.
+
+    `changes`: new values for fields of Rosa's entry in the visit's `parties`.
+    """
     guest = {"name": "Rosa Diaz", "relation": "interpreter", "present": True, "started": False}
     clinic.visit["parties"][ROSA] = {**guest, "away_since_ms": None, **changes}
     await clinic.claimed_by()
@@ -69,7 +72,8 @@ async def test_a_call_with_a_guest_is_accessible_and_names_everybody(
     await expect(rosa.get_by_text("Has not pressed Start Session yet")).to_be_visible()
     await expect(page.locator("[data-party=provider]").get_by_text("Dr Maya Osei")).to_be_visible()
     await is_accessible(page)
-    # Rosa has not pressed Start Session, and the page is the patient's own. So neither is marked as speaking.
+    # Only the provider is marked as speaking. Rosa has not pressed Start Session, and the page does not mark
+    # the patient, who looks at it.
     for party in ("provider", ROSA, "patient", None):
         await clinic.send({"type": "media.speaker", "visit": "v_1", "party": party})
         speaking = page.locator("[data-speaking]")

@@ -60,7 +60,7 @@ async def signed_in(site: Site, email: str) -> tuple[Person, Actor]:
 
 
 async def does(site: Site, actor: Actor, visit: Visit, command: c.Command) -> None:
-    """Carry out a command of a person. Raises AssertionError if it is refused."""
+    """Carry out a command on the visit, as `actor`. Raises AssertionError if the command is refused."""
     assert not isinstance(await site.app[SERVICE].command(actor, visit.id, command), Refusal)
 
 

@@ -53,7 +53,8 @@ async def test_what_is_typed_is_seen_by_staff_while_it_is_typed_and_kept_when_th
     await page.get_by_label("Allergies").press_sequentially("Penicillin and latex", delay=40)
     await clinic.until(lambda: clinic.case["answers"].get("allergies") == "Penicillin and latex")
     while_typing = clinic.got("visit.save")
-    # A slow machine needs longer to type, and the page then sends more messages.
+    # While the patient types, the page sends at most one message each 0.4 s. A slow machine types longer, so
+    # it may send more messages.
     at_most = (time.monotonic() - began_s) / 0.4 + 2
     assert 2 <= len(while_typing) <= at_most, "often enough to be live, seldom enough not to flood"
     assert not any(save["left"] for save in while_typing)

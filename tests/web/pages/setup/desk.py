@@ -1,5 +1,6 @@
-"""Plays an administrator who is signed in to the demo and sends the set-up's forms as the pages show them.
+"""Plays an administrator who is signed in to the demo organisation and sends the forms of its set-up pages.
 
+On these pages (…/staff/setup) administrators change the settings of an organisation.
 `Form` reads a form of a page as a browser without JavaScript would send it.
 """
 
@@ -13,7 +14,10 @@ Fields = list[tuple[str, str]]
 
 
 class Form(HTMLParser):
-    """The fields of the first form of a page that is sent to `action`, in order, as a browser would send them."""
+    """The fields of a form in the page `html`, in order, as a browser would send them.
+
+    The form is the first one of the page whose target is the path `action`.
+    """
 
     def __init__(self, html: str, action: str) -> None:
         super().__init__()
@@ -76,7 +80,7 @@ def changed(fields: Fields, **changes: str | None) -> Fields:
 
 
 class Desk:
-    """A signed-in person at the set-up of an organisation."""
+    """A signed-in person who uses the set-up pages of an organisation."""
 
     def __init__(self, person: Person, organisation: str = "demo") -> None:
         self.person = person

@@ -1,4 +1,4 @@
-"""Tests the settings for the time after a visit: its tags, and the texts of the survey."""
+"""Tests the settings for the time after a visit: the tags for visits, and the texts of the survey."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""Tests waiting areas in the set-up: their address, hours and guide, and the pages of their patients."""
+"""Tests waiting areas in the set-up: an area's address, hours and guide, and the pages of its patients."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Tests the page of the audit log, which only administrators may see.
 
-It shows the newest entries first, a part at a time. It can show only those of a person or about a visit.
+It shows the newest entries first, some at a time. It can also show only the entries of one person or those
+about one visit.
 """
 
 import re

@@ -30,7 +30,7 @@ SERVICE_OF_PUSH = "push https://push.example"
 
 @pytest.fixture(autouse=True)
 def _no_runners(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Switches off the runners of jobs, and makes a delivery late as soon as it was tried once."""
+    """Stops the jobs from running by themselves; a delivery is late directly after its first attempt."""
 
     async def never(_: Runner) -> None:
         await asyncio.Event().wait()
@@ -48,7 +48,10 @@ async def taken(site: Site, kind: str, **payload: object) -> Taken:
 
 
 async def full(site: Site) -> tuple[list[str], str]:
-    """Make deliveries of all kinds fail; return the ids of the given-up mails, and the id of the webhook."""
+    """Make deliveries of all kinds fail; return (the ids of the two failed mails, the id of the webhook).
+
+    The mails are not tried again. The delivery to the webhook is late, and is tried again later.
+    """
     await site.person().ask_for_a_visit()
     [visit] = (await site.app[SERVICE].mirrors.get("demo")).visits
     hook = await site.app[WEBHOOKS].add("demo", "https://hooks.example/greenroom?token=s3cret", ())

@@ -67,7 +67,7 @@ async def test_what_is_saved_in_the_calendar_is_what_visitors_see(site: Site) ->
     assert "Lakeside Clinic" in text
     assert "Times are for Eastern" in text
     assert "9:00\u202fAM – 12:00\u202fPM<br>1:00\u202fPM – midnight" in text
-    assert "All day" in text  # the days without a change show this text
+    assert "All day" in text  # all other days are still open all day
 
 
 @pytest.mark.parametrize(
@@ -213,7 +213,8 @@ async def test_typed_values_survive_the_end_of_the_sign_in(site: Site) -> None:
 
 def test_f33_every_form_of_the_set_up_with_fields_is_asked_about_before_it_is_left_unsaved() -> None:
     folder = TEMPLATES / "setup"
-    # The guide's own script asks before the page is left. A signed-out person has no unsaved value to lose.
+    # These two pages need no `data-keep`. The guide's page has a script of its own that asks. A signed-out
+    # person has no unsaved value to lose.
     own = {"guide.html", "signed_out.html"}
     forms = {
         f"{path.name}: {form[0]}"
@@ -226,7 +227,7 @@ def test_f33_every_form_of_the_set_up_with_fields_is_asked_about_before_it_is_le
 
 
 def test_f32_every_button_of_the_set_up_and_the_settings_that_takes_something_away_asks_first() -> None:
-    # On the page of the guide, such a button changes nothing before Save is pressed.
+    # The guide's page is not checked: its buttons that remove a step change nothing until Save is pressed.
     pages = [path for path in (TEMPLATES / "setup").glob("*.html") if path.name != "guide.html"]
     found = {
         f"{path.name}: {button[0]}"

@@ -20,7 +20,7 @@ PATH = "/demo/staff/setup/guide"
 
 
 async def press(admin: Desk, fields: Fields, do: str) -> Fields:
-    """Press a button of the builder; return the fields of the form that it answers with."""
+    """Press the button `do` of the builder; return the fields of the form in the server's answer."""
     answer = await admin.person.post(PATH, [*fields, ("do", do)])
     assert answer.status == 200
     return await admin.fields("guide", await answer.text())

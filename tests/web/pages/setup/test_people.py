@@ -26,7 +26,7 @@ async def account(site: Site, email: str) -> Account:
 
 
 async def link_in(admin: Desk, text: str) -> str:
-    """Return the path of the one-time link that a page shows."""
+    """Return the path of the one-time link in `text`, the HTML of a page."""
     found = re.search(r"/demo/staff/invitation/[\w-]{32}", text)
     assert found, text[:3000]
     return found[0]

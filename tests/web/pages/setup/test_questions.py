@@ -1,4 +1,7 @@
-"""Tests that the set-up asks before an action that cannot be undone, and before a page with unsaved values is left."""
+"""Tests that the set-up asks for a confirmation before an action that cannot be undone.
+
+It also asks before a person leaves a page with unsaved values.
+"""
 
 from playwright.async_api import Dialog, Page, expect
 
@@ -10,8 +13,9 @@ __all__ = ["open_page"]  # pytest needs this imported fixture in the module
 
 
 async def asked(page: Page, button: str, title: str, *words: str) -> None:
-    """Press a button and cancel the question, which must have this title and these words. Press it again, and confirm
-    by the button of the same name.
+    """Press a button and cancel the question; press it again and confirm, by the last button of the question.
+
+    The question is a dialog that must have this title and contain these words.
     """
     for yes in (False, True):
         await page.get_by_role("button", name=button).click()

@@ -139,8 +139,9 @@ async def test_f41_a_person_whom_one_channel_reached_is_not_listed_as_not_reache
     payload = {"visit": "v_1", "person": "u_lind", "name": "Dr Jonas Lind", "channels": ["text", "push"]}
 
     async def listed_after(channel: str) -> bool:
-        """Make the message on this channel fail finally; return whether the page lists the person with both
-        channels.
+        """Let the message on `channel` fail, and never be tried again; then open the page of the rota.
+
+        Return whether the page lists Dr Lind as not reached, by text message and by notification.
         """
         [job] = jobs_of(WAITING, payload, (channel,), 1, 2)
         _, at_ms, member = site.app[JOBS].entry("demo", job)

@@ -17,7 +17,10 @@ WELCOME = demo.ORGANISATION.welcome
 
 
 def field(label: str, organisation: Organisation = demo.ORGANISATION) -> str:
-    """Return the name of the form's field for the text with this label, as a keyword of `Desk.change`."""
+    """Return the name of the form's field for the text with this label, as `Desk.change` takes it.
+
+    `Desk.change` takes names of fields as keywords, with `__` for `-`.
+    """
     return next(entry.field for entry in entries(organisation) if entry.label == label).replace("-", "__")
 
 

@@ -1,5 +1,7 @@
-"""Tests the dialog that appears before a sign-in ends, by the page's own clock and by the time that the
-server reports.
+"""Tests the dialog that appears before a sign-in ends.
+
+The page finds out by its own clock how much time is left, and corrects it by the time that the server
+reports.
 """
 
 from __future__ import annotations
@@ -43,7 +45,7 @@ async def test_a_page_asks_before_the_sign_in_ends(open_page: OpenPage) -> None:
     await page.clock.fast_forward(1_750_000)
     await expect(stay).to_be_visible()
     left_ms = 0  # nobody has answered the dialog, so no time is left
-    # With a valid cookie, the sign-in page would redirect to the page On-Demand Requests.
+    # Without cookies, the sign-in page stays open. With a valid one, it would redirect to On-Demand Requests.
     await page.context.clear_cookies()
     await page.clock.fast_forward(10_000)
     await page.wait_for_url("**/staff/sign-in")

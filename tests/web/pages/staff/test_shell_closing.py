@@ -1,4 +1,4 @@
-"""Tests how staff close the queue: at closing time, and when the last provider goes off call."""
+"""Tests how staff close the queue: after closing time, or when the last provider on call goes off call."""
 
 import time
 

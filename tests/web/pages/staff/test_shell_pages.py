@@ -149,7 +149,7 @@ async def test_each_new_request_rings_once_also_when_it_came_while_the_connectio
     await clinic.arrives(jon)
     await expect(document).to_have_attribute("data-rung", "1")
     await expect(page.locator(".announcer")).to_have_text("New request: Jon Bell.")
-    await clinic.arrives(jon)  # the row of the same visit is sent again
+    await clinic.arrives(jon)  # the row of Jon's visit, which the page already shows
     await page.evaluate(
         "const now = performance.now(); performance.now = () => now + 60_000 + Date.now() % 1000"
     )

@@ -9,9 +9,10 @@ from web.peers.run.plan import Plan
 
 
 async def all_are_called(url: str, adapter: str) -> None:
-    """Let two providers call three patients with light media, one after another; fail unless every call was measured.
+    """Let two providers call three patients, one after another; fail unless every call was measured.
 
-    `url`: the address of the server. `adapter`: the name of the adapter that plays the calls.
+    `url`: the address of the server. `adapter`: the name of the adapter that plays the calls. The media are
+    of the kind "light", which sends packets without a real picture or sound.
     """
     plan = Plan(
         url=url,

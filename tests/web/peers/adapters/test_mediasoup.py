@@ -32,13 +32,14 @@ from web.peers.media.calls import LightCall
 BUILT = cache() / "mediasoup" / "mediasoup-worker"
 NODE = shutil.which("node") or ""
 UNTIL = {"joined": {"joined", "opened"}, "opened": {"opened"}, "closed": {""}}
-"""What is waited for -> the states of a room in which the wait is over."""
+"""State for which a `wait` command waits -> the states of the room that end the wait; "" means no room."""
 
 
 class Rooms:
     """A server that takes the commands of mediasoup's adapter, and forwards no media.
 
-    `port`: the port that it names to peers for ICE. `keeps`: False if it forgets each room that is joined.
+    `port`: the port to which peers send their ICE checks. `keeps`: False if it answers a join,
+    but creates no room.
     """
 
     def __init__(self, port: int) -> None:

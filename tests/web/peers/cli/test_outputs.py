@@ -76,7 +76,7 @@ def test_the_live_page_is_the_report_of_now_and_renews_itself(monkeypatch: pytes
             playing.join()
     assert "397 of 400 visits have gone through" in shown
     assert "the run goes on" in shown
-    # The threshold of the step `hang_up` is left out, because no call of this run has ended.
+    # The threshold of the step `hang_up` is not counted, because no call of this run has ended.
     assert "1 of 1 thresholds broken" in shown
     assert 'fetch("/")' in shown
     assert figures["people"]["done"] == 397

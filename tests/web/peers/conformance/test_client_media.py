@@ -1,4 +1,4 @@
-"""Tests the rules of media for a client that is checked: a valid answer, a connection, and consent (NETWORKS.md)."""
+"""Tests how a conformance run checks a client's media: answer, connection and consent (NETWORKS.md)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ from web.peers.conformance.judge import Judge
 
 @asynccontextmanager
 async def offered(transport: Transport = "udp") -> AsyncIterator[tuple[Judge, ClientMedia, Speaker]]:
-    """Yield (the judge, the relay's side of the check, a raw peer as the client). The client has not answered yet."""
+    """Yield (the judge, the relay's side of the check, the client).
+
+    The client is a peer that sends packets which the test makes. It has not answered the offer yet.
+    """
     relay = await Relay.open(RelaySettings())
     judge, speaker = Judge(), Speaker(transport=transport)
     media = ClientMedia(judge, relay)
@@ -139,7 +142,10 @@ async def talking(
 
 
 async def is_judged(media: ClientMedia, client: Talks, *, malformed: bool = False) -> None:
-    """Let the client send until it can be judged, and judge it. `malformed`: it sends RED that is not valid."""
+    """Let the client send media until there is enough to judge; then judge it.
+
+    `malformed`: the client sends sound that is not valid RED.
+    """
     red_seen = 0
 
     def settled() -> bool:

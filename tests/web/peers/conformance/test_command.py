@@ -35,7 +35,7 @@ async def test_a_server_is_checked_by_its_address(site: Site, tmp_path: Path) ->
     assert "not tried: needs a second member of staff (1 check)" in said
     found = json.loads(file.read_text())
     assert {each["result"] for each in found} == {"kept", "not tried"}
-    # Each check is a line as soon as it is done, also if the output is no terminal.
+    # The command prints a line for each check, also if the output is not a terminal.
     assert len(re.findall(r"^(?:kept|not tried) +\w+: .* \(PROTOCOL\.md#", said, re.MULTILINE)) == len(found)
     assert all(each["section"].startswith("PROTOCOL.md#") for each in found)
     words = ["--conformance", url, "--credentials", "-", "--only", "hello", "--lines", "-"]

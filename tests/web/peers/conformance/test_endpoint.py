@@ -1,5 +1,6 @@
-"""Tests the scripted server of a conformance run: correct clients pass, and the faults of other clients
-are reported.
+"""Tests the server that a conformance run starts in order to check a client.
+
+It follows a script. Correct clients pass, and the faults of other clients are reported.
 """
 
 from __future__ import annotations

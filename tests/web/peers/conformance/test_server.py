@@ -145,9 +145,10 @@ OF_RIGHTS = (
 
 
 async def missed(site: Site, faults: Sequence[tuple[str, str, str]], *emails: str) -> list[object]:
-    """Return the faults of a broken server that the checks have missed, each with what they have reported instead.
+    """Return the faults that no check has found, each with what the checks have reported instead.
 
-    `faults`: (the fault, a part of the name of the check that must report it, a pattern of the report).
+    `faults`: (name of a fault in `broken.py`, name of the check that must find it, pattern that its report
+    must match).
     """
     found: list[object] = []
     async with Broken(str(site.server.make_url("")).rstrip("/")) as broken, Clinic(broken.url) as clinic:

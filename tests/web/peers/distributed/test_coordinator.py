@@ -24,7 +24,7 @@ KEY = "a key of more than sixteen letters"
 
 
 class Machine:
-    """A process of `greenroom peers` that takes the place of a machine. `said`: its output so far."""
+    """A process of `greenroom peers` that represents one machine of a run. `said`: its output so far."""
 
     def __init__(self, *words: object, **environment: str) -> None:
         self.said, self._silent = "", False

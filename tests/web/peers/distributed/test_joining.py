@@ -42,7 +42,10 @@ def refused(result: Result) -> str:
 
 
 class Lobby(Coordinator):
-    """A run that waits for two helpers and never begins. `said`: the texts that its user sees."""
+    """A run that waits for two helpers and never begins.
+
+    `said`: the texts that its user sees. `meant`: a plan that helpers get instead of `plan`.
+    """
 
     def __init__(self, plan: Plan, meant: Plan | None = None) -> None:
         self.said: list[str] = []

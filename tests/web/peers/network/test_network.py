@@ -1,5 +1,6 @@
-"""Tests what a network does to each packet: the same for the same seed, at the rates that were set,
-within its bounds.
+"""Tests what a simulated network does to each packet: it loses, delays and duplicates packets at given rates.
+
+With the same seed it does the same to each packet.
 """
 
 from __future__ import annotations
@@ -36,8 +37,10 @@ def direction(seed: object = 1) -> Direction:
 
 
 def fates(way: Way, packets: list[tuple[float, int]], seed: int = 1) -> list[tuple[float, tuple[float, ...]]]:
-    """Return (the time at which it is sent, the times at which it arrives) for each packet; no time means lost, two
-    mean duplicated. `packets`: (pause in s before it, size in bytes); `seed`: the seed of the random numbers.
+    """Return for each packet (the time at which it is sent, the times at which it arrives).
+
+    A lost packet has no time of arrival, a duplicated one has two. `way`: the settings of the network in one
+    direction; `packets`: (pause in s before the packet, its size in bytes); `seed`: of the random numbers.
     """
     goes, moments = direction(seed), itertools.accumulate(pause_s for pause_s, _ in packets)
     return [(at, goes.packet(way, size, at)) for at, (_, size) in zip(moments, packets, strict=True)]

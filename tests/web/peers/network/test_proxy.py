@@ -1,4 +1,4 @@
-"""Tests the proxy on real sockets: it delays, loses and limits datagrams and streams as its network says.
+"""Tests the proxy on real sockets: it delays, loses and limits datagrams and streams by its network settings.
 
 The memory that it uses has bounds.
 """
@@ -21,7 +21,7 @@ WAIT_S = 20
 
 
 class Udp(asyncio.DatagramProtocol):
-    """A UDP socket that records each datagram; if `echoes`, it sends it back."""
+    """A UDP socket that records each received datagram. If `echoes`, it also sends the datagram back."""
 
     def __init__(self, *, echoes: bool = False) -> None:
         self.got: list[bytes] = []
@@ -60,7 +60,10 @@ async def udp(network: Network, **how: Any) -> AsyncIterator[tuple[Proxy, Udp, U
 
 @asynccontextmanager
 async def tcp(network: Network) -> AsyncIterator[tuple[Proxy, asyncio.StreamReader, asyncio.StreamWriter]]:
-    """Yield (a proxy in front of an echo server, both ends of a connection through it: reader and writer)."""
+    """Yield (a proxy in front of an echo server, reader, writer).
+
+    The reader and the writer are those of a client's connection through the proxy.
+    """
 
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65_536):

@@ -289,7 +289,8 @@ async def test_r31_media_goes_on_after_a_fresh_offer_and_the_gap_is_counted(
         await live(ours, theirs)
         await asyncio.gather(ours.first_frame(), theirs.first_frame())
         for person in (patient, provider):
-            # After the answer, the server sends a fresh offer.
+            # Another join replaces the person's media connection: after its answer, the server sends a new
+            # offer.
             await person.request("media.join", visit=ours.visit)
             seen = [room.flow.packets + 20 * room.flow.pictures for room in (ours, theirs)]
             heard = [room.flow.sound for room in (ours, theirs)]
@@ -311,7 +312,7 @@ async def test_r31_a_film_goes_on_after_its_end_at_its_own_pace(film: Path) -> N
     assert picture is not None
     assert sound is None
     began, times = time.monotonic(), list[int]()
-    for _ in range(15):  # the film has 12 frames, at 15 per second
+    for _ in range(15):  # the film has only 12 frames, so it begins again; 15 frames take a second
         frame = await picture.recv()
         times.append(frame.pts or 0)
     assert time.monotonic() - began > 0.8

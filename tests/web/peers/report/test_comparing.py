@@ -1,4 +1,4 @@
-"""Tests the comparison of two runs: it finds changes, reports no false ones, and says if the data is not enough."""
+"""Tests the comparison of two runs: it finds changes, reports no false ones, and reports too little data."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from web.peers.run.observations import Observations, Series
 
 
 def verdict(comparison: Comparison, name: str, what: str) -> str:
-    """Return the verdict on one figure. `name`: such as claim, a step. `what`: such as p50, a percentile."""
+    """Return the verdict on one figure. `name`: what is measured, such as "claim"; `what`: such as "p50"."""
     (found,) = [change.verdict for change in comparison.changes if (change.name, change.what) == (name, what)]
     return found
 

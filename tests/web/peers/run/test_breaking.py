@@ -1,4 +1,4 @@
-"""Tests faults that are done to processes: the right ones are chosen, stopped, and continued."""
+"""Tests the faults that the load tester causes: it chooses the right processes, stops and continues them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ def server() -> Iterator[tuple[int, int]]:
     worker = int(process.stdout.readline())
     assert process.stdout.readline() == b"1\n"
     yield process.pid, worker
-    # The id of the worker still belongs to it, even if it has ended: its parent does not wait for it.
+    # The worker may have been killed by the test. No other process can have its id yet, because its parent
+    # has not waited for it (waitpid).
     os.kill(worker, signal.SIGKILL)
     process.kill()
     process.communicate()

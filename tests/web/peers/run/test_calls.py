@@ -16,7 +16,10 @@ from web.peers.run.plan import Plan
 
 
 class InMemory(Adapter):
-    """People who reach each other without a server; `busy`: how many calls to refuse."""
+    """An adapter whose people call each other in memory, without a server.
+
+    `busy`: how many of the next calls are refused.
+    """
 
     media_kinds = ("none",)
     present: ClassVar[dict[str, "InMemory"]] = {}

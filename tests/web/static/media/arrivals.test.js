@@ -19,7 +19,7 @@ const nothingOff = () => ({ audio: false, video: false });
 const both = (/** @type {number} */ audio, /** @type {number} */ video, /** @type {number} */ frames) =>
   reports({ "ana-a": [audio], "ana-v": [video, frames] });
 
-/** Lets `arrivals` read reports half a second apart; returns the last result, [party, what stopped] pairs. */
+/** Lets `arrivals` read reports half a second apart; returns its last result: [party, Stopped] pairs. */
 function read(/** @type {any[]} */ readings, /** @type {any} */ off = nothingOff, arrivals = new Arrivals()) {
   let at_ms = 10_000;
   /** @type {[string, string][][]} the result of each reading */

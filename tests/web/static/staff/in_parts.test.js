@@ -6,8 +6,9 @@ const rows = (/** @type {number} */ count) =>
   Array.from({ length: count }, (_, at) => ({ visit: `v_${at}` }));
 
 /**
- * Returns a list of 500 rows. Its `drawn` has the number of rows shown by each drawing, its `orders` the rows
- * of each drawing in their order, and its `frames` the functions to call after a paint; the test calls them.
+ * Returns a list of 500 rows, which is drawn in parts. For each drawing, `drawn` has the number of shown
+ * rows, and `orders` the ids of the rows in their order. `frames` has the functions that the browser would
+ * call after it has painted; here the test calls them.
  */
 function list() {
   let all = rows(500);
@@ -46,7 +47,7 @@ function list() {
   };
 }
 
-/** Draws all parts of a list that are still missing. `frames`: the list's functions to call after a paint. */
+/** Draws all parts of a list that are not drawn yet. `frames`: the property `frames` of the list. */
 function finish(/** @type {(() => void)[]} */ frames) {
   for (let frame = frames.shift(); frame; frame = frames.shift()) frame();
 }
