@@ -24,7 +24,10 @@ PACKAGES = ("aiohttp", "uvloop", "redis", "hiredis", "msgspec", "gunicorn", "pyl
 
 
 def cpu_ns(pids: Iterable[int]) -> int:
-    """Return the CPU time of all threads of these processes since they began, in ns (first field of schedstat)."""
+    """Return the CPU time of all threads of these processes since the threads began, in ns.
+
+    It is the first field of schedstat. `pids`: process ids.
+    """
     total = 0
     for pid in pids:
         for thread in (PROC / str(pid) / "task").iterdir():

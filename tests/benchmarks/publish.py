@@ -104,12 +104,15 @@ def write_tables() -> None:
 
 
 def trend(report: Report) -> str:
-    """Return docs/BENCHMARKS.md for this published run."""
+    """Return the text of docs/BENCHMARKS.md, whose newest run is the published run `report`."""
     return history.page(history.read(HISTORY), report, history.read_misses(MISSES))
 
 
 def page(report: Report) -> str:
-    """Return the page of results of this run, which shows the pictures in the same folder."""
+    """Return the text of the page of results of the run `report`.
+
+    The page shows the pictures in its folder.
+    """
     pictures = [(VISITS.name, report.loads), (FLAME.name, report.loads and FLAME.is_file())]
     visits = [name for name, shown in pictures if shown]
     return document(report, CURVE.name if report.curve else None, visits)

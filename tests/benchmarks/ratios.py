@@ -12,10 +12,14 @@ import asyncio
 import gc
 import json
 import math
+import os
 import socket
 import statistics
+import subprocess
+import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -158,7 +162,7 @@ def measured(name: str) -> float:
 
 
 def kept(path: Path = FILE) -> dict[str, Kept]:
-    """Return the ratios of the last release."""
+    """Return the ratios of the last release, read from the file `path`: name -> ratio."""
     return msgspec.json.decode(path.read_bytes(), type=dict[str, Kept])
 
 
@@ -178,17 +182,35 @@ def fallen(name: str, before: Kept, measure: Callable[[str], float] = measured, 
     return least
 
 
-def of_release(release: str, times: int = 30) -> dict[str, Kept]:
-    """Return the ratios of this version, each measured `times` times, with their noise.
+@contextmanager
+def busy_machine() -> Iterator[None]:
+    """Keep all cores and their caches busy with other processes while the `with` block runs, as other tests do."""
+    others = [
+        subprocess.Popen([sys.executable, "-c", "while True: sorted(range(100_000))"])
+        for _ in range(os.cpu_count() or 1)
+    ]
+    try:
+        yield
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
 
-    The noise is the largest distance of a measured ratio from the median, as a share of the median.
-    `release`: the name of this version.
+
+def of_release(release: str, times: int = 30) -> dict[str, Kept]:
+    """Return the ratios of this version, with their noise. `release`: the name of this version.
+
+    Each ratio is measured `times` times on this machine as it is, and as often while other processes use all cores. A
+    ratio is the median of the first kind. Its noise is the largest distance of any value from this median, as a share
+    of the median.
     """
     found = {}
     for name in RATIOS:
-        values = [measured(name) for _ in range(times)]
-        middle = statistics.median(values)
-        noise = max(abs(value / middle - 1) for value in values)
+        alone = [measured(name) for _ in range(times)]
+        with busy_machine():
+            beside = [measured(name) for _ in range(times)]
+        middle = statistics.median(alone)
+        noise = max(abs(value / middle - 1) for value in (*alone, *beside))
         found[name] = Kept(release, round(middle, 3), round(noise, 3))
     return found
 

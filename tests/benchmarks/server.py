@@ -32,13 +32,13 @@ class BenchServer:
     def staff(self, people: int, logins: int) -> list[Login]:
         """Create the organisation with `people` providers.
 
-        Return `logins` browsers. A provider is signed in in each browser, in turn: with more browsers than
+        Return `logins` browsers, each signed in as one of these providers. If there are more browsers than
         providers, a provider has several browsers.
         """
         return asyncio.run(self.signed_in(people, logins))
 
     async def signed_in(self, people: int, logins: int) -> list[Login]:
-        """Do what `staff` does, in an event loop that already runs."""
+        """Do the same as `staff`, for a caller that runs in an event loop."""
         staff = await make_staff(self.settings, people, organisation=self.organisation)
         client = connect(self.settings)
         try:

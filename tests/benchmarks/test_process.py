@@ -9,7 +9,11 @@ from tests.benchmarks.process import others_s, others_ticks
 
 
 def stat(pid: int, parent: int, name: str, used: int = 0, waited: int = 0) -> str:
-    """Return a /proc/PID/stat of a process that used `used` ticks and waited for children that used `waited`."""
+    """Return the content of /proc/PID/stat of a process. `parent`: the process id of its parent.
+
+    `used`: its own clock ticks in user mode, and as many in the kernel. `waited`: in the same way, the ticks
+    of its ended children for which it has waited.
+    """
     return f"{pid} ({name}) S {parent} 0 0 0 -1 0 0 0 0 0 {used} {used} {waited} {waited} 20 0 1 0"
 
 

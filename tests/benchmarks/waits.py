@@ -176,7 +176,7 @@ class Visits:
 
 @asynccontextmanager
 async def _proxies(server: RunningServer, network: Network) -> AsyncIterator[tuple[Proxy, Proxy]]:
-    """Yield the proxies for the media and for the page between a patient and the server."""
+    """Yield (the proxy for the media, the proxy for the page); both play `network` in front of the server."""
     address = urlsplit(server.url)
     assert address.hostname is not None
     assert address.port is not None
@@ -188,7 +188,10 @@ async def _proxies(server: RunningServer, network: Network) -> AsyncIterator[tup
 
 
 async def _at(browser: Browser, place: Place, size: Size) -> Wait:
-    """Measure at one place, with a server of its own; return the waits."""
+    """Start a server, measure how long a patient at `place` waits there, and return the waits.
+
+    `size`: how many visits are measured.
+    """
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(_server())
         network = place.network

@@ -150,7 +150,7 @@ def _run(server: Local, workers: int, size: Size) -> tuple[list[Load], str, str]
 
 
 def arrivals(size: Size) -> str:
-    """Return the arrivals of a run as the load tester reads them: a few first visits, a pause, then all steps."""
+    """Return the option `--arrivals` for a run: a few first visits, a pause, then the steps of `size`."""
     parts = ["2/s@0.01s", f"2/s@{WARM_S / 2}s", "0/s@0.01s", f"0/s@{WARM_S / 2}s"]
     for rate in size.rates:
         parts += [f"{rate:g}/s@0.01s", f"{rate:g}/s@{size.step_s}s"]
@@ -182,7 +182,8 @@ def sampled(workers: Sequence[int], store: int) -> Iterator[list[Used]]:
 def loads(seen: Observations, used: Sequence[Used], size: Size, workers: int) -> list[Load]:
     """Return the figures of each step that ended before the run did.
 
-    `seen`: the load tester's observations. `used`: the CPU over time.
+    `seen`: the load tester's observations. `used`: the CPU times, one after another. `size`: the steps of the
+    run. `workers`: the number of workers of the server.
     """
     found = []
     for number, rate in enumerate(size.rates):

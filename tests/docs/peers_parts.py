@@ -15,9 +15,8 @@ from web.peers.people.people import Patient, Person, Provider, Room
 PEOPLE = (Patient, Provider, Person, Room)
 ADAPTER = (Adapter, CallMedia, JsonSocket)
 OF_EACH_OTHER = frozenset({"drop_media", "refused", "returned", "spawn"})
-"""Methods that only the load tester's own classes call (PEOPLE). No user's script calls them, so
-LOAD-TESTER.md leaves
-them out."""
+"""Methods that only the load tester's own classes call (PEOPLE). No user's script calls them, so the document
+leaves them out."""
 
 
 def parts() -> dict[str, str]:

@@ -63,9 +63,10 @@ def _plain(shown: Any) -> Any:
 
 
 def difference(shown: Any, stored: Any) -> tuple[str, str] | None:
-    """Return the part of a screen that differs from the store as texts: (what the screen shows, what the store has).
+    """Return the parts that differ between a screen and the store, as texts: (the screen's, the store's).
 
-    Return None if nothing differs.
+    `shown`: what the screen shows. `stored`: what it must show according to the store. Return None if nothing
+    differs.
     """
     shown, stored, path = _plain(shown), _plain(stored), ""
     if shown == stored:

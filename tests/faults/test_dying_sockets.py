@@ -200,8 +200,8 @@ def test_r25_dead_peers_are_seen_offline_after_a_round_and_a_half(
                 await watcher.request("subscribe", topic=f"visit/{visit}")
             patients = [s for s in one.workers[0].hub.sockets.values() if not s.actor.is_staff]
             began_s = max(s.received_s for s in patients)
-            # Stop the network just after the last client has answered its ping: the server notices the loss
-            # latest then.
+            # Stop the network just after the last client has answered its ping. In this case the server
+            # notices the loss as late as possible.
             await until(lambda: min(s.received_s for s in patients) > began_s, 40)
             await asyncio.sleep(0.1)
             network.stall()  # from now on nothing arrives, not even the end of a connection

@@ -1,5 +1,4 @@
-"""Tests sockets that send WebSocket frames as fast as they can: the server counts every frame and closes the
-socket.
+"""Tests sockets that send frames as fast as they can: the server counts every frame and closes the socket.
 
 Until then, other clients get their answers almost as fast as usual. This is row 30 of docs/SECURITY.md.
 """

@@ -35,7 +35,7 @@ def descriptors() -> Iterator[Callable[[str], tuple[int | None, int | None]]]:
     """A function that opens a file or pipe which accepts no (more) text, to be the standard error of a
     server.
 
-    Its argument is "full" (a full disk), "broken" (a pipe that nobody can read) or another word (a pipe that
+    Its argument is "full" (a full disk), "broken" (a pipe that nobody can read) or "unread" (a pipe that
     nobody reads). It returns (the descriptor to write to, the descriptor to read from or None).
     """
     opened: list[int] = []
@@ -98,7 +98,7 @@ async def meet_now(server: RunningServer) -> int:
 
 
 async def guest_joins(server: RunningServer) -> int:
-    """Claim the waiting visit and invite a guest; return the status of the answer when the guest opens the link."""
+    """Claim the waiting visit and invite a guest; return the HTTP status when the guest opens the link."""
     async with somebody(server) as osei, somebody(server) as rosa:
         signs_in = {"email": OSEI, "password": demo.password(load(server.config), OSEI)}
         assert (await osei.post("/demo/staff/sign-in", data=signs_in)).status == 200

@@ -85,7 +85,7 @@ class People:
         return Counter(owner.decode() for owner in found if owner is not None)
 
     async def statuses(self, callers: Sequence[Caller]) -> set[str]:
-        """Return the statuses of these people's visits, by the store."""
+        """Return the statuses that the visits of these people have in the store."""
         key = data_key(self.servers[-1].data)
         store = Store(self.store, Seal({key_id(key): key}))
         found = [(await store.load(ORGANISATION, Visit, caller.visit))[0] for caller in callers]
@@ -174,7 +174,7 @@ async def test_r40_visits_on_four_machines_go_on_while_one_dies_one_stops_and_on
 
 
 async def _all_of(store: Any, servers: Sequence[RunningServer]) -> bool:
-    """Return whether the workers that take calls are those of these servers."""
+    """Return True if exactly the workers of these servers accept new calls, according to the store."""
     return set(await registered(store)) == {pid for server in servers for pid in server.pids}
 
 

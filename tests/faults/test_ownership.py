@@ -37,7 +37,11 @@ async def one(valkey: Redis) -> AsyncIterator[Clinic]:
 
 
 async def owner_of(one: Clinic, visit_id: str) -> str | None:
-    """Return the id of the worker that has the lease of a visit's room (carries its media); None if none has it."""
+    """Return the id of the worker that has the lease of a visit's room (carries its media); None if none has
+    it.
+
+    `one`: the clinic.
+    """
     lease = await one.workers[0].rooms._leases.holder(ORG, visit_id)
     return None if lease is None else lease.owner
 
@@ -190,7 +194,10 @@ def accepted(outcome: object) -> None:
 
 
 async def written(one: Clinic, asked: Asked) -> list[Any]:
-    """Return those parts of the store that the message of the case `asked` can change."""
+    """Return the content of those parts of the store that the message of `asked` can change.
+
+    `one`: the clinic.
+    """
     redis = one.workers[0].service.store.redis
     return [
         await redis.hget(keys.VISIT(ORG, asked.visit), "version"),

@@ -66,7 +66,10 @@ async def filled(desk: Clinic, many: int) -> None:
 
 
 async def until_read(desk: Clinic) -> int:
-    """Search until the index of ended visits is complete; return how many answers reported that it was incomplete."""
+    """Search ended visits of the clinic `desk` again and again, until a worker has read the whole index.
+
+    Return how many answers reported that the index was incomplete.
+    """
     sessions, actor = desk.workers[0].topics.sessions, desk.provider()
     told = 0
     while (answer := await sessions.past(actor, SessionsPast(id=1, text="nobody"))).unread:

@@ -92,7 +92,7 @@ async def members(server: RunningServer, valkey_url: str, number: int) -> AsyncI
 
 
 def shares(everybody: Sequence[Member]) -> Counter[str]:
-    """Return worker -> the number of pages that are connected to it."""
+    """Return worker -> the number of pages of these people that are connected to it."""
     return Counter(member.worker for member in everybody if member.worker is not None)
 
 

@@ -94,7 +94,7 @@ async def in_store(at: Clinic) -> set[str]:
 
 
 async def same(at: Clinic) -> None:
-    """Wait until both workers receive each other's messages, and both workers show what the store has."""
+    """Wait until both workers receive each other's messages, and know the open visits that the store has."""
 
     async def reached() -> bool:
         sender, receiver = at.workers

@@ -52,9 +52,7 @@ def look(server: RunningServer) -> Size:
 
 
 async def size(server: RunningServer) -> Size:
-    """Make the workers run their garbage collectors, take LOOKS samples of what they use, and return the
-    medians.
-    """
+    """Make the workers run their garbage collectors; return the medians of LOOKS samples of what they use."""
     looks = []
     for pid in server.pids:
         (server.data / f"counted-{pid}.collect").touch()

@@ -95,7 +95,7 @@ def valkey_in(folder: Path) -> Iterator[EmbeddedStore]:
 
 @contextlib.asynccontextmanager
 async def connected(url: str) -> AsyncIterator[Redis]:
-    """Yield a client of the store with short time-outs, as a worker has."""
+    """Yield a client of the store at `url`, which has the same short time-outs as the client of a worker."""
     redis = SharedRedis.from_url(url, socket_timeout=1, socket_connect_timeout=1)
     try:
         yield redis

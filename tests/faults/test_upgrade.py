@@ -58,7 +58,10 @@ def installed(folder: Path, first: str = "") -> Path:
 
 
 async def upgrade(program: Path, server: RunningServer, *options: str) -> tuple[int, str, str]:
-    """Run `greenroom upgrade` of a program; return (exit code, standard output, standard error)."""
+    """Run the command `upgrade` of `program` (a greenroom), so that it takes over `server`.
+
+    `options`: further command-line options. Return (exit code, standard output, standard error).
+    """
     command = [str(program), "upgrade", "--config", str(server.config), *options]
     done = await asyncio.to_thread(
         subprocess.run, command, capture_output=True, text=True, cwd=ROOT, check=False
@@ -67,13 +70,15 @@ async def upgrade(program: Path, server: RunningServer, *options: str) -> tuple[
 
 
 async def versions(server: RunningServer) -> set[str]:
-    """Return the versions of the workers that `greenroom status` shows and that are not stopping."""
+    """Return the versions of those workers in the report of `greenroom status` that are not about to stop."""
     found = await _status(located(load(server.config)))
     return {worker.version for worker in found.workers if not worker.draining}
 
 
 async def scrape(http: aiohttp.ClientSession, port: int, answers: list[int]) -> None:
-    """Read the metrics ten times a second, each time on a new connection; add each status to `answers`, 0 for none."""
+    """Read the metrics ten times a second, each time on a new connection, until cancelled.
+
+    Add the HTTP status of each answer to `answers`; 0 if there was no answer."""
     while True:
         try:
             headers = {"Connection": "close"}

@@ -165,8 +165,9 @@ async def reload_gaps(server: CallServer, a: Person, b: Person, room: str, times
 
 
 async def frames_under_loss(server: CallServer, b: Person, loss: float, seconds: float) -> tuple[float, int]:
-    """Return (frames per second, number of freezes) on the screen of `b`, while this share of the packets gets lost on
-    the way from sender to receiver.
+    """Return (frames per second, number of freezes) on the screen of `b` in this number of seconds.
+
+    `loss`: the share of packets that get lost on the whole way, from the sender by the relay to the receiver.
     """
     assert server.link is not None
     # Each packet passes the bad network twice: to the relay, and from the relay.

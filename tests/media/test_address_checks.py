@@ -197,7 +197,10 @@ def test_a_check_is_answered_once_by_its_own_address_with_its_password_and_in_ti
     answers: list[tuple[Address, PacketSocket]] = []
 
     def answered_at(sent_s: float, from_port: int, now_s: float, password: str = REMOTE.password) -> bool:
-        """Check port 1 at `sent_s`; let an answer come from `from_port` at `now_s`; return True if it is accepted."""
+        """Send a check to port 1 at the time `sent_s`; return True if the answer to it is accepted.
+
+        The answer comes from `from_port` at the time `now_s`, signed with `password`.
+        """
         before = len(answers)
         checks.send(("192.0.2.1", 1), sock, REMOTE, "ours", lambda *found: answers.append(found), sent_s)
         check = stun.parse(sock.packets[-1][0])

@@ -132,7 +132,9 @@ class ProcessMedia:
         self._notify()
 
     def gained(self, gained: dict[str, float]) -> None:
-        """Add the media that the peer has received since its last report."""
+        """Count the media that the peer has received since its last report: the name of a total -> its
+        growth.
+        """
         self.flow.frames += int(gained["frames"])
         self.flow.pictures += int(gained["pictures"])
         self.flow.sound += gained["sound"]

@@ -243,7 +243,7 @@ def test_a_black_first_picture_is_shown_only_if_no_better_one_comes() -> None:
 
 
 def retransmission(number: int, original: int, **more: Any) -> tuple[bytes, Any]:
-    """Return a packet with the number `number` with which A sends its picture `original` again.
+    """Return a retransmission with the sequence number `number`: A sends its picture `original` again.
 
     `more`: arguments of `picture`.
     """

@@ -121,7 +121,7 @@ def test_a_receiver_that_cannot_be_reached_leaves_the_others_alone() -> None:
 
 
 def repeated(number: int, original: int, payload: bytes = DELTA) -> tuple[bytes, Any]:
-    """Return a packet with the number `number` with which A sends packet `original` of its video again."""
+    """Return a retransmission with the number `number`: A sends packet `original` of its video again."""
     return build(RTX, number, 3000 * original, 3, pack("!H", original) + payload), A
 
 

@@ -59,7 +59,7 @@ def asked(room: UnencryptedRoom) -> list[tuple[int, list[int]]]:
 
 
 def repeated(number: int, original: int, **more: Any) -> tuple[bytes, Any]:
-    """Return the packet with this number by which A sends its picture `original` again."""
+    """Return a retransmission with the sequence number `number`: A sends its picture `original` again."""
     return build(RTX, number, 3000 * original, 3, pack("!H", original) + DELTA, **more), A
 
 

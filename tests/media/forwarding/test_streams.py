@@ -13,8 +13,9 @@ sequences, timestamps = st.integers(0, 0xFFFF), st.integers(0, 0xFFFFFFFF)
 
 
 def fed(sequence: int, timestamp: int, at_s: float) -> tuple[Endpoint, Source]:
-    """Return (an endpoint, one of its sources) after one packet with these numbers was forwarded to the endpoint's
-    video.
+    """Return (an endpoint, a source of video) after one packet of this source was forwarded to the endpoint.
+
+    `sequence`, `timestamp`: the numbers of the packet.
 
     `at_s`: the time of forwarding.
     """

@@ -21,8 +21,10 @@ def endpoint(
     paused: bool = False,
     allowed: tuple[str, ...] = ("audio", "video"),
 ) -> Any:
-    """Return an object with the fields of an endpoint that a subscription reads. `ready`: the endpoint is connected.
-    `paused`: it gets no pictures. `allowed`: the kinds of media that it may send.
+    """Return an object with those fields of an endpoint that a subscription reads.
+
+    `sources`: the streams that the endpoint sends. `ready`: True if it is connected. `paused`: True if it
+    gets no pictures. `allowed`: the kinds of media that it may send.
     """
     return SimpleNamespace(
         meter=SimpleNamespace(kbps=lambda kind: 1000.0 if kind == "video" else 0.0),

@@ -33,7 +33,7 @@ ENDS = {
     "signalling/store/past_visits.py _give_up": "ends a reader",
     "web/doctor/checks.py look": "one check; its time is limited",
     "web/jobs.py _round": "one job; its time is limited",
-    "web/jobs.py _woken": "two waits; both are cancelled when the first of them has ended",
+    "signalling/ticks.py tick_or": "two waits; both are cancelled when the first of them has ended",
     "web/server/key_rotation.py _alone": "of the command `rotate-keys`, which cancels it at its end",
     "web/server/pages_port.py _serve": "hands one accepted connection over; the TLS handshake has a time limit",
 }

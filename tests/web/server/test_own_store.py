@@ -126,7 +126,8 @@ def test_r33_a_user_without_rights_is_refused_with_what_it_may_not_do_and_nothin
             mine = at(store.url, username="clinic", password_file=str(secret))
             if refused:
                 with pytest.raises(
-                    ConfigError, match=f"^redis.url: the store refuses its user {refused}; that "
+                    ConfigError,
+                    match=f"^redis.url: the store refuses its user {refused}; docs/OPERATIONS.md, ",
                 ):
                     check_own_store(mine)
             else:
