@@ -59,6 +59,7 @@ def taken(settings: Settings, file: Path, *, with_key: bool = False, quiet: bool
     from web.backups.taking import take
 
     with bar(quiet) as progress:
+        # The audit logs are written first, so a failover of a cluster must have ended before.
         complete(settings.redis)[0].close()
         asyncio.run(noted_everywhere(settings, "backup.taken"))
         return take(settings, file, progress, with_key=with_key)
