@@ -221,9 +221,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     here = find_chromium() is not None
     if QUICK:
         marks = [mark for mark in RUN_BY if mark == "minutes" or mark not in config.option.markexpr]
-        left = [item for item in items if any(item.get_closest_marker(mark) for mark in marks)]
+        chosen: list[pytest.Item] = []
+        left: list[pytest.Item] = []
+        for item in items:
+            (left if any(map(item.get_closest_marker, marks)) else chosen).append(item)
         config.hook.pytest_deselected(items=left)
-        items[:] = [item for item in items if not any(item.get_closest_marker(mark) for mark in marks)]
+        items[:] = chosen
     for item in items:
         if {"chromium", "browser"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.browser)

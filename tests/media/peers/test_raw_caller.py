@@ -14,6 +14,7 @@ from media.protocols import rtp, stun
 from media.protocols.codecs import VP8
 from media.transport.dtls import Identity
 from media.transport.srtp import best_binding
+from tests.media.peers.test_raw_answers import sent_by
 
 LIMIT_S = 10.0
 
@@ -136,8 +137,7 @@ def test_a_controlled_party_nominates_nothing(
 ) -> None:
     caller, callee = pair
     callee.answer_to(caller.offer())
-    sent: list[bytes] = []
-    monkeypatch.setattr(callee, "send", lambda datagram: sent.append(bytes(datagram)))
+    sent = sent_by(callee, monkeypatch)
     callee.check()
     (check,) = map(stun.parse, sent)
     assert check is not None
@@ -154,8 +154,7 @@ def test_the_first_dtls_records_are_sent_again_after_pauses_that_double_until_an
 ) -> None:
     caller, callee = pair
     caller.accept(callee.offer())
-    sent: list[bytes] = []
-    monkeypatch.setattr(caller, "send", lambda datagram: sent.append(bytes(datagram)))
+    sent = sent_by(caller, monkeypatch)
     monkeypatch.setattr(raw_caller, "time", SimpleNamespace(monotonic=lambda: 100.0))
     caller._stun(stun.build(stun.Kind.RESPONSE, bytes(12), [], "pwd"))
 
@@ -177,8 +176,7 @@ def test_a_check_that_comes_before_the_address_of_the_other_side_is_not_answered
     pair: tuple[RawCaller, RawCaller], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caller, callee = pair
-    sent: list[bytes] = []
-    monkeypatch.setattr(caller, "send", lambda datagram: sent.append(bytes(datagram)))
+    sent = sent_by(caller, monkeypatch)
     check = stun.build(stun.Kind.REQUEST, bytes(12), [], caller.password)
     caller._stun(check)
     assert (sent, caller.received_checks) == ([], 0)

@@ -35,6 +35,13 @@ async def shared(own: EmbeddedStore) -> AsyncIterator[Redis]:
     await client.aclose()
 
 
+def writes_of(client: Redis, monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """Return the list of what the client's connection writes from now on. The store gets nothing of it."""
+    sent: list[bytes] = []
+    monkeypatch.setattr(client.shared, "_transport", SimpleNamespace(write=sent.append, abort=lambda: None))  # type: ignore[attr-defined]
+    return sent
+
+
 async def test_many_who_ask_at_once_each_get_their_own_answer_on_one_connection(shared: Redis) -> None:
     answers = await asyncio.gather(*(shared.echo(str(number)) for number in range(500)))
     assert answers == [str(number).encode() for number in range(500)]
@@ -45,8 +52,7 @@ async def test_the_first_question_of_a_turn_goes_out_at_once_and_all_others_toge
     shared: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await shared.ping()
-    sent: list[bytes] = []
-    monkeypatch.setattr(shared.shared, "_transport", SimpleNamespace(write=sent.append, abort=lambda: None))  # type: ignore[attr-defined]
+    sent = writes_of(shared, monkeypatch)
     asked = [asyncio.ensure_future(shared.echo(str(number))) for number in range(50)]
     await asyncio.sleep(0)
     assert [written.count(b"ECHO") for written in sent] == [1]
@@ -60,8 +66,7 @@ async def test_what_the_tasks_of_a_tick_ask_goes_out_in_one_write_and_other_ques
     shared: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await shared.ping()
-    sent: list[bytes] = []
-    monkeypatch.setattr(shared.shared, "_transport", SimpleNamespace(write=sent.append, abort=lambda: None))  # type: ignore[attr-defined]
+    sent = writes_of(shared, monkeypatch)
     never = asyncio.Event()
 
     async def look(wait: Callable[[], Awaitable[None]]) -> None:
