@@ -116,8 +116,9 @@ class Socket:
     def write(self, data: bytes) -> None:
         """Write bytes to the socket without waiting; close the socket instead if too much of its data is still unsent.
 
-        Does nothing if the socket is closed, because writing to a closed transport may raise. A single message that is
-        larger than the limit (a very long queue) does not count as unsent data while it is sent.
+        Does nothing if the socket is closed, because writing to a closed transport may raise. A single message can be
+        larger than the limit, such as a snapshot of a very long queue. It does not count as unsent data while it is
+        sent.
         """
         if not self.open:
             return
@@ -305,8 +306,8 @@ class Hub:
             found.ring.clear()
             found.floor = version
             found.sockets = dict.fromkeys(found.sockets, version)
-            # Unsent updates are older than the snapshot that was just sent, and may belong to an older epoch (count of
-            # versions).
+            # The unsent updates are older than the snapshot that was just sent. They may also belong to an older epoch,
+            # whose versions cannot be compared with the present ones.
             found.pending.clear()
             if found.sending is not None:
                 found.sending.cancel()

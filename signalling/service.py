@@ -130,7 +130,9 @@ class Service:
         return found
 
     async def guide(self, organisation: str, version: int) -> Guide:
-        """Return a version of an organisation's setup guide. Raises LookupError if no visit has used it."""
+        """Return the setup guide of an organisation that has this version number. Raises LookupError if it is not
+        stored.
+        """
         guide = self._guides.get((organisation, version)) or await self.store.guide(organisation, version)
         if guide is None:
             raise LookupError(f"guide {version}")
@@ -138,7 +140,9 @@ class Service:
         return guide
 
     def known_guide(self, organisation: str, version: int) -> Guide | None:
-        """Return this version of the organisation's setup guide if this worker has loaded it, otherwise None."""
+        """Return the setup guide of an organisation that has this version number, None if this worker has not loaded
+        it.
+        """
         return self._guides.get((organisation, version))
 
     async def visit(self, organisation: str, visit_id: str) -> Visit | None:
@@ -280,10 +284,11 @@ class Service:
     async def write(
         self, organisation: str, message: ChatMessage, by: Person | None, origin: Origin | None = None
     ) -> int | None:
-        """Store a chat message; return the topics' version that shows it, None if its id was stored already.
+        """Store a chat message; return the version of the topic `chat` with this message, None if the id is stored
+        already.
 
-        `by`: the person who has sent it. Raises `SupersededError` if the connection `origin` was resumed on
-        another socket.
+        `by`: the person who has sent it. Raises `SupersededError` if the connection `origin` was resumed on another
+        socket.
         """
         mirror = await self.mirrors.get(organisation)
         committed = await self.store.commit(
@@ -301,7 +306,8 @@ class Service:
     async def set_on_call(
         self, actor: Actor, on: bool, *, notice: bool = False, origin: Origin | None = None
     ) -> int:
-        """Turn a person's On-Call on or off; return the topics' version that shows it, 0 if nothing changed.
+        """Turn a person's On-Call on or off. Return the version of the topics that show the change, 0 if nothing
+        changed.
 
         `notice`: True sends the person a notification, because the server made the change.
         """

@@ -64,7 +64,7 @@ class Supervisor:
                 problem = error
             if task.cancelling():
                 # The task was cancelled, although `run` raised no CancelledError: `asyncio.wait_for` (Python 3.11) may
-                # lose it.
+                # lose this error.
                 return
             self.failed(name, problem)
             if time.monotonic() - began_s >= WINDOW_S:
@@ -92,8 +92,8 @@ class Supervisor:
         self.kept.pop(name, None)
         task = self._tasks.pop(name, None)
         while task is not None and not task.done():
-            # The task is cancelled until it ends, because on Python 3.11 an `asyncio.wait_for` in a library may lose a
-            # cancellation.
+            # The cancellation is repeated until the task ends: on Python 3.11, an `asyncio.wait_for` in a library may
+            # lose one.
             task.cancel()
             await asyncio.wait({task}, timeout=0.5)
 

@@ -136,7 +136,7 @@ class Sweep:
             wait_s = SHOWN_S if organisation in present else ELSEWHERE_S
         if now_s - self._looked_s.get(organisation, -ELSEWHERE_S) < wait_s:
             return False
-        # At first, organisations of other workers get random times, so that not all are read in one round.
+        # At first, organisations that other workers look after get random times, so that not all are read in one round.
         spread_s = 0.0 if organisation in self._looked_s else random.uniform(0, wait_s)  # noqa: S311
         self._looked_s[organisation] = now_s - spread_s
         return True
@@ -157,11 +157,11 @@ class Sweep:
         return looked
 
     async def _recognise(self, looked: Iterable[tuple[Mirror, Pulse]]) -> None:
-        """Begin a new epoch (count of events) for the organisations whose epoch belongs to another store.
+        """Begin a new epoch for the organisations whose epoch belongs to another store.
 
-        This store may have lost events, even if the numbers of the last events are equal. `looked`: (this
-        worker's copy of an organisation's records, what the store has of this organisation). Raises
-        `UnavailableError` if the store does not answer.
+        The present store may have lost events, even if the numbers of the last events are equal. `looked`: (this
+        worker's copy of an organisation's records, what the store has of this organisation). Raises `UnavailableError`
+        if the store does not answer.
         """
         store, looked = self._service.store, list(looked)
         identities = await store.stream.identities([mirror.organisation for mirror, _ in looked])
@@ -235,8 +235,8 @@ class Sweep:
     def _forgotten(self, mirror: Mirror, present: list[LocalConnection]) -> Iterator[tuple[str, Actor, str]]:
         """Yield (connection, actor, visit) of connections that have a visit's page open but are missing in its record.
 
-        `present`: this worker's connections. One may be missing if other workers took this worker for dead, or if the
-        visit was reopened.
+        `present`: this worker's connections. A connection is missing if other workers took this worker for dead, or if
+        the visit was reopened.
         """
         for connection in present:
             if not connection.entered or not self._here.holds(connection.id):

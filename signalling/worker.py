@@ -225,8 +225,9 @@ class Worker:
             self.rooms.receive_from_worker(message)
 
     async def superseded(self, connection: str) -> None:
-        """Close the socket of a connection that was resumed on another worker, unless it was resumed on this one again
-        since.
+        """Close the socket of a connection that was resumed on another worker.
+
+        Do nothing if the connection was then resumed on this worker again.
         """
         held = self.connections.get(connection)
         if held is None:
@@ -300,8 +301,8 @@ class Worker:
             await asyncio.wait(self._tasks, timeout=5)
         await self.supervisor.close()
         while self._tasks:
-            # The tasks are cancelled until they end, because on Python 3.11 an `asyncio.wait_for` in a library may lose
-            # a cancellation.
+            # Each task is cancelled again until it ends: on Python 3.11, an `asyncio.wait_for` in a library may lose a
+            # cancellation.
             for task in self._tasks:
                 task.cancel()
             await asyncio.wait(self._tasks, timeout=0.5)

@@ -55,7 +55,7 @@ class Subscription:
         self.version = -1
 
     def take(self, message: Received) -> None:
-        """Call the handler with a message of the topic, unless the client already has that version
+        """Call the handler with a message of the topic, unless the client already has that version of the topic
         (PROTOCOL.md#topics).
         """
         version, epoch = message["version"], message.get("epoch")

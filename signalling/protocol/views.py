@@ -267,7 +267,9 @@ def case(visit: Visit, guide: Guide) -> shapes.CasePart:
 
 
 def staff(of: Staff, in_session: bool) -> shapes.StaffPart:
-    """Return what colleagues see of the provider or admin `of`. `in_session`: True if they are in a live visit."""
+    """Return what colleagues see of the provider or admin `of`. `in_session`: True if this person is in a live
+    visit.
+    """
     return shapes.StaffPart(
         id=of.id,
         name=of.name,

@@ -356,7 +356,7 @@ class Memberships:
         if socket.codec.subprotocol == delivery.codec:
             socket.write(frame(delivery.data, socket.codec.opcode))
         else:
-            # the connection was resumed since its request, and uses the other codec now
+            # after its request, the client has resumed on a socket with the other codec (JSON or MessagePack)
             socket.send(CODECS[delivery.codec].decode_server(delivery.data))
 
     def _deliver(self, connection: str, message: server.Message) -> None:

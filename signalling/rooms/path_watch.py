@@ -51,8 +51,8 @@ class PathWatch:
     def joined(self, room: Room, participant: Participant, before: Participant | None) -> None:
         """Begin to follow a party that has joined. `before`: the participant that it replaces, or None.
 
-        If the same page joins again, its path and the time of its first join stay. In another tab the path and the time
-        begin anew.
+        If the same page joins again, the state of the party's network path and the time of the party's first join are
+        kept. If the party joins from another tab, both begin anew.
         """
         member = participant.member
         if before is not None and before.member.connection == member.connection:

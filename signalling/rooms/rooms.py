@@ -34,7 +34,8 @@ from signalling.visit.relations import PATIENT, PROVIDER
 
 log = structlog.get_logger()
 CHECK_S = 2.0  # time in s between two checks of all leases; `doubt` causes a check at once
-_OPPOSITE = {PATIENT: PROVIDER}  # party -> the party whose media it receives first (others: the patient)
+# party -> the party whose media arrives on the m-lines on which it sends (all others: the patient)
+_OPPOSITE = {PATIENT: PROVIDER}
 WITH_MEDIA = frozenset({Status.CLAIMED, Status.LIVE})
 
 
@@ -206,7 +207,7 @@ class Rooms:
         return None
 
     async def join(self, message: wire.Join) -> None:
-        """Add a party to its room; send it an offer or a refusal. Raises `UnavailableError` without store."""
+        """Add a party to its room; send it an offer or a refusal. Raises `UnavailableError` if the store is away."""
         member = message.member
         visit = await self._service.visit(member.organisation, member.visit)
         if visit is None or visit.status not in WITH_MEDIA:
@@ -244,7 +245,7 @@ class Rooms:
         self._done(room, message)
         self._offer(room, participant, fresh=True, sdp=party_media.offer())
         self.screens.joined(room, participant)
-        for party, other in room.participants.items():  # the joined party too: its page may have reloaded
+        for party, other in room.participants.items():  # the new party's own state too: its page may be new
             for kind in sorted(room.muted_by(other.member) | room.missing_by(other.member)):
                 self._send_muted(room, member, party, kind, kind in room.muted_by(other.member))
         self.paths.send(room, member, "lost", "none")
@@ -348,7 +349,7 @@ class Rooms:
             for party, participant in list(room.participants.items()):
                 if participant.member.is_in(visit):
                     participant.media.set_admitted(admitted(visit, party))
-                else:  # no longer guest or provider: the next person in this role begins unmuted
+                else:  # the person has lost this role: the next person in this role begins unmuted
                     self._remove(room, participant.member)
                     for kind in room.muted_by(participant.member) | room.missing_by(participant.member):
                         for other in room.participants.values():

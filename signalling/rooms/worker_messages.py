@@ -39,7 +39,10 @@ class Member(msgspec.Struct, frozen=True, array_like=True):
 
 
 class WorkerMessage(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """Base of all messages between workers. They are encoded as lists, because all workers have the same version."""
+    """Base of all messages between workers. They are encoded as lists, without the names of their fields.
+
+    During an upgrade, workers of two releases exchange them: so a new field comes last and has a default.
+    """
 
 
 class ToRoom(WorkerMessage, frozen=True):

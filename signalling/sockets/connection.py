@@ -235,7 +235,7 @@ class Connection:
         )
 
     async def keep_pages(self) -> None:
-        """Store which visits this connection has open as a page, so that another worker knows it if this one crashes.
+        """Store which visits' pages this connection has open, so that other workers know them if this worker crashes.
 
         Raises `UnavailableError` if the store does not answer.
         """

@@ -166,11 +166,11 @@ class AuditLog(AuditReader):
             return audit.act(self._store.clock_ms(), "system", audit.FORGED)
 
     def _head(self, organisation: str, sealed: bytes | None, newest: bytes | None) -> tuple[Head, bool]:
-        """Return (the head of the log, True if it is unchanged since this server wrote it).
+        """Return (the head of the log, True if no other program has changed the head).
 
-        The head records the log's first and last entry. `sealed`: the stored head, None if there is none.
-        `newest`: the stored last entry, None if there is none. If another program has changed or removed the
-        head, return a new head, which continues from the highest entry number that is known.
+        The head records the log's first and last entry. `sealed`: the stored head, None if there is none. `newest`: the
+        stored last entry, None if there is none. If another program has changed or removed the head, return a new head,
+        which continues from the highest entry number that is known.
         """
         chain = self.chain(organisation)
         with contextlib.suppress(BrokenHeadError):

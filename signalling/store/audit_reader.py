@@ -29,8 +29,9 @@ class SeenEntries(Protocol):
         """Return (number, hash) of the last entry that this machine has seen; None if it has seen none."""
 
     def put(self, organisation: str, number: int, last: bytes) -> None:
-        """Record the number of the last entry that this machine has seen in an organisation's log, and its hash
-        (`last`).
+        """Record the last entry that this machine has seen in an organisation's log.
+
+        `number`: the number of the entry. `last`: the hash of the entry.
         """
 
 
@@ -41,7 +42,7 @@ class NothingSeen:
         """Return None, because nothing is recorded."""
 
     def put(self, organisation: str, number: int, last: bytes) -> None:
-        """Do nothing, because this class records no number and no hash (`last`) of an entry."""
+        """Do nothing: this class records no entries."""
 
 
 class Verdict(NamedTuple):
@@ -106,7 +107,8 @@ class AuditReader:
             verdict, head = await self._verify(organisation)
             after = await self.head(organisation)
             if head is None or after is None or after.first == head.first:
-                # If the head has changed, the oldest entries were removed during the check, and the check begins again.
+                # If the number of the first entry has changed, old entries were removed during the check. Then the
+                # check begins again.
                 return verdict
 
     async def _verify(self, organisation: str) -> tuple[Verdict, Head | None]:

@@ -38,10 +38,11 @@ class Seal:
             raise ValueError("keys: at least one, an id of 1 to 16 bytes and a key of 32 each")
         self._keys = {key_id: AESGCM(key) for key_id, key in keys.items()}
         newest = list(keys)[-1]
+        # Both fields change in one assignment, because `close` may run in another thread at the same time.
         self._newest = (
             prefix_of(newest),
             self._keys[newest],
-        )  # All fields change in one assignment, because `close` may run in another thread
+        )
 
     @property
     def ids(self) -> tuple[bytes, ...]:

@@ -129,8 +129,8 @@ def _events(found: Iterable[tuple[bytes, dict[bytes, bytes]]]) -> list[tuple[int
 class EventStream:
     """Reads the event streams of all organisations, and begins their epochs.
 
-    An epoch is one count of events: numbers of two epochs cannot be compared. A new epoch begins when the
-    store may have lost events.
+    An epoch is one unbroken sequence of event numbers: numbers of two epochs cannot be compared. A new epoch begins
+    when the store may have lost events.
     """
 
     def __init__(
@@ -160,10 +160,10 @@ class EventStream:
         return found[0][1] if found else None
 
     async def end(self, organisation: str, seq: int, newest: int = 500) -> StreamEnd:
-        """Return the end of an organisation's stream.
+        """Return the end of an organisation's stream, with all parts read at the same moment.
 
-        It contains the head, the events with a number above `seq`, and the `newest` last events, all of the same
-        moment.
+        The end consists of the head, the events with a number above `seq`, and the last events, at most `newest` of
+        them.
         """
         stream = keys.EVENTS(organisation)
         async with answering():
@@ -219,11 +219,12 @@ class EventStream:
         return found
 
     async def begin_epoch(self, organisation: str, field: str, held: str, identity: str = "") -> bool:
-        """Begin a new epoch of an organisation's stream, because the store may have lost events.
+        """Begin a new epoch of an organisation's stream, because the store may have lost events; return True if it has
+        begun.
 
-        Numbers of events from two epochs cannot be compared. The epoch begins only if `field` of the stream's head
-        ("epoch" or "store") still has the value `held`, so that only one epoch begins if several workers try; return
-        False otherwise. `identity`: the identity of the store, "" if not known.
+        Numbers of events from two epochs cannot be compared. If `field` of the stream's head ("epoch" or "store") no
+        longer has the value `held`, another worker has begun an epoch: then no epoch begins, and the result is False.
+        `identity`: the identity of the store, "" if not known.
         """
         async with answering():
             begun = await self._epoch(

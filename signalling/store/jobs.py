@@ -1,11 +1,10 @@
 """Jobs: work that is done outside of requests, such as sending mail. The store keeps each job until it is done.
 
-A job is one encrypted member of a sorted set, whose score is the time at which it is due. So the commit of an
-event can also write the job that the event causes (`entry`). A worker that takes a job gets a lease on it: no
-other worker can take the job before the lease ends. If the worker dies, the job is due again then. Each
-`Jobs` object has one queue per organisation. Jobs that may wait for an external server have a separate queue.
-`web/jobs.py` passes each job to its handler. All methods raise `UnavailableError` if the store does not
-answer.
+A job is one encrypted member of a sorted set, whose score is the time at which the job is due. So the commit of an
+event can also write the job that the event causes (`entry`). A worker that takes a job gets a lease on it: no other
+worker can take the job before the lease ends. If the worker dies, the job is due again when its lease ends. Each `Jobs`
+object has one queue per organisation. Jobs that may wait for an external server have a separate queue. `web/jobs.py`
+passes each job to its handler. All methods raise `UnavailableError` if the store does not answer.
 """
 
 from __future__ import annotations
@@ -112,7 +111,9 @@ def last_try_ms(taken: Taken) -> int:
 
 
 class Jobs:
-    """The job queues of all organisations, one each. `queue`: the name of the queue, "" for the first one."""
+    """The job queues of all organisations, one queue each. `queue`: the name of the queue, "" for the queue of
+    mails.
+    """
 
     def __init__(self, redis: Redis, seal: Seal, queue: str = "") -> None:
         self._redis: Any = redis
@@ -137,13 +138,12 @@ class Jobs:
             await self._redis.zadd(key, {member: score})
 
     async def due(self, organisations: Sequence[str]) -> list[str]:
-        """Return those of these organisations that have a due job, in the same order. One request reads them
-        all.
+        """Return those of these organisations that have a due job, in the same order. One request reads them all.
 
-        The first call returns every organisation that has a job, due or not. So does a call after the store's
-        clock was set back: `take` then sets the times of the jobs back as well. In a cluster, this method
-        uses the clock of one node for all organisations. If that clock is slow by some time, an organisation
-        may be returned later by this time. `take` uses the clock of the organisation's own node.
+        The first call returns every organisation that has a job, due or not. So does a call after the store's clock was
+        set back: `take` then sets the times of the jobs back as well. In a cluster, this method uses the clock of one
+        node for all organisations. If that clock is slow, an organisation is returned late by the same time. `take`
+        uses the clock of the organisation's own node.
         """
         async with answering():
             pipe = self._redis.pipeline(transaction=False)
@@ -161,7 +161,7 @@ class Jobs:
         ]
 
     async def take(self, organisation: str, limit: int, lease_ms: int | None = None) -> list[Taken]:
-        """Lease at most `limit` due jobs and return them, the one that is due longest first.
+        """Lease at most `limit` due jobs and return them. The job that has been due for the longest time comes first.
 
         No other worker receives a leased job. `lease_ms`: the length of the lease, None for LEASE_MS. A job that cannot
         be decrypted, because its key is gone, is given up at once.
@@ -203,8 +203,8 @@ class Jobs:
     async def again(self, organisation: str, ids: Collection[str]) -> int:
         """Make given-up jobs with these ids due now, as if they were new; return their number.
 
-        The jobs must be of this queue's kinds. A job's own expiry time, which may have passed, is removed: the job is
-        tried for a day, and its handler decides whether the work is still needed.
+        The jobs must be of kinds that belong to this queue. A job's own expiry time, which may have passed, is removed:
+        the job is tried for a day, and its handler decides whether the work is still needed.
         """
         found = 0
         async with answering():

@@ -66,7 +66,7 @@ Observer = Callable[[Change | Reset], None]
 def version_of(seq: int) -> int:
     """Return the version of the topics after the event with the number `seq`.
 
-    It is twice the number, because one event may need two messages. The first of them has the version one lower.
+    It is `2 * seq`. If the event needs two messages, the first one has the version `2 * seq - 1`.
     """
     return 2 * seq
 
@@ -170,7 +170,7 @@ class Mirror:
             self.repair()
 
     def _apply_early(self) -> None:
-        """Apply the events that came before their turn, as far as none before them is missing or was replaced."""
+        """Apply the early events in order, up to a missing one; apply none during a load or after a loss of events."""
         known = not (self._loading or self._lost)
         while known and (entry := self._early.pop(self.seq + 1, None)) is not None:
             self._apply(self.seq + 1, entry)
@@ -253,8 +253,8 @@ class Mirror:
         pause = 0.05
         while True:
             try:
-                # A commit updates the stream's head before it is published, so the head read now covers all commits
-                # announced before.
+                # A commit updates the stream's head before it publishes the event. So the head that is read now
+                # includes every event that was published before.
                 self._wanted, known = 0, self.seq
                 head = await self._store.stream.head(self.organisation)
                 # the organisation had no event when this copy was loaded

@@ -1,9 +1,9 @@
 """Packs ended visits in the store, an hour after their last change, and unpacks those that change again.
 
-A visit that has ended is read rarely, and kept for months. Its record, history, chat messages and calls, a key each,
-are replaced by one compressed value (`packed.py`), which takes a sixth of the memory. Each step is one script that does
-nothing if the visit has changed meanwhile: a visit is always either packed or not. All methods raise
-`UnavailableError` if the store does not answer.
+A visit that has ended is read rarely, and kept for months. Its record, history, chat messages and calls have a key each
+in the store. They are replaced by one compressed value (`packed.py`), which takes a sixth of the memory. Each step is
+one script that does nothing if the visit has changed meanwhile: a visit is always either packed or not. All methods
+raise `UnavailableError` if the store does not answer.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class PackedVisits:
     # --- packing
 
     async def enqueue(self, organisation: str, places: Iterable[tuple[int, str]]) -> None:
-        """Add visits to the queue of those to pack, except those that are in it already.
+        """Add visits to the queue of the visits to pack. A visit that is in the queue already keeps its time there.
 
         `places`: of each visit, (the time in ms of its end, its id).
         """

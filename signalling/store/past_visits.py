@@ -101,7 +101,8 @@ class Index:
         self.used_s = time.monotonic()
         self._store = store
         self._rows: list[_Row] = []
-        self._frontier = NEWEST  # all visits from this place on, in the order of ended visits, have been read
+        # the place of the oldest visit that has been read; all visits that ended later have been read too
+        self._frontier = NEWEST
         self._began = asyncio.Event()
         self._reading: asyncio.Task[None] | None = None
         self._problem: UnavailableError | None = None
@@ -128,9 +129,9 @@ class Index:
             raise self._problem
 
     def unread_for(self, since_ms: int | None) -> int:
-        """Return the greatest number of visits since `since_ms` (time of their end in ms) that may not be read yet.
+        """Return the greatest number of visits that ended at `since_ms` or later and may still be missing in the index.
 
-        `since_ms`: None for all visits.
+        `since_ms`: a time in ms; None for all visits.
         """
         return 0 if since_ms is not None and self._frontier[0] < since_ms else self.unread
 
@@ -158,7 +159,8 @@ class Index:
     def _prepend(self, newest_first: list[_Row]) -> None:
         newest_first.reverse()
         if newest_first and self._rows and _place(newest_first[-1]) >= _place(self._rows[0]):
-            for row in newest_first:  # the index has older rows already, so each row is inserted at its place
+            # mirror events have added older rows to the index already, so each row is inserted at its place
+            for row in newest_first:
                 self.add(row)
         else:
             self._rows[:0] = newest_first
@@ -239,8 +241,8 @@ class PastVisits:
         Raises `UnavailableError` if the store does not answer.
         """
         index = await self._index(organisation) if query.needs_index else None
-        # The number is taken before the search, because visits that are read during it can only make the number too
-        # large.
+        # The number is taken before the search: visits that are read during the search make this number too large, but
+        # never too small.
         unread = 0 if index is None else index.unread_for(query.since_ms)
         found: list[Visit] = []
         while len(found) < limit:

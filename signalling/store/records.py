@@ -337,7 +337,7 @@ class Store:
         """
         key, at = keys.ENDED(organisation), before[0]
         lowest = "-inf" if since_ms is None else since_ms
-        # how many visits that ended in the ms of `before` were skipped, because an earlier page has them
+        # how many visits that ended in the same millisecond as `before` were skipped, because an earlier page has them
         passed = 0
         while True:
             async with answering():

@@ -104,7 +104,8 @@ class SharedConnection:
         self._connecting: asyncio.Task[None] | None = None
         self._waiting: deque[_Sent] = deque()
         self._unsent: list[bytes] = []
-        self._holding = False  # True if the first command of this turn of the event loop has been sent
+        # True from the first command of a turn of the event loop until the other commands of that turn are sent
+        self._holding = False
         self._watch: asyncio.TimerHandle | None = None
         # The event loop is kept here, because on Python 3.11 asking for the running loop is a system call.
         self._loop: Any = None
@@ -229,7 +230,7 @@ class SharedConnection:
 
     def _lose(self, problem: RedisError) -> None:
         transport, self._transport, self._connection = self._transport, None, None
-        self._unsent = []  # `on_lost` gives the waiting callers the error, too
+        self._unsent = []  # the callers that wait for these commands receive the error below
         if transport is not None:
             transport.abort()
             self.on_lost()
@@ -287,7 +288,7 @@ class SharedRedis(Redis):
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         """Send a command; return its reply as redis-py would. Raises redis-py's errors if it fails."""
-        # A script that may have run is not sent again: it would be refused because of its own change.
+        # A script that the store may have run already is not sent again: it would find its own change, and refuse.
         (answer,) = await self.shared.call([args], once=args[0] in SCRIPTS)
         return await converted(self, args, options, answer)
 

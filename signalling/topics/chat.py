@@ -22,7 +22,7 @@ Only staff may write the second thousand, so that a patient or guest cannot prev
 """
 # a worker remembers the number of messages for this number of visits
 VISITS_KNOWN = 1_024
-# status -> the relations to the visit whose persons may write; `rights.py` defines who may read
+# status -> the persons who may write, by their relation to the visit; `rights.py` defines who may read
 WRITES: dict[Status, frozenset[str]] = {
     Status.QUEUED: frozenset(who for rule in RULES if rule.command is Write for who in rule.by),
     Status.CLAIMED: frozenset({PATIENT, CLAIMANT, GUEST}),
@@ -130,16 +130,15 @@ class Chat:
             text=request.text,
         )
         version = await self._service.write(actor.organisation, message, actor.person, origin)
-        return (
-            Refusal("unavailable") if version is None else version
-        )  # the store has another message with the same random id
+        # without a version, the store has another message with the same random id
+        return Refusal("unavailable") if version is None else version
 
     async def _noted(self, actor: Actor, visit: Visit, mirror: Mirror, origin: Origin) -> Refusal | None:
         """Record in the visit that `actor` writes a message while the patient waits; return a refusal if that is not
         allowed.
 
-        `mirror`: this worker's copy of the records. `origin`: the connection that asks. After a crash there may be such
-        a record without its message, but never a message without its record.
+        `mirror`: this worker's copy of the records. `origin`: the connection that asks. The visit is changed before the
+        message is stored. So after a crash the visit may count a message that is not stored, but never the reverse.
         """
         noted = await self._service.command(actor, visit.id, Write(), origin)
         if not isinstance(noted, Refusal):

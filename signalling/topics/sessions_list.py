@@ -94,7 +94,7 @@ class Sessions:
         )
 
     async def history(self, actor: Actor, request: client.VisitHistory) -> server.History | server.Error:
-        """Return a visit's history, or an error. It has no texts if the actor may not see the visit.
+        """Return a visit's history, or an error. The history has no texts if the actor may not see the visit.
 
         Raises `UnavailableError` if the store does not answer.
         """

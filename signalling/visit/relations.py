@@ -57,7 +57,7 @@ class Event(msgspec.Struct, frozen=True):
 class Decided(msgspec.Struct, frozen=True):
     """The result of an allowed command: the visit after it.
 
-    If the command was already done, `event` is None and the visit is unchanged.
+    If the command had been carried out before, `event` is None and the visit is unchanged.
     """
 
     visit: Visit

@@ -20,7 +20,7 @@ from signalling.visit.waiting_area import Area
 def of_answers(visit: Visit, answers: dict[str, Any], context: Context) -> Triage | None:
     """Return the visit's urgency after the patient's answers have changed to `answers`; None if no level is set.
 
-    A level that staff have set is kept, unless the answers have become more urgent than it since.
+    A level that staff have set is kept, unless the new answers mean a more urgent level.
     """
     before, after = (guides.urgency(context.guide, given) for given in (visit.answers, answers))
     if after == before:

@@ -59,10 +59,10 @@ def paced(events: Iterable[tuple[str, int]], on_call: int) -> list[Paced]:
 def expected_wait(place: int, claims: Sequence[Paced], on_call: int, now_ms: int) -> tuple[int, int] | None:
     """Return the expected wait (low, high) in ms for a `place`, counted from 1; None if there is not enough data.
 
-    It is estimated from the recent gaps between claims: `place` claims must happen before it is this patient's turn.
-    The gaps are taken as longer if fewer staff are on call now than at these claims, and as shorter if there are more.
-    The range is half to one and a half times the mean. It becomes wider if the last claim is long ago compared with the
-    gaps.
+    The wait is estimated from the recent gaps between claims: `place` claims must happen before it is this patient's
+    turn. If fewer staff are on call now than at these claims, longer gaps are assumed; if more staff are on call,
+    shorter gaps. The range is half to one and a half times the mean. It becomes wider if the last claim is long ago
+    compared with the gaps.
     """
     recent = sorted(claim for claim in claims if now_ms - claim.at_ms <= RECENT_MS)[-RECENT:]
     if len(recent) < FEWEST or on_call == 0:

@@ -32,7 +32,7 @@ class Versions:
         self._redis = redis
 
     async def note(self, organisation: str, version: Version) -> None:
-        """Record the author of a version; a second record of the same version changes nothing."""
+        """Record the author of a version. A second call for the same version changes nothing."""
         async with answering():
             await self._redis.hsetnx(
                 keys.GUIDE_VERSIONS(organisation), str(version.version), msgspec.json.encode(version).decode()

@@ -83,7 +83,7 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     # The greatest number of booked visits at the same time, which is the number of providers for them
     capacity: Annotated[int, Meta(ge=1, le=100)] = 1
     opens: str = "00:00"  # the earliest time of the opening hours that can be booked
-    closes: str = "24:00"  # the latest time that can be booked; before `opens`, it is on the next day
+    closes: str = "24:00"  # the latest time that can be booked; on the next day if it is before `opens`
     feed_initials: bool = False  # whether a provider's own calendar shows the patients' initials
 
 
@@ -174,7 +174,7 @@ class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     retention_days: Annotated[int, Meta(ge=1, le=36_525)] = 2555
     checked: tuple[str, ...] = ()
     revision: int = 0
-    mail_sender: MailAddress = ""  # the From address of the clinic's mails; "": the server's
+    mail_sender: MailAddress = ""  # the From address of the clinic's mails; "" for the server's address
     reply_to: MailAddress = ""  # the Reply-To address of the clinic's mails
     admins_two_factor: bool = False  # whether administrators must use a second factor
     areas: tuple[Area, ...] = ()
@@ -269,7 +269,7 @@ def parsed(document: Mapping[str, Any] | bytes) -> Organisation:
 
 
 def _consistent(organisation: Organisation) -> Organisation:
-    """Return the organisation unchanged. Raises OrganisationError, naming the field, if values do not fit together."""
+    """Return the organisation unchanged. Raises OrganisationError, naming the field, if values break a rule."""
     for area in organisation.areas:
         _consistent_area(organisation, area)
     ids = [area.id for area in organisation.areas]

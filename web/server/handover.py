@@ -201,8 +201,8 @@ class Steps:
             return
 
     def busy(self, within_s: float) -> bool:
-        """Return whether an upgrade is running: it has reported a step in the last `within_s` seconds, and no last
-        step.
+        """Return whether an upgrade is running: it has reported a step in the last `within_s` seconds, and that step
+        did not end the upgrade.
         """
         found = self.read()
         if not found or found[-1]["step"] in LAST:

@@ -137,7 +137,8 @@ class Rotation:
     async def run(self) -> Rotated:
         """Begin a rotation, or continue one that has not finished; return its result.
 
-        Raises CommandError if a step is not possible, ConfigError if the keys do not fit, and redis-py's errors.
+        Raises CommandError if a step is not possible, ConfigError if the key file cannot be read or is not that of the
+        store, and redis-py's errors.
         """
         async with self._alone():
             old, new = await self._begun()
@@ -248,7 +249,8 @@ def _now() -> float:
 async def rotate(settings: Settings, progress: Progress) -> Rotated:
     """Rotate the data key of a store and a data folder; return the result. `progress` is called with each step.
 
-    Raises CommandError if a step is not possible, ConfigError if the keys do not fit, and redis-py's errors.
+    Raises CommandError if a step is not possible, ConfigError if the key file cannot be read or is not that of the
+    store, and redis-py's errors.
     """
     if settings.redis.url and store_address(settings.redis.url).kind is Kind.CLUSTER:
         raise CommandError("redis.url: the key of a store that is a cluster cannot be rotated")

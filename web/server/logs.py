@@ -101,9 +101,11 @@ def _lost(processors: list[Any], count: int) -> str:
 
 
 def _foreign(_logger: object, _method: str, event: Event) -> Event:
-    """Keep of a known library's log record only its constant template, and of any other record only its place in code.
+    """Keep only the safe part of another library's log record.
 
-    Arguments are removed unless they are numbers, because they may contain anything, such as the path of a request.
+    Of a known library, this is the constant template of the text; of any other library, it is only the place in the
+    code. Arguments are removed unless they are numbers, because they may contain anything, such as the path of a
+    request.
     """
     record: logging.LogRecord = event["_record"]
     args = event.pop("positional_args", ())

@@ -107,9 +107,9 @@ class Room:
     ) -> Party:
         """Add a party to the room and return it. Raises `RoomFullError` if the room has too many.
 
-        `listener` is called with each event of the new party. `opposite`: the id of another party, or None; the new
-        party receives the media of this other party on the m-lines on which it sends its own. `admitted`: True if
-        media may be forwarded from and to the new party.
+        `listener` is called with each event of the new party. `opposite`: the id of another party, or None. The new
+        party receives that party's media on the same m-lines on which it sends its own media. `admitted`: True if media
+        may be forwarded from and to the new party.
         """
 
         def convert(event: media.PartyEvent) -> None:

@@ -270,8 +270,9 @@ class Processes(BaseApplication):
         self._listeners, worker.sockets = [] if master.is_trial else worker.sockets, []
 
     def _child_exit(self, master: Master, worker: "WorkerProcess | FormerWorker") -> None:
-        """Announce to the other workers that this one has ended; otherwise they notice only when its key in the store
-        expires.
+        """Announce to the other workers that `worker` has ended.
+
+        Without the announcement, they notice its end only when its sign of life in the store expires.
         """
         master.worker_ended(worker)
         try:

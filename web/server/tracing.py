@@ -40,7 +40,8 @@ async def running(app: web.Application) -> AsyncIterator[None]:
     except ImportError:
         if settings.endpoint:
             raise ConfigError(NOT_INSTALLED) from None
-        yield  # without the packages nothing is traced; the variables may be meant for other programs
+        # Without the packages nothing is traced. This is no error: other programs may need the variables `OTEL_...`.
+        yield
         return
     app[TRACER] = tracer = OpenTelemetry(settings, "" if process is None else process.id)
     yield
