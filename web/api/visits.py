@@ -107,7 +107,7 @@ async def show(call: Call, _: None) -> t.Visit:
 
 
 async def link(call: Call, _: None) -> t.PatientLink:
-    """Make another link for the patient of an open visit, and return the link."""
+    """Make a further link for the patient of an open visit, and return this link."""
     visit = await _own(call, call.path("visit"))
     if not visit.is_open:
         raise ProblemError("wrong_status", details={"status": visit.status})

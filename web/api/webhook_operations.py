@@ -65,7 +65,7 @@ async def drop(call: Call, _: None) -> None:
 
 
 async def deliveries(call: Call, _: None) -> t.Deliveries:
-    """Return the last attempts to deliver events to the webhook that the path names."""
+    """Return the newest attempts to deliver events to the webhook that the path names."""
     webhook = await _webhook(call)
     found = await call.request.app[WEBHOOKS].log(call.organisation.id, webhook.id)
     return t.Deliveries(deliveries=tuple(found))

@@ -32,12 +32,12 @@ class Status(StrEnum):
 class Appointment(msgspec.Struct, frozen=True, kw_only=True):
     """The record of a booked visit.
 
-    `zone`: the patient's time zone; "" means that of the organisation. `language`: the language of the
-    patient's mails. `wall`: the agreed time as clocks in the time zone `wall_zone` show it. `starts_ms`: the
-    same time in ms since 1970, calculated from `wall` and `wall_zone` by the rules of the time zone;
-    governments change these rules. `uid`: the name of the calendar entry in mails. In older records, `wall`,
-    `wall_zone` and `uid` are "". `area`: the id of the waiting area in whose calendar the visit was booked,
-    "" for none. `changed_ms`: the time of the last move or cancellation; 0 for none, and in older records.
+    `zone`: the patient's time zone; "" means that of the organisation. `language`: the language of the patient's mails.
+    `wall`: the agreed time as clocks in the time zone `wall_zone` show it. `starts_ms`: the same time in ms since 1970,
+    calculated from `wall` and `wall_zone` by the rules of the time zone; governments change these rules. `uid`: the
+    name of the calendar entry in mails. In older records, `wall`, `wall_zone` and `uid` are "". `area`: the id of the
+    waiting area in whose calendar the visit was booked, "" for none. `changed_ms`: the time at which the visit was most
+    recently moved or cancelled; 0 if it never was, and in older records.
     """
 
     id: str
@@ -66,7 +66,7 @@ class Appointment(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def taken(self) -> Taken | None:
-        """The period that other patients cannot book; None if the visit is cancelled."""
+        """The period that this visit occupies in the calendar; None if the visit is cancelled."""
         return None if self.status is Status.CANCELLED else Taken(self.starts_ms, self.ends_ms)
 
     @property

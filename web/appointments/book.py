@@ -129,8 +129,8 @@ class Book:
             if after == before:
                 return before
             try:
-                # If the time stays the same, any capacity is enough, because the capacity may be lower now
-                # than when the visit was booked.
+                # If the appointment keeps its time, the capacity is not checked: it may have become lower since the
+                # visit was booked.
                 room = capacity if after.taken != before.taken else 1_000_000
                 await self.book(after, room, jobs=jobs(before, after))
                 return after
@@ -155,8 +155,8 @@ class Book:
     ) -> list[Appointment]:
         """Return at most `most` appointments that begin from `since_ms` until `until_ms`, in their order.
 
-        If there are more, those after `now_ms` are chosen first, from the earliest on; then those before
-        `now_ms`, from the latest on.
+        If there are more than `most`, appointments from `now_ms` on are chosen first, the earliest of them first. If
+        there are fewer than `most` of these, the latest ones before `now_ms` are added.
         """
         index = keys.APPOINTMENTS(organisation)
         async with answering():

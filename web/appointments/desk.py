@@ -136,10 +136,10 @@ class Desk:
         return await self._change(organisation, appointment_id, how)
 
     async def follow_rules(self, organisation: str) -> int:
-        """Move the bookings that the new rules of their time zone change; return the number of moves.
+        """Change the start of future bookings whose time zone has new rules; return the number of changed bookings.
 
-        The time that clocks show does not change, but the moment does. So the patients receive the calendar
-        entry again.
+        A booking keeps the time that clocks in its time zone show, but this time is now another moment. So the patient
+        receives the calendar entry again.
         """
         now_ms, count = self.now_ms(), 0
         for found in await self.book.between(organisation, now_ms, now_ms + AHEAD_MS):
@@ -215,7 +215,7 @@ class Desk:
     async def of_provider(self, organisation: str, person: str) -> list[Appointment]:
         """Return the booked visits for the calendar of a member of staff, cancelled ones included, in order.
 
-        Future visits are included for every provider, because any of them may take one. A visit that a colleague has
+        Future visits are included for every provider, because any provider may claim them. A visit that a colleague has
         claimed is left out.
         """
         now_ms = self.now_ms()

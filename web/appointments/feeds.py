@@ -1,8 +1,8 @@
 """Makes, shows, renews and revokes the link to a member of staff's calendar feed, which lists their booked visits.
 
-The store has one record per person. The secret part of the link, its token, is derived from the data key and
-a random part of the record. So its owner can see the link again, although the store keeps only a hash. All
-methods of `Feeds` raise `UnavailableError` if the store does not answer.
+The store has one record per person. The secret part of the link, its token, is derived from the data key and a random
+part of the record. So the person can see the link again, although the store keeps only a hash of it. All methods of
+`Feeds` raise `UnavailableError` if the store does not answer.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Feeds:
 
     @staticmethod
     def opens(feed: Feed, token: str) -> bool:
-        """Return whether the token is the valid one of this link."""
+        """Return whether `token` is the valid token of this link."""
         return hmac.compare_digest(feed.hash, keys.hashed(token))
 
     def token(self, organisation: str, feed: Feed) -> str:

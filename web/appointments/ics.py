@@ -60,9 +60,9 @@ def entry(
 ) -> bytes:
     """Return the .ics file of an appointment.
 
-    `words`: its texts. `link`: the address of the patient's page. `method` is REQUEST or CANCEL in a mail from the
-    address `sender`, and PUBLISH in a download. The UID never changes, and SEQUENCE counts the changes, so that
-    calendars move or remove their entry.
+    `words`: the texts of the file. `link`: the address of the patient's page. `method` is REQUEST or CANCEL in a mail
+    from the address `sender`, and PUBLISH in a download. The UID never changes, and SEQUENCE counts the changes, so
+    that calendar programs move or remove the entry that they have.
     """
     calendar = _calendar()
     calendar.add("method", method)

@@ -105,8 +105,8 @@ def stale(name: str, appointment: Appointment, payload: Mapping[str, Any], now_m
     if name == "reminder":
         moved = appointment.starts_ms != payload["starts_ms"]
         left_ms = appointment.starts_ms - now_ms
-        # If mails could not be sent for a long time, several reminders are due at once. Only the last of them
-        # is sent.
+        # If mails could not be sent for a long time, several reminders are due at once. Only the latest reminder is
+        # sent.
         replaced = any(
             left_ms <= hours * HOUR_MS + CLOSE_MS for hours in REMINDERS_H if hours < payload["hours"]
         )
@@ -150,7 +150,7 @@ def letter(
         to=appointment.patient.email,
         language=appointment.language,
         context=context | own.get(name, {}),
-        # The reminder has no calendar entry, because the confirmation has brought it.
+        # The reminder has no calendar entry, because the confirmation mail had one already.
         attachments=() if name == "reminder" else (_attachment(entry, method),),
     )
 

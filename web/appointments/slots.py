@@ -162,8 +162,8 @@ def _cut(day: date, spans: tuple[Span, ...], window: Span, length_ms: int, timez
         for opens, closes in _within(span, window):
             start_ms, end_ms = _moment_ms(timezone, day, opens), _moment_ms(timezone, day, closes)
             while start_ms + length_ms <= end_ms:
-                # When clocks are set back, one hour of the day comes twice. The clinic may be closed between
-                # its first and its second time, so a slot must not reach over that break.
+                # When clocks are set back, clocks show one hour of the day twice, and the clinic may be closed between
+                # the two. A slot must not include such a break.
                 ends = (start_ms, start_ms + length_ms - MINUTE_MS)
                 if all(_is_open(spans, _minute(timezone, at)) for at in ends):
                     found.append(start_ms)
@@ -188,7 +188,7 @@ def _within(span: Span, window: Span) -> list[tuple[int, int]]:
 def _minutes(span: Span) -> tuple[int, int]:
     """Return the start and the end of a span of hours, in minutes from the midnight at which its day begins.
 
-    If the span ends on the next day, its end is over 1440.
+    If the span ends on the next day, its end is greater than 1440.
     """
     opens, closes = (int(clock[:2]) * 60 + int(clock[3:]) for clock in span)
     return opens, closes + DAY_MIN * is_night(span)

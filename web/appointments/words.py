@@ -44,9 +44,9 @@ def zone_words(at_ms: int, zone: str) -> str:
 
 
 def zone_name(at_ms: int, zone: str) -> str:
-    """Return the name of a zone's time that is valid in summer and winter, such as "Central Time".
+    """Return the name of a time zone that is right in summer and in winter, such as "Central Time".
 
-    The name is for texts about many days. If the zone's clocks never change, this is the same as `zone_words`.
+    The name is for texts about many days. If the clocks of the zone never change, this is the same as `zone_words`.
     """
     half_a_year_ms = 183 * 86_400_000
     if moment(at_ms, zone).utcoffset() == moment(at_ms + half_a_year_ms, zone).utcoffset():

@@ -1,8 +1,8 @@
 """Reads all keys of a store that does not change during the read, and writes them into an empty store.
 
-Keys that expire are left out, because a session or a link that was revoked since would be valid again. Keys
-are read as values. The store's own format (DUMP) is not used, because it differs between versions and keeps
-erased entries of a stream.
+Keys that expire are left out: otherwise a session or a link that is revoked after the backup would be valid again after
+a restore. Keys are read as values. The store's own format (DUMP) is not used, because it differs between versions and
+keeps erased entries of a stream.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,7 @@
 """Takes a backup of a running server, or checks one: the store and the files of one moment, in one file.
 
-Each server of the store sends a snapshot. A second store in the data folder loads it and is read from there,
-so that reading does not slow the first one. The process has a low priority while it takes a backup.
+Each server of the store sends a snapshot. A second store in the data folder loads the snapshot, and the backup reads
+this second store, so that it does not slow the server's store. The process has a low priority while it takes a backup.
 """
 
 import contextlib
@@ -53,10 +53,10 @@ class Counts(msgspec.Struct):
 
 
 class Backup(NamedTuple):
-    """A backup that was read completely: the file, and its size in bytes.
+    """A backup that was read completely.
 
-    It also has the id of its data key, the time at which it was begun (ISO 8601, UTC), and how much it
-    contains.
+    `size`: the size of the file in bytes. `key`: the id of the data key. `made`: the time at which the backup was begun
+    (ISO 8601, UTC). `counts`: how much the backup contains.
     """
 
     path: Path
@@ -169,7 +169,7 @@ def _frozen(folder: Path, settings: Settings, progress: Progress) -> "Generator[
     lock = LockedFolder(folder / COPY)
     received = lock.path / "received"
     try:
-        # Remove what an earlier backup that was killed has left.
+        # Remove the files of an earlier backup that was killed.
         shutil.rmtree(received, ignore_errors=True)
         received.mkdir(mode=0o700)
         for file in snapshot.receive_all(

@@ -53,7 +53,7 @@ class Device(msgspec.Struct, frozen=True, array_like=True):
 class Devices:
     """Stores the devices of all owners of one kind, either visits or staff.
 
-    `kind`: the kind of the store's keys for these owners; `kept_ms`: the time in ms for which devices are
+    `kind`: defines the names of the store's keys for these owners; `kept_ms`: the time in ms for which devices are
     kept, 0 for ever.
     """
 

@@ -84,9 +84,9 @@ class Push:
     async def deliver(self, organisation_id: str, taken: Taken) -> bool:
         """Send the message of a job to the devices of its member of staff, or else of its visit.
 
-        This is the handler of jobs. Returns False if the message is no longer needed. Raises PutOffError
-        while all services have a pause, DeliveryError if the job must be tried again, PermanentJobError if
-        another try would be useless.
+        This is the handler of jobs of this kind. Returns False if the message is no longer needed. Raises PutOffError
+        while all services have a pause, DeliveryError if the job must be tried again, PermanentJobError if another try
+        would be useless.
         """
         organisation, payload = await self._organisations.get(organisation_id), taken.job.payload
         if organisation is None:
@@ -104,15 +104,15 @@ class Push:
     async def to_account(
         self, organisation: Organisation, person: str, message: Message, now_ms: int, kept_s: int
     ) -> bool:
-        """Send a message to all devices of a member of staff; return True if a push service accepted it.
+        """Send a message to all devices of a member of staff; return True if a push service accepted it for at least
+        one.
 
-        It is enough if one device's service accepts it. Returns False if the person has no device. `message`:
-        its `sentence`, in the person's `language`, has no data of a patient; its `path` is opened when the
-        notification is pressed. `now_ms`: the time by the store's clock. `kept_s`: the time in s for which
-        the push services keep the message for a device that is not reached at once. Takes at most
-        `calls.EACH_S` seconds. Raises PutOffError while all services have a pause, DeliveryError if the
-        message must be sent again later, PermanentJobError if no device accepts notifications any longer. A
-        handler of jobs need not catch these errors.
+        Returns False if the person has no device. `message`: its `sentence`, in the person's `language`, has no data of
+        a patient; its `path` is opened when the notification is pressed. `now_ms`: the time by the store's clock.
+        `kept_s`: the time in s for which the push services keep the message for a device that is not reached at once.
+        Takes at most `calls.EACH_S` seconds. Raises PutOffError while all services have a pause, DeliveryError if the
+        message must be sent again later, PermanentJobError if no device accepts notifications any longer. A handler of
+        jobs need not catch these errors.
         """
         return await self._send(self.staff, organisation, person, message, now_ms, kept_s)
 

@@ -1,7 +1,7 @@
 """Decides which staff get a message because nobody has claimed a request, and when.
 
-The people of the on-call rota get it in turn, then the administrators. The accounts, the people with an open
-page, and the time are arguments; this module does no I/O.
+The people of the on-call rota get a message one after another; after the last of them, all administrators get one. The
+accounts, the people with an open page, and the time are arguments; this module does no I/O.
 """
 
 from collections.abc import Mapping, Sequence
@@ -85,7 +85,7 @@ def escalations(visit: Visit, facts: Facts, lately: frozenset[str]) -> tuple[Esc
 def lately(waiting: Sequence[Visit], rota: Rota, now_ms: int) -> frozenset[str]:
     """Return the ids of the staff who recently got a message about one of the requests `waiting`.
 
-    "Recently" is the pause between messages in `rota`, before `now_ms`.
+    "Recently" means: before `now_ms`, by less than the pause between two messages that `rota` sets.
     """
     since_ms = now_ms - rota.next_min * MINUTE_MS
     return frozenset(
@@ -96,7 +96,8 @@ def lately(waiting: Sequence[Visit], rota: Rota, now_ms: int) -> frozenset[str]:
 def _may(account: Account, visit: Visit, facts: Facts) -> bool:
     """Return whether a message about the request `visit` may be sent to the person with this `account`.
 
-    The person must be reachable and may claim the request, has no page open, and has not got a message about it yet.
+    The person must be reachable, be allowed to claim the request, have no page open, and not have got a message about
+    the request before.
     """
     known = any(one.id == account.id for one in visit.escalations)
     if account.disabled or known or account.id in facts.present or not facts.channels.get(account.id):

@@ -200,7 +200,7 @@ def peers(context: typer.Context) -> None:
 def welcome(settings: Settings) -> str:
     """Return the text for the person who started the server.
 
-    Its modules are imported only in this call, so that other commands start fast.
+    The modules that this text needs are imported only in this call, so that other commands start fast.
     """
     from web.commands.welcome import welcome as text
 

@@ -109,8 +109,9 @@ def erase(
 def _wanted(visit: list[str] | None, patient: str, born: str, everything: bool) -> "Wanted":
     """Return which records the options of the command choose.
 
-    `visit`: ids of visits; `patient` and `born`: a name and a date of birth; `everything`: True for all
-    visits. Raises BadParameter if the options name no patient, or if they do not fit together.
+    `visit`: ids of visits; `patient` and `born`: a name and a date of birth; `everything`: True for all visits. Raises
+    BadParameter unless exactly one of `visit`, `patient` and `everything` is given, or if `born` is given without
+    `patient`.
     """
     from web.patients.finding import Wanted
 

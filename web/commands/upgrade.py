@@ -57,12 +57,12 @@ def run(settings: Settings, backup: Path | None, *, only_try: bool, as_json: boo
 
 
 def follow(folder: Path, process: int, drain_s: float, *, only_try: bool, quiet: bool) -> dict[str, Any]:
-    """Ask the master to replace its program by this one, or only to try it; print the steps it reports.
+    """Ask the master to replace its program by this one, or only to try it; print the steps that the master reports.
 
-    Return the result. `folder`: the server's data folder; `process`: the id of the master's process;
-    `drain_s`: the longest time in s that old workers have to end their calls; `only_try`: True to try this
-    program without replacing the master's; `quiet`: True to print no steps. Raises CommandError if the
-    upgrade fails; its sentence names the problem.
+    Return the result. `folder`: the server's data folder; `process`: the id of the master's process; `drain_s`: the
+    longest time in s that old workers have to end their calls; `only_try`: True to try this program without replacing
+    the master's; `quiet`: True to print no steps. Raises CommandError if the upgrade fails; its sentence names the
+    problem.
     """
     steps, installed = Steps(folder), metadata.version("greenroom")
     if steps.busy(TRIAL_S):
@@ -111,11 +111,11 @@ def follow(folder: Path, process: int, drain_s: float, *, only_try: bool, quiet:
 
 
 def _reported(steps: Steps, patience_s: dict[str, float], other_s: float) -> Iterator[dict[str, Any]]:
-    """Yield each step as soon as the master reports it, up to the last one.
+    """Yield each step as soon as the master reports it, until the upgrade has ended.
 
-    `steps`: the file with the steps. `patience_s`: name of a step -> the longest time in s until the next
-    step is reported; `other_s`: this time for all steps that `patience_s` does not name. Raises CommandError
-    if the next step does not come in time.
+    `steps`: the file with the steps. After each step, the next one must be reported within a time in s: `patience_s`
+    has this time by the name of the step, and `other_s` is the time for all other steps. Raises CommandError if the
+    next step is not reported in time.
     """
     seen, last, end_s = 0, "", time.monotonic() + patience_s[""]
     while last not in LAST:

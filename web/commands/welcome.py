@@ -64,7 +64,7 @@ def _nearby(settings: Settings) -> list[str]:
 def _found(settings: Settings) -> tuple[list[str], dict[str, Account], bool]:
     """Return three values: the organisations' ids, the demo's accounts, and whether the demo was just created.
 
-    The accounts are by their email address.
+    The accounts are a map from email address to account.
     """
     client = connect_now(settings.redis, settings.redis.socket_timeout_s)
     try:

@@ -1,7 +1,7 @@
-"""Checks the addresses in settings (machine, network, origin, mailbox), and whether they are of this machine only.
+"""Checks the addresses in settings (machine, network, origin, mailbox), and whether only this machine can reach them.
 
-It reads only the text of an address, and asks no name server. `keys.py` and `rules.py` define which key holds
-which kind of address.
+It reads only the text of an address, and asks no name server. `keys.py` and `rules.py` define which kind of address
+each key holds.
 """
 
 import ipaddress

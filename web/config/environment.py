@@ -20,8 +20,9 @@ TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0":
 def from_environment(environment: Mapping[str, str]) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
     """Return two maps: the settings by section and key, as TOML would give them, and the variable that set each key.
 
-    The keys of the second map are dotted: "server.port". A value that does not fit its type stays a text, and the
-    check of all settings refuses it. Raises ConfigError if a file cannot be read, or if two variables set one key.
+    The keys of the second map are dotted: "server.port". A value that cannot be converted to the type of its key stays
+    a text, and the check of all settings refuses it. Raises ConfigError if a file cannot be read, or if two variables
+    set one key.
     """
     found: dict[str, dict[str, Any]] = {}
     variables: dict[str, str] = {}

@@ -294,7 +294,9 @@ class Settings(Section, frozen=True):
 
     @property
     def media_host(self) -> str:
-        """The IP address on which the media relay receives: `host` of [media], or else that of the pages."""
+        """The IP address on which the media relay receives: `host` of [media], or else of [server]; 0.0.0.0 for a host
+        name.
+        """
         if self.media.host:
             return self.media.host
         return {"localhost": "127.0.0.1"}.get(

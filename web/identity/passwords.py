@@ -1,9 +1,9 @@
 """Recognizes passwords that are easily guessed: common ones, names of the person, repetitions, sequences.
 
-The rules are OWASP ASVS 5.0 6.2.4 and 6.2.11. The list `passwords.txt` has common passwords and words. Those
-of twelve characters or more are recognized if the whole password is equal to one. Those of four to eleven
-characters are also recognized as parts of a password. The list was made from the lists of zxcvbn 4.5 (MIT
-licence, © Dropbox). The length is checked in `web.identity.accounts`.
+The rules are OWASP ASVS 5.0 6.2.4 and 6.2.11. The list `passwords.txt` has common passwords and words. An entry of
+twelve characters or more is recognized only if it is the whole password, an entry of four to eleven characters also if
+it is a part of the password. The list was made from the lists of zxcvbn 4.5 (MIT licence, © Dropbox). The length is
+checked in `web.identity.accounts`.
 """
 
 import functools

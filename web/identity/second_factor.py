@@ -110,7 +110,7 @@ class SecondFactors:
             return await self._redis.scard(keys.RECOVERY_CODES(organisation, person))
 
     async def passes(self, organisation: str, person: str, written: str, now_ms: int) -> bool:
-        """Return whether the typed code is the person's current code or a recovery code; use it up if so.
+        """Return whether the typed code is the person's current code or a recovery code; a right code is then used up.
 
         `written`: the code as typed. Raises BusyError if too many hashes wait to be computed.
         """

@@ -34,9 +34,9 @@ def code(secret: bytes, step: int, digits: int = DIGITS) -> str:
 
 
 def steps_of(secret: bytes, written: str, now_ms: int) -> Iterable[int]:
-    """Return the time steps of `AROUND` whose code is the typed code, the oldest first; usually one or none.
+    """Return the accepted time steps (`AROUND`) whose code is the typed code, the oldest first; usually one or none.
 
-    `secret`: the key of the person's app; `written`: the code as typed. The codes of all these steps are always
+    `secret`: the key of the person's app; `written`: the code as typed. The codes of all accepted steps are always
     compared, so that the time for an answer reveals nothing.
     """
     steps = [step_at(now_ms) + off for off in AROUND]
