@@ -193,7 +193,7 @@ class Retention:
     async def _events(self, organisation: str, before_ms: int) -> None:
         """Delete all events before `before_ms` from the stream of events, because they contain copies of records.
 
-        The stream is in order of time, so the search ends when a group of events has no old one.
+        The stream is in order of time, so the search ends when a group of events contains no event that is too old.
         """
         stream = keys.EVENTS(organisation)
         while True:

@@ -88,7 +88,7 @@ async def _present(
 
 
 async def run(app: web.Application) -> None:
-    """Check for requests that nobody has claimed, until cancelled."""
+    """Check regularly, until cancelled, for requests that nobody has claimed."""
     while True:
         # after an error of the store, the loop tries again at its next turn
         with contextlib.suppress(UnavailableError):

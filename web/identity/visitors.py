@@ -43,12 +43,12 @@ class NotForYou(web.HTTPForbidden):
 
 
 def visit_key(organisation: str) -> str:
-    """Return the key in the session dictionary for this browser's last opened visit at an organisation."""
+    """Return the key in the session dictionary for the visit that this browser opened last at an organisation."""
     return f"visit:{organisation}"
 
 
 def visit_of(session: Session, organisation: str, wanted: str | None = None) -> str | None:
-    """Return the id of the last visit that this browser opened at the organisation, or None if there is none.
+    """Return the id of the visit that this browser opened last at the organisation, or None if there is none.
 
     `wanted`: the id of an earlier visit, which is returned instead if this browser opened it.
     """
@@ -57,7 +57,7 @@ def visit_of(session: Session, organisation: str, wanted: str | None = None) -> 
 
 
 def visits_of(session: Session, organisation: str) -> list[str]:
-    """Return the ids of the visits of this browser at the organisation, the last opened one first."""
+    """Return the ids of the visits of this browser at the organisation; the visit that was opened last comes first."""
     last, earlier = session.get(visit_key(organisation)), session.get(earlier_key(organisation))
     return [
         one for one in (last, *(earlier if isinstance(earlier, list) else ())) if isinstance(one, str) and one
@@ -65,7 +65,10 @@ def visits_of(session: Session, organisation: str) -> list[str]:
 
 
 def add_visit(session: Session, organisation: str, visit_id: str) -> None:
-    """Add a visit to the visits of this browser, which may be of several people; it becomes the last one."""
+    """Add a visit to the visits of this browser, which may belong to several people.
+
+    Without `wanted`, `visit_of` then returns this visit.
+    """
     earlier = [one for one in visits_of(session, organisation) if one != visit_id]
     session[earlier_key(organisation)] = earlier[: MOST_VISITS - 1]
     session[visit_key(organisation)] = visit_id
@@ -77,7 +80,7 @@ def earlier_key(organisation: str) -> str:
 
 
 def booked_key(organisation: str) -> str:
-    """Return the key in the session dictionary for this browser's last booked visit at an organisation."""
+    """Return the key in the session dictionary for the visit that this browser booked last at an organisation."""
     return f"booked:{organisation}"
 
 
@@ -147,7 +150,7 @@ async def require(request: web.Request, organisation: str, *roles: Role) -> Acco
 
 
 def owes_second_factor(organisation: Organisation, account: Account) -> bool:
-    """Return whether the account must set up a second factor before it may do anything else, by the clinic's rules."""
+    """Return whether the clinic's rules demand that the account first sets up a second factor."""
     return organisation.admins_two_factor and account.role is Role.ADMIN and not account.second_factor
 
 
@@ -170,9 +173,9 @@ async def let_in(request: web.Request, organisation: str, account: Account, now_
 
 
 async def half_in(session: Session, organisation: str, accounts: Accounts, now_ms: int) -> Account | None:
-    """Return the account that has given its password and must still give a second factor; None if there is none.
+    """Return the account whose password was given and whose second factor is still missing; None if there is none.
 
-    The result is also None if the account has changed since, or if too much time has passed.
+    The result is also None if the account was changed after the password was given, or if too much time has passed.
     """
     entry: dict[str, Any] | None = session.get(HALF)
     if entry is None or entry["until_ms"] <= now_ms:

@@ -48,8 +48,8 @@ def wait_at(mirror: Mirror, place: int | None, now_ms: int, area: str = "") -> t
     "" for none.
     """
     if not place or area:
-        # There is no estimate for an area, because the claims of the whole organisation do not show how fast
-        # one area is.
+        # There is no estimate for an area, because the claims of the whole organisation do not show how fast the
+        # patients of one area are claimed.
         return None
     return expected_wait(place, list(mirror.claims), staff_on_call(mirror), now_ms)
 

@@ -32,7 +32,7 @@ log = structlog.get_logger("web.closing")
 
 
 def closes_ms(organisation: Settings, now_ms: int, area: str) -> int | None:
-    """Return the closing time of a waiting area in ms: the next one, or the last one if the area is closed now.
+    """Return the closing time of a waiting area in ms: the next one, or the most recent one if the area is closed now.
 
     Return None if there is no closing time near `now_ms`.
     """

@@ -70,8 +70,8 @@ def check(posted: Mapping[str, object], organisation: Organisation, today: date)
 def empty(organisation: Organisation, reads: str) -> dict[str, str]:
     """Return the values of the empty form.
 
-    Its language is `reads`, the language of the page, if the organisation has it; otherwise the
-    organisation's first.
+    The form's language is `reads`, the language of the page, if the organisation offers it; otherwise the
+    organisation's first language.
     """
     form = dict.fromkeys(_fields(organisation, date.min), "")
     return form | {"language": reads if reads in organisation.languages else organisation.languages[0]}
@@ -157,7 +157,7 @@ def _email(text: str) -> str | None:
 
 
 def today_anywhere() -> date:
-    """Return the latest date that it is now in any time zone; the patient's date may be a day after the server's."""
+    """Return today's date in the time zone whose date is the latest; it may be a day after the date of the server."""
     return (datetime.now(UTC) + timedelta(hours=14)).date()
 
 

@@ -38,9 +38,9 @@ async def open_once(
 ) -> Visit:
     """Return the visit with this id; if it does not exist, open it.
 
-    `actor`: the person or program that opens it; `information`: the patient's data; `booked_ms`: the booked time,
-    None for Meet Now; `area`: the id of the waiting area, "" for none. `limit`: a limit on openings, which counts
-    this call only if it opened the visit. The returned visit may have ended. Raises the errors of `limit`,
+    `actor`: the person or program that opens it; `information`: the patient's data; `booked_ms`: the booked time, None
+    for Meet Now; `area`: the id of the waiting area, "" for none. `limit`: a limit on the number of openings; this call
+    counts only if it has opened the visit. The returned visit may have ended. Raises the errors of `limit`,
     RuntimeError if the visit is refused, and `UnavailableError` if the store does not answer.
     """
     organisation = actor.organisation

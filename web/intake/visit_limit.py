@@ -43,10 +43,10 @@ class Openings:
 
     @asynccontextmanager
     async def one(self, request: web.Request, organisation: str) -> AsyncIterator[Attempt]:
-        """Count the opening of a visit inside this context, unless `succeeded` is called on the attempt.
+        """Count the opening of a visit inside this context, unless the caller calls `succeeded` on the yielded attempt.
 
-        The caller calls `succeeded` if no visit was opened. Raises BlockedError after too many visits from
-        this IP address, and BusyError if too many visits are being opened now.
+        The caller must call `succeeded` if no visit was opened. Raises BlockedError after too many visits from this IP
+        address, and BusyError if too many visits are being opened now.
         """
         if self._rule is None:
             yield Attempt()

@@ -57,8 +57,8 @@ class Sender:
     async def _send_at(self, there: set[str], organisation: Organisation) -> int:
         """Send the messages that are due at one organisation; return the number sent.
 
-        `there`: a set to which this function adds the ids of all due messages, those sent earlier included.
-        It becomes the next `_sent`.
+        `there`: a set to which this function adds the ids of all due messages, those sent earlier included. `send_due`
+        keeps the set as `_sent`.
         """
         if not organisation.messages:
             return 0
@@ -84,7 +84,7 @@ class Sender:
                 )
 
     async def run(self) -> None:
-        """Send the messages that are due every few seconds, until cancelled."""
+        """Send, every few seconds until cancelled, the messages that are due."""
         while True:
             # After an error of the store, the loop tries again.
             with contextlib.suppress(UnavailableError):

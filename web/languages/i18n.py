@@ -56,7 +56,8 @@ class Text(NamedTuple):
 class Language(NamedTuple):
     """A language of pages and mails.
 
-    `locale`: its form of dates and numbers, such as "es_US". `direction`: "ltr" or "rtl", as in HTML's `dir`.
+    `locale`: the name of the form in which dates and numbers are written, such as "es_US". `direction`: "ltr" or "rtl",
+    as in HTML's `dir`.
     """
 
     code: str

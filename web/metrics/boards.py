@@ -33,7 +33,7 @@ class Boards:
     def write(self, index: int, data: bytes, now_s: float) -> None:
         """Write the data of the worker with this index; b"" means that the worker ends.
 
-        `now_s`: the time (monotonic). Raises ValueError if the data do not fit into the slot.
+        `now_s`: the time (monotonic). Raises ValueError if the data is larger than the slot.
         """
         if len(data) > SLOT_BYTES - _HEAD.size:
             raise ValueError(f"{len(data)} bytes of metrics do not fit")

@@ -36,10 +36,9 @@ MEMORY: Final = Path("/proc/self/statm")
 class Metric(NamedTuple):
     """A metric, a row of the table.
 
-    `read` returns the values from a worker's app. `labels`: the names of its labels. The label `worker` is
-    not among them; every metric that is not `shared` has it too. `shared`: True if every worker would read
-    the same values, so that only the worker that answers a scrape reads them. `bounds`: the upper limits of a
-    histogram's intervals.
+    `read` returns the values from a worker's app. `labels`: the names of the metric's labels, except the label
+    `worker`, which every metric has that is not `shared`. `shared`: True if every worker would read the same values, so
+    that only the worker that answers a scrape reads them. `bounds`: the upper limits of a histogram's intervals.
     """
 
     name: str

@@ -50,7 +50,7 @@ async def admission(request: web.Request, handler: Handler) -> web.StreamRespons
 def is_newcomer(request: web.Request) -> bool:
     """Return whether a request is the first of a person: for a calendar or a form, from a browser without a session.
 
-    A person who comes from another page of this site was admitted before, unless this page has asked the person to
+    A person who comes from another page of this site was admitted before, unless that page has asked the person to
     wait. A browser with a session has a visit or is signed in.
     """
     resource = request.match_info.route.resource

@@ -134,8 +134,8 @@ def best_coding(header: str, offered: Iterable[str]) -> str:
 async def static_file(request: web.Request) -> web.StreamResponse:
     """Answer GET /static/{hash}/… and GET /static/… with a file.
 
-    If the hash is current, browsers keep the file for a year. An older hash leads to the current file, so that a page
-    that is open during an update finds its files. Without a hash, the source file is sent.
+    If the hash is that of the current file, browsers keep the file for a year. A path with an older hash leads to the
+    current file, so that a page that is open during an update finds its files. Without a hash, the source file is sent.
     """
     hashed = HASHED.fullmatch(request.match_info["path"])
     if hashed is None and not LOCALE.fullmatch(request.match_info["path"]):

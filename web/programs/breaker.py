@@ -53,7 +53,7 @@ class Breakers:
         return await self._do(organisation, receiver, "ask", OPENS_AFTER, TRIAL_MS, LONGEST_PAUSE_MS)
 
     async def require(self, organisation: str, receiver: str) -> None:
-        """Return if the receiver may be called now; raise `PutOffError` if not, so that the job is tried later.
+        """Raise `PutOffError` if the receiver may not be called now, so that the job is tried later.
 
         The function that handles a job must call this only when it is sure that it has something to send: after a
         pause, only the first caller may send.
@@ -73,8 +73,8 @@ class Breakers:
     ) -> None:
         """Count a failure of a receiver.
 
-        `began_ms`: the time at which the attempt began. An attempt that began before the last pause is not counted.
-        `longest_ms`: the longest pause, None for LONGEST_PAUSE_MS.
+        `began_ms`: the time at which the attempt began. An attempt that began before the receiver's newest pause is not
+        counted. `longest_ms`: the longest pause, None for LONGEST_PAUSE_MS.
         """
         pauses = (receiver, FIRST_PAUSE_MS, longest_ms or LONGEST_PAUSE_MS, began_ms)
         failures = await self._do(organisation, receiver, "failed", OPENS_AFTER, *pauses)

@@ -104,7 +104,7 @@ def _literal(host: str) -> Address | None:
 class Sockets:
     """Makes sockets for the connections of an HTTP client, and only to allowed addresses.
 
-    `refused`: True after one was refused.
+    `refused`: True after an address was refused.
     """
 
     def __init__(self, allowed: Sequence[Network]) -> None:

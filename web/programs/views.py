@@ -26,7 +26,7 @@ def wait(range_ms: tuple[int, int] | None) -> t.Range | None:
 def visit(of: r.Visit, place: int | None = None, expected: t.Range | None = None) -> t.Visit:
     """Return a visit's state in the form of the API.
 
-    `place`: its place in the queue, from 1; `expected`: its expected wait. None leaves them out.
+    `place`: the visit's place in the queue, from 1; `expected`: the expected wait. A value that is None is left out.
     """
     return t.Visit(
         id=of.id,

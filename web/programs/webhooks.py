@@ -1,7 +1,7 @@
-"""Stores the webhooks of an organisation: their addresses, their events, and the results of the last deliveries.
+"""Stores the webhooks of an organisation: their addresses, their events, and the results of the newest deliveries.
 
 The records are encrypted, because they hold the secret for signatures. `Known` is this worker's copy of all webhooks,
-so that an event finds its webhooks without a request to the store; it is refreshed every second. All methods of
+so that an event finds its webhooks without a request to the store; the copy is refreshed every second. All methods of
 `Webhooks` raise `UnavailableError` if the store does not answer.
 """
 
@@ -147,7 +147,7 @@ class Webhooks:
             await pipe.execute()
 
     async def log(self, organisation: str, webhook_id: str) -> list[Delivery]:
-        """Return the last attempts to deliver to a webhook, the newest first."""
+        """Return the newest attempts to deliver to a webhook, the newest first."""
         async with answering():
             found = await self._redis.lrange(keys.WEBHOOK_LOG(organisation, webhook_id), 0, -1)
         return [msgspec.msgpack.decode(data, type=Delivery) for data in found]

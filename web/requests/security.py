@@ -331,8 +331,8 @@ class Attempt:
 class Throttle:
     """Delays and stops guesses, by the store's clock, across all workers.
 
-    A guess is recorded before it is checked, so that many guesses at once cannot pass together: if the guesses
-    that were wrong and those that are being checked are `limit` together, the next guess waits until one has a
+    A guess is recorded before it is checked, so that many guesses at once cannot all pass: if the number of wrong
+    guesses and of guesses that are being checked together reaches `limit`, the next guess waits until one of them has a
     result. A guess that fails because of an error of the server does not count.
     """
 

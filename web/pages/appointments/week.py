@@ -16,7 +16,8 @@ from web.organisations.settings import Organisation
 
 
 async def booked_here(request: web.Request, organisation: Organisation) -> dict[str, str] | None:
-    """Return the time and the page's path of the last visit that this browser booked; None if no booked visit is ahead.
+    """Return the time and the page's path of the visit that this browser booked last; None if that visit is over or
+    cancelled.
 
     Raises `UnavailableError` if the store does not answer.
     """

@@ -54,7 +54,7 @@ NOBODY = N_(
 
 
 async def start(request: web.Request) -> web.Response:
-    """Answer GET /: redirect to the only organisation; the names of several organisations are not shown."""
+    """Answer GET /: redirect to the organisation if it is the only one; otherwise name no organisation."""
     names = await request.app[ORGANISATIONS].list()
     if len(names) == 1:
         raise web.HTTPSeeOther(f"/{names[0]}")
@@ -198,7 +198,8 @@ async def open_a_visit(request: web.Request) -> web.Response:
     """Answer POST /{organisation}/information: open the visit; the setup guide and the wait begin.
 
     If the form is sent twice (a double click, a reload), it opens only one visit: the form's cookie determines the
-    visit's id. If this browser has an open visit of another person, the page asks first.
+    visit's id. If this browser has an open visit of another person, the page first asks whether the form is for a
+    further person.
     """
     organisation, area = await _within(request)
     posted = await read_form(request, PATIENT_BYTES)
@@ -250,7 +251,7 @@ async def _opened(
 async def visit_page(request: web.Request) -> web.Response:
     """Answer GET /{organisation}/visit with the patient's single page, from the setup guide to the end.
 
-    `?visit=`: the visit's id, if this browser has several; by default the last one.
+    `?visit=`: the visit's id, if this browser has several visits; by default the visit that was opened last.
     """
     organisation = await organisation_of(request)
     session = await sessions.get(request)
@@ -299,7 +300,7 @@ async def no_such_page(request: web.Request) -> web.Response:
 
 
 async def open_visits(request: web.Request, organisation: Organisation) -> list[Visit]:
-    """Return the visits of this browser at the organisation that have not ended, the last one first."""
+    """Return the visits of this browser at the organisation that have not ended; the visit opened last comes first."""
     held = visits_of(await sessions.get(request), organisation.id)
     found = [await request.app[SERVICE].visit(organisation.id, visit_id) for visit_id in held]
     return [visit for visit in found if visit is not None and visit.is_open]
@@ -351,7 +352,7 @@ def _form_page(
 def _asked(
     request: web.Request, organisation: Organisation, form: dict[str, str], visits: list[tuple[str, str]]
 ) -> web.Response:
-    """Return the page with the sent form, and the question whether it is for another person.
+    """Return the page with the sent form, and the question whether the form is for another person.
 
     `visits`: the open visits of this browser, as pairs of path and patient's name.
     """

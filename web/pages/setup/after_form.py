@@ -91,6 +91,6 @@ class After:
 def _lines(text: str, longest: int) -> list[str]:
     """Return the lines of a text that are not empty.
 
-    Each is cut to `longest` + 1 characters. So a line of this length was too long.
+    Each line is cut to `longest` + 1 characters. A returned line of this length was longer than allowed.
     """
     return [line for found in text[:20_000].splitlines() if (line := plain(found, longest))]

@@ -32,7 +32,7 @@ AT_MOST = 20_000
 class Found(NamedTuple):
     """The result of a search: entries, newest first, and the number `further`.
 
-    The next page has the entries whose numbers are below `further`. It is None if there are no older entries.
+    The next page has the entries whose numbers are below `further`. `further` is None if there are no older entries.
     """
 
     entries: list[Entry]

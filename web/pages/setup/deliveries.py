@@ -85,7 +85,7 @@ async def page(request: web.Request) -> web.Response:
 
 
 async def act(request: web.Request) -> web.Response:
-    """Answer POST …/setup/deliveries: send all deliveries of a receiver again, or one, as the field `do` says."""
+    """Answer POST …/setup/deliveries: send one or all deliveries of a receiver again, as the field `do` says."""
     organisation, _ = await admin(request)
     wanted = WANTED.fullmatch((await posted_to(request)).get("do", ""))
     if wanted is None:

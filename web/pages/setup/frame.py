@@ -156,8 +156,8 @@ def keeping(handler: Handler) -> Handler:
 def plain(text: str, longest: int, *, lines: bool = False) -> str:
     """Return the text without control characters, cut to `longest` + 1 characters.
 
-    So a text of this length was too long. If `lines` is false, line breaks and runs of spaces
-    become one space.
+    A returned text of this length was longer than allowed. If `lines` is false, line breaks and runs of spaces become
+    one space.
     """
     text = text.replace("\r\n", "\n")
     kept = "".join(

@@ -1,8 +1,8 @@
 """Defines the form for a setup guide: its steps in order. A step has a key, which is a part of its fields' names.
 
-It has the rules of each field, and adds, moves and removes steps in an unsaved form. A condition is written in one
-field as the earlier step's key, a colon, and "yes", "no", or "=" and an option. The urgency of an answer is written
-as a level, a colon, and the option.
+This module also has the rules of each field, and adds, moves and removes steps in an unsaved form. A condition is
+written in one field as the earlier step's key, a colon, and "yes", "no", or "=" and an option. The urgency of an answer
+is written as a level, a colon, and the option.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Serves the set-up's page of programs: makes and revokes API keys and webhooks, and shows the last deliveries.
+"""Serves the set-up's page of programs: makes and revokes API keys and webhooks, and shows the newest deliveries.
 
 A key and a webhook's secret are shown once, in the answer to the form that made them. Their rules are defined in
 `web/programs/keys.py` and `web/programs/webhooks.py`.
@@ -28,7 +28,7 @@ TOO_MANY = N_("There are as many webhooks as there can be; delete one first.")
 
 
 async def desk(request: web.Request) -> web.Response:
-    """Answer GET …/setup/api with the keys, the webhooks and their last deliveries."""
+    """Answer GET …/setup/api with the keys, the webhooks and their newest deliveries."""
     organisation, _ = await admin(request)
     return await _draw(request, organisation)
 

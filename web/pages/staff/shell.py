@@ -134,7 +134,7 @@ async def session_left(request: web.Request) -> web.Response:
 
 
 async def session_prolonged(request: web.Request) -> web.Response:
-    """Answer POST /{organisation}/staff/session: extend the sign-in of an active person; answer as to GET."""
+    """Answer POST /{organisation}/staff/session: extend the sign-in of an active person; answer like `session_left`."""
     return await _left(request, await organisation_of(request), await sessions.get(request))
 
 

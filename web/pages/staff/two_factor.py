@@ -51,7 +51,7 @@ class Wrong(NamedTuple):
 
 
 class At(NamedTuple):
-    """A request to the page, with its organisation and account."""
+    """A request to the page of two-factor sign-in, with the organisation and the account that belong to the request."""
 
     request: web.Request
     organisation: Organisation
