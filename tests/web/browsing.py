@@ -24,7 +24,7 @@ async def sign_in(page: Page, site: Site, email: str = ADMIN) -> None:
 
 
 async def send_sign_in(page: Page, site: Site, email: str) -> None:
-    """Fill in and send the form of the sign-in, which the page shows; return when the staff's page is open."""
+    """Fill in and send the form of the sign-in, which the page shows; wait until the staff's page is open."""
     await page.get_by_label("Email").fill(email)
     await page.get_by_label("Password").fill(demo.password(site.settings, email))
     await page.get_by_role("button", name="Sign in").click()

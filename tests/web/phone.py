@@ -61,7 +61,7 @@ def recovery_codes_in(html: str) -> list[str]:
 async def set_up(person: Person, clock: Clock, email: str) -> tuple[Phone, list[str]]:
     """Set up two-factor sign-in for a signed-in person; return (the phone, the recovery codes).
 
-    It moves the clock to the next step, because each code can be used only once.
+    The clock is moved to the next step, because each code can be used only once.
     """
     begun = await person.post(HOME, {"do": "begin"})
     assert (begun.status, begun.headers["Location"]) == (303, HOME)

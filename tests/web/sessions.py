@@ -10,7 +10,7 @@ TIMES = ("at", "seen", "hold")
 
 
 async def passes(redis: Redis, cookie: str, seconds: float) -> None:
-    """Make the session with this cookie `seconds` older: set back its times in the store."""
+    """Make the session with this cookie older by `seconds`: set its times in the store back."""
     store: Any = redis
     key = Session(cookie, {}).key
     for field, value in zip(TIMES, await store.hmget(key, TIMES), strict=True):

@@ -45,7 +45,7 @@ def queue(valkey: Redis, monkeypatch: pytest.MonkeyPatch) -> Jobs:
 
 
 async def until(true: Callable[[], Awaitable[bool]]) -> None:
-    """Wait until the condition holds. Raises TimeoutError if it does not in time."""
+    """Wait until the condition holds. Raises TimeoutError if the condition does not hold in time."""
     async with asyncio.timeout(20):
         while not await true():  # noqa: ASYNC110 - any condition at all
             await asyncio.sleep(0.01)

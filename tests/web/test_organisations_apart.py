@@ -111,7 +111,7 @@ async def test_settings_saved_on_one_worker_apply_on_the_others_within_two_secon
     assert await one.app[ORGANISATIONS].replace(settings, named, "Robin Hale")
     loop = one.app[SERVICE].store.clock_ms()
     while "Hillside Clinic" not in await (await other.person().get("/demo")).text():
-        # This limit allows for a machine on which three tests share two cores.
+        # This limit is high enough for a machine on which three tests share two cores.
         assert one.app[SERVICE].store.clock_ms() - loop < (KEEP_S + 3) * 1000
 
 

@@ -269,7 +269,7 @@ async def content(client: Any, name: bytes) -> Any:
 
 
 async def ask(ws: ClientWebSocketResponse, kind: str, **fields: Any) -> None:
-    """Send a request on a socket; return when it was carried out."""
+    """Send a request on a socket, and wait until the server has carried it out."""
     await ws.send_json({"type": kind, "id": 99, **fields})
     while (answer := await ws.receive_json(timeout=20)).get("reply_to") != 99:
         pass

@@ -363,7 +363,7 @@ class Cast:
 def let_in(answer: ClientResponse) -> bool:
     """Return whether an answer admits the person.
 
-    It does not if it refuses, finds nothing, or redirects to the sign-in or to the first page.
+    It is no admission if the answer is a refusal, "not found", or a redirect to the sign-in or to the first page.
     """
     if answer.status == 303:
         where = answer.headers["Location"]

@@ -56,8 +56,8 @@ def create_app(settings: Settings) -> web.Application:
         raise ConfigError("media.ports: no port is free")
     if (folder / "break").exists():
         raise RuntimeError("Jane Doe")
-    # If the file `late` exists, a worker of another version starts in the trial of an upgrade. It fails in
-    # the upgrade itself, when its parent process is the server that has locked the folder.
+    # If the file `late` exists, a worker of another program starts in the trial of an upgrade, but fails in the upgrade
+    # itself: only then, its parent process is the server that has locked the folder.
     if (
         MARK != "first"
         and (folder / "late").exists()

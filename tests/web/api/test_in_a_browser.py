@@ -1,7 +1,7 @@
-"""Tests pages in a real browser: the kiosk, the patient's link, the set-up of facilities and API keys, the
-page about the API.
+"""Tests pages in a real browser: the kiosk, the patient's link, the set-up of facilities and API keys, the page about
+the API.
 
-Their accessibility is checked with axe.
+The accessibility of these pages is checked with axe.
 """
 
 from collections.abc import AsyncIterator

@@ -34,8 +34,10 @@ async def test_every_operation_is_in_the_description(site: Site) -> None:
 async def tried(
     site: Site, program: Program, folder: Path, expected: str, examples: int, *options: str
 ) -> str:
-    """Run schemathesis with the program's key; return its output. Fails if schemathesis reports a fault. `expected`:
-    which of its checks to run. `examples`: the number of requests.
+    """Run schemathesis with the program's key; return its output. Fails if schemathesis reports a fault.
+
+    `expected`: the statuses, as JSON, with which valid requests may be answered. `examples`: the greatest number of
+    requests that are made up for each operation.
     """
     config = folder / "schemathesis.toml"
     config.write_text(CONFIG.format(examples=examples, expected=expected), "utf-8")

@@ -1,4 +1,6 @@
-"""Tests the rules of one booked visit: the agreed time is a time on the clinic's clock."""
+"""Tests the rules of one booked visit: the agreed time is what the clinic's clocks show, also if the rules of its time
+zone change.
+"""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -15,7 +17,7 @@ from web.appointments.letters import Promised, stale
 from web.appointments.slots import HOUR_MS, MINUTE_MS, Slot, at_ms, wall_time
 
 NOW = at_ms(datetime(2026, 11, 20, 12, tzinfo=UTC))
-# 10:00 in Vancouver: by the current rules, it is seven hours behind UTC all year from November 2026 on.
+# 10:00 in Vancouver: by the current rules, Vancouver is seven hours behind UTC all year from November 2026 on.
 RIGHT = at_ms(datetime(2026, 12, 1, 17, tzinfo=UTC))
 OLD_RULES = RIGHT + HOUR_MS
 BOOKED = Appointment(

@@ -23,7 +23,7 @@ from web.organisations.demo import ORGANISATION
 
 
 async def mails(site: Site, count: int) -> list[EmailMessage]:
-    """Return all sent mails as soon as there are `count`."""
+    """Return all sent mails as soon as `count` mails were sent."""
     outbox = Path(site.settings.data.folder) / "outbox"
     async with asyncio.timeout(20):
         while len(found := sorted(outbox.glob("*.eml"), key=lambda path: path.stat().st_mtime_ns)) < count:  # noqa: ASYNC110

@@ -21,8 +21,9 @@ BOOKING = Booking(enabled=True, slot_min=30, lead_h=0, horizon_days=14, capacity
 
 
 async def offered(person: Person, path: str = "/demo", *, later_than_min: int = 5) -> list[int]:
-    """Return the free times in ms of the whole week that a page offers. `later_than_min`: leave out those that begin
-    within this number of minutes, because they may begin before the test ends.
+    """Return the free times in ms of the whole week that a page offers.
+
+    Times that begin within `later_than_min` minutes are left out, because they may begin before the test ends.
     """
     found = re.search(r'id="week-data">(.*?)</script>', await (await person.get(path)).text())
     assert found

@@ -193,7 +193,8 @@ def test_a_copied_key_has_the_same_values_and_one_that_expires_is_left_out(valke
         store.flushall()
         for entries in copied:
             store_content.write(store, entries)
-            # The first write is by a restore that was then killed, the second one by the restore after it.
+            # The first write is that of a restore that is killed afterwards, the second write is that of the next
+            # restore.
             store_content.write(store, entries)
         assert content() == before
         store.flushall()

@@ -25,10 +25,10 @@ def base64url(data: bytes) -> str:
 
 
 class PushService:
-    """A push service. `statuses`: the statuses of its next answers; after those, it answers 201.
+    """A push service. `statuses`: the statuses of its next answers; when none is left, it answers 201.
 
-    `read`: the decrypted messages; all of its subscriptions use the same keys. `headers`: the HTTP headers of the
-    last message.
+    `read`: the decrypted messages; all subscriptions at this service use the same keys. `headers`: the HTTP headers of
+    the newest message.
     """
 
     def __init__(self) -> None:

@@ -48,9 +48,9 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def of(*people: str) -> Rota:
-    """Return a rota on which these people are at all hours, in this order.
+    """Return a rota in which these people are on duty at all hours, in this order.
 
-    After a message to one person, the next person gets one only a day later.
+    After a message to one person, the next person gets a message only a day later.
     """
     return Rota(first_min=1, next_min=1440, turns=tuple(Turn(person=one, hours=ALWAYS) for one in people))
 
@@ -67,7 +67,7 @@ async def waiting(site: Site) -> list[Visit]:
 
 
 async def sent(count: int, *sites: Site) -> None:
-    """Let all workers check for requests at the same time, until messages about exactly `count` requests were sent."""
+    """Check for requests on all workers at the same time, until messages about exactly `count` requests were sent."""
     total = 0
     async with asyncio.timeout(60):
         while total < count:
@@ -77,7 +77,7 @@ async def sent(count: int, *sites: Site) -> None:
 
 
 async def all_due(site: Site, count: int) -> bool:
-    """Return whether messages about exactly `count` requests are due, by the visits in the copy of `site`."""
+    """Return whether messages about exactly `count` requests are due, as the worker `site` knows the visits."""
     clinic, now_ms = await site.app[ORGANISATIONS].get("demo"), site.app[SERVICE].clock_ms()
     return (
         clinic is not None
@@ -86,7 +86,7 @@ async def all_due(site: Site, count: int) -> bool:
 
 
 def decide_before_one_writes(monkeypatch: pytest.MonkeyPatch, *sites: Site) -> None:
-    """Let each worker decide to send a message before any worker records its decision.
+    """Make each worker decide to send a message before any worker records its decision.
 
     So all workers decide on the same state of the visit.
     """
@@ -108,7 +108,7 @@ async def is_here(site: Site, person: str) -> bool:
 
 
 async def unreached(site: Site, person: str) -> bool:
-    """Return whether exactly one message about the first waiting visit has not arrived: the one to `person`."""
+    """Return whether exactly one message about the first waiting visit has not arrived: the message to `person`."""
     return [one.id for one in (await waiting(site))[0].escalations if not one.reached] == [person]
 
 

@@ -1,4 +1,4 @@
-"""Tests the messages to an absent patient whose visit is claimed, and what staff can see of them."""
+"""Tests the messages to an absent patient whose visit is claimed, and what staff can see of these messages."""
 
 import asyncio
 from collections.abc import AsyncIterator

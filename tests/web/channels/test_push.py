@@ -1,8 +1,7 @@
 """Tests push notifications: a push service accepts one, refuses it, or answers that the subscription is gone.
 
-They are never sent to internal addresses.
-
-The push service runs on this machine, and a browser there decrypts the notifications.
+Notifications are never sent to internal addresses. The push service runs on this machine, and a browser there decrypts
+the notifications.
 """
 
 import asyncio

@@ -39,9 +39,9 @@ CLINIC = replace(
 
 
 def facts(people: dict[str, Account] | None = None, **changes: Any) -> Facts:
-    """Return what is known at a decision at noon: each person accepts text messages, and nobody has a page open.
+    """Return the facts for a decision at noon: each person accepts text messages, and nobody has a page open.
 
-    `people`: name -> account, instead of the account in PEOPLE. `changes`: facts that replace these.
+    `people`: name -> account, instead of the accounts in PEOPLE. `changes`: facts that replace these.
     """
     accounts = tuple((PEOPLE | (people or {})).values())
     known = Facts(CLINIC, accounts, frozenset(), {one.id: ("text",) for one in accounts}, SATURDAY)
@@ -51,7 +51,7 @@ def facts(people: dict[str, Account] | None = None, **changes: Any) -> Facts:
 def written(*names: str, **fields: Any) -> Visit:
     """Return a waiting visit about which these people have received messages, in this order.
 
-    The first message was sent five minutes after T0, and each further one a minute after the one before it.
+    The first message was sent five minutes after T0, each further message one minute after the message before it.
     `fields`: fields of the visit to replace.
     """
     sent = tuple(

@@ -1,6 +1,6 @@
 """Tests text messages, from the app to a service that sends them to phones: accepted, refused, or late.
 
-They are never sent to an internal address.
+Text messages are never sent to an internal address.
 """
 
 import asyncio
@@ -35,7 +35,8 @@ LOOPBACK = {"allow": ["127.0.0.0/8"]}
 
 
 class Phones:
-    """A service that takes text messages. `statuses`: the statuses of its next answers; after those, it answers 200.
+    """A service that takes text messages. `statuses`: the statuses of its next answers; when none is left, it answers
+    200.
 
     `taken`: the messages that it has received, as (phone number, text).
     """

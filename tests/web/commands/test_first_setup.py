@@ -37,7 +37,7 @@ def init(folder: Path, *arguments: str, said: str = "", code: int = 0) -> str:
 
 
 def chooses(server: RunningServer, path: str, password: str) -> int:
-    """Open a one-time link and set the password; return the status of the next page."""
+    """Open a one-time link and set the password; return the status of the page to which the answer leads."""
     browser = Browser(server)
     assert browser.get(path)[0] == 200
     fields = urllib.parse.urlencode({"password": password, "again": password}).encode()

@@ -67,8 +67,8 @@ def commands() -> Iterator[str]:
 
 
 def urls(valkey_url: str) -> list[str]:
-    """Return URLs of the store, each with the marker text in another place in which redis-py or people
-    put a password.
+    """Return URLs of the store. Each has the marker text in another of the places in which redis-py or people put a
+    password.
     """
     path = valkey_url.removeprefix("unix://")
     return [

@@ -21,7 +21,7 @@ from web.requests.security import Attempt
 class Counted:
     """Replaces the limit of visits per IP address. `visits`: the number of attempts that count against the limit.
 
-    If an attempt opens no visit, the code under test calls its `succeeded`, and it does not count.
+    If an attempt opens no visit, the code under test calls `succeeded` on it, and the attempt does not count.
     """
 
     def __init__(self) -> None:

@@ -219,8 +219,8 @@ def test_f29_a_name_in_a_sentence_does_not_turn_the_words_around_it(
 
 @pytest.mark.parametrize("language", list(i18n.languages()))
 def test_a_buttons_name_contains_its_words_in_every_language(language: str) -> None:
-    """WCAG 2.5.3 requires this, because a person who controls the page by voice says the words that the
-    button shows.
+    """WCAG 2.5.3 requires that a button's name contains the words that the button shows: a person who controls the page
+    by voice says these words.
     """
     say = speaking(language)
     for written, named in (

@@ -14,7 +14,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 class MailServer:
     """A mail server. `mails`: the mails that have arrived.
 
-    `answers`: its SMTP replies to the next recipients. If there are none left, it accepts each recipient.
+    `answers`: the server's SMTP replies to the next recipients. When none is left, it accepts each recipient.
     """
 
     def __init__(self) -> None:
@@ -58,7 +58,7 @@ class MailServer:
             self._server = None
 
     async def until(self, count: int, within_s: float = 15.0) -> list[EmailMessage]:
-        """Return all mails as soon as there are `count`. Raises TimeoutError after `within_s`."""
+        """Return all mails as soon as `count` mails have arrived. Raises TimeoutError after `within_s`."""
         async with asyncio.timeout(within_s):
             while len(self.mails) < count:
                 self.arrived.clear()

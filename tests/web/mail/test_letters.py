@@ -39,7 +39,9 @@ def letter(name: str, language: str = "en", /, **changes: Any) -> Letter:
 
 
 def mail(to_write: Letter, **changes: Any) -> EmailMessage:
-    """Return the mail in which the demo organisation sends a letter. `changes`: settings of it to replace."""
+    """Return the mail in which the demo organisation sends a letter. `changes`: settings of the organisation to
+    replace.
+    """
     return written(
         to_write,
         replace(ORGANISATION, **changes),

@@ -163,7 +163,7 @@ class Clinic:
         await self.push("queue", {"type": "queue.row", "fresh": fresh, "row": row})
 
     async def leaves(self, visit: str, why: str = "claimed", by: JSON | None = None) -> None:
-        """Remove a visit's row, and send that to the staff, with the reason and the person who caused it (`by`)."""
+        """Remove a visit's row, and send the removal to the staff, with its reason and the person who caused it."""
         self.rows.pop(visit, None)
         await self.push("queue", {"type": "queue.gone", "visit": visit, "why": why, "by": by})
 
@@ -209,7 +209,7 @@ class Clinic:
         await self.push("chat/v_1", {"type": "chat.line", "line": line})
 
     async def push(self, topic: str, message: JSON) -> None:
-        """Send a message to the subscribers of a topic, with the next version number."""
+        """Send a message to the subscribers of a topic, with the topic's next version."""
         self.version += 1
         text = json.dumps({**message, "topic": topic, "version": self.version})
         for socket, topics in list(self.sockets.items()):
@@ -239,7 +239,7 @@ class Clinic:
     # --- methods that make the messages for pages
 
     def whole(self, topic: str) -> JSON:
-        """Return the message with the whole state of a topic."""
+        """Return the snapshot of a topic: the message with its whole state."""
         kind = topic.split("/")[0]
         state: dict[str, JSON] = {
             "queue": {

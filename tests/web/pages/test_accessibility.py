@@ -1,7 +1,7 @@
-"""Tests every page, and every state of the live pages, with axe (WCAG 2.2 AA).
+"""Tests every page with axe (WCAG 2.2 AA), and every state of the pages that scripts draw.
 
-Each page is tested 320 px wide and dark, in Arabic, which runs from right to left. `make test-long` also tests
-it wide and light, in Spanish: this needs as much CPU as the first test, and seldom finds another fault.
+Each page is tested 320 px wide and dark, in Arabic, which runs from right to left. `make test-long` also tests each
+page wide and light, in Spanish: this needs as much CPU as the first test, and seldom finds another fault.
 """
 
 import json

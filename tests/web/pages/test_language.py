@@ -1,5 +1,5 @@
-"""Tests a change of language on a live page: the page and typed text stay, also if the browser has
-translated the page.
+"""Tests a change of language on an open page: the page and typed text stay, also if the browser has translated the
+page.
 """
 
 import pytest

@@ -29,7 +29,8 @@ class Broken:
         self.origin = origin
         self.files = files or {}
         self.fault = ""
-        self.tokens: dict[str, str] = {}  # token that the client gets -> the real token
+        # the token that the client gets instead of the real token -> the real token
+        self.tokens: dict[str, str] = {}
         self.ended: set[str] = set()
         self.asked: dict[int | None, Message] = {}
         """Request id -> request, of the client whose message from the server is now changed."""

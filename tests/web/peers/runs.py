@@ -26,8 +26,9 @@ class Clock:
 
 
 def run(seed: int = 1, *, patients: int = 400, slower: float = 1.0, lost: int = 3) -> Observations:
-    """Return the observations of a run with `patients` patients, 8 per second. Each claim takes `slower` times as long
-    as usual, and `lost` of them fail. `seed`: the seed of the random numbers.
+    """Return the observations of a run with `patients` patients, 8 per second. `seed`: the seed of the random numbers.
+
+    Each claim takes `slower` times as long as usual; the number of claims that fail is `lost`.
     """
     draw, clock = random.Random(seed), Clock()
     seen = Observations(clock=clock)

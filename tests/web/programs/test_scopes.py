@@ -92,10 +92,10 @@ def reviewed() -> set[tuple[str, frozenset[Scope], str]]:
 
 
 async def asked(program: Program, operation: str, visit: str) -> str:
-    """Let `program` request an operation of the API on a visit.
+    """Request an operation of the API on a visit as `program`.
 
-    Return "reached" if the operation is done, or if only the visit's state forbids it; otherwise the code of
-    the refusal.
+    Return "reached" if the operation is done, or if only the state of the visit forbids the operation; otherwise the
+    code of the refusal.
     """
     row = next(row for row in OPERATIONS if row.name == operation)
     answer = await program.ask(row.method, row.path.format(visit=visit), json=BODIES.get(operation))

@@ -36,7 +36,7 @@ def outbox_of(site: Site) -> Path:
 
 
 async def until(true: Callable[[], Any]) -> None:
-    """Wait until the condition holds. Raises TimeoutError if it does not in time."""
+    """Wait until the condition holds. Raises TimeoutError if the condition does not hold in time."""
     async with asyncio.timeout(60):
         while True:
             found = true()
@@ -49,7 +49,7 @@ LOOPBACK = {"allow": ["127.0.0.0/8"]}
 
 
 class Receiver:
-    """A server that receives webhooks. `statuses`: the statuses of its next answers; after those, it answers 204."""
+    """A server that receives webhooks. `statuses`: those of its next answers; when none is left, it answers 204."""
 
     def __init__(self) -> None:
         self.taken: list[tuple[dict[str, str], bytes]] = []
@@ -65,7 +65,9 @@ class Receiver:
         return web.Response(status=status, headers={"Location": "/elsewhere"} if status == 302 else {})
 
     async def messages(self, count: int) -> list[dict[str, Any]]:
-        """Return the first `count` messages as soon as they have arrived. Raises TimeoutError if they come late."""
+        """Return the first `count` messages as soon as they have arrived. Raises TimeoutError if they do not arrive in
+        time.
+        """
         async with asyncio.timeout(20):
             while len(self.taken) < count:
                 self._arrived.clear()

@@ -22,8 +22,9 @@ class Frame:
         self.cookies: dict[str, str] = {}
 
     async def open(self, path: str, data: Any = None, site: str = "same-origin") -> ClientResponse:
-        """Open a page, or send a form if there is `data`. `site`: the value of Sec-Fetch-Site, which says from where
-        the request comes.
+        """Open a page, or send a form if `data` is not None; return the answer.
+
+        `site`: the value of Sec-Fetch-Site, which says from where the request comes.
         """
         kept = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         client = self.person.client

@@ -1,4 +1,4 @@
-"""Tests the data key: it is made once, a lost one is reported, and it must be the one that the store was used with."""
+"""Tests the data key: it is made once, a lost key is reported, and a store that belongs to another key is refused."""
 
 import stat
 from pathlib import Path

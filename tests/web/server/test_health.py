@@ -1,7 +1,7 @@
 """Tests when a worker is ready, and that each of its tasks that must never end is supervised.
 
-The tests find in the source code all places that start a task, and all endless loops. They fail if one is not
-in the table `ENDS`, or not with the supervisor.
+The tests find in the source code all places that start a task, and all endless loops. They fail if a place is not in
+the table `ENDS`, or if a task with an endless loop is not kept by the supervisor.
 """
 
 import ast
@@ -102,8 +102,9 @@ async def test_r25_every_endless_task_that_fails_is_started_again(site: Site) ->
     supervisor = site.app[SUPERVISOR]
 
     def fails(name: str) -> bool:
-        """Cancel the operation for which the task waits, so that the task gets an unexpected error. Return True when
-        the supervisor has counted a failure of the task.
+        """Cancel the operation for which the task waits, so that the task gets an unexpected error.
+
+        Return whether the supervisor has counted a failure of the task.
         """
         waits_for = getattr(supervisor._tasks[name], "_fut_waiter", None)
         if waits_for is not None and not supervisor.failures[name]:

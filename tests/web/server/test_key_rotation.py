@@ -65,7 +65,7 @@ async def turned(site: Site) -> Rotated:
 async def left(site: Site, key: bytes) -> set[bytes]:
     """Return the first bytes of each encrypted text in the store that `key` has encrypted.
 
-    The mark of the last event, which the head record has, is left out.
+    The key HEAD has a copy of the first bytes of the newest event (`mark`); this copy is left out.
     """
     mark: Any = await site.app[REDIS].hget(keys.HEAD(ORG), "mark")
     return await asyncio.to_thread(in_store, site.settings.redis.url, key) - {mark[:29]}

@@ -104,7 +104,7 @@ def test_r36_a_server_goes_on_with_other_code_or_stays_as_it_is(start_server: St
 
 
 def store_pid_now(server: RunningServer) -> int | None:
-    """Return the process id of the store; None while it does not answer."""
+    """Return the process id of the store; None while the store does not answer."""
     try:
         return store_pid(server)
     except (OSError, redis.RedisError):

@@ -61,15 +61,15 @@ async def packed_and_not(valkey: Redis) -> tuple[int, int]:
 
 
 async def next_look(desk: Clinic, valkey: Redis) -> int:
-    """Let a worker look for visits to pack, as if a minute had passed; return the number of packed visits."""
+    """Make a worker look for visits to pack, as if a minute had passed; return the number of packed visits."""
     await valkey.delete(keys.PACKING())
     return await packer(desk, valkey).look()
 
 
 async def two_looks(desk: Clinic, valkey: Redis) -> int:
-    """Let a worker look for visits to pack two times; return the number of packed visits.
+    """Make a worker look for visits to pack two times; return the number of packed visits.
 
-    The first time, the worker raises the version of the store's content; only then it may pack visits.
+    The first time, the worker only raises the version of the store's content; from then on it may pack visits.
     """
     return await next_look(desk, valkey) + await next_look(desk, valkey)
 

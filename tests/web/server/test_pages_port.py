@@ -42,7 +42,7 @@ def request_for(index: int) -> bytes:
 
 
 async def closed(reader: asyncio.StreamReader) -> bool:
-    """Wait for data of the server; return True if it closes the connection without an answer.
+    """Wait for data of the server; return True if the server closes the connection without an answer.
 
     The connection ends with a reset if the server has not read all bytes that it received.
     """

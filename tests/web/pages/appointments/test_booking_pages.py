@@ -57,7 +57,7 @@ async def open_page(site: Site, browser: Browser) -> AsyncIterator[OpenPage]:
 
 
 async def choose(page: Page, at: int = 0) -> None:
-    """Press one of the free times. Index 0 is the first one that does not begin within SOON_MS."""
+    """Press one of the free times. The index 0 is the first time that does not begin within SOON_MS."""
     first = page.locator(".times button").first
     begins_ms = int(await first.get_attribute("value") or 0)
     soon = begins_ms < time.time() * 1000 + SOON_MS

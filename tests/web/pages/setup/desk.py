@@ -63,7 +63,7 @@ class Form(HTMLParser):
 
 
 def changed(fields: Fields, **changes: str | None) -> Fields:
-    """Return the fields with these changes: name -> new value. None removes a field; a new name adds a field.
+    """Return the fields with these changes: name -> new value. The value None removes a field; a new name adds a field.
 
     In a keyword, `__` means `-` in the name of the field.
     """

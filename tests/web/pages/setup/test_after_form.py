@@ -30,7 +30,7 @@ async def test_tags_and_survey_are_off_at_first_and_saved_as_they_were_written(s
 
 
 def boot(page: str) -> dict[str, Any]:
-    """Return the data that a live page contains for its scripts."""
+    """Return the data that a page contains for its scripts."""
     found = re.search(r'id="boot">(.*?)</script>', page)
     assert found
     told: dict[str, Any] = msgspec.json.decode(found[1])

@@ -13,9 +13,9 @@ __all__ = ["open_page"]  # pytest needs this imported fixture in the module
 
 
 async def asked(page: Page, button: str, title: str, *words: str) -> None:
-    """Press a button and cancel the question; press it again and confirm, by the last button of the question.
+    """Press a button and cancel the question that appears; press the button again and confirm the question.
 
-    The question is a dialog that must have this title and contain these words.
+    The question is a dialog that must have this title and contain these words. Its last button confirms it.
     """
     for yes in (False, True):
         await page.get_by_role("button", name=button).click()

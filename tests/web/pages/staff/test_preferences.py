@@ -117,7 +117,8 @@ NEW = "Nine blue herons at noon"
 async def change(person: Person, old: str, wanted: str = NEW, again: str | None = None) -> ClientResponse:
     """Send the form that changes the password; return the answer.
 
-    `old`: the present password; `wanted`: the new one; `again`: the repeated new one, if it differs.
+    `old`: the present password; `wanted`: the new password; `again`: the second entry of the new password, None for the
+    same text.
     """
     form = {"old": old, "password": wanted, "again": wanted if again is None else again}
     return await person.post("/demo/staff/preferences/password", form)

@@ -24,7 +24,7 @@ async def on_call(clinic: Clinic, open_page: OpenPage, path: str = "/demo/staff"
 
 
 def counted(clinic: Clinic) -> list[bool]:
-    """Return for each subscription to the queue whether it asked only for the number of rows."""
+    """Return, for each subscription to the queue, whether the page has subscribed to the number of rows only."""
     return [message["counted"] for message in clinic.got("subscribe") if message["topic"] == "queue"]
 
 

@@ -8,7 +8,7 @@ from web.peers.cli.command import peers_app
 
 
 def run(*words: object) -> Result:
-    """Run the command with these words of its command line; return what it printed, and its exit code."""
+    """Run the command `greenroom peers` with these arguments; return what it printed, and its exit code."""
     return CliRunner().invoke(peers_app, [str(word) for word in words])
 
 

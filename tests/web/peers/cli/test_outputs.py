@@ -57,7 +57,7 @@ def test_the_live_page_is_the_report_of_now_and_renews_itself(monkeypatch: pytes
 
     with Outputs(400, counted, live="127.0.0.1:0") as outputs:
         outputs.tick(seen)
-        assert not made  # The page is made only when somebody asks for it, because it costs CPU.
+        assert not made  # The page is made only when somebody requests it, because making it costs CPU.
 
         def play() -> None:
             while not over.wait(0.02):

@@ -21,7 +21,7 @@ from web.peers.conformance.judge import Judge
 async def offered(transport: Transport = "udp") -> AsyncIterator[tuple[Judge, ClientMedia, Speaker]]:
     """Yield (the judge, the relay's side of the check, the client).
 
-    The client is a peer that sends packets which the test makes. It has not answered the offer yet.
+    The client is a peer that sends packets which the test makes. The client has not answered the offer yet.
     """
     relay = await Relay.open(RelaySettings())
     judge, speaker = Judge(), Speaker(transport=transport)

@@ -52,16 +52,14 @@ class Machine:
             self._news.notify_all()
 
     def until(self, text: str) -> str:
-        """Return the first line of output that contains this text, as soon as it is printed. Raises AssertionError
-        after LONG_S.
-        """
+        """Wait for the first line of output with this text, and return the line. Raises AssertionError after LONG_S."""
         with self._news:
             self._news.wait_for(lambda: text in self.said or self._silent, LONG_S)
             assert text in self.said, self.said
             return next(line for line in self.said.splitlines() if text in line)
 
     def until_arrived(self, number: int) -> None:
-        """Return when the process has printed that this number of patients have arrived. Raises AssertionError after
+        """Wait until the process has printed that this number of patients have arrived. Raises AssertionError after
         LONG_S.
         """
 

@@ -44,7 +44,7 @@ def refused(result: Result) -> str:
 class Lobby(Coordinator):
     """A run that waits for two helpers and never begins.
 
-    `said`: the texts that its user sees. `meant`: a plan that helpers get instead of `plan`.
+    `said`: the texts that the user of the run sees. `meant`: a plan that helpers get instead of the run's own plan.
     """
 
     def __init__(self, plan: Plan, meant: Plan | None = None) -> None:

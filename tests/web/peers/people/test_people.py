@@ -47,8 +47,9 @@ async def on_call(site: Site, url: str) -> AsyncIterator[OnCall]:
 
 
 async def call(patient: Patient, provider: Provider) -> tuple[Room, Room]:
-    """Let the provider claim the patient's visit; return (the patient's room, the provider's room). Neither side has
-    pressed Start Session.
+    """Make the provider claim the patient's visit; return (the patient's room, the provider's room).
+
+    Neither side has pressed Start Session.
     """
     theirs, ours = await asyncio.gather(provider.claim(patient.room.visit), patient.pulled_in())
     return ours, theirs

@@ -21,7 +21,9 @@ UPGRADED = (
 
 
 class Other:
-    """The server's end of a connection: it records the bytes that are written to it, and whether it was closed."""
+    """The server's end of a connection. It records the bytes that are written to it, and whether the connection was
+    closed.
+    """
 
     def __init__(self) -> None:
         self.written = b""
