@@ -8,8 +8,8 @@ class MediaError(Exception):
 
 
 class PartyGoneError(MediaError):
-    """The party has left, was replaced by a newer party with its id, or its connection has failed: it must
-    join again.
+    """The party must join again: it has left, a newer party with its id has replaced it, or its connection has
+    failed.
     """
 
 

@@ -168,7 +168,7 @@ class Party:
         self.room.reroute_from(self)
 
     def set_admitted(self, admitted: bool) -> None:
-        """Set whether this party takes part: media is forwarded to and from it only then.
+        """Set whether this party takes part in the call. Only while it does, media is forwarded to it and from it.
 
         A repeated call changes nothing.
         """
@@ -205,7 +205,7 @@ class Party:
         return None
 
     def add_slot(self, party_id: str) -> None:
-        """Add a slot for another party, unless the other party still has its slot from before.
+        """Add a slot for another party, unless that party still has its slot from before.
 
         Sends `OfferNeeded` to the listener if the browser was not offered the slot yet.
         """

@@ -1,7 +1,7 @@
 """The relay of one worker: its sockets, its rooms, and one timer for all of them.
 
-It finds the party to which a datagram belongs. It has no task: only the event loop's reader, and one timer that runs
-while there are parties.
+It finds the party to which a datagram belongs. It starts no asyncio task: the event loop calls it when a socket is
+readable, and one timer runs while there are parties.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ from media.transport.udp import RelaySettings
 
 logger = logging.getLogger(__name__)
 
-# While the server does not forward packets, it sends feedback at this interval in s, as browsers do.
+# The time in s between two ticks. While the server does not forward packets, it sends feedback at each tick, as often
+# as browsers do.
 TICK_S: Final = 0.050
 # A tick is the periodic work for all parties. It is divided into at most PARTS_MAX parts of at least PART_MIN
 # parties, spread over TICK_S, so that packets are handled between two parts. If the event loop is busy and a
@@ -86,10 +87,10 @@ class Relay:
 
     @classmethod
     async def open(cls, settings: RelaySettings, binding: srtp.Binding | None = None) -> Relay:
-        """Bind the sockets, start reading, and return the relay. `binding`: the functions for SRTP; None: the fastest
-        that work.
+        """Bind the sockets, start reading, and return the relay.
 
-        Raises PortsTakenError if no port is free, OSError if the address is not this machine's.
+        `binding`: the functions for SRTP; None: the fastest functions that work with the installed libraries. Raises
+        PortsTakenError if no port is free, OSError if the address is not this machine's.
         """
         relay = cls(settings, *sockets.bind(settings), binding or srtp.best_binding())
         for sock in relay._sockets:
@@ -227,7 +228,7 @@ class Relay:
     def is_free(self, address: Address, endpoint: Endpoint) -> bool:
         """Return True if an address is unused, or used by this endpoint.
 
-        Other addresses are refused, because a request with a forged sender could take another endpoint's
+        An address of another endpoint is refused, because a request with a forged sender could take that endpoint's
         address.
         """
         return self.forwarder.endpoints.get(address, endpoint) is endpoint

@@ -62,13 +62,12 @@ class Room:
     ) -> Party:
         """Return a new party with its own endpoint.
 
-        If `party_id` is already present (a page was reloaded), the older party receives
-        Disconnected("replaced"), and the numbers of the streams to the other parties continue. `listener` is
-        called on the event loop and must not raise. `opposite`: the id of the party whose media this one
-        receives on the m-lines on which this one sends. The party `opposite` may be absent. In a room of two,
-        `opposite` need not be given. Nothing is forwarded to or from a party while `admitted` is False
-        (`set_admitted`). Raises RoomFullError if PARTIES_MAX parties are present, RoomClosedError if the room
-        is closed.
+        If `party_id` is already present (a page was reloaded), the older party receives Disconnected("replaced"), and
+        the numbers of the streams to the other parties continue. `listener` is called on the event loop and must not
+        raise. `opposite`: the id of the party whose media the new party receives on the m-lines on which the new party
+        sends; this other party may be absent, and in a room of two it need not be named. Nothing is forwarded to or
+        from a party while `admitted` is False (`set_admitted`). Raises RoomFullError if PARTIES_MAX parties are
+        present, RoomClosedError if the room is closed.
         """
         if self._closed:
             raise RoomClosedError(self.room_id)

@@ -29,7 +29,7 @@ LOUDER: Final = 1.5
 
 
 class Voice:
-    """Collects the loudness of one party's sound during the current step of STEP_S. The hot path calls `add`."""
+    """Collects the loudness of one party's sound during the current step (STEP_S seconds). The hot path calls `add`."""
 
     __slots__ = ("_packets", "_total")
 
@@ -43,7 +43,7 @@ class Voice:
         self._total += min(LOUDEST, max(0, QUIET_LEVEL - level))
 
     def take(self) -> float:
-        """Return the loudness of the step that ends now, from 0 to LOUDEST, and begin the next step."""
+        """End the current step: return its loudness, from 0 to LOUDEST, and begin the next step."""
         loudness = self._total / max(self._packets, PACKETS_MIN)
         self._packets, self._total = 0, 0.0
         return loudness

@@ -64,10 +64,10 @@ class ControlForwarder:
             self._mender.answer(peer, source, endpoint.sinks, numbers, now_s)
 
     def _group(self, endpoint: Endpoint, data: bytes, now_s: float) -> None:
-        """Send each other party of a larger room the parts of an RTCP packet that concern its streams.
+        """Send the other parties of a room of more than two those parts of an RTCP packet that concern their streams.
 
-        `endpoint`: the connection to the sender of the packet. `data`: the packet. `now_s`: the monotonic
-        time.
+        `endpoint`: the connection to the sender of the packet. `data`: the packet. Each of the other parties gets the
+        parts about the media that it sends. `now_s`: the monotonic time.
         """
         for subscription in endpoint.subscribers.values():
             back = subscription.to.subscribers.get(endpoint)

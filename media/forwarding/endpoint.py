@@ -1,8 +1,8 @@
 """An endpoint is the server's side of the connection to one browser.
 
-It has the streams that the browser sends (sources) and receives (sinks), its SRTP keys and its address. The
-code that runs for every packet (hot path) reads the fields directly. State that changes rarely is computed in
-`route`, so that the hot path checks one flag per source.
+An endpoint has the streams that the browser sends (sources) and receives (sinks), the SRTP keys, and the browser's
+address. The code that runs for every packet (hot path) reads the fields directly. State that changes rarely is computed
+in `route`, so that the hot path checks one flag per source.
 """
 
 from __future__ import annotations
@@ -115,17 +115,17 @@ class Endpoint:
         # the kinds of media whose lost packets this endpoint can send again
         self.mends: frozenset[StreamKind] = frozenset()
         self.arrivals = Arrivals()
-        # the number of packets from this endpoint that were not forwarded since the server last sent it
+        # the number of packets from this endpoint that were not forwarded since the server last sent the endpoint
         # feedback
         self.withheld = 0
         # True if the server sends transport-cc feedback itself, in place of the receiver
         self.answering = False
         # the number that is added to the transport-wide sequence number of each packet from this endpoint
         self.cc_shift = 0
-        # The new transport-wide sequence number of the next packet from this endpoint to its peer; `cc_shift`
-        # is then set from it. None: `cc_shift` is already right.
+        # The transport-wide sequence number that the receiver must get in the next packet from this endpoint;
+        # `cc_shift` is calculated from this number when that packet arrives. None: `cc_shift` is right already.
         self.cc_want: int | None = None
-        # the last transport-wide sequence number that this endpoint has reported as a receiver
+        # the newest transport-wide sequence number that this endpoint has reported as a receiver
         self.cc_last: int | None = None
         # The time in s at which this endpoint, as a receiver, last sent transport-cc feedback.
         self.feedback_s = 0.0
@@ -137,12 +137,12 @@ class Endpoint:
         self.pause = PicturePause()
         # The time in s at which this endpoint's network was last judged, to decide about its pictures.
         self.looked_s = 0.0
-        # The limit in kbit/s that the server last sent for this endpoint's video (None: no limit), and the time in s at
-        # which it did.
+        # `limit_kbps`: the limit in kbit/s that the server last sent for this endpoint's video (None: no limit).
+        # `limited_s`: the time in s at which the server sent this limit.
         self.limit_kbps: float | None = None
         self.limited_s = 0.0
         self.budget = BUDGET_MAX
-        # The time in s at which the gate opened. It is 0 after the first picture was forwarded to the endpoint.
+        # The time in s at which the gate opened; 0 once the first picture was forwarded to the endpoint.
         self.opened_s = 0.0
         self.meter = Meter()
 
@@ -169,7 +169,7 @@ class Endpoint:
         return source
 
     def learn_from_packet(self, ssrc: int, payload_type: int) -> Source | None:
-        """Register the SSRC of an authentic packet that no SDP answer has announced; return its source.
+        """Register an SSRC that no SDP answer has announced, but that an authentic packet has; return its source.
 
         `payload_type`: the payload type of the packet. Returns None if the server has not offered this payload type.
         """
@@ -225,7 +225,7 @@ class Endpoint:
             self.cc_next = (self.cc_last + CC_MARGIN) & SEQUENCE_MASK
 
     def _continue_transport_cc(self) -> None:
-        """Continue the transport-wide sequence numbers after the last one that the receiver has reported.
+        """Continue the transport-wide sequence numbers after the newest one that the receiver has reported.
 
         Called after a pause of forwarding, and for a new receiver.
         """
@@ -237,9 +237,9 @@ class Endpoint:
             self.cc_want = (self.peer.cc_last + CC_MARGIN) & SEQUENCE_MASK
 
     def mark(self) -> None:
-        """Set the flag `special` of each source whose packets need changes after the fixed RTP header.
+        """Set the flag `special`, which the hot path reads, of each source.
 
-        The hot path reads it.
+        The flag is True if packets of the source need changes after the fixed RTP header.
         """
         special = self.answering or self.cc_want is not None or self.cc_shift != 0
         for source in self.current.values():
@@ -276,7 +276,7 @@ class Endpoint:
         self.note_arrival(packet, length)
 
     def answer(self) -> None:
-        """Let the server itself send transport-cc feedback to this endpoint, at least until the next feedback is due.
+        """Let the server itself send transport-cc feedback to this endpoint, until `feedback` ends that.
 
         Needed when packets are not forwarded, when the receiver sends no feedback, and after an outage.
         """
@@ -293,7 +293,8 @@ class Endpoint:
             self.arrivals.add(packet[at] << 8 | packet[at + 1], time.monotonic_ns() // 1000)
 
     def renumber(self, packet: bytearray, length: int) -> None:
-        """Replace the transport-wide sequence number in a packet of `length` bytes by the number that the peer expects.
+        """Replace the transport-wide sequence number in a packet of `length` bytes by the number that the receiver
+        expects.
 
         Do nothing if the packet has no such number.
         """
@@ -319,8 +320,9 @@ class Endpoint:
     def feedback(self, now_s: float) -> bytes | None:
         """Return the server's own transport-cc feedback as RTCP, or None if none is due. Called every 50 ms.
 
-        Feedback is due while packets are not forwarded, and while the receiver sends none. It replaces the receiver's
-        feedback, so that the receiver's bad path does not lower the sender's bit rate. `now_s`: the monotonic time.
+        Feedback is due while packets are not forwarded, and while the receiver sends none. The server's feedback
+        replaces that of the receiver, so that the receiver's bad path does not lower the sender's bit rate. `now_s`:
+        the monotonic time.
         """
         peer = self.peer
         unheard = peer is not None and self.gate and 0 < peer.feedback_s < now_s - SILENT_S

@@ -35,7 +35,7 @@ STRAY_LOOKS: Final = 20
 BATCH: Final = 64
 REPORTER_AT: Final = 4  # the offset of the sender's SSRC in an RTCP packet
 _U32 = Struct("!I")
-_OWN_NUMBERS = Struct("!HI")  # the fields of a packet that are rewritten: sequence number, timestamp
+_OWN_NUMBERS = Struct("!HI")  # a packet's own sequence number and timestamp, as they are read
 _NUMBERS = Struct("!HII")  # the fields of a packet that are rewritten: sequence number, timestamp, SSRC
 _NUMBERS_AT: Final = 2
 
@@ -79,7 +79,7 @@ class NonMediaHandler(Protocol):
 class Forwarder:
     """Forwards the packets of a relay.
 
-    It owns the buffers, and `endpoints`: address that has sent a right ICE check -> its endpoint.
+    `endpoints`: the address of a browser, proven by an ICE check with the right password -> its endpoint.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class Forwarder:
         self._view = memoryview(self._buffer)
         self._handle = binding.handle(self._buffer)
         self._length = binding.length()
-        # The server's own packets have a separate buffer, because a received packet may still be in the first one.
+        # The server's own packets have a separate buffer, because `_buffer` may still hold a received packet.
         self._own_buffer = bytearray(BUFFER_BYTES)
         self._own_view = memoryview(self._own_buffer)
         self._own_handle = binding.handle(self._own_buffer)
@@ -123,7 +123,7 @@ class Forwarder:
                 if size < FIXED_HEADER or size > PACKET_MAX:
                     dropped += 1
                     continue
-                if not 127 < first < 192:  # RTP and RTCP begin with these values (RFC 7983 §7)
+                if not 127 < first < 192:  # RTP and RTCP begin with a byte from 128 to 191 (RFC 7983 §7)
                     self._demultiplex(first, size, address, sock)
                     continue
                 endpoint = endpoints.get(address)
@@ -288,7 +288,7 @@ class Forwarder:
                 return
 
     def _heard(self, endpoint: Endpoint, now_s: float) -> None:
-        """Handle the first authentic packet of an endpoint since the relay's last tick: it may end an outage."""
+        """Handle an endpoint's first authentic packet since the relay's last tick; the packet may end an outage."""
         silent_s, endpoint.received_s = now_s - endpoint.received_s, now_s
         if OUTAGE_S < silent_s < now_s:
             self.mender.back(endpoint, now_s)
@@ -317,9 +317,9 @@ class Forwarder:
             subscription.refresh()
 
     def _settle(self, endpoint: Endpoint, source: Source, sequence: int, timestamp: int, now: float) -> bool:
-        """Set a source's numbers at its first packet, so that they continue those of the receiver's stream (its sink).
+        """Set the shifts of a source at its first packet, so that its numbers continue those of the receiver's stream.
 
-        `sequence`, `timestamp`: the packet's own. Return False for video if the packet begins no keyframe.
+        `sequence`, `timestamp`: the packet's own. Return False for video if the picture cannot begin with this packet.
         """
         buffer, length = self._buffer, self._length[0]
         starts = KEYFRAME_START.get(source.payload_type)

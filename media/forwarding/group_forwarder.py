@@ -30,7 +30,7 @@ from media.transport.srtp import BUFFER_BYTES, Binding
 _NUMBERS = Struct("!HII")  # the fields of a copy that are rewritten: sequence number, timestamp, SSRC
 _NUMBERS_AT: Final = 2
 _U16 = Struct("!H")
-_SOUND: Final = (0, False, 0)  # what `vp8_layer` returns for a packet without layers
+_SOUND: Final = (0, False, 0)  # what `vp8_layer` returns for a packet that names no layer; used for sound
 
 
 class GroupForwarder:

@@ -100,14 +100,14 @@ class Layers:
         return self._spans[-1]
 
     def own_number(self, number: int) -> int:
-        """Return the sender's sequence number of the packet that has `number` at the receiver."""
+        """Return the sender's sequence number of the packet that the receiver knows by `number`."""
         for span in reversed(self._spans):
             if (number - span.first - span.sequence_shift) & _MASK < _HALF:
                 return (number - span.sequence_shift) & _MASK
         return (number - self._spans[0].sequence_shift) & _MASK
 
     def _add(self, number: int, span: Span) -> None:
-        # The last span begins at the same packet, so it is empty and is replaced.
+        # If the newest span begins at the same packet, that span is empty and is replaced.
         if self._spans[-1].first == number:
             self._spans.pop()
         self._spans.append(span)
@@ -151,7 +151,7 @@ class LayerShares:
 
 
 def choose_level(kbps: float, shares: tuple[float, ...], estimate_kbps: float, level: int) -> int:
-    """Return the highest layer that fits into a receiver's bandwidth, which is `estimate_kbps`; 0 if none does.
+    """Return the highest layer for which a receiver's bandwidth `estimate_kbps` is enough; 0 if there is no such layer.
 
     `kbps`: the video's whole bit rate. `shares`: index of a layer -> the share (0 to 1) of this layer and all lower
     layers in the bit rate. `level`: the highest layer that the receiver gets now.

@@ -1,8 +1,8 @@
-"""Repairs packet loss on each path separately: from a sender to the server, and from the server to a receiver.
+"""Repairs packet loss in two parts: between a sender and the server, and between the server and a receiver.
 
-Packets that are lost on the way to a receiver are sent again: each sink (stream to a receiver) keeps its
-newest packets. Packets that are lost on the way to the server are requested at once, and again until they
-arrive or are given up.
+Packets that are lost on the way to a receiver are sent again: each sink (stream to a receiver) keeps its newest
+packets. Packets that are lost on the way to the server are requested at once, and again until they arrive or are given
+up.
 """
 
 from __future__ import annotations
@@ -101,10 +101,10 @@ class Mender:
     def want_keyframe(self, sender: Endpoint, now_s: float) -> None:
         """Handle a receiver's request for a keyframe of `sender`, in a room of more than two parties.
 
-        A keyframe has as many bits as several other pictures, and is sent to every receiver. So the sender
-        gets one request for all receivers, and then a pause begins. If a receiver requests a keyframe during
-        the pause, the request is sent at its end, unless a keyframe has come meanwhile. `now_s`: the
-        monotonic time.
+        A keyframe has as many bits as several other pictures, and is sent to every receiver. So the sender gets one
+        request for all receivers, and then a pause begins. If a receiver requests a keyframe during the pause, the
+        sender gets the next request when the pause ends, unless a keyframe has come before that. `now_s`: the monotonic
+        time.
         """
         video = sender.current.get("video")
         if video is None:
@@ -121,7 +121,8 @@ class Mender:
         numbers: Sequence[int],
         now_s: float,
     ) -> None:
-        """Send a receiver the packets of a source that it requests; request those that are not kept from the sender.
+        """Send a receiver again the packets of a source that it requests; a packet that was not kept is requested from
+        `sender`.
 
         `numbers`: sequence numbers as the receiver counts them. `sinks`: the streams in which the receiver gets this
         sender's media. If too much of a picture is missing, a keyframe is requested instead. Sound that was lost in an
@@ -174,10 +175,10 @@ class Mender:
             self._renew(sender, receiver.received.get(receiver.sinks["video"].ssrc), now_s)
 
     def back(self, endpoint: Endpoint, now_s: float) -> None:
-        """Handle a browser's first packet after an outage: request keyframes from it and from those that send
-        to it.
+        """Handle a browser's first packet after an outage: request keyframes from this browser and from those whose
+        video it gets.
 
-        `endpoint`: the connection to that browser. `now_s`: the monotonic time.
+        `endpoint`: the connection to this browser. `now_s`: the monotonic time.
         """
         endpoint.answer()
         self._look_again(self._returned, endpoint)

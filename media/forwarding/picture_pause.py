@@ -29,8 +29,8 @@ def is_weak(sound_loss: float | None, rtt_ms: float | None, picture_kbps: float)
 
     `sound_loss`: the share (0 to 1) of lost sound in the receiver's newest report, None without a report. `rtt_ms`: the
     round trip to the receiver, None if unknown. `picture_kbps`: the bit rate of pictures that reaches the receiver, 0
-    while they are paused. Lost packets alone are no sign of a weak network: some paths lose a fifth of all packets at
-    any rate, and lost sound and pictures are sent again.
+    while they are paused. Lost packets alone are no sign of a weak network: some networks lose a fifth of all packets
+    at every bit rate, and lost sound and pictures are sent again.
     """
     if sound_loss is None:
         return None

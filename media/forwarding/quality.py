@@ -110,7 +110,8 @@ class Meter:
     def quality(self, peer: Meter | None) -> Quality:
         """Return the present quality. `peer`: the meter of the other endpoint, None if there is none.
 
-        The jitter of the media that this endpoint sends is measured by its receiver, `peer`, over the whole path.
+        The jitter of the media that this endpoint sends is measured by its receiver, `peer`, over the whole way from
+        browser to browser.
         """
         sent = {
             kind: KindQuality(

@@ -49,8 +49,8 @@ class ReportBlock:
 
 @dataclass(slots=True)
 class Translation:
-    """The result of `translate` for one compound packet: the packet for the other connection, and what was
-    found in it.
+    """The result of `translate` for one compound packet: the packet for the other connection, and what the original
+    packet contains.
     """
 
     payload: bytes = b""  # the packet for the other connection; empty if nothing is forwarded
@@ -59,11 +59,12 @@ class Translation:
     sender_reports: list[tuple[Source, int]] = field(default_factory=list)
     requested: list[tuple[Source, list[int]]] = field(
         default_factory=list
-        # for each source, the sequence numbers that the receiver requests again (NACK), as the receiver counts them
+        # for each source, the sequence numbers (as the receiver counts them) of the packets that the receiver requests
+        # again (NACK)
     )
     # the video sources of which the receiver requests a keyframe
     keyframes: list[Source] = field(default_factory=list)
-    # the last transport-wide sequence number that the receiver has reported; None: it reported none
+    # the newest transport-wide sequence number that the receiver has reported; None: it reported none
     transport_cc_last: int | None = None
 
 

@@ -28,7 +28,7 @@ MISSING_MAX: Final = 256
 # The greatest number of requests for one missing packet. Requests and answers are lost too: on a path that loses a
 # fifth of all packets, one packet in a thousand needs seven requests.
 ASKED_MAX: Final = 12
-ASK_AGAIN_S: Final = 0.015  # least pause in s between two requests for a packet; at least one round trip
+ASK_AGAIN_S: Final = 0.015  # pause in s between two requests for a packet; the round trip if that is longer
 ASKED_STEADILY: Final = 8  # after this number of requests, each pause is twice the one before
 KEYFRAME_RETRY_S: Final = 0.150
 BLANK_PATIENCE_S: Final = 0.600
@@ -37,7 +37,7 @@ TIMESTAMP_MASK: Final = 0xFFFFFFFF
 
 
 class _KeepsNothing(list[Packet | None]):
-    """A list for `Sink.kept` that stores nothing. Sinks of retransmissions have it, as those are not sent again."""
+    """A list that stores nothing, for the `kept` of a sink of retransmissions, because these are not sent again."""
 
     def __setitem__(self, *_: Any) -> None:
         pass
@@ -89,7 +89,7 @@ class Missing:
     __slots__ = ("_asked",)
 
     def __init__(self) -> None:
-        # sequence number of a missing packet -> (number of requests for it, time in s of the last one)
+        # sequence number of a missing packet -> (number of requests for it, time in s of the newest request)
         self._asked: dict[int, tuple[int, float]] = {}
 
     def __len__(self) -> int:
@@ -99,7 +99,7 @@ class Missing:
         return number in self._asked
 
     def add(self, kind: StreamKind, sequence: int, count: int, now_s: float) -> list[int]:
-        """Add the `count` numbers before `sequence`; return them. Above a limit: remove all, return []."""
+        """Add the `count` numbers before `sequence`; return them. If they are too many, remove all and return []."""
         if count > GAP_MAX[kind] or len(self._asked) + count > MISSING_MAX:
             self._asked.clear()
             return []
@@ -171,21 +171,21 @@ class Source:
         self.payload_type = BY_STREAM[kind].payload_type
         self.sink: Sink | None = None
         self.forward = False
-        self.settled = False  # True if its numbers continue the sink's, and its video began with a keyframe
+        self.settled = False  # True if the numbers continue the sink's, and the video began with a keyframe
         self.settled_at = 0  # the timestamp of the packet at which `settled` became True
-        self.guarding = False  # True if its RED packets may repeat sound from before `settled` became True
-        self.special = False  # True if its packets need changes after the fixed RTP header
+        self.guarding = False  # True if RED packets may repeat sound from before `settled` became True
+        self.special = False  # True if packets of this source need changes after the fixed RTP header
         self.sequence_shift = 0
         self.timestamp_shift = 0
         self.packets = 0
         self.octets = 0
         self.first_forwarded = 0  # the value of `packets` (number received) when `settled` last became True
         self.first_sequence = 0  # the sequence number of the packet at which `settled` became True
-        self.earlier: tuple[int, bytes] | None = None  # timestamp and payload of the last packet (`add_red`)
+        self.earlier: tuple[int, bytes] | None = None  # timestamp and payload that `add_red` repeats
         self.missing = Missing()
-        self.newest: int | None = None  # the highest sequence number received, in a room of more than two
+        self.newest: int | None = None  # in a room of more than two: the highest sequence number received
         self.layers: Layers | None = None  # in a room of more than two: the layers of a subscription's video
-        self.shares: LayerShares | None = None  # in a room of more than two: the bit rate's shares, by layer
+        self.shares: LayerShares | None = None  # in a room of more than two: each layer's share of the bits
         self.keyframe_due_s = 0.0
         # True if a receiver in a room of more than two has requested a keyframe
         self.keyframe_wanted = False
@@ -195,7 +195,7 @@ class Source:
         self.reports: dict[int, float] = {}
 
     def copy(self) -> Source:
-        """Return a copy with the same numbers. It becomes the sink's `feeder` in place of this source."""
+        """Return a copy with the same numbers, which becomes the sink's `feeder` if this source is its feeder."""
         copy = Source(self.kind, self.ssrc)
         copy.sink, copy.forward, copy.settled = self.sink, self.forward, self.settled
         copy.sequence_shift, copy.timestamp_shift = self.sequence_shift, self.timestamp_shift
@@ -207,18 +207,18 @@ class Source:
         return copy
 
     def worth_showing(self, single: bool, now_s: float) -> bool:
-        """Return True if the picture may begin with this keyframe. `single`: True if it is only one packet.
+        """Return True if the picture may begin with this keyframe. `single`: True if the keyframe is only one packet.
 
-        A busy browser may still have a black frame in its encoder when its user presses Start Session. A black keyframe
-        fits into a single packet, that of a real scene does not. So a single packet is refused for BLANK_PATIENCE_S;
-        after that time the picture really is that plain.
+        A busy browser may still have a black frame in its encoder when its user presses Start Session. One packet is
+        enough for a black keyframe, but not for a keyframe of a real scene. So a keyframe of one packet is refused for
+        BLANK_PATIENCE_S; one that comes later is accepted, because the scene must then be that plain.
         """
         if not self.waiting_s:
             self.waiting_s = now_s
         return not single or now_s - self.waiting_s > BLANK_PATIENCE_S
 
     def unsettle(self) -> None:
-        """Require that the next packet continues the receiver's numbers anew and, if it is video, begins a keyframe."""
+        """Make the next packet set the numbers again; if it is a packet of video, it must begin a keyframe."""
         self.settled = False
         self.waiting_s = 0.0
         self.earlier = None
@@ -273,7 +273,7 @@ class Source:
         return 0
 
     def own_number(self, number: int) -> int:
-        """Return the source's own sequence number of the packet that has `number` at the receiver."""
+        """Return the source's own sequence number of the packet that the receiver knows by `number`."""
         if self.layers is not None:
             return self.layers.own_number(number)
         return (number - self.sequence_shift) & SEQUENCE_MASK

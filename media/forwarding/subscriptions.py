@@ -1,8 +1,8 @@
 """Rooms of more than two parties: each party subscribes to the media of each other party.
 
-There is one subscription per ordered pair of endpoints; each has its own sequence numbers and timestamps,
-begins with its own keyframe, and has a flag `open`. A room of two parties has no subscriptions, and forwards
-the endpoint's own sources.
+There is one subscription per ordered pair of endpoints; each has its own sequence numbers and timestamps, begins with
+its own keyframe, and has a flag `open`. A room of two parties has no subscriptions, and forwards the sources of its
+endpoints themselves.
 """
 
 from __future__ import annotations
@@ -79,9 +79,9 @@ class Subscription:
         self.estimate = BandwidthEstimate()
 
     def observe_loss(self, loss: float) -> None:
-        """Handle the receiver's report on the video.
+        """Lower or raise the estimated bandwidth by a report of the receiver on the video.
 
-        `loss`: the share (0 to 1) of packets lost since the last report.
+        `loss`: the share (0 to 1) of packets lost since the previous report.
         """
         video = self.current.get("video")
         share = 1.0
@@ -108,7 +108,7 @@ class Subscription:
     def refresh(self) -> list[Source]:
         """Set which of the sender's sources are forwarded to the receiver.
 
-        Returns the sender's own video sources that must now start with a keyframe.
+        Returns those video sources of the sender that must now start with a keyframe.
         """
         waiting: list[Source] = []
         for kind, source in self.sender.current.items():

@@ -28,7 +28,7 @@ TCP_PREFERENCE: Final = 90
 PASSIVE: Final = 4
 # The greatest number of relays on a machine. Each ufrag (ICE user name) begins with three digits that name its relay.
 UFRAG_INDEXES: Final = 0xFFF + 1
-# The greatest length in bytes of a request, which so fits into the smallest IPv4 path (RFC 8489 §6.1)
+# The greatest length in bytes of a request. A longer one might be too long for some IPv4 networks (RFC 8489 §6.1).
 REQUEST_MAX: Final = 548
 # the length in bytes of the length field before each packet over TCP (RFC 4571)
 FRAME_LENGTH: Final = 2
@@ -186,9 +186,10 @@ class Path:
         self.proven: list[Address] = []
         # the number of requests that came with the right password
         self.checks = 0
-        # the time in s of the last request with the right password, or authentic packet, from any address
+        # the time in s of the newest request with the right password, or of the newest authentic packet, from any
+        # address
         self.alive_s = 0.0
-        # the time in s of the last request or packet from `address`
+        # the time in s of the newest request or packet from `address`
         self._used_s = 0.0
         self._elsewhere = 0
 

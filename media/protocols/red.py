@@ -16,7 +16,7 @@ BLOCKS_MAX: Final = 8
 AGE_MAX: Final = 0x3FFF
 # the greatest size of an earlier payload, in bytes; the field has 10 bits
 SIZE_MAX: Final = 0x3FF
-# The greatest length in bytes of a packet that `wrap` makes; a longer packet would not fit into every path.
+# The greatest length in bytes of a packet that `wrap` makes; a longer packet would be too long for some networks.
 WRAPPED_MAX: Final = 1200
 _FOLLOWS: Final = 0x80
 _PADDED: Final = 0x20

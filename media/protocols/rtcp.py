@@ -29,7 +29,7 @@ PAIR = Struct("!HH")
 def split(data: bytes) -> Iterator[tuple[int, int, bytes]]:
     """Yield (count or format, packet type, the whole packet without padding) for each packet of a compound packet.
 
-    Raises RtcpError if a length does not fit or the version is not 2.
+    Raises RtcpError if the length of a packet or of its padding is wrong, or the version is not 2.
     """
     at, end = 0, len(data)
     if end < 8:

@@ -155,9 +155,10 @@ def vp8_layer(packet: Packet, length: int) -> tuple[int, bool, int]:
 
 
 def shift_picture(packet: bytearray, at: int, shift: int) -> None:
-    """Add `shift` to the picture number of a VP8 packet, which has 7 or 15 bits; a carry beyond them is lost.
+    """Add `shift` to the picture number of a VP8 packet.
 
-    `at`: the index of the picture number in the packet (`vp8_layer` returns it).
+    The number has 7 or 15 bits; after its highest value it begins again at 0. `at`: the index of the picture number in
+    the packet (`vp8_layer` returns it).
     """
     if packet[at] & 0x80:
         number = ((packet[at] & 0x7F) << 8 | packet[at + 1]) + shift

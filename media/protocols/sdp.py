@@ -187,7 +187,7 @@ def parse_answer(text: str, others: int = 1) -> Answer:
         if place >= len(KINDS):
             _accepted(kind, section[0])
             fingerprints += [f for f in _fingerprints(session + section) if f not in fingerprints]
-            # The browser may not send on this m-line, so its direction is ignored
+            # The browser must not send on this m-line, so the direction in the answer is ignored.
             continue
         payload_types = _accepted(kind, section[0])
         if not payload_types:
@@ -232,7 +232,7 @@ def parse_answer(text: str, others: int = 1) -> Answer:
 
 
 def _accepted(kind: Kind, line: str) -> list[int]:
-    """Return the payload types that an m-line accepts, in its order; [] if it is rejected (RFC 3264 §6).
+    """Return the payload types that an m-line accepts, in the order of the m-line; [] if it is rejected (RFC 3264 §6).
 
     Raises SdpError if the m-line does not match the offer.
     """
@@ -271,8 +271,7 @@ def _fingerprints(attributes: list[str]) -> list[Fingerprint]:
 def _one(attributes: list[str], prefix: str, code: str) -> str:
     """Return the value of the last line that begins with `prefix`.
 
-    A line of the media section comes after the lines of the whole session, so it has precedence.
-
+    A value of the media section has precedence over that of the whole session, because the section's lines come last.
     `attributes`: the lines. Raises SdpError with this `code` if there is no such line, or its value is malformed.
     """
     values = [line[len(prefix) :] for line in attributes if line.startswith(prefix)]
@@ -284,8 +283,8 @@ def _one(attributes: list[str], prefix: str, code: str) -> str:
 def _sources(kind: Kind, section: list[str]) -> dict[StreamKind, int]:
     """Return the SSRCs that a media section declares, by the kind of their stream (RFC 5576).
 
-    The first is that of the media. The second one of a FID group is that of its retransmissions. Raises SdpError if an
-    SSRC or a group is malformed, or there are more than SOURCES_MAX.
+    The first SSRC is that of the media. If there is a group FID, its second SSRC is that of the retransmissions. Raises
+    SdpError if an SSRC or a group is malformed, or there are more than SOURCES_MAX.
     """
     declared: list[int] = []
     sources: dict[StreamKind, int] = {}

@@ -84,7 +84,7 @@ class Arrivals:
             self._seen.append((sequence, now_us))
 
     def feedback(self, sender_ssrc: int, media_ssrc: int) -> bytes | None:
-        """Return the RTCP packets with the feedback for all arrivals since the last call; None if nothing arrived.
+        """Return the RTCP packets with the feedback for all arrivals since the previous call; None if nothing arrived.
 
         `sender_ssrc`: the SSRC of the server. `media_ssrc`: the SSRC of the stream.
         """
@@ -94,11 +94,10 @@ class Arrivals:
         return self.describe(seen, sender_ssrc, media_ssrc)
 
     def describe(self, seen: Seen, sender_ssrc: int, media_ssrc: int) -> bytes:
-        """Return the RTCP packets with the feedback for the arrivals `seen`, normally one for each row of packets
-        without a gap.
+        """Return the RTCP packets with the feedback for the arrivals `seen`: one for each run of packets without a gap.
 
-        If very many packets were lost, one packet with the gaps is returned. `sender_ssrc`: the SSRC of the server.
-        `media_ssrc`: the SSRC of the stream.
+        But if very many packets were lost, one packet that reports the losses is returned. `sender_ssrc`: the SSRC of
+        the server. `media_ssrc`: the SSRC of the stream.
         """
         pieces = split_at_gaps(seen)
         self.losses.observe(len(seen), ((pieces[-1][-1][0] - pieces[0][0][0]) & 0xFFFF) + 1 - len(seen))

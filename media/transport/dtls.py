@@ -29,7 +29,7 @@ VALID_BEFORE: Final = timedelta(days=1)
 VALID_AFTER: Final = timedelta(days=30)
 # Browsers use this name in their certificates too.
 NAME: Final = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "WebRTC")])
-# RFC 8827 §6.5 demands the first cipher. The last two are for DTLS libraries older than this RFC.
+# RFC 8827 §6.5 demands the first of these ciphers. The last two are for DTLS libraries older than this RFC.
 CIPHERS: Final = (
     b"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305"
     b":ECDHE-ECDSA-AES128-SHA:ECDHE-ECDSA-AES256-SHA"
@@ -212,8 +212,9 @@ def _context(key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> 
 
 
 def is_record(datagram: bytes) -> bool:
-    """Return True if a datagram starts like a DTLS record (RFC 6347 §4.1): a known type, version 1.x, a length that
-    fits.
+    """Return True if a datagram starts like a DTLS record (RFC 6347 §4.1).
+
+    The type is known, the version is 1.x, and the record is not longer than the datagram.
     """
     return (
         len(datagram) >= RECORD_HEADER

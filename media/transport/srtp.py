@@ -79,7 +79,8 @@ class Binding:
     """Access to libsrtp: four functions `(context, handle, length) -> status` (0 for success), and functions that make
     their arguments.
 
-    `handle` makes the argument for a buffer, `length` the one for its length, `context` the one for a session.
+    `handle` makes the argument for a packet's buffer, `length` that for the packet's length, `context` that for an SRTP
+    session.
     """
 
     name: str
@@ -152,7 +153,7 @@ def public_binding() -> Binding:
 def native_binding() -> Binding:
     """Return the binding (access to libsrtp) that uses pylibsrtp's private functions.
 
-    Raises AttributeError or ImportError if a newer pylibsrtp has none.
+    Raises AttributeError or ImportError if the installed pylibsrtp does not have these functions.
     """
     module = importlib.import_module("pylibsrtp._binding")
     ffi, lib = module.ffi, module.lib

@@ -44,7 +44,7 @@ class PacketSocket(Protocol):
 class Stream:
     """A stream of packets over one TCP connection, with the methods of a UDP socket.
 
-    `on_end` is called at most once, when the other side has closed the connection or broken the framing.
+    `on_end` is called at most once: when the other side has closed the connection, or has broken the rules of framing.
     """
 
     def __init__(self, sock: socket.socket, on_end: Callable[[Stream], None]) -> None:
@@ -55,7 +55,8 @@ class Stream:
         self._view = memoryview(self._input)
         self._start = self._stop = 0
         self._output = bytearray()
-        # `_flushing` is True while data waits to be sent, `_writing` while it waits until the kernel has room.
+        # `_flushing` is True while packets wait to be sent, `_writing` while they wait because the kernel's send buffer
+        # is full.
         self._flushing = self._writing = False
         self._drained = False
         self._ended = self._closed = False
@@ -179,7 +180,7 @@ class Stream:
         except BlockingIOError:
             sent = 0
         except OSError:
-            self._output.clear()  # the next read notices that the connection has ended
+            self._output.clear()  # the next read finds that the connection has ended
             sent = 0
         del self._output[:sent]
         self._flushing = waits = bool(self._output)
@@ -279,7 +280,7 @@ class Listener:
     def take(self, sock: socket.socket) -> None:
         """Use a connected socket as a stream, or close it if there are too many streams.
 
-        Raises OSError if it is no longer connected.
+        Raises OSError if the socket is no longer connected.
         """
         stream = Stream(sock, self._ended)
         host = stream.address[0]

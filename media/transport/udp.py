@@ -1,7 +1,7 @@
 """Binds the relay's sockets, and lists the addresses at which browsers reach them.
 
 It takes the first free port, so that several workers can share a range of ports. IPv4 and IPv6 use the same port number
-if possible, TCP always that of UDP. It handles address families and local interfaces, not packets.
+if possible; TCP always uses the port number of UDP. It handles address families and local interfaces, not packets.
 """
 
 from __future__ import annotations
@@ -79,9 +79,9 @@ def candidates(
 ) -> list[Candidate]:
     """Return the candidates (addresses) of the relay's `sockets` that a browser may try, the best first.
 
-    They are looked up at each call, because a laptop changes its network. `public`: this machine's public address,
-    found by STUN, or None. It comes after the machine's own addresses, which are a shorter way for a browser in the
-    same network.
+    The addresses are looked up at each call, because a laptop changes its network. `public`: this machine's public
+    address, found by STUN, or None. It comes after the machine's own addresses, which are a shorter way for a browser
+    in the same network.
     """
     ports = {sock.family: sock.getsockname()[1] for sock in sockets}
     if settings.announce:
