@@ -44,7 +44,9 @@ class SealError(SignallingError, ValueError):
 
 
 class BrokenHeadError(SignallingError, ValueError):
-    """The head of an audit log (which records its first and last entry) is not as this server wrote it."""
+    """The head of an audit log (which records its first and last entry) was not written by this server, or was
+    changed.
+    """
 
 
 # --- errors of connections

@@ -195,7 +195,7 @@ class Hub:
         self._last_tick: dict[str, float] = {}
 
     def add(self, socket: Socket) -> None:
-        """Add a socket. If the connection has an older socket, close that one with code 4203."""
+        """Add a socket. If the connection has an older socket, close the older socket with code 4203."""
         older = self.sockets.get(socket.connection)
         self.sockets[socket.connection] = socket
         if older is not None:

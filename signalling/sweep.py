@@ -38,7 +38,7 @@ SHOWN_S, ELSEWHERE_S = 1.4, 10.0
 DOUBT_S = 3.0
 # The time in s after which this worker stores again, unchanged, which staff have a page open.
 HERE_S = 5.0
-# A connection may resume on another worker within this time in s after the death of its own worker.
+# After the death of its worker, a connection has this time in s to resume on another worker.
 BACK_S = 2.5
 RETRY_MS = 60_000  # time in ms after which a visit that could not be read is tried again
 log = structlog.get_logger()

@@ -29,7 +29,7 @@ Refused = Callable[[RequestError], None]
 
 
 def stays_away(code: int) -> bool:
-    """Return True if a client must not reconnect after this close code before its user acts."""
+    """Return True if a client must not reconnect after this close code, until its user asks for it."""
     return code == BYE or code >= STAY_AWAY_FROM
 
 

@@ -22,8 +22,8 @@ class UsualPart(Part, frozen=True, kw_only=True):
 
 
 class CallPart(Part, frozen=True, kw_only=True):
-    """The quality of one party's call: how long it was connected, and its figures for lost packets, round trip and
-    video.
+    """The quality of one party's call: how long the party was connected, and the figures for lost packets, round
+    trip and video.
     """
 
     party: Annotated[str, Meta(description="the party's key")]

@@ -353,7 +353,7 @@ class MediaSpeaker(MediaMessage, frozen=True, kw_only=True, tag="media.speaker")
 
 
 class MediaTakenOver(MediaMessage, frozen=True, tag="media.taken_over"):
-    """Another tab or device of the same person has taken this one's place in the call: PROTOCOL.md#media."""
+    """Another tab or device of the same person has replaced the receiver in the call: PROTOCOL.md#media."""
 
 
 class MediaGone(MediaMessage, frozen=True, tag="media.gone"):

@@ -112,7 +112,7 @@ class UrgencyPart(Part, frozen=True, kw_only=True):
 
 
 class EscalationPart(Part, frozen=True, kw_only=True):
-    """A message sent to a member of staff who had no page open, because nobody had claimed the visit."""
+    """A message that was sent to a member of staff without an open page, because nobody had claimed the visit."""
 
     name: Name
     at_ms: EventMs

@@ -1,10 +1,10 @@
 """Leases: entries in the store that name the worker which carries the media of a visit.
 
-A worker takes a visit's lease for itself or for another worker. If the owner of the lease is dead, the lease
-is taken from it; a living owner gives the lease back at the end of the call. The fencing number (`fence`) of
-a lease grows each time that the lease passes to another worker. If two workers both act as the owner of a
-room, the one with the lower number is wrong. The lease's key also stores the kinds of media that parties have
-muted, for the next owner. The store has one key per visit, which three small scripts change.
+A worker takes a visit's lease for itself or for another worker. If the owner of the lease is dead, the lease is taken
+from it; a living owner gives the lease back at the end of the call. The fencing number (`fence`) of a lease grows each
+time that the lease passes to another worker. If two workers both act as the owner of a room, the worker whose lease has
+the lower number is no longer the owner. The lease's key also stores the kinds of media that parties have muted, for the
+next owner. The store has one key per visit, which three small scripts change.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ class Leases:
         return [None if owner is None else Lease(owner.decode(), int(fence)) for owner, fence in answers]
 
     async def muted(self, organisation: str, visit: str) -> Muted:
-        """Return the kinds of media that parties of a visit have muted, as the owner of its lease stored them last."""
+        """Return the kinds of media that parties of a visit have muted, as the owners of its lease have stored them."""
         async with answering():
             fields = await self._redis.hgetall(keys.LEASE(organisation, visit))
         muted: Muted = {}

@@ -1,12 +1,12 @@
 """Finds out which workers are alive.
 
-Each worker regularly writes a sign of life to the store: a key with its name, which expires soon. It checks
-the keys of other workers.
+Each worker regularly writes a sign of life to the store: a key with the worker's name, which expires soon. Each worker
+also checks the keys of the other workers.
 
-A worker whose key has expired counts as dead only if its relay does not answer either, on the path that
-media takes: a worker that is only disconnected from the store still carries its calls. A store that has
-restarted has lost all keys, so no worker is declared dead until the store has been back for a while. If a
-worker's process ends, or the worker leaves, its death is announced, and the other workers accept it at once.
+A worker whose key has expired counts as dead only if its relay does not answer either, at the addresses to which
+browsers send media: a worker that is only disconnected from the store still carries its calls. A store that has
+restarted has lost all keys, so no worker is declared dead until the store has been back for a while. If a worker's
+process ends, or the worker leaves, its death is announced, and the other workers accept it at once.
 """
 
 from __future__ import annotations
@@ -136,9 +136,9 @@ class Liveness:
             self._announced.popitem(last=False)
 
     async def _answers(self, worker: str, addresses: bytes | None) -> bool:
-        """Return True if a worker without a sign of life answers a direct request, on the path that media takes.
+        """Return True if a worker without a sign of life answers a direct request to its relay.
 
-        `addresses`: its addresses as the store last had them, None if unknown.
+        `addresses`: the newest addresses of the relay that the store has, None if it has none.
         """
         if not addresses:
             return False

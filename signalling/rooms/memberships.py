@@ -266,7 +266,7 @@ class Memberships:
     async def _join_anew(self, membership: Membership) -> None:
         member = membership.member
         if self._memberships.get(member.connection) is not membership:
-            return  # the client has left or joined the call again since
+            return  # the client has left the call since then, or has joined it again
         try:
             await self.join(member, None, membership.origin, moving=membership)
         except SupersededError:

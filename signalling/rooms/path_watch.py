@@ -95,10 +95,10 @@ class PathWatch:
                 self._report(room, other.member, participant)
 
     def send(self, room: Room, member: Member, *states: PathState) -> None:
-        """Send a party the paths of the other parties that have one of these states, the speaker, and whether its
-        pictures are paused.
+        """Send a party the paths of the other parties whose state is one of `states`.
 
-        If the party has no path itself, its own state is sent too.
+        Also send the speaker, and whether the party's pictures are paused. If `states` contains "none" and the party
+        itself has no path, send that as well.
         """
         participant = room.participants[member.party]
         if participant.speaker is not None:

@@ -51,8 +51,8 @@ MediaEvent = Connected | Disconnected | OfferNeeded | Speaking | PicturePaused
 class MediaParty(Protocol):
     """One party in the relay: the media connection to one browser.
 
-    `offer` and `restart_ice` return SDP. They and `accept` raise `PartyGoneError` if the connection has ended; `accept`
-    raises `BadSdpError` if the browser's answer cannot be used.
+    `offer` and `restart_ice` return SDP. `accept` uses the browser's answer, and raises `BadSdpError` if this is not
+    possible. All three methods raise `PartyGoneError` if the connection has ended.
     """
 
     @property

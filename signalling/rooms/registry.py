@@ -63,8 +63,8 @@ class Registry:
         return self._most - sum(len(mirror.visits.taken) for mirror in self._mirrors)
 
     async def places(self) -> list[Place]:
-        """Return the `Place` of each worker that reports: its reported load plus the rooms placed on it
-        since.
+        """Return the `Place` of each worker that reports. The load is the reported load, plus the rooms that this
+        worker has placed there after the report.
 
         Raises `UnavailableError` if the store does not answer.
         """

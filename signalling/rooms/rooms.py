@@ -180,7 +180,7 @@ class Rooms:
             return wire.Join(member, message.fence, None)
         if room is None or participant is None or not participant.sent(message):
             if isinstance(message, wire.Moved) and room is not None:
-                # Another connection has replaced this one in the room, so this one must not take its place back later.
+                # Another connection of this party is in the room now, so this connection must not join again.
                 self._send(room, member, server.MediaTakenOver(visit=member.visit))
             elif not isinstance(message, wire.Left | wire.Moved):
                 self._refuse(message, "no_room")

@@ -70,7 +70,9 @@ class Screens:
             self.send(room, participant.member)
 
     def left(self, room: Room, party: str) -> None:
-        """End the sharing of a party that has left the room, and the request to share if it asked or was asked."""
+        """End the sharing of a party that has left the room. Also end a request to share that the party made or
+        received.
+        """
         asked = room.screen.asked and party not in (PATIENT, PROVIDER)
         sharing = None if room.screen.sharing == party else room.screen.sharing
         self._become(room, Screen(sharing, asked))

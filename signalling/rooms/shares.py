@@ -1,8 +1,8 @@
-"""Divides the periodic work for organisations among all workers: each organisation is looked after by a few of them.
+"""Divides the periodic work for organisations among all workers: each organisation is looked after by a few workers.
 
-Each worker calculates alone which workers these are, from the workers that report (`registry.py`). Workers may disagree
-for some seconds after one has joined or died. So only work that several workers may do at the same time is divided, and
-each worker looks after all organisations from time to time.
+Each worker calculates alone which workers these are, from the workers that report (`registry.py`). For some seconds
+after a worker has joined or died, the results may differ. So only work that several workers may do at the same time is
+divided, and each worker looks after all organisations from time to time.
 """
 
 from __future__ import annotations

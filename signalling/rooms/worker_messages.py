@@ -1,7 +1,7 @@
-"""The messages between workers: requests to the worker that owns a room, and its replies.
+"""The messages between workers: requests to the worker that owns a room, and the replies of this worker.
 
-Each worker receives them on its own pub/sub channel. There is one frozen type per message, encoded as MessagePack. Does
-no I/O.
+Each worker receives these messages on its own pub/sub channel. There is one frozen type per message, encoded as
+MessagePack. Does no I/O.
 """
 
 from __future__ import annotations
@@ -79,9 +79,10 @@ class Restart(ToRoom, frozen=True):
 
 
 class Mute(ToRoom, frozen=True):
-    """A party has turned one kind of media off or on (`muted`).
+    """A party reports about one kind of media: it was turned off or on (`muted`), or there is no device for it.
 
-    `missing`: True if it has no such device, False if it has one again, otherwise None.
+    `missing`: None if the report is about `muted`. Otherwise True if the party has no such device, False if the party
+    has one again.
     """
 
     id: int
@@ -109,7 +110,7 @@ class Deliver(WorkerMessage, frozen=True):
     """A message of a room's owner for a connection of the receiving worker, as bytes in the encoding `codec`.
 
     `fence`: the number of the owner's lease. `reply_to`: the request that the message answers, or None. `replaced`:
-    True if another connection has replaced this one.
+    True if another connection has taken the place of the receiving connection in the room.
     """
 
     connection: str

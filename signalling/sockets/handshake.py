@@ -370,8 +370,8 @@ async def _gone(worker: Worker, connection: Connection) -> None:
         elif connection.socket.silent:
             await worker.tokens.lost(connection.origin)
         elif worker.memberships.draining:
-            # The client resumes on another worker soon, and keeps its pages and its media. If it does not, the other
-            # workers remove it, because this worker's end is announced.
+            # The client resumes on another worker soon, and keeps its pages and its media. If the client does not
+            # resume, the other workers remove the connection, because this worker's end is announced.
             await worker.tokens.lost(connection.origin)
             return
         else:

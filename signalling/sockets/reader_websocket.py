@@ -82,7 +82,8 @@ class ReaderWebSocket(WebSocket):
         assert self._loop is not None, "a socket is served in a loop"
         self._reader = self._queue = _Queue(request.protocol, QUEUE_BYTES, loop=self._loop)
         reader = WebSocketReader(self._queue, self.message_bytes + 1, compress=False, decode_text=False)
-        self._parser = reader  # replaces aiohttp's reader, which is freed with its queue
+        # this reader replaces aiohttp's own, so that aiohttp's reader and its queue are freed
+        self._parser = reader
         self._transport = request.transport
         bound = Bound(HELLO_FRAMES, HELLO_MESSAGES * self.message_bytes)
         self._counted = Counted(reader.feed_data, reader.feed_eof, bound, self._flooded, self._malformed)

@@ -1,9 +1,7 @@
 """Limits how many sockets one address and one person may have open on this worker.
 
-There is one limit for sockets that have not sent `hello` yet, and there are others for sockets that have.
-
-It counts sockets and compares the counts with the limits; `handshake.py` sends the refusals. A limit of 0 means no
-limit. Does no I/O.
+Sockets that have not sent `hello` yet have a limit of their own. This module counts sockets and compares the counts
+with the limits; `handshake.py` sends the refusals. A limit of 0 means no limit. Does no I/O.
 """
 
 from __future__ import annotations

@@ -82,7 +82,7 @@ async def fastest() -> type[WebSocket]:
 
 
 async def handles_messages(kind: type[WebSocket]) -> bool:
-    """Return True if the class `kind` gives messages to its handler, and receives those that were not handled.
+    """Return True if the class `kind` gives messages to its handler, and receives the messages that the handler leaves.
 
     For this test it opens a server socket and connects to it. One message is sent together with the upgrade, two are
     sent afterwards.

@@ -1,10 +1,10 @@
 """Stores the audit log: a queue to which every worker writes, and the log, whose entries are chained by hashes.
 
 An encrypted entry is added to the queue at once: in the same script as a commit, otherwise at the next flush. Shortly
-afterwards one worker chains the queued entries to the last entry of the log; if two try, the store accepts one, so that
-there is one chain. While the store does not answer, up to MOST entries wait in memory; they are flushed before the
-worker stops. `audit_reader.py` reads and checks the log, `audit_entries.py` defines entries. All methods except `note`,
-`run` and `close` raise `UnavailableError` if the store does not answer.
+afterwards one worker chains the queued entries to the last entry of the log. If two workers try, the store accepts the
+entries of one of them, so that there is one chain. While the store does not answer, up to MOST entries wait in memory;
+they are flushed before the worker stops. `audit_reader.py` reads and checks the log, `audit_entries.py` defines
+entries. All methods except `note`, `run` and `close` raise `UnavailableError` if the store does not answer.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ def key_of(root: bytes) -> bytes:
 class AuditLog(AuditReader):
     """Writes the audit logs of all organisations. `key`: 32 bytes for the hashes of the chain, used for nothing else.
 
-    `seen_entries`: keeps a note on this machine of the last entry of each log, so that a shortened log is noticed; None
-    for no such notes.
+    `seen_entries`: records on this machine the last entry of each log, so that a shortened log is noticed; None to
+    record nothing.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class AuditLog(AuditReader):
     async def flush(self) -> None:
         """Write the entries of the buffer to the store.
 
-        If the store does not answer, they stay in the buffer. An entry may be written twice, but none is lost.
+        If the store does not answer, the entries stay in the buffer. An entry may be written twice, but none is lost.
         """
         async with self._flushing:
             for organisation, items in list(self._noted.items()):

@@ -71,8 +71,9 @@ class AuditReader:
         return Chain(self._key, organisation)
 
     async def head(self, organisation: str) -> Head | None:
-        """Return the head of an organisation's log, which records its first and last entry; None if this server wrote
-        none.
+        """Return the head of an organisation's log, which records its first and last entry.
+
+        Return None if there is no head, or if another program has changed it.
         """
         async with answering():
             sealed = await self._redis.get(keys.AUDIT_HEAD(organisation))

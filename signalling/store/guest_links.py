@@ -21,7 +21,8 @@ class GuestLink(msgspec.Struct, frozen=True):
 class GuestLinks:
     """Issues and redeems the one-time links of guests.
 
-    If two requests redeem one link at once, one succeeds. Used, expired and forged links get the same answer.
+    If two requests redeem the same link at the same time, only one succeeds. Used, expired and forged links get the
+    same answer.
     """
 
     def __init__(self, store: Store) -> None:

@@ -66,8 +66,8 @@ class Taken(msgspec.Struct, frozen=True):
 class Waiting(msgspec.Struct, frozen=True):
     """A job that is not done yet, as an operator sees it.
 
-    `begun`: True if it was taken at least once. `begins_ms`: the time of its first attempt, otherwise the time at which
-    it is due. `reason`: the reason of the last failure, if any.
+    `begun`: True if it was taken at least once. `begins_ms`: the time of its first attempt, or the time at which it is
+    due if there was no attempt. `reason`: the reason of the last failure, if any.
     """
 
     job: Job
@@ -250,7 +250,7 @@ class Jobs:
             await self._step(keys=self._keys(organisation), args=args)
 
     async def listed(self, organisation: str, most: int) -> list[Waiting]:
-        """Return at most `most` jobs of an organisation that are not done, those that are due first."""
+        """Return at most `most` jobs of an organisation that are not done, the earliest due first."""
         async with answering():
             found = await self._redis.zrange(self.key(organisation), 0, most - 1, withscores=True)
             if not found:

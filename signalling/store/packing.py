@@ -63,7 +63,7 @@ class PackedVisits:
     # --- reading
 
     async def visits(self, organisation: str, ids: Sequence[str]) -> dict[str, Visit]:
-        """Return those of the visits `ids` that are packed, by id.
+        """Return the packed visits among `ids`, as a map from id to visit.
 
         Visits that cannot be read are logged and left out.
         """

@@ -31,10 +31,10 @@ log = structlog.get_logger()
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):
-    """A search for ended visits. A field that is None or "" sets no condition. `since_ms`: only visits that ended then
-    or later.
+    """A search for ended visits. A field that is None or "" sets no condition.
 
-    `before`: the place (position in the order of ended visits) of the last row of the previous page.
+    `since_ms`: only visits that ended at this time or later. `before`: the place (position in the order of ended
+    visits) of the last row of the previous page.
     """
 
     text: str = ""

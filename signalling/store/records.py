@@ -153,11 +153,11 @@ class Store:
     ) -> Committed | None:
         """Write a record, its event and everything that follows from it; return None if another commit came first.
 
-        The record's `version` is one above the version on which the decision was based. `index_score`: the
-        record's score in the sorted set that lists it; None: remove it there. `deadline_ms`: None for no
-        deadline. `notices`: (person, notification) to store. `mark`: the mark (`mark_of`) of the record on
-        which the decision was based, b"" if that was just read from the store. `extras`: members to add to
-        other sorted sets. Raises `SupersededError` if a newer socket uses the connection `origin`.
+        The record's `version` is one above the version on which the decision was based. `index_score`: the record's
+        score in the sorted set that lists it; None: remove it there. `deadline_ms`: None for no deadline. `notices`:
+        (person, notification) to store. `mark`: the mark (`mark_of`) of the record on which the decision was based, b""
+        if this record was just read from the store. `extras`: members to add to other sorted sets. Raises
+        `SupersededError` if a newer socket uses the connection `origin`.
         """
         what, head = KINDS[type(record)], keys.HEAD(organisation)
         trace = None if origin is None else origin.trace

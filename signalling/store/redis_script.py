@@ -1,4 +1,4 @@
-"""A Lua script of the store, called with less work than redis-py's, which looks for a pipeline at each call."""
+"""A Lua script of the store. A call costs less than with redis-py's class, which looks for a pipeline at each call."""
 
 from __future__ import annotations
 

@@ -13,10 +13,10 @@ TURN_S = 0.25
 class Turn:
     """Makes this worker's commands on one visit take turns.
 
-    Otherwise, of fifty claims at the same time only one could be committed, and the others would try again
-    and fail again, up to fifty times each. Only the commit decides, so a command that has waited for TURN_S
-    continues without its turn. A loaded record is used by all commands that arrived before the load: of fifty
-    commands, one reads the store.
+    Without turns, only one of fifty claims at the same time could be committed; the others would try again and fail
+    again, up to fifty times each. Only the commit decides, so a command that has waited for TURN_S continues without
+    its turn. A loaded record is used by all commands that arrived before the load: of fifty commands, one reads the
+    store.
     """
 
     __slots__ = ("__weakref__", "_taken", "_timer", "_waiting", "seen", "seen_s")

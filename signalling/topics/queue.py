@@ -242,7 +242,9 @@ class Queue:
         )
 
     def _count_places(self, mirror: Mirror) -> None:
-        """Count the places of waiting patients after a short delay, once for all changes until then."""
+        """Send the waiting patients their places after a short delay. One count serves all changes within this
+        delay.
+        """
         self._debouncer.run(f"{mirror.organisation}/places", partial(self._send_places, mirror), PLACE_TICK_S)
 
     async def _send_places(self, mirror: Mirror) -> None:

@@ -348,7 +348,7 @@ def within_limit(visit: Visit, _: Command, __: Actor, context: Context) -> Refus
     return Refusal("wrong_status", {"status": "ended"}) if late else None
 
 
-# If several rows of the table fit a command, a chooser decides whether its row is used.
+# If several rows of the table are about the same command, a chooser decides whether its row is used.
 
 
 def other_pressed(visit: Visit, actor: Actor) -> bool:

@@ -1,6 +1,7 @@
 """The stored record of a visit, the people around it, and the organisation's limits. Does no I/O.
 
-It has no rules: `rules.py` defines what may happen to a visit. Times are those of the store, in ms since 1970.
+This module has no rules: `rules.py` defines what may happen to a visit. All times are in ms since 1970, by the store's
+clock.
 """
 
 from __future__ import annotations

@@ -114,7 +114,7 @@ async def seed(settings: Settings, store: Redis, organisations: Organisations, a
                 password=password(settings, email),
             )
     await store.set(FRESH, b"1", ex=FRESH_S, nx=True)
-    # The organisation is written last, so that the next start continues if this one is interrupted.
+    # The organisation is written last, so that the next start continues if this start is interrupted.
     await organisations.save(ORGANISATION)
     return True
 

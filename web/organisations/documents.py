@@ -1,7 +1,7 @@
 """Reads and writes the documents that hold the settings of organisations, and their earlier versions.
 
-`settings.py` defines their content. Documents are small and read often, so a worker caches each for two
-seconds, and reads the used ones again before that time is over, at the same moment as its other periodic
+`settings.py` defines their content. Documents are small and read often, so a worker caches each document for two
+seconds. A document in use is read again before these two seconds are over, together with the worker's other periodic
 requests.
 """
 
@@ -96,7 +96,9 @@ class Organisations:
         return self._keep(organisation, now_s, document)
 
     def _keep(self, organisation: str, now_s: float, document: bytes | None) -> Organisation | None:
-        """Cache a document that was read at `now_s`; return it decoded. Only a changed one is decoded."""
+        """Cache a document that was read at `now_s`; return it decoded. If it has not changed, it is not decoded
+        again.
+        """
         kept = self._kept.get(organisation)
         found = kept[2] if kept is not None and kept[1] == document else _decoded(document)
         self._kept[organisation] = now_s, document, found

@@ -1,7 +1,7 @@
 """Checks and stores an organisation's logo.
 
-The first bytes of a file show whether it is PNG, JPEG or WebP. A logo is served with the type that its bytes
-have, never with the one that a browser sent. SVG is refused, because it can contain scripts.
+The first bytes of a file show whether it is PNG, JPEG or WebP. A logo is served with the content type that its bytes
+show, never with the content type that a browser sent. SVG is refused, because it can contain scripts.
 """
 
 import hashlib

@@ -39,10 +39,10 @@ def is_open(organisation: Organisation, at: datetime) -> bool:
 
 
 def closes_at(organisation: Organisation, at: datetime) -> datetime | None:
-    """Return when the organisation closes next; if it is closed at `at`, return when it closed last.
+    """Return when the organisation closes next; if it is closed at `at`, return when it closed before that.
 
-    `at`: a time with time zone. Returns None if no such time is found from a week before `at` to the end of
-    the next day. Opening hours that follow each other without a gap have one end.
+    `at`: a time with time zone. Returns None if no such time is found from a week before `at` to the end of the next
+    day. Opening hours that follow each other without a gap count as one period.
     """
     zone = ZoneInfo(organisation.timezone)
     days = (at.astimezone(zone).date() + timedelta(days=ahead) for ahead in range(-WEEK_DAYS, 2))

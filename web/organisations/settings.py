@@ -102,7 +102,7 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Turn(msgspec.Struct, frozen=True, kw_only=True):
-    """A person in the on-call rota: the account's id, and the hours of messages for each day from Monday."""
+    """A person in the on-call rota: the account's id, and the hours for messages on each day from Monday."""
 
     person: Annotated[str, Meta(min_length=1, max_length=64)]
     hours: tuple[Day, ...]
@@ -111,7 +111,7 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
 class Rota(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The on-call rota: the order in which staff get a message when nobody claims a request.
 
-    The people get it one after another, and at last all administrators.
+    The people of the rota get the message one after another, and after them all administrators.
     """
 
     # The time in minutes that a request waits before the first person gets a message; 0: no messages
@@ -135,7 +135,7 @@ MailAddress = Annotated[str, Meta(max_length=254)]
 
 
 class Area(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A waiting area (service) with an address. Without hours or a guide of its own, it has the organisation's."""
+    """A waiting area (service) with an address. Without hours or a guide of its own, the organisation's are used."""
 
     id: str
     name: Annotated[str, Meta(min_length=1, max_length=100)]

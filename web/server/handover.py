@@ -41,9 +41,9 @@ Environment = MutableMapping[str, str]
 class FormerWorker(msgspec.Struct):
     """A worker that the previous program of the master has started.
 
-    This object represents the worker in gunicorn's table of workers. `beat`: the descriptor of a file whose
-    time of change is the worker's newest sign of life. `age`: gunicorn's count of started workers, this one
-    included.
+    This object represents the worker in gunicorn's table of workers. `beat`: the descriptor of a file whose time of
+    change is the worker's newest sign of life. `age`: how many workers gunicorn had started when it started this
+    worker, including this worker.
     """
 
     pid: int
@@ -75,13 +75,13 @@ class FormerWorker(msgspec.Struct):
 
 
 class Handover(msgspec.Struct, kw_only=True):
-    """The values that the master passes to the next program, either to replace this one, or for a trial.
+    """The values that the master passes to the next program, either for an upgrade, or for a trial of the upgrade.
 
-    `trial`: True if the program only starts one worker, which serves nobody, and ends when that worker is
-    ready. `host`: the address of the pages, as the settings or systemd gave it. `listener`, `metrics`,
-    `folder`: the descriptors of the pages' port, of the metrics' port, and of the lock of the data folder.
-    `streams`: the descriptors of the socket pairs by which workers pass connections to each other. `notify`:
-    the address to which systemd's states are sent.
+    `trial`: True if the program only starts one worker, which serves nobody, and ends when that worker is ready.
+    `host`: the address of the pages, as the settings or systemd gave it. `listener`, `metrics`, `folder`: the
+    descriptors of the pages' port, of the metrics' port, and of the lock of the data folder. `streams`: the descriptors
+    of the socket pairs by which workers pass connections to each other. `notify`: the address to which systemd's states
+    are sent.
     """
 
     trial: bool

@@ -186,7 +186,7 @@ class Rotation:
     async def _begun(self) -> tuple[bytes, bytes]:
         """Put a new key into the file `secret.key`; return the ids of the old and of the new key.
 
-        If an interrupted rotation has put a new key there already, that one is used.
+        If an interrupted rotation has put a new key into the file already, no other key is added.
         """
         found = secret.content(self._folder)
         await secret.check(self._redis, found)

@@ -72,7 +72,7 @@ class Packer:
             left = sum([await packed.pack(organisation, queued) for queued in found])
             done += left
             if not left:
-                # All these visits are being changed at this moment; they are packed at a later look.
+                # All these visits are being changed at this moment; a later call of this method packs them.
                 break
             await asyncio.sleep(REST * (loop.time() - began_s))
             async with answering():

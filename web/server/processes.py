@@ -72,10 +72,8 @@ log = structlog.get_logger("web.serve")
 class Worker:
     """The identity of a worker process, and the memory and sockets that it shares with other workers.
 
-    `index`: a number from 0, which a later worker gets when this one has ended; `id`: a name that no later worker
-    gets.
-
-    `shares`: how many sockets each worker holds; None if there is only this process. `streams`: connections with
+    `index`: a number from 0, which a later worker gets when this worker has ended; `id`: a name that no later worker
+    gets. `shares`: how many sockets each worker holds; None if there is only this process. `streams`: connections with
     media that other workers have accepted. `boards`: the metrics of each worker.
     """
 

@@ -87,8 +87,8 @@ class Rewriting:
             if reason in (BUSY, FAILED):
                 if reason == FAILED:
                     log.warning("erasure.log_not_rewritten", reason=reason)
-                # The data may still be in the file: another rewriting began before the erasure, or this one failed.
-                # The next look tries again after the pause.
+                # The data may still be in the file: another rewriting began before the erasure, or the present
+                # rewriting failed. The next call of this method after the pause tries again.
                 return False
             await self._redis.set(keys.REWRITTEN(), b"1", ex=DAILY_S)
             if erased is not None:

@@ -18,7 +18,9 @@ release reads version 1."""
 
 
 async def of(redis: Redis) -> int:
-    """Return the version of the store's contents, 0 if it has none. Raises redis-py's errors if the store fails."""
+    """Return the version of the store's contents, 0 for a store without a version. Raises redis-py's errors if the
+    store fails.
+    """
     return int(await redis.get(keys.STORE_VERSION()) or 0)
 
 
