@@ -147,7 +147,7 @@ class Retention:
                     visit, _ = await self._service.store.load(organisation, Visit, visit_id)
                 except (SealError, msgspec.DecodeError):
                     # A visit that cannot be read is erased too, so that it does not prevent the erasure of later
-                    # ones.
+                    # visits.
                     visit = None
                 # A visit that was reopened is not erased. When it ends again, it is added to the index again.
                 if visit is None or not visit.is_open:

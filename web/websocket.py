@@ -246,7 +246,7 @@ class Watch:
     async def start(self) -> None:
         """Subscribe to changes of accounts and begin to check sign-ins.
 
-        If the store does not answer yet, it is tried again.
+        If the store does not answer yet, the subscription is tried again.
         """
         try:
             await self._worker.bus.subscribe(keys.ACCOUNTS_CHANNEL, self._on_changed)

@@ -123,7 +123,7 @@ async def test_r39_a_packed_visit_that_a_server_of_an_earlier_release_left_is_er
 async def kinds_in(valkey: Redis) -> set[str]:
     """Return the patterns of all keys in the store that the retention must erase.
 
-    The table of keys (`signalling/store/keys.py`) defines which ones these are.
+    The table of keys (`signalling/store/keys.py`) defines which keys these are.
     """
     found = set()
     client: Any = valkey

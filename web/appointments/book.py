@@ -86,12 +86,12 @@ class Book:
         holder: str = "",
         jobs: Sequence[JobEntry] = (),
     ) -> None:
-        """Write a new appointment, or the next version of one.
+        """Write a new appointment, or the next version of an appointment.
 
-        `capacity`: how many visits may have this time. `hold` and `holder`: the id of the visitor's hold and
-        the visitor's address; the hold ends, because the appointment takes its time. `jobs`: mails to queue
-        in the same commit. Raises TimeTakenError if the time is not free, and StaleAppointmentError if
-        another change was stored first.
+        `capacity`: how many visits may have this time. `hold` and `holder`: the id of the visitor's hold and the
+        visitor's address; the hold ends, because the appointment now occupies the held time. `jobs`: mails to queue in
+        the same commit. Raises TimeTakenError if the time is not free, and StaleAppointmentError if another change was
+        stored first.
         """
         taken = appointment.taken
         slot = None if taken is None else Slot(taken.starts_ms, taken.ends_ms, 1)

@@ -52,10 +52,10 @@ The store must send the snapshot from its memory, without writing it to a file f
 def receive_all(store: Store, folder: Path, received: Callable[[int], None]) -> list[Path]:
     """Write a snapshot of each server of the store that takes writes to a file in `folder`; return the files.
 
-    Each organisation is complete in one of the files, because all its keys are on one node of a cluster.
-    `received` is called with the number of bytes so far. Raises CommandError if a snapshot is not complete,
-    if slots of a cluster move to another node during the backup, or if no answering node has them. Raises
-    redis-py's errors if a store that is no cluster does not answer.
+    Each organisation is complete in one of the files, because all its keys are on one node of a cluster. `received` is
+    called with the number of bytes so far. Raises CommandError if a snapshot is not complete, or, in a cluster, if
+    slots move to another node during the backup or have no node that answers. Raises redis-py's errors if a store that
+    is no cluster does not answer.
     """
     files: list[Path] = []
     client, places = complete(store)
@@ -71,12 +71,9 @@ def receive_all(store: Store, folder: Path, received: Callable[[int], None]) -> 
 
 
 def complete(store: Store) -> tuple[Any, dict[str, list[list[str]]]]:
-    """Write a snapshot of each server of the store that takes writes to a file in `folder`; return the files.
+    """Wait until all masters of the store answer; return (a client, the slots of each master of a cluster).
 
-    Each organisation is complete in one of the files, because all its keys are on one node of a cluster. `received` is
-    called with the number of bytes so far. Raises CommandError if a snapshot is not complete, or, in a cluster, if
-    slots move to another node during the backup or have no node that answers. Raises redis-py's errors if a store that
-    is no cluster does not answer.
+    Raises CommandError if a master does not answer within FAILOVER_S, or if slots move.
     """
     until_s = time.monotonic() + FAILOVER_S
     while True:

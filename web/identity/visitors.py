@@ -226,7 +226,7 @@ async def enrol(service: Service, organisation: str, account: Account) -> None:
     """Update signalling's record of this member of staff (name, role, states of licence, areas) from the account."""
     mirror = await service.mirrors.get(organisation)
     committed = None
-    # An attempt fails only if another worker has changed the record since it was read, which is rare. It is
+    # An attempt fails only if another worker has changed the record since it was read, which is rare. The attempt is
     # then repeated.
     while committed is None:
         held, now_ms = await service.store.load(organisation, Staff, account.id)

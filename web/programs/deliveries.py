@@ -29,8 +29,8 @@ class State(StrEnum):
 class Delivery(NamedTuple):
     """A delivery that is not done.
 
-    `at_ms`: the time at which it was given up, if it was; otherwise the time of its first attempt, if there was
-    one; otherwise the time at which it is due.
+    `at_ms`: for a delivery that was given up, the time at which it was given up; for a delivery that was tried, the
+    time of its first attempt; for any other delivery, the time at which it is due.
     """
 
     job: Job

@@ -123,7 +123,7 @@ class Sockets:
 class Resolver(AbstractResolver):
     """Looks up the addresses of names for an HTTP client.
 
-    Raises `AddressRefusedError` if one of them may not be called.
+    Raises `AddressRefusedError` if one of the addresses may not be called.
     """
 
     def __init__(self, allowed: Sequence[Network]) -> None:

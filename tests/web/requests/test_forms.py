@@ -163,7 +163,7 @@ async def test_s29_bytes_that_are_no_utf_8_and_a_thousand_fields_are_a_bad_reque
 async def logo(site: Site, name: str, value: str, *headers: str) -> int:
     """Send the form of the clinic's logo as an administrator; return the status.
 
-    It has one part: the field `name` with this value. `headers`: further headers of the part.
+    The form has one part: the field `name` with this value. `headers`: further headers of the part.
     """
     person = site.person()
     await person.sign_in(ADMIN)

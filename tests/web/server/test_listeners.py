@@ -1,7 +1,7 @@
-"""Tests the port for metrics in an upgrade, in which a new program replaces the running one.
+"""Tests the port for metrics in an upgrade, in which a new program replaces the running program.
 
-Before the upgrade, a trial of the new program finds out whether it could open its port. An unchanged port is
-passed on from the old program to the new one.
+Before the upgrade, a trial of the new program finds out whether the new program could open the port. An unchanged port
+is passed on from the old program to the new one.
 """
 
 import socket

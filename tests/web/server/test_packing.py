@@ -1,4 +1,6 @@
-"""Tests when ended visits are packed, and that those in a store of an earlier release are packed without a loss."""
+"""Tests when ended visits are packed, and that the visits in a store of an earlier release are packed without a
+loss.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Serves a provider's booked visits as a calendar (iCalendar), which their own calendar program reads by a secret link.
+"""Serves a provider's booked visits as a calendar (iCalendar) at a secret link, for the provider's own calendar
+program.
 
-The link is made in *My settings*. Calendar programs read it again and again. So the answer is 304 if nothing
-has changed (RFC 9110 §13), and the number of requests by one link is limited. No entry has a patient's full
+The provider makes the link in *My settings*. Calendar programs read the calendar again and again. So the answer is 304
+if nothing has changed (RFC 9110 §13), and the number of requests by one link is limited. No entry has a patient's full
 name.
 """
 

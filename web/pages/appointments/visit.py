@@ -1,7 +1,6 @@
 """Serves the page of one booked visit, opened by its signed link: show, move, cancel, check in.
 
-The rules of booked visits are defined in `web.appointments`; the visit that begins at check-in is an ordinary
-one.
+The rules of booked visits are defined in `web.appointments`; the visit that begins at check-in is an ordinary visit.
 """
 
 import functools

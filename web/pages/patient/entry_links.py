@@ -1,7 +1,7 @@
 """Serves the pages of a patient's one-time link, which gives a browser access to a visit.
 
-GET shows a page with one button, so that a preview of the link in a mail program does not use it up; POST uses it.
-Used, expired and forged links get the same answer.
+GET shows a page with one button, so that a preview of the link in a mail program does not use the link up; POST uses
+the link. Used, expired and forged links get the same answer.
 """
 
 from aiohttp import web

@@ -16,7 +16,7 @@ Fields = list[tuple[str, str]]
 class Form(HTMLParser):
     """The fields of a form in the page `html`, in order, as a browser would send them.
 
-    The form is the first one of the page whose target is the path `action`.
+    The form is the first form of the page that is sent to the path `action`.
     """
 
     def __init__(self, html: str, action: str) -> None:

@@ -45,7 +45,7 @@ async def test_a_page_asks_before_the_sign_in_ends(open_page: OpenPage) -> None:
     await page.clock.fast_forward(1_750_000)
     await expect(stay).to_be_visible()
     left_ms = 0  # nobody has answered the dialog, so no time is left
-    # Without cookies, the sign-in page stays open. With a valid one, it would redirect to On-Demand Requests.
+    # Without cookies, the sign-in page stays open. With a valid cookie, it would redirect to On-Demand Requests.
     await page.context.clear_cookies()
     await page.clock.fast_forward(10_000)
     await page.wait_for_url("**/staff/sign-in")

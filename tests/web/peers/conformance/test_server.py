@@ -32,8 +32,9 @@ def credentials(site: Site, *emails: str) -> list[tuple[str, str]]:
 
 
 async def checked(site: Site, url: str, *only: str, slow: bool = False) -> list[Outcome]:
-    """Return the outcomes of the checks of the server at `url`. `only`: the keys of the checks to make, by default all.
-    `slow`: whether to make those that take long.
+    """Return the outcomes of the checks of the server at `url`.
+
+    `only`: the keys of the checks to make, by default all. `slow`: whether to make the checks that take long.
     """
     async with Clinic(url) as clinic:
         return await server.run(clinic, credentials(site, OSEI, LIND, ADMIN), only=only, slow=slow)

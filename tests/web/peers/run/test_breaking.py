@@ -30,7 +30,9 @@ SERVER = (
 
 @pytest.fixture
 def server() -> Iterator[tuple[int, int]]:
-    """Start a process without a UDP socket, and its child with one, like a server and its worker; yield both ids."""
+    """Start a process without a UDP socket and its child with a UDP socket, like a server and its worker; yield both
+    ids.
+    """
     process = subprocess.Popen([sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdout is not None
     worker = int(process.stdout.readline())
