@@ -41,8 +41,8 @@ const STATES = {
 };
 
 /**
- * Return the session id in an offer's `o=` line. An offer with another id than the last one is from another
- * endpoint of the server, so it needs a new connection.
+ * Return the session id in an offer's `o=` line. An offer whose id differs from that of the previous offer
+ * is from another endpoint of the server, so it needs a new connection.
  */
 const sessionOf = (/** @type {string} */ sdp) => /^o=\S+ (\d+)/m.exec(sdp)?.[1] ?? "";
 
@@ -63,7 +63,7 @@ function streamsOf(sdp) {
 
 /**
  * The mids (numbers of m-lines in SDP) on which this browser sends. It receives the opposite party on the
- * same m-lines, and other parties on further ones. Until a transceiver is in an offer, its mid is null.
+ * same m-lines, and other parties on further m-lines. Until a transceiver is in an offer, its mid is null.
  * @type {Set<string | null>}
  */
 const OWN_MIDS = new Set(["0", "1"]);

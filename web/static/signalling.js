@@ -234,7 +234,8 @@ export class SignallingClient extends Target {
     this.visit = message.visit;
     for (const [id, request] of this.#requests) {
       if (request.message.type === "subscribe" || request.message.type === "unsubscribe") {
-        // This request is dropped: below, all topics are requested again, with this client's versions.
+        // This request to subscribe is dropped: the code below subscribes to all topics again, and sends the
+        // server the version of each topic that this client has.
         clearTimeout(request.timer);
         this.#requests.delete(id);
         request.reject(new SignallingError("offline", "Asked again on the new socket."));

@@ -6,7 +6,7 @@ const NACK = "a=rtcp-fb:111 nack";
 /**
  * Return the answer with the line NACK added, which asks for retransmission of lost sound packets, if the
  * offer has that line. Chromium does not write the line by itself. Without the line, Chromium neither sends
- * lost sound packets again nor requests the ones that it has lost.
+ * lost sound packets again nor requests those that it did not receive.
  *
  * @param {string} answer the text of the browser's answer
  * @param {string} offer the text of the server's offer

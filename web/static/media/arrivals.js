@@ -23,7 +23,8 @@ export class Arrivals {
   #read_ms = 0;
 
   /**
-   * Forget the last reports, because the next ones belong to another connection, whose counters begin at 0.
+   * Forget the previous reports, because the next reports belong to another connection, whose counters begin
+   * at 0.
    */
   restart() {
     this.#changed.clear();
@@ -43,7 +44,7 @@ export class Arrivals {
    */
   read(at_ms, reports, partyOf, offOf) {
     // If no report was read for a long time, the page was hidden or the device was asleep. It is then not
-    // known when the counters have changed, so the old ones are dropped.
+    // known when the counters have changed, so all recorded values are dropped.
     if (at_ms - this.#read_ms > STOPPED_MS) this.restart();
     this.#read_ms = at_ms;
     /** @type {Map<string, { packets: number, frames: number }>} party -> the sums of its counters */

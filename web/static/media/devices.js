@@ -1,6 +1,6 @@
 /**
  * Handles a person's own camera and microphone: requests them, changes to another device, switches them off
- * and on, and takes a lost device back when it returns.
+ * and on, and opens a lost device again as soon as possible.
  *
  * This module uses getUserMedia and tracks, but not the connection. When another track must be sent, the
  * module calls `send`, a function that its caller has passed. The method `sent` returns the track to send.
@@ -74,7 +74,7 @@ export function reasonOf(error, kind = "video") {
  */
 
 /**
- * Return the kind of a track. In the types of the DOM it may be any string.
+ * Return the kind of a track. In the types of the DOM the kind may be any string.
  *
  * @param {MediaStreamTrack} track the track of the device
  * @returns {DeviceKind}

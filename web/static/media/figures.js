@@ -5,9 +5,9 @@
  */
 
 /**
- * The words for a bad call, from worst to best, each with the loss (0 to 1), the round trip in ms and the
- * number of freezes from which it applies. The word of the first row applies in which the call exceeds one of
- * the three limits.
+ * Each row: a word for a bad call, and the limits of its loss (0 to 1), its round trip in ms and its number
+ * of freezes. The worst word comes first. The first row gives the word in which the call exceeds the limit
+ * of the loss or round trip, or reaches the number of freezes.
  *
  * @type {{ words: "poor" | "fair", loss: number, rtt_ms: number, freezes: number }[]}
  */
@@ -19,13 +19,14 @@ const WORDS = [
 export class Figures {
   /**
    * @type {{ at_ms: number, octets: number, lost: number, packetsReceived: number, freezes: number,
-   *   framesDecoded: number } | null} the sums of the last reports. The next result is the change since these
-   *   sums. null before the first reports
+   *   framesDecoded: number } | null} the sums of the previous reports. The next result is the change since
+   *   these sums. null before the first reports
    */
   #before = null;
 
   /**
-   * Forget the last report, because the next one belongs to another connection, whose counters begin at 0.
+   * Forget the previous report, because the next report belongs to another connection, whose counters begin
+   * at 0.
    */
   restart() {
     this.#before = null;

@@ -113,7 +113,8 @@ export class Asides {
   }
 
   /**
-   * Draw the button that opens the role's own panel before the call. It has the same size for both roles.
+   * Draw the button that opens the role's own panel. It is shown before the call, and has the same size for
+   * both roles.
    */
   way() {
     const own = this.#own();

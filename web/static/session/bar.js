@@ -1,5 +1,5 @@
-/* Draws the header of the video session page: the organisation, the connection, the panels beside the
-   call, and a menu of rarer actions. */
+/* Draws the header of the video session page: the organisation, the connection, the buttons of the panels
+   beside the call, and a menu of rarer actions. */
 import { html, nothing, repeat } from "../shared/lit.js";
 import { t } from "../shared/text.js";
 import { closeMenu } from "../shared/ui.js";

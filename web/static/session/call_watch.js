@@ -1,6 +1,6 @@
 /* Checks the call twice a second: the quality of the connection, and parties whose sound or picture has
-   stopped. A browser need not decode pictures while the page is hidden; this is all that the script reads
-   from the DOM. */
+   stopped. While the page is hidden, this script checks nothing, because a browser need not decode pictures
+   then. Whether the page is hidden is all that this script reads from the DOM. */
 
 export const LOOK_EVERY_MS = 500;
 const LOOKS_PER_WORD = 4;
@@ -32,7 +32,8 @@ export class CallWatch {
   }
 
   /**
-   * Reset the results: the call has begun or ended, or its connection was closed.
+   * Reset the results. Called when the call has begun or ended, or when the connection of its media was
+   * closed.
    *
    * @param {boolean} live true during the call
    */

@@ -118,7 +118,7 @@ export function startButtons({ role, me: { started, left }, pressing, other, sta
 }
 
 /**
- * Open the dialog with the choice of devices.
+ * Open the dialog in which devices are chosen.
  *
  * @param {On<HTMLButtonElement>} event the press of the button
  */
@@ -142,7 +142,7 @@ function openDevices(event) {
  *   leave: Leave,
  * }} session `other`: the name of the other side; `full`: true on the full screen; `canFull`: true if the
  *   browser has a full screen; `screen`: the button that shares a screen, or null; `devices()` draws the
- *   choice of devices; `leave()` leaves the call, after a confirmation
+ *   lists of devices; `leave()` leaves the call, after a confirmation
  */
 export function callButtons({ role, link, other, full, canFull, toggleFull, screen, devices, leave }) {
   const { found, muted } = link;

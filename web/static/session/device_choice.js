@@ -1,5 +1,5 @@
-/* Draws the choice of camera, microphone and speaker, a speaker test, and words for a device that does not
-   work. All three look the same before and during the call. */
+/* Draws the lists in which a person chooses camera, microphone and speaker, a speaker test, and words for a
+   device that does not work. All three look the same before and during the call. */
 import { playNotes, soundTrouble, troubleWords } from "../shared/devices.js";
 import { html, live, nothing } from "../shared/lit.js";
 import { inEach, t } from "../shared/text.js";
@@ -49,7 +49,10 @@ function select(name, list, chosen, choose) {
     </select></label>`;
 }
 
-/** Draws the choice of devices, and updates it when devices are plugged in or removed. */
+/**
+ * Draws the lists in which a person chooses devices, and updates the lists when devices are plugged in or
+ * removed.
+ */
 export class DeviceChoice {
   /** @type {Device[]} the devices that the person can choose */
   #devices = [];
@@ -58,7 +61,7 @@ export class DeviceChoice {
   #redraw;
 
   /**
-   * Make the choice of devices, which lists no device until the page has permission to use them.
+   * Prepare the lists of devices, which are empty until the page has permission to use devices.
    *
    * @param {{
    *   link: import("./media_link.js").MediaLink,

@@ -144,14 +144,20 @@ export class MediaLink extends EventTarget {
     client.addEventListener("moved", () => this.#hadPath && this.#repair.now(), { signal });
   }
 
-  /** Show the preview and join the media. If another tab of this person has them, that tab loses them. */
+  /**
+   * Show the preview and join the media. If another tab of this person has the visit's media, that tab loses
+   * them.
+   */
   async open() {
     this.#begin();
     this.#join();
     await this.prepare();
   }
 
-  /** Ask for camera and microphone, also again, for instance after one was plugged in. Never throws. */
+  /**
+   * Ask for camera and microphone. Can be called again, for instance after a device was plugged in. Never
+   * throws.
+   */
   async prepare() {
     const { media } = this;
     if (!media) return;
@@ -166,14 +172,15 @@ export class MediaLink extends EventTarget {
     return this.path === "connected" || this.path === "reconnecting";
   }
 
-  /** Return the kinds that another party has switched off. */
+  /** Return the kinds of media (audio, video) that another party has switched off. */
   mutedOf(/** @type {string} */ party) {
     return this.#mutedBy[party] ?? NONE;
   }
 
   /**
-   * Return the kinds of a party whose media may stop without a fault: kinds that are switched off, pictures
-   * that the server does not send (`paused`), and the picture of a shared screen, which rarely changes.
+   * Return for which kinds of media (audio, video) it is no fault if a party's media stop: kinds that are
+   * switched off, pictures that the server does not send (`paused`), and the picture of a shared screen,
+   * which rarely changes.
    * @param {string} party the party's key
    */
   quietOf(party) {
@@ -245,7 +252,7 @@ export class MediaLink extends EventTarget {
   }
 
   /**
-   * Switch off a kind that was switched off before this page was loaded, or in another tab.
+   * Switch off a device that was switched off before this page was loaded, or in another tab.
    * @param {DeviceKind} kind camera (video) or microphone (audio)
    * @param {boolean} muted true if it is switched off
    */
@@ -254,7 +261,7 @@ export class MediaLink extends EventTarget {
   }
 
   /**
-   * Switch a kind off or on in the media of this page, and keep the choice.
+   * Switch a device off or on in the media of this page, and keep the choice.
    * @param {DeviceKind} kind camera (video) or microphone (audio)
    * @param {boolean} muted true if it is switched off
    */
@@ -271,7 +278,10 @@ export class MediaLink extends EventTarget {
     }
   }
 
-  /** Send the server the kinds for which this side has no device, if the server's state differs. */
+  /**
+   * Send the server for which kinds (audio, video) this side has no device, if the server does not know it
+   * yet.
+   */
   #sendMissing() {
     for (const kind of KINDS) {
       const [found, known] = [this.found[kind], this.#missingOf[this.#party]];

@@ -5,7 +5,7 @@ import { html, nothing } from "../shared/lit.js";
 import { t } from "../shared/text.js";
 
 /**
- * Return the heading and the help for a call whose media cannot pass through a network or a browser.
+ * Return the heading and the help for a call that is blocked by a network or a browser.
  *
  * @param {{ role: Role, own: boolean, unable?: boolean, others: string[], phone?: string | null }} blocked
  *   `own`: true if this person's network blocks the call; `others`: the names of the others whose network

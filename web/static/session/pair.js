@@ -108,8 +108,8 @@ export function otherTile({ party, role, live, seen, stream, muted, screen, resi
 }
 
 /**
- * Draw the notice over the picture of a party whose sound or picture has stopped. The header announces it to
- * screen readers, so the notice does not.
+ * Draw the notice over the picture of a party whose sound or picture has stopped. The header announces to
+ * screen readers that media have stopped, so the notice does not.
  *
  * @param {string} name the name of the party
  * @param {Stopped | null} stopped what has stopped, or null
@@ -121,7 +121,7 @@ export function veil(name, stopped) {
 /**
  * Return the reason why there is no picture of a party who is present.
  *
- * @param {Hidden} off the party's kinds that cannot be seen or heard
+ * @param {Hidden} off what of the party's media is absent, and why
  */
 export function noPictureWords({ video, missing, paused = false }) {
   if (missing.video) return missing.audio ? t("No camera, no microphone") : t("No camera");
@@ -196,7 +196,7 @@ export function ownTile({ link, live, started }) {
  * Draw the page for a session that is open in another tab or on another device.
  *
  * @param {{ here: () => void, back: Drawn }} options `here()` moves the media back to this page; `back` is
- *   the drawn link away from it
+ *   the drawn link that leaves this page
  */
 export function elsewhere({ here, back }) {
   return html`<div class="session" data-phase="elsewhere">

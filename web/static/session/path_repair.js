@@ -1,5 +1,5 @@
-/* Finds a path to the media again if it is lost, or if there was none: restarts ICE, and if that does not
-   help, joins the media again. */
+/* Repairs the path to the media if it was lost, or was never found: restarts ICE, and if that does not help,
+   joins the media again. */
 import { codeOf } from "../signalling/errors.js";
 
 /* The time in ms in which a first path is expected; then ICE is restarted. Chromium tries a TCP candidate
@@ -35,7 +35,8 @@ export class PathRepair {
   }
 
   /**
-   * Plan the repair of a lost path: restart ICE, and later join again. A call of `found` cancels this plan.
+   * Plan the repair of a lost path: restart ICE soon, and join the media again later. A call of `found`
+   * cancels this plan.
    */
   lost() {
     this.#timers.restart ||= setTimeout(() => this.now(), RESTART_AFTER_MS);

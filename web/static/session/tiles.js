@@ -47,7 +47,7 @@ export function othersOf(visit, me) {
 }
 
 /**
- * Return why there is no picture of a party, in a few words, and true if these words are a warning.
+ * Return why there is no picture of a party, in a few words, and whether these words are a warning.
  *
  * @param {Protocol.PartyPart} party the state of the party
  * @param {{ live: boolean, off: import("./pair.js").Hidden }} call `off`: the kinds that are not sent
