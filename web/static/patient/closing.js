@@ -34,7 +34,7 @@ export class Closing {
   #next_ms = null;
   /**
    * @type {boolean | null} null before the page has asked the server for `#next_ms`; otherwise whether
-   *   closing time had passed at the last request. The page asks once before and once after closing time
+   *   closing time had passed at the newest request. The page asks once before and once after closing time
    */
   #asked = null;
 

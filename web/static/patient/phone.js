@@ -1,5 +1,5 @@
-/* Draws "Continue on your phone": a QR code to scan, or a link by mail. The link works once and for a
-   short time. The visit continues on the device that opens it. */
+/* Draws "Continue on your phone": a QR code to scan, or a link by mail. The link works once and for a short
+   time. The visit continues on the device that opens the link. */
 import { html, nothing } from "../shared/lit.js";
 import { t } from "../shared/text.js";
 import { toast } from "../shared/ui.js";

@@ -68,8 +68,8 @@ const luminance = (/** @type {number[]} */ rgb) => {
 };
 
 /**
- * Show white text on the chosen colour, darkened as the pages do it (accent.js), with a sentence about the
- * contrast.
+ * Show white text on the chosen colour (darkened if it is too light, as in accent.js), with a sentence about
+ * the contrast.
  */
 function show() {
   const wanted = /^#([0-9a-f]{6})$/i.exec(accent.value.trim());

@@ -302,8 +302,8 @@ async function outputOf(context, speaker) {
 }
 
 /**
- * Play soft notes. Resolve when they are over. Reject if the browser forbids sound, or if no note has started
- * after some seconds: without a speaker, or during a phone call, some browsers would wait for ever.
+ * Play soft notes. Resolve when the notes have ended. Reject if the browser forbids sound, or if no note has
+ * started after some seconds: without a speaker, or during a phone call, some browsers would wait for ever.
  *
  * @param {{ notes?: number[], given?: AudioContext | null, speaker?: string }} options `notes`: the
  *   frequencies in Hz; `given`: an AudioContext to use, or null for a new one; `speaker`: the id of a

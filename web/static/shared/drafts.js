@@ -1,5 +1,5 @@
-/* Keeps text that was typed into a form or a message and is not sent yet. It is kept only in this tab, for
-   two hours at most, until it has been sent. The caller passes the time. */
+/* Keeps text that was typed into a form or a message and is not sent yet. The text is kept only in this tab,
+   until it is sent, but for two hours at most. The caller passes the time. */
 
 const BEGINS = "draft:";
 const MESSAGES = "message/";
@@ -10,7 +10,7 @@ const KEPT_MS = 2 * 3_600_000;
 /**
  * Return the draft of a form or message; an empty one if there is none, or if it is too old.
  *
- * @param {string} of the organisation's id for its form; the result of `ofMessage(visit)` for a message
+ * @param {string} of for the organisation's form, its id; for a message, the result of `ofMessage(visit)`
  * @param {number} now_ms the time now, in ms since 1970
  * @param {Pick<Storage, "getItem">} [storage] where drafts are; the tab's storage if it is absent
  * @returns {Draft}
@@ -27,7 +27,7 @@ export function draftOf(of, now_ms, storage) {
 /**
  * Keep the draft of a form or message.
  *
- * @param {string} of the organisation's id for its form; the result of `ofMessage(visit)` for a message
+ * @param {string} of for the organisation's form, its id; for a message, the result of `ofMessage(visit)`
  * @param {Draft} values the values of the form
  * @param {number} now_ms the time now, in ms since 1970
  * @param {Pick<Storage, "setItem">} [storage] where drafts are; the tab's storage if it is absent

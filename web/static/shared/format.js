@@ -156,7 +156,8 @@ export function languageName(code) {
 }
 
 /**
- * Return a calendar date in words: "April 2, 1990" for "1990-04-02". It is the same in every time zone.
+ * Return a calendar date in words: "April 2, 1990" for "1990-04-02". The words are the same in every time
+ * zone.
  *
  * @param {string} iso a date such as 1990-04-02
  */

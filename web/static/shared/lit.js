@@ -1,9 +1,12 @@
-/* Exports the vendored lit-html, so that its path and version are written only once. */
+/*
+ * Exports the vendored lit-html, so that the path and the version number of the library are written only
+ * once.
+ */
 
 export { guard } from "../vendor/lit-html/directives/guard.js";
 export { keyed } from "../vendor/lit-html/directives/keyed.js";
-/* Templates set the property `srcObject` of a video by `live`. Without it, lit would set the stream at each
-   drawing, and the video would restart. */
+/* Templates set the property `srcObject` of a video with `live`. Without it, lit would set the stream at
+   each drawing, and the video would restart. */
 export { live } from "../vendor/lit-html/directives/live.js";
 export { ref } from "../vendor/lit-html/directives/ref.js";
 export { repeat } from "../vendor/lit-html/directives/repeat.js";

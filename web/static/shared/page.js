@@ -1,8 +1,8 @@
 /* Finds what scripts need on their page: elements that the server drew, and the server's data for scripts. */
 
 /**
- * Return the element that a selector finds. Throw an Error if there is no such element of this class: the
- * script does not fit its page.
+ * Return the element that a selector finds. Throw an Error if the page has no such element of this class,
+ * because the script then runs on a wrong page.
  *
  * @template {Element} Kind
  * @param {string} selector a CSS selector
@@ -20,7 +20,8 @@ export function one(selector, kind, within = document) {
 export const pageData = (selector = "#boot") => JSON.parse(one(selector, HTMLScriptElement).text);
 
 /**
- * Return the address on this site of a path. A proxy may serve all pages below a prefix, which is added here.
+ * Return the address of a path on this site. A proxy may serve all pages below a prefix, which is added
+ * here.
  *
  * @param {string} path the path without the prefix; it begins with a slash
  */

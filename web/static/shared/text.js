@@ -23,8 +23,8 @@ export function learn(...language) {
 }
 
 /**
- * Return a function that returns the result of `make`, which is called again after each change of language.
- * So a constant can hold texts: `const SIZES = inEach(() => […])` is read as `SIZES()`.
+ * Return a function that returns the result of `make`. After a change of language, it calls `make` again. So
+ * a constant can hold texts: `const SIZES = inEach(() => […])` is read as `SIZES()`.
  *
  * @template Made
  * @param {() => Made} make returns a value that contains texts

@@ -1,5 +1,5 @@
-/* Detects that the device was asleep. No browser reports it, but timers stop during sleep, so a late timer
-   shows it. */
+/* Detects that the device was asleep. No browser reports sleep, but timers stop while the device sleeps, so
+   a late timer shows that it has slept. */
 
 const TICK_MS = 1_000;
 // If a timer is late by this time in ms, the device was asleep; a busy page delays timers less.

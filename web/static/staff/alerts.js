@@ -113,8 +113,8 @@ export class Alerts {
   }
 
   /**
-   * Play the chime now, or as soon as QUIET_MS have passed since the last one. If a chime is planned already,
-   * plan no other.
+   * Play the chime now, or as soon as QUIET_MS have passed since the previous chime. If a chime is planned
+   * already, plan no other.
    *
    * @param {() => void} then is called when the chime plays
    */

@@ -90,7 +90,10 @@ const parts = new InParts(redraw);
 /** @type {TabName[]} the names of the tabs, in the order of the page */
 const TABS = ["", "mine", "live", "past"];
 const tabPath = (/** @type {TabName} */ tab) => (tab ? `${boot.home}#${tab}` : boot.home);
-/** Return true if this person sees the tab On-Demand Requests: they are on call, or an administrator. */
+/**
+ * Return true if this person sees the tab On-Demand Requests, that is, if the person is on call or an
+ * administrator.
+ */
 const mayClaim = () => onCall.on || me.role === "admin";
 
 /**
@@ -205,14 +208,15 @@ function claimed(/** @type {string} */ visit) {
   go(visitPath(visit));
 }
 
-/** Ask for the tags of an ended visit, and set them in its row too. */
+/** Ask for the tags of an ended visit, and also set them in the visit's row. */
 function tag(/** @type {Protocol.PastRow} */ { visit, name, tags = [] }) {
   acts.tag({ visit, name, tags }, (after) => past.tagged(visit, after));
 }
 
 /** Update the page after a message about the queue. `gone`: the visit that has left the queue, or null. */
 function queued(/** @type {import("./news.js").QueueNews} */ { gone }) {
-  // If the person has pressed a notification on another page, that page has put the visit into this address.
+  // If the person has pressed a notification on another page, that page has put the visit's id after the `#`
+  // of this address.
   const asked = /^#of=(.+)$/.exec(location.hash)?.[1];
   if (asked && !routeVisit()) {
     history.replaceState(null, "", boot.home);

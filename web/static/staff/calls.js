@@ -5,8 +5,8 @@ import { html, nothing } from "../shared/lit.js";
 import { intlLocale, t, tn } from "../shared/text.js";
 
 /**
- * The words for a bad call, from worst to best, each with the loss in percent and the round trip in ms from
- * which it applies. The first row of which a limit is exceeded gives the word. media/figures.js uses the same
+ * Each row: words for a bad call, and the loss in percent or the round trip in ms from which they apply. The
+ * worst call comes first, and the first row that applies gives the words. media/figures.js uses the same
  * limits during the call.
  */
 const VERDICTS = [

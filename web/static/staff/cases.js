@@ -1,5 +1,5 @@
-/* Keeps the Case Information of all visits for which this page shows it. The server keeps each current until
-   it is closed. It does not use the DOM. */
+/* Keeps the Case Information of all visits for which this page shows it. The server sends the changes of
+   each until this page closes it. This script does not use the DOM. */
 
 import { refusalWords } from "../shared/refusals.js";
 import { inEach, t } from "../shared/text.js";
@@ -30,7 +30,7 @@ export class Cases {
   #open = new Map();
 
   /**
-   * Prepare the list of visits whose Case Information is open, which is empty.
+   * Prepare an empty list of the visits whose Case Information is open.
    *
    * @param {import("../signalling.js").SignallingClient} client the connection to the server
    * @param {() => void} changed is called after each change

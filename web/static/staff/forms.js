@@ -53,9 +53,9 @@ const isUnsaved = (form) =>
   );
 
 /**
- * @type {EventTarget | null} the form that is being sent: the page then asks nothing about this form's
- *   changes. It is the document after a link with `data-drop` was pressed: the page then asks nothing, and
- *   all changes are lost
+ * @type {EventTarget | null} the form that is being sent: before the page is left, it asks nothing about
+ *   unsaved changes of this form. After a press of a link with `data-drop` the value is the document: then
+ *   the page asks nothing, and the changes in all forms are lost
  */
 let sent = null;
 document.addEventListener("submit", (event) => {

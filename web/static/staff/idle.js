@@ -1,7 +1,7 @@
 /* Ends or prolongs the sign-in of a person on a staff page. Presses and keys on the page prolong it, and a
-   dialog warns before it ends, early enough to answer (WCAG 2.2.1). This script uses only the address that
-   reports and prolongs the sign-in (boot.session). The WebSocket's heartbeats do not count as activity. A
-   live call does: the server prolongs the sign-in by itself. */
+   dialog warns before it ends, early enough to answer (WCAG 2.2.1). Requests go to the address boot.session,
+   which reports how long the sign-in lasts and prolongs it. The WebSocket's heartbeats do not count as
+   activity. A live call counts: the server then prolongs the sign-in by itself. */
 import { ownBody } from "../shared/own.js";
 import { one, pageData } from "../shared/page.js";
 import { t } from "../shared/text.js";
@@ -66,7 +66,7 @@ async function ask(method) {
     if (endsAt === Infinity) warnMs = Math.min(WARN_MS, ms / 2);
     endsAt = performance.now() + ms;
   } catch {
-    // The request has failed because there is no connection. Another part of the page shows that; `look`
+    // The request has failed because there is no connection. Another part of the page shows this; `look`
     // sends the request again.
   } finally {
     asking = false;

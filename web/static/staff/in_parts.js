@@ -1,5 +1,5 @@
-/* Draws a long list in parts, one part per animation frame and the visible rows first, when a search shows
-   many rows again or puts them into another order. */
+/* Draws a long list in parts when a search shows many rows again, or puts the rows into another order: one
+   part per animation frame, the visible rows first. */
 
 /** The number of rows in the first part, which is more than a screen shows. */
 const FIRST = 24;
@@ -27,11 +27,11 @@ export class InParts {
   #redraw;
   #frame;
   /**
-   * How many rows that the search has found may be shown now. Rows beyond this number stay shown if they
-   * were.
+   * The number of rows found by the search that may be shown now. A row beyond this number stays shown if it
+   * is shown already.
    */
   #most = Number.POSITIVE_INFINITY;
-  /** How many rows are in their new places now; the other rows stay in the order of the last drawing. */
+  /** How many rows are in their new places now; the other rows stay in the order of the previous drawing. */
   #placed = Number.POSITIVE_INFINITY;
   /** @type {Set<string>} the visits whose rows are shown */
   #shown = new Set();
@@ -63,7 +63,7 @@ export class InParts {
   /**
    * Return `rows`, all rows in the order in which to draw them now, and `shown`, those that are not hidden.
    * If some rows are not yet shown or not yet in their new places, plan another drawing. A row that is shown
-   * and found stays shown.
+   * already stays shown if the search has found it.
    *
    * @param {Row[]} all all rows, in order
    * @param {Row[]} found the rows that the search has found, in order
@@ -87,7 +87,7 @@ export class InParts {
 
   /**
    * Return all rows: first the rows that are in their new places, in the new order; then the other rows, in
-   * the order of the last drawing.
+   * the order of the previous drawing.
    *
    * @param {Row[]} all all rows, in order
    * @param {Row[]} found the rows that the search has found, in order

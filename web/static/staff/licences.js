@@ -3,8 +3,8 @@
 import { t } from "../shared/text.js";
 
 /**
- * Return true if the clinic's records allow a person to see patients of the request's region. Whether a
- * person without the licence may act all the same, the server decides.
+ * Return true if the clinic's records allow a person to see patients of the request's region. The server
+ * decides whether a person without the licence may act all the same.
  *
  * @param {{ states?: string[] }} person the member of staff
  * @param {{ state: string }} request the request, with the patient's region

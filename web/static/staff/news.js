@@ -39,9 +39,9 @@ export class News {
    *   onCall?: boolean,
    *   redraw: () => void,
    * }} options `alerts`: the chime and desktop notifications; `follow()` shows the visit of a notification;
-   *   `marked`, an argument of it, resolves when the server has recorded that the notification was read;
-   *   `queued()` is called after news of the queue; `onCall`: given only by a page with the list, true if
-   *   this person was on call when the server made the page; `redraw()` draws the page again
+   *   its argument `marked` resolves when the server has recorded that the notification was read; `queued()`
+   *   is called after a message about the queue; `onCall`: given only by a page with the list, true if this
+   *   person was on call when the server made the page; `redraw()` draws the page again
    */
   constructor({ client, me, alerts, follow, queued = () => {}, onCall, redraw }) {
     this.#client = client;

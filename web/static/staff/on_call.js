@@ -5,7 +5,8 @@ import { announce, ask, toast } from "../shared/ui.js";
 import { codeOf } from "../signalling/errors.js";
 
 /**
- * Return the question to the last person on call who wants to switch On-Call off while patients wait.
+ * Return the question for a person who wants to switch On-Call off while patients wait and nobody else is on
+ * call.
  *
  * @param {number} waiting the number of patients who wait
  * @param {boolean} mayClose true if the person may end the visits

@@ -132,7 +132,8 @@ export class Queue {
   }
 
   /**
-   * Record that the arrival of a row is known; forget the oldest arrival if there are too many.
+   * Record that the arrival of a row is known; forget the oldest arrival if more than SEEN_AT_MOST are
+   * known.
    *
    * @param {Protocol.Row} row the row of the request
    */

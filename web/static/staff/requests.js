@@ -78,8 +78,8 @@ function decisions(request, act) {
 }
 
 /**
- * Draw the button of a row's menu. The menu's entries are drawn when it opens, because hundreds of rows
- * have one.
+ * Draw the button of a row's menu. The menu's entries are drawn when it opens, because there may be hundreds
+ * of rows with such a button.
  * @param {QueuedRow} request the row of the request
  * @param {ListView} view the state of the page
  */
@@ -290,7 +290,7 @@ function onCallList(/** @type {ListView} */ view) {
 }
 
 /**
- * Draw the notice for a person who is off call about what they do not get; draw nothing for a person on call.
+ * Draw the notice about what a person does not get while off call; draw nothing for a person on call.
  * @param {ListView} view the state of the page
  */
 export function offCallNotice(view) {
