@@ -74,7 +74,7 @@ def parse(raw: Mapping[str, Any], kind: TableKind[T], problem: Problem[T], sourc
     """Return the table that parsed TOML describes.
 
     `text`: the text of the file, to find the number of the line with a mistake; "" for no number. Raises
-    PlanError if it is not valid; the error's text begins with `source`.
+    PlanError if the TOML is not valid; the error's text begins with `source`.
     """
     wrong = _unknown(raw, kind.table, kind) or _not_a_number(raw, kind)
     if not wrong:

@@ -58,7 +58,7 @@ class JanusCall(Adapter):
         await self._event("accepted")
 
     async def hang_up(self) -> None:
-        """Hang up, and wait until Janus has closed the media, because it refuses the next call until then."""
+        """Hang up, and wait until Janus has closed the media, because Janus refuses the next call until then."""
         assert self._socket is not None
         await self._ask("message", body={"request": "hangup"})
         await self._event("hangup")

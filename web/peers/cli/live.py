@@ -1,7 +1,7 @@
 """Shows a load test in progress: patients by state as bars, durations of steps, and errors.
 
-If the output is not a terminal, it shows lines of text. It reads the observations in a thread of its own; its cost does
-not depend on the number of people.
+If the output is not a terminal, it shows lines of text. The display has its own thread, in which it reads the
+observations; the CPU that it needs does not depend on the number of people.
 """
 
 from __future__ import annotations

@@ -76,9 +76,9 @@ def network(
 ) -> Network | None:
     """Return the network that a file describes; without a file, one that loses the share `loss` of its packets.
 
-    Returns None if nothing is lost. `seed`: the seed of the random losses; `media`: the kind of media of the run;
-    `described`: the network of a scenario, which a file or `loss` overrides. Raises PlanError if the options do not
-    fit together or the file is not valid, and OSError if it cannot be read.
+    Returns None if nothing is lost. `seed`: the seed of the random losses; `media`: the kind of media of the
+    run; `described`: the network of a scenario, which a file or `loss` overrides. Raises PlanError if the
+    options cannot be used together or the file is not valid, and OSError if it cannot be read.
     """
     if path is None and (loss or described is None):
         return lossy(loss, seed) if loss else None
@@ -94,7 +94,7 @@ def network(
 def patients(number: int | None, arrivals: Arrivals, duration: str, seed: int) -> int:
     """Return how many patients come: those who arrive until the end of the stages or of `duration`, at most `number`.
 
-    Without stages, duration and number it is PATIENTS. Raises PlanError if nobody comes, or too many.
+    Without stages, duration and number, PATIENTS come. Raises PlanError if nobody comes, or too many.
     """
     if not duration and arrivals.kind != "stages":
         return PATIENTS if number is None else number

@@ -80,7 +80,9 @@ class Outputs:
         self._stack.close()
 
     def tick(self, seen: Observations, *, last: bool = False) -> None:
-        """Pass on the present figures, if EVERY_S seconds have passed since the last call that did so, or if `last`."""
+        """Pass on the present figures, if EVERY_S seconds have passed since figures were last passed on, or if
+        `last`.
+        """
         if not last and time.monotonic() - self._ticked < EVERY_S:
             return
         self._ticked = time.monotonic()

@@ -45,7 +45,9 @@ class Judgement(NamedTuple):
         return [*self.fail_if, *(one for one in self.abort_if if one not in self.fail_if)]
 
     def ends_early(self, seen: Observations) -> str:
-        """Return a sentence about the first of `abort_if` that is broken now and so ends the run; "" if none is."""
+        """Return a sentence about the first threshold of `abort_if` that is broken now and so ends the run; ""
+        if none is.
+        """
         from web.peers.report.thresholds import broken_already
 
         return broken_already(seen, self.abort_if) if seen.now_s >= self.abort_after_s else ""

@@ -1,7 +1,8 @@
-"""Checks to whom a server sends notifications, how long it keeps them, and that all tabs mark a read one.
+"""Checks to whom a server sends notifications, how long it keeps them, and that a notification which is read in
+one tab is marked as read in all tabs.
 
-Most checks need an administrator, because only administrators assign and decline. Without one they are not carried
-out.
+Most checks need an administrator, because only administrators assign and decline. Without an administrator
+these checks are not carried out.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from web.peers.conformance.topics import whole
 
 
 async def listening(*lines: CheckedSocket) -> Message:
-    """Subscribe each of these sockets to the topic `bell`; return the snapshot that the first one receives."""
+    """Subscribe each of these sockets to the topic `bell`; return the snapshot that the first socket receives."""
     bells = [await whole(line, "bell", "bell.snapshot") for line in lines]
     return bells[0]
 

@@ -73,7 +73,9 @@ class CheckedSocket:
         await self.send_frame(self.encoded(message), text=self.codec.text, shown=message)
 
     async def send_frame(self, data: bytes, *, text: bool, shown: object = None) -> None:
-        """Send any bytes, in a text or a binary frame. `shown`: what the text of a fault shows as sent."""
+        """Send any bytes, in a text or a binary frame. `shown`: the message that the text of a fault shows as
+        sent.
+        """
         self.sent = data if shown is None else shown
         try:
             await (self.ws.send_str(data.decode()) if text else self.ws.send_bytes(data))
@@ -256,7 +258,8 @@ class CheckedSocket:
     async def closes(self, *codes: int, within_s: float = WITHIN_S) -> list[Message]:
         """Wait until the server closes the socket with one of these codes; return the messages received before.
 
-        Raises ViolationError if it does not within `within_s` seconds, or closes with another code.
+        Raises ViolationError if the server does not close the socket within `within_s` seconds, or closes it
+        with another code.
         """
         wanted, messages = " or ".join(map(str, codes)), []
         expected = f"the socket closed with {wanted}"

@@ -207,7 +207,9 @@ class Endpoint:
         await socket.lose()
 
     async def _begins_anew(self, socket: ClientSocket) -> None:
-        """Play the act: refuse the token of a client that returns too late; it must begin a new connection."""
+        """Play the act: refuse the token of a client that returns too late; the client must begin a new
+        connection.
+        """
         hello = await self._with_token(socket)
         if hello is None:
             return

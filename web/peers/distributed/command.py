@@ -69,8 +69,8 @@ class HelperOptions(NamedTuple):
 def meeting(helpers: int, listen: str, within: str, *, alone: bool) -> HelperOptions | None:
     """Check the options of `run` about helpers and return them as `HelperOptions`; None if there are no helpers.
 
-    `helpers`: how many; `listen`: where they join; `within`: how long to wait for them; `alone`: True if the run uses
-    --part or --local. Raises PlanError if the options do not fit together.
+    `helpers`: how many; `listen`: where they join; `within`: how long to wait for them; `alone`: True if the
+    run uses --part or --local. Raises PlanError if the options cannot be used together.
     """
     from web.peers.errors import PlanError
     from web.peers.run.arrivals import seconds
@@ -143,7 +143,8 @@ def say(sentence: str) -> None:
 def _reached(at: Address) -> Address:
     """Return the address that people type on other machines to reach `at`.
 
-    If `at` is the address for all networks, this machine's own address replaces it.
+    If the host of `at` means all addresses of this machine (0.0.0.0 or ::), one of its own addresses replaces
+    it.
     """
     from web.server.tls import local_addresses
 

@@ -1,8 +1,10 @@
-"""Takes part, as a helper, in a run that another machine coordinates: starts processes and copies their pipes.
+"""Takes part, as a helper, in a run that another machine coordinates: starts processes, and passes on their
+messages.
 
-It joins, and checks that the plan makes the same people here as on the coordinator's machine. Then it passes
-on orders to its processes and observations to the coordinator. If the coordinator orders it to stop or is
-gone, or after Ctrl-C, it ends its open visits first. The credentials of its staff stay on this machine.
+A helper joins the run, and checks that the plan makes the same people here as on the coordinator's machine.
+Then it passes on the coordinator's orders to its processes, and their observations to the coordinator. If the
+coordinator orders it to stop or is gone, or after Ctrl-C, the helper ends its open visits before it stops. The
+credentials of its staff stay on this machine.
 """
 
 from __future__ import annotations

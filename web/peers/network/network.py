@@ -98,7 +98,9 @@ class Network(Table, frozen=True):
     phases: Phases = ()
 
     def at(self, now_s: float) -> Network:
-        """Return a network without phases: the values that this one has `now_s` seconds after the call's begin."""
+        """Return a network without phases: the values that this network has `now_s` seconds after the call's
+        begin.
+        """
         if not self.phases:
             return self
         found = msgspec.structs.replace(self, phases=())

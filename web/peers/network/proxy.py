@@ -258,7 +258,8 @@ class Proxy:
     async def _until_tcp(self) -> None:
         """Wait until the network does not block TCP.
 
-        Each pause between two checks is twice as long as the last one, like the pauses before TCP sends again.
+        Each pause between two checks is twice as long as the previous one, like the pauses before TCP sends
+        again.
         """
         pause_s = RESEND_S
         while not self._now().tcp:

@@ -184,7 +184,7 @@ class Room:
                 self.place = message
 
     def _is_news(self, message: dict[str, Any]) -> bool:
-        """Return whether a message is newer than the last one of its topic (PROTOCOL.md#topics)."""
+        """Return whether a message is newer than all earlier messages of its topic (PROTOCOL.md#topics)."""
         topic, version = message.get("topic", ""), message.get("version", 0)
         if message.get("epoch") != self._epoch:
             self._epoch = message.get("epoch", "")

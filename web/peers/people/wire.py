@@ -1,8 +1,8 @@
 """Implements one connection of a synthetic browser: HTTP/1.1 requests, then the WebSocket on the same connection.
 
-The load tester and benchmarks use it. It implements only those parts of RFC 9112 and RFC 6455 that a thousand people
-on one core need. A general HTTP client would cost more CPU than all other work of these people. It handles bytes, not
-cookies and not messages; `signalling.clients.client` handles messages.
+The load tester and benchmarks use it. It implements only those parts of RFC 9112 and RFC 6455 that a thousand
+people on one core need. A general HTTP client would cost more CPU than all other work of these people. This
+module handles bytes, not cookies and not messages; `signalling.clients.client` handles messages.
 """
 
 from __future__ import annotations

@@ -80,7 +80,7 @@ def report(
     into: Annotated[Path, typer.Option(help="The folder to write the report to.")] = Path("report"),
     fail_if: FailIf = None,
 ) -> None:
-    """Make one report from the observations of several machines, or another from those of one."""
+    """Make one report from the observations of several machines, or a new report from those of one machine."""
     from web.peers.errors import ObservationsError, ThresholdError
     from web.peers.report.writing import read, write
     from web.peers.run.observations import Observations

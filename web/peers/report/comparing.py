@@ -113,11 +113,11 @@ def differences(before: About, after: About) -> list[tuple[str, str, str]]:
 def effective(series: Series) -> float:
     """Return the number of independent values that would determine a percentile as well as these values do.
 
-    For each compared percentile, every value becomes 1 if it is above the percentile and 0 otherwise. With ρ, the
-    autocorrelations of this row of 0 and 1, the number of values is divided by 1 + 2 Σρ. The sum takes the ρ in
-    pairs, and ends before the first pair that is not positive (Geyer's initial positive sequence). Of the results
-    for all percentiles the smallest is returned, because the ρ of a high percentile are calculated from few
-    values.
+    For each compared percentile, every value becomes 1 if it is above the percentile and 0 otherwise. The
+    number of values is divided by 1 + 2 Σρ; the ρ are the autocorrelations of this row of 0 and 1. The sum adds
+    the ρ in pairs, and ends before the first pair that is not positive (Geyer's initial positive sequence). Of
+    the results for all percentiles the smallest is returned, because the ρ of a high percentile are calculated
+    from few values.
     """
     values = [value for _, value in sorted(series)]
     ordered = sorted(values)

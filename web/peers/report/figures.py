@@ -78,7 +78,9 @@ class GaugeFigures(msgspec.Struct, frozen=True):
 
 
 class ErrorFigures(msgspec.Struct, frozen=True):
-    """The figures of one kind of error: its number, the times of the first and the last, and some of their texts."""
+    """The figures of one kind of error: the number of errors, the times of the first and the last error, and a
+    few texts.
+    """
 
     count: int
     first_s: float
@@ -128,7 +130,7 @@ def percentile(ordered: Sequence[float], percent: float) -> float:
 
 
 def recent(series: Series) -> tuple[float, float]:
-    """Return the p50 and the p99 of the last RECENT values; nan if there are no values."""
+    """Return the p50 and the p99 of the newest RECENT values; nan if there are no values."""
     ordered = sorted(series.values[-RECENT:])
     return percentile(ordered, 50), percentile(ordered, 99)
 
@@ -250,7 +252,7 @@ def gauge(
 ) -> GaugeFigures:
     """Return the figures of one gauge for the whole run, made from the series of all its processes.
 
-    At each moment its value is `combined` (by default the sum) of the last values of all processes.
+    At each moment its value is `combined` (by default the sum) of the newest values of all processes.
     """
     events = sorted((at, source, value) for source, series in enumerate(sources) for at, value in series)
     now = [0.0] * len(sources)

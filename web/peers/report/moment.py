@@ -16,7 +16,7 @@ from web.peers.run.observations import Observations
 
 
 class StepMoment(msgspec.Struct, frozen=True):
-    """The figures of one step so far: how often it happened, and percentiles of its last RECENT durations, in s."""
+    """The figures of one step so far: how often it happened, and percentiles of its newest RECENT durations, in s."""
 
     count: int
     p50_s: float

@@ -69,7 +69,7 @@ class Curve(NamedTuple):
 class Interval(NamedTuple):
     """A ratio with its confidence interval (`low` to `high`), as positions on a logarithmic scale.
 
-    They are drawn in a row of a table. A value outside the scale is drawn at the edge of the scale.
+    The interval is drawn in a row of a table. A value outside the scale is drawn at the edge of the scale.
     """
 
     low: float
@@ -231,9 +231,9 @@ def share_plot(label: str, curves: Sequence[tuple[str, str, Sequence[float]]]) -
 def intervals(ratios: Sequence[tuple[float, float, float]]) -> tuple[list[Interval], list[Tick]]:
     """Return (the confidence intervals of ratios as positions, the ticks of their scale); the scale is logarithmic.
 
-    Each of `ratios` is (low end of its interval, ratio, high end). The scale has the width STRIP, and the ratio 1
-    is in its middle. Of the scales in RATIOS, the first is used that contains 90 % of the intervals; if there is
-    none, the last. A value outside the scale is drawn at its edge.
+    Each of `ratios` is (low end of its interval, ratio, high end). The scale has the width STRIP, and the ratio
+    1 is in its middle. Of the scales in RATIOS, the first is used that contains 90 % of the intervals; if no
+    scale does, the last scale is used. A value outside the scale is drawn at its edge.
     """
     reach = sorted(max(high, 1 / max(low, 1e-9)) for low, _, high in ratios)
     wanted = percentile(reach, 90) if reach else 1.0

@@ -123,15 +123,16 @@ class Arrivals:
     def times(self, patients: int, random: Random) -> list[float]:
         """Return the times of this number of arrivals, in s from the beginning, in order.
 
-        If a recorded day has fewer arrivals, it is repeated after its last one. If it has more, only the first ones
-        are used. Stages have an end: if fewer patients arrive until then, fewer times are returned.
+        If a recorded day has fewer arrivals, the day is repeated after its last arrival. If it has more, only
+        the first ones are used. After the last stage nobody arrives, so fewer times are returned if the stages
+        have fewer arrivals.
         """
         return list(itertools.islice(self._all(random), patients))
 
     def patients(self, seed: int, duration_s: float = math.inf) -> int:
         """Return the number of patients of a plan with this seed who arrive within `duration_s` seconds.
 
-        Raises PlanError if there is no end of arrivals, or if they are more than MOST_PATIENTS.
+        Raises PlanError if the arrivals never end, or if there are more than MOST_PATIENTS.
         """
         if self.kind != "stages" and math.isinf(duration_s):
             raise PlanError("expected a number of patients or a duration")

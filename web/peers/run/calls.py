@@ -1,10 +1,11 @@
-"""Plays calls on a server that is not Greenroom, by an adapter; measures the same steps as on Greenroom.
+"""Plays calls on a server that is not Greenroom, by an adapter (`web/peers/adapters`); measures the same steps
+as on Greenroom.
 
 Patients enter and wait; a free provider of the same process calls the one who has waited longest. Steps:
 `arrive` (until the patient has entered), `waited` (from then until the patient receives the call), `claim`
 (from the provider's call to the patient's answer), `pulled_in` (from the provider's call until the patient
-receives it), `first_frame` (from the patient's answer), `longest_gap`, `hang_up` and `journey`. Times are of
-time.monotonic, in s.
+receives it), `first_frame` (from the patient's answer to the first picture), `longest_gap` (without media),
+`hang_up` (until the patient has received the end) and `journey` (the whole visit). Times are of time.monotonic, in s.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ class CallDriver(Driver):
         """Load the adapter. Raises PlanError if that is not possible."""
         super().__init__(share)
         self._kind = load(share.plan.adapter)
-        # Names differ in each run and process, because a server may still know those of the run before.
+        # Names differ in each run and process, because a server may still know the names of the previous run.
         self._run = secrets.token_hex(4)
         self._server: Server | None = None
         self._staff: list[Adapter] = []

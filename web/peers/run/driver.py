@@ -1,8 +1,8 @@
 """Plays the patients and providers of one process of a run, and records what they observe.
 
-It defines the base class of the drivers, which makes patients arrive as the plan says, ends a run early, and records
-observations. `load.py` plays whole visits on a Greenroom server; `calls.py` plays calls on another server, by an
-adapter. After `stop`, patients leave and running calls are ended.
+This module defines the base class of the drivers, which makes patients arrive as the plan says, ends a run
+early, and records observations. `load.py` plays whole visits on a Greenroom server; `calls.py` plays calls on
+another server, by an adapter. After `stop`, patients leave and running calls are ended.
 """
 
 from __future__ import annotations

@@ -36,7 +36,8 @@ class Fault(NamedTuple):
 
 
 def planned(kill: Iterable[str], freeze: Iterable[str], cut: Iterable[str], seed: int) -> Iterator[Fault]:
-    """Yield all faults in the order of their times. If a text plans faults at random times, this never ends.
+    """Yield all faults in the order of their times. If a text plans faults at random times, the iteration never
+    ends.
 
     `kill`, `freeze`, `cut`: texts that plan the faults of one kind. Each is a time (`30s`) or a rate at random times
     (`random:2/min`), for `freeze` and `cut` with a duration (`30s/5s`, `random:2/min/5s`). `seed` decides the random

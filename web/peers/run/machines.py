@@ -45,8 +45,8 @@ DIED = "a driving process has died"
 class Crew:
     """The processes of a run. Call `open`, `play`, `close` in this order.
 
-    `interrupted`: True if a signal ended the run early; `gone`: True if it ended early because the server was gone;
-    `ended`: a sentence about why `each_second` ended it, or "".
+    `interrupted`: True if a signal ended the run early; `gone`: True if it ended early because the server was
+    gone; `ended`: a sentence about why `each_second` ended the run, or "".
     """
 
     def __init__(

@@ -1,8 +1,8 @@
 """Records the observations of a run, each with its time, and defines the file in which they are stored.
 
-They are durations of steps, counts, errors with a few examples, gauges (values that go up and down), and facts about
-the run (plan, command, machine). `merge` joins those of several processes or machines. Callers must not
-write patients' data.
+Observations are durations of steps, counts, errors with a few examples, gauges (values that go up and down),
+and facts about the run (plan, command, machine). `merge` joins the observations of several processes or
+machines. Callers must not write patients' data.
 """
 
 from __future__ import annotations
