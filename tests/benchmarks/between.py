@@ -178,8 +178,8 @@ class Exchange:
             await self._one(pair)
 
     async def busy(self, each: int) -> None:
-        """Send `each` messages in each pair, all pairs at the same time; a pair sends its next one when its last one
-        was received.
+        """Send `each` messages in each pair, all pairs at the same time; a pair sends its next message when the
+        previous one was received.
         """
         await asyncio.gather(*(self._several(pair, each) for pair in self.pairs))
 

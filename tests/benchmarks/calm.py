@@ -63,9 +63,9 @@ def undisturbed(
 ) -> T:
     """Return the result of the measurement `make`, during which other programs used at most CALM_CORES cores.
 
-    If they used more, measure again, TIMES times in all. `say` prints a line. `wait`: waits until the machine is calm.
-    `used`: returns the CPU time of other programs until now, in s. `clock` returns the time in s. Raises BusyError if
-    all results were disturbed, or if the machine does not become calm.
+    If they used more, measure again, at most TIMES times in all. `say` prints a line. `wait`: waits until the
+    machine is calm. `used`: returns the CPU time of other programs until now, in s. `clock` returns the time in
+    s. Raises BusyError if all results were disturbed, or if the machine does not become calm.
     """
     cores = 0.0
     for _ in range(TIMES):

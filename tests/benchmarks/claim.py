@@ -133,8 +133,8 @@ def _alternating(providers: list[Peer]) -> list[Peer]:
 
 
 def watch(tell: Tell, endpoint: Endpoint, login: Login, visit: str, rounds: int) -> Seen:
-    """Keep one page of the patient open on each worker, in this child process; return when the pages received each
-    claim.
+    """Keep one page of the patient open on each worker, in this child process; return the times at which the
+    pages received each claim.
 
     `tell` is called with 0.0 when both pages have received the visit. `endpoint`: the server. `login`: the
     patient's browser. `visit`: the id of the patient's visit. `rounds`: the number of claims to wait for.

@@ -60,9 +60,9 @@ QUICK = Size(200, 1, 1.6, 3, 60)
 class Spent(NamedTuple):
     """The figures of one phase (steady, burst or flood).
 
-    `us`: CPU of the workers per received message. `store_us`: CPU of the store per update. `p50_ms` and `p99_ms`: the
-    time until a socket read an update. `last_p50_ms`: the time until the last socket did. `per_s`: received messages
-    per second.
+    `us`: CPU of the workers per received message. `store_us`: CPU of the store per update. `p50_ms` and
+    `p99_ms`: the time until a socket read an update. `last_p50_ms`: the time until the last of all sockets has
+    read it. `per_s`: received messages per second.
     """
 
     us: float

@@ -82,13 +82,13 @@ def read(path: Path) -> list[Entry]:
 
 
 def remember(path: Path, entry: Entry) -> None:
-    """Append a run to the file of the remembered ones."""
+    """Append a run to the file of the remembered runs."""
     with path.open("ab") as file:
         file.write(msgspec.json.encode(entry) + b"\n")
 
 
 def read_misses(path: Path) -> dict[str, str]:
-    """Return key of a figure -> a sentence about what bounds it and what was tried, from misses.toml."""
+    """Return key of a figure -> a sentence about what limits the figure and what was tried, from misses.toml."""
     return {key: " ".join(text.split()) for key, text in tomllib.loads(path.read_text("utf-8")).items()}
 
 
@@ -124,7 +124,7 @@ def _scene(comparison: Comparison) -> str:
 
 
 def page(entries: Sequence[Entry], newest: Report, misses: Mapping[str, str]) -> str:
-    """Return docs/BENCHMARKS.md. `newest`: the published run. `misses`: key of a figure -> what bounds it."""
+    """Return docs/BENCHMARKS.md. `newest`: the published run. `misses`: key of a figure -> what limits the figure."""
     found = rows(newest)
     parts = [HEAD, "## Targets\n\n| figure | newest | target | |\n|---|---:|---:|---|"]
     parts[-1] += "".join(

@@ -260,7 +260,7 @@ def _serve_in_child(serve: Serve, control: Connection) -> None:
 def in_child(serve: Serve, stop: tuple[object, ...]) -> Iterator[tuple[int, Connection]]:
     """Run the function `serve` in a child process; yield (process id, pipe for commands).
 
-    At the end, the command `stop` is sent to it, and it is killed if it does not end.
+    At the end, the child gets the command `stop`, and is killed if it does not end.
     """
     here, there = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(

@@ -51,7 +51,7 @@ class Peer(TimedWire):
     """One client with its socket. `worker` and `me`: the ids of the worker and of the person, from the server's
     welcome.
 
-    If `text`, it sends JSON, as a browser does, otherwise MessagePack.
+    If `text`, the client sends JSON, as a browser does, otherwise MessagePack.
     """
 
     def __init__(self, endpoint: Endpoint, login: Login, news: News, text: bool = False) -> None:

@@ -1,6 +1,6 @@
 """Reads the CPU and memory of processes from the kernel, and runs functions in child processes.
 
-It works on Linux only.
+This module works on Linux only.
 """
 
 import ctypes

@@ -1,6 +1,6 @@
 """Publishes results: keeps the files of one run in the tests' folder, and makes the README's table from them.
 
-It works in a checkout only, because an installed Greenroom has neither tests nor README.
+This module works in a checkout only, because an installed Greenroom has neither tests nor README.
 """
 
 from pathlib import Path

@@ -44,7 +44,7 @@ Work = Callable[[], Awaitable[None]]
 class Kept(msgspec.Struct, frozen=True):
     """A ratio as measured for a release.
 
-    `noise`: the share by which it differed between repeated measurements.
+    `noise`: the share by which the ratio differed between repeated measurements.
     """
 
     release: str
@@ -200,9 +200,9 @@ def busy_machine() -> Iterator[None]:
 def of_release(release: str, times: int = 30) -> dict[str, Kept]:
     """Return the ratios of this version, with their noise. `release`: the name of this version.
 
-    Each ratio is measured `times` times on this machine as it is, and as often while other processes use all cores. A
-    ratio is the median of the first kind. Its noise is the largest distance of any value from this median, as a share
-    of the median.
+    Each ratio is measured `times` times on this machine as it is, and again `times` times while other processes
+    use all cores. Its value is the median of the measurements on the machine as it is. Its noise is the largest
+    distance of any of all measurements from this median, as a share of the median.
     """
     found = {}
     for name in RATIOS:

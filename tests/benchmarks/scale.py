@@ -1,10 +1,10 @@
 """Plays a cluster of many workers: the queueing of commits, the events to all workers, the sweeps, and the media.
 
-`python -m tests.benchmarks.scale` prints the tables of docs/SCALE.md. A discrete-event simulation, in which each worker
-and each node of the store is a server with one queue (first come, first served); the same seed gives the same run. It
-plays all nodes of the store and a few of the workers, because every worker receives the same events. The unit costs
-are measured CPU times: `scale_run.py` measures them, and compares further runs with the simulation. Does no I/O and
-reads no clock.
+`python -m tests.benchmarks.scale` prints the tables of docs/SCALE.md. It is a discrete-event simulation, in
+which each worker and each node of the store is a server with one queue (first come, first served); the same
+seed gives the same run. It plays all nodes of the store and a few of the workers, because every worker receives
+the same events. The unit costs are measured CPU times: `scale_run.py` measures them, and compares further runs
+with the simulation. Does no I/O and reads no clock.
 """
 
 from __future__ import annotations
@@ -82,8 +82,9 @@ class Cluster(NamedTuple):
     def looks_s(self) -> float:
         """The number of checks of a clinic by a worker in a second, for all clinics and workers.
 
-        EACH workers check a clinic in every sweep, those that have sockets of the clinic every SHOWN_S, and all others
-        every ELSEWHERE_S. A clinic has a socket for each waiting patient, on a random worker.
+        In every sweep, EACH workers check a clinic. Of the other workers, those that have sockets of the clinic
+        check it every SHOWN_S seconds, and the rest every ELSEWHERE_S seconds. A clinic has a socket for each
+        waiting patient, on a random worker.
         """
         few = min(EACH, self.workers)
         shown = self.workers * (1 - (1 - 1 / self.workers) ** (self.waiting / self.clinics))
@@ -179,7 +180,7 @@ def play(cluster: Cluster, costs: Costs, seconds: float = 2.0, seed: int = 1) ->
     nodes = [Queue() for _ in range(one.nodes)]
     fan_out_us = one.deliveries / one.workers * costs.delivery
     latencies: list[float] = []
-    # (time, number, kind, worker, node, time of the command); the number keeps events of one time in order
+    # (time, number, kind, worker, node, time of the command); the number keeps events of the same time in order
     events: list[tuple[float, int, str, int, int, float]] = []
     number = 0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.benchmarks.claim import PROVIDERS, Round, judge
 
 
-def test_a_race_counts_only_where_the_other_workers_page_knew_it() -> None:
+def test_a_claim_that_did_not_reach_the_page_on_the_other_worker_counts_as_unseen() -> None:
     races = [
         Round(1, PROVIDERS - 1, version=7, worker="a", sent_ns=1_000_000),
         Round(1, PROVIDERS - 1, version=9, worker="b", sent_ns=5_000_000),

@@ -8,7 +8,7 @@ from tests.benchmarks import driver
 from tests.benchmarks.process import ChildError
 
 
-def test_the_load_tester_is_asked_what_it_takes_as_anybody_would_ask_it() -> None:
+def test_the_benchmark_runs_the_load_tester_by_its_command_line() -> None:
     run = driver.run(3, 3, "none", "at-once", talk="2s")  # in 2 s, the CPU is sampled several times
     assert run["people"] == {"arrived": 3, "waiting": 0, "in_call": 0, "done": 3}
     assert 0 <= run["driver_cpu_per_visit_s"] < 10, "three people may take less than the system counts"

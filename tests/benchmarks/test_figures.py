@@ -9,7 +9,7 @@ import pytest
 from tests.benchmarks.figures import Figure, compared, medians, percentile
 
 
-def test_a_target_is_missed_above_it_and_where_nothing_was_measured() -> None:
+def test_a_figure_misses_its_target_if_it_is_greater_or_was_not_measured() -> None:
     assert not Figure("x", "x", 5.0, "ms", 5.0).missed
     assert Figure("x", "x", 5.1, "ms", 5.0).missed
     assert Figure("x", "x", math.nan, "ms", 5.0).missed

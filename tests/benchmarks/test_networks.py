@@ -69,7 +69,7 @@ def test_a_gap_is_known_once_pictures_have_flowed_again() -> None:
     assert gap_s([*before, *after], 1000) == pytest.approx(1.6, abs=0.15)
 
 
-def test_the_worse_screen_counts_and_never_is_worst() -> None:
+def test_the_result_is_that_of_the_worse_screen_and_a_missing_time_is_the_worst() -> None:
     assert worse([0.2, 1.5]) == 1.5
     assert worse([0.2, None]) is None
     before = [{"at_ms": 0.0, "frames": 0, "freezes": 0, "lines": 480, "concealed": 0, "samples": 0}] * 2
@@ -94,7 +94,7 @@ def test_the_worse_screen_counts_and_never_is_worst() -> None:
         (replace(ROW, goal=Goal("same"), ours=1.0, direct=None), False),
     ],
 )
-def test_a_goal_is_missed_by_what_does_not_reach_it(row: CallFigure, missed: bool) -> None:
+def test_a_figure_of_calls_misses_a_goal_that_it_does_not_reach(row: CallFigure, missed: bool) -> None:
     assert row.missed is missed
 
 

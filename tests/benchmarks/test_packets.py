@@ -5,7 +5,7 @@ opens.
 from tests.benchmarks.packets import run
 
 
-def test_the_benchmark_relays_everything_and_nothing_early() -> None:
+def test_the_benchmark_relays_packets_but_none_before_the_gate_opens() -> None:
     figures = run(calls=2, duration_s=1.0)
     assert figures.packets > 300
     assert figures.packets_before_gate == 0

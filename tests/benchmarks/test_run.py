@@ -46,7 +46,7 @@ def test_quick_claims_on_the_real_server_have_one_winner_each_and_every_assignme
     assert "Assignment: over after" in ended.output
 
 
-def test_an_unknown_measurement_is_refused_with_the_names_of_those_there_are() -> None:
+def test_an_unknown_measurement_is_refused_with_the_names_of_all_measurements() -> None:
     ended = CliRunner().invoke(app, ["--only", "speed"])
     assert ended.exit_code == 2
     assert all(name in ended.output for name in NAMES)

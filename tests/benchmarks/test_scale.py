@@ -45,7 +45,7 @@ def test_what_each_worker_does_for_all_clinics_grows_and_the_rest_does_not() -> 
         assert hundred.node[cause] == pytest.approx(times * ten.node[cause])
 
 
-def test_a_node_is_looked_at_less_often_than_by_every_worker_in_each_sweep() -> None:
+def test_in_a_large_cluster_not_every_worker_checks_every_clinic_in_each_sweep() -> None:
     three, many = Cluster(3, 10, 1_000), Cluster(100, 10, 1_000)
     assert three.looks_s == pytest.approx(10 * 3 * 2)
     assert 10 * 3 * 2 < many.looks_s < 10 * 100 * 2 / 3

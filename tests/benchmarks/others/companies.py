@@ -76,8 +76,9 @@ class Racer(NamedTuple):
 
 
 class Company(Protocol):
-    """The clients of a stack, as a measurement uses them. `news`, `told` and `claimed`: bytes that only an update of
-    the queue, a message of a pair, or the claim on the patient's page contains. `heard`: called with each message.
+    """The clients of a stack, as a measurement uses them. `news`, `told` and `claimed`: bytes by which a
+    message is recognised: an update of the queue, a message of a pair, and a claim on the patient's page.
+    `heard`: called with each message.
     """
 
     news: bytes
@@ -155,8 +156,8 @@ class Ours:
         Connects again until the kernel chooses that worker, or raises PeerError. `heard`: called with each message.
         """
         for _ in range(ROUNDS):
-            # Open TRIED connections at the same time: one after another, they would often all come to the worker that
-            # accepted last.
+            # Open TRIED connections at the same time: one after another, they would often all come to the
+            # worker that accepted the previous one.
             some = await asyncio.gather(
                 *(enter(self.endpoint, login, heard, text=True) for _ in range(TRIED))
             )
@@ -166,7 +167,8 @@ class Ours:
                     peer.abort()
             if fit is not None:
                 return fit
-            # On a busy machine, one of the workers may not have accepted any connection; it gets some time.
+            # On a busy machine, one of the workers may not have accepted any connection; the pause gives it
+            # time.
             await asyncio.sleep(PAUSE_S)
         raise PeerError("all connections come to one worker")
 
@@ -267,7 +269,9 @@ class Other(TimedWire):
             self.say(json.dumps(event, separators=(",", ":")).encode())
 
     def heard(self, payload: bytes) -> None:
-        """Answer greetings and pings; pass every other message on to `heard`."""
+        """Answer greetings and pings; pass every other message on to the function `heard` that the constructor
+        got.
+        """
         if self._socket_io and not payload.startswith(b"42"):
             if payload.startswith(b"0"):
                 self.say(b"40")

@@ -144,8 +144,8 @@ class Handle:
         self._say({"request": "accept"}, {"type": "answer", "sdp": answer})
 
     def accepted(self) -> str:
-        """Wait until the other side accepts; return its SDP answer, as Janus has changed it. Raises TimeoutError if it
-        does not.
+        """Wait until the other side accepts; return its SDP answer, as Janus has changed it. Raises
+        TimeoutError if the other side does not accept.
         """
         return str(self._event("accepted", lambda event: "jsep" in event)["jsep"]["sdp"])
 

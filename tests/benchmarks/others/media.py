@@ -368,7 +368,7 @@ def first(server: Server, name: str) -> float:
     """Return the time in ms from the second press of Start Session in the call `name` until a keyframe has reached both
     sides.
 
-    Raises TimeoutError if none does.
+    Raises TimeoutError if one side gets no keyframe.
     """
     load, identity = Load(), _identity()
     try:

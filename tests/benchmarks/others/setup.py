@@ -36,13 +36,14 @@ MEDIASOUP = Path(__file__).parent / "servers" / "mediasoup"
 """The folder with the file that locks the version of the package mediasoup."""
 
 MEDIASOUP_PATCHES = (
-    # In a current glibc, SIGSTKSZ is computed when the program runs, and has the type long.
+    # In a current glibc, SIGSTKSZ is not a constant but is computed at run time, as a long. `std::max` needs
+    # two values of the same type.
     (
         "deps/libwebrtc/deps/abseil-cpp/abseil-cpp/absl/debugging/failure_signal_handler.cc",
         "std::max(SIGSTKSZ,",
         "std::max<long>(SIGSTKSZ,",
     ),
-    # Python 3.10 and newer have these classes only in collections.abc.
+    # Since Python 3.10, these classes are only in collections.abc.
     ("deps/gyp/pylib/gyp/common.py", "import collections\n", "import collections.abc\n"),
     ("deps/gyp/pylib/gyp/common.py", "collections.MutableSet", "collections.abc.MutableSet"),
 )
@@ -196,7 +197,9 @@ def _told(say: Say, what: str, folder: Path, make: Callable[[], None]) -> None:
 
 
 def _run(command: Sequence[str], folder: Path | None = None, what: str = "fetch it") -> None:
-    """Run a command in `folder`, at a low priority. Raises MissingServerError if it could not do `what`."""
+    """Run a command in `folder`, at a low priority. Raises MissingServerError if the command fails; `what`: its
+    purpose, for the error's text.
+    """
     name = Path(command[0]).name
     try:
         ended = subprocess.run(

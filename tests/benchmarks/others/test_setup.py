@@ -27,7 +27,9 @@ def test_a_failed_download_of_a_package_tool_is_reported_without_its_output(
     ]
 
 
-def test_janus_that_is_missing_says_how_it_is_had(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_error_about_a_missing_janus_names_the_option_that_installs_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(setup.MissingServerError, match="--install-janus"):
         setup.janus(print, install=False)
