@@ -1,8 +1,8 @@
 """Installs locked packages and then a project with pip, and prints how far it is in a few lines.
 
-`python requirements/install.py LOCK [PROJECT...]` installs into the environment of this Python: what builds packages,
-the packages of LOCK by their hashes, and the project, for which no registry is asked. PROJECT is given to pip: a
-folder, a wheel, or `--editable .`. Needs nothing but pip.
+`python requirements/install.py LOCK [PROJECT...]` installs into the environment of this Python: the build tools
+(`build.txt`), the packages of LOCK (both with their hashes checked), and the project, without asking a
+registry. PROJECT is given to pip: a folder, a wheel, or `--editable .`. Needs nothing but pip.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ _INSTALLING = re.compile(r"^Installing collected packages: (.+)$", re.MULTILINE)
 def progress(said: str, locked: int, installed: int) -> str:
     """Return how far pip is as a sentence.
 
-    `said`: its output; `locked`: the packages that the lock names; `installed`: those it has written to the disk.
+    `said`: pip's output; `locked`: how many packages the lock names; `installed`: how many packages pip has
+    written to the disk.
     """
     names = _INSTALLING.search(said)
     if names is None:
@@ -48,7 +49,7 @@ def progress(said: str, locked: int, installed: int) -> str:
 def _is_newer(path: Path, since_s: float) -> bool:
     try:
         return path.stat().st_mtime >= since_s
-    except FileNotFoundError:  # pip removes an older version just now
+    except FileNotFoundError:  # pip removes an older version at this moment
         return False
 
 
@@ -65,7 +66,7 @@ def install(arguments: list[str], locked: int) -> None:
             time.sleep(LOOK_S)
             ended = pip.poll() is not None
             if ended or time.monotonic() >= due_s:
-                # A seek would also move the place where pip writes.
+                # `pread` needs no seek. A seek would also change the position at which pip writes its output.
                 said = os.pread(output.fileno(), OUTPUT_BYTES, 0).decode(errors="replace")
                 due_s = time.monotonic() + EVERY_S
                 new = sum(_is_newer(found, began) for found in folder.glob("*.dist-info"))
@@ -78,8 +79,8 @@ def install(arguments: list[str], locked: int) -> None:
 
 
 def main(lock: Path, project: list[str]) -> None:
-    """Install what builds packages, the lock's packages and the project, if there is one."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback
+    """Install the build tools, the lock's packages and the project, if there is one."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends this program without a traceback
     print(f"Installing the packages of {lock.name}:", flush=True)  # noqa: T201
     # One package has no wheel, and is built with the locked setuptools.
     for file, more in ((BUILD, []), (lock, ["--no-build-isolation"])):

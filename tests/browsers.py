@@ -48,8 +48,8 @@ WIDTH, HEIGHT, STEP = 160, 120, 6
 def small_camera(folder: Path, frames_s: int) -> str:
     """Write a film into the folder, and return the switch with which the fake camera plays it over and over.
 
-    A light bar moves over a grey picture. The browser's own fake camera has 16 times as many pixels, so pages with a
-    call need a tenth more CPU with it. `frames_s`: the number of frames a second.
+    A light bar moves over a grey picture. The browser's own fake camera has 16 times as many pixels; with it,
+    pages with a call need a tenth more CPU. `frames_s`: the number of frames a second.
     """
     film = folder / "camera.y4m"
     colours = bytes([128]) * (WIDTH * HEIGHT // 2)

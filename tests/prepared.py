@@ -1,4 +1,5 @@
-"""Starts Greenroom's programs quickly: a prepared process has imported their modules, and forks for each one.
+"""Starts Greenroom's programs quickly: a prepared process has imported their modules, and forks once for each
+program.
 
 Python needs more than a second of CPU to import what a server uses, and as much to read the languages, compile the
 templates and compress the scripts. Programs share only this work, and use quick password hashes. Each has its
@@ -118,10 +119,10 @@ class Prepared:
 
 @functools.cache
 def prepared() -> Prepared:
-    """Return the prepared process of this process; start it at the first call. It ends with this process.
+    """Return the prepared process of this process; start it at the first call.
 
-    It stays in the network namespace in which it was started. A server in another namespace must be started without the
-    prepared process.
+    The prepared process ends with this process. It stays in the network namespace in which it was started. A
+    server in another namespace must be started without the prepared process.
     """
     return Prepared()
 

@@ -96,8 +96,8 @@ class RunningServer:
         return [int(pid) for pid in children if "valkey" not in Path(f"/proc/{pid}/comm").read_text()]
 
     def wait(self) -> "RunningServer":
-        """Return this object when /healthz answers 200. Raises AssertionError with the log if it does not within
-        READY_S.
+        """Return this object when /healthz answers 200. Raises AssertionError with the log if that takes longer
+        than READY_S.
         """
         deadline = time.monotonic() + READY_S
         while time.monotonic() < deadline and self.process.poll() is None:
@@ -110,8 +110,8 @@ class RunningServer:
         raise AssertionError(f"the server does not answer:\n{self.log[-4000:]}")
 
     def until_said(self, text: str) -> str:
-        """Return standard output when it contains `text`. Raises AssertionError with the log if it does not within
-        READY_S.
+        """Return standard output when it contains `text`. Raises AssertionError with the log if that takes
+        longer than READY_S.
         """
         deadline = time.monotonic() + READY_S
         while time.monotonic() < deadline and self.process.poll() is None:

@@ -10,7 +10,9 @@ from signalling.store import keys
 
 
 def kind_of(name: str) -> keys.Key | None:
-    """Return the row of the table that fits this name best; None if no row fits."""
+    """Return the row of the table whose pattern matches this name, the longest pattern if several match; None
+    if none does.
+    """
     return max((key for key in keys.ALL if key.matches(name)), key=lambda key: len(key.pattern), default=None)
 
 

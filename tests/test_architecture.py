@@ -87,7 +87,7 @@ A room may import from rooms of its own floor and of lower floors.
 def imports(path: Path, *, of_types: bool = True) -> tuple[tuple[int, str], ...]:
     """Return (line, dotted name) for every import in a file, also inside functions. Each file is read once.
 
-    `of_types`: True to include those for the type checker only.
+    `of_types`: True to include the imports that are only for the type checker.
     """
     tree = ast.parse(path.read_text("utf-8"))
     only_types = {

@@ -68,7 +68,7 @@ def test_every_event_has_a_constant_name_of_an_area_and_an_event() -> None:
 @pytest.mark.parametrize(
     "call", ['log.info("jobs wait")', "log.error(text)", 'log.log(10, "request")', 'log.debug(f"a.{b}")']
 )
-def test_another_name_is_found(call: str) -> None:
+def test_a_log_event_without_a_constant_name_of_this_form_is_found(call: str) -> None:
     [(_, event)] = events(f"log = structlog.get_logger()\n{call}")
     assert not NAME.fullmatch(event)
 

@@ -63,13 +63,13 @@ def test_without_a_chromium_the_last_lines_say_which_tests_did_not_run_and_why(t
     ]
 
 
-def test_where_every_test_must_run_one_that_does_not_is_a_failure(tmp_path: Path) -> None:
+def test_a_test_that_would_be_skipped_fails_if_every_test_must_run(tmp_path: Path) -> None:
     found = run(tmp_path, GREENROOM_NO_SKIP="1")
     assert found.returncode == 1
     assert "1 passed, 2 errors" in found.stdout
 
 
-def test_a_chromium_that_is_named_is_taken(tmp_path: Path) -> None:
+def test_the_chromium_that_greenroom_chromium_names_is_used(tmp_path: Path) -> None:
     program = tmp_path / "mine"
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)

@@ -1,8 +1,8 @@
 """Draws the imports between rooms (folders of the code) into docs/imports.svg, from the import statements.
 
-Each room is a box. A file that lies directly in a package with rooms is also a box, unless there are many
-such files. Arrows point downward, from the importing box to the imported one. A red arrow points upward and
-belongs to a cycle. An arrow is left out if a path of other arrows leads to the same box.
+Each room is a box. A file that lies directly in a package with rooms is also a box, unless there are many such
+files. Arrows point downward, from the importing box to the imported one. A red arrow points upward and belongs
+to a cycle. An arrow is left out if other arrows lead to the same box through further boxes.
 """
 
 from __future__ import annotations
@@ -119,7 +119,8 @@ def _against(known: Links, circle: set[str]) -> set[Link]:
 
 
 def needed(down: set[Link]) -> set[Link]:
-    """Return the links of `down` that are drawn: those whose two rooms no path of other links connects.
+    """Return the links of `down` that are drawn: those whose two rooms are not also connected by several other
+    links, one after another.
 
     `down`: links without cycles.
     """

@@ -1,5 +1,5 @@
-"""Tests the dashboard and the alert rules of docs/operations: their names, and how Prometheus reads them beside a
-server.
+"""Tests the dashboard and the alert rules of docs/operations: they name only metrics that exist, and a
+Prometheus beside a server can evaluate them.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def prometheus() -> str:
     return found
 
 
-def test_promtool_finds_the_rules_right(prometheus: str) -> None:
+def test_promtool_accepts_the_alert_rules(prometheus: str) -> None:
     done = subprocess.run(["promtool", "check", "rules", str(RULES)], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -1,6 +1,6 @@
 """Tests the user account that docs/OPERATIONS.md defines for the store.
 
-It may do all that a server does in the store, and nothing else.
+This user is allowed to do everything that a server does in the store, and nothing else.
 """
 
 import asyncio

@@ -1,8 +1,9 @@
 """Finds the small faults that can be put into a source file, each as a change of one piece of its text.
 
-It reads a text, and does no I/O. It leaves out everything that no test can be expected to notice: prose (docstrings,
-and texts with a space, as in logs, errors and descriptions), types, assertions (also `strict` of `zip`), `if
-TYPE_CHECKING`, the part that runs a module as a command, and the options of decorators and classes, such as `slots`.
+This module does no I/O: the content of a file is an argument. It leaves out everything that no test can be
+expected to notice: prose (docstrings, and texts with a space, as in logs, errors and descriptions), types,
+assertions (also `strict` of `zip`), `if TYPE_CHECKING`, the part that runs a module as a command, and the
+options of decorators and classes, such as `slots`.
 """
 
 from __future__ import annotations
@@ -67,7 +68,8 @@ def statement_lines(source: bytes, line: int) -> range:
     the lines before the body count.
     """
     found = range(line, line + 1)
-    # `ast.walk` gives outer statements before those inside them, so the last one that fits is the smallest.
+    # `ast.walk` gives outer statements before those inside them, so the last statement that contains the line
+    # is the smallest.
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or node.lineno):
             body = getattr(node, "body", None)

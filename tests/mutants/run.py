@@ -287,7 +287,7 @@ class Bench:
             self._in_child(sorted(tests), plugin)
         _, status = os.waitpid(pid, 0)
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(pid, signal.SIGKILL)  # End the processes that the tests have started and left.
+            os.killpg(pid, signal.SIGKILL)  # End the processes that the tests have started and not ended.
         return os.waitstatus_to_exitcode(status)
 
     def _in_child(self, tests: Sequence[str], plugin: Recorder | Chosen) -> NoReturn:

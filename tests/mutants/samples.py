@@ -17,7 +17,7 @@ BAR = "\\|"
 
 
 class Survivor(msgspec.Struct, frozen=True, order=True):
-    """A change that no test noticed at first. `now`: its last judgement."""
+    """A change that no test noticed at first. `now`: its newest judgement."""
 
     file: str
     line: int
@@ -26,7 +26,7 @@ class Survivor(msgspec.Struct, frozen=True, order=True):
     now: str = SURVIVED
 
     def names(self, other: Survivor) -> bool:
-        """Return True if `other` is the same change of the same code in the same file, on whichever line."""
+        """Return True if `other` is the same change of the same code in the same file; the line may differ."""
         return (self.file, self.change, self.code) == (other.file, other.change, other.code)
 
 

@@ -68,7 +68,7 @@ def test_prose_and_types_are_left_alone(source: str) -> None:
     assert changes(source.encode()) == []
 
 
-def test_a_change_names_its_line_and_what_becomes_what() -> None:
+def test_a_change_has_its_line_and_the_texts_before_and_after() -> None:
     (change,) = changes(b"x = (\n    a\n    < b\n)")
     assert (change.line, str(change)) == (3, "`<` → `<=`")
 

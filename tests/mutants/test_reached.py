@@ -64,12 +64,12 @@ def test_the_tests_that_run_a_line_are_chosen_the_quickest_first_without_those_t
     assert reached().by("b.py", [1]) == reached().by("a.py", [3]) == ["quickest", "other", "quick", "slow"]
 
 
-def test_no_test_is_known_to_run_a_line_that_none_has_run() -> None:
+def test_no_test_is_returned_for_a_line_that_no_passed_test_has_run() -> None:
     assert reached().running("a.py", [1]) == ["quickest", "quick", "slow"]
     assert reached().running("b.py", [1]) == reached().running("a.py", [3]) == []
 
 
-def test_all_tests_are_chosen_for_what_runs_at_import() -> None:
+def test_all_tests_are_chosen_for_a_line_that_runs_at_import() -> None:
     assert reached().by("a.py", [1, 2]) == ["quickest", "other", "quick", "slow"]
 
 

@@ -8,7 +8,7 @@ from tests.mutants.samples import Survivor, report, sample
 WEAK, SAME, OTHER = (Survivor("a.py", line, "`<` → `<=`", f"if a < {line}:") for line in (1, 2, 3))
 
 
-def test_survivors_that_are_judged_again_change_the_second_figure_only() -> None:
+def test_a_survivor_that_is_killed_later_counts_in_the_present_figure_only() -> None:
     drawn = sample("abc1234", 9, [(OTHER, "killed"), (OTHER, "late"), (WEAK, "survived"), (SAME, "survived")])
     assert "| `drawn so` | abc1234 | 9 | 4 | 0 | 2 of 4 (50.0 %) | 2 of 4 (50.0 %) |" in report(
         {"drawn so": drawn}

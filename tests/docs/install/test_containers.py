@@ -161,7 +161,7 @@ def test_the_alert_rules_and_the_dashboard_are_where_the_compose_file_says() -> 
     assert dashboard.samefile(DOCS / "operations/dashboard.json")
 
 
-def test_every_file_that_the_compose_file_mounts_exists_but_the_key_that_each_makes() -> None:
+def test_every_file_that_the_compose_file_mounts_exists_except_the_secret_key() -> None:
     mounted = {
         each.split(":")[0]
         for service in compose()["services"].values()
@@ -213,7 +213,7 @@ def test_probes_ask_for_paths_that_the_server_has() -> None:
     assert f"http://127.0.0.1:{PAGES}/healthz" in (INSTALL / "Dockerfile").read_text("utf-8")
 
 
-def test_what_selects_pods_selects_those_of_the_stateful_set() -> None:
+def test_the_selectors_of_the_manifests_select_the_pods_of_the_stateful_set() -> None:
     kinds = manifests()
     labels = kinds["StatefulSet"]["spec"]["template"]["metadata"]["labels"]
     assert kinds["StatefulSet"]["spec"]["selector"]["matchLabels"] == labels
