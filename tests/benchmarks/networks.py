@@ -224,9 +224,8 @@ async def _lossy(trial: Trial, call: Call) -> Found:
 
 
 async def _out(network: Network, seconds: float, page: bool, call: Call) -> Found:
-    """Put the media of `call`, and if `page` also the page's own connection, on this network for `seconds`.
-    Return the time in s until the picture was back. If `page` and the picture does not come back, press Start
-    Session again.
+    """Put the media of `call`, and if `page` also the page's own connection, on this network for `seconds`. Return the
+    time in s until the picture was back. If `page` and the picture is not back in time, press Start Session again.
     """
     await _settled(call)
     proxies = [call.media, call.signalling] if page and call.signalling else [call.media]

@@ -76,9 +76,8 @@ class Racer(NamedTuple):
 
 
 class Company(Protocol):
-    """The clients of a stack, as a measurement uses them. `news`, `told` and `claimed`: bytes by which a
-    message is recognised: an update of the queue, a message of a pair, and a claim on the patient's page.
-    `heard`: called with each message.
+    """The clients of a stack, as a measurement uses them. `news`, `told` and `claimed`: bytes by which an update of the
+    queue, a message of a pair, and a claim on the patient's page are recognised. `heard`: called with each message.
     """
 
     news: bytes
@@ -167,8 +166,7 @@ class Ours:
                     peer.abort()
             if fit is not None:
                 return fit
-            # On a busy machine, one of the workers may not have accepted any connection; the pause gives it
-            # time.
+            # On a busy machine, one of the workers may not have accepted any connection; this pause gives it time.
             await asyncio.sleep(PAUSE_S)
         raise PeerError("all connections come to one worker")
 
@@ -269,9 +267,7 @@ class Other(TimedWire):
             self.say(json.dumps(event, separators=(",", ":")).encode())
 
     def heard(self, payload: bytes) -> None:
-        """Answer greetings and pings; pass every other message on to the function `heard` that the constructor
-        got.
-        """
+        """Answer greetings and pings; pass every other message on to the constructor's function `heard`."""
         if self._socket_io and not payload.startswith(b"42"):
             if payload.startswith(b"0"):
                 self.say(b"40")

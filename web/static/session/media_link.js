@@ -144,20 +144,14 @@ export class MediaLink extends EventTarget {
     client.addEventListener("moved", () => this.#hadPath && this.#repair.now(), { signal });
   }
 
-  /**
-   * Show the preview and join the media. If another tab of this person has the visit's media, that tab loses
-   * them.
-   */
+  /** Show the preview and join the visit's media; if another tab of this person has them, it loses them. */
   async open() {
     this.#begin();
     this.#join();
     await this.prepare();
   }
 
-  /**
-   * Ask for camera and microphone. Can be called again, for instance after a device was plugged in. Never
-   * throws.
-   */
+  /** Ask for camera and microphone; call this again after a device was plugged in. Never throws. */
   async prepare() {
     const { media } = this;
     if (!media) return;
@@ -178,9 +172,8 @@ export class MediaLink extends EventTarget {
   }
 
   /**
-   * Return for which kinds of media (audio, video) it is no fault if a party's media stop: kinds that are
-   * switched off, pictures that the server does not send (`paused`), and the picture of a shared screen,
-   * which rarely changes.
+   * Return for which kinds (audio, video) it is no fault if a party's media stop: kinds that are switched off,
+   * pictures that the server does not send (`paused`), and a shared screen, whose picture rarely changes.
    * @param {string} party the party's key
    */
   quietOf(party) {
@@ -278,10 +271,7 @@ export class MediaLink extends EventTarget {
     }
   }
 
-  /**
-   * Send the server for which kinds (audio, video) this side has no device, if the server does not know it
-   * yet.
-   */
+  /** Send for which kinds (audio, video) this side has no device, unless the server knows it already. */
   #sendMissing() {
     for (const kind of KINDS) {
       const [found, known] = [this.found[kind], this.#missingOf[this.#party]];
