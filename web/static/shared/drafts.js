@@ -1,5 +1,5 @@
 /* Keeps text that was typed into a form or a message and is not sent yet. The text is kept only in this tab,
-   until it is sent, but for two hours at most. The caller passes the time. */
+   until it is sent, and at most for two hours. The caller passes the time. */
 
 const BEGINS = "draft:";
 const MESSAGES = "message/";
