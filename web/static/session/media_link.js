@@ -172,7 +172,7 @@ export class MediaLink extends EventTarget {
   }
 
   /**
-   * Return for which kinds (audio, video) it is no fault if a party's media stop: kinds that are switched off,
+   * Return for which kinds (audio, video) it is no fault if a party's media stop: kinds switched off,
    * pictures that the server does not send (`paused`), and a shared screen, whose picture rarely changes.
    * @param {string} party the party's key
    */
