@@ -44,7 +44,8 @@ from signalling.visit.setup_guide import Guide
 
 # the only refusal that depends on this worker's copy (mirror) of the staff, which may be old
 OF_THE_MIRROR = "not_on_call"
-ATTEMPTS = 100  # the most attempts to commit a command; one fails if another command was committed first
+# the most attempts to commit a command; an attempt fails if another command was committed first
+ATTEMPTS = 100
 
 
 class Organisation(Protocol):
@@ -84,7 +85,9 @@ Arguments: the organisation, the present time in ms, the id of the area ("" for 
 
 
 class Accepted(Decided, frozen=True):
-    """A command that was carried out. `version`: the version of the topics that show it, 0 if nothing changed."""
+    """A command that was carried out. `version`: the version of the topics that show the change, 0 if nothing
+    changed.
+    """
 
     version: int
 

@@ -89,8 +89,8 @@ class Sweep:
         self._doubted_until_s = 0.0
         # organisation -> the time in s at which this worker last read it
         self._looked_s: dict[str, float] = {}
-        # organisation -> (the time in s at which this worker last wrote which staff have a page open on it,
-        # their ids)
+        # organisation -> (the time in s at which this worker last stored the staff with a page open on it, the ids of
+        # these staff)
         self._written: dict[str, tuple[float, frozenset[str]]] = {}
 
     async def run(self) -> None:
@@ -128,7 +128,8 @@ class Sweep:
         now_s, organisation = time.monotonic(), mirror.organisation
         opened = self._service.store.redis.opened
         if opened != self._opened:
-            # A connection was lost. The new one may lead to another store, which all workers must notice.
+            # The connection to the store was lost. A new connection may lead to another store, which all workers must
+            # notice.
             self._opened, self._doubted_until_s = opened, now_s + DOUBT_S
         if self._shares.has(organisation) or now_s < self._doubted_until_s:
             wait_s = 0.0
@@ -291,8 +292,8 @@ class Sweep:
 
 
 async def _alone(work: Awaitable[T]) -> T | None:
-    """Await `work`, one step of the sweep, and return its result; log its error and return None, so that the next steps
-    run.
+    """Await `work`, one step of the sweep, and return its result. If it fails, log the error and return None, so that
+    the next steps run.
 
     Raises `UnavailableError` if the store does not answer.
     """

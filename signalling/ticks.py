@@ -2,7 +2,7 @@
 
 An idle server has nothing to do but these tasks. Each separate request wakes the store, which costs more CPU than the
 request itself. Processes tick at different moments. The connections to the store hold back what these tasks send, until
-all of them have sent (`at_end`).
+all woken tasks have run (`at_end`).
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ class _Ticks:
         self._begun_s = loop.time() - random.SystemRandom().random()
         self._waiting: dict[int, list[asyncio.Future[None]]] = {}
         self.number = 0  # the number of the newest tick
-        self._left = 0  # the turns of the event loop in which the tasks of the newest tick may still send
+        self._left = 0  # in how many more turns of the event loop the tasks of the newest tick may send
         self._ends: dict[Callable[[], None], None] = {}
 
     def next(self, period_s: float) -> asyncio.Future[None]:
         now_s = self._loop.time() - self._begun_s
         at_s = (math.floor(now_s / period_s) + 1) * period_s
-        # the time in ms, so that equal ticks of different periods are one timer
+        # the time in ms, so that ticks of different periods at the same moment share one timer
         number = round(at_s * 1000)
         if number not in self._waiting:
             self._waiting[number] = []

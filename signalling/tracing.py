@@ -33,7 +33,9 @@ class Span(Protocol):
 
 
 class Tracer(Protocol):
-    """Makes spans. A context (`Span.context`) names the span to which a new one belongs. Times are in ns since 1970."""
+    """Makes spans. A new span belongs to another span, which is named by its context (`Span.context`). Times are in
+    ns since 1970.
+    """
 
     def begin(self, name: str) -> Span | None:
         """Begin a trace now, and return its first span; None if this trace is left out of the sample."""
@@ -80,7 +82,9 @@ class ClaimTrace:
 
 
 class ClaimTraces:
-    """The traces of claims on one worker: it begins them for its providers, and continues them for its patients."""
+    """The traces of claims on one worker: begins the traces for its providers, and continues traces for its
+    patients.
+    """
 
     def __init__(self, tracer: Tracer, hub: Hub, observers: list[Observer]) -> None:
         """Add one observer of changes before all `observers`, and one after them.

@@ -258,10 +258,10 @@ class Worker:
                     return
 
     async def supersede(self, worker: str, connection: str) -> None:
-        """Send the worker that had a connection the message that the connection was resumed on this worker.
+        """Report to `worker`, which had a connection, that the connection was resumed on this worker.
 
-        `worker`: the id of the worker that had it. `connection`: the id of the connection. Raises
-        `UnavailableError` if the store does not answer.
+        `worker`: the worker's id. `connection`: the connection's id. Raises `UnavailableError` if the store
+        does not answer.
         """
         await self.bus.publish(keys.worker_channel(worker), wire.encode(wire.Supersede(connection)))
 

@@ -37,8 +37,7 @@ SIGN_MS = 1200
 KEPT_S = 5.0
 # the time in s after the store's return in which no worker is declared dead
 DISTRUST_S = 3.0
-# The store keeps a worker's addresses for this time in s. The worker writes them again each time a tenth of it has
-# passed.
+# The store keeps a worker's addresses for this time in s. The worker writes them again after each tenth of this time.
 ADDRESSES_S = 86_400
 ENDED = ""  # the value in place of the addresses of a worker whose death was announced
 ANNOUNCED = 256  # the number of announced deaths that a worker remembers; the oldest is forgotten first

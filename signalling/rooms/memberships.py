@@ -276,7 +276,7 @@ class Memberships:
         except UnavailableError:
             if self._memberships.get(member.connection) is membership:
                 self._forget(member.connection)
-            # The client receives `media.gone`, and joins again after pauses that it chooses.
+            # The client receives `media.gone`, and joins again after pauses that the client chooses.
             self._deliver(member.connection, server.MediaGone(visit=member.visit))
         finally:
             membership.moving = False
@@ -325,10 +325,7 @@ class Memberships:
             log.warning("room.not_delivered", visit=member.visit)
 
     def send_lost(self, worker: str, visit: str, fence: int) -> None:
-        """Send another worker the message that the room of a visit has a newer lease.
-
-        `fence`: the number of that lease.
-        """
+        """Report to another worker that the room of a visit has a newer lease. `fence`: the number of that lease."""
         try:
             self._post(worker, wire.Lost(visit, fence))
         except UnavailableError:

@@ -1,7 +1,7 @@
 """Stores which kinds of media the parties of a room have muted, for the room's next owner.
 
-The first change of a room is stored at once. While changes continue, only the newest state is stored, every EVERY_S, so
-that a client that mutes and unmutes all the time causes no more writes than others.
+The first change of a room is stored at once. While changes continue, only the newest state is stored, every EVERY_S. So
+a client that mutes and unmutes all the time causes no more writes than other clients.
 """
 
 from __future__ import annotations

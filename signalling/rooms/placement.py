@@ -1,7 +1,7 @@
 """Chooses the worker that carries a new room, among the workers of all machines. Does no I/O.
 
-`web/metrics/report.py` writes a `Place` (load and addresses) of its worker to the store. `registry.py` reads
-those of all workers.
+Each worker writes a `Place` (its load and addresses) to the store (`web/metrics/report.py`). `registry.py` reads the
+places of all workers.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def capacity(places: Iterable[Place]) -> int | None:
-    """Return how many rooms the workers carry together at most, None for no limit. Workers that drain do not count."""
+    """Return the most rooms that the workers may carry together, None for no limit. Workers that drain do not count."""
     bounds = [place.rooms_max for place in places if not place.draining]
     return None if 0 in bounds else sum(bounds)
 
@@ -72,8 +72,7 @@ def ranked(places: Sequence[Place], own: str, near: Iterable[str]) -> list[str]:
 
 
 def _reach(place: Place) -> int:
-    """Return how far the media of a worker is reached: 2 from the internet, 1 from its network, 0 only from its
-    machine.
+    """Return from where browsers reach the media of a worker: 2 the internet, 1 its network, 0 only its machine.
 
     A worker without addresses has 0.
     """

@@ -90,9 +90,9 @@ class MediaRelay(Protocol):
     """The relay of this worker, which receives and forwards media.
 
     `ice_servers` returns the TURN servers for one browser, with credentials that expire. `probe` returns an SDP offer
-    with which a browser can test its network, or None if too many browsers test theirs now. `reaches` returns True if
-    another worker's relay answers on the path that media takes. `answer_probes` sets the name and the password of the
-    requests by which other workers check this relay.
+    with which a browser can test its network, or None if too many browsers do this now. `reaches` returns True if
+    another worker's relay answers at the addresses to which browsers send media. `answer_probes` sets the name and the
+    password of the requests by which other workers check this relay.
     """
 
     def room(self, room_id: str) -> MediaRoom: ...

@@ -44,7 +44,7 @@ class Registry:
     async def run(self) -> None:
         """Read every EVERY_S how many rooms all workers take together, until cancelled.
 
-        The number read before is kept if the store does not answer. It is also kept if no worker that takes rooms has
+        The previous number is kept if the store does not answer. It is also kept if no worker that takes rooms has
         reported, for example because the store was away until now.
         """
         while True:
@@ -56,7 +56,7 @@ class Registry:
     def left(self) -> int | None:
         """Return how many more visits can be claimed before all workers are full; None if there is no limit.
 
-        A claimed visit counts from the claim on, before its people join. Without `run` there is no limit.
+        A claimed visit counts from the claim on, before its people join. There is no limit before `run` has read one.
         """
         if self._most is None:
             return None

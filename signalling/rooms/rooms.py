@@ -114,9 +114,7 @@ class Rooms:
                 self.lost(visit, max(lease.fence, room.fence + 1))
 
     def lost(self, visit: str, fence: int) -> None:
-        """Close the room of a visit if this worker's lease of it is older than the lease with the number `fence`. Its
-        parties then join at the newer owner.
-        """
+        """Close the visit's room if its lease is older than `fence`; the parties then join at the newer owner."""
         room = self._rooms.get(visit)
         if room is not None and room.fence < fence:
             log.warning("room.lost", visit=visit, fence=room.fence, newer=fence)
@@ -245,7 +243,8 @@ class Rooms:
         self._done(room, message)
         self._offer(room, participant, fresh=True, sdp=party_media.offer())
         self.screens.joined(room, participant)
-        for party, other in room.participants.items():  # the new party's own state too: its page may be new
+        # The list includes the party that joined: after a reload, its page does not know which media are muted.
+        for party, other in room.participants.items():
             for kind in sorted(room.muted_by(other.member) | room.missing_by(other.member)):
                 self._send_muted(room, member, party, kind, kind in room.muted_by(other.member))
         self.paths.send(room, member, "lost", "none")

@@ -22,7 +22,8 @@ EACH = 3
 work.
 """
 LOOK_S = 2.0
-_MIXER = 0x9E3779B97F4A7C15  # 2**64 divided by the golden ratio: a product with it changes the upper bits of a number
+# 2**64 divided by the golden ratio: to multiply a number by this changes the number's upper bits
+_MIXER = 0x9E3779B97F4A7C15
 _BITS = (1 << 64) - 1
 
 

@@ -127,7 +127,7 @@ class Connection:
     async def requests(self) -> None:
         """Answer requests one after another until the socket closes, in the client's order.
 
-        Most requests are answered inside the reader (`_handled`). This loop handles those whose reply must wait.
+        Most requests are answered inside the reader (`_handled`). This loop handles the requests whose reply must wait.
         """
         self._ws.handle(self._handled, self._note_activity)
         try:

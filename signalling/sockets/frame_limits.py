@@ -124,8 +124,8 @@ class Counted:
         return True
 
     def _walk(self, data: bytes) -> int:
-        """Return how many frames begin in the data (counted to just above the limit); BROKEN for an invalid
-        one.
+        """Return how many frames begin in the data, without counting on above the limit; BROKEN for an invalid
+        frame.
         """
         if self._over:
             return 1

@@ -201,7 +201,8 @@ async def _media_join(connection: Connection, request: client.MediaJoin) -> Answ
     if isinstance(member, server.Error):
         return member
     if request.visit not in connection.entered:
-        # The connection counts as on the visit's page from now on, so that it leaves the room when it leaves the page.
+        # From now on the connection counts as being on the visit's page: when it leaves the page, it leaves the room,
+        # too.
         entered = await _enter(connection, request)
         if isinstance(entered, server.Error):
             return entered

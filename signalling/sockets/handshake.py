@@ -126,7 +126,8 @@ async def serve(
             del worker.connections[connection.id]
             worker.spawn(_gone(worker, connection))
         if connection.closing is not None:
-            # Wait until the client has closed, too: otherwise aiohttp would close the socket itself, with another code.
+            # Wait until the client has closed the socket, too: otherwise aiohttp would close it itself, with another
+            # code.
             await asyncio.wait([connection.closing], timeout=CLOSING_S)
     return ws
 

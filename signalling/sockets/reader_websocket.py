@@ -47,7 +47,7 @@ class _FewMessages(list[Any]):
 class _Queue(WebSocketDataQueue):
     """A queue of the messages that the handler did not handle.
 
-    While one waits in it, all later messages are queued as well.
+    While a message waits in the queue, all later messages are queued as well.
     """
 
     __slots__ = ("handler", "queued")
@@ -132,7 +132,7 @@ class ReaderWebSocket(WebSocket):
         request._cache.clear()  # free the cookies and addresses that aiohttp has read from the headers
         request._message = request._message._replace(headers=NO_HEADERS, raw_headers=())
         request._headers = NO_HEADERS
-        # free the parser of HTTP, because WebSocket frames have another one
+        # free the parser of HTTP, because WebSocket frames have another parser
         request.protocol._parser = None
         if not request.protocol._messages:
             request.protocol._messages = _FewMessages()  # type: ignore[assignment]

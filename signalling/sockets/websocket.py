@@ -55,11 +55,10 @@ class WebSocket(web.WebSocketResponse):
         """
 
     def handle(self, handler: Handler | None, queued: Callable[[], None] = lambda: None) -> None:
-        """Give each message to `handler` before it is received. In this class, the method does nothing: all messages
-        are received as usual.
+        """Do nothing: in this class, no message is given to `handler`, and all messages are received as usual.
 
-        `handler`: None removes the present handler. `queued` is called for each message that the handler has
-        not handled, so that it waits in a queue.
+        A faster subclass gives each message to `handler` first. It calls `queued` for each message that the handler has
+        not handled, so that the message waits in a queue. `handler`: None removes the present handler.
         """
 
     def forget_upgrade(self, request: web.BaseRequest) -> None:

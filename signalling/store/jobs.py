@@ -219,7 +219,8 @@ class Jobs:
         return found
 
     async def soon(self, organisation: str, members: Sequence[bytes]) -> int:
-        """Make waiting jobs due now, except those that are due within LEASE_MS; return how many were changed.
+        """Make waiting jobs due now; return how many were changed. A job that is due within LEASE_MS stays as it is,
+        because a worker may have leased it.
 
         `members`: the bytes of the jobs in the store.
         """

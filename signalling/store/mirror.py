@@ -96,9 +96,8 @@ class Mirror:
         # Events that came before their turn: number -> entry. `_gap` is the timer after which they are fetched.
         self._early: dict[int, StreamEntry] = {}
         self._gap: asyncio.TimerHandle | None = None
-        self._loading = (
-            False  # True while all records are loaded anew, so that no single event may be applied
-        )
+        # True while all records are loaded anew: single events must not be applied during this time
+        self._loading = False
         # visit -> the mark of its record, for the visits that have changed since this copy was loaded
         self._marks: dict[str, bytes] = {}
         # The mark of the event `seq` (bytes that distinguish it from any other), empty if unknown.
@@ -360,7 +359,9 @@ class Mirror:
 
 
 class Mirrors:
-    """The copies (mirrors) of the organisations that this worker serves. Each is loaded on its first use."""
+    """The mirrors of the organisations that this worker serves. Each mirror (copy of open records) is loaded on
+    first use.
+    """
 
     def __init__(self, store: Store, subscribe: Callable[[Mirror], Awaitable[None]]) -> None:
         self._store = store

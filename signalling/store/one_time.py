@@ -43,7 +43,7 @@ class OneTime:
     async def take(self, key: str) -> bytes | None:
         """Return the value of a key and remove it; None if there is none.
 
-        Of two calls at the same time, one receives it.
+        Of two calls at the same time, only one receives the value.
         """
         async with answering():
             return await self._redis.set(key, _USED, xx=True, get=True, keepttl=True) or None

@@ -67,7 +67,7 @@ class PackedVisits:
 
         Visits that cannot be read are logged and left out.
         """
-        # One command reads all visits, because one command each would take most of the time of a report or a first
+        # One command reads all visits: a command for each visit would take most of the time of a report or a first
         # search.
         async with answering():
             names = [keys.PAST(organisation, visit_id) for visit_id in ids]

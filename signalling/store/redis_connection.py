@@ -27,7 +27,7 @@ from signalling.store import redis_transport
 from signalling.store.redis_script import Script
 from signalling.store.redis_transport import Transport
 
-PATIENCE_S = 5.0  # the time-out in s if the client was made without a time-out
+PATIENCE_S = 5.0  # the time-out in s of a client that was made without a time-out of its own
 PAUSE_S = 0.05
 SCRIPTS = frozenset({"EVAL", "EVALSHA"})
 # The greatest number of commands that may wait for a reply. It is rarely reached: a connection whose replies

@@ -98,7 +98,7 @@ class PublicTransport:
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     def write(self, data: bytes) -> None:
-        """Queue packed commands. They are sent after those that were written before."""
+        """Queue packed commands. All commands are sent in the order in which they were written."""
         self._unsent += data
         self._more.set()
 

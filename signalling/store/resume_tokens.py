@@ -129,8 +129,8 @@ class Tokens:
         """Store the visits whose pages a connection has open, so that they are known if this worker crashes.
 
         `origin`: the resume token's key and the number of the socket. `connection`: its id. `actor`: the person.
-        `visits`: ids. Raises `UnavailableError` if the store does not answer, `SupersededError` if a newer socket uses
-        the connection.
+        `visits`: the ids of these visits. Raises `UnavailableError` if the store does not answer, `SupersededError` if
+        a newer socket uses the connection.
         """
         held = StoredConnection(connection, self._worker, actor.organisation, actor.id, pages=tuple(visits))
         if not await self._write(origin, held, OPEN_MS):

@@ -1,4 +1,4 @@
-"""Makes the commands of one worker on one visit take turns, and shares what they read."""
+"""Makes the commands of one worker on one visit take turns; they share the records that they read."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Writes values that are of no use after a few seconds, without an access to the disk of the store.
+"""Writes values that are of no use after a few seconds, without a write to the store's disk.
 
-An example is the key that shows that a worker runs. The store keeps them only in its memory. A restarted
-store and a copy that takes the store's place have none of them.
+An example is the key that shows that a worker runs. The store keeps such values only in its memory. If the store
+restarts, or a copy takes its place, the values are gone.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ _SCRIPT = (Path(__file__).parent / "unkept.lua").read_text()
 
 
 def unkept(key: str, *commands: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return one command, a script, that carries out `commands` on a key. Its reply is the first one's reply."""
+    """Return one command, a script, that carries out `commands` on a key. Its reply is the reply to the first of
+    them.
+    """
     words = [part for command in commands for part in (len(command), *command)]
     return ("EVAL", _SCRIPT, 1, key, *words)

@@ -47,8 +47,8 @@ class Chat:
     def __init__(self, hub: Hub, service: Service) -> None:
         self._hub = hub
         self._service = service
-        # Topic, by its name in the hub -> lists that get the messages which arrive while older ones are read from the
-        # store.
+        # name of a topic in the hub -> a list for each read of its older messages, to which the messages that arrive
+        # during this read are added
         self._reading: dict[str, list[list[ChatMessage]]] = {}
         self._unasked: dict[
             str, int
@@ -82,8 +82,8 @@ class Chat:
         """Return True if a visit has fewer than `most` chat messages. Raises `UnavailableError` if the store does not
         answer.
 
-        The store is not asked for the number each time. It is asked again after this worker has sent a
-        quarter of the messages that were still allowed: other workers may have sent as many by then.
+        The store is not asked for the number each time. It is asked again after this worker has sent a quarter of the
+        messages that were still allowed, because other workers may have sent messages, too.
         """
         name = f"{organisation}/{visit}/{most}"
         left = self._unasked.get(name, 0)

@@ -222,8 +222,8 @@ class Topics:
             try:
                 show(mirror, before, after)
             except Exception:
-                # A fault in one topic must not prevent updates of other topics, nor keep a person subscribed
-                # who lost the right.
+                # An error in one topic must not prevent the updates of other topics. Nor must it prevent the end of the
+                # subscriptions of persons who have lost a right.
                 log.exception("topics.not_shown", what=show.__name__)
 
     def _end_others_unseen(self, mirror: Mirror, before: Visit | None, after: Visit) -> None:
@@ -303,8 +303,8 @@ class Topics:
                 socket.send(server.Gone(topic=f"{kind}/{visit_id}"))
             elif kind == "visit" or rights.may_see(kind, visit, socket.actor, mirror.staff):
                 state = await self._state(kind, mirror, visit, socket.actor)
-                # a socket that is no longer subscribed to the topic has lost the right to see it while its
-                # state was read
+                # A person who has lost the right to see the topic during the read is no longer subscribed, and receives
+                # nothing.
                 if name in socket.topics:
                     socket.send(state)
             if visit is not None and name in socket.topics:

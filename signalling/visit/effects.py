@@ -348,7 +348,7 @@ def within_limit(visit: Visit, _: Command, __: Actor, context: Context) -> Refus
     return Refusal("wrong_status", {"status": "ended"}) if late else None
 
 
-# If several rows of the table are about the same command, a chooser decides whether its row is used.
+# A chooser returns True if its row is used. It decides between several rows of the table with the same command.
 
 
 def other_pressed(visit: Visit, actor: Actor) -> bool:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 
 class Escalation(msgspec.Struct, frozen=True, kw_only=True):
-    """A message to the member of staff with this `id`. `failed`: those of its `channels` that could not deliver it.
+    """A message to the member of staff with this `id`. `failed`: the channels that could not deliver it.
 
     `channels` is () if no message was sent, because the person had received one about another request a moment before.
     """
@@ -27,5 +27,5 @@ class Escalation(msgspec.Struct, frozen=True, kw_only=True):
         return not self.channels or not set(self.channels) <= set(self.failed)
 
     def without(self, channel: str) -> Escalation:
-        """Return the message with `channel` added to those that could not deliver it."""
+        """Return the message with `channel` added to the channels that could not deliver it."""
         return self if channel in self.failed else replace(self, failed=(*self.failed, channel))

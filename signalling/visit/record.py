@@ -92,8 +92,8 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
 class Staff(msgspec.Struct, frozen=True, kw_only=True):
     """The state of a provider or admin, which all workers share.
 
-    `states`: the states of their licences; () if not recorded. `areas`: the ids of the areas where they work; () for
-    all.
+    `states`: the states or regions in which the person is licensed; () if not recorded. `areas`: the ids of the waiting
+    areas in which the person works; () for all areas.
     """
 
     id: str
@@ -263,7 +263,7 @@ class ChatMessage(msgspec.Struct, frozen=True, kw_only=True):
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
     """A notification for a person. `name`: the patient's name. `by`: the name of the person who caused it.
 
-    `count`: how many patients wait, or how many minutes one has waited. `area`: the name of the waiting area.
+    `count`: how many patients wait, or how many minutes a patient has waited. `area`: the name of the waiting area.
     """
 
     id: str

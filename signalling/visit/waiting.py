@@ -37,7 +37,7 @@ The queue is sorted by it, the lowest first.
 def rank(visit: Visit, *, urgent_first: bool) -> Rank:
     """Return the rank of a visit in the order of the queue, also if the visit does not wait.
 
-    If `urgent_first` is False, all visits have the same severity, so that only their arrival counts.
+    If `urgent_first` is False, all visits count as equally urgent, so that only their arrival decides.
     """
     severity = SEVERITY[visit.urgency] if urgent_first else 0
     return severity, visit.number, visit.arrived_ms, visit.id

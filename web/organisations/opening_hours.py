@@ -39,7 +39,7 @@ def is_open(organisation: Organisation, at: datetime) -> bool:
 
 
 def closes_at(organisation: Organisation, at: datetime) -> datetime | None:
-    """Return when the organisation closes next; if it is closed at `at`, return when it closed before that.
+    """Return when the organisation closes next. If it is closed at `at`, return the last closing time before `at`.
 
     `at`: a time with time zone. Returns None if no such time is found from a week before `at` to the end of the next
     day. Opening hours that follow each other without a gap count as one period.

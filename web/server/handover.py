@@ -1,8 +1,8 @@
 """Defines what the master process passes to the program that replaces it at an upgrade.
 
-The master replaces its own program (execve): its process id, its workers and the embedded store stay, and so
-do the descriptors that `Handover` names. The rest is JSON in an environment variable. Since the two programs
-may be of different versions, a version only adds fields with defaults, and never changes existing ones.
+The master replaces its own program (execve): its process id, its workers and the embedded store stay, and so do the
+descriptors that `Handover` names. The rest is JSON in an environment variable. The two programs may be of different
+versions. So a new version may add fields with defaults, but must not change existing fields.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Rotates the data key: the steps of `greenroom rotate-keys`, and what the running workers do meanwhile.
 
-The new key is put beside the old one in `secret.key`. When all workers know the new key, the store names it as the
-key to encrypt with. When all workers use it, everything in the store is encrypted again, and the old key is removed
-from the file. After each step, the file or the store shows how far the rotation is, so that a command that was killed
-is continued by the next one.
+The new key is put beside the old one in `secret.key`. When all workers know the new key, the store names it as the key
+to encrypt with. When all workers use it, everything in the store is encrypted again, and the old key is removed from
+the file. After each step, the file or the store shows how far the rotation is. So if the command is killed, the next
+`greenroom rotate-keys` continues the rotation.
 """
 
 import asyncio

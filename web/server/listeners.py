@@ -1,4 +1,4 @@
-"""Opens the ports of the pages and of the metrics, and explains why one cannot be used."""
+"""Opens the ports of the pages and of the metrics, and explains why a port cannot be used."""
 
 import errno
 import socket

@@ -120,10 +120,9 @@ class Master(Arbiter):
         self._most = max(self.num_workers, min(len(self._leaving), 2 * self.num_workers - 1))
 
     def _replace_next(self) -> None:
-        """Start the next worker, or stop the oldest one. Do nothing while a worker that was started for this is not
-        ready.
+        """Start the next new worker, or stop the oldest of the old workers. Do nothing while a new worker is not ready.
 
-        A worker that ends before it is ready is started again, and nothing else happens until it is ready.
+        A new worker that ends before it is ready is started again, and nothing else happens until it is ready.
         """
         self._leaving &= self.workers.keys()
         new = [worker for pid, worker in self.workers.items() if pid not in self._leaving]
@@ -160,7 +159,7 @@ class Master(Arbiter):
     def handle_usr2(self) -> None:
         """Try the program that the request of `greenroom upgrade` names.
 
-        If there is no request, try the program that is now at the path of the running one.
+        If there is no request, try the program that is now at the path of the running program.
         """
         if self._changes:
             return

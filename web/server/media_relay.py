@@ -142,7 +142,7 @@ class Relay:
         self._turn = turn
 
     def room(self, room_id: str) -> Room:
-        """Return the room with this name, after making it if there is none."""
+        """Return the room with this name; make it first if there is none."""
         return Room(self._relay.room(room_id))
 
     def ice_servers(self) -> list[IceServer]:

@@ -104,7 +104,7 @@ class Packer:
 
 
 async def running(app: web.Application) -> AsyncIterator[None]:
-    """Pack as long as the app runs. The app must open this context after that of signalling."""
+    """Pack as long as the app runs. The app must open this context after the context of signalling."""
     app[SUPERVISOR].keep(TASK, Packer(app[REDIS], app[SERVICE], app[ORGANISATIONS]).run)
     yield
     await app[SUPERVISOR].stop(TASK)

@@ -67,7 +67,7 @@ class Site(web.BaseSite):
         self._first_bytes_s = first_bytes_s
         self._loop = asyncio.get_running_loop()
         self._waiting: dict[socket.socket, asyncio.TimerHandle] = {}
-        # socket -> the number of bytes received of a first frame of ICE that is not complete
+        # socket -> how many bytes of its first frame of ICE have arrived, while that frame is not complete
         self._seen: dict[socket.socket, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.passed = 0
@@ -121,7 +121,9 @@ class Site(web.BaseSite):
         self._loop.add_reader(sock.fileno(), self._look, sock)
 
     def _look(self, sock: socket.socket) -> None:
-        """Read the first bytes of a connection without removing them, and pass it to the part that serves it."""
+        """Read the first bytes of a connection without removing them; pass the connection to the part that serves
+        it.
+        """
         try:
             data = sock.recv(ice.FRAME_LENGTH + ice.REQUEST_MAX, socket.MSG_PEEK)
         except BlockingIOError:
@@ -140,8 +142,8 @@ class Site(web.BaseSite):
     def _look_at_frame(self, sock: socket.socket, data: bytes) -> None:
         size = ice.frame_size(data)
         if len(data) < size <= ice.FRAME_LENGTH + ice.REQUEST_MAX and len(data) > self._seen.get(sock, 0):
-            # Wait until the whole frame is here: the event loop then calls `_look` again. The loop also calls
-            # it if the connection ends; `data` is then not longer than before.
+            # Wait for the whole frame. The event loop calls `_look` again when the frame is complete or the connection
+            # has ended. In the second case, `data` is not longer than before.
             self._seen[sock] = len(data)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size)
             return

@@ -236,10 +236,10 @@ class Processes(BaseApplication):
     def handover(
         self, *, trial: bool, listener: int, store: RunningStore | None, workers: list[FormerWorker]
     ) -> Handover:
-        """Return the values that the next program needs to replace this one, or to be tried beside this server.
+        """Return the values that the next program needs to replace this program, or to be tried beside this server.
 
         `trial`: True if the next program is only tried; `listener`: the descriptor of the pages' port; `store`: the
-        embedded store, None if the store is a server of its own; `workers`: the workers that still serve.
+        embedded store, None if the operator runs the store; `workers`: the workers that still serve.
         """
         return Handover(
             trial=trial,
@@ -317,7 +317,8 @@ class WorkerProcess(GunicornUVLoopWebWorker):
     def _say(self, error: Exception) -> int:
         """Print or log the error (in plain words if a setting is wrong) and return gunicorn's exit code for it."""
         if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-            # The busy port is one of the media relay's: the master, not the worker, binds the pages' port.
+            # The port that is in use is one of the media relay's: the pages' port is bound by the master, not by the
+            # worker.
             error = ConfigError("media.ports: no port is free there; stop what uses them, or choose others")
         if isinstance(error, ConfigError):
             print(f"greenroom: {error}", file=sys.stderr, flush=True)  # noqa: T201

@@ -36,7 +36,7 @@ class _Sending(AbstractConnection):
     """Sends commands without `asyncio.wait_for`, which redis-py uses if there is a time-out.
 
     On Python 3.11, `wait_for` loses a cancellation that comes as it finishes, and the task then never ends. On every
-    version it makes a task for each command.
+    version of Python, `wait_for` makes a task for each command.
     """
 
     async def send_packed_command(

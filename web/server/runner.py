@@ -98,8 +98,8 @@ class Runner(web.AppRunner):
             return made
 
         self.server.request_factory = request
-        # aiohttp's own function is replaced, because it would make all connections ignore new data. After it aiohttp
-        # calls `shutdown`.
+        # aiohttp's own function is replaced, because it would make all connections ignore new data. aiohttp calls
+        # `shutdown` after this function.
         self.server.pre_shutdown = self._stop  # type: ignore[method-assign]
         end = self.server.shutdown
 
@@ -149,7 +149,10 @@ class Runner(web.AppRunner):
 
 
 def assign(request: Any, unresolved: MatchInfoError) -> None:
-    """Make aiohttp prepare a response with the app of `unresolved`, until the router has found the real route."""
+    """Set the route of a request to `unresolved` until the router has found the real route.
+
+    So aiohttp prepares the response with the app of `unresolved`, even if no route is found.
+    """
     request._match_info = unresolved
 
 

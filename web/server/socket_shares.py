@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 # One slot per worker index: the monotonic time in s at which it was written, and the number of sockets.
 _SLOT = struct.Struct("<dq")
 LOOK_S = 1.0
-# A worker that has not written its number for this time in s counts as hanging or ended.
+# A worker that has not written its number of sockets for this time in s counts as hanging or ended.
 FRESH_S = 3.0
 # The number that a stopping worker writes in place of its number of sockets.
 NONE = -1

@@ -1,4 +1,4 @@
-"""Opens tracing if the settings ask for it. OpenTelemetry's packages are optional, and imported only then.
+"""Starts tracing if the settings ask for it. OpenTelemetry's packages are optional, and imported only in this case.
 
 `open_telemetry.py` is the only module that imports them; `signalling/tracing.py` defines what is traced.
 """

@@ -60,8 +60,8 @@ class LockedFolder:
     def __init__(self, path: Path, descriptor: int | None = None) -> None:
         """Create the folder if necessary and lock it. Raises ConfigError if another server has locked it.
 
-        `descriptor`: that of the lock file, if this process locked it before an execve. Raises ConfigError if
-        this file is in another folder.
+        `descriptor`: the descriptor of the lock file if this process has locked the folder before an execve, otherwise
+        None. Raises ConfigError if this lock file is in another folder.
         """
         self.path = path
         if descriptor is not None:
@@ -283,7 +283,7 @@ class EmbeddedStore:
         deadline = self._started_s + START_S
         while not self.answers():
             if self._loads():
-                # A large store needs minutes to read its file; meanwhile the time limit begins again.
+                # A large store needs minutes to read its file. While it reads, the time limit begins again and again.
                 deadline = time.monotonic() + START_S
             if self.pid is None or time.monotonic() > deadline:
                 self.stop()
