@@ -129,8 +129,8 @@ class ApiKeyError(WebError):
 class ProblemError(WebError):
     """The API request is refused.
 
-    `code` is one of `web.api.problems.KINDS`. The response contains `detail`, `details` and `errors`, and has the
-    `headers`.
+    `code` names the problem; `web.api.problems.KINDS` lists all codes. The response contains `detail`, `details` and
+    `errors`, and has the `headers`.
     """
 
     def __init__(

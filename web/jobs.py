@@ -119,7 +119,8 @@ class Runner:
         for organisation in (*after, *organisations[: len(organisations) - len(after)]):
             free = AT_ONCE - len(self._busy)
             if free <= 0:
-                return  # AT_ONCE jobs are running; the next round begins when one of them ends
+                # the greatest allowed number of jobs (AT_ONCE) is running; the next round begins when one of them ends
+                return
             try:
                 found = await self._jobs.take(organisation, max(1, free // 2))
             except UnavailableError:
@@ -230,7 +231,9 @@ def setup(app: web.Application, settings: Settings) -> None:
 
 
 def consequences(app: web.Application) -> service.Consequences:
-    """Return a function that returns all jobs that an event causes, from the functions in `CONSEQUENCES`."""
+    """Return a function that returns all jobs that an event causes, from the functions that modules have put into
+    `app[CONSEQUENCES]`.
+    """
 
     def of(
         settings: service.Organisation, before: Visit | None, after: Visit, event: Event

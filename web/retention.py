@@ -159,7 +159,7 @@ class Retention:
         return erased
 
     async def erase_left(self, organisation: str) -> int:
-        """Erase packed visits that are not in the index of ended visits any more; return their number.
+        """Erase packed (compressed) visits that are not in the index of ended visits any more; return their number.
 
         Such a visit was erased by an older server, which does not know packed visits and leaves their packed form. No
         visit is packed while an older server reports to the store. But the report of an older server that hangs

@@ -193,7 +193,7 @@ async def signalling(app: web.Application) -> AsyncIterator[None]:
 
 
 def _sockets(app: web.Application) -> int:
-    """Return the number of open sockets of this worker; the constant NONE if the worker is stopping."""
+    """Return the number of open sockets of this worker; NONE (-1) if the worker is stopping."""
     return NONE if app[DRAINING].is_set() else len(app[SIGNALLING].connections)
 
 

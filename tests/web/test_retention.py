@@ -111,8 +111,8 @@ async def test_r39_a_packed_visit_that_a_server_of_an_earlier_release_left_is_er
     packed, retention = site.app[SERVICE].store.packed, retention_of(site, valkey)
     for queued in await packed.due("demo", site.app[SERVICE].clock_ms() + 2 * AFTER_MS, 2):
         assert await packed.pack("demo", queued)
-    # A server of an earlier release does not know packed visits. It would erase this entry of the visit, but
-    # leave the packed record.
+    # A server of an earlier release does not know packed (compressed) visits. It would erase this entry of the visit,
+    # but leave the packed record.
     await valkey.zrem(keys.ENDED("demo"), left)
     assert await retention.erase_left("demo") == 1
     assert not await valkey.exists(keys.PAST("demo", left))

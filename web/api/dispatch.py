@@ -46,7 +46,9 @@ def is_api(request: web.Request) -> bool:
 
 
 def routes() -> list[web.RouteDef]:
-    """Return the routes: every path of the table, the descriptions, and a handler for all other paths below BASE."""
+    """Return the routes: every path of the table of operations, the descriptions, and a handler for all other paths of
+    the API.
+    """
     paths: dict[str, dict[str, Operation]] = {}
     for operation in OPERATIONS:
         paths.setdefault(operation.path, {})[operation.method] = operation

@@ -49,7 +49,8 @@ class Book:
     async def taken(self, organisation: str, since_ms: int, until_ms: int, *, but: str = "") -> list[Taken]:
         """Return the periods that are booked or held between `since_ms` and `until_ms`, times in ms since the epoch.
 
-        `but`: the id of a booking or of a hold that is left out of the result; "" to leave out none.
+        A held time is kept for a visitor for ten minutes. `but`: the id of a booking or of a hold that is left out of
+        the result; "" to leave out none.
         """
         async with answering():
             seconds, micros = await self._redis.time()

@@ -66,7 +66,8 @@ class Desk:
         return await self.book.hold(organisation.id, slot, organisation.booking.capacity, hold, holder)
 
     async def made(self, organisation: Organisation, hold: str) -> Appointment | None:
-        """Return the appointment that was booked with this hold; None if there is none.
+        """Return the appointment that was booked with this hold (a time that is kept for ten minutes); None if there is
+        none.
 
         There is one if the visitor's form was sent twice: the first request has booked the appointment.
         """
@@ -86,9 +87,9 @@ class Desk:
     ) -> Appointment:
         """Book a time and return the appointment. One hold books only one visit, however often the form is sent.
 
-        `organisation`: the settings that apply in the waiting area `area`; `starts_ms`: the time; `hold` and
-        `holder`: the id of the hold and the visitor's address; `language` and `zone`: those of the patient. Raises
-        TimeTakenError if the time is not free.
+        A hold keeps a time for a visitor for ten minutes. `organisation`: the settings that apply in the waiting area
+        `area`; `starts_ms`: the time; `hold` and `holder`: the id of the hold and the visitor's address; `language` and
+        `zone`: those of the patient. Raises TimeTakenError if the time is not free.
         """
         appointment_id = _appointment_id(organisation.id, hold)
         kept = await self.book.get(organisation.id, appointment_id)

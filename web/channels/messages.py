@@ -1,7 +1,7 @@
 """Defines short messages: their content, their recipient, and the jobs that send them.
 
-A message holds the clinic's name, a sentence and a path of this server; never text from a patient. It is
-written when it is sent, from current data, by the `Resolver` that is registered under its name.
+A message holds the clinic's name, a sentence and a path of this server; never text from a patient. The message is
+written when it is sent, from current data, by the function that is registered under its name (a `Resolver`).
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -44,7 +44,7 @@ def jobs_of(
 ) -> list[Job]:
     """Return one job for each channel, which sends the message with this name.
 
-    `payload`: the values for the message's resolver; `kinds`: the channels; `expires_ms`: the time in ms
+    `payload`: the values for the function that writes the message; `kinds`: the channels; `expires_ms`: the time in ms
     after which the message is no longer sent.
     """
     return [

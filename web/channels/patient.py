@@ -63,7 +63,7 @@ def messages(queues: Mapping[str, Jobs]) -> service.Consequences:
 
 
 def turn(visits: Callable[[], service.Service]) -> Write:
-    """Return the resolver that writes the short message "it is your turn".
+    """Return the function that writes the short message "it is your turn" when it is due.
 
     `visits` returns the worker's service for visits.
     """
@@ -81,7 +81,7 @@ def turn(visits: Callable[[], service.Service]) -> Write:
 
 
 def letter(visits: Callable[[], service.Service]) -> Resolver:
-    """Return the resolver that writes the mail "it is your turn".
+    """Return the function that writes the mail "it is your turn" when it is due.
 
     `visits` returns the worker's service for visits.
     """

@@ -169,5 +169,5 @@ class Push:
 
 
 def _receiver(device: Device) -> str:
-    """Return the name of the device's push service, as the breaker uses it."""
+    """Return the name under which the failures and pauses of the device's push service are counted."""
     return f"{KIND} {device.service}"

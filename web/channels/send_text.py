@@ -1,9 +1,8 @@
 """Sends one text message with the library apprise, in a process of its own; `texts.py` starts it for each message.
 
-It reads {"url", "text", "allowed"} as JSON from its standard input and writes one of WORDS; without a text it
-only checks the URL. It is not part of a worker, for three reasons: a service that hangs ends with its
-process, apprise uses no memory of a worker, and Python itself checks every connection that apprise opens
-(`guard`).
+It reads {"url", "text", "allowed"} as JSON from its standard input and writes one word, its result (one of WORDS);
+without a text it only checks the URL. It is not part of a worker, for three reasons: a service that hangs ends with its
+process, apprise uses no memory of a worker, and Python itself checks every connection that apprise opens (`guard`).
 """
 
 import json
@@ -49,7 +48,7 @@ def guard(allowed: tuple[Any, ...]) -> list[str]:
 
 
 def send(asked: dict[str, Any]) -> str:
-    """Send the message that the input describes, and return one of WORDS."""
+    """Send the message that the input describes, and return the result as a word, such as "sent" or "refused"."""
     # imported late, because it takes most of this program's time
     import apprise
 

@@ -87,7 +87,9 @@ def messages(queues: Mapping[str, Jobs]) -> service.Consequences:
 
 
 def waiting(app: web.Application) -> Write:
-    """Return the resolver that writes the message: the number of waiting patients and a link, no patient's data."""
+    """Return the function that writes the message to staff: the number of waiting patients and a link, no patient's
+    data.
+    """
 
     async def write(organisation: Organisation, payload: dict[str, Any]) -> Message | None:
         visit = await app[SERVICE].visit_now(organisation.id, payload["visit"])

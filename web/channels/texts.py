@@ -72,9 +72,10 @@ class Texts:
         self._allowed = allowed
 
     async def try_out(self, organisation: Organisation, service: Service, phone: str) -> str:
-        """Send a test message through a clinic's service to a phone number (E.164) at once; return one of WORDS.
+        """Send a test message through a clinic's service to a phone number (E.164) at once; return the result as a
+        word.
 
-        A success also ends the pause that failures have caused.
+        The words are those of `ask`, such as "sent" or "late". A success also ends the pause that failures have caused.
         """
         text = gettext("%(clinic)s: this is a test message.") % {"clinic": organisation.name}
         word = await ask(service.to(digits(phone)), text, self._allowed)

@@ -168,7 +168,7 @@ def _rooms(workers: Iterable[Report]) -> int:
 
 
 def _cells(worker: Report) -> tuple[str, ...]:
-    """Return the cells of a worker's row in the table, in the order of COLUMNS."""
+    """Return the cells of a worker's row in the table, in the order of the columns."""
     return (
         worker.worker,
         worker.machine,

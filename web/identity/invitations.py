@@ -19,7 +19,10 @@ TOKEN_BYTES = 24
 
 
 class Kept(msgspec.Struct, frozen=True, array_like=True):
-    """The account to which a link belongs: its id, and its generation when the link was made."""
+    """The account to which a link belongs: its id, and the account's generation at the time at which the link was made.
+
+    The generation is a number that grows when the account's sessions and links must end.
+    """
 
     person: str
     generation: int

@@ -35,7 +35,8 @@ needed."""
 class MailQueue:
     """The mail queue of one worker.
 
-    For each mail that is queued as a promise, register a function in `resolvers`, under the mail's name.
+    For each mail that is queued without its text (as a promise), register a function that writes it in `resolvers`,
+    under the mail's name.
     """
 
     def __init__(
@@ -65,9 +66,9 @@ class MailQueue:
     ) -> Extra:
         """Return the Redis entry (key, score, member) by which a commit queues a mail that is written later.
 
-        The mail is queued if, and only if, the commit succeeds. `kind`: the mail's name; `payload`: the
-        values for the resolver, which writes the mail when it is due. `due_ms`: the time to send it, None for
-        at once; after `expires_ms`, the mail is not tried again.
+        The mail is queued if, and only if, the commit succeeds. `kind`: the mail's name; `payload`: the values for the
+        function that writes the mail when it is due. `due_ms`: the time to send the mail, None for at once; after
+        `expires_ms`, the mail is not tried again.
         """
         job = new_job(KIND, {"mail": kind, **payload}, now_ms, expires_ms=expires_ms)
         return self._jobs.entry(organisation, job, due_ms)

@@ -70,7 +70,9 @@ class File:
         self._bodies = {"": body}
 
     async def body(self, coding: str) -> bytes:
-        """Return the content, compressed by the function of this name in CODINGS; "" for the uncompressed content."""
+        """Return the content, compressed by the coding of this name, such as "gzip"; "" for the uncompressed
+        content.
+        """
         if coding not in self._bodies:
             self._bodies[coding] = await asyncio.to_thread(CODINGS[coding], self._bodies[""])
         return self._bodies[coding]

@@ -24,9 +24,9 @@ LARGEST_BYTES = 1024 * 1024
 async def read_fields(request: web.Request, most: int = SMALL_BYTES) -> MultiDictProxy[str]:
     """Return the fields of a posted form; a name may occur several times, and files are left out.
 
-    The form may have `most` bytes; if the request is known to be signed in, at least STAFF_BYTES are allowed. Raises
-    HTTP 400 if the body is no form, 408 if it takes too long, 413 if it is too large, and 415 for another content
-    type.
+    The form may have at most `most` bytes, or STAFF_BYTES if that is more and the request is known to come from a
+    signed-in person. Raises HTTP 400 if the body is no form, 408 if it takes too long, 413 if it is too large, and 415
+    for another content type.
     """
     bound = max(most, STAFF_BYTES) if SIGNED_IN in request else most
     fields = (await read_posted(request, bound, URLENCODED)).fields

@@ -70,10 +70,10 @@ def keeps_no_cookies(request: web.Request) -> bool:
 
 
 async def add_twins(request: web.Request, response: web.StreamResponse) -> None:
-    """Add a twin to each cookie that a framed page sets. A browser that sent no cookie gets a first cookie.
+    """Add a twin (a copy for frames) to each cookie that a framed page sets.
 
-    With this first cookie, `keeps_no_cookies` distinguishes a browser that keeps no cookies from one on its first
-    visit.
+    If the page sets no cookie and the browser sent none, a first twin is set. By it, `keeps_no_cookies` distinguishes a
+    browser that keeps no cookies from a browser on its first visit.
     """
     if not (is_framed(request) and framing_sites(request)):
         return
@@ -85,7 +85,9 @@ async def add_twins(request: web.Request, response: web.StreamResponse) -> None:
 
 
 def twin(cookie: str) -> str:
-    """Return the Set-Cookie header that sets the twin of a cookie. `cookie`: the Set-Cookie header of the cookie."""
+    """Return the Set-Cookie header of a cookie's twin, the copy that browsers send from frames. `cookie`: the cookie's
+    header.
+    """
     name, _, rest = cookie.partition("=")
     attributes = [part for part in rest.split("; ") if part.casefold() not in ("secure", "samesite=lax")]
     return f"{name}{TWIN}=" + "; ".join((*attributes, "Secure", "SameSite=None", "Partitioned"))

@@ -41,7 +41,7 @@ CLINIC = replace(
 def facts(people: dict[str, Account] | None = None, **changes: Any) -> Facts:
     """Return the facts for a decision at noon: each person accepts text messages, and nobody has a page open.
 
-    `people`: name -> account, instead of the accounts in PEOPLE. `changes`: facts that replace these.
+    `people`: name -> account, instead of the usual accounts of this file. `changes`: facts that replace these.
     """
     accounts = tuple((PEOPLE | (people or {})).values())
     known = Facts(CLINIC, accounts, frozenset(), {one.id: ("text",) for one in accounts}, SATURDAY)

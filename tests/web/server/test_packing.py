@@ -1,5 +1,6 @@
-"""Tests when ended visits are packed, and that the visits in a store of an earlier release are packed without a
-loss.
+"""Tests when ended visits are packed (compressed into one value of the store), and that packing loses nothing.
+
+The visits are those in a store of an earlier release.
 """
 
 from __future__ import annotations
@@ -57,19 +58,21 @@ async def all_visits(desk: Clinic) -> list[Visit | None]:
 
 
 async def packed_and_not(valkey: Redis) -> tuple[int, int]:
-    """Return how many visits are packed, and how many are not."""
+    """Return how many visits are packed (compressed), and how many are not."""
     client: Any = valkey
     return len(await client.keys(keys.PAST(ORG, "*"))), len(await client.keys(keys.VISIT(ORG, "*")))
 
 
 async def next_look(desk: Clinic, valkey: Redis) -> int:
-    """Make a worker look for visits to pack, as if a minute had passed; return the number of packed visits."""
+    """Make a worker look for visits to pack (compress), as if a minute had passed; return the number of packed
+    visits.
+    """
     await valkey.delete(keys.PACKING())
     return await packer(desk, valkey).look()
 
 
 async def two_looks(desk: Clinic, valkey: Redis) -> int:
-    """Make a worker look for visits to pack two times; return the number of packed visits.
+    """Make a worker look for visits to pack (compress) two times; return the number of packed visits.
 
     The first time, the worker only raises the version of the store's content; from then on it may pack visits.
     """
@@ -112,8 +115,8 @@ async def test_r39_nothing_is_packed_while_a_server_reports_that_cannot_read_pac
     await valkey.delete(keys.REPORTS())
     assert await next_look(desk, valkey) == 0
     assert await store_version.of(valkey) == store_version.VERSION
-    # This is the report of a worker of the earlier release. It has started just before the store's version
-    # was raised, and cannot read packed visits.
+    # This is the report of a worker of the earlier release. It has started just before the store's version was raised,
+    # and cannot read packed (compressed) visits.
     await report(valkey, 0)
     assert await next_look(desk, valkey) == 0
     assert await packed_and_not(valkey) == (0, MANY)

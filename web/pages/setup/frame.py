@@ -179,9 +179,9 @@ def draw(
     context: Mapping[str, Any],
     status: int = 200,
 ) -> web.Response:
-    """Return a page of the set-up in its frame.
+    """Return a page of the set-up, with the navigation and the heading that all its pages have.
 
-    `name`: its name in PAGES; `context`: the values for the template.
+    `name`: the key of the page in the table PAGES; `context`: the values for the template.
     """
     title = gettext(dict(PAGES)[name])
     frame: dict[str, Any] = {

@@ -82,7 +82,7 @@ async def add_person(request: web.Request) -> web.Response:
 
 
 async def change_person(request: web.Request) -> web.Response:
-    """Answer POST …/setup/people/{person}: carry out the action in the field `do`, which is one of DOING."""
+    """Answer POST …/setup/people/{person}: carry out the action that the field `do` names."""
     organisation, account = await admin(request)
     posted = await posted_to(request)
     person = await request.app[ACCOUNTS].get(organisation.id, request.match_info["person"])

@@ -226,7 +226,7 @@ def _word_label(name: str) -> str:
 def _wrong(name: str, number: float) -> str | None:
     """Return a sentence about what is wrong with a duration; None if nothing is wrong.
 
-    `name`: the field; `number`: the typed value, in the unit that DURATIONS has for the field.
+    `name`: the field; `number`: the typed value, in the unit that the table DURATIONS has for the field.
     """
     unit_ms, (least_ms, most_ms) = DURATIONS[name].unit_ms, bounds(Policy, name)
     if least_ms <= number * unit_ms <= most_ms:

@@ -71,7 +71,7 @@ async def _add(
 async def _tried(request: web.Request, organisation: Organisation, account: Account) -> str:
     """Send a test notification to the person's devices.
 
-    Return a key of TRIED, which has the sentence about the result.
+    Return a word for the result; the table TRIED has the sentence for each word.
     """
     try:
         async with request.app[THROTTLE].attempt(TRIALS, organisation.id, account.id):

@@ -22,7 +22,9 @@ PAGES: tuple[tuple[str, str, str, bool], ...] = (
 
 
 def boot_of(request: web.Request, organisation: Organisation, account: Account, here: str) -> dict[str, Any]:
-    """Return the data that the scripts of every page of the staff need; `here`: the name of the page in PAGES."""
+    """Return the data that the scripts of every page of the staff need; `here`: the key of the page in the table
+    PAGES.
+    """
     home = f"/{organisation.id}/staff"
     return {
         **live(request, organisation, "staff/app.js"),
@@ -51,9 +53,10 @@ def staff_page(
     title: str,
     status: int = 200,
 ) -> web.Response:
-    """Return a page of the staff in its frame.
+    """Return a page of the staff, with the navigation that all their pages have.
 
-    `here`: its name in PAGES; `context`: the values for the template; `title`: the title of the browser's tab.
+    `here`: the key of the page in the table PAGES; `context`: the values for the template; `title`: the title of the
+    browser's tab.
     """
     boot = boot_of(request, organisation, account, here)
     labels = {name: gettext(label) for name, label, _, _ in PAGES}

@@ -95,9 +95,9 @@ async def sign_out_form(request: web.Request) -> web.Response:
 
 
 async def shell(request: web.Request) -> web.Response:
-    """Answer GET /{organisation}/staff and …/staff/visits/{visit} with the shell.
+    """Answer GET /{organisation}/staff and …/staff/visits/{visit} with the shell, one page for both addresses.
 
-    The shell's script shows the page that belongs to the address.
+    A script of the shell draws the content that belongs to the address.
     """
     organisation = await organisation_of(request)
     account = await require(request, organisation.id)

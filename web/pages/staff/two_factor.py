@@ -67,9 +67,8 @@ async def show(request: web.Request) -> web.Response:
 
 
 async def act(request: web.Request) -> web.Response:
-    """Answer POST /{organisation}/staff/two-factor: carry out the action in the field `do`, if it is possible now.
-
-    The action is one of DOING.
+    """Answer POST /{organisation}/staff/two-factor: carry out the action that the field `do` names, if it is possible
+    now.
     """
     at = await _at(request)
     posted = await read_form(request)

@@ -1,4 +1,7 @@
-"""Plays a small run through an adapter, and judges what was measured."""
+"""Plays a small run of the load tester through an adapter, and judges what was measured.
+
+An adapter is the part of the load tester that plays the same people on another video server.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Tests how an adapter is named, loaded and refused, and how its server's address is read."""
+"""Tests how an adapter (which plays the load tester's people on another video server) is named, loaded and refused.
+
+Tests also how the address of its server is read.
+"""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,6 @@
-"""Tests the adapter of Janus against the real Janus, if it is installed."""
+"""Tests that the load tester plays people on Janus: its adapter for Janus against the real Janus, if it is
+installed.
+"""
 
 import shutil
 

@@ -1,4 +1,5 @@
-"""Tests the WebSocket of adapters: it keeps received messages until an adapter waits for them.
+"""Tests the WebSocket of the load tester's adapters for other servers: it keeps messages until an adapter waits for
+them.
 
 A lost connection is an error.
 """

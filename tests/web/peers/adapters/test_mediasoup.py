@@ -1,4 +1,4 @@
-"""Tests the adapter of mediasoup with a small server that takes the same commands.
+"""Tests the load tester's adapter for mediasoup with a small server that takes the same commands as mediasoup's.
 
 If the real mediasoup was built on this machine, it is tested too.
 """
@@ -36,10 +36,10 @@ UNTIL = {"joined": {"joined", "opened"}, "opened": {"opened"}, "closed": {""}}
 
 
 class Rooms:
-    """A server that takes the commands of mediasoup's adapter, and forwards no media.
+    """A server that takes the commands of the load tester's adapter for mediasoup, and forwards no media.
 
-    `port`: the port to which peers send their ICE checks. `keeps`: False if it answers a join,
-    but creates no room.
+    `port`: the port to which peers send their ICE checks. `keeps`: False if the server answers a join, but creates no
+    room.
     """
 
     def __init__(self, port: int) -> None:

@@ -1,4 +1,6 @@
-"""Tests how the figures of a run can be read during the run: lines of JSON, the live page, Prometheus and OTLP."""
+"""Tests how the figures of a run can be read during the run: lines of JSON, a page that updates itself, Prometheus and
+OTLP.
+"""
 
 from __future__ import annotations
 

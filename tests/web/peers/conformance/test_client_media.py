@@ -19,7 +19,7 @@ from web.peers.conformance.judge import Judge
 
 @asynccontextmanager
 async def offered(transport: Transport = "udp") -> AsyncIterator[tuple[Judge, ClientMedia, Speaker]]:
-    """Yield (the judge, the relay's side of the check, the client).
+    """Yield (the judge, which records what is wrong; the relay's side of the check; the client).
 
     The client is a peer that sends packets which the test makes. The client has not answered the offer yet.
     """
@@ -128,7 +128,7 @@ class Talks(Speaker):
 async def talking(
     monkeypatch: pytest.MonkeyPatch, transport: Transport = "udp"
 ) -> AsyncIterator[tuple[Judge, ClientMedia, Talks]]:
-    """Yield (the judge, the relay's side of the check, a client that is connected)."""
+    """Yield (the judge, which records what is wrong; the relay's side of the check; a client that is connected)."""
     monkeypatch.setattr(client_media, "REPEATED_S", 0.05)
     async with offered() as (judge, media, _):
         client = Talks(transport)

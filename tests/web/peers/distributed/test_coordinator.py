@@ -1,4 +1,7 @@
-"""Tests runs over the network: helpers join a run, get lost, and are informed of its end."""
+"""Tests runs over the network: helpers join a run, get lost, and are informed of its end.
+
+A helper is a process, usually on another machine, that plays a share of the people of the run.
+"""
 
 from __future__ import annotations
 
@@ -87,7 +90,9 @@ class Machine:
         self.process.wait(LONG_S)
 
     def helpers_command(self) -> list[str]:
-        """Return the command that the process prints for helpers, as a list of words."""
+        """Return the command that the process prints for the helpers (other machines that join the run), as a list of
+        words.
+        """
         return self.until("greenroom peers join ").split()[2:]
 
 
@@ -110,7 +115,7 @@ def machine() -> Iterator[Start]:
 
 @pytest.fixture
 def coordinator(machine: Start, server: RunningServer, staff: Path) -> Start:
-    """A function that starts a run which waits for helpers."""
+    """A function that starts a run which waits for helpers (processes that play a share of the run)."""
 
     def start(*words: object, **environment: str) -> Machine:
         listen = ("--listen", "127.0.0.1:0", "--credentials", staff)

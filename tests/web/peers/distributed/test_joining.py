@@ -42,7 +42,7 @@ def refused(result: Result) -> str:
 
 
 class Lobby(Coordinator):
-    """A run that waits for two helpers and never begins.
+    """A run that waits for two helpers (processes that join it) and never begins.
 
     `said`: the texts that the user of the run sees. `meant`: a plan that helpers get instead of the run's own plan.
     """

@@ -73,7 +73,8 @@ def test_a_plan_is_sent_without_the_parts_of_one_machine() -> None:
     )
     assert there.share(1, 2).digest == PLAN.share(1, 2).digest
     assert {field.name for field in fields(Plan)} - {field.name for field in fields(SharedPlan)} == {
-        # An adapter cannot be used in a run over several machines, so its name is not sent to helpers.
+        # A run over several machines cannot play another video server (by an adapter), so the adapter's name is not
+        # sent to the other machines.
         "adapter",
         "ca",
         "insecure",

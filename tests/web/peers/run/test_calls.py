@@ -1,4 +1,6 @@
-"""Tests runs by an adapter: who calls whom, which steps are measured, and what happens to a call that fails."""
+"""Tests runs that an adapter plays, as for another video server: who calls whom, which steps are measured, and what
+happens to a call that fails.
+"""
 
 import asyncio
 from typing import ClassVar
@@ -16,7 +18,8 @@ from web.peers.run.plan import Plan
 
 
 class InMemory(Adapter):
-    """An adapter whose people call each other in memory, without a server.
+    """An adapter (the load tester's connection to a video server) whose people call each other in memory, without a
+    server.
 
     `busy`: how many of the next calls are refused.
     """
