@@ -18,7 +18,7 @@ from signalling.visit.urgency import Urgency
 from tests.faults.history import CHAIN, NOTICE_S, Commit, Held, History, Request
 
 LAG_S = 0.5  # time in s by which samples and events may be late on a busy machine
-OVERLAP_S = 0.2  # Two workers may both have the room of a visit for this time in s, while one takes it over.
+OVERLAP_S = 0.2  # While a worker takes over a room, both workers may carry it for this time in s.
 GATE_S = 1.0  # media must be stopped within this time in s after the visit is no longer live
 KINDS: Mapping[str, frozenset[str]] = {
     "arrive": frozenset({"opened"}),
@@ -99,7 +99,7 @@ def _of_visits(history: History) -> dict[str, list[tuple[Commit, Visit]]]:
 
 
 def two_owners(history: History) -> Iterator[Finding]:
-    """Yield a finding for each visit with two owners at a time: in the store, in answers to claims, or on a screen."""
+    """Yield a finding for each visit with two claimants at a time: in the store, in answers, or on a screen."""
     visits = _of_visits(history)
     for visit_id, changes in visits.items():
         versions = [record.version for _, record in changes]
@@ -201,7 +201,7 @@ def _without(
 
 
 def gates(history: History) -> Iterator[Finding]:
-    """Yield a finding for each gate that lets media pass more than GATE_S after its visit was live."""
+    """Yield a finding for each gate that lets media pass although its visit has not been live for more than GATE_S."""
     live: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for visit, changes in _of_visits(history).items():
         since: float | None = None
@@ -256,9 +256,9 @@ def _words(sent: Request) -> str:
 
 
 def replayed(history: History, rules: Rules) -> Iterator[Finding]:
-    """Yield a finding for each change of a visit that, by the rules, no command or deadline can cause.
+    """Yield a finding for each change of a visit that no command or deadline can cause by the rules.
 
-    After a command on a person's newer socket was acknowledged, an older socket's command explains no change.
+    A person's command on an older socket is no cause after a command on the person's newer socket was acknowledged.
     """
     waiting: dict[str, list[Request]] = defaultdict(list)
     acknowledged: dict[int, Request] = {}
@@ -294,7 +294,7 @@ def replayed(history: History, rules: Rules) -> Iterator[Finding]:
             continue
         if _by_itself(held, after, commit.kind, history, context):
             continue
-        # Try the commands of the newest socket first, those of an older socket only if none of them fits.
+        # Try the commands of the newest socket first, and older ones only if none of these makes this change.
         fitting = [
             sent
             for sent in sorted(waiting[after.id], key=lambda sent: -sent.generation)

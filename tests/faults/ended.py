@@ -1,4 +1,4 @@
-"""Writes many ended visits to the store, packed, or in the form in which `Store.commit` writes them."""
+"""Writes many ended visits to the store, packed (compressed), or in the form in which `Store.commit` writes them."""
 
 from collections.abc import Iterable
 from typing import Any

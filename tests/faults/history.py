@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from signalling.visit.record import Actor, Record, Visit
 from signalling.visit.relations import Event
 
-# After a worker was frozen or cut off, other workers may have taken over its rooms and connections. It must
+# After a worker was frozen or cut off, other workers may have taken over its rooms and connections. The worker must
 # give these up within this time in s.
 NOTICE_S = 3.0
 CHAIN = (
@@ -28,7 +28,8 @@ class Request:
     """A command that a person sent, and its answer. `generation`: the number of the socket, which grows with each new
     socket.
 
-    `answer` is "done", an error's code, or "unknown" if no answer came. `version`: the version in the answer "done".
+    `answer` is "done", an error's code, or "unknown" if no answer came. `version`: the version of the visit's topic in
+    the answer "done".
     """
 
     number: int
@@ -79,8 +80,8 @@ class Outage(NamedTuple):
 
 
 class Saw(NamedTuple):
-    """The owner of a visit that a person's screen showed (`claimant`, None if there was none), and the version of that
-    state.
+    """The claimant of a visit that a person's screen showed (None if it showed none), and the version that the
+    screen showed.
     """
 
     person: str
@@ -91,8 +92,8 @@ class Saw(NamedTuple):
 
 
 class Wrong(NamedTuple):
-    """A screen that still differed from the store SHOWN_S after the last fault; what it showed, and what
-    the store had.
+    """A screen that still differed from the store SHOWN_S after the last fault: what the screen showed, and what the
+    store had.
     """
 
     person: str

@@ -152,7 +152,7 @@ def _masked(first: int, payload: bytes, mask: bytes = b"\0\0\0\0") -> bytes:
 
 
 class _Taken(WebSocketDataQueue):
-    """Takes the place of aiohttp's queue of messages, but decodes each one at once, as `Connection` does."""
+    """Replaces aiohttp's queue of messages, and decodes each message at once, as `Connection` does."""
 
     def feed_data(self, data: Any, size: int) -> None:
         """Decode the message `data`. `size`: its length in bytes, which is not used."""

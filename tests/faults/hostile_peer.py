@@ -40,8 +40,8 @@ class Peer:
         self._stream: socket.socket | None = None
 
     def _read(self) -> None:
-        # The relay limits the bytes a second of each party. Fill up this budget, so that it drops no packet
-        # unread.
+        # The relay drops the packets of a party that sends more bytes a second than its budget. Fill up the budget, so
+        # that the relay reads every packet.
         self.party.endpoint.budget = BUDGET_MAX
         self.peers.relay.forwarder.read(self._sock)
 
@@ -66,7 +66,7 @@ class Peer:
         self._read()
 
     async def framing(self, data: bytes) -> None:
-        """Send any bytes over TCP, on a new connection if the relay has closed the last one.
+        """Send any bytes over TCP, on a new connection if the relay has closed the earlier one.
 
         Raises RefusedError if the relay closes this connection.
         """

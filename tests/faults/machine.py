@@ -160,9 +160,12 @@ async def machine(
 
 
 def main(url: str) -> None:
-    """Fork a worker for each line `INDEX NAME` of standard input, until that ends. `url`: the URL of the store."""
+    """Fork a worker for each line `INDEX NAME` of standard input, until standard input ends. `url`: the URL of the
+    store.
+    """
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    # The module of the worker is loaded before the forks, so only once. The test itself does not need it.
+    # The worker's module is loaded here, before the forks, so that it is loaded only once. It is not loaded at the top
+    # of this file, because the process of the test does not need it.
     import tests.faults.worker as worker
 
     children: list[Process] = []

@@ -1,4 +1,4 @@
-"""Makes hostile inputs from valid ones. The order depends only on a seed, so that each input can be made again.
+"""Makes hostile inputs from valid ones. A seed decides all random choices, so that each input can be made again.
 
 It changes bytes without knowing their meaning; the caller gives valid samples, and tokens (parts of inputs) to insert.
 """
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 BYTES = (0x00, 0x01, 0x0A, 0x0D, 0x20, 0x22, 0x25, 0x26, 0x3A, 0x3D, 0x7F, 0x80, 0xFE, 0xFF)
 WORDS = (0, 1, 2, 4, 0x7F, 0x80, 0xFF, 0x100, 0x7FFF, 0x8000, 0xFFFE, 0xFFFF)
-# Of this number of inputs, on average one is made as long as allowed: a part of it is repeated.
+# On average, one of this number of inputs is made as long as is allowed, by repeating a part of it.
 GROWS = 40
 
 

@@ -76,9 +76,9 @@ class Cluster:
         return f"redis+cluster://{','.join(f'127.0.0.1:{each.port}' for each in self.masters)}"
 
     def owner(self, slot: int, asked: Program | None = None) -> Program:
-        """Return the node that has a slot now, according to the node `asked` (None: the last node).
+        """Return the node that has a slot now, according to the node `asked` (None: the last one in `nodes`).
 
-        Raises LookupError if that node knows none.
+        Raises LookupError if that node knows no owner of the slot.
         """
         for first, last, (_, port, *_), *_ in ask(asked or self.nodes[-1], "CLUSTER", "SLOTS"):
             if first <= slot <= last:

@@ -34,7 +34,8 @@ class Screen:
         self.kind = topic.partition("/")[0]
         self.shown: Any = None
         self.refused = False
-        self.over = False  # True after the server has answered that this person may no longer see the visit
+        # True after the server has answered that this person no longer has the right to see the visit
+        self.over = False
         self._person = person
         self.held = Subscription(self._take, self._refuse)
 
@@ -57,7 +58,7 @@ class Screen:
                 self.shown["staff"][message["staff"]["id"]] = message["staff"]
         elif kind == "visit":
             self.shown = message["visit"]
-            # after the end of a visit, the patient's page receives the visit without its owner (`claimant`)
+            # after the end of a visit, the patient's page receives the visit without its claimant
             if self.shown["status"] != "ended":
                 self._person.saw(message)
         elif kind == "case":
@@ -96,7 +97,8 @@ class Somebody:
         self.actor = actor
         self.screens: dict[str, Screen] = {}
         self.page: str | None = None  # the visit that this page shows; None if it shows none
-        self.ended: str | None = None  # the visit that this person ended last; None if there is none
+        # the visit that this person has ended most recently; None if there is none
+        self.ended: str | None = None
         self._http, self._history, self._worker_url, self._subprotocol = (
             http,
             history,
@@ -113,7 +115,7 @@ class Somebody:
 
     @property
     def here(self) -> bool:
-        """Return True if the person has a socket, and has subscribed to all topics on it."""
+        """Return True if the person has a socket, and has subscribed on it to all topics that the page shows."""
         return self._open.is_set()
 
     def saw(self, message: Received) -> None:
@@ -226,7 +228,8 @@ class Somebody:
     # --- the requests of a person
 
     async def say(self, request: str, visit: str | None = None, **fields: Any) -> Request | None:
-        """Send a request about a visit; return its record, which later gets the answer. `request`: its type.
+        """Send a request about a visit; return its record, to which the answer is added when it comes. `request`: its
+        type.
 
         Return None if there was no socket for PATIENCE_S.
         """
@@ -272,7 +275,9 @@ class Somebody:
                 await self._client.request("unsubscribe", topic=topic)
 
     async def enter(self, visit: str) -> None:
-        """Report that the person has opened this visit's page, and join its media if the page shows it."""
+        """Send that the person has opened the page of `visit`. If the person's page shows this visit, join its
+        media.
+        """
         await self.say("visit.enter", visit)
         await self.join(visit)
 

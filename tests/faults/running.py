@@ -69,7 +69,7 @@ class Run:
         self._last_fault_s = 0.0
         self._numbers = 0
         self._problems: list[Exception] = []
-        self.settled_s: list[float] = []  # how long in s each wait for right screens took
+        self.settled_s: list[float] = []  # for each wait for correct screens, its length in s
 
     # --- beginning the story
 
@@ -174,7 +174,7 @@ class Run:
         assert visit is not None
         what = step.what
         if what == "save":
-            # `say` replaces an answer "" by a text unique to the request, to recognise it in the store.
+            # `say` replaces the answer "" by a text that only this request has, to find it in the store.
             other = {0: ("fever", True), 1: ("consent", True)}.get(step.b % 12)
             guide_step, answer = other or ("allergies", "")
             await person.say("visit.save", visit, step=guide_step, answer=answer, left=step.b % 2 == 0)

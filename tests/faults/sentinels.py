@@ -1,7 +1,7 @@
 """Runs several stores, of which one is the master of the others, and three Sentinels that watch them.
 
 All are real processes, which a test may kill. The Sentinels know each other from the start, so that they are ready at
-once. `MASTER` is the name by which they know the master.
+once. `MASTER` is the name that they use for the master.
 """
 
 from __future__ import annotations

@@ -95,11 +95,11 @@ async def run_story(steps: Sequence[Step], seed: int, shown_s: float, folder: Pa
 async def shortest(
     steps: Sequence[Step], seed: int, kind: str, shown_s: float, within_s: float
 ) -> list[Step]:
-    """Return the fewest steps with which a story still has a violation of this `kind`, after `within_s` of
-    search.
+    """Search for fewer steps with which a story still has a violation of this `kind`; return the fewest that were
+    found.
 
-    `seed`: the seed of the random details. `shown_s`: the time in s after a fault within which all screens
-    must be right. `within_s`: the time in s for the search.
+    `seed`: the seed of the random details. `shown_s`: the time in s after a fault within which all screens must be
+    right. `within_s`: the time in s for the search.
     """
 
     async def fails(fewer: Sequence[Step]) -> bool:

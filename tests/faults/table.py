@@ -22,7 +22,7 @@ class Figure(NamedTuple):
 
 
 class Ran(msgspec.Struct, frozen=True):
-    """The last run of a test: whether it passed, its duration in s, its figures, and its date."""
+    """The newest run of a test: whether it passed, its duration in s, its figures, and its date."""
 
     passed: bool
     seconds: float
@@ -31,7 +31,7 @@ class Ran(msgspec.Struct, frozen=True):
 
 
 def read(path: Path) -> dict[str, Ran]:
-    """Return test -> its last run, from a file of results; empty if there is no such file."""
+    """Return test -> its newest run, from a file of results; empty if there is no such file."""
     return msgspec.json.decode(path.read_bytes(), type=dict[str, Ran]) if path.exists() else {}
 
 
@@ -43,7 +43,7 @@ def written(ran: Mapping[str, Ran]) -> str:
 def markdown(ran: Mapping[str, Ran], machine: str) -> str:
     """Return the table of all figures and tests as Markdown.
 
-    `ran`: test -> its last run. `machine`: its description.
+    `ran`: test -> its newest run. `machine`: its description.
     """
     lines = [
         "# Faults: what was broken, and what was measured",
@@ -98,7 +98,7 @@ def readme(ran: Mapping[str, Ran]) -> str:
 def placed(document: str, ran: Mapping[str, Ran]) -> str:
     """Return `document`, the README, with new lines of the table in place of its earlier ones.
 
-    `ran`: test -> its last run.
+    `ran`: test -> its newest run.
     """
     before, _, rest = document.partition(BEGIN)
     return before + BEGIN + readme(ran) + END + rest.partition(END)[2]

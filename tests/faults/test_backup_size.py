@@ -57,7 +57,7 @@ PAUSE_S = 0.05
 
 
 def fill(settings: Settings, number: int) -> None:
-    """Write `number` packed visits, each with ten chat messages and a measured call, that ended in the last weeks.
+    """Write `number` packed visits, each with ten chat messages and a measured call, that ended in recent weeks.
 
     `settings`: the settings of the server. All visits are copies of one, which is enough because only the backup reads
     them.

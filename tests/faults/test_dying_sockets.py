@@ -165,7 +165,7 @@ def test_r24_a_socket_that_dies_does_not_cost_others_their_updates(
 def seen_offline(visits: list[str], watcher: SignallingClient, offline: set[str]) -> bool:
     """Return True if `watcher` has received by now that the patients of all these visits are offline.
 
-    `offline`: the visits of which this is known so far; more are added.
+    `offline`: the visits whose patients are known to be offline; the visits that are received now are added.
     """
     while watcher.backlog:
         message = watcher.backlog.popleft()

@@ -1,8 +1,8 @@
 """Tests that no input of a stranger blocks a worker's loop for long, ends it, or raises an unexpected error.
 
 Valid inputs are changed at random, by a seed. They are given to the product's own parsers, and to a real relay in this
-process, where the CPU time of each is measured. GREENROOM_FUZZ_SEED sets another seed. The table of results lists the
-figures under "F".
+process, so that the CPU time of each input can be measured. GREENROOM_FUZZ_SEED sets another seed. The table of results
+lists the figures under "F".
 """
 
 import gc
@@ -85,8 +85,8 @@ class Fuzzer:
 
 @pytest.mark.filterwarnings(
     "ignore"
-    # Errors of aiohttp quote the input. A text that is not UTF-8 in pytest's list of warnings would end a process of
-    # xdist.
+    # Warnings are ignored, because errors of aiohttp quote the input. A text that is not UTF-8 in pytest's list of
+    # warnings would end a process of xdist.
 )
 async def test_f_any_input_of_a_stranger_is_handled_fast_and_with_typed_errors_only(
     rounds: Rounds, measured: Measured

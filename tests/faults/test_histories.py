@@ -1,7 +1,7 @@
 """Tests random commands of many people over two machines, with faults in between: no rule is broken in any history.
 
-Rows 22 to 28 of docs/RELIABILITY.md are combined by chance, from a seed. If a story fails, its fewest failing steps are
-printed.
+The faults of rows 22 to 28 of docs/RELIABILITY.md happen in random order, by a seed. If a story fails, the fewest steps
+with which it fails are printed.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ def test_a_signal_leaves_no_process_and_no_folder_behind(
         env=environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        # A shell starts programs in the background with SIGINT ignored, which they would inherit from this test.
+        # A shell that starts this test in the background makes it ignore SIGINT. The program must not inherit that.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + WITHIN_S

@@ -32,11 +32,10 @@ F_SETPIPE_SZ = 1031
 
 @pytest.fixture
 def descriptors() -> Iterator[Callable[[str], tuple[int | None, int | None]]]:
-    """A function that opens a file or pipe which accepts no (more) text, to be the standard error of a
-    server.
+    """A function that opens a file or pipe to be the standard error of a server: it accepts no text, or soon no more.
 
-    Its argument is "full" (a full disk), "broken" (a pipe that nobody can read) or "unread" (a pipe that
-    nobody reads). It returns (the descriptor to write to, the descriptor to read from or None).
+    Its argument is "full" (a full disk), "broken" (a pipe that nobody can read) or "unread" (a pipe that nobody reads).
+    It returns (the descriptor to write to, the descriptor to read from or None).
     """
     opened: list[int] = []
 

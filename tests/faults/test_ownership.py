@@ -81,7 +81,7 @@ async def test_r27_a_late_message_of_a_superseded_connection_does_not_undo_later
 class Case(NamedTuple):
     """How to send one kind of message.
 
-    `who`: the role of its sender. `before`: what happens to the visit before it, such as "claim". `fields`:
+    `who`: the role of its sender. `before`: what happens to the visit before the message, such as "claim". `fields`:
     the fields of the message except the visit.
     """
 

@@ -1,4 +1,4 @@
-"""Tests the search for ended visits: each is found in time, or the list reports that there are more.
+"""Tests the search for ended visits: it is fast enough and finds each, or the list reports that there are more.
 
 Tests also the memory that an ended visit takes in the store. These are rows 32 and 39 of docs/RELIABILITY.md.
 """
@@ -198,7 +198,9 @@ async def test_r39_two_thousand_past_visits_take_at_most_1_5_kb_of_the_stores_me
         await worker.service.set_on_call(provider, on=True)
 
         async def used_after(visits: int) -> int:
-            """Let this number of visits end, pack them, and return the store's memory without the audit log."""
+            """Let this number of visits end, pack (compress) them, and return the store's memory without the audit
+            log.
+            """
             for _ in range(visits // 20):
                 await asyncio.gather(*(whole_visit(desk, provider) for _ in range(20)))
             for queued in await worker.service.store.packed.due(

@@ -28,8 +28,8 @@ from tests.signalling.waits import until
 
 AGREED = {"agreed": True, "signature": "Ana Ruiz"}
 Message = dict[str, Any]
-# Kind of topic -> (the message with its whole state, a function that returns True if this message shows what was
-# missed).
+# Kind of topic -> (the type of the message with the topic's whole state, a function that returns True if such a message
+# shows the events that the page had missed).
 SHOWN: dict[str, tuple[str, Callable[[Message, str], bool]]] = {
     "queue": ("queue.snapshot", lambda m, me: [row["name"] for row in m["rows"]] == ["Ana Ruiz", "Bo Late"]),
     "sessions": ("sessions.snapshot", lambda m, me: [row["name"] for row in m["rows"]] == ["Zoe First"]),

@@ -1,8 +1,8 @@
 """Tests a store that returns with fewer events: screens match it again, and lost visits are reported.
 
-A second store continues from the earlier state, so that its count of events is smaller than, equal to or larger than
-the count that the workers and the screens have. Then its data replaces the data of the first store.
-This is row 26 of docs/RELIABILITY.md.
+A second store continues from an earlier state of the first one, so that its count of events is smaller than, equal to
+or larger than the count that the workers and the screens have. Then its data replaces the data of the first store. This
+is row 26 of docs/RELIABILITY.md.
 """
 
 import asyncio
@@ -211,10 +211,10 @@ class Four:
 
 
 async def lives_apart(at: Clinic, service: Service, patient: Actor, events: int) -> None:
-    """Write other events to the store of `service`, which continues from the earlier state: `events` in all.
+    """Write `events` other events to the store of `service`, which continues from an earlier state of the first store.
 
-    Another provider of the clinic `at` goes on call and claims the patient. Then the patient answers a step
-    of the guide, again and again.
+    Another provider of the clinic `at` goes on call and claims the patient. Then the patient answers a step of the
+    guide, again and again.
     """
     lin = at.provider("Dr B. Lin")
     await service.set_on_call(lin, on=True)

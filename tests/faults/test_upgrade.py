@@ -70,7 +70,9 @@ async def upgrade(program: Path, server: RunningServer, *options: str) -> tuple[
 
 
 async def versions(server: RunningServer) -> set[str]:
-    """Return the versions of those workers in the report of `greenroom status` that are not about to stop."""
+    """Return the versions of the running workers, by the report of `greenroom status`, without those that are about
+    to stop.
+    """
     found = await _status(located(load(server.config)))
     return {worker.version for worker in found.workers if not worker.draining}
 

@@ -70,7 +70,7 @@ class RecordedRelay:
         return RecordedRoom(self._relay.room(room_id), room_id, self.open_rooms)
 
     def state(self) -> dict[str, bool]:
-        """Return the visit of each room -> True if its gate is open (media may pass)."""
+        """Return visit -> True if the gate of its room is open (media may pass)."""
         return {name: any(room.gate_open for room in rooms) for name, rooms in self.open_rooms.items()}
 
 

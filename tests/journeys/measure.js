@@ -9,8 +9,8 @@ window.RTCPeerConnection = class extends RTCPeerConnection {
   }
 };
 
-/* The microphone's sound is sent as it is. To cancel its echo and noise would need half of the CPU of a
-   call's sound, and no journey tests that. */
+/* The microphone's sound is sent as it is. Echo and noise are not removed from it, because that would need
+   half of the CPU of a call's sound, and no journey tests it. */
 const openDevices = navigator.mediaDevices?.getUserMedia.bind(navigator.mediaDevices);
 if (openDevices)
   navigator.mediaDevices.getUserMedia = (how) => {

@@ -35,8 +35,8 @@ def without_udp() -> Iterator[bool]:
     """Move this thread, and the processes that it starts, into a network namespace without UDP; move it back at the
     end.
 
-    Yield True if that is possible on this machine. It needs root with CAP_SYS_ADMIN, /dev/net/tun, and iproute2.
-    Sockets that this process already has stay on their network.
+    Yield True if datagrams are really lost there, False if this machine does not allow it. It needs root with
+    CAP_SYS_ADMIN, /dev/net/tun, and iproute2. Sockets that this process already has stay on their network.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     with ExitStack() as stack:

@@ -15,7 +15,7 @@ from tests.browsers import SHOWN_MS
 from tests.conftest import StartServer
 from tests.journeys.people import Patient, Person, Staff, in_call, on_call, person
 
-# The time is long, because three browsers encode a camera each, on two busy cores.
+# The time-out is long, because three browsers encode a camera each, on two busy cores.
 pytestmark = pytest.mark.timeout(300)
 
 TILES = """async () => {

@@ -124,7 +124,7 @@ async def _without_udp(browser: Browser, server: RunningServer, *scripts: str) -
 
 async def _restarts_ice(patient: Patient) -> None:
     """Check that the same connection gets new ICE credentials when the browser reports that it is online again, and
-    that its state does not change.
+    that the connection's state does not change.
     """
     before = await patient.page.evaluate(CREDENTIALS)
     await patient.page.evaluate("dispatchEvent(new Event('online'))")

@@ -23,7 +23,7 @@ from web.peers.media.flow import Flow, Media, until
 from web.peers.media.media import Proxied, Sources
 from web.peers.network.network import Network
 
-# START_S: the longest time in s that a peer may need to start; a browser starts slowly on a busy machine.
+# The longest time in s that a peer may need to start; a browser starts slowly on a busy machine.
 START_S = 120.0
 ANSWER_S = 60.0
 END_S = 5.0
@@ -33,8 +33,9 @@ LINE_MAX = 1 << 20
 class PeerProcess:
     """The process of a peer.
 
-    `totals`: the frames, pictures and energy of sound that it has received so far. `media`: its newest connection,
-    which is informed when the totals have grown and when the peer has connected; None before the first connection.
+    `totals`: the frames, pictures and energy of sound that the peer has received so far. `media`: the peer's newest
+    connection, which is informed when the totals have grown and when the peer has connected; None before the first
+    connection.
     """
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
@@ -53,8 +54,8 @@ class PeerProcess:
     async def answer(self, offer: str, *, fresh: bool) -> str | None:
         """Return the peer's answer to an offer; None if the peer needs an offer that begins a new connection.
 
-        `fresh`: True if the offer begins one. Raises TimeoutError if the peer does not reply, RuntimeError if
-        it has failed.
+        `fresh`: True if this offer begins a new connection. Raises TimeoutError if the peer does not reply,
+        RuntimeError if it has failed.
         """
         self._answer = asyncio.get_running_loop().create_future()
         self.tell({"offer": offer, "fresh": fresh})
@@ -104,7 +105,7 @@ class ProcessMedia:
     async def take_offer(self, offer: str, *, fresh: bool) -> str | None:
         """Return the peer's answer to an offer; None if the peer needs an offer that begins a new connection.
 
-        `fresh`: True if the offer begins one.
+        `fresh`: True if this offer begins a new connection.
         """
         return await self._peer.answer(offer, fresh=fresh)
 

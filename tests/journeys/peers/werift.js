@@ -1,7 +1,7 @@
 /**
- * Runs werift, a WebRTC peer without an encoder. When it is on, it sends back the media that it receives. So
- the * other party sees its own picture. Its messages are defined in process.py. The first argument is the
- folder of * werift's package.
+ * Runs werift, a WebRTC peer without an encoder. While it is switched on, it sends back the media that it
+ * receives, so that the other party sees its own picture. Its messages are defined in process.py. The first
+ * argument is the folder of werift's package.
  */
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
@@ -14,7 +14,7 @@ const SILENCE = 20;
 /** The energy that each packet of sound adds to the total. */
 const ENERGY = 0.001;
 const REPORT_MS = 100;
-/** The types of an RTCP packet that requests a keyframe (RFC 4585, payload-specific feedback). */
+/** The packet type and the format of an RTCP packet that requests a keyframe (RFC 4585 §6.3.1). */
 const [FEEDBACK, PICTURE_LOSS] = [206, 1];
 const totals = { frames: 0, pictures: 0, sound: 0 };
 const say = (message) => process.stdout.write(`${JSON.stringify(message)}\n`);
@@ -61,8 +61,8 @@ function connect() {
         out[track.kind].writeRtp(rtp);
       }
     });
-    // werift passes a request for a keyframe to its receiver instead of its sender, because the request comes
-    // from an SSRC of the server from which the receiver also gets video.
+    // werift passes a request for a keyframe to `receiver` instead of to the sender of the video, because the
+    // request comes from an SSRC of the server from which `receiver` also gets video.
     receiver.onRtcp.subscribe(({ type, feedback }) => {
       if (type === FEEDBACK && feedback.count === PICTURE_LOSS) {
         receiver.sendRtcpPLI(track.ssrc);
