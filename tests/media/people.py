@@ -134,8 +134,8 @@ async def press_to_picture(browser: Browser, server: CallServer, runs: int) -> l
             await a.press()
             await asyncio.sleep(
                 0.8
-                # Two people do not press at once either. In this time the picture of `a` arrives at the
-                # relay, which does not forward it yet.
+                # Two people do not press at the same moment, so wait between the presses. In this time the picture of
+                # `a` arrives at the relay, which does not forward it yet.
             )
             early = server.relay.stats.forwarded - forwarded
             early += sum([(await person.stats())["packetsReceived"] for person in (a, b)])

@@ -111,7 +111,7 @@ async def test_what_leaves_a_device_before_its_own_press_is_black_and_silent(cam
     async with call_server() as server, pair(camera_browser, server) as (a, b):
         server.room("room").set_gate(
             True
-        )  # The gate is open too early, as a hostile server may do: only the page protects the person.
+        )  # The gate is open too early, as at a hostile server: then only the page protects the person.
         for person in (a, b):
             await person.until("call.frames.length > 15")
             assert max(brightest for _, brightest in await person.frames()) < PICTURE
@@ -192,7 +192,7 @@ async def test_a_call_lives_with_loss(
             async with asyncio.timeout(2 * SHOWN_MS / 1000):
                 while True:
                     sound = await sound_under_loss(server, b, 0.2, 60)
-                    # Without repair of lost packets, 36 % would be lost on the two ways together.
+                    # Without repair of lost packets, 36 % would be lost on the way to the relay and from it together.
                     if sound["packetsLost"] < 0.15 * sound["packetsReceived"]:
                         break
             record_property("sound_at_20_percent_loss_on_each_way", sound)

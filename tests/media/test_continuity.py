@@ -96,9 +96,9 @@ async def test_transport_wide_numbers_go_on_after_a_reload_and_their_feedback_co
         shown = int.from_bytes(packet[17:19], "big")
         assert 4_010 < shown < 4_200
         sender = peers.parties["a"].endpoint
-        # While packets are not forwarded, the relay itself sends transport-cc feedback to their sender
-        # (`answering`). It stops some ticks after the last such packet; only then feedback of the receiver is
-        # passed on.
+        # While packets are not forwarded, the relay itself sends transport-cc feedback to their sender (`answering`).
+        # It stops that some ticks after the last packet that was not forwarded, and from then on passes on the
+        # receiver's feedback.
         await until(lambda: not sender.answering)
         b.send_rtcp(struct.pack("!BBHIIHH", 0x8F, 205, 5, 1, b.of(AUDIO)[-1].ssrc, shown, 1) + bytes(8))
         await until(lambda: any(feedback[12:14] == bytes((0, 77)) for feedback in again.rtcp(205, 15)))
@@ -250,7 +250,8 @@ async def test_a_party_that_does_not_take_h264_is_never_sent_it() -> None:
 
 async def test_a_receivers_reports_reach_the_sender_in_its_own_numbers_and_show_the_server_the_path() -> None:
     async with call() as (stage, _a, b):
-        again = await stage.join("a")  # after joining again, a sends other numbers than b receives
+        # after joining again, party A sends other sequence numbers than B receives
+        again = await stage.join("a")
         again.video(500, key=True)
         await until(lambda: len(b.of(VIDEO)) == 2)
         shown = b.of(VIDEO)[-1]

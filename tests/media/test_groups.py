@@ -23,9 +23,8 @@ OPPOSITES = {"patient": "provider", "provider": "patient"}
 async def come(peers: Duo, name: str, *, admitted: bool = True) -> Speaker:
     """Add a person to the room as in a visit; return the person's peer when it is connected.
 
-    Each other party that needs a new offer because of this gets one and answers it.
-
-    `admitted`: True if the person takes part in the call already.
+    Every party that needs a new offer because of this gets the offer and answers it. `admitted`: True if the person
+    takes part in the call already.
     """
     speaker = Speaker()
     peers.speakers.append(speaker)
@@ -58,8 +57,8 @@ async def group(*names: str, admitted: bool = True) -> AsyncIterator[tuple[Duo, 
 
 
 def heard_from(speaker: Speaker, payload_type: int) -> dict[str, list[bytes]]:
-    """Return id of a stream -> the last byte of each packet of this payload type that the peer has received
-    in it.
+    """Return id of a stream -> the last byte of each packet of this payload type that the peer has received in that
+    stream.
     """
     found: dict[str, list[bytes]] = {}
     for packet in speaker.of(payload_type):

@@ -36,7 +36,9 @@ AUDIO, VIDEO, RTX = OPUS.payload_type, VP8.payload_type, VP8_RTX.payload_type
 
 
 def everything(speaker: Speaker, start: int = 100) -> None:
-    """Send 20 packets of each stream, and one RTCP packet of each kind. `start`: the first number."""
+    """Send 20 packets of each stream, and one RTCP packet of each kind. `start`: the sequence number of the first
+    packets.
+    """
     for number in range(start, start + 20):
         speaker.video(number, key=number == start)
         speaker.audio(number)

@@ -34,7 +34,7 @@ LIMITED = b"REMB"
 def report(speaker: Speaker, since: int) -> int:
     """Send a report on the sound packets that a speaker has received after its first `since` ones.
 
-    Return the number of all that it has received, which is the value of `since` for the next report.
+    Return the number of all sound packets that the speaker has received: the value of `since` for the next report.
     """
     heard = speaker.of(AUDIO)
     new = [packet.sequence for packet in heard[since:]]
@@ -102,7 +102,7 @@ async def test_a_weak_network_loses_the_picture_and_keeps_the_sound_until_it_is_
 
 
 def limited(packet: bytes) -> bool:
-    """Return True if an RTCP packet limits its receiver to the lowest bit rate."""
+    """Return True if an RTCP packet limits the video of the browser that gets it to the lowest bit rate."""
     scale = int.from_bytes(packet[16:20])
     return packet[12:16] == LIMITED and (scale & 0x3FFFF) << (scale >> 18 & 0x3F) <= FLOOR_KBPS * 1000
 

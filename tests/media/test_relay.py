@@ -331,7 +331,7 @@ async def test_the_first_free_port_of_a_range_is_taken() -> None:
 async def test_a_port_that_the_settings_name_is_not_replaced_by_another_one_for_tcp() -> None:
     with contextlib.ExitStack() as stack:
         ports = []
-        for _ in range(3):  # three, because other programs may use one or two of them for UDP
+        for _ in range(3):  # three ports, because other programs may use one or two of their numbers for UDP
             taken = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
             taken.bind(("127.0.0.1", 0))
             taken.listen()

@@ -41,5 +41,7 @@ def own(tmp_path: Path) -> Iterator[EmbeddedStore]:
     params=[redis_transport.DirectTransport, redis_transport.PublicTransport], ids=["direct", "public"]
 )
 def both_transports(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs the test twice, once with each transport: redis-py's socket itself, and redis-py's public methods only."""
+    """Runs the test twice, once with each transport: one uses redis-py's socket, the other only redis-py's public
+    methods.
+    """
     monkeypatch.setattr(redis_transport, "chosen", request.param)

@@ -79,7 +79,7 @@ async def test_a_claim_pulls_the_patient_in_on_another_worker(two: Clinic) -> No
 
 
 async def _loads(clinic: Clinic) -> int:
-    """Return the number of records that a clinic's workers have loaded from the store."""
+    """Return how often the store has carried out HGET, with which workers load single records."""
     found = await clinic.workers[0].service.store.redis.info("commandstats")
     return int(found["cmdstat_hget"]["calls"])
 

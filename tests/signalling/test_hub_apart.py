@@ -60,7 +60,9 @@ def test_one_message_larger_than_the_limit_does_not_cut_off_a_client_that_reads(
 
 
 def connected(transport: Slow, connection: str = "c_1", limit: int = 1000, cut: Any = None) -> Socket:
-    """Return a socket of `PERSON` that writes to `transport`. `cut`: called with its close code."""
+    """Return a socket of `PERSON` that writes to `transport`. `cut`: called with the code with which the socket is
+    closed.
+    """
     return Socket(transport, CODECS[JSON_SUBPROTOCOL], PERSON, connection, limit, cut or (lambda code: None))
 
 

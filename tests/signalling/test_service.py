@@ -147,7 +147,7 @@ async def test_a_command_never_replaces_another_record_with_the_version_of_the_c
         patient = await two.arrive()
         visit_id = patient.visit or ""
         await other.mirrors.get(ORG)
-        # The store loses the newest change of the visit, and another worker makes another one in its place.
+        # The store loses the newest change of the visit, and another worker makes a different change in its place.
         key = VISIT(ORG, visit_id)
         before: Any = await valkey.hgetall(key)
         assert isinstance(

@@ -82,7 +82,7 @@ def test_a_new_id_has_its_prefix_and_96_random_bits() -> None:
     assert new_id("v") != new_id("v")
 
 
-# --- turns
+# --- turns: the commands on one visit wait for each other
 
 
 async def test_a_turn_is_taken_by_one_and_released() -> None:

@@ -24,7 +24,7 @@ class Work:
         self.runs = 0
 
     async def run(self) -> None:
-        """End in the next one of the ways in which a test makes it end; after the last one, run for ever."""
+        """End in the next of the ways that the test has named; after the last of them, run for ever."""
         self.runs += 1
         if not self.ways:
             await asyncio.Event().wait()

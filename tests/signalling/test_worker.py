@@ -1,4 +1,6 @@
-"""Tests that workers of different versions trust each other, because they derive the same secrets from the root key."""
+"""Tests that workers of different versions of the server trust each other: they derive the same secrets from the
+root key.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +24,7 @@ async def test_the_relay_password_and_the_resume_tokens_of_a_worker_are_those_of
     seal, settings = Seal({b"1": b"k" * 32}), Organisations()
     worker = Worker(valkey, seal, b"k" * 32, settings, relay, Limits(), 0, worker_id="w0-12ab")
     assert probed == [("w0-12ab", "a0f0b5627e48feaf2c1c1d555a1a128a")]
-    # The token of an earlier version has expired. A token that this worker could not check would be invalid instead.
+    # This worker can check the token of an earlier version of the server: the token is refused as expired, not as
+    # invalid.
     with pytest.raises(ResumeError, match="resume_expired"):
         await worker.tokens.redeem("r_AAECAwQFBgcICQoLDA0ODxARqLsmx7_AdwBZNxepRfe1PQ", Clinic.provider())

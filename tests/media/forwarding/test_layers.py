@@ -1,4 +1,7 @@
-"""Tests temporal layers: which pictures a receiver gets, and that its numbers have gaps only for lost packets."""
+"""Tests temporal layers: which pictures a receiver gets, and that the packets it gets have numbers without a gap.
+
+A number is left out only if its packet was lost before it came to the server.
+"""
 
 from __future__ import annotations
 
@@ -184,9 +187,9 @@ def test_shares_are_measured_once_a_second() -> None:
     [
         (2000, 0, 3),
         (1000, 0, 3),
-        (900, 0, 1),  # all layers together need more than the limit
-        (900, 2, 2),  # level 2 is already sent, so it may exceed the limit a little
-        (800, 2, 2),  # the limit is a quarter above the estimate of 800 kbit/s: 1000 kbit/s
+        (900, 0, 1),  # all layers together need 1000 kbit/s, which is more than the estimate
+        (900, 2, 2),  # level 2 is sent already, so it may need a little more than the estimate
+        (800, 2, 2),  # level 2 needs 1000 kbit/s, which is 1.25 times the estimate and still allowed
         (799, 2, 1),
         (599, 0, 0),
         (100, 2, 0),

@@ -73,8 +73,7 @@ def test_the_first_dtls_records_are_sent_again_as_early_as_by_browsers(
     began_s = time.monotonic()
     while len(lost) < 3:
         turn(caller, callee)
-    # The caller repeats its first record after 50 and 150 ms. Without the caller, OpenSSL would repeat it
-    # after 1 s.
+    # The caller repeats its first record after 50 and 150 ms. By itself, OpenSSL would do that only after 1 s.
     assert time.monotonic() - began_s < 0.9
     assert lost[0] == lost[1] == lost[2]
     assert HELLO_AGAIN_S == 0.05

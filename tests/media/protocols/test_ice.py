@@ -26,7 +26,8 @@ C: Address = ("192.0.2.3", 3000)
 
 def request(username: str = "server:browser", password: str = PASSWORD, nominates: bool = False) -> bytes:
     """Return a browser's binding request. `username`: the relay's name and the browser's, with a colon between them.
-    `nominates`: the request chooses this path.
+
+    `nominates`: True if the request chooses its address for the connection.
     """
     message = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
     message.attributes["USERNAME"] = username

@@ -1,4 +1,4 @@
-"""Tests the server's transport-cc feedback, by reading it as its specification requires of a sender."""
+"""Tests the server's transport-cc feedback: reads it as the specification demands of a sender."""
 
 import struct
 
@@ -187,7 +187,7 @@ def feedback(statuses: int, rest: str) -> bytes:
     [
         (2, "2002 04 08", ([(9, 1_000), (10, 3_000)], 0)),
         (3, "a800 04 08", ([(9, 1_000), (11, 3_000)], 1)),  # a vector with the states of fourteen packets
-        # a vector with the states of seven packets; the last one has a delta of two bytes
+        # a vector with the states of seven packets; the last one has a time difference of two bytes
         (3, "d200 04 fffc", ([(9, 1_000), (11, 0)], 1)),
         (
             14,

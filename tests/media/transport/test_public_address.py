@@ -22,8 +22,8 @@ def a_server(
 ) -> Iterator[tuple[int, list[bytes]]]:
     """Yield (port, received requests) of a STUN server that runs in the test's event loop.
 
-    `answers`: what it sends to each request. None stands for a valid STUN message of this `kind`, which
-    contains the address `host`.
+    `answers`: what the server sends to each request. None means a valid STUN message of this `kind`, which contains the
+    address `host`.
     """
     loop, got = asyncio.get_running_loop(), list[bytes]()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:

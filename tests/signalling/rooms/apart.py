@@ -22,7 +22,7 @@ VISIT = visits.VISIT
 
 
 def member(party: str = "patient", worker: str = OWN, connection: str | None = None, **more: Any) -> Member:
-    """Return a party of the visit in `tests/signalling/visits.py`, whose socket is on `worker`."""
+    """Return a member: a party of the visit in `tests/signalling/visits.py`, whose socket is on `worker`."""
     person = {"patient": f"patient:{VISIT}", "provider": "osei"}.get(party, party)
     return Member(
         visits.ORG,
@@ -126,7 +126,7 @@ class FakeLeases:
 
 
 class RoomsApart:
-    """The rooms of the worker OWN. `visit`: the worker's copy of the visit.
+    """The rooms of OWN, which is the worker under test. `visit`: the worker's copy of the visit.
 
     `now`: the visit in the store. At first it is the same as `visit`.
     """
@@ -200,7 +200,10 @@ class FakeSocket(Noted):
 
 
 class MembershipsApart:
-    """The memberships of the worker OWN. `published`: (worker, message) of each message to another worker."""
+    """The memberships of OWN, which is the worker under test.
+
+    `published`: (worker, message) of each message to another worker.
+    """
 
     def __init__(self) -> None:
         self.sockets: dict[str, Any] = {}

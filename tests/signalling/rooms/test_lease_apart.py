@@ -51,7 +51,9 @@ class Answering:
 
 
 def leases(store: Answering, *dead: str) -> Leases:
-    """Return the object with which the worker `own` takes leases from the store. `dead`: the dead workers."""
+    """Return the object with which the worker `own` takes leases from the store. `dead`: the workers that count as
+    dead.
+    """
 
     async def is_dead(worker: str) -> bool:
         return worker in dead

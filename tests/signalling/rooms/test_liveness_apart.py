@@ -54,7 +54,7 @@ class Keys:
     def sign(self, *command: Any) -> bytes | None:
         """Write a worker's sign of life, and return the one that it replaces, or None.
 
-        The list `written` gets the write as "unkept", because a real store has it in memory only, not in its
+        The list `written` gets the write as "unkept", because a real store keeps the sign in memory only, not in its
         file.
 
         `command`: an EVAL whose last arguments are a SET.
@@ -71,7 +71,7 @@ class Keys:
 
 
 class LivenessApart:
-    """What the worker OWN knows of the other workers. `now_s`: its clock.
+    """What OWN, the worker under test, knows of the other workers. `now_s`: its clock.
 
     `reached`: the workers whose relays answer a direct request of OWN.
     """

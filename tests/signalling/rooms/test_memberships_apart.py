@@ -29,7 +29,7 @@ def connected(apart: MembershipsApart, codec: Any = JSON, connection: str = "c_p
 
 
 async def joined(owner: str = OTHER, request: int | None = None) -> tuple[MembershipsApart, FakeSocket]:
-    """Return (the memberships, the patient's socket): the patient has joined the room, which `owner` has.
+    """Return (the memberships, the patient's socket): the patient has joined the room, which the worker `owner` owns.
 
     `request`: the number of the patient's request, None if it was answered.
     """

@@ -25,7 +25,7 @@ def room() -> tuple[Room, Participant]:
 
 
 def forwarded(participant: Participant) -> dict[str, bool]:
-    """Return kind of media -> whether the relay was last asked to forward it."""
+    """Return kind of media -> whether the relay must forward it, by the newest call of `set_receiving`."""
     media: Any = participant.media
     return dict(media.named("set_receiving"))
 

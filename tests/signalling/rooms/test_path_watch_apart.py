@@ -44,7 +44,9 @@ class Watched:
         return joined
 
     def sent(self) -> list[tuple[str, str, PathState]]:
-        """Return (recipient, party, its path) of each message since the last call, which are all about paths."""
+        """Return (recipient, party, state of the party's path) of each message since the last call. All must be
+        about paths.
+        """
         found = [
             (to, message.party, message.path)
             for to, message in self.messages

@@ -1,4 +1,4 @@
-"""Tests the quality of a call: the relay counts it, the history shows it, and the counts of two workers are added."""
+"""Tests the quality of a call: the relay measures it, the history shows it, and the counts of two workers are added."""
 
 from __future__ import annotations
 

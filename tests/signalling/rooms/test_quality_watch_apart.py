@@ -1,4 +1,4 @@
-"""Tests what is measured of a call, when, and when it is written, with a clock and a store in memory."""
+"""Tests which figures of a call are measured, when, and when they are written, with a clock and a store in memory."""
 
 from __future__ import annotations
 
@@ -63,7 +63,9 @@ class InMemory:
 
 
 class Watched:
-    """A room of two connected parties, and the object that measures its call. `now_s`: the time that it reads."""
+    """A room of two connected parties, and the object that measures its call. `now_s`: the time that this object
+    reads.
+    """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now_s = 100.0

@@ -21,7 +21,7 @@ from tests.signalling.waits import until
 
 ASKED, BY_PROVIDER, BY_PATIENT = Screen(asked=True), Screen("provider"), Screen("patient")
 GUEST = "guest-rosa"
-# Reviewed by people: (state before, party, act, state after). The state after is None if the party may not do this.
+# Reviewed by people: (state before, party, act, state after). The state after is None if the act is not allowed.
 REVIEWED: tuple[tuple[Screen, str, ScreenAct, Screen | None], ...] = (
     (NO_SCREEN, "provider", "share", BY_PROVIDER),
     (NO_SCREEN, "patient", "share", None),

@@ -28,7 +28,7 @@ WORKERS = st.sets(st.sampled_from([f"w{number}" for number in range(12)]), min_s
 def share_of(worker: str, there: dict[str, bool], dead: set[str]) -> Shares:
     """Return the object that decides for which organisations `worker` does the periodic work.
 
-    `there`: each worker that reports -> True if it drains (takes no new rooms). `dead`: the dead workers.
+    `there`: each worker that reports -> True if it drains (takes no new rooms). `dead`: the workers that count as dead.
     """
 
     async def places() -> list[Place]:

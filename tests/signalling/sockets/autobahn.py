@@ -1,8 +1,8 @@
 """Lists the cases of the Autobahn test suite for WebSocket servers, by their numbers, with messages of our protocol.
 
-Where a case expects its message back, the client sends a request, and the answer must arrive. The octets of the frames
-are the same otherwise. The compression cases (12 and 13) are in `COMPRESSION`: this server offers none. The suite
-itself needs Python 2.
+Autobahn's cases often expect that the server sends a message back. In these cases the client sends a request of our
+protocol, and expects the reply. The octets of the frames are the same otherwise. The compression cases (12 and 13) are
+in `COMPRESSION`: this server offers none. The suite itself needs Python 2.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ class Case(NamedTuple):
 def request(size: int = 0, binary: bool = False, text: bytes | None = None) -> bytes:
     """Return a request whose id is REPLY_TO.
 
-    `size`: the length of the message, unless that is too short for it. `text`: the bytes of its string
-    `topic`; None: it is a ping. `binary`: True for a message in MessagePack. The server answers that by
-    `bad_message`, with the id, because its string `topic` is too long.
+    `size`: the length of the message, unless that is too short for it. `text`: the bytes of its string `topic`; None:
+    it is a ping. `binary`: True for a message in MessagePack; its string `topic` is too long, so that the server
+    replies `bad_message` with the id.
     """
     if binary:
         head = b"\x83\xa4type\xa9subscribe\xa2id\x07\xa5topic"
@@ -106,7 +106,7 @@ def refused(*frames: bytes, answers: int = 0, chop: int = WHOLE, code: int = 100
 
 
 def framing() -> Iterator[tuple[str, Case]]:
-    """Yield the cases of section 1: messages of all lengths for which the header of a frame differs."""
+    """Yield the cases of section 1: messages of such lengths that the header of their frame has each of its forms."""
     for section, opcode in ((1, TEXT), (2, BINARY)):
         binary = opcode == BINARY
         answered = [Answer(opcode, REPLY_TO)]

@@ -44,7 +44,7 @@ def raw(first: int, payload: bytes, mask: bytes, wide: int) -> bytes:
 def test_s30_a_read_that_ends_inside_a_frame_is_not_taken_for_a_whole_one() -> None:
     frame = raw(0x82, bytes(256 + 5), b"mask", 2)
     reader, _, _ = counted(MANY)
-    # The first part is as long as a frame whose length field says 5 would be.
+    # The first part ends where the frame would end if only the last byte of its length (0x0105) were read.
     for part in (frame[:13], frame[13:], frame):
         reader.feed_data(part)
     assert reader._frames == 2
@@ -62,7 +62,7 @@ def test_s30_a_read_that_begins_inside_a_frame_is_not_taken_for_a_whole_one() ->
         frame,
         frame,
         frame,
-    ):  # the second part looks like one whole frame, because its second byte, 0x82, fits as a length
+    ):  # the second part looks like one whole frame, because its second byte, 0x82, can be read as a length
         reader.feed_data(part)
     assert reader._frames == 5
 

@@ -173,7 +173,7 @@ async def test_a_refused_resume_is_answered_and_only_a_wrong_token_is_a_guess(
     assert worker.socket_counts.by_person == {}, "the socket is not counted"
 
 
-# --- welcome
+# --- welcoming a client
 
 
 class Welcomed:

@@ -94,7 +94,7 @@ async def test_a_page_that_cannot_be_left_without_the_store_does_not_keep_the_ot
     assert sorted(connection.noted) == ["v_1", "v_2"]
 
 
-# --- resumed
+# --- a connection that was resumed: its pages and calls are restored
 
 
 def resumed(worker: FakeWorker) -> Any:
@@ -173,11 +173,13 @@ async def test_a_connection_that_another_has_replaced_is_not_restored(
     assert worker.noted.count(ENTERED) == (when != "at first")
 
 
-# --- after `welcome`
+# --- the end of a socket that was welcomed
 
 
 class Served(Noted):
-    """A connection that was welcomed. `replaced`: True if another connection takes its place during its requests."""
+    """A connection that was welcomed. `replaced`: True if another connection takes its place while it handles
+    requests.
+    """
 
     def __init__(self, worker: FakeWorker, closing: Any = None) -> None:
         super().__init__()

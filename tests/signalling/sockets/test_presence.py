@@ -1,6 +1,4 @@
-"""Tests that a visit's record names the people on its page, after all that may happen to sockets, workers and the
-store.
-"""
+"""Tests that a visit's record names the people on its page, after all failures of sockets, workers and the store."""
 
 from __future__ import annotations
 

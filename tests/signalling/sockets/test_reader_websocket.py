@@ -1,4 +1,6 @@
-"""Tests the cases of the Autobahn test suite (`autobahn.py`) against a worker, with both WebSocket classes."""
+"""Tests the cases of the Autobahn test suite (`autobahn.py`) against a worker, with `ReaderWebSocket` and
+`WebSocket`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Replaces the store by records in memory: commits, the stream of events, and the stream's head."""
+"""Replaces the store by records in memory: commits, the event stream, and its head (epoch, newest number)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class FakeStore:
     """The records of one organisation in memory. `events`: (number, event) of each event, the oldest first.
 
     `before_commit`: functions; before each commit, the next one is called, for instance to make another commit first.
-    `away`: how many of the next reads of the head fail.
+    `away`: how many of the next reads of the stream's head fail.
     """
 
     def __init__(self, *records: Visit | Staff | Watch) -> None:
@@ -66,7 +66,7 @@ class FakeStore:
 
     @property
     def seq(self) -> int:
-        """Return the number of the last event."""
+        """Return the number of the newest event."""
         return self.events[-1][0] if self.events else 0
 
     async def _head(self, organisation: str) -> StreamHead:

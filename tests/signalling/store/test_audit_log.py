@@ -49,8 +49,9 @@ class Memory:
 
 
 def audit_log_of(redis: Redis, seen_entries: Memory | None = None) -> AuditLog:
-    """Return an audit log as a worker has it, but without the task that writes. `seen_entries`: the newest entries
-    known before.
+    """Return an audit log as a worker has it, but without the task that writes.
+
+    `seen_entries`: the newest entries that were seen before.
     """
     return AuditLog(Store(redis, Seal(KEYS)), key_of(b"k" * 32), Names(), seen_entries)
 
@@ -72,7 +73,7 @@ async def entries(audit_log: AuditLog) -> list[Entry]:
 async def problem(redis: Redis, seen_entries: Memory | None = None) -> str:
     """Return the problem that a new reader finds in the audit log; "" if there is none.
 
-    `seen_entries`: the newest entries known before.
+    `seen_entries`: the newest entries that were seen before.
     """
     return (await audit_log_of(redis, seen_entries).verify(ORG)).problem
 
@@ -80,7 +81,7 @@ async def problem(redis: Redis, seen_entries: Memory | None = None) -> str:
 async def test_a_commit_writes_its_audit_entry_in_the_same_step(valkey: Redis) -> None:
     audit_log = audit_log_of(valkey)
     await commit(audit_log._store, visit())
-    # Another commit came first, so this one changes nothing and leaves no entry.
+    # This version of the visit was committed already, so this commit changes nothing and leaves no entry.
     await commit(audit_log._store, visit())
     await audit_log.bind_all(ORG)
     assert [entry.act.what for entry in await entries(audit_log)] == ["visit.opened"]

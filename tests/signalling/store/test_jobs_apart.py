@@ -66,7 +66,7 @@ def member(job: Job = JOB) -> bytes:
 
 
 def of(queue: str = "") -> tuple[str, ...]:
-    """Return the store's keys of the queue `queue`, which each of its scripts gets."""
+    """Return the store's keys of the queue `queue`. Each script of the queue gets them."""
     if queue:
         own = keys.QUEUE("demo", queue), keys.QUEUE_CLOCK("demo", queue)
     else:

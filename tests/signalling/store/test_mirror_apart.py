@@ -41,14 +41,16 @@ async def opened(*records: Any, **events: Any) -> tuple[Mirror, FakeStore, list[
 
 
 def by_pubsub(store: FakeStore, mirror: Mirror, *, epoch: str | None = None, seq: int | None = None) -> None:
-    """Let the mirror receive the last event of the stream by pub/sub, with another `epoch` or number `seq` if given."""
+    """Let the mirror receive the newest event of the stream by pub/sub, with another `epoch` or number `seq` if
+    given.
+    """
     number, entry = store.events[-1]
     data = msgspec.msgpack.encode(entry)
     mirror.receive(b"%d %s %s" % (number if seq is None else seq, (epoch or store.epoch).encode(), data))
 
 
 async def settled(mirror: Mirror) -> None:
-    """Wait until no repair runs, and no event waits for those before it."""
+    """Wait until no repair runs, and no event waits for earlier ones."""
     await until(lambda: mirror._gap is None and mirror._repairing is None)
 
 

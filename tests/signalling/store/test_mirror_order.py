@@ -83,7 +83,7 @@ async def test_an_event_that_comes_while_a_repair_reads_the_store_is_shown_at_on
             copy.take(first)
             copy.take(second)
             assert copy.shown == [first[0], second[0]]
-            # an end of the stream that is older than both events
+            # a head of the stream that is older than both events
             return StreamHead(found.epoch, first[0] - 1, b"")
 
         monkeypatch.setattr(copy.store.stream, "head", head)

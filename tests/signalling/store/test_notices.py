@@ -1,4 +1,4 @@
-"""Tests a person's notifications: the newest ones are shown, and the position of a given time among them is found."""
+"""Tests a person's notifications: which are shown, and how the position of a given time among them is found."""
 
 from __future__ import annotations
 

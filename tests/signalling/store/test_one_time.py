@@ -1,6 +1,6 @@
 """Tests one-time links: the value of a link can be taken once.
 
-The store knows that the link was used, until the time at which an unused link expires.
+The store remembers that a link was used until the time at which the link would have expired unused.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Tests the packed form of a visit: it is read as it was written, and its compression dictionary never changes."""
+"""Tests the packed (compressed) form of a visit: it is read as it was written, and its dictionary never changes."""
 
 from __future__ import annotations
 

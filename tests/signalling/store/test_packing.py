@@ -1,4 +1,4 @@
-"""Tests that a packed visit takes little memory, lacks nothing, and may change again."""
+"""Tests that a packed (compressed) visit takes little memory, lacks nothing, and may change again."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def provider_of(desk: Clinic) -> Actor:
 
 
 async def pack_all(store: Store, later_ms: int = LATER_MS) -> int:
-    """Pack all visits that will be due `later_ms` from now; return their number."""
+    """Pack (compress) all visits that will be due `later_ms` from now; return their number."""
     found = await store.packed.due(ORG, store.clock_ms() + later_ms, 100)
     return sum([await store.packed.pack(ORG, queued) for queued in found])
 

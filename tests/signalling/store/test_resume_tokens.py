@@ -1,4 +1,4 @@
-"""Tests resume tokens on a real store: who can redeem one, and what its connection's state contains."""
+"""Tests resume tokens on a real store: who can redeem one, and what the store keeps of the token's connection."""
 
 from __future__ import annotations
 

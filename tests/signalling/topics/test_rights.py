@@ -40,8 +40,8 @@ from tests.signalling.visits import (
 from tests.signalling.waits import until
 
 TOPICS = {topic.partition("/")[0] for topic in ALL_TOPICS}
-# Reviewed by people. A person who is not listed may not see the topic. `released`: the visit is in the queue again, and
-# its guest is still a party.
+# Reviewed by people. A person who is not listed must not see the topic. `released`: the visit is in the queue again,
+# and its guest is still a party.
 SHOWN = """
 visit  queued     patient, on call, assignee, admin
 visit  released   patient, guest, on call, admin
@@ -308,10 +308,10 @@ async def test_s31_a_topic_ends_with_the_right_to_it_and_the_client_receives_gon
 
 
 def too_much(messages: list[dict[str, Any]], who: str, lost: set[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return (person, type) of each message that `who` got about a topic without the right to see it.
+    """Return (person, type) of each message that `who` got about a topic without the right to see that topic.
 
-    `lost`: (topic, person) of each right that has ended. Places in the queue are sent with a delay, so one
-    may still arrive, but none after the topic's message `gone`.
+    `lost`: (topic, person) of each right that has ended. Places in the queue are sent with a delay, so one may still
+    arrive, but none after the topic's message `gone`.
     """
     found, over = [], set()
     for message in messages:
