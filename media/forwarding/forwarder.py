@@ -28,8 +28,8 @@ from media.transport.tcp import PacketSocket
 
 logger = logging.getLogger(__name__)
 
-# The greatest number of packets from unknown addresses, per tick of the relay, that are decrypted to find their
-# endpoint.
+# The greatest number of packets from unknown addresses that are decrypted, to find their endpoint, between two ticks of
+# the relay (50 ms).
 STRAY_LOOKS: Final = 20
 # the number of datagrams that are handled in one turn of the event loop, so that other work does not wait for long
 BATCH: Final = 64

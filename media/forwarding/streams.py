@@ -230,7 +230,7 @@ class Source:
         """Set the shifts so that this packet continues the sink's numbers. `sequence`, `timestamp`: the packet's own.
 
         A source that is forwarded again keeps its timestamps, as audio and video would lose their synchronisation
-        otherwise. The timestamps of a new source continue the sink's by the time that has passed.
+        otherwise. The timestamps of a new source continue the sink's, plus the time since its newest packet.
         """
         sink = self.sink
         assert sink is not None

@@ -305,7 +305,8 @@ class Listener:
 
 
 def listen(addresses: list[tuple[socket.AddressFamily, str, int]]) -> list[socket.socket]:
-    """Return listening sockets for the (family, host, port) whose port no other program uses for TCP.
+    """Return listening sockets for those of the (family, host, port) `addresses` whose port no other program uses for
+    TCP.
 
     Raises OSError if a socket cannot be bound for another reason.
     """

@@ -110,7 +110,7 @@ class Caller:
         self._take(None)
 
     def receives(self, since_s: float) -> bool:
-        """Return True if packets arrive steadily: several in the last 200 ms, and none of those before `since_s`."""
+        """Return True if packets arrive steadily: at least five in the last 200 ms that came after `since_s`."""
         now_s = time.monotonic()
         recent = [at for at in self.arrivals[-20:] if at > max(since_s, now_s - 0.2)]
         return len(recent) >= 5

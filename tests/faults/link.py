@@ -18,7 +18,8 @@ class Link:
     """A port on loopback whose connections are passed on to the store.
 
     `delay_s`: the time in s by which each piece of data is delayed, in both directions. `passed`: the number of
-    connections. `answered`: a function that may change the store's replies, or None.
+    connections that were passed on. `answered`: a function that gets each of the store's replies, and returns the bytes
+    to pass on.
     """
 
     def __init__(self, dial: Dial) -> None:

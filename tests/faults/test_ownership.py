@@ -140,8 +140,8 @@ def test_r27_every_message_that_changes_something_is_in_the_test() -> None:
 class Asked(NamedTuple):
     """A case that has been prepared on a visit.
 
-    `older`: the person's connection at the frozen worker. `newer`: the connection at another worker that has resumed
-    it.
+    `older`: the person's client at the frozen worker. `newer`: the client that has resumed the same connection at
+    another worker.
     """
 
     message: dict[str, Any]

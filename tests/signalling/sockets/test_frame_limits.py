@@ -1,4 +1,4 @@
-"""Tests SECURITY.md row 30: each frame is counted, of any kind, and wherever reads from the network cut it."""
+"""Tests SECURITY.md row 30: each frame is counted, whatever its kind, and wherever reads from the network split it."""
 
 import time
 

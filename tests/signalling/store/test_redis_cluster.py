@@ -120,7 +120,7 @@ async def test_commands_and_messages_follow_a_slot_that_moves(client: Any, nodes
 
         await until(received, 60)
         heard.clear()
-    # After each move, the bus reports to `back` that it is subscribed again and that messages may be lost.
+    # After each move, `back` gets a report that pub/sub is subscribed again and that messages may have been lost.
     await until(lambda: len(back) >= 3)
     for task in (writing, running):
         task.cancel()

@@ -321,7 +321,7 @@ def test_a_reset_or_an_unknown_organisation_sends_nothing_here() -> None:
     assert (apart.hub.calls, apart.debouncer.calls) == ([], [])
 
 
-# --- places
+# --- places in the queue
 
 CLAIMS = tuple(Paced(visits.T0 - 60_000 * ago, 1) for ago in range(10, 0, -1))
 SOON = Closing(at_ms=visits.T0, over=False, rule=AtClosing.END)
