@@ -323,7 +323,7 @@ class HistoryPart(Part, frozen=True, kw_only=True):
 
 
 class BellPart(Part, frozen=True, kw_only=True):
-    """A notification in the list behind a person's bell."""
+    """A notification in the list that a person's bell opens."""
 
     id: Annotated[str, Meta(description="the notification's id")]
     kind: Annotated[str, Meta(description="the kind of notification, see bell; more kinds may be added")]

@@ -95,7 +95,7 @@ class PathWatch:
                 self._report(room, other.member, participant)
 
     def send(self, room: Room, member: Member, *states: PathState) -> None:
-        """Send a party the paths of the other parties whose state is one of `states`.
+        """Send a party the state of each other party's network path, if it is one of `states`.
 
         Also send the speaker, and whether the party's pictures are paused. If `states` contains "none" and the party
         itself has no path, send that as well.

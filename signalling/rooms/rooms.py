@@ -34,7 +34,7 @@ from signalling.visit.relations import PATIENT, PROVIDER
 
 log = structlog.get_logger()
 CHECK_S = 2.0  # time in s between two checks of all leases; `doubt` causes a check at once
-# party -> the party whose media arrives on the m-lines on which it sends (all others: the patient)
+# party -> the other party whose media it receives on the m-lines of its own media; for all others, the patient
 _OPPOSITE = {PATIENT: PROVIDER}
 WITH_MEDIA = frozenset({Status.CLAIMED, Status.LIVE})
 

@@ -132,7 +132,7 @@ class Lost(WorkerMessage, frozen=True):
 
 
 class Supersede(WorkerMessage, frozen=True):
-    """The connection was resumed on another worker, so the receiving worker closes its old socket."""
+    """The connection was resumed on another worker, so the receiving worker closes the connection's old socket."""
 
     connection: str
 

@@ -166,7 +166,7 @@ async def _hello(
     guessed: Guessed,
     address: str,
 ) -> Connection | None:
-    # The time limit applies to the client's `hello`. A slow reply of the server does not count against the client.
+    # The time limit applies to the client's `hello`. The time in which the server replies does not count.
     until_s = asyncio.get_running_loop().time() + worker.limits.hello_s
     for _ in range(MOST_BEFORE_HELLO):
         try:

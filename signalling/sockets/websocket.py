@@ -49,9 +49,9 @@ class WebSocket(web.WebSocketResponse):
         return await super().close(code=code, message=message, drain=drain)
 
     def welcome(self) -> None:
-        """Raise the limits for frames and bytes, because the client's `hello` was accepted.
+        """Do nothing, because this class has no limits for frames and bytes.
 
-        This class has no such limits.
+        A faster subclass raises its limits, because the client's `hello` was accepted.
         """
 
     def handle(self, handler: Handler | None, queued: Callable[[], None] = lambda: None) -> None:

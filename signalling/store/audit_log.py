@@ -90,8 +90,8 @@ class AuditLog(AuditReader):
     def note(self, organisation: str, who: str, what: str, about: str = "", to: str = "") -> None:
         """Add an entry to the buffer without waiting. `run` writes it shortly afterwards.
 
-        `who`: the id of the actor. `what`: the name of the entry. `about`: the id of the visit or other data. `to`: the
-        id of the person who receives it. `about` and `to` are "" if there is none.
+        `who`: the id of the actor. `what`: the name of the entry. `about`: the id of the visit or of other data, "" for
+        none. `to`: the id of the provider to whom the visit is assigned, "" for none.
         """
         self._note(organisation, audit.act(self._store.clock_ms(), who, what, about, to))
 
@@ -103,8 +103,8 @@ class AuditLog(AuditReader):
     async def write(self, organisation: str, who: str, what: str, about: str = "", to: str = "") -> None:
         """Add an entry to an organisation's log, and wait until it is in the store.
 
-        `who`: the id of the actor. `what`: the name of the entry. `about`: the id of the visit or other data. `to`: the
-        id of the person who receives it. `about` and `to` are "" if there is none.
+        `who`: the id of the actor. `what`: the name of the entry. `about`: the id of the visit or of other data, "" for
+        none. `to`: the id of the provider to whom the visit is assigned, "" for none.
         """
         self.note(organisation, who, what, about, to)
         await self.flush()
@@ -215,8 +215,8 @@ class AuditLog(AuditReader):
                 self._awake.set()
 
     async def _bind_touched(self) -> None:
-        # Entries that arrive during this loop wait for the next round, because chaining many at once costs
-        # less than one at a time.
+        # Entries that arrive during this loop wait for the next round: to chain many entries at once costs less than
+        # one by one.
         for organisation in list(self._touched):
             self._touched.discard(organisation)
             try:

@@ -175,10 +175,10 @@ class EventStream:
         return StreamEnd(_head(head), _events(events), [entry for _, entry in _events(last)])
 
     async def pulses(self, organisations: Sequence[str], now_ms: int, limit: int = 200) -> list[Pulse]:
-        """Return the pulse of each organisation (see `Pulse`), in order, with at most `limit` visits whose deadline has
-        passed.
+        """Return what the sweep reads of each organisation (a `Pulse`), in the order of `organisations`.
 
-        One request reads them all. `now_ms`: the present time.
+        A pulse has at most `limit` visits whose deadline has passed. One request reads all pulses. `now_ms`: the
+        present time.
         """
         async with answering():
             pipe = self._redis.pipeline(transaction=False)

@@ -66,7 +66,7 @@ class Act(msgspec.Struct, frozen=True, array_like=True):
     """The content of an entry of the audit log, without the entry's number and hash.
 
     `who`: the id of the actor. `kind`: the kind of actor. `what`: the name of the entry. `about`: the id of the visit
-    or other data. `to`: the id of the person who receives it. `about` and `to` may be "".
+    or of other data, "" for none. `to`: the id of the provider to whom the visit is assigned, "" for none.
     """
 
     at_ms: int
@@ -115,8 +115,8 @@ def kind_of(who: str) -> str:
 def act(at_ms: int, who: str, what: str, about: str = "", to: str = "") -> Act:
     """Return the act with these values. Its `kind` follows from the actor's id `who`.
 
-    `at_ms`: the time. `what`: the name of the entry. `about`: the id of the visit or other data. `to`: the id of the
-    person who receives it. `about` and `to` are "" if there is none.
+    `at_ms`: the time. `what`: the name of the entry. `about`: the id of the visit or of other data, "" for none. `to`:
+    the id of the provider to whom the visit is assigned, "" for none.
     """
     return Act(at_ms, kind_of(who), who, what, about, to)
 

@@ -109,8 +109,8 @@ class Staff(msgspec.Struct, frozen=True, kw_only=True):
 class PatientInformation(msgspec.Struct, frozen=True, kw_only=True):
     """The patient information form, filled in by the patient or by another person (`filled_in_by`).
 
-    `state` is "" if the organisation does not ask for it. `phone` is the number to dial, `phone_shown` the same number
-    as the country writes it, with the extension. `extension` and `phone_shown` are "" in older records.
+    `state`: the state or region of the patient, or "". `phone`: the number to dial. `phone_shown`: the same number
+    in the usual form of its country. `extension` and `phone_shown` are "" in older records.
     """
 
     name: str

@@ -93,8 +93,8 @@ FRESH_S = 600
 async def seed(settings: Settings, store: Redis, organisations: Organisations, accounts: Accounts) -> bool:
     """Create the demo organisation if the store has none and the settings ask for it; return whether it was created.
 
-    Several workers may call this at the same time. Raises ConfigError if other machines can reach a demo whose
-    passwords are unchanged, and the settings do not allow this.
+    Several workers may call this at the same time. Raises ConfigError if other machines can reach a demo that still has
+    its first passwords, and the settings do not allow this.
     """
     names = await organisations.list()
     if names or not settings.demo:

@@ -1,7 +1,7 @@
 """Runs the server's processes: a master (`master.py`), and workers that serve requests.
 
-`web.app:create_app` makes a worker's app. The master binds the port, locks the folder, starts the store and forks; a
-worker runs an event loop and the app, and ends its connections in order when it stops.
+`web.app:create_app` makes a worker's app. The master binds the port, locks the folder, starts the store and forks. A
+worker runs an event loop and the app. When it stops, it first answers its requests, and then closes its connections.
 """
 
 import asyncio
