@@ -23,7 +23,7 @@ import { Figures } from "./media/figures.js";
 
 /**
  * @typedef {"new" | "connecting" | "connected" | "reconnecting" | "failed" | "closed"} MediaState the state
- *   of the connection; `reconnecting`: it was lost after it had been connected
+ *   of the connection; `reconnecting`: the connection was lost after it had been established
  */
 /**
  * @typedef {import("./media/devices.js").OwnEvents & { state: MediaState, remotetrack: MediaStreamTrack,
@@ -62,8 +62,9 @@ function streamsOf(sdp) {
 }
 
 /**
- * The mids (numbers of m-lines in SDP) on which this browser sends. It receives the opposite party on the
- * same m-lines, and other parties on further m-lines. Until a transceiver is in an offer, its mid is null.
+ * The mids (numbers of m-lines in SDP) on which this browser sends. The browser receives the opposite party
+ * on the same m-lines, and other parties on further m-lines. Until a transceiver is in an offer, its mid is
+ * null.
  * @type {Set<string | null>}
  */
 const OWN_MIDS = new Set(["0", "1"]);
@@ -219,9 +220,9 @@ export class MediaSession extends Target {
   }
 
   /**
-   * Return the quality of the call: `words` is good, fair, poor, quiet (no packet arrives) or lost; `rtt_ms`;
-   * `loss` (0 to 1); `bitrate` (bit/s received); and the browser's counters, such as `freezes`. Loss and
-   * bitrate are for the time since the last call of this function.
+   * Return the quality of the call: `words` is good, fair, poor, quiet (no packet arrives) or lost;
+   * `rtt_ms`; `loss` (0 to 1); `bitrate` (bit/s received); and the browser's counters, such as `freezes`.
+   * Loss and bitrate are for the time since the previous call of this function.
    */
   async stats() {
     const at_ms = performance.now();

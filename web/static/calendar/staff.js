@@ -29,8 +29,8 @@ async function look() {
     link?.focus();
     one("#news", HTMLElement).textContent = t("The calendar has changed.");
   } catch {
-    // The request failed because the browser is offline. It is sent again when the person returns to the
-    // page.
+    // The request failed because the browser is offline. The request is sent again when the person returns
+    // to the page.
   } finally {
     looking = false;
   }

@@ -140,8 +140,8 @@ export class OwnDevices {
   }
 
   /**
-   * Return the track of a kind that may be sent, or null. It is a clone of the device's track. While the
-   * person shares a screen, the screen's track replaces that of the camera.
+   * Return the track of a kind that may be sent, or null. The track is a clone of the device's track. While
+   * the person shares a screen, the screen's track replaces that of the camera.
    *
    * @param {DeviceKind} kind camera (video) or microphone (audio)
    */

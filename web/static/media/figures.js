@@ -1,7 +1,7 @@
 /**
  * Computes the quality of a call: reads the counters of getStats (https://www.w3.org/TR/webrtc-stats/),
- * calculates their change since the last reading, and chooses one word for the call. The caller passes the
- * reports and the time.
+ * calculates their change since the previous reading, and chooses one word for the call. The caller passes
+ * the reports and the time.
  */
 
 /**

@@ -1,5 +1,5 @@
-/* Asks for permission to show desktop notifications when the person presses the button, never when the
-   page loads. It shows whether notifications are allowed. */
+/* Asks for permission to show desktop notifications when the person presses the button, never when the page
+   loads. The script also shows whether notifications are allowed. */
 import "../staff/page.js";
 import "./devices.js";
 import { one } from "../shared/page.js";

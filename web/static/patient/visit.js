@@ -1,5 +1,5 @@
-/* Holds the patient's visit in this browser: the newest state from the server, the answers typed since,
-   and which of them are not saved yet. It uses the signalling client, not the DOM. */
+/* Holds the patient's visit in this browser: the newest state from the server, the answers typed since, and
+   which of them are not saved yet. This script uses the signalling client, not the DOM. */
 import { visibleSteps } from "../shared/guide.js";
 import { t } from "../shared/text.js";
 import { SignallingError } from "../signalling/errors.js";

@@ -1,4 +1,4 @@
-/* Draws the notice that a network or a browser blocks the call. It offers to continue by phone. */
+/* Draws the notice that a network or a browser blocks the call. The notice offers to continue by phone. */
 import { byPhoneWords, noCallWords } from "../shared/devices.js";
 import { telLink } from "../shared/format.js";
 import { html, nothing } from "../shared/lit.js";

@@ -1,5 +1,5 @@
 /* Draws the pictures of a call of two: the large tile of the other side, and the small one of this side.
-   It also draws the page for a call that continues on another device. */
+   This script also draws the page for a call that continues on another device. */
 import { foundNow } from "../shared/devices.js";
 import { initials } from "../shared/format.js";
 import { html, live as kept, nothing, ref } from "../shared/lit.js";

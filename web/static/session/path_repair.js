@@ -71,7 +71,8 @@ export class PathRepair {
   }
 
   /**
-   * Cancel the planned join. It is not needed: another attempt has begun, or the server has sent a new offer.
+   * Cancel the planned join. The join is not needed: another attempt has begun, or the server has sent a new
+   * offer.
    */
   joined() {
     clearTimeout(this.#timers.join);

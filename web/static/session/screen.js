@@ -1,14 +1,14 @@
-/* Shares the screen of one side in place of its camera. Sharing begins only by a press. It ends when the
-   person presses the button, when the browser or the server ends it, or when the call ends. This script also
-   draws the notice about who shares. */
+/* Shares the screen of one side in place of its camera. Sharing begins only by a press. Sharing ends when
+   the person presses the button, when the browser or the server ends it, or when the call ends. This script
+   also draws the notice about who shares. */
 import { html, nothing } from "../shared/lit.js";
 import { refusalWords } from "../shared/refusals.js";
 import { t } from "../shared/text.js";
 import { toast } from "../shared/ui.js";
 
 /**
- * The settings of a shared screen. It rarely changes, and its text must be readable. Therefore few pictures
- * are sent per second, and each is sharp.
+ * The settings of a shared screen. A shared screen rarely changes, and its text must be readable. Therefore
+ * few pictures are sent per second, and each is sharp.
  */
 const HOW = { video: { frameRate: { ideal: 10, max: 15 } }, audio: false };
 

@@ -303,8 +303,8 @@ export function connectionBar(connection, { kept, blocked, closed }) {
 }
 
 /**
- * Return a function that draws once at the end of this turn of the event loop, however often it is called. It
- * does not use animation frames, because a hidden tab has none.
+ * Return a function that draws once at the end of this turn of the event loop, however often it is called.
+ * This function does not use animation frames, because a hidden tab has none.
  *
  * @param {() => void} draw draws the page
  */

@@ -1,5 +1,5 @@
 /* Keeps the newest version of one topic that the client has received, and decides which messages are newer
-   than this version. It uses neither the connection nor the page. */
+   than this version. This script uses neither the connection nor the page. */
 
 const PENDING_BEFORE_SNAPSHOT = 256;
 

@@ -1,6 +1,6 @@
 /* Runs the staff's app: the frame with the On-Call switch, the Sessions List, and this person's video
-   session. It changes between list and session with pushState, without a reload. So a session continues while
-   the list is shown. */
+   session. This script changes between list and session with pushState, without a reload. So a session
+   continues while the list is shown. */
 import "./idle.js";
 import { Session } from "../session/session.js";
 import { caseInformation } from "../shared/case.js";

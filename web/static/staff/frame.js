@@ -1,5 +1,5 @@
-/* Draws the frame of every page of the staff: the On-Call switch, the bell, and links to the other pages
-   and to this person's session. It also draws the page after a session. This script keeps no data. On a phone
+/* Draws the frame of every page of the staff: the On-Call switch, the bell, and links to the other pages and
+   to this person's session. This script also draws the page after a session. It keeps no data. On a phone
    the links are in a menu. */
 import { mark } from "../shared/brand.js";
 import { clock, initials, minutes } from "../shared/format.js";

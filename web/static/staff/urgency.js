@@ -1,5 +1,5 @@
-/* Draws how urgent a request is: the level in words and the reason. It also shows the dialog that sets the
-   level. */
+/* Draws how urgent a request is: the level in words and the reason. This script also shows the dialog that
+   sets the level. */
 import { html, nothing } from "../shared/lit.js";
 import { inEach, t } from "../shared/text.js";
 import { fillIn } from "../shared/ui.js";
