@@ -1,5 +1,5 @@
 """Plays synthetic patients and providers against a server, and reports what they measured.
 
-It contains classes that play one person each (for scripts), a driver that plays many people, and the report. Synthetic
-people use a server as browsers do: by pages, forms and the WebSocket.
+This package contains classes that play one person each (for scripts), a driver that plays many people, and the
+report. Synthetic people use a server as browsers do: by pages, forms and the WebSocket.
 """

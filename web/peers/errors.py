@@ -27,7 +27,7 @@ class ChannelLostError(PeersError):
 
 
 class UnknownMessageError(PeersError):
-    """Another machine sent a message that is not defined here, because it runs another version."""
+    """Another machine sent a message that is not defined here, because it runs another version of Greenroom."""
 
 
 class RunError(PeersError):

@@ -81,7 +81,7 @@ class Outputs:
 
     def tick(self, seen: Observations, *, last: bool = False) -> None:
         """Pass on the present figures, if EVERY_S seconds have passed since figures were last passed on, or if
-        `last`.
+        `last` is true.
         """
         if not last and time.monotonic() - self._ticked < EVERY_S:
             return

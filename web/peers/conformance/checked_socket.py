@@ -1,7 +1,7 @@
 """Defines a socket to a server under test that checks each received message against PROTOCOL.md.
 
-It checks the shape, the frame type, the answers and the versions. It raises ViolationError at the first deviation,
-and never waits longer than `WITHIN_S`.
+The socket checks the shape and the frame type of messages, the answers to requests, and the versions of topics.
+It raises ViolationError at the first deviation, and never waits longer than `WITHIN_S`.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ def conformance(
     ca: Annotated[Path | None, typer.Option(help="A PEM file with the authority to trust.")] = None,
     insecure: Annotated[bool, typer.Option("--insecure", help="Trust any certificate.")] = False,
 ) -> None:
-    """Check whether a server keeps to PROTOCOL.md. It opens some made-up visits, and ends them."""
+    """Check whether a server keeps to PROTOCOL.md. The check opens some made-up visits, and ends them."""
     from web.peers.cli.options import CREDENTIALS
     from web.peers.conformance import server
     from web.peers.errors import EntryError, PlanError

@@ -1,7 +1,7 @@
 """Makes the people of a check: staff who sign in once, patients who come by Meet Now, and the sockets they open.
 
-They sign in or enter as in PROTOCOL.md#entry. After each check, all visits are ended and all sockets closed, so that
-no made-up visit stays in the queue.
+Staff sign in and patients enter as in PROTOCOL.md#entry. After each check, all visits are ended and all sockets
+closed, so that no made-up visit stays in the queue.
 """
 
 from __future__ import annotations

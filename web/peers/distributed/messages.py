@@ -63,7 +63,7 @@ class Ready(Message, frozen=True):
 
 
 class News(Message, frozen=True):
-    """Brings the observations of a process since its last message, as lines of JSON."""
+    """Brings the observations of a process since the previous message of the process, as lines of JSON."""
 
     process: Number
     lines: Lines

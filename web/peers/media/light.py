@@ -262,7 +262,8 @@ class LightMedia:
 def local_address(offer: str) -> str:
     """Return the local IP address from which a socket can reach the offer's first candidate.
 
-    It is the loopback address, or the address that means all local addresses: 0.0.0.0 for IPv4, :: for IPv6.
+    The result is the loopback address, or the address that means all local addresses: 0.0.0.0 for IPv4, :: for
+    IPv6.
     """
     hosts = [line.split()[4] for line in offer.splitlines() if line.startswith("a=candidate:")]
     if not hosts or hosts[0].startswith("127."):

@@ -1,7 +1,7 @@
 """Describes a network as data, and decides what happens to each packet in it.
 
-It does no I/O: the same random numbers and times give the same result. A `Network` holds the usual values and those
-of its phases; a `Direction` decides about each packet.
+This module does no I/O: the same random numbers and times give the same result. A `Network` holds the usual
+values and those of its phases; a `Direction` decides about each packet.
 """
 
 from __future__ import annotations

@@ -43,10 +43,10 @@ class Page(NamedTuple):
 class Clinic:
     """An organisation on a server, which many browsers may share.
 
-    The organisation's slug is the end of `url` or the argument `organisation`; it may be missing if the server has one
-    organisation only. `ca`: a PEM file with the certificate authority to trust; `insecure`: True to trust any
-    certificate. `timeout_s`: the longest time in s for a page. The object is an async context manager, which closes
-    `http`. Raises EntryError if `ca` is not valid.
+    The organisation's slug is the end of `url` or the argument `organisation`; the slug may be missing if the
+    server has one organisation only. `ca`: a PEM file with the certificate authority to trust; `insecure`: True
+    to trust any certificate. `timeout_s`: the longest time in s for a page. The object is an async context
+    manager, which closes `http`. Raises EntryError if `ca` is not valid.
     """
 
     def __init__(

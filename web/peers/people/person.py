@@ -1,9 +1,10 @@
 """Contains what patients and providers have in common: a browser, a connection that reconnects, and deliberate faults.
 
-`signalling.clients.reconnecting` defines when to reconnect. Its `ReturningClient` is not used: these people send lost
-requests again and have deliberate faults, and a thousand of them run on one core, without a task for each. `room.py`
-defines a visit as one person sees it; `people.py` defines what patients and providers do. Every wait ends after
-`timeout_s`. Times in an `at` attribute are values of `time.monotonic`, in s.
+`signalling.clients.reconnecting` defines when to reconnect. The class `ReturningClient` of that module is not
+used: these people send lost requests again and have deliberate faults, and a thousand of them run on one core,
+without a task for each. `room.py` defines a visit as one person sees it; `people.py` defines what patients and
+providers do. Every wait ends after `timeout_s`. Times in an `at` attribute are values of `time.monotonic`, in
+s.
 """
 
 from __future__ import annotations

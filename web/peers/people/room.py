@@ -1,8 +1,8 @@
 """Holds one visit as one person sees it: its status, the person's actions, the call, and what was received.
 
-It uses the topics `visit/…`, `case/…` and `place/…` of PROTOCOL.md#topics, and the messages about media.
-Times in `at` are values of `time.monotonic`, in s: when each status was first received, and when this person
-pressed a button.
+This module uses the topics `visit/…`, `case/…` and `place/…` of PROTOCOL.md#topics, and the messages about
+media. Times in `at` are values of `time.monotonic`, in s: when each status was first received, and when this
+person pressed a button.
 """
 
 from __future__ import annotations

@@ -290,7 +290,7 @@ def integral(series: Series) -> float:
 def people(seen: Observations) -> PatientCounts:
     """Return the number of patients in each state.
 
-    It is calculated from the gauges of the driver if there are any, otherwise from the steps.
+    The numbers are calculated from the gauges of the driver if there are any, otherwise from the steps.
     """
     done = {name: len(series) for name, series in list(seen.steps.items())}
     arrived = done.get("arrive", 0)

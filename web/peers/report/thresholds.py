@@ -1,8 +1,8 @@
 """Checks thresholds given on the command line, such as `pulled_in.p99>5ms`, for use in continuous integration.
 
-An expression describes a failure, so the threshold `pulled_in.p99>5ms` is broken if the expression is true.
-It is also broken if the run has no value of the step `pulled_in`, because a run that measured nothing must
-not pass.
+An expression describes a failure, so the threshold `pulled_in.p99>5ms` is broken if the expression is true. The
+threshold is also broken if the run has no value of the step `pulled_in`, because a run that measured nothing
+must not pass.
 """
 
 from __future__ import annotations

@@ -190,7 +190,8 @@ class Crew:
     def close(self) -> None:
         """End the processes of this machine.
 
-        It may be called at any time. After a complete run, it waits until their providers are Off-Call.
+        This method may be called at any time. After a complete run, it waits until their providers are
+        Off-Call.
         """
         end(self._pipes, self._processes, GOODBYE_S if self._over and not self.gone else PARENT_GONE_S)
 

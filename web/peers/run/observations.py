@@ -108,7 +108,7 @@ class Observations:
 
     @property
     def duration_s(self) -> float:
-        """The time of the last observation in s; 0 if there is none."""
+        """The time of the newest observation in s; 0 if there is none."""
         return max((max(series.at) for _, _, series in self._all() if len(series)), default=0.0)
 
     def step(self, name: str, seconds: float) -> None:
@@ -192,7 +192,7 @@ class Observations:
             yield from ((kind, name, round(at, 6), round(value, 9), source) for at, value in series)
 
     def news(self) -> bytes:
-        """Return the observations since the last call, as JSON lines for the coordinating process."""
+        """Return the observations since the previous call, as JSON lines for the coordinating process."""
         return b"".join(self._lines(self._sent))
 
     def absorb(self, lines: bytes, *, source: int | None = None, later_s: float = 0.0) -> None:

@@ -1,7 +1,7 @@
 """Measures the server's CPU time and memory during a run, if this machine can read them; and describes the machine.
 
-It reads /proc for a process and all its descendants, and counts the store separately. Its functions return None if
-there is no /proc or no such process.
+This module reads /proc for a process and all its descendants, and counts the store separately. Its functions
+return None if there is no /proc or no such process.
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ def is_store(pid: int) -> bool:
 
 
 class Watch:
-    """Writes the server's CPU and memory as gauges at each `tick`: busy cores since the last `tick`, resident bytes.
+    """Writes the server's CPU and memory as gauges at each `tick`: busy cores since the previous `tick`,
+    resident bytes.
 
     The driver's own CPU is written too, because an overloaded driver would measure its own delays instead of the
     server's. If `machine` is true, the CPU of the whole machine is written too; only one process of a run has
@@ -80,7 +81,7 @@ class Watch:
         self._last = sample(*pids)
 
     def tick(self) -> None:
-        """Measure the CPU time since the last call, and the memory now; write them as gauges.
+        """Measure the CPU time since the previous call, and the memory now; write them as gauges.
 
         Processes that cannot be read are left out.
         """
@@ -144,7 +145,7 @@ def _own_cpu_s() -> float:
 def busy_s() -> float | None:
     """Return how long all cores together have been busy, in s: neither idle nor waiting for a disk.
 
-    It is read from /proc/stat (proc(5)). Returns None if that cannot be read.
+    The time is read from /proc/stat (proc(5)). Returns None if that cannot be read.
     """
     try:
         fields = [int(field) for field in (PROC / "stat").read_text("ascii").split("\n", 1)[0].split()[1:9]]
