@@ -152,8 +152,8 @@ def greenroom_server(start_server: StartServer) -> StartServer:
     """A function that starts the real server and returns when it answers: `greenroom_server(workers=2,
     limits={"hello_s": 1})`.
 
-    Each keyword is a section of the settings; `workers` is short for `server={"workers": …}`. It returns a
-    `RunningServer`.
+    Each keyword is a section of the settings; `workers` is short for `server={"workers": …}`. The function
+    returns a `RunningServer`.
     """
 
     def start(workers: int = 1, **sections: dict[str, Any]) -> RunningServer:

@@ -84,7 +84,9 @@ def bench(
 
 
 def main() -> None:
-    """Run the command of the command line. If it cannot be carried out, print one sentence and exit with the code 2."""
+    """Run the command that the command line names. If the command cannot be carried out, print one sentence and
+    exit with the code 2.
+    """
     adopt_orphans()
     try:
         with ended_by_sigterm():

@@ -1,8 +1,8 @@
 """Measures the time from an administrator's Assign until the assigned provider's page has the notification.
 
 The two people are connected to different workers. The time begins when the request is sent, and ends when the
-provider's socket has read the notification. It includes the store, the decision and both workers. The assignment is
-taken back at the end of each round, which causes no further notification.
+provider's socket has read the notification. This time includes the store, the decision and both workers. The
+assignment is taken back at the end of each round, which causes no further notification.
 """
 
 import asyncio

@@ -24,7 +24,7 @@ Tell = Callable[[float], None]
 def write_us(sockets: int, rate: float, seconds: float) -> float:
     """Return the CPU time of one write in µs, if each of `sockets` sockets is written to `rate` times a second.
 
-    It is measured for `seconds`. Raises ChildError if a process of the measurement fails.
+    The measurement lasts `seconds`. Raises ChildError if a process of the measurement fails.
     """
     with socket.create_server((HOST, 0)) as free:
         port = free.getsockname()[1]
@@ -43,8 +43,8 @@ def write_us(sockets: int, rate: float, seconds: float) -> float:
 def write_all(tell: Tell, port: int, sockets: int, rate: float, seconds: float) -> float:
     """Write to all sockets in this child process for `seconds`; return the CPU time of one write in µs.
 
-    `tell`: reports to the parent. `port`: the port to which the sockets connect. `sockets`: their number. `rate`:
-    writes to each socket per second.
+    `tell`: reports to the parent. `port`: the port to which the sockets connect. `sockets`: the number of
+    sockets. `rate`: writes to each socket per second.
     """
     return uvloop.run(_write_all(tell, port, sockets, rate, seconds))
 

@@ -1,7 +1,8 @@
 """Samples where a process spends its time, and draws the samples as a flame graph. Only `Profile` does I/O.
 
-py-spy (a program of developers) reads the stacks of a running process from outside, 200 times a second, so the process
-runs unchanged. In the picture a box is a function, as wide as its share of the samples, above the one that called it.
+py-spy (a tool for developers) reads the stacks of a running process from outside, 200 times a second, so the
+process runs unchanged. In the picture a box is a function, as wide as its share of the samples, above the box
+of the function that called it.
 """
 
 from __future__ import annotations

@@ -42,8 +42,8 @@ CAMERA = "--use-fake-device-for-media-stream"
 SWITCHES = [
     *(f"{CAMERA}=fps={CAMERA_FPS}" if switch.startswith(CAMERA) else switch for switch in ARGUMENTS),
     "--autoplay-policy=no-user-gesture-required",
-    # This switch replaces the one of the same name in ARGUMENTS, because Chromium uses only the last one. Without it,
-    # Chromium writes names instead of addresses into candidates, and the proxy cannot resolve these names.
+    # This switch replaces the switch of the same name in ARGUMENTS, because Chromium uses only the last one.
+    # Without it, Chromium writes names instead of addresses into candidates, which the proxy cannot resolve.
     "--disable-features=WebRtcHideLocalIpsWithMdns",
 ]
 
@@ -70,8 +70,8 @@ def both(way: Way) -> Network:
 class Trial:
     """A network that a call gets for `before_s` + `seconds`.
 
-    It is measured only after `before_s`, when the browsers have adapted to it. `restored`: True to measure also how
-    long the picture needs afterwards until it is whole again.
+    The call is measured only after `before_s`, when the browsers have adapted to the network. `restored`:
+    True to measure also how long the picture needs afterwards until it is whole again.
     """
 
     name: str

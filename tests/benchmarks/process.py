@@ -26,7 +26,7 @@ PACKAGES = ("aiohttp", "uvloop", "redis", "hiredis", "msgspec", "gunicorn", "pyl
 def cpu_ns(pids: Iterable[int]) -> int:
     """Return the CPU time of all threads of these processes since the threads began, in ns.
 
-    It is the first field of schedstat. `pids`: process ids.
+    The time is the first field of schedstat. `pids`: process ids.
     """
     total = 0
     for pid in pids:

@@ -150,8 +150,8 @@ async def _measured(name: str) -> float:
 def measured(name: str) -> float:
     """Return the ratio with this name in RATIOS, measured now.
 
-    It is the least CPU time of TURNS runs of our code, divided by the least CPU time of TURNS runs of the
-    other code.
+    The ratio is the least CPU time of TURNS runs of our code, divided by the least CPU time of TURNS runs of
+    the other code.
     """
     gc.collect()
     gc.disable()
@@ -167,12 +167,12 @@ def kept(path: Path = FILE) -> dict[str, Kept]:
 
 
 def fallen(name: str, before: Kept, measure: Callable[[str], float] = measured, tries: int = 5) -> float:
-    """Return by which share of `before` a ratio is greater than `before` with its noise; 0.0 if it is not
-    greater.
+    """Return by how much a ratio exceeds the value of `before` plus its noise, as a share of that value; 0.0 if
+    it does not.
 
     `name`: the ratio, which is measured now. `before`: its value in the last release. `measure`: the function
-    that measures it. It is measured at most `tries` times, and the least value is used, because other work on
-    the machine can only make a ratio greater.
+    that measures it. The ratio is measured at most `tries` times, and the least value is used, because other
+    work on the machine can only make a ratio greater.
     """
     least = math.inf
     for _ in range(tries):
@@ -201,8 +201,8 @@ def of_release(release: str, times: int = 30) -> dict[str, Kept]:
     """Return the ratios of this version, with their noise. `release`: the name of this version.
 
     Each ratio is measured `times` times on this machine as it is, and again `times` times while other processes
-    use all cores. Its value is the median of the measurements on the machine as it is. Its noise is the largest
-    distance of any of all measurements from this median, as a share of the median.
+    use all cores. The value of the ratio is the median of the measurements on the machine as it is. The noise
+    is the largest distance of a measurement, of either series, from this median, as a share of the median.
     """
     found = {}
     for name in RATIOS:

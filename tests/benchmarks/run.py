@@ -237,7 +237,7 @@ def _play(console: Console, options: Options) -> Made:
             task = progress.add_task(name, total=times)
 
             def tell(done: float) -> None:
-                """Show how many of the `times` measurements are done; 1.5: the second one is half done."""
+                """Show how many of the `times` measurements are done; 1.5: the second measurement is half done."""
                 progress.update(task, completed=done)
                 lines.part = done / times
 

@@ -108,9 +108,9 @@ async def _open(settings: Settings, clinics: int, rate: float) -> None:
 def costs_of(one: Run, many: Run, three: Run) -> tuple[Costs, float]:
     """Return the unit costs in µs from three runs, and the share of a core that a worker without clinics takes.
 
-    `one`: one worker and one clinic; `many`: one worker and many clinics; `three`: three workers and as many clinics.
-    The CPU of the store for the delivery of an event to a worker (`node_event`) is too small to be measured
-    in this way. It keeps its default value.
+    `one`: one worker and one clinic; `many`: one worker and many clinics; `three`: three workers and as many
+    clinics. The CPU of the store for the delivery of an event to a worker (`node_event`) is too small to be
+    measured in this way, so `node_event` keeps its default value.
     """
     swept, sweeps_s = many.idle - one.idle, (many.clinics - one.clinics) / SWEEP_S
     by_one, by_three = many.busy - many.idle, three.busy - three.idle

@@ -1,4 +1,4 @@
-"""Tests the measurement of the load tester: it runs, and its report is read."""
+"""Tests the measurement of the load tester: the load tester runs, and its report is read."""
 
 from __future__ import annotations
 

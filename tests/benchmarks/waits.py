@@ -112,7 +112,9 @@ class Visits:
         self._media_port = 0
 
     async def play(self, kill: bool) -> None:
-        """Play one visit and record its waits. `kill`: whether the worker that carries the call is killed in it."""
+        """Play one visit and record its waits. `kill`: whether the worker that carries the call is killed
+        during this visit.
+        """
         patient = await self._patient()
         provider = self._provider
         await patient.meet_now()

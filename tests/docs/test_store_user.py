@@ -30,7 +30,7 @@ def line() -> str:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Program]:
-    """A Valkey on a TCP port, as an operator has one, with the documented user beside the default one."""
+    """A Valkey on a TCP port, as an operator would run it, with the documented user beside the default user."""
     (port,) = free_ports(1)
     rules = f'port {port}\nbind 127.0.0.1\nappendonly yes\naof-use-rdb-preamble no\nsave ""\nuser {line()}\n'
     program = Program(tmp_path / "store", port, rules)

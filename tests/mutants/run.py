@@ -99,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def read_samples() -> dict[str, Sample]:
-    """Return the arguments with which a sample was drawn -> the sample. They are read from results.json."""
+    """Return the arguments with which a sample was drawn -> the sample. The samples are read from results.json."""
     return msgspec.json.decode(SAMPLES.read_bytes(), type=dict[str, Sample])
 
 

@@ -214,7 +214,7 @@ def _muting(peer: Peer, visit: str) -> Act:
 
 
 def _watched(answer: "asyncio.Future[dict[str, Any]]") -> None:
-    """Raise the error if the server's reply `answer` is one, so that the run ends."""
+    """Raise an exception if the server's reply `answer` is an error, so that the run ends."""
 
     def look(done: "asyncio.Future[dict[str, Any]]") -> None:
         if not done.cancelled() and done.exception() is None and done.result()["type"] == "error":

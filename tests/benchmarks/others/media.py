@@ -1,10 +1,11 @@
 """Measures the cost of a relayed packet and the time to the first picture: our relay, mediasoup, Janus, aiortc's
 MediaRelay.
 
-Every server is started anew for its turn. It gets calls with real ICE, DTLS and AES-128-GCM, from parties that neither
-encode nor decode. The time to the first picture begins when the second person presses Start Session, and ends when a
-keyframe has reached both sides. On our relay and on mediasoup, both parties have connected before that press. On Janus,
-the callee accepts at that press; on aiortc's, both parties send their offers then.
+Every server is started anew for its turn. Then it gets calls with real ICE, DTLS and AES-128-GCM, from parties
+that neither encode nor decode. The time to the first picture begins when the second person presses Start
+Session, and ends when a keyframe has reached both sides. On our relay and on mediasoup, both parties have
+connected before that press. On Janus, the callee accepts at that press; on aiortc's, both parties send their
+offers then.
 """
 
 import statistics

@@ -1,7 +1,8 @@
 """Runs python-socketio with its Redis manager on uvicorn.
 
-It has a room for the queue and one for each person, and decides claims by the Redis command SET NX. The script runs in
-its own environment. Its argument is the store's URL. It prints its port on standard output when it listens.
+The server has a room for the queue and one for each person, and decides claims by the Redis command SET NX. The
+script runs in its own environment. Its argument is the store's URL. It prints its port on standard output when
+it listens.
 """
 
 import asyncio
