@@ -246,7 +246,7 @@ def consequences(app: web.Application) -> service.Consequences:
 async def running(app: web.Application) -> AsyncIterator[None]:
     """Run jobs from the start of the app to its end.
 
-    The app must open this context after that of signalling, which it uses.
+    The app must open this context after the context of signalling, because this one uses signalling.
     """
     app[SERVICE].consequences = consequences(app)
     reports = app[REPORTS]

@@ -142,7 +142,7 @@ def _explained(
     error: msgspec.ValidationError, raw: Mapping[str, Any], source: str, variables: Mapping[str, str]
 ) -> ConfigError:
     path = re.search(r"\$\.([a-z_]+)\.([a-z_]+)", str(error))
-    # `path` cannot be None, because every value of Settings is two levels deep
+    # `path` cannot be None, because every value of Settings has a section and a key, and the error names both
     assert path, error
     section, name = path.groups()
     key = f"{section}.{name}"

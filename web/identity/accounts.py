@@ -75,8 +75,8 @@ class Changed(msgspec.Struct, frozen=True, array_like=True):
 class Account(msgspec.Struct, frozen=True, kw_only=True):
     """The account of a member of staff.
 
-    `states`: the states of their licences; `areas`: the areas where they work (() for all). `generation` is increased
-    to end all sessions of the account.
+    `states`: the states or regions in which the person is licensed; `areas`: the waiting areas in which the person
+    works (() for all). `generation` is increased to end all sessions of the account.
     """
 
     id: str

@@ -223,7 +223,7 @@ async def off_call(service: Service, organisation: str, account: Account) -> Non
 
 
 async def enrol(service: Service, organisation: str, account: Account) -> None:
-    """Update signalling's record of this member of staff (name, role, states of licence, areas) from the account."""
+    """Update signalling's record of this member of staff (name, role, licensed states, areas) from the account."""
     mirror = await service.mirrors.get(organisation)
     committed = None
     # An attempt fails only if another worker has changed the record since it was read, which is rare. The attempt is

@@ -89,7 +89,7 @@ async def run(service: Service, organisations: Organisations) -> None:
 async def running(app: web.Application) -> AsyncIterator[None]:
     """Run the check for clinics that have closed, from the start of the app to its end.
 
-    The app must open this context after that of signalling, which it uses.
+    The app must open this context after the context of signalling, because this one uses signalling.
     """
     app[SERVICE].closes = closes_ms
     app[SUPERVISOR].keep("web.closing", partial(run, app[SERVICE], app[ORGANISATIONS]))

@@ -1,6 +1,6 @@
 """Reads the fields of a posted form, with a limit of size that is smaller for strangers than for staff.
 
-The field with the token of `own_forms` is left out.
+The hidden field with the token that proves where the form comes from (`own_forms.py`) is left out.
 """
 
 from aiohttp import web

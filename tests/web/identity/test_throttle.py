@@ -181,7 +181,7 @@ async def test_s41_an_invitation_that_was_used_is_no_guess_either(site: Site) ->
 async def hello(person: Person, resume: str) -> str:
     """Open a socket and send `hello` with the token `resume`; return the code of the error.
 
-    If the server then closes the socket, the close code follows.
+    If the server then closes the socket, the returned text also has the close code.
     """
     ws = await person.client.ws_connect(
         "/demo/ws", protocols=("greenroom.v1.json",), headers={"Origin": person.origin}

@@ -1,7 +1,7 @@
 """Defines the form of the rules and limits: durations, who may claim, and how long ended visits are kept.
 
-`DURATIONS` and `CHOICES` have a row for each field of `Policy`. A test compares them with `Policy`, so that an
-administrator can change every rule. The bounds of a field are part of its type.
+`DURATIONS` and `CHOICES` together have a row for each field of `Policy` (the type of these rules and limits). A test
+compares them with `Policy`, so that an administrator can change every rule. The bounds of a field are part of its type.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,10 @@ UNITS: Mapping[int, str] = {SECOND: N_("seconds"), MINUTE: N_("minutes"), PATIEN
 
 
 class Duration(NamedTuple):
-    """A field for a duration of `Policy`, with its unit in ms, or for a number of patients (unit 1)."""
+    """A field of the form for a duration, or for a number of patients.
+
+    `unit_ms`: the unit of the typed number in ms; 1 for a number of patients.
+    """
 
     label: str
     help: str

@@ -118,7 +118,7 @@ async def test_two_admins_who_save_the_same_page_do_not_overwrite_each_other(sit
     assert (await stored(site)).name == "Lakeside Clinic"
     kept = await other.fields("calendar", text)
     assert ("welcome", "Come in.") in kept
-    # The second administrator now sees the first one's change, and may replace it.
+    # The second administrator now sees the change of the first administrator, and may replace it.
     assert (await other.save("calendar", kept)).status == 303
     found = await stored(site)
     assert (found.name, found.welcome) == ("Riverside Clinic", "Come in.")
