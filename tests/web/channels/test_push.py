@@ -215,13 +215,17 @@ def test_what_an_answer_of_a_push_service_means(status: int, problem: str | None
     ],
     ids=str,
 )
-def test_s51_no_address_inside_and_no_key_that_is_none_is_kept(changed: dict[str, str]) -> None:
+def test_s51_a_device_with_an_internal_address_or_an_invalid_key_is_not_stored(
+    changed: dict[str, str],
+) -> None:
     right = {**PushService().subscription(), "endpoint": "https://push.example.org/ana"}
     assert device_of(right, "", 1, ()) is not None
     assert device_of({**right, **changed}, "", 1, ()) is None
 
 
-async def test_s51_a_name_that_leads_inside_is_not_called(site: Site, there: PushService) -> None:
+async def test_s51_a_host_name_that_leads_to_an_internal_address_is_not_called(
+    site: Site, there: PushService
+) -> None:
     push, organisation = site.app[PUSH], await site.app[ORGANISATIONS].get("demo")
     assert organisation is not None
     inside = {**there.subscription(), "endpoint": there.url.replace("http://127.0.0.1", "https://localhost")}

@@ -181,7 +181,7 @@ def test_self_signed_serves_where_the_settings_say_and_everywhere_if_they_say_th
     assert [settings.server.host for settings in served] == [host]
 
 
-def test_every_network_is_ipv6_and_ipv4_or_ipv4_alone_where_there_is_no_ipv6(
+def test_on_all_networks_a_server_listens_by_ipv6_and_ipv4_or_by_ipv4_if_there_is_no_ipv6(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with bind("::", 0) as listener, socket.create_connection(("127.0.0.1", listener.getsockname()[1]), 5):

@@ -77,7 +77,7 @@ def test_a_store_that_does_not_answer_is_a_problem_and_its_password_is_not_shown
         ([ONE, replace(ONE, version="1.3.0")], ["workers of several versions serve: 1.2.0, 1.3.0"]),
     ],
 )
-def test_no_worker_none_that_serves_none_with_room_and_several_versions_are_problems(
+def test_no_worker_no_serving_worker_no_free_place_and_several_versions_are_problems(
     workers: list[Report], said: list[str]
 ) -> None:
     assert problems(workers) == said

@@ -102,7 +102,7 @@ async def test_each_change_ends_earlier_sessions_and_is_sent_to_all_workers(
     await pubsub.aclose()  # type: ignore[no-untyped-call]
 
 
-async def test_a_disabled_account_does_not_open(accounts: Accounts) -> None:
+async def test_a_disabled_account_cannot_be_signed_in_to(accounts: Accounts) -> None:
     await add(accounts)
     await accounts.disable("demo", "osei@example.org")
     assert await accounts.check("demo", "osei@example.org", PASSWORD) is None
@@ -110,7 +110,7 @@ async def test_a_disabled_account_does_not_open(accounts: Accounts) -> None:
     assert await accounts.check("demo", "osei@example.org", PASSWORD) is not None
 
 
-async def test_two_changes_at_once_both_hold(accounts: Accounts) -> None:
+async def test_two_changes_at_the_same_time_both_take_effect(accounts: Accounts) -> None:
     await add(accounts)
     await add(accounts, "admin@example.org", role=Role.ADMIN)
     await asyncio.gather(
@@ -163,7 +163,7 @@ async def test_there_is_always_an_administrator_who_can_sign_in(accounts: Accoun
         await accounts.forget_password("demo", left.email)
 
 
-async def test_an_account_without_a_password_opens_with_none(accounts: Accounts) -> None:
+async def test_an_account_without_a_password_accepts_no_password(accounts: Accounts) -> None:
     await add(accounts, password=None)
     for password in ("", PASSWORD):
         assert await accounts.check("demo", "osei@example.org", password) is None

@@ -26,7 +26,7 @@ def test_a_slot_that_is_written_at_this_moment_is_not_read() -> None:
     assert boards.read(10.0) == {}
 
 
-def test_too_much_is_refused_and_the_largest_index_of_all_has_no_slot() -> None:
+def test_data_that_is_too_large_is_refused_and_an_index_that_is_too_large_has_no_slot() -> None:
     boards = Boards(1)
     with pytest.raises(ValueError, match="do not fit"):
         boards.write(0, b"x" * SLOT_BYTES, 10.0)

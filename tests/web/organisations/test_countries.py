@@ -22,7 +22,7 @@ def test_f22_a_country_has_its_own_regions(country: str, code: str, name: str) -
 
 
 @pytest.mark.parametrize("code", ["AE", "AP", "AA", "FM", "MH", "PW"])
-def test_f22_patients_of_the_us_may_be_where_its_mail_goes(code: str) -> None:
+def test_f22_patients_of_the_us_may_be_in_each_region_that_its_mail_reaches(code: str) -> None:
     assert code in regions("US")
     assert "UM" not in regions("US"), "nobody lives there"
 

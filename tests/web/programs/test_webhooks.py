@@ -285,7 +285,9 @@ def test_a_public_address_may_be_called_and_a_private_one_where_the_settings_say
     assert may_call("::ffff:10.20.1.1", inside)
 
 
-async def test_a_name_that_leads_inside_is_refused_when_it_is_called(open_site: OpenSite) -> None:
+async def test_a_host_name_that_leads_to_an_internal_address_is_refused_when_it_is_called(
+    open_site: OpenSite,
+) -> None:
     for name in ("localhost", "2130706433", "0x7f.1"):
         with pytest.raises(OSError):
             await Resolver(()).resolve(name, 443)
@@ -317,7 +319,9 @@ def test_s33_no_spelling_of_an_address_that_is_not_public_passes(port: str) -> N
     assert [host for host in SPELLINGS if url_problem(f"http://{host}{port}/hook", ()) is None] == []
 
 
-async def test_s33_no_spelling_is_connected_to_even_if_the_url_was_not_checked() -> None:
+async def test_s33_no_spelling_of_an_internal_address_is_connected_to_even_if_the_url_was_not_checked() -> (
+    None
+):
     async with receiver() as there:
         port = there.url.split(":")[-1]
         names = (*SPELLINGS, "localhost", "ⅼocalhost", "LOCALHOST.", "ip6-localhost")

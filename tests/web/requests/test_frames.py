@@ -152,7 +152,7 @@ async def test_f47_a_browser_that_keeps_no_cookies_in_frames_is_led_to_a_tab_of_
     assert not refuses_frames(answer)
 
 
-def test_f47_a_twin_has_all_of_its_cookie_but_where_it_is_sent() -> None:
+def test_f47_the_twin_of_a_cookie_differs_only_in_the_attributes_for_frames() -> None:
     cookie = "__Host-greenroom=abc; HttpOnly; Max-Age=60; Path=/; SameSite=Lax; Secure"
     assert twin(cookie) == (
         "__Host-greenroom-frame=abc; HttpOnly; Max-Age=60; Path=/; Secure; SameSite=None; Partitioned"

@@ -17,7 +17,7 @@ from web.requests.mail_addresses import mail_address, on_the_envelope
         "a" * 300 + "@x.org",
     ],
 )
-def test_f20_an_address_that_no_mail_reaches_is_none(text: str) -> None:
+def test_f20_an_address_that_no_mail_reaches_is_not_valid(text: str) -> None:
     assert mail_address(text) == ""
     assert on_the_envelope(text) == ""
 

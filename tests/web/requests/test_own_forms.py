@@ -112,7 +112,7 @@ async def test_s44_a_patient_and_a_doctor_enter_with_an_old_safari(site: Site) -
     assert await sent(osei, "/demo/staff/sign-out", {FIELD: token[1]}) == 303
 
 
-async def test_s44_without_its_cookie_a_token_is_none_and_the_body_is_not_read(site: Site) -> None:
+async def test_s44_a_token_without_its_cookie_is_not_valid_and_the_body_is_not_read(site: Site) -> None:
     ana = site.person()
     ((action, _, fields),) = await own_forms(ana, "/demo/information")
     assert await sent(site.person(), action, {**FORM, **fields}) == 403

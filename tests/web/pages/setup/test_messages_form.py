@@ -8,7 +8,7 @@ from web.keys import ORGANISATIONS
 from web.organisations.settings import WaitingMessage
 
 
-async def test_f19_messages_are_saved_by_time_and_an_empty_row_is_none(site: Site) -> None:
+async def test_f19_messages_are_saved_by_time_and_an_empty_row_is_ignored(site: Site) -> None:
     admin = await desk(site)
     saved = await admin.change("policy", after__0="20", say__0="Still with us?", after__3="5", say__3="Hello")
     assert saved.status == 303

@@ -53,7 +53,7 @@ async def is_staff(person: Person) -> bool:
 # --- tests of setting up two-factor sign-in
 
 
-async def test_after_it_is_set_up_the_password_alone_opens_nothing_and_a_code_signs_in(
+async def test_with_a_second_factor_the_password_alone_opens_nothing_and_a_code_signs_in(
     site: Site, clock: Clock
 ) -> None:
     osei, elsewhere = await signed_in(site), await signed_in(site)
@@ -203,7 +203,7 @@ async def test_using_a_code_invalidates_all_earlier_codes(site: Site, clock: Clo
     assert not await passes(0)
 
 
-async def test_the_code_that_turned_it_on_does_not_sign_in(site: Site, clock: Clock) -> None:
+async def test_the_code_that_turned_the_second_factor_on_does_not_sign_in(site: Site, clock: Clock) -> None:
     phone, _ = await set_up(await signed_in(site), clock, OSEI)
     clock.next_step(-3)
     refused = await (await half_in(site)).post(CODE, {"code": phone.code()})
@@ -262,7 +262,7 @@ async def test_new_recovery_codes_end_the_old_ones(site: Site, clock: Clock) -> 
     assert (await half.post(CODE, {"recovery": new[0]})).status == 303
 
 
-async def test_turning_it_off_needs_the_password_and_a_code(site: Site, clock: Clock) -> None:
+async def test_turning_the_second_factor_off_needs_the_password_and_a_code(site: Site, clock: Clock) -> None:
     osei = await signed_in(site)
     phone, codes = await set_up(osei, clock, OSEI)
     password = demo.password(site.settings, OSEI)
@@ -296,7 +296,7 @@ async def test_an_administrator_resets_the_second_factor_of_a_person_who_lost_th
     assert "your own account" in text
 
 
-async def test_an_operator_resets_it_on_the_command_line(
+async def test_an_operator_resets_a_second_factor_on_the_command_line(
     site: Site, clock: Clock, tmp_path: Path, valkey_url: str
 ) -> None:
     admin = await signed_in(site, ADMIN)
@@ -345,7 +345,9 @@ async def demand(site: Site) -> None:
     await site.change(admins_two_factor=True)
 
 
-async def test_an_administrator_who_must_have_it_reaches_nothing_before(site: Site, clock: Clock) -> None:
+async def test_an_administrator_who_must_have_a_second_factor_reaches_nothing_before_its_set_up(
+    site: Site, clock: Clock
+) -> None:
     await demand(site)
     admin = await signed_in(site, ADMIN)
     for path in (*CLOSED, "/preferences"):

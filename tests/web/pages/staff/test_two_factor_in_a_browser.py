@@ -40,7 +40,7 @@ async def sign_out(page: Page) -> None:
     await page.context.clear_cookies()
 
 
-async def test_an_administrator_sets_it_up_signs_in_by_it_and_every_page_is_accessible(
+async def test_an_administrator_sets_a_second_factor_up_and_signs_in_by_it_and_every_page_is_accessible(
     site: Site, open_page: OpenPage, clock: Clock
 ) -> None:
     await site.change(admins_two_factor=True)

@@ -72,7 +72,7 @@ def test_the_address_of_a_server_of_another_kind_has_a_port(url: str, found: tup
 
 
 @pytest.mark.parametrize("url", ["calls.example", "ftp://x", "ws://", "ws://x:port", "ws://ana:secret@x"])
-def test_an_address_that_is_none_is_refused_and_shows_no_password(url: str) -> None:
+def test_a_text_that_is_no_address_is_refused_and_no_password_is_shown(url: str) -> None:
     with pytest.raises(PlanError, match="expected") as refused:
         address(url)
     assert "secret" not in str(refused.value)

@@ -114,7 +114,7 @@ def test_a_file_that_is_no_recorded_day_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize("words", ["fast", "5s..", "9s..2s", "~", "-1s"])
-def test_a_span_that_is_none_is_refused(words: str) -> None:
+def test_a_text_that_is_no_span_is_refused(words: str) -> None:
     with pytest.raises(PlanError):
         Span.parse(words)
 
