@@ -301,8 +301,8 @@ class Worker:
             await asyncio.wait(self._tasks, timeout=5)
         await self.supervisor.close()
         while self._tasks:
-            # Each task is cancelled again until it ends: on Python 3.11, an `asyncio.wait_for` in a library may lose a
-            # cancellation.
+            # Each task is cancelled again and again until it ends: on Python 3.11, an `asyncio.wait_for` in a library
+            # may lose a cancellation.
             for task in self._tasks:
                 task.cancel()
             await asyncio.wait(self._tasks, timeout=0.5)

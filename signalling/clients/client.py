@@ -169,7 +169,7 @@ class SignallingClient:
         """Return the first received message of this type for which `condition` is true, and drop the messages before
         it.
 
-        It reads the backlog, which stays empty if there is a `listener`. `timeout_s`: None for the connection's
+        This method reads `backlog`, which stays empty if there is a `listener`. `timeout_s`: None for the connection's
         time-out. Raises `ClosedError` if the socket is closed, `TimeoutError` if no such message arrives in time.
         """
         async with asyncio.timeout(timeout_s or self._timeout_s):

@@ -58,7 +58,7 @@ def death_of(worker: str) -> list[tuple[str, ...]]:
 
 
 class Liveness:
-    """Writes one worker's sign of life to the store, and checks those of other workers.
+    """Writes one worker's sign of life to the store, and checks the signs of life of other workers.
 
     `watched` returns the names of the workers to check. `secret`: signs the direct requests to workers; it is the same
     for all workers.
@@ -209,7 +209,7 @@ class Liveness:
     def _sign(self) -> tuple[Any, ...]:
         """Return the command that writes this worker's sign of life.
 
-        The reply to it is the earlier sign, None if that has expired.
+        The reply to this command is the sign of life that was stored before, None if that has expired.
         """
         name = keys.WORKER(self._worker)
         return unkept(name, ("SET", name, b"1", "PX", SIGN_MS, "GET"))

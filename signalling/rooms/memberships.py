@@ -212,10 +212,10 @@ class Memberships:
         return membership
 
     def _refuse(self, membership: Membership, request_id: int) -> None:
-        """Answer the request `request_id` of a member with an error, because its room will never answer it.
+        """Answer the request `request_id` of a member with an error, because the member's room will never answer it.
 
-        Do nothing if the request was answered, or if its socket is closed: a resumed connection has a new socket, with
-        new request numbers.
+        Do nothing if the request was answered, or if the socket of the request is closed: a resumed connection has a
+        new socket, with new request numbers.
         """
         if request_id in membership.unanswered:
             socket = membership.unanswered.pop(request_id)

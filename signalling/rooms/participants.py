@@ -114,7 +114,7 @@ class Room:
         self.fence = fence
         self.muted = muted
         self.missing: Muted = {}
-        # The room's name in the relay differs from that of another worker's room for the same visit.
+        # The room's name in the relay differs from the name of another worker's room for the same visit.
         self.name = secrets.token_hex(4)
         self.participants: dict[str, Participant] = {}
         self.screen = NO_SCREEN

@@ -40,10 +40,10 @@ class GuestLinks:
         return token
 
     async def look(self, organisation: str, token: str) -> GuestLink | None:
-        """Return the target of a token, which stays valid; None if it is not valid, or no longer.
+        """Return the target of a token, which stays valid; None if the token is not valid, or no longer valid.
 
-        Used when a link is opened: programs that show a preview of a link open it as well, and must not use
-        it up. Raises `UnavailableError` if the store does not answer.
+        Used when a link is opened: programs that show a preview of a link open it as well, and must not use up its
+        token. Raises `UnavailableError` if the store does not answer.
         """
         data = await self._links.look(keys.INVITE(organisation, keys.hashed(token)))
         return msgspec.msgpack.decode(data, type=GuestLink) if data else None
@@ -56,7 +56,7 @@ class GuestLinks:
         return await self._links.was_used(keys.INVITE(organisation, keys.hashed(token)))
 
     async def redeem(self, organisation: str, token: str) -> GuestLink | None:
-        """Return the target of a token, and use the token up; None if it is not valid, or no longer.
+        """Return the target of a token, and use the token up; None if the token is not valid, or no longer valid.
 
         Raises `UnavailableError` if the store does not answer.
         """

@@ -138,7 +138,7 @@ class Jobs:
             await self._redis.zadd(key, {member: score})
 
     async def due(self, organisations: Sequence[str]) -> list[str]:
-        """Return those of these organisations that have a due job, in the same order. One request reads them all.
+        """Return the organisations among `organisations` that have a due job, in the same order. One request reads all.
 
         The first call returns every organisation that has a job, due or not. So does a call after the store's clock was
         set back: `take` then sets the times of the jobs back as well. In a cluster, this method uses the clock of one

@@ -1,6 +1,7 @@
 """The stored notifications of a person: the newest ones, and the position up to which they were read.
 
-The commit of an event writes the notifications that it causes (`records.py`); `web/retention.py` erases them.
+The commit of an event writes the notifications that the event causes (`records.py`). `web/retention.py` erases
+notifications.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ class Notices:
         self._store = store
 
     def opened(self, organisation: str, person: str, sealed: bytes) -> Notice:
-        """Return the notification in the encrypted bytes `sealed`. Raises `SealError` if it is not this person's."""
+        """Return the notification in the encrypted bytes `sealed`. Raises `SealError` if it belongs to another
+        person.
+        """
         return _decoder.decode(self._store.seal.open(sealed, f"{organisation}/bell/{person}"))
 
     async def newest(self, organisation: str, person: str) -> tuple[list[Notice], int]:
@@ -54,11 +57,11 @@ class Notices:
         return [self.opened(organisation, person, data) for data in sealed], unread
 
     async def place(self, organisation: str, person: str, until_ms: int) -> int:
-        """Return the position of a person's notification with the time `until_ms`, or of the newest one before it; 0 if
-        there is none.
+        """Return the position of a person's notification with the time `until_ms`, or of the newest notification before
+        it; 0 if there is none.
 
-        A notification's position is its score in the sorted set. It grows with each notification, even if the clock is
-        set back.
+        A notification's position is its score in the sorted set. The position grows with each notification, even if the
+        clock is set back.
         """
         async with answering():
             found = await self._store.redis.zrange(

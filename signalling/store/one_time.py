@@ -31,7 +31,7 @@ class OneTime:
             await self._redis.set(key, value, px=for_ms)
 
     async def look(self, key: str) -> bytes | None:
-        """Return the value of a key, and leave it there; None if there is no value, or no longer."""
+        """Return the value of a key, and leave it there; None if the key has no value, or no longer has one."""
         async with answering():
             return await self._redis.get(key) or None
 

@@ -203,9 +203,9 @@ class PackedVisits:
             return None
 
     async def unpack(self, organisation: str, visit_id: str, now_ms: int) -> None:
-        """Replace a packed visit by its keys, so that a command can change it. Do nothing if it is not packed.
+        """Replace a packed visit by its keys, so that a command can change it. Do nothing if the visit is not packed.
 
-        Raises `SealError` if it cannot be read.
+        Raises `SealError` if the packed visit cannot be read.
         """
         past, queue = keys.PAST(organisation, visit_id), keys.UNPACKED(organisation)
         async with answering():

@@ -128,9 +128,10 @@ class SharedConnection:
     ) -> list[Any]:
         """Send commands; return their replies in order. A reply that is an error is returned as an exception.
 
-        `answers`: the number of replies, None if each command has one. After a lost connection the commands are sent
-        once more, because the store may have closed an idle connection; with `once`, only if they were not sent yet.
-        Raises redis-py's ConnectionError if the connection fails, TimeoutError if a reply is late.
+        `answers`: the number of replies, None if each command has one. If the connection was lost, the commands are
+        sent once more, because the store may have closed an idle connection. `once`: True if commands that were sent
+        already must not be sent again. Raises redis-py's ConnectionError if the connection fails, TimeoutError if a
+        reply is late.
         """
         packed = [hiredis.pack_command(_words(command)) for command in commands]
         wanted = len(packed) if answers is None else answers
@@ -377,10 +378,10 @@ async def all_converted(
 
 
 async def converted(client: Redis, args: Arguments, options: Mapping[str, Any], answer: Any) -> Any:
-    """Return `answer`, the reply to a command, as redis-py's method for the command returns it; raise it if it is an
-    error.
+    """Return the reply `answer` to a command in the form in which redis-py's method for this command returns it.
 
-    `client`: has redis-py's functions for this. `args` and `options`: those of the command.
+    If `answer` is an error, raise it. `client`: has redis-py's functions for this. `args` and `options`: the arguments
+    and options of the command.
     """
     if isinstance(answer, Exception):
         raise answer

@@ -1,4 +1,4 @@
-"""Encrypts the records of a whole store with another key, while the store is in use. It is not made for a cluster.
+"""Encrypts the records of a whole store with another key, while the store is in use. A cluster is not supported.
 
 Each record is replaced only if it still has the bytes that were read, so that no newer write is lost. Events that are
 encrypted with the old key are removed from the streams; a worker that needs one of them loads a snapshot instead.

@@ -271,7 +271,7 @@ def _areas_of(mirror: Mirror, socket: Socket) -> Areas:
 def _is_shown(visit: Visit | None, areas: Areas) -> bool:
     """Return True if a visit waits, and its row is sent to subscribers of these areas.
 
-    A visit without an area is sent to all.
+    A visit without an area is sent to all subscribers.
     """
     if visit is None or visit.status is not Status.QUEUED:
         return False

@@ -1,6 +1,7 @@
 """The functions that the rows of `rules.py` name: effects, guards, choosers and deadlines. Does no I/O.
 
-They define how a visit changes. The tables of `rules.py` define which command may change it, by whom and when.
+These functions define how a visit changes. The tables of `rules.py` define which command may change it, by whom and
+when.
 """
 
 from __future__ import annotations

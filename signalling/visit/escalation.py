@@ -1,6 +1,6 @@
-"""A message to a member of staff that is sent because nobody has claimed a request, as the visit's record keeps it.
+"""The type of an entry in a visit's record: a message to staff, sent because nobody has claimed the request.
 
-`web` decides who receives one, and when, because it has the rota and the accounts. Does no I/O.
+`web` decides who receives such a message, and when, because it has the rota and the accounts. Does no I/O.
 """
 
 from __future__ import annotations

@@ -36,8 +36,8 @@ def answered(visit: Visit, _: Any, __: Actor, context: Context) -> Visit:
 def may_answer(visit: Visit, _: Any, __: Actor, context: Context) -> Refusal | None:
     """Return a refusal of a waiting patient's message, None if the message is allowed.
 
-    A message is refused if the organisation takes no answers, no staff have written, or the patient has written too
-    many.
+    A message is refused if the organisation does not allow answers, if no member of staff has written before, or if the
+    patient has written too many messages.
     """
     if not context.policy.answers_waiting or not visit.writers:
         return Refusal("wrong_status", {"status": str(visit.status)})

@@ -106,7 +106,7 @@ class OpenVisits(Mapping[str, Visit]):
         return [self._visits[visit_id] for *_, visit_id in self._queues[urgent_first]]
 
     def place(self, visit_id: str, *, urgent_first: bool) -> int | None:
-        """Return a visit's place, from 1, among the waiting visits of its area; None if it does not wait.
+        """Return a visit's place, from 1, among the waiting visits of its area; None if the visit does not wait.
 
         `urgent_first`: the organisation's rule for the order.
         """

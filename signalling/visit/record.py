@@ -67,7 +67,7 @@ class Person(msgspec.Struct, frozen=True):
 
 
 class Actor(msgspec.Struct, frozen=True, kw_only=True):
-    """The sender of a command. It is known from the session or token, and never from the message.
+    """The sender of a command. The server knows the actor from the session or the token, never from the message.
 
     `visit`: the visit of a patient or guest, to which the actor is limited.
     """

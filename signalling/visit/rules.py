@@ -261,9 +261,9 @@ def next_deadline_ms(visit: Visit, policy: Policy) -> int | None:
 
 
 def decide(visit: Visit | None, command: Command, actor: Actor, context: Context) -> Decided | Refusal:
-    """Decide whether `actor` may change a visit by `command`: return the visit after it, or the refusal.
+    """Decide whether `actor` may change a visit by `command`: return the visit after the change, or the refusal.
 
-    `visit` is None if it does not exist. `context`: the time and the other facts of the decision.
+    `visit`: None if there is no such visit. `context`: the time and the other facts of the decision.
     """
     if visit is not None and visit.organisation != actor.organisation:
         # visits of other organisations are treated as not existing
@@ -343,9 +343,10 @@ def _decide_due(visit: Visit | None, context: Context) -> Decided | Refusal:
 def _without_row(
     visit: Visit | None, command: Command, known: frozenset[str], fitting: list[Rule]
 ) -> Decided | Refusal:
-    """Decide a command that no row of RULES allows: return the unchanged visit if it was done before, else the refusal.
+    """Decide a command that no row of RULES allows.
 
-    `known`: the actor's relations to the visit. `fitting`: the rows of the command for the visit's status.
+    Return the unchanged visit if the command was carried out before, otherwise the refusal. `known`: the actor's
+    relations to the visit. `fitting`: the rows of the command for the visit's status.
     """
     if visit is None:
         return Refusal("not_allowed")

@@ -63,8 +63,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class Guide(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One version of an organisation's setup guide. A visit keeps the version with which it began.
 
-    `levels`: step id -> option -> the urgency that this answer means. They are not part of a step, because patients
-    receive the steps, and should not choose an answer for a better place in the queue.
+    `levels`: step id -> option -> the urgency that this answer means. The levels are not part of a step, because
+    patients receive the steps, and should not choose an answer for a better place in the queue.
     """
 
     version: int

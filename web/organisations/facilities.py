@@ -66,8 +66,8 @@ class Facilities:
     async def add(self, organisation: str, name: str, by: str, area: str = "") -> Facility:
         """Add a facility and return it. `by`: the name of the person who adds it.
 
-        `area`: the waiting area of all its patients, "" if its page asks for the area. Raises `FacilityError`
-        if the name is too long or taken, or if there are too many facilities.
+        `area`: the waiting area of all the facility's patients, "" if the facility's page asks for the area. Raises
+        `FacilityError` if the name is too long or taken, or if there are too many facilities.
         """
         name = " ".join(name.split())
         if len(name) not in NAME:

@@ -257,7 +257,7 @@ class Trial:
     def kill(self) -> None:
         """Kill the trial's process and all processes that it has started, also if the trial's process has ended.
 
-        They would keep the pages' port and the lock of the data folder.
+        Otherwise these processes would keep the pages' port and the lock of the data folder.
         """
         if self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):

@@ -199,7 +199,7 @@ def _refused(client: "redis.Redis") -> Iterator[str]:
                     # are not sent.
                     return
             except redis.ResponseError:
-                # A store that is full or cannot save refuses writes too, for a while. That is no error of
+                # A store that is full or cannot save also refuses writes, but only for a while. This is no error of
                 # this check; /readyz reports it.
                 pass
     finally:

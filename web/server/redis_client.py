@@ -173,8 +173,8 @@ def _options(
 def _sentinel_options(store: Store, options: dict[str, Any], patience_s: float) -> dict[str, Any]:
     """Return redis-py's options for connections to the Sentinels.
 
-    `options`: those for connections to the servers, whose TLS is used for the Sentinels as well. `patience_s`: the
-    time limit in s, which is reduced to SENTINEL_S.
+    `options`: the options for connections to the servers, whose TLS is used for the Sentinels as well. `patience_s`:
+    the time limit in s, which is reduced to SENTINEL_S.
     """
     path = store.sentinel_password_file
     tls = {name: value for name, value in options.items() if name.startswith("ssl_")}

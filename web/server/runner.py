@@ -113,7 +113,7 @@ class Runner(web.AppRunner):
         self._stopped_s = time.monotonic()
 
     async def shutdown(self) -> None:
-        """Stop the app while requests are still answered; close the connections that have none.
+        """Stop the app while requests are still answered; close the connections that have no request.
 
         This takes at most the time-out of this runner, which includes the time of the app's own `on_shutdown`.
         """

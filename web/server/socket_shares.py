@@ -60,7 +60,7 @@ class Shares:
 def surplus(mine: int, others: Sequence[int]) -> int:
     """Return how many of its sockets a worker should ask to move now.
 
-    `mine`: its number of sockets; `others`: those of the other workers.
+    `mine`: the worker's number of sockets; `others`: the numbers of sockets of the other workers.
     """
     fair = (mine + sum(others)) / (1 + len(others))
     if not others or mine <= fair * MARGIN + SPARE:

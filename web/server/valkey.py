@@ -291,7 +291,7 @@ class EmbeddedStore:
             time.sleep(0.005)
 
     def start(self) -> None:
-        """Start the store and return when it answers. Raises ConfigError if it does not."""
+        """Start the store and return when it answers. Raises ConfigError if it does not answer."""
         self.begin()
         self.wait()
 
