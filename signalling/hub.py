@@ -30,8 +30,8 @@ RING = 512  # the number of newest queue updates that are kept, for clients that
 log = structlog.get_logger()
 
 
-PING, PONG = 0x9, 0xA
-"""The opcodes of two control frames (RFC 6455 §5.5)."""
+CLOSE, PING, PONG = 0x8, 0x9, 0xA
+"""The opcodes of the control frames (RFC 6455 §5.5)."""
 
 
 def frame(payload: bytes, opcode: int) -> bytes:

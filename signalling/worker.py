@@ -297,6 +297,8 @@ class Worker:
     async def close(self) -> None:
         """Stop all tasks and close everything. Call `drain` first if clients are connected."""
         self._stopping.set()
+        for connection in list(self.connections.values()):
+            connection.socket.abort()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=5)
         await self.supervisor.close()

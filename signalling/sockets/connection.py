@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import structlog
 from aiohttp import WSMessage, WSMsgType
@@ -26,6 +28,9 @@ from signalling.store.records import Origin
 from signalling.sweep import system
 from signalling.visit.commands import Leave
 from signalling.visit.record import Actor
+
+if TYPE_CHECKING:
+    from signalling.sockets.open_socket import OpenSocket
 
 log = structlog.get_logger()
 MOST_BAD = 10
@@ -60,6 +65,7 @@ class Connection:
     __slots__ = (
         "_bad",
         "_busy",
+        "_ended",
         "_flood",
         "_pending",
         "_probed_s",
@@ -90,7 +96,8 @@ class Connection:
         self.actor = actor
         self.id = connection_id
         self.origin = origin
-        self._ws = ws
+        self._ws: WebSocket | OpenSocket = ws
+        self._ended: Callable[[], None] | None = None  # not None while the socket is served without a task
         self.socket = Socket(transport, codec, actor, connection_id, unsent_bytes, self.cut)
         self.entered: frozenset[str] = frozenset()
         # (name, visit) of the audit log entries that this connection has already written for a patient
@@ -100,7 +107,7 @@ class Connection:
         self._flood = Flood(time.monotonic())
         self._probed_s = float("-inf")
         self._bad = 0
-        self._busy = False  # True while a request is not answered, so that later messages must wait
+        self._busy = False  # True while a task answers requests, so that later messages must wait
         self._pending: Pending = None  # the request that the reader has queued, with its reply coroutine
 
     def cut(self, code: int) -> None:
@@ -112,7 +119,11 @@ class Connection:
         if code == 4002:
             self.socket.abort()  # a close frame would wait behind the data that the client does not read
         else:
-            self.closing = self.services.spawn(_close(self._ws, code))
+            self.closing = self.services.spawn(self._close(code))
+
+    async def _close(self, code: int) -> None:
+        await self._ws.close(code=code)
+        self.wake()
 
     def may_probe(self, now_s: float) -> bool:
         """Return True if the client may test its network now, and record the test; one is allowed per PROBE_EVERY_S.
@@ -124,41 +135,52 @@ class Connection:
             self._probed_s = now_s
         return allowed
 
-    async def requests(self) -> None:
-        """Answer requests one after another until the socket closes, in the client's order.
+    def continue_on(self, detached: OpenSocket, ended: Callable[[], None]) -> None:
+        """Receive from `detached` from now on, without a task while no request waits.
 
-        Most requests are answered inside the reader (`_handled`). This loop handles the requests whose reply must wait.
+        `ended` is called once, when the socket is closed and no request of it is being answered.
         """
-        self._ws.handle(self._handled, self._note_activity)
+        self._ws, self._ended = detached, ended
+        self.wake()
+
+    def wake(self) -> None:
+        """Start a task that handles what `handled` has left, or the end of the connection, unless it runs already."""
+        self.socket.received_s = time.monotonic()
+        if not self._busy and self._ended is not None:
+            self._busy = True
+            self.services.spawn(self.requests())
+
+    async def requests(self) -> None:
+        """Answer requests one after another, in the client's order, until the socket closes or none waits.
+
+        Most requests are answered inside the reader (`handled`). This loop handles the requests whose reply must wait.
+        """
         try:
             while self.socket.open:
                 message = await self._ws.receive()
-                if message.type not in CLIENT_FRAMES:
+                if message is None or message.type not in CLIENT_FRAMES:
                     return
-                self._busy = True
                 # If the reader has queued this message, `_pending` contains its request. Otherwise the reader has not
                 # handled it yet.
                 pending, self._pending = self._pending, None
                 pending = pending or self._handle(message)
                 if pending is not None:
                     await self._answer(*pending)
-                self._busy = False
         finally:
-            self._ws.handle(None)
+            self._busy = False
             if self._pending is not None:
                 self._pending[1].close()
+                self._pending = None
+            if self._ended is not None and (self._ws.ended or not self.socket.open):
+                ended, self._ended = self._ended, None
+                ended()
 
-    def _note_activity(self) -> None:
-        """Record that the client is alive while its request waits for the store."""
-        self.socket.received_s = time.monotonic()
-
-    def _handled(self, message: WSMessage) -> bool:
+    def handled(self, message: WSMessage) -> bool:
         """Answer a message inside the socket's reader if that needs no waiting; return True if it is answered."""
         if self._busy or not self.socket.open or message.type not in CLIENT_FRAMES:
             return False
         self._pending = self._handle(message)
-        self._busy = self._pending is not None
-        return not self._busy
+        return self._pending is None
 
     def _handle(self, message: WSMessage) -> Pending:
         """Answer a message, and return None; if the answer must wait for the store, return (request, coroutine of the
@@ -266,7 +288,3 @@ def decoded(message: WSMessage, codec: Codec) -> client.ClientMessage:
 def _unknown(connection: Connection, request: client.ClientMessage) -> server.Message:
     # the client may send `hello` only once
     return error(request.id, "bad_message", {"path": "$.type"})
-
-
-async def _close(ws: WebSocket, code: int) -> None:
-    await ws.close(code=code)

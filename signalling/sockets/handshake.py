@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -89,7 +90,9 @@ async def serve(
     admit: Admit = _everybody,
     guessed: Guessed = _uncounted,
 ) -> web.StreamResponse:
-    """Serve one WebSocket until it closes, and return the response.
+    """Serve one WebSocket until its `hello` is accepted or it closes, and return the response.
+
+    After `hello`, the connection goes on without this request (`WebSocket.detach`).
 
     `authenticate` returns the person at the browser. `admit` checks the request; its HTTP error is sent in place of the
     upgrade. `guessed` is called after each wrong resume token. The default functions check nothing.
@@ -116,20 +119,29 @@ async def serve(
         worker.socket_counts.remove_before_hello(address)
     if connection is None:
         return ws
-    ws.forget_upgrade(request)
+    ended = partial(_ended, worker, connection, address)
+    detached = ws.detach(request, connection.handled, connection.wake)
+    if detached is not None:
+        connection.continue_on(detached, ended)
+        return ws
     try:
         await connection.requests()
     finally:
-        worker.socket_counts.remove(address, connection.actor)
-        worker.hub.remove(connection.socket)
-        if worker.connections.get(connection.id) is connection:
-            del worker.connections[connection.id]
-            worker.spawn(_gone(worker, connection))
+        ended()
         if connection.closing is not None:
             # Wait until the client has closed the socket, too: otherwise aiohttp would close it itself, with another
             # code.
             await asyncio.wait([connection.closing], timeout=CLOSING_S)
     return ws
+
+
+def _ended(worker: Worker, connection: Connection, address: str) -> None:
+    """Remove a connection whose socket has closed from everything that lists this worker's sockets."""
+    worker.socket_counts.remove(address, connection.actor)
+    worker.hub.remove(connection.socket)
+    if worker.connections.get(connection.id) is connection:
+        del worker.connections[connection.id]
+        worker.spawn(_gone(worker, connection))
 
 
 async def _upgraded(request: web.Request, ws: WebSocket) -> asyncio.Transport:

@@ -1,8 +1,9 @@
 """The server side of one WebSocket, through aiohttp's public interface; and the choice of the class for all sockets.
 
-`reader_websocket.py` has a faster class, which handles messages inside aiohttp's reader. It uses private parts of
-aiohttp, so a worker tests it at its start. If the test fails, the class of this module is used. It is slower, because
-each message costs a future and a turn of the event loop, and it limits only messages, not frames.
+`reader_websocket.py` has a faster and smaller class, which takes the connection away from aiohttp after `hello`. It
+uses private parts of aiohttp, so a worker tests it at its start. If the test fails, the class of this module is used.
+It is slower, because each message costs a future and a turn of the event loop; an idle socket takes more than twice the
+memory; and it limits only messages, not frames.
 """
 
 from __future__ import annotations
@@ -11,12 +12,17 @@ import asyncio
 import importlib
 import socket
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import structlog
 from aiohttp import WSCloseCode, WSMessage, web
 
+if TYPE_CHECKING:
+    from signalling.sockets.open_socket import OpenSocket
+
 log = structlog.get_logger()
 TEST_S, CLOSE_S = 2.0, 0.1
+CLOSE_ANSWER_S = 2.0  # a client that does not answer a close frame is disconnected after this time in s
 Handler = Callable[[WSMessage], bool]
 """A handler of received messages: returns True if it has handled the message, False to have it queued.
 
@@ -33,20 +39,19 @@ class WebSocket(web.WebSocketResponse):
             compress=False,
             max_msg_size=max_msg_size + 1,  # aiohttp refuses a message of exactly its limit
             autoping=False,  # `heartbeat.py` sends the pings, `connection.py` answers the client's pings
-            timeout=2.0,
+            timeout=CLOSE_ANSWER_S,
             decode_text=False,
         )
         self.message_bytes = max_msg_size
 
     async def close(self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True) -> bool:
-        """Close the socket, as the method of aiohttp does; return False if it is closed already.
+        """Close the socket, as the method of aiohttp does; return False if it is closed already."""
+        return await super().close(code=close_code(code, self.close_code), message=message, drain=drain)
 
-        No close frame may contain the code 1006 (RFC 6455 §7.4.1), but aiohttp accepts it from a client, and
-        would send it back. This method sends 1002 (protocol error) instead.
-        """
-        if self.close_code == WSCloseCode.ABNORMAL_CLOSURE:
-            code = WSCloseCode.PROTOCOL_ERROR
-        return await super().close(code=code, message=message, drain=drain)
+    @property
+    def ended(self) -> bool:
+        """Whether the connection is closed."""
+        return self.closed
 
     def welcome(self) -> None:
         """Do nothing, because this class has no limits for frames and bytes.
@@ -54,15 +59,24 @@ class WebSocket(web.WebSocketResponse):
         A faster subclass raises its limits, because the client's `hello` was accepted.
         """
 
-    def handle(self, handler: Handler | None, queued: Callable[[], None] = lambda: None) -> None:
-        """Do nothing: in this class, no message is given to `handler`, and all messages are received as usual.
+    def detach(
+        self, request: web.BaseRequest, handler: Handler, wake: Callable[[], None]
+    ) -> OpenSocket | None:
+        """Return the object that serves the connection in place of aiohttp from now on, or None if aiohttp continues.
 
-        A faster subclass gives each message to `handler` first. It calls `queued` for each message that the handler has
-        not handled, so that the message waits in a queue. `handler`: None removes the present handler.
+        This class returns None: its messages are received as usual. `handler` would get each message first; `wake`
+        would be called when a message waits, and at the end of the connection.
         """
 
-    def forget_upgrade(self, request: web.BaseRequest) -> None:
-        """Free the memory that only the upgrade needed. In this class, the method does nothing."""
+
+def close_code(code: int, received: int | None) -> int:
+    """Return the code of the close frame to send. `code`: the intended one; `received`: the client's, None if it sent
+    none.
+
+    No close frame may contain the code 1006 (RFC 6455 §7.4.1), but aiohttp accepts it from a client. It is answered
+    with 1002 (protocol error).
+    """
+    return WSCloseCode.PROTOCOL_ERROR if received == WSCloseCode.ABNORMAL_CLOSURE else code
 
 
 async def fastest() -> type[WebSocket]:
@@ -81,13 +95,15 @@ async def fastest() -> type[WebSocket]:
 
 
 async def handles_messages(kind: type[WebSocket]) -> bool:
-    """Return True if the class `kind` gives messages to its handler, and receives the messages that the handler leaves.
+    """Return True if the class `kind` takes connections away from aiohttp, gives messages to its handler, and returns
+    those that were not handled.
 
     For this test it opens a server socket and connects to it. One message is sent together with the upgrade, two are
     sent afterwards.
     """
     handled, received = list[bytes](), list[bytes]()
     ready, done = asyncio.Event(), asyncio.Event()
+    found: OpenSocket | None = None
 
     def handler(message: WSMessage) -> bool:
         ours = bytes(message.data) == b"handle"
@@ -96,19 +112,16 @@ async def handles_messages(kind: type[WebSocket]) -> bool:
         return ours
 
     async def serve(request: web.BaseRequest) -> web.StreamResponse:
+        nonlocal found
         ws = kind((), 1024)
         try:
             await ws.prepare(request)
             ws.welcome()
-            ws.forget_upgrade(request)
             received.append((await ws.receive()).data)
-            ws.handle(handler)
-            ready.set()
-            received.append((await ws.receive()).data)
+            found = ws.detach(request, handler, done.set)
         except (AttributeError, TypeError, ValueError):
             received.append(b"")
         ready.set()
-        done.set()
         return ws
 
     loop, server = asyncio.get_running_loop(), web.Server(serve)
@@ -119,9 +132,13 @@ async def handles_messages(kind: type[WebSocket]) -> bool:
             async with asyncio.timeout(TEST_S):
                 here.sendall(_UPGRADE + _frame(b"early"))
                 await ready.wait()
+                if found is None:
+                    return False
                 here.sendall(_frame(b"handle") + _frame(b"receive"))
                 await done.wait()
-        except TimeoutError:
+                message = await found.receive()
+                received.append(message.data if message is not None and not server.connections else b"")
+        except OSError:  # a time-out, or the server has closed the connection
             return False
         finally:
             transport.abort()

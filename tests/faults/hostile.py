@@ -23,7 +23,7 @@ from signalling.errors import BadMessageError
 from signalling.hub import frame
 from signalling.protocol.codec import CODECS, JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL, Codec
 from signalling.protocol.errors import error
-from signalling.sockets import reader_websocket
+from signalling.sockets import open_socket
 from signalling.sockets.frame_limits import Bound, Counted
 from tests.faults.mutation import Mutator
 from tests.media.test_fuzz import ANSWER, IDENTITY
@@ -166,7 +166,7 @@ def _read_frames(data: bytes) -> None:
     loop = asyncio.get_running_loop()
     queue = _Taken(BaseProtocol(loop), FRAME_BYTES, loop=loop)
     reader = WebSocketReader(queue, FRAME_BYTES, compress=False, decode_text=False)
-    bound = Bound(reader_websocket.FRAMES, reader_websocket.MESSAGES * FRAME_BYTES)
+    bound = Bound(open_socket.FRAMES, open_socket.MESSAGES * FRAME_BYTES)
     Counted(reader.feed_data, reader.feed_eof, bound, lambda: None).feed_data(data)
 
 

@@ -188,6 +188,13 @@ class Served(Noted):
         self.worker = worker
         self.replaced = False
 
+        self.handled = self.wake = None
+        self.ended: Any = None
+        self.detached: Any = None
+
+    def continue_on(self, detached: Any, ended: Any) -> None:
+        self.detached, self.ended = detached, ended
+
     async def requests(self) -> None:
         if self.replaced:
             self.worker.connections["c_1"] = None
@@ -210,10 +217,31 @@ async def test_a_socket_that_ends_is_uncounted_and_cleaned_up_unless_the_client_
 
     monkeypatch.setattr(handshake, "_welcome", welcomed)
     assert await serve(ws, worker) is ws
-    assert len(ws.named("forget_upgrade")) == 1
     assert worker.hub.named("remove") == [("socket",)]
     assert worker.socket_counts.by_person == {}
     assert ("c_1" in worker.connections, len(worker.tasks)) == (replaced, not replaced)
+
+
+async def test_a_socket_that_leaves_aiohttp_is_cleaned_up_when_it_ends_and_not_when_its_request_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ws = FakeWs(HELLO)
+    worker = FakeWorker(ws)
+    connection = Served(worker, None)
+    detached = object()
+
+    async def welcomed(*_: Any) -> Any:
+        worker.connections["c_1"] = connection
+        return connection
+
+    monkeypatch.setattr(handshake, "_welcome", welcomed)
+    monkeypatch.setattr(FakeWs, "detach", lambda *_: detached, raising=False)
+    assert await serve(ws, worker) is ws
+    assert connection.detached is detached
+    assert (worker.hub.named("remove"), len(worker.socket_counts.by_person)) == ([], 1)
+    connection.ended()
+    assert (worker.hub.named("remove"), worker.socket_counts.by_person) == ([("socket",)], {})
+    assert worker.connections == {}
 
 
 async def test_the_close_of_a_socket_is_waited_for_but_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:

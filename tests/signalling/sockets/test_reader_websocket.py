@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from signalling.clients.client import JSON, MSGPACK
 from signalling.protocol.codec import CODECS
-from signalling.sockets import reader_websocket
+from signalling.sockets import open_socket
 from signalling.sockets.frame_limits import WINDOW_S
 from signalling.sockets.reader_websocket import ReaderWebSocket
 from signalling.sockets.websocket import WebSocket
@@ -220,42 +220,6 @@ async def test_faults_that_aiohttp_overlooks_close_with_1002_and_have_no_answer(
     assert (peer.answers, peer.code) == ([], 1002)
 
 
-class Writing:
-    """A transport that records what it is asked to do."""
-
-    def __init__(self, closing: bool, waiting: int) -> None:
-        self.done: list[object] = []
-        self.is_closing = lambda: closing
-        self.get_write_buffer_size = lambda: waiting
-        self.write = self.done.append
-        self.close = lambda: self.done.append("close")
-        self.abort = lambda: self.done.append("abort")
-
-
-@pytest.mark.parametrize(
-    ("closing", "waiting", "done"),
-    [
-        (False, 0, ["frame", "close"]),
-        (False, 1, ["abort"]),  # unsent bytes wait, so a close frame would wait behind them
-        (True, 0, []),
-        (True, 1, []),
-    ],
-)
-def test_a_client_that_sends_what_it_may_not_gets_a_close_frame_if_it_reads(
-    closing: bool, waiting: int, done: list[str]
-) -> None:
-    for cut_off, frame_of_its_code in (
-        (ReaderWebSocket._flooded, b"\x88\x02\x0f\xa5"),
-        (ReaderWebSocket._malformed, b"\x88\x02\x03\xea"),
-    ):
-        socket = ReaderWebSocket((), 1)
-        cut_off(socket)  # before the upgrade there is no transport to close
-        transport = Writing(closing, waiting)
-        socket._transport = transport  # type: ignore[assignment]
-        cut_off(socket)
-        assert transport.done == [frame_of_its_code if what == "frame" else what for what in done]
-
-
 def test_the_document_counts_the_autobahn_cases() -> None:
     explained = Counter(case.explained for case in CASES.values())
     expected = explained.pop("")
@@ -271,6 +235,6 @@ def test_the_limits_of_frames_and_bytes_are_those_of_the_document() -> None:
     text = " ".join(DOCUMENT.split())
     assert "Before `welcome`: 100 frames" in text
     assert "over 2,000 or 4 MiB in 10 s" in text
-    assert (reader_websocket.HELLO_FRAMES, reader_websocket.FRAMES, WINDOW_S) == (100, 2000, 10.0)
-    assert reader_websocket.MESSAGES * Limits().message_bytes == 4 << 20
-    assert reader_websocket.HELLO_MESSAGES == 2, "a client sends one `hello`, and may correct it"
+    assert (open_socket.HELLO_FRAMES, open_socket.FRAMES, WINDOW_S) == (100, 2000, 10.0)
+    assert open_socket.MESSAGES * Limits().message_bytes == 4 << 20
+    assert open_socket.HELLO_MESSAGES == 2, "a client sends one `hello`, and may correct it"

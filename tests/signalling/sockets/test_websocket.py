@@ -10,11 +10,12 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
+from aiohttp.web_protocol import RequestHandler
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from signalling.clients.client import JSON
-from signalling.sockets import reader_websocket, websocket
+from signalling.sockets import open_socket, websocket
 from signalling.sockets.reader_websocket import ReaderWebSocket
 from signalling.sockets.websocket import WebSocket
 from tests.signalling.clinic import Clinic, clinic, headers
@@ -31,20 +32,6 @@ async def one(valkey: Redis, request: pytest.FixtureRequest) -> AsyncIterator[Cl
     async with clinic(valkey, 1) as opened:
         opened.workers[0].websocket = request.param
         yield opened
-
-
-async def test_each_message_that_the_handler_leaves_is_reported_and_waits() -> None:
-    class Protocol:
-        _reading_paused = False
-
-    queue = reader_websocket._Queue(Protocol(), 1024, loop=asyncio.get_running_loop())
-    reported = list[str]()
-    queue.feed_data("first", 1)
-    queue.handler, queue.queued = lambda message: False, lambda: reported.append("queued")
-    queue.feed_data("second", 1)
-    assert reported == ["queued"]
-    waiting: list[Any] = [await queue.read(), await queue.read()]
-    assert waiting == ["first", "second"]
 
 
 class Telnet:
@@ -200,16 +187,34 @@ def has_no_reader(patch: pytest.MonkeyPatch) -> None:
 
 def has_another_reader(patch: pytest.MonkeyPatch) -> None:
     """Make aiohttp look like a version whose reader takes other arguments."""
-    patch.setattr(reader_websocket, "WebSocketReader", lambda: None)
+    patch.setattr(open_socket, "WebSocketReader", lambda: None)
 
 
 def never_asks_the_handler(patch: pytest.MonkeyPatch) -> None:
     """Make aiohttp look like a version that fills its queue by another method."""
-    patch.delattr(reader_websocket._Queue, "feed_data")
+    patch.delattr(open_socket.OpenSocket, "feed_data")
+
+
+def keeps_the_connection(patch: pytest.MonkeyPatch) -> None:
+    """Make aiohttp look like a version that does not forget a connection whose end it is told."""
+    patch.setattr(RequestHandler, "connection_lost", lambda protocol, problem: None)
+
+
+def closes_at_the_end_of_the_request(patch: pytest.MonkeyPatch) -> None:
+    """Make aiohttp look like a version that ends a WebSocket by another method when its handler returns."""
+    patch.delattr(ReaderWebSocket, "write_eof")
 
 
 @pytest.mark.parametrize(
-    "changed", [loses_early_messages, has_no_reader, has_another_reader, never_asks_the_handler]
+    "changed",
+    [
+        loses_early_messages,
+        has_no_reader,
+        has_another_reader,
+        never_asks_the_handler,
+        keeps_the_connection,
+        closes_at_the_end_of_the_request,
+    ],
 )
 async def test_the_public_interface_is_used_if_aiohttps_reader_has_changed(
     changed: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch

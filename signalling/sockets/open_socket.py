@@ -1,0 +1,244 @@
+"""The receiving side of one WebSocket: an asyncio protocol, and the queue of the messages that must wait.
+
+After `hello`, it replaces aiohttp as the protocol of the transport. aiohttp keeps two tasks, a request and a parser
+for each connection as long as its handler runs; here an idle socket has no task, and nothing of its HTTP request.
+aiohttp's reader still parses the frames and gives each message to `feed_data`. All frames are counted, also those
+without a message; a client that sends too many is disconnected.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from aiohttp import EofStream, WebSocketError, WSCloseCode, WSMessage, WSMsgType
+from aiohttp._websocket.reader import WebSocketDataQueue, WebSocketReader
+
+from signalling.hub import CLOSE, frame
+from signalling.repeated import due
+from signalling.sockets.frame_limits import Bound, Counted
+from signalling.sockets.websocket import CLOSE_ANSWER_S, Handler, close_code
+
+log = structlog.get_logger()
+HELLO_FRAMES, FRAMES = 100, 2000
+"""The number of frames allowed within ten seconds, before and after `hello`. Messages have another limit: 50/s."""
+HELLO_MESSAGES, MESSAGES = 2, 64
+"""The number of bytes allowed within ten seconds, before and after `hello`, as a multiple of the largest message."""
+FLOOD_CLOSE, MALFORMED_CLOSE = (b"\x88\x02" + code.to_bytes(2) for code in (4005, 1002))
+QUEUE_BYTES = (
+    131_072  # while more than this number of bytes waits in the queue, nothing is read from the client
+)
+
+
+class OpenSocket(WebSocketDataQueue, asyncio.Protocol):
+    """The receiving side of one client's socket. `message_bytes`: the length of the longest message.
+
+    Until `detach`, aiohttp reads its messages by `read`. Afterwards, each message goes to the handler first. If the
+    handler does not handle it, it waits, all later ones wait behind it, and `receive` returns them in order.
+    """
+
+    __slots__ = (
+        "_arrived",
+        "_bytes",
+        "_closing",
+        "_counted",
+        "_ended",
+        "_handler",
+        "_messages",
+        "_paused",
+        "_problem",
+        "_timer",
+        "_transport",
+        "_wake",
+        "data_received",
+        "message_bytes",
+    )
+
+    # The base's own queue stays unused (its `__init__` is not called), because it takes 800 bytes even if it is empty.
+    # aiohttp's reader compares these two, and would pause if the first were larger.
+    _size = _limit = 0
+
+    def __init__(self, transport: asyncio.Transport, message_bytes: int) -> None:
+        self._transport = transport
+        self.message_bytes = message_bytes
+        self._messages: list[tuple[WSMessage, int]] = []
+        self._bytes = 0
+        self._arrived: asyncio.Future[None] | None = None
+        self._handler: Handler | None = None
+        self._wake: Callable[[], None] | None = None
+        self._problem: BaseException | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._paused = self._closing = self._ended = False
+        reader = WebSocketReader(self, message_bytes + 1, compress=False, decode_text=False)
+        bound = Bound(HELLO_FRAMES, HELLO_MESSAGES * message_bytes)
+        self._counted = Counted(reader.feed_data, reader.feed_eof, bound, self.flooded, self.malformed)
+        # The event loop calls this attribute in place of a method.
+        self.data_received = self._counted.feed_data  # type: ignore[method-assign,assignment]
+
+    @property
+    def parser(self) -> Counted:
+        """The object to which aiohttp gives the received data until `detach`."""
+        return self._counted
+
+    @property
+    def ended(self) -> bool:
+        """Whether the connection is lost, or closed at the client's request."""
+        return self._ended
+
+    def welcome(self) -> None:
+        """Raise the limits for frames and bytes, because the client's `hello` was accepted."""
+        self._counted.allow(Bound(FRAMES, MESSAGES * self.message_bytes))
+
+    def detach(self, handler: Handler, wake: Callable[[], None]) -> None:
+        """Give each message to `handler` from now on.
+
+        `wake` is called after each message that must wait, and when the connection has ended or its data is invalid.
+        """
+        self._handler, self._wake = handler, wake
+        self._transport.set_protocol(self)
+        if self._messages or self._problem is not None:
+            wake()
+
+    # --- called by aiohttp's reader and by aiohttp's WebSocketResponse
+
+    def feed_data(self, data: Any, size: int) -> None:
+        """Give a message to the handler; queue it if the handler does not handle it. `size`: its length in bytes."""
+        if self._closing:
+            # The client has the server's close frame. Only its own close frame is awaited.
+            if data.type is WSMsgType.CLOSE:
+                self._transport.close()
+            return
+        if not self._messages and self._handler is not None and self._handler(data):
+            return
+        self._messages.append((data, size))
+        self._bytes += size
+        if self._bytes > QUEUE_BYTES and not self._paused:
+            self._paused = True
+            self._transport.pause_reading()
+        self._notify()
+
+    def feed_eof(self) -> None:
+        """Note that the connection has ended before `detach`."""
+        self._ended = True
+        self._notify()
+
+    def set_exception(self, exc: BaseException, exc_cause: BaseException | None = None) -> None:
+        """Note that the received data is invalid, and why."""
+        self._problem = exc
+        self._notify()
+
+    def exception(self) -> BaseException | None:
+        """Return why the received data is invalid, None if it is valid."""
+        return self._problem
+
+    def is_eof(self) -> bool:
+        """Return True if the connection has ended."""
+        return self._ended
+
+    async def read(self) -> WSMessage:
+        """Wait for a message before `detach`, and return it.
+
+        Raises EofStream if the connection has ended, the exception of aiohttp's reader if the data is invalid.
+        """
+        while not self._messages:
+            if self._problem is not None:
+                raise self._problem
+            if self._ended:
+                raise EofStream
+            self._arrived = asyncio.get_running_loop().create_future()
+            try:
+                await self._arrived
+            finally:
+                self._arrived = None
+        return self._next()
+
+    # --- called by the event loop after `detach`
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Note that the connection has ended, and free what was needed to receive from it."""
+        self._ended = True
+        if self._timer is not None:
+            self._timer.cancel()
+        self._notify()
+        # These refer to each other, so without this the memory would be free only after a garbage collection.
+        del self.data_received, self._counted
+        self._handler = self._wake = None
+
+    def eof_received(self) -> None:
+        """Let the transport close, because the client sends nothing more."""
+
+    # --- called by the connection after `detach`
+
+    async def receive(self) -> WSMessage | None:
+        """Return the next message that waits, None if there is none. It never waits.
+
+        After the client's close frame or invalid data the connection is closed, and a message of the type CLOSE or
+        ERROR is returned.
+        """
+        if self._messages:
+            message = self._next()
+            if message.type is WSMsgType.CLOSE:
+                self._end(close_code(WSCloseCode.OK, message.data))
+            return message
+        if isinstance(self._problem, WebSocketError) and not self._ended:
+            self._end(self._problem.code)
+            return WSMessage(WSMsgType.ERROR, self._problem, None)
+        return None
+
+    async def close(self, *, code: int) -> bool:
+        """Send a close frame with this code, and wait CLOSE_ANSWER_S in the background for the client's own.
+
+        Returns False if the connection is closing already.
+        """
+        if self._closing or self._ended or self._transport.is_closing():
+            return False
+        self._closing = True
+        self._transport.write(frame(code.to_bytes(2), CLOSE))
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(CLOSE_ANSWER_S, self._transport.abort)
+        return True
+
+    def _end(self, code: int) -> None:
+        self._closing = self._ended = True
+        if not self._transport.is_closing():
+            self._transport.write(frame(code.to_bytes(2), CLOSE))
+            self._transport.close()
+
+    def _next(self) -> WSMessage:
+        message, size = self._messages.pop(0)
+        self._bytes -= size
+        if self._paused and self._bytes <= QUEUE_BYTES // 2:
+            self._paused = False
+            if not self._transport.is_closing():
+                self._transport.resume_reading()
+        return message
+
+    def _notify(self) -> None:
+        if self._wake is not None:
+            self._wake()
+        elif self._arrived is not None and not self._arrived.done():
+            self._arrived.set_result(None)
+
+    # --- called by `Counted`
+
+    def flooded(self) -> None:
+        """Disconnect a client that has sent too many frames or bytes."""
+        if count := due("websocket.flooded"):
+            log.info("websocket.flooded", count=count)
+        self._cut_off(FLOOD_CLOSE)
+
+    def malformed(self) -> None:
+        """Disconnect a client whose frame breaks RFC 6455."""
+        self._cut_off(MALFORMED_CLOSE)
+
+    def _cut_off(self, close: bytes) -> None:
+        """Send the frame `close` and disconnect the client, without reading more or waiting for its close frame."""
+        if self._transport.is_closing():
+            return
+        if self._transport.get_write_buffer_size():
+            self._transport.abort()  # a client that sends too much may not read a close frame either
+        else:
+            self._transport.write(close)
+            self._transport.close()
