@@ -32,8 +32,8 @@ from signalling.rooms.registry import Registry
 from signalling.rooms.rooms import Rooms
 from signalling.rooms.shares import Shares
 from signalling.service import Organisations, Service
+from signalling.sockets.clean_up import left_behind
 from signalling.sockets.connection import Connection
-from signalling.sockets.handshake import left_behind
 from signalling.sockets.heartbeat import Heartbeat
 from signalling.sockets.services import Services
 from signalling.sockets.socket_limits import SocketCounts

@@ -1,8 +1,7 @@
-"""The start and the end of a WebSocket: HTTP upgrade, `hello`, admission, resume, and the clean-up after a lost
-connection.
+"""The start of a WebSocket: HTTP upgrade, `hello`, admission and resume.
 
 A connection lasts longer than its socket: the client may resume it on another socket, at any worker. `connection.py`
-handles the messages after `welcome`.
+handles the messages after `welcome`, `clean_up.py` the end of the socket.
 """
 
 from __future__ import annotations
@@ -32,6 +31,7 @@ from signalling.protocol.errors import error
 from signalling.repeated import due
 from signalling.rooms.rooms import WITH_MEDIA
 from signalling.service import new_id
+from signalling.sockets.clean_up import socket_ended
 from signalling.sockets.connection import CLIENT_FRAMES, Connection, decoded
 from signalling.sockets.websocket import WebSocket
 from signalling.visit.commands import Enter
@@ -45,12 +45,6 @@ log = structlog.get_logger()
 # Pauses in s between attempts to put a resumed connection back into its calls. Several attempts are made
 # because the worker that owns the room may be unreachable for a moment.
 RESTORE_PAUSES_S = 0.1, 0.3, 1.0, 2.0, 4.0
-# While the store does not answer, a client cannot resume. Its lost connection keeps its place in calls for this time in
-# s.
-OUTAGE_S = 60.0
-# A reload or a resume takes less than this time in s. The other parties of a visit see only after this time
-# that a person left.
-LINGER_S = 3.0
 CLOSING_S = 3.0  # a client that does not answer a close frame is disconnected after this time in s
 
 MOST_BEFORE_HELLO = 20
@@ -119,7 +113,7 @@ async def serve(
         worker.socket_counts.remove_before_hello(address)
     if connection is None:
         return ws
-    ended = partial(_ended, worker, connection, address)
+    ended = partial(socket_ended, worker, connection, address)
     detached = ws.detach(request, connection.handled, connection.wake)
     if detached is not None:
         connection.continue_on(detached, ended)
@@ -133,15 +127,6 @@ async def serve(
             # code.
             await asyncio.wait([connection.closing], timeout=CLOSING_S)
     return ws
-
-
-def _ended(worker: Worker, connection: Connection, address: str) -> None:
-    """Remove a connection whose socket has closed from everything that lists this worker's sockets."""
-    worker.socket_counts.remove(address, connection.actor)
-    worker.hub.remove(connection.socket)
-    if worker.connections.get(connection.id) is connection:
-        del worker.connections[connection.id]
-        worker.spawn(_gone(worker, connection))
 
 
 async def _upgraded(request: web.Request, ws: WebSocket) -> asyncio.Transport:
@@ -354,59 +339,3 @@ async def _enter_again(worker: Worker, connection: Connection) -> None:
         await worker.service.command(actor, visit_id, Enter(connection.id, worker.id), connection.origin)
         if visit.status in WITH_MEDIA:
             await worker.memberships.rejoin(connection.member(visit_id, side), connection.origin)
-
-
-async def left_behind(worker: Worker, connection: Connection) -> None:
-    """Wait for LINGER_S, then free what this worker keeps of a connection that was resumed on another worker."""
-    await _linger(worker, connection)
-    await _leave_all(worker, connection)
-
-
-async def _linger(worker: Worker, connection: Connection) -> None:
-    worker.lingering.add(connection.id)
-    try:
-        await worker.lingered(LINGER_S)
-    finally:
-        worker.lingering.discard(connection.id)
-
-
-async def _gone(worker: Worker, connection: Connection) -> None:
-    """Clean up after a closed socket.
-
-    After `bye` or a long silence, the person leaves the pages at once; otherwise only if the client does not resume the
-    connection within LINGER_S.
-    """
-    lost: asyncio.Task[None] | None = None
-    try:
-        if connection.received_bye:
-            await worker.tokens.ended(connection.origin, connection.id, connection.actor)
-        elif connection.socket.silent:
-            await worker.tokens.lost(connection.origin)
-        elif worker.memberships.draining:
-            # The client resumes on another worker soon, and keeps its pages and its media. If the client does not
-            # resume, the other workers remove the connection, because this worker's end is announced.
-            await worker.tokens.lost(connection.origin)
-            return
-        else:
-            lost = worker.spawn(_linger(worker, connection))
-            await worker.tokens.lost(connection.origin)
-            await lost
-    except UnavailableError:
-        log.info("connection.token_left")
-        # While the store does not answer, the client cannot resume, so its place in calls is kept until the store is
-        # back.
-        if lost is not None:
-            await lost
-            await worker.until_store_is_back(OUTAGE_S)
-    await _leave_all(worker, connection)
-
-
-async def _leave_all(worker: Worker, connection: Connection) -> None:
-    if connection.id in worker.connections:
-        # the client has resumed on this worker
-        return
-    for visit in list(connection.entered):
-        try:
-            await connection.left(visit)
-        except UnavailableError:
-            log.info("connection.leave_left_to_sweep", connection=connection.id)

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from signalling.clients.client import SignallingClient
 from signalling.errors import RequestError
 from signalling.service import Accepted
-from signalling.sockets import handshake
+from signalling.sockets import clean_up
 from signalling.visit import commands as c
 from signalling.visit.record import Role
 from tests.signalling.clinic import ORG, Clinic, Organisations, clinic
@@ -158,7 +158,7 @@ async def test_a_visit_put_back_has_its_original_place_and_rings_again(two: Clin
 async def test_a_lost_socket_that_resumes_on_another_worker_is_never_shown_offline(
     two: Clinic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(handshake, "LINGER_S", 1.0)
+    monkeypatch.setattr(clean_up, "LINGER_S", 1.0)
     visit, patient = await in_line(two)
     provider = await two.on_call(two.provider(), 1)
     await provider.request("subscribe", topic=f"visit/{visit}")

@@ -196,7 +196,7 @@ def never_asks_the_handler(patch: pytest.MonkeyPatch) -> None:
 
 
 def keeps_the_connection(patch: pytest.MonkeyPatch) -> None:
-    """Make aiohttp look like a version that does not forget a connection whose end it is told."""
+    """Make aiohttp look like a version that keeps a connection after `connection_lost`."""
     patch.setattr(RequestHandler, "connection_lost", lambda protocol, problem: None)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from signalling.errors import SupersededError, UnavailableError
-from signalling.sockets import handshake
+from signalling.sockets import clean_up, handshake
 from signalling.visit.commands import Enter
 from tests.signalling import visits
 from tests.signalling.rooms.apart import Noted
@@ -39,7 +39,7 @@ def lost(worker: FakeWorker, *, bye: bool = False, silent: bool = False) -> Any:
 
 
 def test_the_times_in_which_a_client_may_come_back_are_these() -> None:
-    assert (handshake.LINGER_S, handshake.OUTAGE_S, handshake.CLOSING_S, handshake.RETRY_S) == (3, 60, 3, 5)
+    assert (clean_up.LINGER_S, clean_up.OUTAGE_S, handshake.CLOSING_S, handshake.RETRY_S) == (3, 60, 3, 5)
     assert handshake.MOST_BEFORE_HELLO == 20
 
 
@@ -61,7 +61,7 @@ async def test_a_person_leaves_the_pages_when_the_client_can_no_longer_come_back
     worker: Any = FakeWorker(FakeWs())
     worker.memberships.draining, worker.tokens.away = draining, away
     connection = lost(worker, **how)
-    await handshake._gone(worker, connection)
+    await clean_up._gone(worker, connection)
     assert (worker.tokens.calls, worker.noted) == (asked, waits)
     assert sorted(connection.noted) == (["v_1", "v_2"] if left else [])
     assert worker.lingering == set()
@@ -75,7 +75,7 @@ async def test_a_lost_connection_lingers_until_its_time_is_over() -> None:
         seen.append(set(worker.lingering))
 
     worker.lingered = lingered
-    await handshake.left_behind(worker, connection := lost(worker))
+    await clean_up.left_behind(worker, connection := lost(worker))
     assert (seen, worker.lingering) == ([{"c_lost"}], set())
     assert sorted(connection.noted) == ["v_1", "v_2"]
 
@@ -83,14 +83,14 @@ async def test_a_lost_connection_lingers_until_its_time_is_over() -> None:
 async def test_who_has_come_back_to_this_worker_leaves_nothing() -> None:
     worker: Any = FakeWorker(FakeWs())
     connection = worker.connections["c_lost"] = lost(worker)
-    await handshake._leave_all(worker, connection)
+    await clean_up._leave_all(worker, connection)
     assert connection.noted == []
 
 
 async def test_a_page_that_cannot_be_left_without_the_store_does_not_keep_the_others() -> None:
     worker: Any = FakeWorker(FakeWs())
     worker.problems = [UnavailableError("store")]
-    await handshake._leave_all(worker, connection := lost(worker))
+    await clean_up._leave_all(worker, connection := lost(worker))
     assert sorted(connection.noted) == ["v_1", "v_2"]
 
 
