@@ -1,7 +1,8 @@
 """Sends a check (a STUN request) to a new address, to learn whether the browser receives there.
 
 A browser's address changes when its network does. An authentic SRTP packet shows that the browser sends from an
-address; only an answer to a check shows that it receives there (RFC 8445 §7.3). Media is sent to no other address.
+address; only an answer to a check shows that it receives there (RFC 8445 §7.3). So an address that is known from such
+packets gets media only after a check was answered from there.
 """
 
 from __future__ import annotations

@@ -46,8 +46,9 @@ class Speaking:
 
 @dataclass(frozen=True, slots=True)
 class PicturePaused:
-    """The party receives no pictures from now on (`paused` is True), because its network is too weak, or it receives
-    them again (False).
+    """The party receives no pictures from now on, because its network is too weak; or it receives pictures again.
+
+    `paused`: True in the first case, False in the second.
     """
 
     paused: bool

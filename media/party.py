@@ -88,7 +88,7 @@ class Party:
         self._session_id = secrets.randbits(62)
         self._version = 0
         self._connected = False
-        self._sendto: dict[Address, SendTo] = {}  # address with a right ICE check -> its `sendto`
+        self._sendto: dict[Address, SendTo] = {}  # address proven by an ICE check -> how to send to it
 
     # -- the methods that signalling calls
 

@@ -55,7 +55,7 @@ class Counters:
     # packets that exceeded the endpoint's budget, were unknown or malformed, or were refused by the kernel
     dropped: int = 0
     strays: int = 0  # packets from an address without an ICE check with the right password
-    unauthentic: int = 0  # packets that failed SRTP's check of their sender
+    unauthentic: int = 0  # packets whose authentication by SRTP failed
     replayed: int = 0
     rtcp: int = 0
     stun: int = 0

@@ -29,7 +29,7 @@ FORWARDED_MAX: Final = 500
 
 
 class Mender:
-    """Sends lost packets again and requests missing ones, in its own buffer.
+    """Sends lost packets again and requests missing ones. It has a buffer of its own.
 
     `send_rtcp` and `ask_for_keyframe` are the methods of `Forwarder`. `on_missing` is called when packets are missing:
     then `mend` must be called.
@@ -54,7 +54,7 @@ class Mender:
         self._length = binding.length()
 
     def miss(self, endpoint: Endpoint, source: Source, sequence: int, count: int, now_s: float) -> None:
-        """Request the `count` missing packets before the number `sequence` of a source from `endpoint`, which sends it.
+        """Request from `endpoint` the `count` packets of its `source` that are missing before the number `sequence`.
 
         If too many are missing, a keyframe is requested instead. `now_s`: the monotonic time.
         """

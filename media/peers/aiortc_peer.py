@@ -206,7 +206,7 @@ class SyntheticParty:
         An offer with the same ufrag as the previous one continues the connection, also with more m-lines. Any other
         offer begins a new connection.
         """
-        ufrags = set(_UFRAG.findall(offer))  # one, because all sections share a transport
+        ufrags = set(_UFRAG.findall(offer))  # one ufrag, because all sections share a transport
         if self._connection is None or ufrags != self._ufrags:
             await self._drop_connection()
             self._ufrags = ufrags

@@ -277,7 +277,8 @@ class Candidate:
 def candidate_lines(candidates: Iterable[Candidate]) -> list[str]:
     """Return the values of `a=candidate` lines in the given order, the best first (RFC 8839 §5.1).
 
-    The priority follows RFC 8445 §5.1.2.1. A TCP candidate always has a lower one than a UDP candidate (RFC 6544 §4.2).
+    The priority follows RFC 8445 §5.1.2.1. A TCP candidate always has a lower priority than a UDP candidate (RFC 6544
+    §4.2).
     """
     lines = []
     for place, candidate in enumerate(candidates):

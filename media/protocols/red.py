@@ -35,8 +35,8 @@ class Block(NamedTuple):
 
 
 def blocks(packet: bytes | bytearray, length: int) -> list[Block]:
-    """Return the payloads of a RED packet of `length` bytes, the oldest first and its own last; [] if it
-    is malformed.
+    """Return the payloads of a RED packet of `length` bytes, from the oldest to the packet's own; [] if it is
+    malformed.
     """
     at = payload_start(packet, length)
     padding = packet[length - 1] if at and packet[0] & _PADDED else 0

@@ -35,7 +35,7 @@ _SIZE = Struct("!H")
 
 
 class PacketSocket(Protocol):
-    """The methods that the relay uses of a UDP socket; a `Stream` over TCP has them too."""
+    """Those methods of a UDP socket that the relay uses; a `Stream` over TCP has them too."""
 
     def recvfrom_into(self, buffer: bytearray, /) -> tuple[int, Any]: ...
     def sendto(self, packet: bytes | memoryview, address: Any, /) -> int: ...

@@ -33,11 +33,11 @@ LOOPBACK: Final = "127.0.0.1"
 class RelaySettings:
     """The address and ports of a relay. `ports` are tried in order; 0 means any free port.
 
-    `announce`: the addresses for candidates. If it is empty, the address `host` is used, or, if `host` is a
-    wildcard, all local addresses and 127.0.0.1. `tcp`: True to accept ICE over TCP as well, on the same port
-    numbers. `pages_port`: the port of another server that passes on its ICE-over-TCP connections
-    (`Listener.take`); 0 if there is none. `index`: the number of the relay on its machine, which is a part of
-    each ufrag.
+    `announce`: the addresses for candidates. If it is empty, the address `host` is used, or, if `host` is a wildcard,
+    all local addresses and 127.0.0.1. `tcp`: True to accept ICE over TCP as well, on the same port numbers.
+    `pages_port`: the port of another server that accepts ICE over TCP too and passes these connections to the relay
+    (`Listener.take`); 0 if there is none. `index`: the number of the relay on its machine, which is a part of each
+    ufrag.
     """
 
     host: str = LOOPBACK

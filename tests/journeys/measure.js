@@ -10,7 +10,7 @@ window.RTCPeerConnection = class extends RTCPeerConnection {
 };
 
 /* The microphone's sound is sent as it is. Echo and noise are not removed from it, because that would need
-   half of the CPU of a call's sound, and no journey tests it. */
+   half of the CPU of a call's sound, and no journey tests whether they are removed. */
 const openDevices = navigator.mediaDevices?.getUserMedia.bind(navigator.mediaDevices);
 if (openDevices)
   navigator.mediaDevices.getUserMedia = (how) => {

@@ -203,8 +203,8 @@ async def test_a_guest_joins_by_a_link_takes_part_after_their_own_start_and_can_
     await rosa.page.reload()
     await all_see_and_hear(2, rosa, patient)
 
-    # All parties see the provider's shared screen. A reload of the provider's page ends the sharing, and it disappears
-    # from all pages.
+    # All parties see the provider's shared screen. A reload of the provider's page ends the sharing, and the shared
+    # screen disappears from all pages.
     await provider.press("Share screen")
     for party in (patient, rosa):
         await sees_screen(party, "Dr Maya Osei")

@@ -163,7 +163,7 @@ class Duo:
         return speaker
 
     async def settle(self) -> None:
-        """Wait until each peer has received a keyframe and a sound packet of the other one."""
+        """Wait until each peer has received a keyframe and a sound packet of the other peer."""
         for speaker in self.speakers:
             speaker.video(1, key=True)
             speaker.audio(1)

@@ -32,7 +32,10 @@ SAVE = c.Save("allergies", "none", left=False)
 
 
 class Settings:
-    """The settings of an organisation. `policy`: its limits. The guide of the area "mind" has another version."""
+    """The settings of an organisation. `policy`: its limits.
+
+    The area "mind" has another version of the setup guide than all other areas.
+    """
 
     def __init__(self, **policy: Any) -> None:
         self.policy = Policy(**policy)

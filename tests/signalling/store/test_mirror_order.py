@@ -1,6 +1,6 @@
 """Tests that a worker's mirror (copy of the open records) shows events in order, even if they come in another order.
 
-It reads the store only for lost events.
+The mirror reads the store only for lost events.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Tests the index of ended visits, which the events of every worker update.
 
-A search finds visits by the index, and reads what it shows of them from the stored records.
+A search finds visits by the index, and reads the fields that it shows from the stored records.
 """
 
 import time
