@@ -69,7 +69,7 @@ async def test_retransmissions_after_a_reload_name_the_packet_as_the_receiver_kn
         assert resent.timestamp == delta.timestamp
 
 
-async def test_what_the_server_misses_it_asks_of_the_sender_in_the_senders_numbers() -> None:
+async def test_missing_packets_are_requested_from_the_sender_by_the_senders_numbers() -> None:
     async with call() as (peers, _a, b):
         again = await peers.join("a")
         again.video(500, key=True)
@@ -181,9 +181,7 @@ def h264(speaker: Speaker, sequence: int, payload: bytes) -> None:
     speaker.send_rtp(rtp.build(H264.payload_type, sequence, 5000, speaker.video_ssrc, payload))
 
 
-async def test_two_who_take_h264_change_to_it_if_one_prefers_it_and_to_vp8_with_one_who_does_not_take_it() -> (
-    None
-):
+async def test_two_browsers_with_h264_use_it_if_one_prefers_it_and_vp8_with_one_without_h264() -> None:
     async with duo() as peers:
         a = await peers.join("a", video_types=H264_LAST)
         assert first_video_type(peers.parties["a"].offer()) == VIDEO
@@ -195,7 +193,7 @@ async def test_two_who_take_h264_change_to_it_if_one_prefers_it_and_to_vp8_with_
         assert negotiate(peers, "a", a) == VIDEO
 
 
-async def test_two_who_take_h264_stay_with_vp8_if_neither_prefers_it() -> None:
+async def test_two_browsers_with_h264_use_vp8_if_neither_prefers_h264() -> None:
     async with duo() as peers:
         a, b = [await peers.join(name, video_types=H264_LAST) for name in ("a", "b")]
         assert OfferNeeded() not in a.events + b.events

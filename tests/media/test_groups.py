@@ -128,7 +128,7 @@ async def test_a_party_that_comes_back_uses_the_same_m_lines_again() -> None:
         assert peers.parties["patient"].offer().count("m=") == offered
 
 
-async def test_the_place_of_one_who_left_is_anothers_under_their_own_name() -> None:
+async def test_a_new_guest_gets_the_m_lines_of_one_who_left_under_the_new_guests_id() -> None:
     async with group("patient", "provider", "guest-a") as (peers, people):
         offered = peers.parties["patient"].offer().count("m=")
         peers.parties["guest-a"].leave()
@@ -175,7 +175,7 @@ async def test_nothing_crosses_to_or_from_a_guest_who_is_not_admitted() -> None:
         await until(lambda: set(heard_from(people["guest-a"], AUDIO)) == {"patient", "provider"})
 
 
-async def test_an_ssrc_that_nobody_announced_takes_no_guest_past_the_admission() -> None:
+async def test_unannounced_ssrcs_of_a_guest_who_is_not_admitted_are_not_forwarded() -> None:
     async with group("patient", "provider", "guest-a", admitted=False) as (peers, people):
         for sequence in range(1, 20):
             for ssrc in range(70, 80):
@@ -185,7 +185,7 @@ async def test_an_ssrc_that_nobody_announced_takes_no_guest_past_the_admission()
         assert not any(speaker.heard for speaker in people.values())
 
 
-async def test_an_admitted_guest_opens_no_gate() -> None:
+async def test_admitting_a_guest_does_not_open_the_gate() -> None:
     async with group("patient", "provider", "guest-a") as (peers, people):
         peers.room.set_gate(False)
         for sequence in range(1, 10):
@@ -257,7 +257,7 @@ async def test_no_packet_of_a_group_reaches_another_room() -> None:
 # --- reports and requests (RTCP)
 
 
-async def test_what_one_receiver_lost_is_sent_again_to_it_alone_and_nobody_is_asked() -> None:
+async def test_a_packet_that_one_receiver_lost_is_sent_again_only_to_it_and_not_requested() -> None:
     async with group("patient", "provider", "guest-a") as (_, people):
         patient, guest = people["patient"], people["guest-a"]
         patient.video(500, key=True)
@@ -279,7 +279,7 @@ async def test_what_one_receiver_lost_is_sent_again_to_it_alone_and_nobody_is_as
         assert not people["provider"].of(RTX)
 
 
-async def test_what_the_server_lost_is_asked_of_the_sender_once_for_all_and_comes_again_to_all() -> None:
+async def test_a_packet_that_the_server_lost_is_requested_once_and_sent_to_all_receivers() -> None:
     async with group("patient", "provider", "guest-a") as (_, people):
         patient, others = people["patient"], (people["provider"], people["guest-a"])
         patient.video(500, key=True)
@@ -294,7 +294,7 @@ async def test_what_the_server_lost_is_asked_of_the_sender_once_for_all_and_come
             assert (again.sequence, again.payload[-5:]) == ((key.sequence + 1) & 0xFFFF, b"again")
 
 
-async def test_a_keyframe_is_asked_of_the_one_who_is_to_send_it() -> None:
+async def test_a_request_for_a_keyframe_goes_only_to_the_sender_of_that_video() -> None:
     async with group("patient", "provider", "guest-a") as (_, people):
         send_all(people)
         await until(lambda: len(heard_from(people["guest-a"], VIDEO)) == 2)

@@ -165,7 +165,7 @@ async def test_both_browsers_are_offered_h264_if_one_prefers_it(room: Room) -> N
     assert events == [OfferNeeded()], "a failed party gets no offers"
 
 
-async def test_each_restart_removes_the_name_before_the_last(room: Room) -> None:
+async def test_each_ice_restart_removes_the_ufrag_before_the_previous_one(room: Room) -> None:
     party, _ = joined(room)
     names = [party.credentials.ufrag]
     for _ in range(2):

@@ -253,7 +253,7 @@ async def test_a_party_not_heard_for_fifteen_seconds_is_gone_and_may_come_back(
         await until(lambda: a.events[-1] == Connected())
 
 
-async def test_a_seventh_party_does_not_fit_and_a_second_connection_of_one_does() -> None:
+async def test_a_seventh_party_is_refused_but_not_a_new_connection_of_a_present_one() -> None:
     async with duo() as peers:
         for name in "abdefg":
             peers.room.join(name, lambda event: None)

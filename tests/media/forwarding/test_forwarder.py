@@ -124,7 +124,7 @@ def test_a_turn_reads_64_datagrams() -> None:
     ],
     ids=["too short", "stun", "stray", "control", "one stream too many", "unknown type"],
 )
-def test_what_does_not_cross_ends_no_turn(first: tuple[bytes, Any]) -> None:
+def test_a_packet_that_is_not_forwarded_does_not_stop_the_next_one(first: tuple[bytes, Any]) -> None:
     room, a, _ = pair()
     for ssrc in range(50, 63):
         a.learn(ssrc, "rtx")
@@ -132,7 +132,7 @@ def test_what_does_not_cross_ends_no_turn(first: tuple[bytes, Any]) -> None:
     assert (inbox.waiting, len(room.sent[B])) == ([], 1)
 
 
-def test_errors_of_the_socket_and_of_ours_end_the_turn_and_are_counted() -> None:
+def test_errors_of_the_socket_and_of_the_server_end_a_reading_and_are_counted() -> None:
     room, a, _ = pair()
     room.reads(sound(1), OSError(), sound(2))
     assert room.counted() == {"received": 1, "forwarded": 1, "forwarded_octets": SIZE, "dropped": 1}
@@ -177,7 +177,7 @@ def test_a_packet_that_cannot_be_sent_is_dropped() -> None:
     assert room.counted() == {"received": 2, "dropped": 2}
 
 
-def test_a_budget_of_bytes_ends() -> None:
+def test_packets_beyond_the_budget_of_bytes_are_dropped() -> None:
     room, a, _ = pair()
     a.budget = 2 * SIZE
     room.reads(sound(1), sound(2), sound(3))
@@ -396,5 +396,5 @@ def test_a_packet_of_the_server_itself_is_sent_only_to_a_ready_endpoint() -> Non
     assert len(room.sent[A]) == 2
 
 
-def test_a_room_of_three_has_a_line_for_each() -> None:
+def test_a_room_of_three_has_three_endpoints() -> None:
     assert len(UnencryptedRoom(A, B, C).endpoints) == 3

@@ -149,7 +149,7 @@ def test_the_newest_picture_sent_again_goes_to_no_receiver_twice() -> None:
     assert [unpack_from("!H", data, 2)[0] for data in room.sent[B]] == [10, 11, 12]
 
 
-def test_what_is_repeated_of_a_video_that_is_not_known_goes_nowhere() -> None:
+def test_a_retransmission_of_an_unknown_video_is_not_forwarded() -> None:
     room, a, _ = three()
     del a.current["video"]
     room.reads(repeated(1, 11))

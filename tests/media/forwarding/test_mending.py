@@ -114,7 +114,7 @@ def test_the_newest_packets_are_kept_and_no_more() -> None:
     assert a.sources[2].missing._asked == {}
 
 
-def test_what_is_no_longer_kept_is_asked_of_the_sender_if_it_can_be_a_picture() -> None:
+def test_a_packet_no_longer_kept_is_requested_from_the_sender_if_it_can_be_video() -> None:
     room, _, _ = mended()
     room.reads(*(picture(number) for number in range(11, 13 + KEPT)))
     room.reads(*(sound(number) for number in range(11, 13 + KEPT)))
@@ -143,7 +143,7 @@ def test_missing_packets_are_looked_for_at_least_as_often_as_a_request_can_be_du
     assert MEND_S <= ASK_AGAIN_S
 
 
-def test_sending_again_costs_the_budget_of_who_asks() -> None:
+def test_packets_sent_again_are_taken_from_the_budget_of_the_receiver() -> None:
     room, _, b = mended()
     room.reads(picture(11), picture(12), picture(13))
     size = len(room.sent[B][0])
@@ -185,7 +185,7 @@ def test_a_sender_that_does_not_send_again_is_not_asked() -> None:
     assert asked(room) == []
 
 
-def test_what_is_missing_is_asked_for_again_until_it_is_given_up() -> None:
+def test_a_missing_packet_is_requested_again_until_it_is_given_up() -> None:
     room, a, _ = mended()
     a.meter.rtt_ms = 99.0
     room.reads(picture(12))
@@ -212,7 +212,7 @@ def test_on_a_short_path_a_lost_packet_is_asked_for_often_enough_to_be_no_freeze
     assert requests >= 7, "0.36 ** 7: one of a thousand stays lost where a fifth is lost in both directions"
 
 
-def test_what_a_receiver_misses_too_is_asked_for_again_sooner() -> None:
+def test_a_packet_that_a_receiver_misses_too_is_requested_again_sooner() -> None:
     room, _, _ = mended()
     room.reads(picture(12), request(PICTURE, SHIFT + 11))
     assert asked(room) == [(2, [11])]
@@ -229,7 +229,7 @@ def test_late_sound_is_sent_on_once_and_is_no_longer_missing() -> None:
     assert room.counted()["withheld"] == 1
 
 
-def test_a_retransmission_mends_the_servers_gap_and_is_kept_for_the_last_hop() -> None:
+def test_a_retransmission_fills_the_servers_gap_and_is_kept_for_the_receiver() -> None:
     room, a, b = mended()
     a.cc_shift = 7
     a.mark()

@@ -102,7 +102,7 @@ def test_made_red_is_sent_again_byte_for_byte() -> None:
     assert room.sent[B][3] == room.sent[B][1] == redundant(101, 1, ssrc=20)
 
 
-def test_made_red_carries_over_a_lost_packet_and_not_in_a_late_one() -> None:
+def test_red_made_by_the_server_repeats_sound_after_a_loss_but_not_in_a_late_packet() -> None:
     room, _, _ = listening()
     room.reads((plain(100), A), (plain(102), A), (plain(101), A), (plain(103), A))
     assert room.sent[B] == [

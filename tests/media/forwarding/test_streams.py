@@ -131,7 +131,7 @@ def test_a_source_that_comes_back_keeps_its_time_unless_it_would_go_backwards() 
     assert (source.settled, source.first_forwarded) == (True, 3)
 
 
-def test_before_a_packet_is_sent_the_sink_is_one_behind_it() -> None:
+def test_settling_a_source_sets_its_sink_to_the_number_before_the_first_packet() -> None:
     endpoint = Endpoint(SSRCS)  # type: ignore[arg-type]
     source = Source("video", 10)
     source.sink = endpoint.sinks["video"]
@@ -196,7 +196,7 @@ def test_loss_and_bit_rate_are_those_of_the_last_interval() -> None:
 
 
 @given(sequences, st.integers(1, 0x7FFF))
-def test_a_sequence_number_is_older_by_the_shorter_way_around_the_circle(number: int, ahead: int) -> None:
+def test_a_number_is_older_than_those_up_to_half_the_range_ahead(number: int, ahead: int) -> None:
     assert sequence_older(number, number + ahead, 0xFFFF)
     assert not sequence_older(number + ahead, number, 0xFFFF)
 

@@ -153,7 +153,7 @@ def test_a_single_packet_is_shown_only_after_the_patience_has_passed() -> None:
         (OPUS.payload_type, True, True, True, False),
     ],
 )
-def test_red_is_shaped_for_a_receiver_without_it_and_just_after_the_gate_opened(
+def test_red_is_changed_for_a_receiver_without_red_and_just_after_the_gate_opened(
     payload_type: int, receiver: bool, guarding: bool, takes_red: bool, shapes: bool
 ) -> None:
     source = sound()
@@ -167,7 +167,7 @@ def test_red_is_shaped_for_a_receiver_without_it_and_just_after_the_gate_opened(
 # --- comparing numbers that begin again at 0 after 0xFFFF
 
 
-def test_half_a_circle_ahead_is_a_late_packet_and_no_gap() -> None:
+def test_a_number_half_the_range_ahead_is_a_late_packet_and_no_gap() -> None:
     source = Source("video", 10)
     source.advance(0)
     source.missing.add("video", 0x8001, 1, 0.0)
@@ -176,7 +176,7 @@ def test_half_a_circle_ahead_is_a_late_packet_and_no_gap() -> None:
     assert (source.advance(0x7FFF), source.newest) == (0x7FFE, 0x7FFF)
 
 
-def test_half_a_circle_behind_is_older_and_a_packet_less_is_newer() -> None:
+def test_a_number_half_the_range_behind_is_older_and_one_less_is_newer() -> None:
     assert sequence_older(0x8000, 0, 0xFFFF)
     assert not sequence_older(0x7FFF, 0, 0xFFFF)
 

@@ -63,7 +63,7 @@ def test_a_codec_is_found_by_its_number_and_by_its_stream() -> None:
     assert (KINDS, STREAM_KINDS) == (("audio", "video"), ("audio", "video", "rtx"))
 
 
-def test_one_channel_is_not_named() -> None:
+def test_the_rtpmap_of_a_codec_does_not_name_a_single_channel() -> None:
     assert Codec(8, "audio", "PCMA", 8000).rtpmap == "PCMA/8000"
 
 

@@ -215,7 +215,9 @@ def test_feedback_that_is_malformed_names_nothing(
     [(2, "2002 0404", True), (2, "4003", True), (3, "2002", False), (2, "0002", False), (2, "6002", False),
      (2, "a000", False), (2, "", False), (2, "20", False), (258, "2102", True), (258, "2101", False)],
 )  # fmt: skip
-def test_feedback_in_one_run_is_known_at_a_glance(statuses: int, rest: str, whole: bool) -> None:
+def test_feedback_in_one_run_of_arrivals_is_recognised_as_free_of_losses(
+    statuses: int, rest: str, whole: bool
+) -> None:
     assert is_whole(feedback(statuses, rest)) is whole
 
 

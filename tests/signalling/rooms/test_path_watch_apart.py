@@ -85,7 +85,7 @@ def test_each_event_changes_the_path_once_and_is_sent_to_the_others(
 
 
 @pytest.mark.parametrize("path", [None, "lost", "none", "open"])
-async def test_who_has_no_path_when_the_time_is_over_is_reported_to_everybody_once(
+async def test_a_party_without_a_path_when_the_time_is_over_is_reported_to_everybody_once(
     path: PathState | None,
 ) -> None:
     watched = Watched()
@@ -132,7 +132,7 @@ async def test_the_same_page_keeps_its_path_and_its_timer_and_another_tab_begins
     assert tab.overdue is None
 
 
-async def test_for_who_is_known_to_have_no_path_no_time_runs_again() -> None:
+async def test_a_party_known_to_have_no_path_gets_no_new_time_when_it_joins_again() -> None:
     watched = Watched(PROVIDER)
     first = watched.joins(PATIENT)
     first.path, first.overdue = "none", None
@@ -168,7 +168,7 @@ def test_pauses_and_speakers_are_sent_to_the_party_that_they_concern() -> None:
     ]
 
 
-def test_who_comes_back_is_sent_the_speaker_the_pause_and_the_paths_that_were_asked_for() -> None:
+def test_a_party_that_comes_back_is_sent_the_speaker_the_pause_and_the_paths() -> None:
     watched = Watched()
     watched["patient"].speaker, watched["patient"].paused = "provider", True
     watched["patient"].path, watched["provider"].path, watched["guest-rosa"].path = "lost", "open", "lost"
@@ -185,7 +185,7 @@ def test_who_comes_back_is_sent_the_speaker_the_pause_and_the_paths_that_were_as
 
 
 @pytest.mark.parametrize("path", [None, "open", "lost", "none"])
-async def test_the_path_of_who_leaves_is_lost_only_if_it_was_open(path: PathState | None) -> None:
+async def test_the_path_of_a_party_that_leaves_is_lost_only_if_it_was_open(path: PathState | None) -> None:
     watched = Watched(PROVIDER)
     patient = watched.joins(PATIENT)
     patient.path, timer = path, patient.overdue

@@ -73,7 +73,7 @@ async def test_rooms_placed_since_the_last_report_count(
         assert chosen == [other.id, other.id, one.id, other.id, one.id, other.id]
 
 
-async def test_r40_the_bound_of_before_stays_while_no_worker_that_takes_rooms_has_reported(
+async def test_r40_the_limit_of_rooms_stays_while_no_worker_that_takes_rooms_has_reported(
     valkey: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks, places = [0], Registry.places

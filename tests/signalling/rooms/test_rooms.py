@@ -246,7 +246,7 @@ async def test_a_room_that_is_lost_moves_the_members_of_its_own_worker_too(valke
         assert (await their.expect("media.offer"))["fresh"]
 
 
-async def test_who_is_no_longer_the_party_has_no_membership(valkey: Redis) -> None:
+async def test_a_person_who_is_no_longer_the_party_has_no_membership(valkey: Redis) -> None:
     async with clinic(valkey) as two:
         patient, their, provider = await both(two, 1, 0)
         await join(their, patient)

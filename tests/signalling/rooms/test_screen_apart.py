@@ -98,7 +98,7 @@ def test_what_a_party_shared_asked_or_was_asked_ends_when_it_leaves(
         (ASKED, "patient", ASKED, 1),
     ],
 )
-def test_who_joins_shares_nothing_and_is_sent_what_is_shared_or_asked_for(
+def test_a_party_that_joins_shares_nothing_and_is_sent_what_is_shared_or_asked_for(
     before: Screen, party: str, after: Screen, sent: int
 ) -> None:
     shared = Shared(before)

@@ -80,7 +80,7 @@ async def test_a_lost_connection_lingers_until_its_time_is_over() -> None:
     assert sorted(connection.noted) == ["v_1", "v_2"]
 
 
-async def test_who_has_come_back_to_this_worker_leaves_nothing() -> None:
+async def test_a_client_that_came_back_to_this_worker_leaves_no_page() -> None:
     worker: Any = FakeWorker(FakeWs())
     connection = worker.connections["c_lost"] = lost(worker)
     await clean_up._leave_all(worker, connection)

@@ -181,7 +181,7 @@ async def test_bye_ends_the_connection_for_good(two: Clinic) -> None:
     assert await client.wait_closed() == 1000
 
 
-async def test_who_leaves_a_visits_page_leaves_its_media_too(two: Clinic) -> None:
+async def test_a_person_who_leaves_a_visits_page_leaves_its_media_too(two: Clinic) -> None:
     patient, provider = await two.arrive(), await two.on_call(two.provider(), 0)
     await provider.request("visit.claim", visit=patient.visit)
     await provider.request("visit.enter", visit=patient.visit)
@@ -330,7 +330,7 @@ async def test_resuming_a_connection_whose_socket_is_still_open_takes_it_over(
     await newer.request("ping")
 
 
-async def test_who_is_no_longer_in_a_visit_does_not_return_to_it_by_a_resume(two: Clinic) -> None:
+async def test_a_person_who_is_no_longer_in_a_visit_does_not_return_to_it_by_a_resume(two: Clinic) -> None:
     patient, colleague = await two.arrive(), await two.on_call(two.provider("Dr B. Lin"), 0)
     await colleague.request("visit.claim", visit=patient.visit)
     await colleague.request("visit.enter", visit=patient.visit)

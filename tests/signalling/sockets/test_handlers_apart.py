@@ -125,7 +125,7 @@ async def test_what_staff_read_has_a_name_in_the_audit_log_that_stays(
     assert len(services.noted) == 1
 
 
-async def test_a_bell_that_was_read_has_its_new_version() -> None:
+async def test_marking_the_bell_as_read_is_answered_with_its_new_version() -> None:
     made, services, _ = opened()
     assert await answer(made, client.BellMark(id=9, until_ms=7)) == server.Done(reply_to=9, version=5)
     assert services.noted == [("mark", 7)]
@@ -179,7 +179,7 @@ async def test_media_is_for_the_parties_of_a_visit_as_the_store_says(
 
 
 @pytest.mark.parametrize(("entered", "commands"), [(True, 0), (False, 1)])
-async def test_who_joins_the_media_is_on_the_page_of_the_visit(entered: bool, commands: int) -> None:
+async def test_a_person_who_joins_the_media_is_on_the_page_of_the_visit(entered: bool, commands: int) -> None:
     made, services, _ = opened(CLAIMANT, visits.live())
     made.entered = frozenset({VISIT} if entered else ())
     request = client.MediaJoin(id=9, visit=VISIT, able=False)

@@ -76,6 +76,6 @@ def test_nothing_shows_through_and_no_two_are_the_same() -> None:
 
 
 @pytest.mark.parametrize("keys", [{}, {b"": b"k" * 32}, {b"1": b"short"}, {b"x" * 17: b"k" * 32}])
-def test_keys_that_are_none_are_refused_at_the_start(keys: dict[bytes, bytes]) -> None:
+def test_invalid_keys_are_refused_at_the_start(keys: dict[bytes, bytes]) -> None:
     with pytest.raises(ValueError, match="keys"):
         Seal(keys)

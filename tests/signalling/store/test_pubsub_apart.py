@@ -168,7 +168,7 @@ async def test_a_server_that_ends_a_subscription_leaves_its_channel(servers: Ser
     ("answer", "failed"), [(1, False), (0, True), (ResponseError("NOPERM"), True), (ConnectionError(), True)]
 )
 @pytest.mark.parametrize("asked", [True, False])
-async def test_who_publishes_is_called_back_later_if_nobody_got_the_message(
+async def test_a_publisher_is_called_back_later_if_nobody_got_the_message(
     answer: Any, failed: bool, asked: bool
 ) -> None:
     called_back: list[bool] = []

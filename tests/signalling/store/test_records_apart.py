@@ -94,7 +94,7 @@ class StoreApart(Store):
         return self.client.asked[-1][1:]
 
 
-def test_places_are_between_the_oldest_and_the_newest() -> None:
+def test_the_bounds_of_places_and_the_number_of_tries_are_these() -> None:
     assert (OLDEST, NEWEST, SNAPSHOT_TRIES) == ((0, ""), (2**53, ""), 3)
     assert newest(5) == ">5"
 

@@ -229,7 +229,7 @@ async def test_a_command_is_sent_again_only_as_long_as_the_patience_lasts(
     assert (len(cluster.nodes[ONE].calls), slept) == (1, [])
 
 
-async def test_an_ask_counts_for_one_try(slept: list[float]) -> None:
+async def test_an_ask_reply_applies_to_one_try_only(slept: list[float]) -> None:
     cluster = ClusterApart()
     cluster.nodes[ONE].replies = [[ASKED]]
     cluster.nodes[TWO].replies = [ConnectionError()]

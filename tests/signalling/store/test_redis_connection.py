@@ -174,7 +174,7 @@ async def test_a_connection_that_was_cut_is_made_again(own: EmbeddedStore, share
     assert await shared.get("word") == b"x"
 
 
-async def test_who_no_longer_waits_leaves_the_others_their_answers(shared: Redis) -> None:
+async def test_a_caller_that_no_longer_waits_leaves_the_others_their_answers(shared: Redis) -> None:
     await shared.set("word", "x")
     asked = [asyncio.ensure_future(shared.echo(str(number))) for number in range(20)]
     await asyncio.sleep(0)

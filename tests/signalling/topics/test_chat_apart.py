@@ -106,7 +106,7 @@ async def test_a_message_is_written_as_its_writers_and_noted_in_the_record_while
         (None, visits.claimed(), PATIENT, None),
     ],
 )
-async def test_who_may_not_write_gets_the_reason_after_the_store_was_asked(
+async def test_a_person_who_must_not_write_gets_the_reason_after_the_store_was_asked(
     visit: Visit | None, now: Visit | None, actor: Actor, refusal: Refusal | None
 ) -> None:
     apart = ChatApart(*([] if visit is None else [visit]))

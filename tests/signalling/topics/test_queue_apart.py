@@ -288,7 +288,7 @@ def test_a_change_of_staff_is_sent_if_colleagues_see_it(
 
 
 @pytest.mark.parametrize("counted", [False, True])
-def test_who_works_in_other_areas_now_gets_their_rows_in_each_tab_that_shows_the_queue(counted: bool) -> None:
+def test_staff_who_work_in_other_areas_now_get_their_rows_in_each_tab_with_the_queue(counted: bool) -> None:
     after = replace(OSEI, areas=("mind",))
     apart, queue = opened(waiting(1, area=MIND), waiting(2, area=WALK_IN), staff=(after,))
     tab: Any = Tab(visits.CLAIMANT)
@@ -365,7 +365,7 @@ def test_a_patient_is_sent_the_place_the_wait_and_the_closing_time(
     assert (state.closing.rule if state.closing is not None else None) == closing
 
 
-def test_who_does_not_wait_has_no_place_and_no_closing_time() -> None:
+def test_a_patient_who_does_not_wait_has_no_place_and_no_closing_time() -> None:
     apart, queue = opened(CLAIMED, show_place=True, show_wait=True)
     apart.mirror.watch = Watch(rules=QueueRules(closing={"": SOON}))
     for visit in ("v_1", "v_unknown"):

@@ -104,7 +104,7 @@ async def test_a_patient_may_not_see_the_topics_of_staff(topic: str) -> None:
     assert reply.code == "not_allowed"
 
 
-async def test_who_loses_the_right_while_the_state_is_read_is_not_sent_it() -> None:
+async def test_a_person_who_loses_the_right_while_the_state_is_read_does_not_get_the_state() -> None:
     apart, topics = opened(visits.claimed())
     socket = tab(apart, PATIENT)
 
@@ -240,7 +240,7 @@ def test_a_case_is_sent_if_it_shows_a_difference() -> None:
         (None, replace(RAY, on_call=False), False),
     ],
 )
-def test_who_goes_off_call_loses_the_cases_of_waiting_patients(
+def test_a_provider_who_goes_off_call_loses_the_cases_of_waiting_patients(
     before: Staff | None, after: Staff, ends: bool
 ) -> None:
     apart, topics = opened(visits.queued(), staff=(OSEI, after))
@@ -355,7 +355,7 @@ async def test_a_visits_topic_is_shown_whole_to_those_who_may_see_it(
     assert (f"{ORG}/{kind}/v_1" in socket.topics) is stays
 
 
-async def test_who_leaves_a_topic_while_its_state_is_read_is_not_sent_it() -> None:
+async def test_a_client_that_leaves_a_topic_while_its_state_is_read_does_not_get_the_state() -> None:
     apart, topics = opened(visits.claimed())
     socket = tab(apart, CLAIMANT, "case/v_1")
 

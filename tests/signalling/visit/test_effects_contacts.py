@@ -121,7 +121,7 @@ def test_a_call_begins_only_while_a_room_is_left(left: int | None, full: bool) -
         ((), {"in_session": ("lin",), "claim_in_session": False}, None),
     ],
 )
-def test_who_is_in_a_session_or_not_licensed_claims_as_the_organisation_allows(
+def test_a_provider_in_a_session_or_not_licensed_claims_as_the_organisation_allows(
     states: tuple[str, ...], facts: dict[str, Any], code: str | None
 ) -> None:
     there = context(**facts)

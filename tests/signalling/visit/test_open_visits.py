@@ -119,7 +119,7 @@ def test_as_6_5_01_a_patients_place_is_the_row_in_the_providers_list() -> None:
             assert rows[place - 1] == visit_id
 
 
-def test_who_has_waited_longest_is_first_also_if_a_later_visit_is_more_urgent() -> None:
+def test_the_longest_waiting_patient_is_first_also_if_a_later_visit_is_more_urgent() -> None:
     kept = OpenVisits([one("v_1", "queued", 0, "a"), one("v_2", "queued", 1, "a", Urgency.EMERGENCY)])
     assert [visit.id for visit in kept.queue(urgent_first=True)] == ["v_2", "v_1"]
     for first in (kept.first, kept.first_in("")):
