@@ -231,9 +231,7 @@ def setup(app: web.Application, settings: Settings) -> None:
 
 
 def consequences(app: web.Application) -> service.Consequences:
-    """Return a function that returns all jobs that an event causes, from the functions that modules have put into
-    `app[CONSEQUENCES]`.
-    """
+    """Return a function that returns all jobs that an event causes: those of all functions in `app[CONSEQUENCES]`."""
 
     def of(
         settings: service.Organisation, before: Visit | None, after: Visit, event: Event

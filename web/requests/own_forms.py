@@ -1,4 +1,4 @@
-"""Adds tokens to forms, which prove that a form comes from this site, for browsers that do not send its origin.
+"""Adds tokens to forms: a token proves that a form comes from this site if the browser does not send the form's origin.
 
 Safari before 16.4, and other browsers on plain http, send a form of a page with `Referrer-Policy: no-referrer` as
 `Origin: null` and without Sec-Fetch-Site; a form of another site looks the same. For these browsers each form has a

@@ -68,8 +68,8 @@ HSTS = "max-age=31536000"
 def origin_of(request: web.Request, public: str) -> str:
     """Return the origin (RFC 6454 §6.2) that a page of this server has in this request's browser.
 
-    `public` is the origin in the settings. If it is set, it is returned, because only the operator of a proxy knows
-    it.
+    `public` is the origin in the settings. If it is set, it is returned: behind a proxy, only the operator knows the
+    origin.
     """
     return public or f"{request.scheme}://{host_of(request)}"
 

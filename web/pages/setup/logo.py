@@ -23,7 +23,7 @@ FORM_BYTES = MOST_BYTES + 64 * 1024
 async def logo(request: web.Request) -> web.Response:
     """Answer GET /{organisation}/logo/{name} with the logo.
 
-    Browsers keep it for a year, because its name is a hash of its content.
+    Browsers keep the logo for a year, because its name is a hash of its content.
     """
     organisation = await organisation_of(request)
     found = await Logos(request.app[REDIS]).get(organisation.id, request.match_info["name"])

@@ -166,7 +166,8 @@ def fingerprint(person: Account) -> str:
 async def _linked(
     request: web.Request, organisation: Organisation, account: Account, person: Account, letter: str
 ) -> web.Response:
-    """Make a one-time link for a person, mail it to them, and return the page that shows it to the administrator.
+    """Make a one-time link for a person, mail the link to the person, and return the page that shows it to the
+    administrator.
 
     `account`: the administrator; `person`: the person's account; `letter`: the name of the mail.
     """

@@ -38,8 +38,8 @@ def server() -> Iterator[tuple[int, int]]:
     worker = int(process.stdout.readline())
     assert process.stdout.readline() == b"1\n"
     yield process.pid, worker
-    # The worker may have been killed by the test. No other process can have its id yet, because its parent
-    # has not waited for it (waitpid).
+    # The worker may have been killed by the test. Its id cannot belong to another process yet, because the worker's
+    # parent has not waited for the worker (waitpid).
     os.kill(worker, signal.SIGKILL)
     process.kill()
     process.communicate()
