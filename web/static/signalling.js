@@ -132,7 +132,7 @@ export class SignallingClient extends Target {
   /**
    * Send a request and return the server's answer (`done`, `subscribed`, `pong`). Reject with a
    * SignallingError if the server refuses it, if there is no answer in time (`timeout`), or if it cannot be
-   * sent now and may not be sent later (`offline`).
+   * sent now and must not be sent later (`offline`).
    * @template {RequestType} Type
    * @param {Asked<Type>} message the request without its id
    * @param {{ timeout_ms?: number }} options `timeout_ms`: the time to wait for the answer

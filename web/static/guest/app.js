@@ -1,6 +1,6 @@
 /* The guest's only page: the video session page while the visit is claimed or live, a sentence otherwise.
-   The visit's state on the server decides which of the two is shown. A guest who leaves may return; a guest
-   who was dismissed, or whose visit has ended, may not. */
+   The visit's state on the server decides which of the two is shown. A guest who leaves can come back; a
+   guest who was dismissed, or whose visit has ended, cannot. */
 import { Session } from "../session/session.js";
 import { mark } from "../shared/brand.js";
 import { html, nothing } from "../shared/lit.js";

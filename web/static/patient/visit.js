@@ -7,7 +7,7 @@ import { problemOf, refusedWords } from "./answers.js";
 
 const SAVE_EVERY_MS = 400;
 /**
- * The time in ms after which the patient may continue although the server has not confirmed the answer. The
+ * The time in ms after which the patient can continue although the server has not confirmed the answer. The
  * answer is kept and sent again.
  */
 const LEAVE_WITHIN_MS = 4_000;

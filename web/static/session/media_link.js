@@ -271,7 +271,7 @@ export class MediaLink extends EventTarget {
     }
   }
 
-  /** Send for which kinds (audio, video) this side has no device, unless the server knows it already. */
+  /** Send the server which kinds (audio, video) have no device here, unless it knows that already. */
   #sendMissing() {
     for (const kind of KINDS) {
       const [found, known] = [this.found[kind], this.#missingOf[this.#party]];
@@ -317,7 +317,7 @@ export class MediaLink extends EventTarget {
       });
     on("remotetrack", () => {});
     on("remotes", () => {});
-    // A missing device may be plugged in now.
+    // Perhaps a missing device has been plugged in.
     on("devicechange", () => Object.values(this.found).includes("missing") && this.prepare());
     // Another program, such as a phone call, has the device now. MediaSession tries to open it again.
     on("trackended", (kind) => this.#set({ found: { ...this.found, [kind]: "busy" } }));
@@ -348,7 +348,7 @@ export class MediaLink extends EventTarget {
     if (!media || this.path === "taken_over" || this.path === "unable") return;
     if (message.fresh) {
       this.#repair.joined();
-      // The server sends the states of all parties again after a fresh offer, so the old ones are dropped.
+      // The server sends the states of all parties again after a fresh offer, so the old states are dropped.
       [this.#mutedBy, this.#paths] = [{}, {}];
       this.#missingOf = { [this.#party]: NONE };
       this.#set({ screen: NO_SCREEN, speaker: null, paused: false });

@@ -97,8 +97,8 @@ const tabPath = (/** @type {TabName} */ tab) => (tab ? `${boot.home}#${tab}` : b
 const mayClaim = () => onCall.on || me.role === "admin";
 
 /**
- * Return the tab that the address names. For a person who may not claim, return the tab of their own sessions
- * instead of On-Demand Requests.
+ * Return the tab that the address names. For a person who is not allowed to claim, return the tab of their
+ * own sessions instead of On-Demand Requests.
  */
 function routeTab() {
   const named = TABS.find((tab) => tab === location.hash.slice(1)) ?? "";

@@ -71,7 +71,7 @@ export function sifted(rows, { text, region, provider, waited, urgency, area }, 
 }
 
 /**
- * Return true if at least one field may hide rows.
+ * Return true if at least one field can hide rows.
  *
  * @param {Sift} sift the values of the fields
  */
