@@ -54,7 +54,7 @@ def watched(pid: int | None) -> tuple[int, ...]:
 def recorded(arrivals: str) -> str:
     """Return the text of the file that `arrivals` names as `day:FILE`; "" for any other pattern of arrivals.
 
-    Raises OSError if it cannot be read.
+    Raises OSError if the file cannot be read.
     """
     kind, _, rest = arrivals.partition(":")
     return Path(rest.partition("@")[0]).read_text("utf-8") if kind == "day" and rest else ""

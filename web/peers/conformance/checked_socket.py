@@ -287,5 +287,5 @@ class CheckedSocket:
             connection.transport.abort()
 
     async def close(self) -> None:
-        """Close the socket with a close frame. A later socket may still resume this connection."""
+        """Close the socket with a close frame. A later socket can still resume this connection."""
         await self.ws.close()

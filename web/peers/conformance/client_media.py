@@ -85,7 +85,7 @@ class ClientMedia:
             self.answered, self._answered_s = True, time.monotonic()
 
     def settled(self) -> bool:
-        """Return whether enough was observed to call `decide`, or the time for observations is over."""
+        """Return whether enough was observed to call `decide`, or whether the time for observations has passed."""
         now_s = time.monotonic()
         if self._observer is not None:
             self._observer.tick(now_s)

@@ -196,7 +196,7 @@ class ClientSocket:
         return {**found, "topic": topic, "epoch": epoch, "version": version}
 
     async def serve_media(self) -> None:
-        """Answer requests until the client's media can be judged; do nothing if it has answered no offer."""
+        """Answer requests until the client's media can be judged; do nothing if the client has answered no offer."""
         if not self._media.answered:
             return
         while not self._ws.closed and not self._media.settled():

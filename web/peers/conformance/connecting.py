@@ -1,6 +1,7 @@
 """Checks how a server handles the upgrade to WebSocket, hello, resume and keep-alive.
 
-A check raises ViolationError if the server breaks the rule, and UntestableError if it cannot decide that.
+A check raises ViolationError if the server breaks the rule, and UntestableError if it cannot decide whether the
+server does.
 """
 
 from __future__ import annotations

@@ -80,8 +80,8 @@ class Endpoint:
     async def _socket(self, request: web.Request) -> web.StreamResponse:
         """Handle a client's attempt to connect: wait until the script accepts or refuses it; return the response."""
         if "upgrade" not in request.headers.get("Connection", "").lower():
-            # A plain GET is not counted as an attempt to connect: a client may test by it whether the server is
-            # there.
+            # A plain GET is not counted as an attempt to connect: a client may use it to test whether the
+            # server is there.
             return web.Response(status=426, headers={"Upgrade": "websocket", "Connection": "Upgrade"})
         loop = asyncio.get_running_loop()
         admitted: asyncio.Future[ClientSocket | None] = loop.create_future()

@@ -21,8 +21,8 @@ from web.peers.errors import ViolationError
 class Outcome:
     """The outcome of one check.
 
-    `room`: the group of the check; `section`: the section of PROTOCOL.md. `fault`: None if the check passed
-    or could not be decided; `undecided`: the reason if it could not. `tried`: True if the credentials
+    `room`: the group of the check; `section`: the section of PROTOCOL.md. `fault`: None if the check passed or
+    could not be decided; `undecided`: the reason why it could not be decided. `tried`: True if the credentials
     included all the people whom the check needs.
     """
 

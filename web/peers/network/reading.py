@@ -19,5 +19,7 @@ def read(path: Path) -> Network:
 
 
 def parse(raw: Mapping[str, Any], source: str) -> Network:
-    """Return the network in parsed TOML. Raises PlanError if it is not valid; the error's text begins with `source`."""
+    """Return the network that parsed TOML describes. Raises PlanError if the TOML is not valid; the error's
+    text begins with `source`.
+    """
     return toml_tables.parse(raw, KIND, problem, source)

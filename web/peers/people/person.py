@@ -92,7 +92,8 @@ class Person(ABC):
     # --- methods that connect and send requests
 
     async def connect(self, resume: str | None = None) -> None:
-        """Open the WebSocket and send hello with the token `resume`, if given; if it is refused, send hello without it.
+        """Open the WebSocket and send hello with the token `resume`, if given; if the server refuses the token,
+        send hello without one.
 
         Raises RefusedError if the server refuses the hello, and EntryError if it refuses the WebSocket or does not
         answer.

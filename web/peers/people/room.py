@@ -101,7 +101,7 @@ class Room:
         return max(0.0, self.flow.first_at - second)
 
     async def talk(self, duration_s: float) -> float:
-        """Stay in the call for `duration_s` or until it ends; return its actual duration in s."""
+        """Stay in the call for `duration_s` or until the call ends; return how long that was, in s."""
         began = time.monotonic()
         try:
             await self.person.until(lambda: self.status == "ended", "the end of the visit", duration_s)
@@ -149,7 +149,7 @@ class Room:
     async def reaches(self, *statuses: str, timeout_s: float | None = None) -> None:
         """Wait until the visit has one of these statuses.
 
-        Raises VisitEndedError if it ended instead, and TimeoutError after `timeout_s` seconds.
+        Raises VisitEndedError if the visit ended instead, and TimeoutError after `timeout_s` seconds.
         """
         wanted = " or ".join(statuses)
         await self.person.until(

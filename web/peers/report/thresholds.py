@@ -84,9 +84,10 @@ def parse(
     gauges: Collection[str] = (),
     counts: Collection[str] = (),
 ) -> Threshold:
-    """Parse an expression; `steps`, `gauges`, `counts` are names in addition to those of every run.
+    """Parse an expression; `steps`, `gauges`, `counts` are names that are allowed besides those that every run
+    has.
 
-    Raises ThresholdError if it is not valid; the text says what is expected.
+    Raises ThresholdError if the expression is not valid; the text says what is expected.
     """
     text = re.sub(r"\s+", "", expression)
     match = EXPRESSION.fullmatch(text)

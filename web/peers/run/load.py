@@ -188,7 +188,7 @@ class VisitDriver(Driver):
         visit = meeting.patient.room.visit
         pressed = time.monotonic()
         try:
-            # The claim is finished even if this task is cancelled. Otherwise a claimed visit could be left that
+            # The claim is finished even if this task is cancelled. Otherwise a claimed visit could remain that
             # nobody ends.
             room = await to_its_end(provider.claim(visit))
         except RefusedError as refused:

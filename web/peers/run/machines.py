@@ -1,4 +1,5 @@
-"""Distributes one run over several processes and machines: starts them, begins at the same time, collects observations.
+"""Distributes one run over several processes and machines: starts the processes, begins the run in all of them at
+the same time, and collects the observations.
 
 One process coordinates the run: it collects the observations and shows them. Each other process plays a share
 of the patients and providers in an event loop of its own, and sends its observations about once a second.
@@ -45,8 +46,8 @@ DIED = "a driving process has died"
 class Crew:
     """The processes of a run. Call `open`, `play`, `close` in this order.
 
-    `interrupted`: True if a signal ended the run early; `gone`: True if it ended early because the server was
-    gone; `ended`: a sentence about why `each_second` ended the run, or "".
+    `interrupted`: True if a signal ended the run early; `gone`: True if the run ended early because the server
+    was gone; `ended`: a sentence about why `each_second` ended the run, or "".
     """
 
     def __init__(

@@ -1,6 +1,6 @@
 """Checks whether the server of a run is still there: a thread opens a connection to its port every second.
 
-A server that is slow counts as there; a server whose port refuses connections counts as gone.
+A server that is slow counts as present; a server whose port refuses connections counts as gone.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from types import TracebackType
 from typing import Self
 
 EVERY_S = 1.0
-# The time in s to wait for a connection. A longer wait does not count as a refusal: the machine may only be busy.
+# The time in s to wait for a connection. A longer wait does not count as a refusal: perhaps the machine is only
+# busy.
 PATIENCE_S = 5.0
 GONE_S = 15.0
 """The time in s for which a port must refuse before the server counts as gone; a server that restarts is back
@@ -38,7 +39,9 @@ class Presence:
         return since is not None and time.monotonic() - since >= GONE_S
 
     def look(self) -> None:
-        """Try once to connect to the server's port: set `gone_since` if it refuses, clear it if it accepts."""
+        """Try once to connect to the server's port: set `gone_since` if the port refuses, clear `gone_since` if
+        the port accepts.
+        """
         try:
             socket.create_connection(self._at, PATIENCE_S).close()
         except TimeoutError:

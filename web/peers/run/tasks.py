@@ -20,7 +20,7 @@ async def everything(work: Iterable[Coroutine[Any, Any, None]]) -> None:
 async def to_its_end(work: Coroutine[Any, Any, T]) -> T:
     """Return the result of `work`, and finish it even if this call is cancelled.
 
-    Otherwise a visit could be left half opened, and nobody could end it.
+    Otherwise a visit could remain half opened, and nobody could end it.
     """
     task = asyncio.ensure_future(work)
     try:
