@@ -252,7 +252,9 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def left_out(counts: dict[str, int]) -> list[str]:
-    """Return a line for each mark that left tests out: how many, and what runs them. `counts`: mark -> tests."""
+    """Return a line for each mark because of which tests were left out: how many, and what runs them. `counts`:
+    mark -> tests.
+    """
     return [f"{count} tests with the mark `{mark}` were left out; {RUN_BY[mark]} runs them."
             for mark, count in counts.items() if count]  # fmt: skip
 

@@ -155,7 +155,7 @@ BESIDES |= {
     f"{PAGES}staff/password": "web/identity/test_passwords",
     f"{PAGES}staff/reports": "web/reports/test_reports",
     f"{PAGES}staff/sign_in_code": f"{PAGES}staff/test_two_factor",
-    # Parts of the load tester. A run of it is tested as a whole, on a real site and relay.
+    # Parts of the load tester. A run of the load tester is tested as a whole, on a real site and relay.
     f"{PEERS}cli/examples": f"{PEERS}cli/test_scenario",
     f"{PEERS}cli/playing": f"{PEERS}cli/test_playing {PEERS}cli/test_command",
     f"{PEERS}report/moment": f"{PEERS}cli/test_outputs",

@@ -269,8 +269,8 @@ class Audience:
     async def flood(self, events: int) -> Spent:
         """Make `events` updates as fast as possible, and return their figures.
 
-        At most IN_FLIGHT updates may be on their way: before the next update, wait until all sockets have
-        read the oldest of them.
+        At most IN_FLIGHT updates are on their way at the same time: before the next update, wait until all
+        sockets have read the oldest of them.
         """
 
         async def play() -> None:

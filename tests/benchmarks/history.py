@@ -38,7 +38,9 @@ value.
 
 
 class Row(NamedTuple):
-    """A figure with a target. `key`: its key in `Entry` and in misses.toml; `target`: the target with its sign."""
+    """A figure with a target. `key`: its key in `Entry` and in misses.toml; `target`: the target as text, with
+    ≤ or ≥ in front.
+    """
 
     key: str
     name: str

@@ -369,9 +369,9 @@ def table(ours: Seen, others: Seen) -> list[CallFigure]:
 
 
 def measure(quick: bool, names: Sequence[str], compared: bool, tell: Callable[[float], None]) -> Made:
-    """Measure the networks (if `quick`, two of them) whose name contains one of `names` (all without `names`), one
-    after the other until LIMIT_S is over; if `compared`, in direct calls too. Return a table of those that were
-    measured. Raises ConfigError if there is no such network.
+    """Measure the networks (if `quick`, two of them) whose name contains one of `names` (all without `names`),
+    one after the other until LIMIT_S has passed; if `compared`, in direct calls too. Return a table of those
+    that were measured. Raises ConfigError if there is no such network.
 
     `tell`: called with the share done (0.0 to 1.0).
     """

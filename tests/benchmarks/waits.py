@@ -54,7 +54,9 @@ class Place:
 
 
 def away(round_trip_ms: float, loss: float) -> Place:
-    """Return a place with this round-trip time, whose network loses a share (0 to 1) of the packets each way."""
+    """Return a place with this round-trip time, whose network loses a share (0 to 1) of the packets in each
+    direction.
+    """
     way = Way(delay_ms=round_trip_ms / 2, loss=loss)
     return Place(f"{round_trip_ms:g} ms, {100 * loss:g} % loss", both(way))
 

@@ -106,8 +106,8 @@ def read_samples() -> dict[str, Sample]:
 def survivors(kept: Sample, paths: Iterable[str]) -> dict[Mutant, Survivor]:
     """Return the survivors of a kept sample in the files `paths`, each as a change of the present sources -> its entry.
 
-    If the code of a survivor has moved or is there several times, take the nearest place. Survivors that were killed
-    since, or whose code no longer exists, are left out.
+    If the code of a survivor has moved or is there several times, take the nearest place. Survivors that were
+    killed later, or whose code no longer exists, are left out.
     """
     found = dict[Mutant, Survivor]()
     sources = every(paths)

@@ -387,7 +387,7 @@ async def example(ours: Ours) -> dict[str, Any]:
     act()
     async with asyncio.timeout(OPEN_S):
         row = await heard
-    act()  # save the other step, so that the next client, which saves the first step again, changes the row
+    act()  # save the second step: a later client saves the first one again, which must change the row
     listener.abort()
     row.pop("type")
     return row
