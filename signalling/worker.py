@@ -109,7 +109,7 @@ class Worker:
         # The class for new sockets; `start` chooses a faster one if it works.
         self.websocket: type[WebSocket] = WebSocket
         self._stopping = asyncio.Event()
-        # set if the number of rooms has changed, or this worker begins to drain; `web/metrics/report.py` clears it
+        # set if the number of rooms has changed, or this worker begins to stop; `web/metrics/report.py` clears it
         self.changed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self.supervisor = Supervisor()

@@ -45,7 +45,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def capacity(places: Iterable[Place]) -> int | None:
-    """Return the most rooms that the workers may carry together, None for no limit. Workers that drain do not count."""
+    """Return the most rooms that the workers may carry together, None for no limit. Workers that stop do not count."""
     bounds = [place.rooms_max for place in places if not place.draining]
     return None if 0 in bounds else sum(bounds)
 

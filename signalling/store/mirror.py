@@ -98,7 +98,7 @@ class Mirror:
         self._gap: asyncio.TimerHandle | None = None
         # True while all records are loaded anew: single events must not be applied during this time
         self._loading = False
-        # visit -> the mark of its record, for the visits that have changed since this copy was loaded
+        # visit -> the mark (`mark_of`) of its record, for the visits that have changed since this copy was loaded
         self._marks: dict[str, bytes] = {}
         # The mark of the event `seq` (bytes that distinguish it from any other), empty if unknown.
         self._mark = b""
@@ -184,7 +184,7 @@ class Mirror:
             self.repair(max(self._early))
 
     def _is_another(self, mark: bytes) -> bool:
-        """Return True if this mark belongs to another event than the event `seq` that this copy contains."""
+        """Return True if `mark` (see `mark_of`) belongs to another event than the event `seq` of this copy."""
         return bool(mark and self._mark) and mark != self._mark
 
     def _apply(self, seq: int, entry: StreamEntry) -> None:
