@@ -25,7 +25,9 @@ class CommandError(WebError):
 
 
 class IncompleteClusterError(CommandError):
-    """A node of the store's cluster does not answer, or slots have no node; a replica may replace it soon."""
+    """A node of the store's cluster does not answer, or slots have no node; a replica may soon take the place of the
+    node.
+    """
 
 
 class ServerNotReadyError(WebError):

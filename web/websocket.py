@@ -131,10 +131,10 @@ async def _guessed(request: web.Request) -> None:
 
 
 async def _authenticate(request: web.Request, role: str) -> Actor | None:
-    """Return the actor of this browser in a role (staff, patient or guest), for a request to open a WebSocket; or None.
+    """Return the actor of this browser in a role (staff, patient or guest), for a request to open a WebSocket.
 
-    The session is read from the store at each call, because the browser may have signed in after it opened
-    the socket.
+    Returns None if the browser does not have this role. The session is read from the store at each call, because the
+    browser may have signed in after it opened the socket.
     """
     async with answering():
         session = await request.app[SESSIONS].look(request)

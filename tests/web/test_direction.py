@@ -160,7 +160,7 @@ class Drawn(HTMLParser):
 
 
 def drawn(source: str) -> list[str]:
-    """Return the expressions that a template shows without isolation.
+    """Return the expressions that a template shows without isolation (outside of `<bdi>` and `dir="auto"`).
 
     The text of a macro is checked where the macro is defined, not where it is used.
     """

@@ -41,7 +41,9 @@ class Device(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def id(self) -> str:
-        """The id of the device in its owner's list. A page on the device can calculate it from the address."""
+        """The id of the device in its owner's list. A page on the device can calculate the id from the address of its
+        subscription.
+        """
         return hashlib.sha256(self.endpoint.encode()).hexdigest()[:16]
 
     @property

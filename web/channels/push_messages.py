@@ -58,8 +58,8 @@ class Sender:
         private = ec.derive_private_key(number, ec.SECP256R1())
         # The option switches off a rule of py-vapid that refuses an origin with a port.
         self._vapid = Vapid(private, conf={"no-strict": True})
-        # Push services accept an https address or a mail address as contact; a developer's machine has
-        # neither.
+        # Push services accept an https address or a mail address as contact. A developer's machine has neither, so an
+        # address that nobody reads is given.
         self._contact = origin if origin.startswith("https://") else "mailto:postmaster@localhost"
         point = private.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
         self.public_key = base64.urlsafe_b64encode(point).rstrip(b"=").decode()

@@ -120,7 +120,7 @@ def nobodys_hash() -> str:
 
 
 class Hasher:
-    """Computes argon2id hashes on a few threads, so that many sign-ins neither block the loop nor fill the memory."""
+    """Computes argon2id hashes on a few threads: many sign-ins neither block the event loop nor fill the memory."""
 
     def __init__(self, at_once: int = 2) -> None:
         self._hasher = HASHER

@@ -199,7 +199,7 @@ async def sign_in(request: web.Request, organisation: str, account: Account) -> 
 
 
 async def sign_out(request: web.Request) -> None:
-    """Sign this browser out; the old session id is deleted and its staff sockets close."""
+    """Sign this browser out: a session with a new id replaces the old session, whose staff sockets close."""
     old = await sessions.get(request)
     before = old.get(STAFF)
     session = await sessions.renew(request)

@@ -78,7 +78,7 @@ async def close_lines(service: Service, organisations: Organisations) -> int:
 
 
 async def run(service: Service, organisations: Organisations) -> None:
-    """End the visits of clinics that have closed, every few seconds until cancelled."""
+    """End, every few seconds until cancelled, the visits that still wait at clinics that have closed."""
     while True:
         # After an error of the store, the loop tries again.
         with contextlib.suppress(UnavailableError):

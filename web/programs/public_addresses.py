@@ -87,7 +87,7 @@ def url_problem(url: str, allowed: Sequence[Network]) -> str | None:
 def _literal(host: str) -> Address | None:
     """Return the IP address that the text `host` represents; None if the text is a name.
 
-    Every notation of an address is read that a client or the system's resolver accepts.
+    The text may be in any notation of an address that a client or the system's resolver accepts.
     """
     try:
         return ipaddress.ip_address(host.partition("%")[0])

@@ -22,7 +22,7 @@ async def at(site: Site, monkeypatch: pytest.MonkeyPatch, now_ms: int) -> None:
 
 
 async def at_their_time(site: Site, monkeypatch: pytest.MonkeyPatch) -> tuple[Person, str, int]:
-    """Return (a patient whose booked visit begins now, the path of the visit's page, the time in ms)."""
+    """Return (a patient whose booked visit begins now, the path of the visit's page, the time of the visit in ms)."""
     ana = site.person()
     first = (await offered(ana))[0]
     path = await book(ana, first)

@@ -39,7 +39,7 @@ log = structlog.get_logger("web.booking")
 
 
 def hold_key(organisation: str) -> str:
-    """Return the key in the browser's session under which the time that it holds is stored."""
+    """Return the key in the browser's session for the time that the browser holds (keeps for ten minutes)."""
     return f"hold:{organisation}"
 
 
@@ -81,7 +81,9 @@ async def hold(request: web.Request) -> web.Response:
 
 
 async def new(request: web.Request) -> web.Response:
-    """Answer GET /{organisation}/appointments/new with the patient information form for the held time."""
+    """Answer GET /{organisation}/appointments/new with the patient information form for the time that the browser
+    holds.
+    """
     organisation = await organisation_of(request)
     held = _held(await sessions.get(request), organisation)
     if held is None:

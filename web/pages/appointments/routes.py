@@ -70,7 +70,7 @@ async def desk(app: web.Application) -> AsyncIterator[None]:
 
 
 async def follow_rules(found: Desk, organisations: Organisations) -> None:
-    """Move bookings whose time zone got new rules after the booking, at the start and daily, until cancelled.
+    """Change the times of bookings whose time zone got new rules after the booking: now, and daily until cancelled.
 
     `found`: the worker's actions on booked visits.
     """

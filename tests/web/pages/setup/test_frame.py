@@ -213,8 +213,8 @@ async def test_typed_values_survive_the_end_of_the_sign_in(site: Site) -> None:
 
 def test_f33_every_form_of_the_set_up_with_fields_is_asked_about_before_it_is_left_unsaved() -> None:
     folder = TEMPLATES / "setup"
-    # These two pages need no `data-keep`. The guide's page has a script of its own that asks. A signed-out
-    # person has no unsaved value to lose.
+    # These two pages need no `data-keep`, by which a script asks before unsaved values are left. The guide's page has a
+    # script of its own for this question. A signed-out person has no unsaved value to lose.
     own = {"guide.html", "signed_out.html"}
     forms = {
         f"{path.name}: {form[0]}"

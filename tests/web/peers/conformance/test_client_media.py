@@ -111,7 +111,7 @@ class Talks(Speaker):
         self.send_rtp(packet)
 
     def send(self, datagram: bytes | memoryview) -> None:
-        """Send a packet. Record a packet of media, which the relay may request again."""
+        """Send a packet. A packet of media is also recorded, because the relay may request it again."""
         if 127 < datagram[0] < 192 and not 191 < datagram[1] < 224:
             number = int.from_bytes(datagram[2:4]), int.from_bytes(datagram[8:12])
             self._packets[number] = bytes(datagram)
