@@ -71,7 +71,6 @@ class Member:
         return self.worker is not None or self._seen_s >= time_s
 
     async def close(self) -> None:
-        """Close the person's page."""
         for task in (self._task, self._watch):
             task.cancel()
         await asyncio.gather(self._task, self._watch, return_exceptions=True)

@@ -41,7 +41,6 @@ class Slow(asyncio.Transport):
         self.written += data
 
     def get_write_buffer_size(self) -> int:
-        """Return the number of unsent bytes."""
         return self.unsent
 
 

@@ -138,7 +138,6 @@ def claimed() -> Visit:
 
 
 def live() -> Visit:
-    """Return a visit that is live."""
     return does(does(claimed(), c.Start(), PATIENT), c.Start(), CLAIMANT)
 
 

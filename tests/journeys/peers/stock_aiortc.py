@@ -82,7 +82,6 @@ class Peer:
             track.enabled = on
 
     async def close(self) -> None:
-        """Close the connection."""
         if self.connection is not None:
             await self.connection.close()
 

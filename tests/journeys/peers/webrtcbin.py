@@ -155,7 +155,6 @@ class Peer:
             self.pipeline.get_by_name("sound").set_property("volume", 0.3 if on else 0.0)
 
     def close(self) -> None:
-        """Close the connection."""
         if self.pipeline is not None:
             self.pipeline.set_state(Gst.State.NULL)
             self.pipeline = None

@@ -93,7 +93,6 @@ class Broken(Peer):
     """A socket that raises an error when it is written to."""
 
     def write(self, data: bytes, /) -> None:
-        """Raise an error."""
         raise RuntimeError("closed")
 
     give_up = write  # type: ignore[assignment]

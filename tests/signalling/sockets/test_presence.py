@@ -122,5 +122,4 @@ async def test_one_record_that_cannot_be_read_does_not_stop_the_deadlines_of_oth
 
 
 async def is_ended(open_: Clinic, patient: Actor) -> bool:
-    """Return True if the visit has ended."""
     return not (await record(open_, patient)).is_open

@@ -56,7 +56,6 @@ class Telnet:
         return ("GET /ws HTTP/1.1\r\n" + "".join(f"{k}: {v}\r\n" for k, v in lines.items()) + "\r\n").encode()
 
     def write(self, data: bytes) -> None:
-        """Send these bytes to the server."""
         self._writer.write(data)
 
     async def upgraded(self) -> None:

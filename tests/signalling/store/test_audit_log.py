@@ -29,7 +29,6 @@ class Names:
     """A list of organisations that contains only one."""
 
     async def list(self) -> list[str]:
-        """Return the names of all organisations."""
         return [ORG]
 
 
@@ -307,7 +306,6 @@ class Both(Names):
     """A list of two organisations, whose keys are at different nodes of a cluster."""
 
     async def list(self) -> list[str]:
-        """Return the names of both organisations."""
         return [ORG, "hillside"]
 
 

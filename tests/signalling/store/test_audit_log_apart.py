@@ -117,7 +117,6 @@ class One:
 
     @property
     def entries(self) -> list[Entry | None]:
-        """Return the entries of the log."""
         return [audit.entry_of(kept) for kept in self.redis.lists.get(LOG, ())]
 
     @property

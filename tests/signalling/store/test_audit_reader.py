@@ -24,7 +24,6 @@ class Stored:
         return list(self.entries[first : last + 1])
 
     async def llen(self, key: str) -> int:
-        """Return the number of entries."""
         assert key == keys.AUDIT(ORG)
         return len(self.entries)
 

@@ -20,7 +20,6 @@ from tests.signalling.clinic import ORG
 
 
 def entry(number: int) -> StreamEntry:
-    """Return the event with this number."""
     return StreamEntry("visit", "v_1", number, "saved", number, b"%040d" % number)
 
 

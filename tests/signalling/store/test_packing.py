@@ -206,7 +206,6 @@ class OneByOne(list[tuple[str, Any]]):
         return lambda *args: self.append((name, args))
 
     async def execute(self) -> list[Any]:
-        """Run the commands; return their replies."""
         replies = []
         for name, args in self:
             replies.append(await getattr(self._redis, name)(*args))

@@ -58,7 +58,6 @@ changes = st.lists(visits | st.sampled_from(PATIENTS), max_size=30)
 
 
 def parties(visit: Visit) -> list[Party]:
-    """Return all parties of a visit."""
     return list(visit.parties.values())
 
 
