@@ -155,7 +155,7 @@ class Party:
         return self.offer()
 
     def set_receiving(self, kind: Kind, allowed: bool) -> None:
-        """Set whether media of a kind that this party sends may be forwarded, which is allowed initially.
+        """Set whether media of a kind that this party sends may be forwarded. Initially it may.
 
         A repeated call changes nothing.
         """

@@ -171,7 +171,8 @@ class Relay:
     def new_credentials(self) -> Credentials:
         """Return new ICE credentials for the server's side of a connection.
 
-        The ufrag (user name) names this relay. Both are long enough for RFC 8445 §5.3 (24 and 128 bits).
+        The user name (ufrag) names this relay. User name and password are long enough for RFC 8445 §5.3 (24 and 128
+        bits).
         """
         return Credentials(ice.ufrag(self.settings.index, secrets.token_hex(6)), secrets.token_hex(16))
 

@@ -201,7 +201,7 @@ def _without(
 
 
 def gates(history: History) -> Iterator[Finding]:
-    """Yield a finding for each gate that lets media pass although its visit has not been live for more than GATE_S."""
+    """Yield a finding for each gate that still lets media pass GATE_S after its visit stopped being live."""
     live: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for visit, changes in _of_visits(history).items():
         since: float | None = None

@@ -119,7 +119,7 @@ class Somebody:
         return self._open.is_set()
 
     def saw(self, message: Received) -> None:
-        """Record who has claimed the visit according to `message`, a state of the visit."""
+        """Record who has claimed the visit, according to `message`, which has the visit's state."""
         visit = message["visit"]
         claimant = visit["claimant"]["id"] if visit["claimant"] is not None else None
         self._history.saw.append(Saw(self.actor.id, visit["id"], message["version"], claimant, time.time()))

@@ -379,7 +379,7 @@ class Run:
     # --- the end of the story
 
     async def close(self) -> None:
-        """Copy the visits from the store to `history`, disconnect all people, end all tasks; raise a task's error."""
+        """Copy the visits to `history`, disconnect all people, end all tasks; raise the error of a failed task."""
         ids = {commit.record.id for commit in self.history.commits if isinstance(commit.record, Visit)}
         for _ in range(3):  # if an event arrived during the reads, read all visits again
             known = len(self.history.commits)

@@ -199,7 +199,7 @@ async def test_a_guest_joins_by_a_link_takes_part_after_their_own_start_and_can_
         await expect(speaking).to_have_accessible_name("Rosa Diaz, speaking", timeout=SHOWN_MS)
     for party in (rosa, patient, provider):
         assert await party.page.evaluate(LAYERS) == ["L1T3"]
-    # A reload does not end the session of the guest either.
+    # A reload does not end the session of the guest.
     await rosa.page.reload()
     await all_see_and_hear(2, rosa, patient)
 

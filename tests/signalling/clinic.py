@@ -117,7 +117,7 @@ class Clinic:
         self.http = http
 
     def url(self, worker: int | str) -> str:
-        """Return the WebSocket URL of a worker. A URL is returned as it is."""
+        """Return the WebSocket URL of a worker. `worker`: its index; or its URL, which is returned unchanged."""
         if isinstance(worker, str):
             return worker
         return str(self.servers[worker].make_url("/ws"))

@@ -39,7 +39,10 @@ class Mirror:
 
 
 class Apart:
-    """The sweep of the worker OWN with these mirrors. `now_s`: the time of the clock; `does`: what was changed."""
+    """The sweep of OWN, which is the worker under test, with these mirrors.
+
+    `now_s`: the time of the clock. `does`: what the sweep has changed.
+    """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *mirrors: Mirror) -> None:
         self.now_s, self.mine, self.listed = 1000.0, {ORG}, [mirror.organisation for mirror in mirrors]

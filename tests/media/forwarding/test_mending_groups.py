@@ -1,4 +1,6 @@
-"""Tests retransmission of lost packets in rooms of more than two parties: only who lost a packet gets it again."""
+"""Tests retransmission of lost packets in rooms of more than two parties: only the receiver that lost a packet gets
+it again.
+"""
 
 from __future__ import annotations
 

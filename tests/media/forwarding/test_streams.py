@@ -1,4 +1,4 @@
-"""Tests how the numbers of a stream continue, on the numbers alone, without packets."""
+"""Tests how the sequence numbers and timestamps of a stream continue, without packets."""
 
 from hypothesis import given
 from hypothesis import strategies as st
