@@ -1,8 +1,8 @@
 """Installs locked packages and then a project with pip, and prints how far it is in a few lines.
 
 `python requirements/install.py LOCK [PROJECT...]` installs into the environment of this Python: the build tools
-(`build.txt`), the packages of LOCK (both with their hashes checked), and the project, without asking a
-registry. PROJECT is given to pip: a folder, a wheel, or `--editable .`. Needs nothing but pip.
+(`build.txt`), the packages of LOCK (both with their hashes checked), and the project, which is installed
+without asking a registry. PROJECT is given to pip: a folder, a wheel, or `--editable .`. Needs nothing but pip.
 """
 
 from __future__ import annotations

@@ -184,7 +184,7 @@ def fallen(name: str, before: Kept, measure: Callable[[str], float] = measured, 
 
 @contextmanager
 def busy_machine() -> Iterator[None]:
-    """Keep all cores and their caches busy with other processes while the `with` block runs, as other tests do."""
+    """Keep all cores and their caches busy with other processes, as other tests do, while the `with` block runs."""
     others = [
         subprocess.Popen([sys.executable, "-c", "while True: sorted(range(100_000))"])
         for _ in range(os.cpu_count() or 1)

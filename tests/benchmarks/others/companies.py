@@ -387,7 +387,7 @@ async def example(ours: Ours) -> dict[str, Any]:
     act()
     async with asyncio.timeout(OPEN_S):
         row = await heard
-    act()  # save the second step: a later client saves the first one again, which must change the row
+    act()  # after this second answer, the first answer of a later client changes the row again
     listener.abort()
     row.pop("type")
     return row
