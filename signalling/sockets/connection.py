@@ -97,7 +97,8 @@ class Connection:
         self.id = connection_id
         self.origin = origin
         self._ws: WebSocket | OpenSocket = ws
-        self._ended: Callable[[], None] | None = None  # not None while the socket is served without a task
+        # the function to call at the socket's end; None until `continue_on`, and after this call
+        self._ended: Callable[[], None] | None = None
         self.socket = Socket(transport, codec, actor, connection_id, unsent_bytes, self.cut)
         self.entered: frozenset[str] = frozenset()
         # (name, visit) of the audit log entries that this connection has already written for a patient
@@ -136,22 +137,25 @@ class Connection:
         return allowed
 
     def continue_on(self, detached: OpenSocket, ended: Callable[[], None]) -> None:
-        """Receive from `detached` from now on, without a task while no request waits.
+        """Receive from the socket `detached` from now on; no task runs while no request waits.
 
-        `ended` is called once, when the socket is closed and no request of it is being answered.
+        `ended` is called once, when the socket is closed and none of its requests is being answered.
         """
         self._ws, self._ended = detached, ended
         self.wake()
 
     def wake(self) -> None:
-        """Start a task that handles what `handled` has left, or the end of the connection, unless it runs already."""
+        """Start a task that answers the requests which `handled` has not answered, or ends a closed connection.
+
+        No task is started if one runs already, or before `continue_on`.
+        """
         self.socket.received_s = time.monotonic()
         if not self._busy and self._ended is not None:
             self._busy = True
             self.services.spawn(self.requests())
 
     async def requests(self) -> None:
-        """Answer requests one after another, in the client's order, until the socket closes or none waits.
+        """Answer requests one after another, in the client's order, until the socket closes or no request waits.
 
         Most requests are answered inside the reader (`handled`). This loop handles the requests whose reply must wait.
         """

@@ -1,9 +1,9 @@
 """The receiving side of one WebSocket: an asyncio protocol, and the queue of the messages that must wait.
 
-After `hello`, it replaces aiohttp as the protocol of the transport. aiohttp keeps two tasks, a request and a parser
-for each connection as long as its handler runs; here an idle socket has no task, and nothing of its HTTP request.
-aiohttp's reader still parses the frames and gives each message to `feed_data`. All frames are counted, also those
-without a message; a client that sends too many is disconnected.
+After `hello`, an `OpenSocket` replaces aiohttp as the protocol of the transport. aiohttp keeps two tasks, a request and
+a parser for each connection as long as the handler of the request runs. With an `OpenSocket`, an idle socket has no
+task, and nothing of its HTTP request. aiohttp's reader still parses the frames and gives each message to `feed_data`.
+All frames are counted, also those without a message; a client that sends too many is disconnected.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ QUEUE_BYTES = (
 class OpenSocket(WebSocketDataQueue, asyncio.Protocol):
     """The receiving side of one client's socket. `message_bytes`: the length of the longest message.
 
-    Until `detach`, aiohttp reads its messages by `read`. Afterwards, each message goes to the handler first. If the
-    handler does not handle it, it waits, all later ones wait behind it, and `receive` returns them in order.
+    Until `detach`, aiohttp reads the messages by `read`. Afterwards, each message goes to the handler first. If the
+    handler does not handle a message, this message and all later ones wait, and `receive` returns them in order.
     """
 
     __slots__ = (
@@ -56,8 +56,8 @@ class OpenSocket(WebSocketDataQueue, asyncio.Protocol):
         "message_bytes",
     )
 
-    # The base's own queue stays unused (its `__init__` is not called), because it takes 800 bytes even if it is empty.
-    # aiohttp's reader compares these two, and would pause if the first were larger.
+    # The queue of the base class is not used (its `__init__` is not called), because it takes 800 bytes even if it is
+    # empty. aiohttp's reader compares `_size` with `_limit`, and would stop reading if `_size` were larger.
     _size = _limit = 0
 
     def __init__(self, transport: asyncio.Transport, message_bytes: int) -> None:
@@ -74,7 +74,7 @@ class OpenSocket(WebSocketDataQueue, asyncio.Protocol):
         reader = WebSocketReader(self, message_bytes + 1, compress=False, decode_text=False)
         bound = Bound(HELLO_FRAMES, HELLO_MESSAGES * message_bytes)
         self._counted = Counted(reader.feed_data, reader.feed_eof, bound, self.flooded, self.malformed)
-        # The event loop calls this attribute in place of a method.
+        # The event loop calls `data_received` for received data. An attribute is used in place of a method.
         self.data_received = self._counted.feed_data  # type: ignore[method-assign,assignment]
 
     @property
@@ -104,9 +104,11 @@ class OpenSocket(WebSocketDataQueue, asyncio.Protocol):
     # --- called by aiohttp's reader and by aiohttp's WebSocketResponse
 
     def feed_data(self, data: Any, size: int) -> None:
-        """Give a message to the handler; queue it if the handler does not handle it. `size`: its length in bytes."""
+        """Give a message to the handler; queue it if the handler does not handle it. `size`: the length of the
+        message in bytes.
+        """
         if self._closing:
-            # The client has the server's close frame. Only its own close frame is awaited.
+            # The server has sent its close frame, and only waits for the client's close frame.
             if data.type is WSMsgType.CLOSE:
                 self._transport.close()
             return
@@ -120,7 +122,7 @@ class OpenSocket(WebSocketDataQueue, asyncio.Protocol):
         self._notify()
 
     def feed_eof(self) -> None:
-        """Note that the connection has ended before `detach`."""
+        """Note that the connection has ended. aiohttp's reader calls this until `detach`."""
         self._ended = True
         self._notify()
 
@@ -138,7 +140,7 @@ class OpenSocket(WebSocketDataQueue, asyncio.Protocol):
         return self._ended
 
     async def read(self) -> WSMessage:
-        """Wait for a message before `detach`, and return it.
+        """Return the next message; wait for it if none has come. aiohttp calls this until `detach`.
 
         Raises EofStream if the connection has ended, the exception of aiohttp's reader if the data is invalid.
         """
@@ -162,17 +164,18 @@ class OpenSocket(WebSocketDataQueue, asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
         self._notify()
-        # These refer to each other, so without this the memory would be free only after a garbage collection.
+        # The two attributes refer to each other: if they stayed, the memory would be free only after a garbage
+        # collection.
         del self.data_received, self._counted
         self._handler = self._wake = None
 
     def eof_received(self) -> None:
-        """Let the transport close, because the client sends nothing more."""
+        """Return None, so that the transport closes: the client sends nothing more."""
 
     # --- called by the connection after `detach`
 
     async def receive(self) -> WSMessage | None:
-        """Return the next message that waits, None if there is none. It never waits.
+        """Return the next message in the queue, None if there is none. This method never waits.
 
         After the client's close frame or invalid data the connection is closed, and a message of the type CLOSE or
         ERROR is returned.
@@ -188,7 +191,8 @@ class OpenSocket(WebSocketDataQueue, asyncio.Protocol):
         return None
 
     async def close(self, *, code: int) -> bool:
-        """Send a close frame with this code, and wait CLOSE_ANSWER_S in the background for the client's own.
+        """Send a close frame with this code. The connection is aborted if the client has not closed it CLOSE_ANSWER_S
+        later.
 
         Returns False if the connection is closing already.
         """

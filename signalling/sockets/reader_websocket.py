@@ -1,7 +1,7 @@
-"""A WebSocket that leaves aiohttp after `hello`: from then on, its messages are handled as they are read.
+"""A WebSocket that is taken from aiohttp after `hello`: from then on, its messages are handled as they are read.
 
 In aiohttp, a task waits for each message. This costs a future and a turn of the event loop, which is more than most
-replies cost, and the tasks, the request and the parser of an idle socket take most of its memory. This class uses
+replies cost. Also, the tasks, the request and the parser of an idle socket take most of its memory. This class uses
 private parts of aiohttp to give the connection to `OpenSocket`.
 """
 
@@ -30,7 +30,7 @@ class ReaderWebSocket(WebSocket):
         if request.transport is None:
             return  # the client has left
         self._reader = self._open = OpenSocket(request.transport, self.message_bytes)
-        self._parser = None  # frees aiohttp's reader with its queue
+        self._parser = None  # so that the memory of aiohttp's own reader and its queue is freed
         request.protocol._payload_parser = self._open.parser
         if early:
             self._open.parser.feed_data(early)
@@ -43,7 +43,7 @@ class ReaderWebSocket(WebSocket):
     def detach(
         self, request: web.BaseRequest, handler: Handler, wake: Callable[[], None]
     ) -> OpenSocket | None:
-        """Take the connection away from aiohttp, and return its new owner; None if the client has left.
+        """Take the connection away from aiohttp, and return the object that serves it now; None if the client has left.
 
         Afterwards the handler of the HTTP request must return, so that aiohttp frees what it keeps of the request.
         """
@@ -52,7 +52,7 @@ class ReaderWebSocket(WebSocket):
             return None
         self._detached = True
         found.detach(handler, wake)
-        # For aiohttp the connection has ended. aiohttp must neither end the frames nor close the transport.
+        # aiohttp treats the connection as ended. So it neither ends the parsing of the frames nor closes the transport.
         protocol._payload_parser = None
         protocol.transport = None
         protocol.connection_lost(None)

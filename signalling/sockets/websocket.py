@@ -1,9 +1,9 @@
 """The server side of one WebSocket, through aiohttp's public interface; and the choice of the class for all sockets.
 
-`reader_websocket.py` has a faster and smaller class, which takes the connection away from aiohttp after `hello`. It
-uses private parts of aiohttp, so a worker tests it at its start. If the test fails, the class of this module is used.
-It is slower, because each message costs a future and a turn of the event loop; an idle socket takes more than twice the
-memory; and it limits only messages, not frames.
+`reader_websocket.py` has a class that is faster and needs less memory: it takes the connection away from aiohttp after
+`hello`. That class uses private parts of aiohttp, so a worker tests it at its start. If the test fails, the class of
+this module is used. Then each message costs a future and a turn of the event loop, an idle socket takes more than twice
+the memory, and only messages are limited, not frames.
 """
 
 from __future__ import annotations
@@ -64,23 +64,23 @@ class WebSocket(web.WebSocketResponse):
     ) -> OpenSocket | None:
         """Return the object that serves the connection in place of aiohttp from now on, or None if aiohttp continues.
 
-        This class returns None: its messages are received as usual. `handler` would get each message first; `wake`
-        would be called when a message waits, and at the end of the connection.
+        This class returns None, and ignores its arguments: messages are received as usual. A subclass gives each
+        message to `handler` first. It calls `wake` when a message waits, and at the end of the connection.
         """
 
 
 def close_code(code: int, received: int | None) -> int:
-    """Return the code of the close frame to send. `code`: the intended one; `received`: the client's, None if it sent
-    none.
+    """Return the code of the close frame to send.
 
-    No close frame may contain the code 1006 (RFC 6455 §7.4.1), but aiohttp accepts it from a client. It is answered
-    with 1002 (protocol error).
+    `code`: the intended code; `received`: the code in the client's close frame, None if the client has sent none. No
+    close frame may contain the code 1006 (RFC 6455 §7.4.1), but aiohttp accepts it from a client. The reply to it has
+    the code 1002 (protocol error).
     """
     return WSCloseCode.PROTOCOL_ERROR if received == WSCloseCode.ABNORMAL_CLOSURE else code
 
 
 async def fastest() -> type[WebSocket]:
-    """Return the class that handles messages inside aiohttp's reader, or `WebSocket` if that does not work."""
+    """Return the class that takes connections away from aiohttp, or `WebSocket` if that does not work."""
     problem = "wrong messages"
     try:
         found: type[WebSocket] = importlib.import_module(
@@ -95,11 +95,10 @@ async def fastest() -> type[WebSocket]:
 
 
 async def handles_messages(kind: type[WebSocket]) -> bool:
-    """Return True if the class `kind` takes connections away from aiohttp, gives messages to its handler, and returns
-    those that were not handled.
+    """Return True if the class `kind` takes connections away from aiohttp, and gives messages to its handler.
 
-    For this test it opens a server socket and connects to it. One message is sent together with the upgrade, two are
-    sent afterwards.
+    It must also return the messages that were not handled. For this test a server socket is opened and connected to.
+    One message is sent together with the upgrade, two are sent afterwards.
     """
     handled, received = list[bytes](), list[bytes]()
     ready, done = asyncio.Event(), asyncio.Event()
