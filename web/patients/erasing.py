@@ -45,28 +45,35 @@ class Erasure:
             raise CommandError(f"{', '.join(still)} has not ended: end it first, then erase it")
         organisation, names = self._organisation, _names(visits, booked)
         async with answering(), erasing(self._redis):
-            lines = await self._visits(visits)
+            await self._events({*(visit.id for visit in visits), *await self._lines(visits)})
+            await self._notifications(names)
+            await self._jobs(names)
+        await asyncio.to_thread(_erase_mails, self._data, organisation, names)
+        # The records are erased last. If the erasure is interrupted, they are still found, and erased again together
+        # with everything that names them.
+        async with answering(), erasing(self._redis):
+            await self._visits(visits)
             for one in booked:
                 await self._redis.delete(keys.APPOINTMENT(organisation, one.id))
                 await self._redis.zrem(keys.APPOINTMENTS(organisation), one.id)
                 await self._redis.zrem(keys.SLOTS(organisation), one.id)
                 await self._redis.hdel(keys.SLOT_SPANS(organisation), one.id)
-            await self._events({*(visit.id for visit in visits), *lines})
-            await self._notifications(names)
-            await self._jobs(names)
-        await asyncio.to_thread(_erase_mails, self._data, organisation, names)
 
-    async def _visits(self, visits: Iterable[Visit]) -> list[str]:
-        """Erase visits with their chat messages; return the ids of the messages."""
-        erased, indexes = list[str](), (keys.ENDED, keys.UNPACKED, keys.OPEN, keys.DEADLINES)
+    async def _lines(self, visits: Iterable[Visit]) -> list[str]:
+        """Return the ids of the chat messages of these visits."""
+        ids = list[str]()
         for visit in visits:
             found = await self._redis.zrange(keys.CHAT(self._organisation, visit.id), 0, -1)
-            erased += [line.decode() for line in found]
-            erased += [line.id for line in await self._store.lines(self._organisation, visit.id, LINES)]
+            ids += [line.decode() for line in found]
+            ids += [line.id for line in await self._store.lines(self._organisation, visit.id, LINES)]
+        return ids
+
+    async def _visits(self, visits: Iterable[Visit]) -> None:
+        """Erase visits with their chat messages."""
+        for visit in visits:
             await erase_visit(self._redis, self._organisation, visit.id)
-            for index in indexes:
+            for index in (keys.ENDED, keys.UNPACKED, keys.OPEN, keys.DEADLINES):
                 await self._redis.zrem(index(self._organisation), visit.id)
-        return erased
 
     async def _events(self, members: Collection[str]) -> None:
         """Delete from the stream the events of these records, because an event has a copy of its record.
