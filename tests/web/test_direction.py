@@ -111,6 +111,7 @@ PLAIN: dict[str, str] = {
     "setup/overview.html": '"✓" if step.done else loop.index, step.label, step.help',
     "setup/parts.html": 'errors[name], name, help, label, unit, day_names[day], label or _("Save"), row.at, '
     "row.about",
+    "setup/patients.html": "at, errors[field]",
     "setup/rota.html": 'at, notes[key], channels|join(", ")',
     "setup/texts.html": "result",
     "setup/people.html": 'errors[name], id, name, label, form.states|join(", "), row.role, '

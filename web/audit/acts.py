@@ -90,6 +90,7 @@ ACTS: dict[str, str] = {
     "facility.added": N_("added a facility"),
     "facility.moved": N_("changed a facility’s waiting area"),
     "facility.revoked": N_("revoked a facility’s link"),
+    "record.searched": N_("searched the records of a patient"),
     "record.exported": N_("exported records of patients"),
     "record.erased": N_("erased records of a patient"),
     "backup.taken": N_("made a backup"),

@@ -47,14 +47,14 @@ def export(
     wanted = _wanted(visit, patient, born, everything)
 
     async def work(office: Office) -> list[str]:
-        from web.patients.exporting import Export
+        from web.patients.exporting import Export, Folder
         from web.patients.finding import visits
 
         slug = await office.slug(organisation)
         _, booked = await _found(office, slug, wanted)
         store = await office.store()
         await office.note(slug, "record.exported", wanted.ids[0] if len(wanted.ids) == 1 else "")
-        written = await Export(folder, store, slug).write(visits(store, slug, wanted), booked)
+        written = await Export(Folder(folder), store, slug).write(visits(store, slug, wanted), booked)
         if as_json:
             return [json.dumps({"folder": str(folder), **written._asdict()}, indent=2)]
         return [

@@ -1,11 +1,13 @@
-"""Writes the records of a patient, or of all patients, into a new folder: JSON lines, and photos as files.
+"""Writes the records of a patient, or of all patients: JSON lines, and photos as files.
 
-This module defines which records belong to a visit. The files are not encrypted.
+This module defines which records belong to a visit. They are written into a new folder, or into a zip file that
+is sent while it is made. Neither is encrypted.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeVar, cast
+from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
 
 import msgspec
 
@@ -19,6 +21,7 @@ from web.errors import CommandError
 VISITS, BOOKED, PHOTOS = "visits.jsonl", "booked.jsonl", "photos"
 LINES = 2**31
 """More messages than any visit has, so that all of them are read."""
+Item = TypeVar("Item")
 
 
 class Written(NamedTuple):
@@ -29,53 +32,158 @@ class Written(NamedTuple):
     photos: int
 
 
-class Export:
-    """Writes one export into a folder that only its owner may open.
+class Target(Protocol):
+    """Receives the files of an export, one after another."""
 
-    Raises CommandError if the folder cannot be made.
+    async def lines(self, name: str, lines: AsyncIterator[bytes]) -> int:
+        """Write a file of lines with this name; return their number."""
+
+    async def photo(self, name: str, data: bytes) -> None:
+        """Write a photo with this name into the folder of the photos."""
+
+    async def end(self) -> None:
+        """End the export, after its last file."""
+
+
+class Folder:
+    """Writes an export into a new folder that only its owner may open.
+
+    Raises CommandError if the folder cannot be made or written.
     """
 
-    def __init__(self, folder: Path, store: Store, organisation: str) -> None:
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._store = store
-        self._organisation = organisation
-        self._photos = 0
         try:
             folder.mkdir(mode=0o700)
             (folder / PHOTOS).mkdir(mode=0o700)
         except OSError as error:
             raise CommandError(f"{folder} cannot be made ({error.strerror}); name a new folder") from None
 
-    async def write(self, visits: AsyncIterator[Visit], booked: Sequence[Appointment]) -> Written:
-        """Write these visits and booked visits into the folder; return how many were written.
-
-        Raises CommandError if the folder cannot be written, and `UnavailableError` if the store does not answer.
-        """
+    async def lines(self, name: str, lines: AsyncIterator[bytes]) -> int:
+        """Write a file of lines with this name; return their number."""
         count = 0
         try:
-            with (self._folder / VISITS).open("wb") as file:
-                async for visit in visits:
-                    file.write(_line(await self._of(visit)))
+            with (self._folder / name).open("wb") as file:
+                async for line in lines:
+                    file.write(line)
                     count += 1
-            with (self._folder / BOOKED).open("wb") as file:
-                file.writelines(map(_line, booked))
         except OSError as error:
-            raise CommandError(f"{self._folder} cannot be written ({error.strerror})") from None
-        return Written(count, len(booked), self._photos)
+            raise self._unwritten(error) from None
+        return count
 
-    async def _of(self, visit: Visit) -> dict[str, Any]:
-        """Return a visit with its events, messages and calls as a map for JSON, and write its photos."""
-        for photo in visit.photos:
-            data = await Photos(self._store).get(self._organisation, visit.id, photo.id)
+    async def photo(self, name: str, data: bytes) -> None:
+        """Write a photo with this name into the folder of the photos."""
+        try:
+            (self._folder / PHOTOS / name).write_bytes(data)
+        except OSError as error:
+            raise self._unwritten(error) from None
+
+    async def end(self) -> None:
+        """Do nothing, because every file is complete already."""
+
+    def _unwritten(self, error: OSError) -> CommandError:
+        return CommandError(f"{self._folder} cannot be written ({error.strerror})")
+
+
+class Archive:
+    """Writes an export as a zip file. `send`: sends the next bytes of the file to its receiver.
+
+    The file is never whole in memory: each line and each photo is sent before the next one is read. Raises the errors
+    of `send`.
+    """
+
+    def __init__(self, send: Callable[[bytes], Awaitable[None]]) -> None:
+        self._send = send
+        self._pieces = _Pieces()
+        self._zip = ZipFile(cast(Any, self._pieces), "w", ZIP_DEFLATED)
+
+    async def lines(self, name: str, lines: AsyncIterator[bytes]) -> int:
+        """Write a file of lines with this name; return their number."""
+        count = 0
+        with self._zip.open(name, "w") as file:
+            async for line in lines:
+                file.write(line)
+                count += 1
+                await self._pass_on()
+        await self._pass_on()
+        return count
+
+    async def photo(self, name: str, data: bytes) -> None:
+        """Write a photo with this name into the folder of the photos. It is a JPEG file, which no zip makes smaller."""
+        self._zip.writestr(f"{PHOTOS}/{name}", data, ZIP_STORED)
+        await self._pass_on()
+
+    async def end(self) -> None:
+        """Write the table of contents, which ends a zip file."""
+        self._zip.close()
+        await self._pass_on()
+
+    async def _pass_on(self) -> None:
+        if piece := self._pieces.take():
+            await self._send(piece)
+
+
+class _Pieces:
+    """A file that is only written to. It keeps what was written until `take`."""
+
+    def __init__(self) -> None:
+        self._kept = bytearray()
+
+    def write(self, data: bytes) -> int:
+        self._kept += data
+        return len(data)
+
+    def flush(self) -> None:
+        """Do nothing: `take` returns everything that was written."""
+
+    def take(self) -> bytes:
+        taken, self._kept = bytes(self._kept), bytearray()
+        return taken
+
+
+class Export:
+    """Writes one export of an organisation's records to a target. Raises the errors of the target."""
+
+    def __init__(self, target: Target, store: Store, organisation: str) -> None:
+        self._target = target
+        self._store = store
+        self._organisation = organisation
+        self._photos: list[tuple[str, str]] = []
+
+    async def write(self, visits: AsyncIterator[Visit], booked: Sequence[Appointment]) -> Written:
+        """Write these visits and booked visits; return how many were written.
+
+        Raises the errors of the target, and `UnavailableError` if the store does not answer.
+        """
+        count, photos = await self._target.lines(VISITS, self._lines_of(visits)), 0
+        await self._target.lines(BOOKED, each(map(_line, booked)))
+        for visit, photo in self._photos:
+            data = await Photos(self._store).get(self._organisation, visit, photo)
             if data is not None:
-                (self._folder / PHOTOS / f"{visit.id}-{photo.id}.jpg").write_bytes(data)
-                self._photos += 1
-        return {
-            "visit": visit,
-            "events": await self._store.history(self._organisation, visit.id),
-            "messages": await self._store.lines(self._organisation, visit.id, LINES),
-            "calls": await calls_of(self._store, self._organisation, visit.id),
-        }
+                await self._target.photo(f"{visit}-{photo}.jpg", data)
+                photos += 1
+        await self._target.end()
+        return Written(count, len(booked), photos)
+
+    async def _lines_of(self, visits: AsyncIterator[Visit]) -> AsyncIterator[bytes]:
+        """Yield a line of JSON for each visit, with its events, messages and calls; note the ids of its photos."""
+        organisation = self._organisation
+        async for visit in visits:
+            self._photos += ((visit.id, photo.id) for photo in visit.photos)
+            yield _line(
+                {
+                    "visit": visit,
+                    "events": await self._store.history(organisation, visit.id),
+                    "messages": await self._store.lines(organisation, visit.id, LINES),
+                    "calls": await calls_of(self._store, organisation, visit.id),
+                }
+            )
+
+
+async def each(items: Iterable[Item]) -> AsyncIterator[Item]:
+    """Yield these items, for a function that takes an asynchronous iterator."""
+    for item in items:
+        yield item
 
 
 def _line(record: Any) -> bytes:

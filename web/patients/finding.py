@@ -1,15 +1,15 @@
 """Finds visits and booked visits: by id, or by what a patient wrote into the form.
 
-Records are encrypted, so a search reads all records of an organisation.
+Records are encrypted, so a search reads all records of an organisation. It can be done in parts.
 """
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from typing import NamedTuple
 
 import phonenumbers
 
 from signalling.store.past_visits import folded
-from signalling.store.records import OLDEST, Store
+from signalling.store.records import OLDEST, Place, Store
 from signalling.visit.record import PatientInformation, Visit
 from web.appointments.appointment import Appointment
 from web.appointments.book import Book
@@ -37,7 +37,9 @@ class Wanted(NamedTuple):
         """Return whether a record with this id and patient information is wanted."""
         if self.everything or id_ in self.ids:
             return True
-        written = {folded(patient.name), folded(patient.email), digits(patient.phone)} - {""}
+        # The form's number without country code, which a person writes, is in `phone_shown`.
+        numbers = {digits(patient.phone), digits(patient.phone_shown)}
+        written = {folded(patient.name), folded(patient.email), *numbers} - {""}
         same = bool(self.patient) and bool({folded(self.patient), digits(self.patient)} & written)
         return same and self.born in ("", patient.birth_date)
 
@@ -47,20 +49,59 @@ def digits(phone: str) -> str:
     return "" if any(sign.isalpha() for sign in phone) else phonenumbers.normalize_digits_only(phone)
 
 
+class Part(NamedTuple):
+    """A part of the ended visits, which was read.
+
+    `place`: the place of its last visit, after which the next part begins. `read`: the number of visits in this part.
+    `found`: those of them that are wanted.
+    """
+
+    place: Place
+    read: int
+    found: list[Visit]
+
+
+async def ended(
+    store: Store, organisation: str, wanted: Wanted, after: Place = OLDEST
+) -> AsyncIterator[Part]:
+    """Yield all ended visits behind the place `after` in parts, the oldest first.
+
+    Raises `UnavailableError` if the store does not answer.
+    """
+    while places := await store.ended(organisation, None, after, AT_ONCE, oldest_first=True):
+        visits_there, after = await store.visits(organisation, places), places[-1]
+        found = [one for one in visits_there if one is not None and wanted.fits(one.id, one.patient)]
+        yield Part(after, len(places), found)
+
+
+async def still_open(store: Store, organisation: str, wanted: Wanted) -> list[Visit]:
+    """Return the wanted visits that have not ended. Raises `UnavailableError` if the store does not answer."""
+    visits = (await store.snapshot(organisation)).visits.values()
+    return [visit for visit in visits if wanted.fits(visit.id, visit.patient)]
+
+
 async def visits(store: Store, organisation: str, wanted: Wanted) -> AsyncIterator[Visit]:
     """Yield the wanted visits: first ended ones, the oldest first, then open ones.
 
     Raises `UnavailableError` if the store does not answer.
     """
-    place = OLDEST
-    while places := await store.ended(organisation, None, place, AT_ONCE, oldest_first=True):
-        for visit in await store.visits(organisation, places):
-            if visit is not None and wanted.fits(visit.id, visit.patient):
-                yield visit
-        place = places[-1]
-    for visit in (await store.snapshot(organisation)).visits.values():
-        if wanted.fits(visit.id, visit.patient):
+    async for part in ended(store, organisation, wanted):
+        for visit in part.found:
             yield visit
+    for visit in await still_open(store, organisation, wanted):
+        yield visit
+
+
+async def with_ids(
+    store: Store, book: Book, organisation: str, visit_ids: Iterable[str], booked_ids: Iterable[str]
+) -> tuple[list[Visit], list[Appointment]]:
+    """Return the visits and the booked visits with these ids, without those that do not exist.
+
+    Raises `UnavailableError` if the store does not answer.
+    """
+    opened = [(await store.load(organisation, Visit, id_))[0] for id_ in dict.fromkeys(visit_ids)]
+    found = [await book.get(organisation, id_) for id_ in dict.fromkeys(booked_ids)]
+    return [one for one in opened if one is not None], [one for one in found if one is not None]
 
 
 async def booked(book: Book, organisation: str, wanted: Wanted, ids: Collection[str]) -> list[Appointment]:
@@ -70,3 +111,37 @@ async def booked(book: Book, organisation: str, wanted: Wanted, ids: Collection[
     """
     found = await book.between(organisation, 0, EVER_MS)
     return [one for one in found if one.visit in ids or wanted.fits(one.id, one.patient)]
+
+
+class Patient(NamedTuple):
+    """The records of one patient, that is of one name and one date of birth."""
+
+    name: str
+    birth_date: str
+    visits: list[Visit]
+    booked: list[Appointment]
+
+    @property
+    def open_visits(self) -> list[Visit]:
+        """The visits that have not ended."""
+        return [visit for visit in self.visits if visit.is_open]
+
+
+def by_patient(visits: Iterable[Visit], booked: Iterable[Appointment]) -> list[Patient]:
+    """Return these records by patient, in the order of the names.
+
+    A booked visit whose check-in has opened one of the visits belongs to the patient of that visit.
+    """
+    found: dict[tuple[str, str], Patient] = {}
+    patients: dict[str | None, Patient] = {}
+    for visit in visits:
+        patients[visit.id] = one = _patient(found, visit.patient)
+        one.visits.append(visit)
+    for appointment in booked:
+        (patients.get(appointment.visit) or _patient(found, appointment.patient)).booked.append(appointment)
+    return [found[who] for who in sorted(found)]
+
+
+def _patient(found: dict[tuple[str, str], Patient], written: PatientInformation) -> Patient:
+    who = (folded(written.name), written.birth_date)
+    return found.setdefault(who, Patient(written.name, written.birth_date, [], []))

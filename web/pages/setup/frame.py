@@ -100,6 +100,7 @@ PAGES: tuple[tuple[str, str], ...] = (
     ("facilities", N_("Facilities")),
     ("api", N_("Programs")),
     ("deliveries", N_("Deliveries")),
+    ("patients", N_("Records of a patient")),
     ("audit", N_("Audit log")),
 )
 """The pages of the set-up: last part of the path, and name; in the order of the navigation."""

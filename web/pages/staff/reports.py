@@ -10,10 +10,8 @@ from typing import NamedTuple
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-import structlog
 from aiohttp import web
 
-from signalling.errors import UnavailableError
 from signalling.store.records import OLDEST
 from signalling.visit.record import Role
 from web.appointments.words import zone_name
@@ -22,6 +20,7 @@ from web.keys import SERVICE
 from web.languages.i18n import date_words, gettext, ngettext
 from web.organisations.by_path import organisation_of
 from web.organisations.settings import Organisation
+from web.pages.downloads import sending
 from web.pages.staff.frame import staff_page
 from web.reports.figures import CHOICES, Past, past, report
 from web.reports.table import header, lines
@@ -32,9 +31,6 @@ COMMENTS = 200
 """The greatest number of free texts of the survey on the page; the CSV file has all."""
 # the number of visits read and decrypted in one turn of the event loop, so that calls are served in between
 AT_ONCE = 200
-WRITE_S = 60.0
-"""The time in s within which a browser must receive one part of a file."""
-log = structlog.get_logger("web.reports")
 
 
 class Span(NamedTuple):
@@ -97,28 +93,13 @@ async def table(request: web.Request) -> web.StreamResponse:
     parts = _parts(request, organisation, span, request.query.get("tag", ""))
     # The first part is read before the answer begins, so that an error of the store can still be answered.
     first: list[Past] = await anext(parts, [])
-    response = web.StreamResponse()
-    response.content_type, response.charset = "text/csv", "utf-8"
-    response.headers["Content-Disposition"] = f'attachment; filename="visits-{span.first}-{span.last}.csv"'
-    await response.prepare(request)
-    if request.method == "HEAD":
-        return response
-    try:
-        await _write(response, header() + lines(first))
-        async for part in parts:
-            await _write(response, lines(part))
-        await response.write_eof()
-    except (UnavailableError, OSError, TimeoutError) as problem:
-        # The body is not completed, so that the browser reports a failed download instead of saving a shorter file.
-        log.warning("reports.download_failed", problem=type(problem).__name__)
-        if request.transport is not None:
-            request.transport.abort()
+    response, name = web.StreamResponse(), f"visits-{span.first}-{span.last}.csv"
+    async with sending(request, response, name, "text/csv") as send:
+        if request.method != "HEAD":
+            await send((header() + lines(first)).encode())
+            async for part in parts:
+                await send(lines(part).encode())
     return response
-
-
-async def _write(response: web.StreamResponse, text: str) -> None:
-    async with asyncio.timeout(WRITE_S):
-        await response.write(text.encode())
 
 
 async def _parts(

@@ -1,6 +1,6 @@
 /* Small improvements of the server-rendered forms: a form is sent only once, and after an error the focus
    is on the first wrong field. A button or link shows its text `data-busy` after it was pressed, until the
-   next page comes. The forms work without this script. */
+   next page comes. A form with `data-onward` is sent at once. The forms work without this script. */
 
 /** @type {HTMLElement | null} the list of errors above the form; null if there are none */
 const errors = document.querySelector("#errors");
@@ -24,6 +24,10 @@ for (const form of document.querySelectorAll("form[data-once]")) {
     if (button) button.textContent = label;
   });
 }
+
+/** @type {HTMLFormElement | null} a form that continues work which takes more than one request */
+const onward = document.querySelector("form[data-onward]");
+onward?.requestSubmit(onward.querySelector("button"));
 
 /** @type {NodeListOf<HTMLAnchorElement>} the links whose pages take the server a while */
 const slow = document.querySelectorAll("a[data-busy]");

@@ -1,0 +1,223 @@
+"""Serves the set-up's page that finds the records of one patient, exports them as a file, and erases them for good.
+
+It does the work of `greenroom export` and `greenroom erase`. What is searched for and what is found are in forms, never
+in an address. A search reads all records. If that takes long, the page shows how far it is, and its form continues the
+search with the next request. So a search needs no place in the store.
+"""
+
+import asyncio
+from datetime import date
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from aiohttp import web
+
+from signalling.store.past_visits import folded
+from signalling.store.records import NEWEST, OLDEST, Place
+from web.appointments.book import Book
+from web.audit.noting import noted
+from web.keys import REDIS, SERVICE, SETTINGS
+from web.languages.i18n import gettext
+from web.organisations.settings import Organisation
+from web.pages.downloads import sending
+from web.pages.errors import not_found
+from web.pages.setup.frame import Form, Posted, admin, draw, path_of, plain, posted_to, when
+from web.patients import finding
+from web.patients.erasing import Erasure
+from web.patients.exporting import Archive, Export, each
+from web.patients.finding import Patient, Wanted
+
+NAME = "patients"
+LONGEST = 254
+SECONDS = 2.0
+"""The time in s for which one request searches; the next request continues."""
+MOST = 500
+"""The greatest number of visits that a search finds. The fields of a form with more would be refused."""
+
+
+class Search(NamedTuple):
+    """A search, as far as it has come.
+
+    `wanted`: what is searched for. `place`: the place of the last ended visit that was read. `read`: how many were
+    read. `found`: the ids of the wanted ones. `done`: whether all were read.
+    """
+
+    wanted: Wanted
+    place: Place = OLDEST
+    read: int = 0
+    found: tuple[str, ...] = ()
+    done: bool = False
+
+
+class Shown(NamedTuple):
+    """What the page shows in addition to its first form.
+
+    `form`: the values of the forms; `errors`: a sentence for each wrong field. `search`: a search that is not done,
+    and `whole`, how many ended visits there are. `patients`: the result of a search, None before one. `erased`: how
+    many visits and booked visits were erased.
+    """
+
+    form: Form = {"patient": "", "born": "", "name": ""}  # noqa: RUF012 - never changed
+    errors: dict[str, str] = {}  # noqa: RUF012 - never changed
+    status: int = 200
+    search: Search | None = None
+    whole: int = 0
+    patients: list[Patient] | None = None
+    erased: tuple[int, int] | None = None
+
+
+async def page(request: web.Request) -> web.Response:
+    """Answer GET …/setup/patients with the form of a search."""
+    organisation, _ = await admin(request)
+    return _draw(request, organisation, Shown())
+
+
+async def act(request: web.Request) -> web.Response:
+    """Answer POST …/setup/patients: carry out the action in the field `do`, which is "find" or "erase"."""
+    organisation, _ = await admin(request)
+    posted = await posted_to(request)
+    do = {"find": _find, "erase": _erase}.get(posted.get("do", ""))
+    if do is None:
+        raise web.HTTPBadRequest
+    return _draw(request, organisation, await do(request, organisation, posted))
+
+
+async def download(request: web.Request) -> web.StreamResponse:
+    """Answer POST …/setup/patients/export with a zip file of the visits and booked visits that the form names."""
+    organisation, _ = await admin(request)
+    visits, booked = await _named(request, organisation, await posted_to(request))
+    if not visits and not booked:
+        links = [(gettext("Records of a patient"), path_of(organisation, NAME))]
+        return not_found(
+            request, gettext("There are no such records"), gettext("They may have been erased."), links
+        )
+    ids = [one.id for one in (*visits, *booked)]
+    await noted(request, "record.exported", ids[0] if len(ids) == 1 else "")
+    response, store = web.StreamResponse(), request.app[SERVICE].store
+    async with sending(request, response, f"records-{organisation.id}.zip", "application/zip") as send:
+        await Export(Archive(send), store, organisation.id).write(each(visits), booked)
+    return response
+
+
+async def _find(request: web.Request, organisation: Organisation, posted: Posted) -> Shown:
+    form: Form = {
+        "patient": plain(posted.get("patient", ""), LONGEST),
+        "born": posted.get("born", "")[:10],
+        "name": "",
+    }
+    errors = _wrong(form)
+    if errors:
+        return Shown(form, errors, 422)
+    service, book = request.app[SERVICE], Book(request.app[REDIS], request.app[SERVICE].store.seal)
+    store = service.store
+    search = await _go_on(request, organisation, _continued(form, posted))
+    if len(search.found) > MOST:
+        sentence = gettext("More than %(most)s visits fit. Write also the date of birth, or another value.")
+        return Shown(form, {"patient": sentence % {"most": MOST}}, 422)
+    if not search.done:
+        return Shown(form, search=search, whole=await store.count_ended(organisation.id, NEWEST))
+    visits, _ = await finding.with_ids(store, book, organisation.id, search.found, ())
+    visits += await finding.still_open(store, organisation.id, search.wanted)
+    ids = {visit.id for visit in visits}
+    booked = await finding.booked(book, organisation.id, search.wanted, ids)
+    await noted(request, "record.searched")
+    return Shown(form, patients=finding.by_patient(visits, booked))
+
+
+def _wrong(form: Form) -> dict[str, str]:
+    errors = {}
+    if not 1 <= len(form["patient"]) <= LONGEST:
+        errors["patient"] = gettext("Write a whole name, an email address or a phone number.")
+    try:
+        date.fromisoformat(form["born"] or "1990-04-02")
+    except ValueError:
+        errors["born"] = gettext("Write the date as in 1990-04-02, or leave it out.")
+    return errors
+
+
+def _continued(form: Form, posted: Posted) -> Search:
+    """Return the search that a form begins or continues."""
+    numbers = [
+        int(text) if text.isascii() and text.isdigit() and len(text) < 16 else 0
+        for text in (posted.get("at_ms", ""), posted.get("read", ""))
+    ]
+    place = (numbers[0], posted.get("at", "")[:64])
+    found = tuple(posted.getall("visit", []))
+    return Search(Wanted(patient=form["patient"], born=form["born"]), place, numbers[1], found)
+
+
+async def _go_on(request: web.Request, organisation: Organisation, search: Search) -> Search:
+    """Continue a search for SECONDS, or until it is done or has found too many visits; return it.
+
+    Raises `UnavailableError` if the store does not answer.
+    """
+    clock = asyncio.get_running_loop().time
+    until_s, store = clock() + SECONDS, request.app[SERVICE].store
+    async for part in finding.ended(store, organisation.id, search.wanted, search.place):
+        found = (*search.found, *(visit.id for visit in part.found))
+        search = search._replace(place=part.place, read=search.read + part.read, found=found)
+        if len(found) > MOST or clock() >= until_s:
+            return search
+    return search._replace(done=True)
+
+
+async def _named(
+    request: web.Request, organisation: Organisation, posted: Posted
+) -> tuple[list[Any], list[Any]]:
+    """Return the visits and the booked visits that a form names by their ids."""
+    store = request.app[SERVICE].store
+    book = Book(request.app[REDIS], store.seal)
+    visits, booked = posted.getall("visit", []), posted.getall("booked", [])
+    return await finding.with_ids(store, book, organisation.id, visits, booked)
+
+
+async def _erase(request: web.Request, organisation: Organisation, posted: Posted) -> Shown:
+    """Erase the records that a form names, if they are of one patient whose name was typed to confirm it."""
+    visits, booked = await _named(request, organisation, posted)
+    patients = finding.by_patient(visits, booked)
+    if not patients:
+        gone = gettext("There are no such records any more. Nothing was erased now.")
+        return Shown(errors={"": gone}, status=409)
+    if len(patients) > 1:
+        raise web.HTTPBadRequest
+    (patient,) = patients
+    if patient.open_visits:
+        return Shown(patients=patients, status=409)
+    name = plain(posted.get("name", ""), LONGEST)
+    if folded(name) != folded(patient.name):
+        errors = {
+            "name-1": gettext(
+                "This is not the name of the patient. Nothing is erased yet; write it as it is shown."
+            )
+        }
+        return Shown({"patient": "", "born": "", "name": name}, errors, 422, patients=patients)
+    data = Path(request.app[SETTINGS].data.folder)
+    await Erasure(request.app[SERVICE].store, organisation.id, data).erase(visits, booked)
+    await noted(request, "record.erased")
+    return Shown(erased=(len(visits), len(booked)))
+
+
+def _draw(request: web.Request, organisation: Organisation, shown: Shown) -> web.Response:
+    context = {
+        "form": shown.form,
+        "errors": shown.errors,
+        "longest": {"patient": LONGEST},
+        "search": shown.search,
+        "whole": shown.whole,
+        "patients": None if shown.patients is None else [_rows(one, organisation) for one in shown.patients],
+        "erased": shown.erased,
+    }
+    return draw(request, organisation, NAME, "setup/patients.html", context, shown.status)
+
+
+def _rows(patient: Patient, organisation: Organisation) -> dict[str, Any]:
+    return {
+        "name": patient.name,
+        "born": patient.birth_date,
+        "open": bool(patient.open_visits),
+        "visits": [
+            (visit.id, when(visit.arrived_ms, organisation), f"/{organisation.id}/staff/visits/{visit.id}")
+            for visit in patient.visits
+        ],
+        "booked": [(one.id, when(one.starts_ms, organisation)) for one in patient.booked],
+    }
