@@ -198,8 +198,8 @@ class Resealing:
     def _other(self, one: Kept, at: bytes, old: bytes) -> bytes:
         """Return the content of the encrypted bytes `old`, encrypted with the new key.
 
-        `one`: the key of the store that has them. `at`: their field if it is a hash, otherwise b"". Raises `SealError`
-        with the name of the key if they cannot be decrypted.
+        `one`: the store's key that holds these bytes. `at`: their field if that key is a hash, otherwise b"". Raises
+        `SealError`, with the name of the store's key, if the bytes cannot be decrypted.
         """
         place = PLACES[one.kind].format(*one.parts, at=at.decode())
         try:

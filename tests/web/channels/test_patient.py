@@ -51,7 +51,7 @@ async def site(smtp: MailServer, valkey_url: str, tmp_path: Path) -> AsyncIterat
 
 
 async def waiting(site: Site) -> tuple[Person, str]:
-    """Open a visit; return (its patient, who has no page open, the id of the visit)."""
+    """Open a visit whose patient has no page open; return (the patient, the id of the visit)."""
     person = site.person()
     assert (await person.ask_for_a_visit()).status == 303
     [visit] = (await site.app[SERVICE].mirrors.get("demo")).visits

@@ -117,7 +117,7 @@ def machine() -> dict[str, str]:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that the driver uses."""
+    """Return the versions of Python and of the packages that the load tester uses."""
     found = {"Python": platform.python_version()}
     for package in PACKAGES:
         try:
