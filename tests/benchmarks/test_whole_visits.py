@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from tests.benchmarks.figures import Load
-from tests.benchmarks.whole_visits import EDGE_S, WARM_S, Size, Used, arrivals, figures, loads
+from tests.benchmarks.whole_visits import (
+    EDGE_S,
+    WARM_S,
+    Run,
+    Size,
+    Used,
+    arrivals,
+    figures,
+    loads,
+    overload,
+)
 from web.peers.run.arrivals import Arrivals
 from web.peers.run.observations import Observations
 
@@ -55,4 +66,15 @@ def test_the_most_visits_are_those_of_the_last_step_with_fast_claims() -> None:
 
     found = {one.id: one.value for one in figures([load(5, 9), load(20, 19), load(30, 40)])}
     assert (found["visits_most_1"], found["visits_ms_1"]) == (20, 9.0)
+    assert "visits_share" not in found, "it needs a run on two workers"
+    two = replace(load(40, 9), workers=2)
+    assert {one.id: one.value for one in figures([load(20, 19), two])}["visits_share"] == 0.5
     assert {one.id: one.value for one in figures([load(5, 90)])}["visits_most_1"] == 0
+
+
+def test_an_overload_shows_how_long_claims_of_patients_in_line_take() -> None:
+    load = Load(1, 120, 45.0, 9.0, 2.0, 4.0, 101.0, 99.0, 5.0, 8.0)
+    found = overload(Run([load], 7, "", ""))
+    assert [(one.value, one.verdict) for one in found] == [(101.0, "MISS"), (99.0, "ok"), (45.0, "")]
+    assert "7 answers" in found[0].note
+    assert overload(Run([], 0, "", "")) == []

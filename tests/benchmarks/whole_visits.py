@@ -34,6 +34,7 @@ WARM_S = 6.0
 """The time in s before the first step. Its visits draw each page for the first time, so it is not measured.
 """
 CPU_MS, PROVIDERS = 10.3, 60
+SHARE = 0.5  # two workers carry twice the visits of one
 LOOK_S = 0.1
 Tell = Callable[[float], None]
 
@@ -48,6 +49,10 @@ class Size(NamedTuple):
 
 WHOLE = Size((1, 2, 5, 10, 15, 20, 30, 40, 50, 60, 80, 100), 6.0)
 QUICK = Size((2, 10, 20), 4.0, 20)
+OVERLOAD = Size((120,), 10.0, 180)
+"""More visits a second than one worker can carry."""
+IN_LINE_MS = 100.0
+NEVER = "claim.p99>60s"
 
 
 class Used(NamedTuple):
@@ -58,8 +63,20 @@ class Used(NamedTuple):
     store: int
 
 
+class Run(NamedTuple):
+    """A run of the load tester: the figures of its steps, and how many newcomers were asked to wait.
+
+    `flame`: the flame graph as SVG, or "". `problem`: the reason why there is no flame graph, or "".
+    """
+
+    loads: list[Load]
+    asked_to_wait: int
+    flame: str
+    problem: str
+
+
 def measure(size: Size, tell: Tell) -> Made:
-    """Make a run on one worker and a run on two workers.
+    """Make a run on one worker, a run on two workers, and an overload of one worker.
 
     Return the figures of each step, the published figures from them, and the flame graph of one worker.
 
@@ -68,16 +85,46 @@ def measure(size: Size, tell: Tell) -> Made:
     made = Made()
     for number, workers in enumerate((1, 2)):
         with local_server(workers, size.providers) as server:
-            steps, flame, problem = _run(server, workers, size)
-        made.loads += steps
+            run = _run(server, workers, size)
+        made.loads += run.loads
         if workers == 1:
-            made.flame = flame
-            made.skipped += [Skipped("flame graph", problem)] if problem else []
-        if not steps:
+            made.flame = run.flame
+            made.skipped += [Skipped("flame graph", run.problem)] if run.problem else []
+        if not run.loads:
             made.skipped.append(Skipped(f"whole visits, workers: {workers}", "the first step has not ended"))
-        tell((number + 1) / 2)
-    made.figures = figures(made.loads)
+        tell((number + 1) / 3)
+    with local_server(1, OVERLOAD.providers) as server:
+        run = _run(server, 1, OVERLOAD, NEVER)
+    made.figures = [*figures(made.loads), *overload(run)]
     return made
+
+
+def overload(run: Run) -> list[Figure]:
+    """Return the figures of a run with more visits than one worker can carry."""
+    name = f"one worker, {OVERLOAD.rates[0]:.0f} newcomers a second"
+    waited = f"{run.asked_to_wait} answers asked a newcomer to wait"
+    return [
+        figure
+        for load in run.loads
+        for figure in (
+            Figure(
+                "overload_claim_p99_ms",
+                f"{name}: claim of a patient in line, p99",
+                load.claim_p99_ms,
+                "ms",
+                IN_LINE_MS,
+                waited,
+            ),
+            Figure(
+                "overload_pulled_in_p99_ms",
+                f"{name}: claim to the patient’s page, p99",
+                load.pulled_in_p99_ms,
+                "ms",
+                IN_LINE_MS,
+            ),
+            Figure("overload_ended", f"{name}: visits that end", load.ended, "/s"),
+        )
+    ]
 
 
 def figures(loads: Sequence[Load]) -> list[Figure]:
@@ -87,11 +134,13 @@ def figures(loads: Sequence[Load]) -> list[Figure]:
     `loads`: the figures of each step.
     """
     found = []
+    most: dict[int, float] = {}
     for workers in sorted({load.workers for load in loads}):
         these = [load for load in loads if load.workers == workers]
         fast = [load for load in these if load.claim_p99_ms <= CLAIM_MS]
         best = max(fast, key=lambda load: load.ended, default=these[0])
         name = f"whole visits on {'one worker' if workers == 1 else f'{workers} workers'}"
+        most[workers] = best.ended if fast else 0.0
         note = f"at {best.ended:.0f} visits a second, 60 providers, without media"
         found += [
             Figure(
@@ -106,20 +155,21 @@ def figures(loads: Sequence[Load]) -> list[Figure]:
             Figure(
                 f"visits_most_{workers}",
                 f"{name}: the most visits a second with a p99 of claims of at most {CLAIM_MS:.0f} ms",
-                best.ended if fast else 0.0,
+                most[workers],
                 "/s",
                 None,
                 "the load tester on the same cores",
             ),
         ]
+    if most.get(2):
+        share = most.get(1, 0.0) / most[2]
+        name = "whole visits: the most of one worker, as a share of the most of two"
+        found.append(Figure("visits_share", name, share, "", SHARE, "the load tester on the same cores"))
     return found
 
 
-def _run(server: Local, workers: int, size: Size) -> tuple[list[Load], str, str]:
-    """Play a run on `server`, which has this number of workers.
-
-    Return (the figures of each step, the flame graph as SVG or "", the reason why there is no flame graph or "").
-    """
+def _run(server: Local, workers: int, size: Size, give_up: str = GIVE_UP) -> Run:
+    """Play a run on `server`, which has this number of workers. The run ends early if `give_up` is true."""
     with tempfile.TemporaryDirectory(prefix="greenroom-bench-") as folder:
         report, secret = Path(folder) / "report", Path(folder) / "staff"
         secret.write_text("\n".join(f"{one.email} {one.password}" for one in server.credentials), "utf-8")
@@ -132,7 +182,7 @@ def _run(server: Local, workers: int, size: Size) -> tuple[list[Load], str, str]
             "fill-in": "1s",
             "claim-after": "0.1s",
             "talk": "0.5s",
-            "abort-if": GIVE_UP,
+            "abort-if": give_up,
             "report": report,
         }
         words = [f"--{name}={value}" for name, value in options.items()]
@@ -146,7 +196,9 @@ def _run(server: Local, workers: int, size: Size) -> tuple[list[Load], str, str]
             raise ChildError(f"greenroom peers: {said[-1]}")
         title = "Where a worker spends its time in whole visits"
         flame = picture(samples(profile.raw), title) if profile.raw else ""
-        return loads(read(report), used, size, workers), flame, profile.problem
+        seen = read(report)
+        waits = round(sum(seen.counts["asked_to_wait"].values)) if "asked_to_wait" in seen.counts else 0
+        return Run(loads(seen, used, size, workers), waits, flame, profile.problem)
 
 
 def arrivals(size: Size) -> str:

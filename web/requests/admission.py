@@ -25,7 +25,7 @@ from aiohttp import web
 from web.keys import ADMISSION, SUPERVISOR
 
 LOOK_S = 0.05
-LATE_S = 0.020
+LATE_S = 0.010
 """A worker has more work than it can do if its event loop is later than this time in s in the median of LOOKS
 measurements.
 
