@@ -206,8 +206,23 @@ class Machine(msgspec.Struct, frozen=True):
     load: tuple[float, float]
 
 
+class Part(msgspec.Struct, frozen=True):
+    """A run of which the published report has figures: its command, the time when it began, its CPU and cores."""
+
+    command: str
+    started: str
+    cpu: str
+    cores: int
+
+    def __str__(self) -> str:
+        return f"`{self.command}`, {self.started}, {self.cpu}, {self.cores} cores"
+
+
 class Report(msgspec.Struct, frozen=True):
-    """The report of a whole run. `runs`: how often each figure was measured. The values are the medians."""
+    """The report of a whole run. `runs`: how often each figure was measured. The values are the medians.
+
+    `parts`: the runs from which the figures come, if there were several.
+    """
 
     command: str
     started: str
@@ -222,6 +237,12 @@ class Report(msgspec.Struct, frozen=True):
     waits: list[Wait] = []
     loads: list[Load] = []
     flame: str = ""
+    parts: list[Part] = []
+
+    @property
+    def part(self) -> Part:
+        """The run of this report, as a part of a published report."""
+        return Part(self.command, self.started, self.machine.cpu, self.machine.cores)
 
     @property
     def missed(self) -> list[Figure | Comparison | CallFigure]:

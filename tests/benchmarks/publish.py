@@ -43,11 +43,12 @@ def publish(report: Report, whole: bool = True) -> None:
 def joined(before: Report, newer: Report) -> Report:
     """Return the published run `before`; measurements that the `newer` run has replace those of `before`.
 
-    The field `command` of the result has the commands of both runs.
+    The field `parts` of the result has both runs. A run with the same command as the newer one is left out.
     """
+    earlier = [part for part in before.parts or [before.part] if part.command != newer.command]
     return msgspec.structs.replace(
         before,
-        command="; ".join(dict.fromkeys([*before.command.split("; "), newer.command])),
+        parts=[*earlier, newer.part],
         took_s=before.took_s + newer.took_s,
         figures=_renewed(before.figures, newer.figures),
         comparisons=_renewed(before.comparisons, newer.comparisons),

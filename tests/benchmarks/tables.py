@@ -75,13 +75,14 @@ def document(report: Report, curve: str | None = None, visits: Sequence[str] = (
     whole visits and of the flame graph; a picture that does not exist is left out.
     """
     machine = report.machine
-    lines = [
-        "# Benchmark",
-        "",
-        f"`{report.command}`, {report.started}, {report.took_s:.0f} s; our own figures are the median of "
-        f"{report.runs}.  ",
-        f"{machine.cpu}, {machine.cores} cores, {machine.system}; load average {machine.load[0]:.1f} before, "
-        f"{machine.load[1]:.1f} after.  ",
+    several = "The figures come from these runs; a later run has replaced figures of the earlier ones:"
+    lines = ["# Benchmark", ""]
+    lines += [several, "", *(f"- {part}" for part in report.parts), ""] if report.parts else []
+    lines += [
+        f"{report.part}, {report.took_s:.0f} s; our own figures are the median of {report.runs}.  "
+        if not report.parts
+        else f"{report.took_s:.0f} s in all; our own figures are the median of {report.runs}. The first run had:  ",
+        f"{machine.system}; load average {machine.load[0]:.1f} before, {machine.load[1]:.1f} after.  ",
         ", ".join(f"{name} {version}" for name, version in machine.versions.items()),
         "",
     ]
@@ -111,11 +112,11 @@ def readme(report: Report, results: str) -> str:
     `results`: the path of the page of results.
     """
     by_id = {figure.id: figure for figure in report.figures}
-    machine = report.machine
     lines = [BEGIN, "", *_figures([by_id[name] for name in HEADLINES if name in by_id]), ""]
+    dates = [part.started for part in report.parts]
+    runs = f"From {len(dates)} runs of `make bench`, {dates[0]} to {dates[-1]}" if dates else str(report.part)
     lines += [
-        f"`{report.command}` on {report.started}, {machine.cpu}, {machine.cores} cores. "
-        f"[All figures, versions, comparisons, and what is alike and what differs]({results}).",
+        f"{runs}. [All figures, versions, comparisons, and what is alike and what differs]({results}).",
         "",
         END,
     ]

@@ -49,7 +49,14 @@ def test_new_measurements_replace_earlier_published_ones() -> None:
         ("x_ms", 6.0),
         ("new_ms", 1.0),
     ]
-    assert both.command == 'make bench; make bench ARGS="--only sockets"'
+    assert [part.command for part in both.parts] == ["make bench", 'make bench ARGS="--only sockets"']
+    again = joined(both, replace(newer, started="later"))
+    assert [(part.command, part.started) for part in again.parts] == [
+        ("make bench", REPORT.started),
+        ('make bench ARGS="--only sockets"', "later"),
+    ]
+    page = document(again)
+    assert all(f"- {part}" in page for part in again.parts)
     assert (both.comparisons, both.curve, both.skipped) == (REPORT.comparisons, REPORT.curve, [])
 
 
@@ -72,8 +79,7 @@ def test_the_published_page_and_picture_are_made_of_the_same_run() -> None:
 def test_the_page_says_where_with_what_and_what_was_not_measured() -> None:
     shown = document(REPORT, "curve.svg")
     for words in (
-        "`make bench`, 2026-01-02 03:04 UTC, 61 s",
-        "A processor, 2 cores",
+        "`make bench`, 2026-01-02 03:04 UTC, A processor, 2 cores, 61 s",
         "Node 20",
         "| work: CPU | 8 µs | **16 µs (×2)** | 10 rounds |",
         "| packet: CPU | 20 µs | 30 µs (×1.50) MISS ≥ ×2 |  |",

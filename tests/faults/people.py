@@ -228,8 +228,9 @@ class Somebody:
     # --- the requests of a person
 
     async def say(self, request: str, visit: str | None = None, **fields: Any) -> Request | None:
-        """Send a request about a visit; return the `Request`, to which the answer is added when it comes. `request`: the
-        type of the request.
+        """Send a request about a visit; return the `Request`, to which the answer is added when it comes.
+
+        `request`: the type of the request.
 
         Return None if there was no socket for PATIENCE_S.
         """
