@@ -20,11 +20,14 @@ RELAYED = "media/test_relay media/test_groups media/test_hostile"
 
 BESIDES: dict[str, str] = {
     "media/events": "media/test_party media/test_relay",
-    "media/forwarding/control_forwarder": f"{FORWARDING}test_forwarder {MENDING}",
-    "media/forwarding/endpoint": "media/forwarding/test_forwarder",
+    "media/forwarding/control_forwarder": f"{FORWARDING}test_forwarder_control {MENDING}",
+    "media/forwarding/endpoint": f"{FORWARDING}test_forwarder {FORWARDING}test_forwarder_control"
+    f" {FORWARDING}test_group_forwarder {MENDING} {FORWARDING}test_redundant_sound",
     "media/forwarding/forwarder": f"{FORWARDING}test_group_forwarder {MENDING}"
-    f" {FORWARDING}test_redundant_sound media/test_relay",
+    f" {FORWARDING}test_redundant_sound media/test_relay media/test_spoofed",
     "media/forwarding/group_forwarder": "media/test_groups",
+    "media/forwarding/layers": f"{FORWARDING}test_subscriptions",
+    "media/forwarding/picture_pause": "media/test_pictures",
     "media/forwarding/streams": f"{FORWARDING}test_redundant_sound {MENDING}"
     f" {FORWARDING}test_group_forwarder {FORWARDING}test_forwarder",
     "media/party": f"{RELAYED} media/test_continuity",
@@ -58,6 +61,9 @@ BESIDES: dict[str, str] = {
     f" signalling/test_repeated {CLINIC}",
     "signalling/sockets/handshake": f"signalling/sockets/test_connection {CLINIC}",
     "signalling/sockets/reader_websocket": "signalling/sockets/test_websocket signalling/sockets/test_connection",
+    "signalling/sockets/frame_limits": "signalling/sockets/test_reader_websocket",
+    "signalling/sockets/open_socket": "signalling/sockets/test_reader_websocket",
+    "signalling/sockets/websocket": "signalling/sockets/test_reader_websocket",
     "signalling/sockets/services": "signalling/sockets/test_connection",
     "signalling/store/audit_reader": "signalling/store/test_audit_log",
     "signalling/store/keys": "docs/test_made",
@@ -75,6 +81,8 @@ BESIDES: dict[str, str] = {
     "signalling/topics/topics": f"signalling/topics/test_bell signalling/topics/test_rights {CLINIC}",
     f"{VISIT}commands": f"{VISIT}test_rules",
     f"{VISIT}effects": f"{VISIT}test_rules {VISIT}test_matrix {VISIT}test_rules_properties",
+    f"{VISIT}open_visits": f"{VISIT}test_queue_watch {VISIT}test_waiting_area",
+    f"{VISIT}relations": f"{VISIT}test_rules {VISIT}test_matrix",
     f"{VISIT}rules": f"{VISIT}test_matrix {VISIT}test_replay",
     f"{VISIT}survey": f"{VISIT}test_after_visit",
     f"{VISIT}setup_guide": f"{VISIT}test_branching",

@@ -126,6 +126,17 @@ def test_an_endpoint_that_gets_more_receivers_goes_on_in_its_own_numbers() -> No
     assert a.cc_next == 28
 
 
+def test_after_a_change_of_codec_the_video_begins_again_and_its_retransmissions_do_not() -> None:
+    _, a, b = pair()
+    b.takes |= {102}
+    video, again = a.current["video"], a.current["rtx"]
+    video.settled = again.settled = True
+    assert a.follow(again, 103)
+    assert again.settled
+    assert a.follow(video, 102)
+    assert not video.settled, "the receiver needs a keyframe of the other codec"
+
+
 @pytest.mark.parametrize(("answering", "want", "shift"), [(True, None, 0), (False, 0, 0), (False, None, 1)])
 def test_packets_that_need_more_than_new_numbers_are_marked(
     answering: bool, want: int | None, shift: int

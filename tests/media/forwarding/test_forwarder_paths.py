@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from struct import pack
 
 from media.forwarding.forwarder import STRAY_LOOKS
 from media.protocols import rtcp
+from media.protocols.rtp import build
 from tests.media.forwarding.test_mending import mended
-from tests.media.forwarding.unencrypted import A, C, Keys, pair, sound
+from tests.media.forwarding.unencrypted import AUDIO, A, C, Keys, pair, sound
 
 
 def test_packets_from_unknown_addresses_are_decrypted_only_a_few_times_between_two_ticks() -> None:
@@ -20,6 +22,20 @@ def test_packets_from_unknown_addresses_are_decrypted_only_a_few_times_between_t
     room.forwarder.stray_looks = 1  # in place of the relay, which sets `stray_looks` at each tick
     room.reads((packet, C), (packet, C))
     assert room.counted()["unauthentic"] == STRAY_LOOKS + 1
+
+
+def test_a_packet_from_a_new_address_is_decrypted_in_its_own_length() -> None:
+    room, _, _ = pair()
+    lengths: list[int] = []
+
+    def unprotect(_keys: object, _handle: object, length: list[int]) -> int:
+        lengths.append(length[0])
+        return 0
+
+    room.forwarder._binding = dataclasses.replace(room.forwarder._binding, unprotect=unprotect)
+    short, long = sound(1)[0], build(AUDIO, 2, 1920, 1, b"longer than the other")
+    room.reads((short, C), (long, C))
+    assert lengths == [len(short), len(long)]
 
 
 def test_after_an_outage_a_control_packet_alone_brings_a_keyframe() -> None:

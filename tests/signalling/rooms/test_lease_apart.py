@@ -41,6 +41,7 @@ class Answering:
         return self.fields
 
     def pipeline(self, *, transaction: bool) -> Answering:
+        assert not transaction, "the leases may be at several nodes"
         return self
 
     def hmget(self, *read: str) -> None:

@@ -43,14 +43,14 @@ def raw(first: int, payload: bytes, mask: bytes, wide: int) -> bytes:
 
 def test_s30_a_read_that_ends_inside_a_frame_is_not_taken_for_a_whole_one() -> None:
     frame = raw(0x82, bytes(256 + 5), b"mask", 2)
-    reader, _, _ = counted(MANY)
+    reader, taken, _ = counted(MANY)
     # The first part ends where the frame would end if only the last byte of its length (0x0105) were read.
     for part in (frame[:13], frame[13:], frame):
         reader.feed_data(part)
     assert reader._frames == 2
     for part in (frame[:-16], frame[-16:], frame):
         reader.feed_data(part)
-    assert reader._frames == 4
+    assert (reader._frames, b"".join(taken)) == (4, 4 * frame), "no part was refused as malformed"
 
 
 def test_s30_a_read_that_begins_inside_a_frame_is_not_taken_for_a_whole_one() -> None:
@@ -107,6 +107,12 @@ def test_s30_bytes_count_even_if_no_frame_is_complete() -> None:
     for _ in range(200):
         reader.feed_data(b"x" * 1000)
     assert (len(floods), len(taken)) == (1, 100)
+
+
+def test_the_end_of_the_connection_is_passed_on() -> None:
+    ended: list[str] = []
+    Counted(lambda _: FED, lambda: ended.append("end"), MANY, lambda: None).feed_eof()
+    assert ended == ["end"]
 
 
 def test_s30_a_client_may_send_the_same_amount_again_after_the_interval() -> None:

@@ -36,6 +36,7 @@ class InMemory:
         return self._bind if "RPUSH" in text else self._trim
 
     def pipeline(self, *, transaction: bool) -> InMemoryPipeline:
+        assert not transaction, "the queues may be at several nodes"
         return InMemoryPipeline(self)
 
     async def rpush(self, key: str, *items: bytes) -> None:

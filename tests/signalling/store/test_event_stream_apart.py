@@ -11,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from signalling.store import keys
-from signalling.store.event_stream import EventStream, Pulse, StreamHead, _head
+from signalling.store.event_stream import EventStream, Pulse, StreamEnd, StreamHead, _head
 from tests.signalling.visits import ORG, OTHER
 
 
@@ -33,6 +33,7 @@ class InMemory:
         self.replies: list[Any] = []
         self.commands: list[tuple[Any, ...]] = []
         self.begun = 1
+        self.transactions: list[bool] = []
 
     def register_script(self, text: str) -> Any:
         async def run(*, keys: list[str], args: list[str]) -> int:
@@ -52,6 +53,7 @@ class InMemory:
         return {"run_id": self.ids[key]} if key in self.ids else {}
 
     def pipeline(self, *, transaction: bool) -> InMemory:
+        self.transactions.append(transaction)
         return self
 
     def __getattr__(self, name: str) -> Any:
@@ -105,6 +107,21 @@ async def test_a_sweep_reads_the_deadlines_that_have_passed_and_the_stores_clock
         for one in (ORG, OTHER)
     ]  # fmt: skip
     assert store.commands == [("time", {}), *of_one[0], *of_one[1]]
+    assert store.transactions == [False], "the organisations may be at several nodes"
+
+
+async def test_the_parts_of_the_end_of_a_stream_are_read_in_one_transaction(store: InMemory) -> None:
+    store.replies = [[b"e_1", b"9", b"m", b"here"], [], []]
+    assert await EventStream(cast(Any, store)).end(ORG, 6) == StreamEnd(
+        StreamHead("e_1", 9, b"m", "here"), [], []
+    )
+    stream = keys.EVENTS(ORG)
+    assert store.commands == [
+        ("hmget", keys.HEAD(ORG), ("epoch", "seq", "mark", "store"), {}),
+        ("xrange", stream, {"min": "7-0"}),
+        ("xrevrange", stream, {"count": 500}),
+    ]
+    assert store.transactions == [True], "another event could come between two of them"
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ class Prepared:
         return step
 
     def pipeline(self, *, transaction: bool) -> Any:
+        assert not transaction, "the queues may be at several nodes"
         return Pipeline(self)
 
     def __getattr__(self, name: str) -> Any:

@@ -44,6 +44,8 @@ class InMemory:
         return self.mark, T0
 
     def pipeline(self, *, transaction: bool) -> Any:
+        assert not transaction, "a transaction would need a connection of its own"
+
         def asked(name: str) -> Any:
             return lambda *args, **how: self.asked.append((name, *args, *how.items()))
 

@@ -187,6 +187,26 @@ async def test_r39_a_visit_that_cannot_be_read_stays_as_it_is(desk: Clinic, valk
     assert await store.packed.visits(ORG, ["v_1", "v_none"]) == {}
 
 
+async def test_r39_to_pack_and_to_read_visits_the_shared_connection_is_enough(
+    desk: Clinic, valkey: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visit, store = (
+        str((await whole_visit(desk, await provider_of(desk))).visit),
+        desk.workers[0].service.store,
+    )
+    real, transactions = valkey.pipeline, list[bool]()
+
+    def pipeline(transaction: bool = True) -> Any:
+        transactions.append(transaction)  # redis-py takes another connection for a transaction
+        return real(transaction)
+
+    monkeypatch.setattr(valkey, "pipeline", pipeline)
+    assert await pack_all(store) == 1
+    assert transactions == [False] * 2
+    await store.history(ORG, visit)
+    assert transactions == [False] * 3
+
+
 async def test_r39_only_one_of_two_workers_packs_a_visit(desk: Clinic, valkey: Redis) -> None:
     await whole_visit(desk, await provider_of(desk))
     store = desk.workers[0].service.store

@@ -52,6 +52,10 @@ async def test_r33_a_store_that_does_not_answer_has_not_refused(problem: Excepti
     assert (raised.value.reason, raised.value.refused) == (type(problem).__name__, False)
 
 
+def test_r33_an_error_that_has_a_reason_keeps_it() -> None:
+    assert reason_of(UnavailableError("READONLY")) == "READONLY"
+
+
 def test_r33_a_reason_is_logged_once_a_minute_and_another_one_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -332,6 +332,14 @@ def test_the_printed_tables_have_every_row() -> None:
         assert f" {event} |" in printed
 
 
+def test_the_printed_tables_are_markdown_with_as_many_cells_in_each_row_as_in_its_head() -> None:
+    for table, names in zip(tables().split("\n\n"), ("command", "at its deadline"), strict=True):
+        head, line, *rows = table.split("\n")
+        assert names in head
+        assert line == "|---" * (head.count("|") - 1) + "|"
+        assert {row.count("|") for row in rows} == {head.count("|")}
+
+
 def test_the_events_are_stored_under_these_names() -> None:
     assert [row.event for row in RULES] == (
         "opened saved guide_finished photo_added photo_removed withdrawn withdrawn patient_done "
