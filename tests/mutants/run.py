@@ -40,6 +40,7 @@ import schemathesis  # noqa: F401
 
 from tests.mirror import ROOT, own_tests
 from tests.mutants.changes import Change, changes, statement_lines, uncommented
+from tests.mutants.in_place import changed
 from tests.mutants.reached import Chosen, Reached, Recorder
 from tests.mutants.samples import SURVIVED, Sample, Survivor, report, sample
 
@@ -237,7 +238,7 @@ class Bench:
         """
         if not tests:
             return "survived"
-        with self._changed(mutant):
+        with changed(self._root / mutant.source, mutant.change):
             for patience in (1, PATIENCE):
                 longest_s = {test: patience * (GRACE_S + LONGER * reached.took_s[test]) for test in tests}
                 chosen = Chosen(longest_s, reached.took_s.keys() - set(tests))
@@ -261,20 +262,6 @@ class Bench:
             took_s = sum(found.took_s.values())
             print(f"{took_s:.1f} s without a change: {test} {sorted(found.failed) or ''}", flush=True)
         return self._reached[test]
-
-    @contextlib.contextmanager
-    def _changed(self, mutant: Mutant) -> Iterator[None]:
-        """Change the file in the copy; restore it at the end."""
-        file = self._root / mutant.source
-        kept, times = file.read_bytes(), file.stat()
-        file.write_bytes(mutant.change.applied(kept))
-        # The file gets a new time, so that Python does not use the compiled file of the unchanged source.
-        os.utime(file, (times.st_atime, times.st_mtime + 3600))
-        try:
-            yield
-        finally:
-            file.write_bytes(kept)
-            os.utime(file, (times.st_atime, times.st_mtime))
 
     def _run(self, tests: Iterable[str], plugin: Recorder | Chosen) -> int:
         """Run test files in a process of their own; return its exit code, or a negative number if a signal ended it.

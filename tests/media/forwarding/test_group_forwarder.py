@@ -8,7 +8,9 @@ from struct import pack, unpack_from
 from typing import Any
 
 from media.forwarding.endpoint import Endpoint
+from media.forwarding.group_forwarder import _restore
 from media.forwarding.subscriptions import Subscription
+from media.protocols.codecs import RED
 from media.protocols.rtp import build
 from tests.media.forwarding.unencrypted import (
     AUDIO,
@@ -120,6 +122,19 @@ def test_a_receiver_that_cannot_be_reached_leaves_the_others_alone() -> None:
     assert room.counted()["forwarded"] == 4
 
 
+def test_a_packet_that_a_receiver_does_not_get_is_not_counted_as_forwarded_to_it() -> None:
+    room, _, to = three()
+    forwarded = room.forwarder.counters
+    room.reads(sound(7), sound(7))
+    assert forwarded.forwarded == 2, "the second one was sent before"
+    to[B].current["video"].layers.target = 0  # type: ignore[union-attr]
+    room.reads(layered(100, 0, key=True), layered(101, 2))
+    assert forwarded.forwarded == 5, "B gets the lowest layer only"
+    room.reads((build(RED.payload_type, 8, 960 * 8, 1, b"\xef\x0f"), A))
+    assert (forwarded.forwarded, len(room.sent[B]), len(room.sent[C])) == (5, 2, 3)
+    assert forwarded.withheld == 2
+
+
 def repeated(number: int, original: int, payload: bytes = DELTA) -> tuple[bytes, Any]:
     """Return a retransmission with the number `number`: A sends packet `original` of its video again."""
     return build(RTX, number, 3000 * original, 3, pack("!H", original) + payload), A
@@ -141,6 +156,17 @@ def test_the_original_of_a_retransmission_goes_once_to_each_receiver_whose_video
     padding[0] |= 0x20
     room.reads((bytes(padding), A))
     assert (len(room.sent[B]), len(room.sent[C])) == (3, 3), "repeated twice, before the keyframe, padding"
+
+
+def test_a_retransmission_of_only_padding_repeats_no_packet() -> None:
+    room, a, _ = three()
+    room.reads(picture(10, KEY))
+    probe = bytearray(build(RTX, 1, 0, 3, b"\x00\x00\x03"))
+    probe[0] |= 0x20
+    room.reads((bytes(probe), A))
+    assert (len(room.sent[B]), len(room.sent[C])) == (1, 1)
+    assert room.counted()["withheld"] == 1
+    assert _restore(a.current["video"], probe, len(probe)) == 0
 
 
 def test_the_newest_picture_sent_again_goes_to_no_receiver_twice() -> None:

@@ -91,6 +91,16 @@ def test_s30_frames_are_counted_however_their_bytes_are_split(frames: list[bytes
     assert (b"".join(taken), floods) == (data, [])
 
 
+@pytest.mark.parametrize("size", [0, 1, 124, 125, 126, 127, 255, 256])
+def test_s30_a_frame_is_one_frame_wherever_a_read_ends_in_it(size: int) -> None:
+    frame = raw(0x82, b"x" * size, b"mask", 0)
+    for end in range(1, len(frame)):
+        reader, taken, _ = counted(MANY)
+        for part in (frame[:end], frame[end:] + frame, frame):
+            reader.feed_data(part)
+        assert (reader._frames, b"".join(taken)) == (3, 3 * frame), end
+
+
 def test_s30_one_frame_too_many_is_a_flood_and_nothing_more_is_read() -> None:
     for chunk in (b"\x8a\x80mask", b"\x00\x80mask", b"\x81\x81maskx" * 3, b"\x8a\x80mask" * 50_000):
         reader, taken, floods = counted(Bound(1000, 10**6))

@@ -92,6 +92,13 @@ async def test_r39_a_visit_is_packed_an_hour_after_its_last_change_and_every_rea
     assert [row.visit for row in found.rows] == [visit]
 
 
+async def test_r39_a_visit_is_due_exactly_an_hour_after_its_last_change(desk: Clinic) -> None:
+    packed = desk.workers[0].service.store.packed
+    await packed.enqueue(ORG, [(1_000, "v_1")])
+    assert await packed.due(ORG, 1_000 + 3_599_999, 100) == []
+    assert await packed.due(ORG, 1_000 + 3_600_000, 100) == [Queued("v_1", 1_000)]
+
+
 async def test_r39_a_visit_with_very_many_messages_or_events_is_not_packed_and_not_read_whole(
     desk: Clinic, valkey: Redis
 ) -> None:

@@ -341,6 +341,16 @@ async def test_ended_visits_are_packed_or_not_and_have_their_place() -> None:
     assert asked == [keys.VISIT(ORG, f"v_{n}") for n in (2, 3, 4)]
 
 
+@pytest.mark.parametrize(("deadline_ms", "written"), [(9_000, 9_000), (0, 0), (None, "")])
+async def test_a_deadline_is_replaced_or_removed_if_it_is_still_the_one_that_was_read(
+    deadline_ms: int | None, written: int | str
+) -> None:
+    store = StoreApart()
+    store.client.answers = [1]
+    await store.move_deadline(ORG, "v_1", 7_000, deadline_ms)
+    assert store.script() == ([keys.DEADLINES(ORG)], ["v_1", 7_000, written])
+
+
 async def test_a_guide_that_is_not_stored_is_none() -> None:
     store = StoreApart()
     store.client.answers = [None, module._encode(visits.GUIDE)]
