@@ -6,8 +6,13 @@ used. Both are licensed under Apache-2.0; their descriptions are left out.
 
 from __future__ import annotations
 
+import http.server
 import json
+import os
 import re
+import subprocess
+import sys
+import threading
 import tomllib
 from functools import cache
 from pathlib import Path
@@ -210,7 +215,35 @@ def test_probes_ask_for_paths_that_the_server_has() -> None:
     (container,) = manifests()["StatefulSet"]["spec"]["template"]["spec"]["containers"]
     asked = {container[f"{probe}Probe"]["httpGet"]["path"] for probe in ("startup", "readiness", "liveness")}
     assert asked == {"/healthz", "/readyz"} <= {route.path for route in ROUTES}
-    assert f"http://127.0.0.1:{PAGES}/healthz" in (INSTALL / "Dockerfile").read_text("utf-8")
+
+
+class Health(http.server.BaseHTTPRequestHandler):
+    """Answers /healthz with the status in `answer`."""
+
+    answer = 200
+
+    def do_GET(self) -> None:
+        self.send_response(self.answer if self.path == "/healthz" else 404)
+        self.end_headers()
+
+
+def test_the_health_check_of_the_image_asks_the_port_that_is_set_and_never_a_proxy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text = (INSTALL / "Dockerfile").read_text("utf-8").replace("\\\n", "")
+    (command,) = re.findall(r"^HEALTHCHECK .* CMD (\[.+\])$", text, re.MULTILINE)
+    program, *words = json.loads(command)
+    assert (program, image()["GREENROOM_SERVER__PORT"]) == ("python", str(PAGES))
+    with http.server.HTTPServer(("127.0.0.1", 0), Health) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        for answer, port, code in ((200, server.server_port, 0), (503, server.server_port, 1), (200, 1, 1)):
+            monkeypatch.setattr(Health, "answer", answer)
+            variables = {"GREENROOM_SERVER__PORT": str(port), "http_proxy": "http://127.0.0.1:1"}
+            done = subprocess.run(
+                [sys.executable, *words], env={**os.environ, **variables}, capture_output=True, timeout=60
+            )
+            assert done.returncode == code, done.stderr
+        server.shutdown()
 
 
 def test_the_selectors_of_the_manifests_select_the_pods_of_the_stateful_set() -> None:
