@@ -65,6 +65,15 @@ def test_every_row_of_reliability_is_there_once_and_has_tests() -> None:
             assert f"`test_r{found[1]}_…`" in line, line
 
 
+def test_everything_that_an_operator_does_names_its_tests() -> None:
+    text = (DOCS / "RELIABILITY.md").read_text("utf-8").split("## What an operator does")[1].split("\n## ")[0]
+    acts = re.findall(r"^\| ([a-z][^|]+) \| (.+) \|$", text, re.MULTILINE)[1:]
+    assert [
+        act.split()[0] for act, _ in acts
+    ] == "install install install install see kill roll rotate take".split()
+    assert [act for act, tests in acts if not _NAMED.search(tests)] == []
+
+
 @pytest.mark.parametrize("name", [name for name in NUMBERED if (DOCS / name).exists()])
 def test_every_number_in_a_tests_name_has_its_row(name: str) -> None:
     known, letter = set(rows(DOCS / name)), NUMBERED[name]

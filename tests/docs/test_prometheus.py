@@ -20,6 +20,7 @@ import pytest
 
 from tests.conftest import StartServer
 from tests.docs.marked import DOCS
+from tests.server import RunningServer
 from web.metrics.table import METRICS
 
 RULES, DASHBOARD = DOCS / "operations/alerts.yml", DOCS / "operations/dashboard.json"
@@ -33,7 +34,7 @@ rule_files: [{rules}]
 scrape_configs:
   - job_name: greenroom
     authorization: {{credentials: {token}}}
-    static_configs: [{{targets: ["{target}"]}}]
+    static_configs: [{{targets: {targets}}}]
 """
 
 
@@ -102,12 +103,14 @@ class Running:
 
 
 @contextmanager
-def started(program: str, folder: Path, target: str) -> Iterator[Running]:
-    """Run Prometheus with our rules, which reads the metrics of `target` (host:port) each second; yield it when it is
-    ready. `program`: its path. `folder`: the folder for its files.
+def started(program: str, folder: Path, *servers: RunningServer) -> Iterator[Running]:
+    """Run Prometheus with our rules, which reads the metrics of the servers each second; yield it when it is ready.
+
+    `program`: its path. `folder`: the folder for its files.
     """
+    targets = json.dumps([server.url.removeprefix("http://") for server in servers])
     config = folder / "prometheus.yml"
-    config.write_text(CONFIG.format(rules=RULES, token=TOKEN, target=target))
+    config.write_text(CONFIG.format(rules=RULES, token=TOKEN, targets=targets))
     options = (
         f"--config.file={config}",
         f"--storage.tsdb.path={folder / 'tsdb'}",
@@ -148,7 +151,7 @@ def test_prometheus_scrapes_a_server_and_evaluates_each_rule_and_each_panel(
     prometheus: str, greenroom_server: StartServer, tmp_path: Path
 ) -> None:
     server = greenroom_server(workers=2, metrics={"token": TOKEN})
-    with started(prometheus, tmp_path, server.url.removeprefix("http://")) as running:
+    with started(prometheus, tmp_path, server) as running:
         deadline_s = time.monotonic() + 60
         while not running.get("query", query="greenroom_workers == 2")["result"]:
             assert time.monotonic() < deadline_s, running.get("targets")

@@ -36,7 +36,7 @@ from tests.signalling.waits import until
 from web.config import parse
 from web.metrics.report import reports
 from web.peers.cli.local import ORGANISATION
-from web.server.data_key import data_key, key_id
+from web.server.data_key import content, keys_in
 from web.server.throwaway import UNLIMITED, Throwaway
 
 MACHINES, MOST = 4, 2
@@ -86,8 +86,7 @@ class People:
 
     async def statuses(self, callers: Sequence[Caller]) -> set[str]:
         """Return the statuses that the visits of these people have in the store."""
-        key = data_key(self.servers[-1].data)
-        store = Store(self.store, Seal({key_id(key): key}))
+        store = Store(self.store, Seal(keys_in(content(self.servers[-1].data))))
         found = [(await store.load(ORGANISATION, Visit, caller.visit))[0] for caller in callers]
         return {str(visit.status) for visit in found if visit is not None}
 
