@@ -213,9 +213,10 @@ async def test_typed_values_survive_the_end_of_the_sign_in(site: Site) -> None:
 
 def test_f33_every_form_of_the_set_up_with_fields_is_asked_about_before_it_is_left_unsaved() -> None:
     folder = TEMPLATES / "setup"
-    # These two pages need no `data-keep`, by which a script asks before unsaved values are left. The guide's page has a
-    # script of its own for this question. A signed-out person has no unsaved value to lose.
-    own = {"guide.html", "signed_out.html"}
+    # These pages need no `data-keep`, by which a script asks before unsaved values are left. The guide's page has a
+    # script of its own for this question. A signed-out person has no unsaved value to lose, and the fields of the
+    # patients' page are only a search and a confirmation.
+    own = {"guide.html", "signed_out.html", "patients.html"}
     forms = {
         f"{path.name}: {form[0]}"
         for path in sorted(folder.glob("*.html"))
@@ -227,8 +228,10 @@ def test_f33_every_form_of_the_set_up_with_fields_is_asked_about_before_it_is_le
 
 
 def test_f32_every_button_of_the_set_up_and_the_settings_that_takes_something_away_asks_first() -> None:
-    # The guide's page is not checked: its buttons that remove a step change nothing until Save is pressed.
-    pages = [path for path in (TEMPLATES / "setup").glob("*.html") if path.name != "guide.html"]
+    # Two pages are not checked. The guide's buttons that remove a step change nothing until Save is pressed. On the
+    # patients' page, the patient's name must be typed before the records are erased.
+    own = {"guide.html", "patients.html"}
+    pages = [path for path in (TEMPLATES / "setup").glob("*.html") if path.name not in own]
     found = {
         f"{path.name}: {button[0]}"
         for path in [*pages, TEMPLATES / "preferences.html"]
