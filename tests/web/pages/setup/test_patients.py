@@ -27,7 +27,8 @@ from web.appointments.book import Book
 from web.identity.visitors import patient
 from web.keys import REDIS, SEAL, SERVICE
 from web.pages.setup import patients as page_of
-from web.patients import erasing, finding
+from web.patients import finding
+from web.patients.erasing import Erasure
 from web.patients.exporting import Export, Folder
 
 PATH = "/demo/staff/setup/patients"
@@ -137,7 +138,7 @@ async def test_s45_the_records_of_an_interrupted_erasure_are_found_and_erased_ag
         raise UnavailableError("the store is away")
 
     with monkeypatch.context() as patch:
-        patch.setattr(erasing, "erase_visit", fails)
+        patch.setattr(Erasure, "_jobs", fails)
         assert (await admin.post(PATH, fields)).status == 503
     assert ("visit", visit) in named(await found(admin))
     assert (await admin.post(PATH, fields)).status == 200
