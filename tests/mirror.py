@@ -120,6 +120,7 @@ BESIDES |= {
     "web/commands/options": "web/commands/test_main",
     "web/commands/upgrade": "faults/test_upgrade web/commands/test_main",
     "web/commands/patients": "web/test_retention",
+    "web/commands/roles": "web/commands/test_organisations",
     "web/identity/invitations": f"{PAGES}setup/test_people web/identity/test_throttle",
     "web/identity/second_factor": f"{PAGES}staff/test_two_factor",
     "web/identity/visitors": "web/identity/test_sessions web/test_pages",

@@ -22,7 +22,7 @@ from signalling.repeated import due
 from signalling.sockets.handshake import serve
 from signalling.store import keys
 from signalling.store.unavailable import answering
-from signalling.visit.record import Actor
+from signalling.visit.record import STAFF_ROLES, Actor
 from signalling.worker import Limits, Worker
 from web.audit.seen_entries import SeenEntriesFile
 from web.config import Settings, first_line
@@ -331,7 +331,7 @@ class Watch:
     async def _off_call_if_closed(self, changed: Changed) -> None:
         try:
             account = await self._app[ACCOUNTS].get(changed.organisation, changed.person)
-            if account is not None and account.disabled:
+            if account is not None and (account.disabled or account.role not in STAFF_ROLES):
                 await off_call(self._service, changed.organisation, account)
         except UnavailableError:
             log.debug("sign_ins.store_unavailable")

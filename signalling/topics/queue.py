@@ -20,7 +20,7 @@ from signalling.topics.debounce import Debouncer
 from signalling.visit import waiting
 from signalling.visit.queue_state import QueueRules, Watch
 from signalling.visit.queue_watch import rules_of
-from signalling.visit.record import Policy, Role, Staff, Status, Visit
+from signalling.visit.record import STAFF_ROLES, Policy, Role, Staff, Status, Visit
 from signalling.visit.urgency import Urgency
 from signalling.visit.waiting_area import serves
 
@@ -138,7 +138,7 @@ class Queue:
                 for visit in mirror.visits.queue(urgent_first=rules.urgent_first)
                 if _is_shown(visit, shown.areas)
             ),
-            staff=tuple(_staff_part(mirror, staff) for staff in mirror.staff.values()),
+            staff=tuple(_staff_part(mirror, one) for one in mirror.staff.values() if one.role in STAFF_ROLES),
             limits=views.limits(rules),
         )
 
@@ -203,6 +203,8 @@ class Queue:
                 socket.send(self._snapshot(mirror, mirror.watch.rules, shown))
 
     def _publish_staff(self, mirror: Mirror, staff: Staff) -> None:
+        if staff.role not in STAFF_ROLES:
+            return
         part = _staff_part(mirror, staff)
         self._publish(mirror, server.QueueStaff(topic=TOPIC, version=mirror.version, staff=part))
 

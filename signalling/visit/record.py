@@ -1,7 +1,6 @@
 """The stored record of a visit, the people around it, and the organisation's limits. Does no I/O.
 
-This module has no rules: `rules.py` defines what may happen to a visit. All times are in ms since 1970, by the store's
-clock.
+The rules of a visit are in `rules.py`. All times are in ms since 1970, by the store's clock.
 """
 
 from __future__ import annotations
@@ -51,6 +50,7 @@ class Role(StrEnum):
     PATIENT = "patient"
     PROVIDER = "provider"
     ADMIN = "admin"
+    AUDITOR = "auditor"
     FACILITY = "facility"
     GUEST = "guest"
     SYSTEM = "system"

@@ -56,6 +56,7 @@ def people(organisation: str = ORG) -> dict[str, Actor]:
         "on call": person("ray", Role.PROVIDER, organisation),
         "off call": person("kim", Role.PROVIDER, organisation),
         "admin": person("zoe", Role.ADMIN, organisation),
+        "auditor": person("uma", Role.AUDITOR, organisation),
         "facility": person("desk", Role.FACILITY, organisation),
         "guest": person("guest-rosa", Role.GUEST, organisation, VISIT),
         "system": person("system", Role.SYSTEM, organisation),

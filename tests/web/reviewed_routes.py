@@ -18,6 +18,7 @@ PEOPLE = (
     "guest",
     "provider",
     "admin",
+    "auditor",
     "half",
     "invited",
     "other admin",
@@ -85,11 +86,11 @@ POST   S/session                 everybody (as above)
 GET    S/invitation/{token}      holder
 GET    S/password                invited
 POST   S/password                invited
-GET    S/two-factor              provider, admin
-POST   S/two-factor              provider, admin
-GET    S/preferences             provider, admin
-POST   S/preferences             provider, admin
-POST   S/preferences/password    provider, admin
+GET    S/two-factor              provider, admin, auditor
+POST   S/two-factor              provider, admin, auditor
+GET    S/preferences             provider, admin, auditor
+POST   S/preferences             provider, admin, auditor
+POST   S/preferences/password    provider, admin, auditor
 POST   S/preferences/devices     provider, admin
 POST   S/preferences/feed        provider, admin
 POST   S/preferences/text        provider, admin
@@ -125,7 +126,8 @@ GET    S/setup/texts             admin
 POST   S/setup/texts             admin
 GET    S/setup/links             admin
 GET    S/setup/links/poster      admin
-GET    S/setup/audit             admin
+GET    S/setup/audit             admin, auditor
+GET    S/setup/audit/export      admin, auditor
 GET    S/setup/patients          admin
 POST   S/setup/patients          admin
 POST   S/setup/patients/export   admin

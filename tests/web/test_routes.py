@@ -34,6 +34,7 @@ from web.programs.scopes import Scope
 from web.requests.security import Rule
 
 CANARY = "Canary Quillfeather"
+AUDITOR = "auditor@riverside.example"
 ROBIN = Actor(organisation="demo", id="u_robin", name="Robin Hale", role=Role.ADMIN)
 
 
@@ -136,6 +137,12 @@ class Cast:
             assert (await person.post(f"/demo/join/{token}")).status == 303
         elif who in ("provider", "admin"):
             assert (await person.sign_in(OSEI if who == "provider" else ADMIN)).status == 303
+        elif who == "auditor":
+            if await site.app[ACCOUNTS].find("demo", AUDITOR) is None:
+                await site.app[ACCOUNTS].add(
+                    "demo", email=AUDITOR, name="Uma Roth", role=Role.AUDITOR, password=PASSWORD
+                )
+            assert (await person.sign_in(AUDITOR, PASSWORD)).status == 303
         elif who == "half":
             await site.app[ACCOUNTS].set_second_factor("demo", LIND, on=True)
             assert (await person.sign_in(LIND)).headers["Location"] == "/demo/staff/sign-in/code"
@@ -231,3 +238,21 @@ async def test_s46_every_route_lets_in_whom_its_row_names_and_nobody_else(
 
 def test_s46_every_person_of_the_table_is_tested() -> None:
     assert set().union(*reviewed().values()) == set(WHO)
+
+
+def test_s45_an_auditor_opens_the_audit_log_and_their_own_settings_and_nothing_else_of_the_staffs() -> None:
+    staffs = {f"{method} {path}" for (method, path), who in reviewed().items() if "admin" in who} - {
+        f"{method} {path}" for (method, path), who in reviewed().items() if who == set(WHO)
+    }
+    opened = {f"{method} {path}" for (method, path), who in reviewed().items() if "auditor" in who} & staffs
+    home = "/{organisation}/staff"
+    assert opened == {
+        f"GET {home}/setup/audit",
+        f"GET {home}/setup/audit/export",
+        f"GET {home}/two-factor",
+        f"POST {home}/two-factor",
+        f"GET {home}/preferences",
+        f"POST {home}/preferences",
+        f"POST {home}/preferences/password",
+    }
+    assert len(staffs) > 50

@@ -210,4 +210,5 @@ DECLARED: dict[tuple[str, str], Declared] = {
     ("POST", f"{SETUP}/texts"): _setup("texts"),
     ("POST", f"{SETUP}/logo"): _setup("logo"),
     ("GET", f"{SETUP}/audit"): Row("audit.read", done=(200,)),
+    ("GET", f"{SETUP}/audit/export"): Row("audit.exported", done=(200,)),
 }

@@ -20,6 +20,7 @@ from signalling.store.unavailable import answering
 from signalling.sweep import system
 from signalling.ticks import tick
 from signalling.visit.commands import Escalate
+from signalling.visit.record import STAFF_ROLES
 from web.channels import rota, staff
 from web.identity.accounts import Account
 from web.keys import ACCOUNTS, ORGANISATIONS, REDIS, SERVICE, SUPERVISOR
@@ -65,7 +66,7 @@ async def _escalate_at(app: web.Application, organisation: Organisation) -> int:
 
 
 async def _facts(app: web.Application, organisation: Organisation, now_ms: int) -> rota.Facts:
-    accounts = await app[ACCOUNTS].list(organisation.id)
+    accounts = [one for one in await app[ACCOUNTS].list(organisation.id) if one.role in STAFF_ROLES]
     return rota.Facts(
         organisation=organisation,
         accounts=accounts,

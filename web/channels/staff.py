@@ -14,7 +14,7 @@ from signalling.store.jobs import Job, Jobs, Taken
 from signalling.store.records import Extra
 from signalling.sweep import system
 from signalling.visit.commands import RecordUnreached
-from signalling.visit.record import Person, Role, Status, Visit
+from signalling.visit.record import STAFF_ROLES, Person, Role, Status, Visit
 from signalling.visit.relations import Event
 from signalling.visit.waiting_area import serves
 from web.channels.messages import KINDS, Message, digits, jobs_of
@@ -95,6 +95,8 @@ def waiting(app: web.Application) -> Write:
         visit = await app[SERVICE].visit_now(organisation.id, payload["visit"])
         account = await app[ACCOUNTS].get(organisation.id, payload["person"])
         if visit is None or visit.status is not Status.QUEUED or account is None or account.disabled:
+            return None
+        if account.role not in STAFF_ROLES:
             return None
         mirror = await app[SERVICE].mirrors.get(organisation.id)
         count = sum(_sees(account, one) for one in mirror.visits.queue(urgent_first=False))

@@ -3,20 +3,16 @@
 Like the other commands, it reads the store of the running server, with the key in the server's data folder.
 """
 
-import json
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from web.audit.lines import Chosen, line
 from web.commands.options import ConfigOption, DataOption
 from web.commands.organisations import Office, OrganisationOption, carry_out
 from web.errors import CommandError
-
-if TYPE_CHECKING:
-    from signalling.visit.audit_entries import Entry
 
 audit_app = typer.Typer(help="Verify and export the audit log of an organisation.", no_args_is_help=True)
 
@@ -66,37 +62,15 @@ def export(
         audit_log = await office.audit_log()
         await audit_log.bind_all(slug)
         account = await office.accounts.find(slug, who) if who and "@" in who else None
-        fits = _fits(since, account.id if account is not None else who, visit)
+        since_ms = 0 if since is None else round(since.replace(tzinfo=UTC).timestamp() * 1000)
+        chosen = Chosen(since_ms, (account.id if account is not None else who) or "", visit or "")
         async for entry in audit_log.entries(slug):
-            if fits(entry):
-                sys.stdout.write(_line(entry) + "\n")
+            if chosen.fits(entry):
+                sys.stdout.write(line(entry) + "\n")
         await office.note(slug, "audit.exported")
         return []
 
     carry_out(config, data, work)
-
-
-def _fits(since: datetime | None, who: str | None, visit: str | None) -> "Callable[[Entry], bool]":
-    since_ms = 0 if since is None else round(since.replace(tzinfo=UTC).timestamp() * 1000)
-
-    def fits(entry: "Entry") -> bool:
-        act = entry.act
-        return (
-            act.at_ms >= since_ms
-            and who in (None, act.who)
-            and (visit is None or visit == act.about or act.who == f"patient:{visit}")
-        )
-
-    return fits
-
-
-def _line(entry: "Entry") -> str:
-    act = entry.act
-    at = datetime.fromtimestamp(act.at_ms / 1000, UTC).isoformat(timespec="milliseconds")
-    fields = {"number": entry.number, "at": at, "kind": act.kind, "who": act.who, "what": act.what}
-    return json.dumps(
-        fields | {k: v for k, v in (("about", act.about), ("to", act.to)) if v}, ensure_ascii=False
-    )
 
 
 def _utc(at_ms: int) -> str:

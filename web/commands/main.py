@@ -20,6 +20,7 @@ from web.commands.keys import key_app
 from web.commands.options import ConfigOption, DataOption, JsonOption, data_folder, settings_from
 from web.commands.organisations import organisation_app, user_app
 from web.commands.patients import erase, export
+from web.commands.roles import set_role
 from web.commands.rotation import rotate_keys
 from web.config import EXIT_CODE, Settings, is_loopback, refuse_plain_http
 from web.errors import ConfigError
@@ -32,6 +33,7 @@ app = typer.Typer(
 )
 
 app.add_typer(organisation_app, name="organisation")
+user_app.command("role")(set_role)
 app.add_typer(user_app, name="user")
 app.add_typer(key_app, name="key")
 app.add_typer(audit_app, name="audit")

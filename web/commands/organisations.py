@@ -271,7 +271,7 @@ def list_organisations(config: ConfigOption = None, data: DataOption = None) -> 
 def add_user(
     email: str,
     name: Annotated[str, typer.Option(help="The name that patients and colleagues see.")],
-    role: Annotated[Role, typer.Option(help="provider or admin.")] = Role.PROVIDER,
+    role: Annotated[Role, typer.Option(help="provider, admin or auditor.")] = Role.PROVIDER,
     state: Annotated[
         list[str] | None, typer.Option(help="Where the person is licensed, such as TX; may be repeated.")
     ] = None,

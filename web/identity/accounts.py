@@ -27,7 +27,7 @@ from web.organisations.documents import Organisations
 from web.requests.mail_addresses import mail_address
 from web.requests.unicode import normalized
 
-ROLES: tuple[Role, ...] = tuple(sorted(STAFF_ROLES))
+ROLES: tuple[Role, ...] = tuple(sorted({*STAFF_ROLES, Role.AUDITOR}))
 # The allowed lengths of passwords in characters (OWASP ASVS 5.0 6.2.1, 6.2.9).
 PASSWORD_LENGTHS = range(12, 257)
 MAX_WAITING = 64
@@ -73,7 +73,7 @@ class Changed(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """The account of a member of staff.
+    """The account of a member of staff, or of an auditor, who reads the audit log and nothing about patients.
 
     `states`: the states or regions in which the person is licensed; `areas`: the waiting areas in which the person
     works (() for all). `generation` is increased to end all sessions of the account.
@@ -254,9 +254,7 @@ class Accounts:
 
         Raises AccountError if it does not exist.
         """
-        account = await self._change(organisation, email, disabled=True)
-        await self._redis.delete(keys.STAFF_DEVICES(organisation, account.id))
-        return account
+        return await self._change(organisation, email, disabled=True)
 
     async def enable(self, organisation: str, email: str) -> Account:
         """Let the account sign in again. Raises AccountError if it does not exist."""
@@ -343,6 +341,8 @@ class Accounts:
             if done == -1:
                 raise AccountError(LAST_ADMIN)
             if done:
+                if new.disabled or new.role not in STAFF_ROLES:
+                    await self._redis.delete(keys.STAFF_DEVICES(organisation, new.id))
                 if ends_sessions:
                     await publish(self._redis, organisation, new.id)
                 return new
@@ -369,7 +369,7 @@ def check_new(email: str, name: str, role: Role) -> None:
 def _check(name: str, role: Role) -> None:
     if not 1 <= len(name) <= 100:
         raise AccountError("The name must have 1 to 100 characters.")
-    if role not in STAFF_ROLES:
+    if role not in ROLES:
         raise AccountError(f"The role must be {' or '.join(ROLES)}.")
 
 

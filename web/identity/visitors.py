@@ -13,7 +13,8 @@ from aiohttp import web
 from msgspec.structs import replace
 
 from signalling.service import Service
-from signalling.visit.record import Actor, Person, Role, Staff, Visit
+from signalling.store.records import Committed, Store
+from signalling.visit.record import STAFF_ROLES, Actor, Person, Role, Staff, Visit
 from signalling.visit.relations import Event
 from web.identity import sessions
 from web.identity.accounts import Account, Accounts, publish
@@ -40,6 +41,10 @@ class StaffActor(Actor, frozen=True, kw_only=True):
 
 class NotForYou(web.HTTPForbidden):
     """The account is signed in but has no right to see or do what it requested (HTTP 403)."""
+
+
+class NotForAuditors(NotForYou):
+    """The account is an auditor's, who may not see what it requested (HTTP 403)."""
 
 
 def visit_key(organisation: str) -> str:
@@ -133,7 +138,7 @@ async def _as_begun(entry: dict[str, Any], organisation: str, accounts: Accounts
 
 
 async def require(request: web.Request, organisation: str, *roles: Role) -> Account:
-    """Return the account that is signed in to the organisation with one of these roles (any role if none is given).
+    """Return the account that is signed in to the organisation with one of these roles; without any, a role of staff.
 
     Raises HTTP 303 to the sign-in page if no account is signed in; HTTP 303 to the set-up of a second factor if the
     organisation requires one that the account does not have; and NotForYou if the account has another role. The
@@ -144,14 +149,21 @@ async def require(request: web.Request, organisation: str, *roles: Role) -> Acco
         raise web.HTTPSeeOther(f"/{organisation}/staff/sign-in")
     if owes_second_factor(request[ORGANISATION], account):
         raise web.HTTPSeeOther(f"/{organisation}/staff/two-factor")
-    if roles and account.role not in roles:
-        raise NotForYou
+    if account.role not in (roles or STAFF_ROLES):
+        raise NotForAuditors if account.role is Role.AUDITOR else NotForYou
     return account
+
+
+def home_of(organisation: str, account: Account) -> str:
+    """Return the path of the first page that the account opens after its sign-in."""
+    home = f"/{organisation}/staff"
+    return f"{home}/setup/audit" if account.role is Role.AUDITOR else home
 
 
 def owes_second_factor(organisation: Organisation, account: Account) -> bool:
     """Return whether the clinic's rules demand that the account first sets up a second factor."""
-    return organisation.admins_two_factor and account.role is Role.ADMIN and not account.second_factor
+    owing = account.role in (Role.ADMIN, Role.AUDITOR)
+    return organisation.admins_two_factor and owing and not account.second_factor
 
 
 async def let_in(request: web.Request, organisation: str, account: Account, now_ms: int) -> str:
@@ -161,7 +173,7 @@ async def let_in(request: web.Request, organisation: str, account: Account, now_
     """
     if not account.second_factor:
         await sign_in(request, organisation, account)
-        return f"/{organisation}/staff"
+        return home_of(organisation, account)
     session = await sessions.renew(request)
     session[HALF] = {
         "organisation": organisation,
@@ -223,23 +235,41 @@ async def off_call(service: Service, organisation: str, account: Account) -> Non
 
 
 async def enrol(service: Service, organisation: str, account: Account) -> None:
-    """Update signalling's record of this member of staff (name, role, licensed states, areas) from the account."""
+    """Update signalling's record of this member of staff from the account.
+
+    An account that is not of staff any more goes off call first, so that everybody sees it.
+    """
     mirror = await service.mirrors.get(organisation)
+    if account.role not in STAFF_ROLES:
+        await off_call(service, organisation, account)
+    committed = await enrolled(service.store, organisation, account)
+    if committed is not None:
+        mirror.committed(committed)
+
+
+async def enrolled(store: Store, organisation: str, account: Account) -> Committed | None:
+    """Write name, role, licensed states and areas of the account into signalling's record of this member of staff.
+
+    Return the written record, None if nothing has changed. A record is not begun for an account that is not of staff.
+    Raises `UnavailableError` if the store does not answer.
+    """
     committed = None
     # An attempt fails only if another worker has changed the record since it was read, which is rare. The attempt is
     # then repeated.
     while committed is None:
-        held, now_ms = await service.store.load(organisation, Staff, account.id)
-        before = held or account.staff
+        held, now_ms = await store.load(organisation, Staff, account.id)
+        is_staff, before = account.role in STAFF_ROLES, held or account.staff
         after = replace(
             before, name=account.name, role=account.role, states=account.states, areas=account.areas
         )
-        if after == held:
-            return
+        if not is_staff:
+            after = replace(after, on_call=False, on_call_since_ms=None)
+        if after == held or (held is None and not is_staff):
+            return None
         after = replace(after, version=before.version + 1)
         event = Event("enrolled", now_ms, Person(account.id, account.name))
-        committed = await service.store.commit(organisation, after, event, index_score=0)
-    mirror.committed(committed)
+        committed = await store.commit(organisation, after, event, index_score=0)
+    return committed
 
 
 def patient(organisation: str, visit_id: str, name: str) -> Actor:
@@ -265,7 +295,7 @@ async def _staff_actor(
     app: web.Application, session: Session, organisation: str, _: str | None = None
 ) -> Actor | None:
     account = await account_of(session, organisation, app[ACCOUNTS])
-    if account is None or session.key is None:
+    if account is None or session.key is None or account.role not in STAFF_ROLES:
         return None
     settings = await app[ORGANISATIONS].get(organisation)
     if settings is None or owes_second_factor(settings, account):

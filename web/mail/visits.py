@@ -12,7 +12,7 @@ from aiohttp import web
 
 from signalling import service
 from signalling.store.records import Extra
-from signalling.visit.record import Outcome, Status, Visit
+from signalling.visit.record import STAFF_ROLES, Outcome, Status, Visit
 from signalling.visit.relations import Event
 from web.identity.accounts import Accounts
 from web.keys import ACCOUNTS
@@ -77,6 +77,8 @@ def register(app: web.Application, mail_queue: MailQueue, visits: Callable[[], s
             return None
         account = await accounts().get(organisation.id, visit.assignee.id)
         if account is None or account.disabled or not account.mail_assigned:
+            return None
+        if account.role not in STAFF_ROLES:
             return None
         return Letter(
             name="assigned",

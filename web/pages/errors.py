@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 from signalling.errors import UnavailableError
 from signalling.store.unavailable import log_unavailable
 from web.errors import BusyError
-from web.identity.visitors import NotForYou, account_of
+from web.identity.visitors import NotForAuditors, NotForYou, account_of
 from web.keys import ACCOUNTS, SESSIONS
 from web.languages.i18n import N_, gettext
 from web.organisations.by_path import UnknownOrganisation, organisation_of
@@ -58,6 +58,10 @@ WORDS: dict[int | type[web.HTTPException], Words] = {
     UnknownOrganisation: Words(
         N_("There is no clinic at this address"),
         N_("Check the link that your clinic gave you, above all the part after the last slash."),
+    ),
+    NotForAuditors: Words(
+        N_("This page is not for auditors"),
+        N_("Your account reads the audit log. Everything else is closed to it."),
     ),
     NotForYou: Words(
         N_("This page is for administrators"),

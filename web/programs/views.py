@@ -89,7 +89,8 @@ def row(of: r.Visit, place: int) -> t.QueueRow:
 def staff(of: Mapping[str, r.Staff], visits: OpenVisits) -> t.Staff:
     """Return all staff who have signed in at least once, in the form of the API, those on call first."""
     busy = visits.in_session
-    found = sorted(of.values(), key=lambda s: (not s.on_call, s.name.casefold(), s.id))
+    staff = (one for one in of.values() if one.role in r.STAFF_ROLES)
+    found = sorted(staff, key=lambda s: (not s.on_call, s.name.casefold(), s.id))
     return t.Staff(
         staff=tuple(
             t.StaffMember(

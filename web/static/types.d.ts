@@ -114,7 +114,7 @@ interface GuestBoot extends Boot {
 
 /** The signed-in person. */
 interface Account extends Protocol.PersonPart {
-  role: "provider" | "admin";
+  role: "provider" | "admin" | "auditor";
   states: string[];
 }
 

@@ -21,7 +21,15 @@ def test_the_stored_names_of_statuses_outcomes_and_roles_do_not_change() -> None
         "by_phone",
         "closed",
     ]
-    assert [str(role) for role in Role] == ["patient", "provider", "admin", "facility", "guest", "system"]
+    assert [str(role) for role in Role] == [
+        "patient",
+        "provider",
+        "admin",
+        "auditor",
+        "facility",
+        "guest",
+        "system",
+    ]
 
 
 def test_an_organisation_that_has_chosen_nothing_has_these_limits() -> None:

@@ -106,10 +106,30 @@ def test_an_operator_adds_an_organisation_and_its_people_beside_the_running_serv
     assert not Browser(server).sign_in("lakeside", "per@lakeside.example", typed.strip())
 
 
+def test_s45_an_operator_gives_and_takes_the_role_of_an_auditor(greenroom_server: StartServer) -> None:
+    server, email = greenroom_server(), "uma@riverside.example"
+    added = greenroom(server, "user", "add", email, "--name", "Uma Roth", "--role", "auditor")
+    browser, password = Browser(server), password_in(added)
+    assert not browser.sign_in("demo", email, password), "the first page is not the one of staff"
+    assert browser.get("/demo/staff/setup/audit") == (200, "/demo/staff/setup/audit")
+    assert browser.get("/demo/staff")[0] == 403
+    assert f"{email} is provider of demo." in greenroom(server, "user", "role", email, "provider")
+    assert browser.get("/demo/staff/setup/audit")[1] == "/demo/staff/sign-in", "the sign-in has ended"
+    assert browser.sign_in("demo", email, password)
+    greenroom(server, "user", "role", email, "auditor")
+    assert "auditor" in greenroom(server, "user", "list")
+    assert not browser.sign_in("demo", email, password)
+    assert browser.get("/demo/staff/calendar")[0] == 403
+    assert '"what": "account.changed"' in greenroom(server, "audit", "export")
+
+
 REFUSED = [
     (("user", "disable", "nobody@riverside.example"), "There is no account for nobody@"),
     (("user", "reset-two-factor", "nobody@riverside.example"), "There is no account for nobody@"),
     (("user", "disable", "admin@riverside.example"), "There must be an administrator"),
+    (("user", "role", "admin@riverside.example", "auditor"), "There must be an administrator"),
+    (("user", "role", "osei@riverside.example", "guest"), "The role must be"),
+    (("user", "role", "nobody@riverside.example", "admin"), "There is no account for nobody@"),
     (("user", "add", "nowhere", "--name", "X"), "is not an email address"),
     (("user", "add", "x@y.example", "--name", "X", "--state", "ZZ"), "is not the code of a region of US"),
     (("user", "list", "--organisation", "hillside"), "There is no organisation hillside; there are demo"),

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from aiohttp import ETag, web
 
+from signalling.visit.record import STAFF_ROLES
 from web.appointments import ics
 from web.appointments.appointment import Appointment
 from web.appointments.feeds import PATH, Feed
@@ -59,7 +60,7 @@ async def _opened(request: web.Request, organisation: Organisation) -> tuple[Fee
         if found is not None:
             attempt.succeeded()
     account = None if found is None else await request.app[ACCOUNTS].get(organisation.id, found.person)
-    if found is None or account is None or account.disabled:
+    if found is None or account is None or account.disabled or account.role not in STAFF_ROLES:
         raise web.HTTPNotFound
     try:
         async with request.app[THROTTLE].attempt(READS, organisation.id, found.person):

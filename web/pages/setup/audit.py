@@ -1,4 +1,6 @@
-"""Serves the set-up's page of the audit log: all actions, newest first, filtered by person and by visit.
+"""Serves the page of the audit log: all actions, newest first, filtered by person and by visit, also as a file.
+
+Administrators open it in the set-up; for auditors it is the only page beside their own settings.
 
 One request reads a limited number of entries. `greenroom audit verify`, which reads all entries, checks
 whether the log is complete. The page names no patient: an entry has the visit's id, which links to the
@@ -14,11 +16,14 @@ from aiohttp import web
 
 from signalling.visit import audit_entries
 from signalling.visit.audit_entries import Act, Entry
+from signalling.visit.record import Role
 from web.audit.acts import ACTS, KINDS
-from web.identity.accounts import pseudonym
+from web.audit.lines import Chosen, line
+from web.identity.accounts import Account, pseudonym
 from web.keys import ACCOUNTS, API_KEYS, AUDIT_LOG, FACILITIES
 from web.languages.i18n import gettext
 from web.organisations.settings import Organisation
+from web.pages.downloads import sending
 from web.pages.setup.frame import PAGES, admin, draw, path_of
 
 NAME = "audit"
@@ -41,21 +46,22 @@ class Found(NamedTuple):
 
 async def audit(request: web.Request) -> web.Response:
     """Answer GET …/setup/audit with entries filtered by ?who= and ?visit= (ids), below the number ?before=."""
-    organisation, _ = await admin(request)
-    who, visit = (request.query.get(name, "").strip()[:200] for name in ("who", "visit"))
+    organisation, account = await admin(request, Role.AUDITOR)
+    chosen = _chosen(request)
     before = request.query.get("before", "")
     below = int(before) if before.isascii() and before.isdigit() and len(before) < 15 else None
-    found = await _search(request, organisation, who, visit, below)
+    found = await _search(request, organisation, chosen, below)
     names = await _names(request, organisation)
-    wanted = {name: value for name, value in (("who", who), ("visit", visit)) if value}
+    wanted = {name: value for name, value in (("who", chosen.who), ("visit", chosen.visit)) if value}
     path = path_of(organisation, NAME)
     further = ""
     if found.further is not None:
         further = f"{path}?{urlencode({**wanted, 'before': found.further})}"
     context = {
-        "rows": [_row(organisation, entry, names) for entry in found.entries],
-        "who": who,
-        "visit": visit,
+        "rows": [_row(organisation, entry, names, account) for entry in found.entries],
+        "who": chosen.who,
+        "visit": chosen.visit,
+        "file": f"{path}/export?{urlencode(wanted)}",
         "people": sorted(names.items(), key=lambda item: item[1].casefold()),
         "further": further,
         "newest": f"{path}?{urlencode(wanted)}" if below is not None else "",
@@ -64,8 +70,36 @@ async def audit(request: web.Request) -> web.Response:
     return draw(request, organisation, NAME, "setup/audit.html", context)
 
 
+async def export(request: web.Request) -> web.StreamResponse:
+    """Answer GET …/setup/audit/export with the entries that the page shows, all of them, as lines of JSON.
+
+    The oldest entry is first, as in the output of `greenroom audit export`.
+    """
+    organisation, _ = await admin(request, Role.AUDITOR)
+    chosen, audit_log = _chosen(request), request.app[AUDIT_LOG]
+    await audit_log.bind_all(organisation.id)
+    response, name = web.StreamResponse(), f"audit-{organisation.id}.jsonl"
+    async with sending(request, response, name, "application/jsonl") as send:
+        if request.method == "HEAD":
+            return response
+        lines: list[str] = []
+        async for entry in audit_log.entries(organisation.id):
+            if chosen.fits(entry):
+                lines.append(line(entry) + "\n")
+            if len(lines) == READ:
+                await send("".join(lines).encode())
+                lines = []
+        await send("".join(lines).encode())
+    return response
+
+
+def _chosen(request: web.Request) -> Chosen:
+    who, visit = (request.query.get(name, "").strip()[:200] for name in ("who", "visit"))
+    return Chosen(who=who, visit=visit)
+
+
 async def _search(
-    request: web.Request, organisation: Organisation, who: str, visit: str, below: int | None
+    request: web.Request, organisation: Organisation, chosen: Chosen, below: int | None
 ) -> Found:
     audit_log = request.app[AUDIT_LOG]
     end = await audit_log.length(organisation.id)
@@ -81,7 +115,7 @@ async def _search(
             if entry is None:
                 # The entry cannot be read, so it is left out; `greenroom audit verify` reports it.
                 continue
-            if (not who or entry.act.who == who) and (not visit or _concerns(entry.act, visit)):
+            if chosen.fits(entry):
                 entries.append(entry)
                 if len(entries) == ROWS:
                     return Found(entries, entry.number if entry.number > 1 else None)
@@ -89,10 +123,6 @@ async def _search(
         await asyncio.sleep(0)
     first = head.first if head is not None else 1
     return Found(entries, first + end if end else None)
-
-
-def _concerns(act: Act, visit: str) -> bool:
-    return act.about == visit or act.who == f"patient:{visit}"
 
 
 async def _names(request: web.Request, organisation: Organisation) -> dict[str, str]:
@@ -111,8 +141,10 @@ async def _names(request: web.Request, organisation: Organisation) -> dict[str, 
     }
 
 
-def _row(organisation: Organisation, entry: Entry, names: dict[str, str]) -> dict[str, str]:
+def _row(organisation: Organisation, entry: Entry, names: dict[str, str], reader: Account) -> dict[str, str]:
+    """Return an entry in words. `names`: the names of the actors. `reader`: an auditor gets no links to visits."""
     act = entry.act
+    linked = act.about.startswith("v_") and reader.role is not Role.AUDITOR
     at = datetime.fromtimestamp(act.at_ms / 1000, UTC)
     return {
         "number": str(entry.number),
@@ -125,7 +157,7 @@ def _row(organisation: Organisation, entry: Entry, names: dict[str, str]) -> dic
         "what": gettext(ACTS[act.what]) if act.what in ACTS else act.what,
         "name": act.what,
         "about": _about(act, names),
-        "href": f"/{organisation.id}/staff/visits/{act.about}" if act.about.startswith("v_") else "",
+        "href": f"/{organisation.id}/staff/visits/{act.about}" if linked else "",
         "to": names.get(act.to, act.to),
     }
 

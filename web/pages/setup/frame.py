@@ -82,7 +82,7 @@ class Conflict(NamedTuple):
 
 
 ADMIN = web.RequestKey("administrator", Account)
-"""The administrator who is signed in, a value of each request to the set-up."""
+"""The administrator or auditor who is signed in, a value of each request to the set-up."""
 
 PAGES: tuple[tuple[str, str], ...] = (
     ("", N_("First set-up")),
@@ -106,8 +106,10 @@ PAGES: tuple[tuple[str, str], ...] = (
 """The pages of the set-up: last part of the path, and name; in the order of the navigation."""
 
 
-async def admin(request: web.Request) -> tuple[Organisation, Account]:
+async def admin(request: web.Request, *more: Role) -> tuple[Organisation, Account]:
     """Return the organisation as it is in the store now, and the signed-in administrator.
+
+    `more`: other roles that may open the page as well.
 
     Raises HTTP 404 if there is no such organisation, 303 if nobody is signed in, and 403 for an account that is not
     an administrator's.
@@ -117,7 +119,7 @@ async def admin(request: web.Request) -> tuple[Organisation, Account]:
     if organisation is None:
         raise UnknownOrganisation
     request[ORGANISATION] = organisation
-    account = request[ADMIN] = await require(request, name, Role.ADMIN)
+    account = request[ADMIN] = await require(request, name, Role.ADMIN, *more)
     return organisation, account
 
 
@@ -184,10 +186,11 @@ def draw(
 
     `name`: the key of the page in the table PAGES; `context`: the values for the template.
     """
-    title = gettext(dict(PAGES)[name])
+    title, account = gettext(dict(PAGES)[name]), request[ADMIN]
+    shown = PAGES if account.role is Role.ADMIN else ()
     frame: dict[str, Any] = {
         "here": name,
-        "parts_of_setup": [(path_of(organisation, part), gettext(label), part) for part, label in PAGES],
+        "parts_of_setup": [(path_of(organisation, part), gettext(label), part) for part, label in shown],
         "heading": title,
         "errors": {},
         "longest": {},
@@ -201,8 +204,8 @@ def draw(
     return staff_page(
         request,
         organisation,
-        request[ADMIN],
-        "setup",
+        account,
+        "setup" if shown else name,
         template,
         {**frame, **context},
         wrong + title,

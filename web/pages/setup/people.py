@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from aiohttp import web
 
-from signalling.visit.record import STAFF_ROLES, Role
+from signalling.visit.record import Role
 from web.audit.noting import noted
 from web.errors import AccountError
 from web.identity.accounts import Account
@@ -25,7 +25,11 @@ from web.pages.setup.frame import Form, Posted, admin, draw, path_of, plain, pos
 from web.pages.staff.two_factor import notify
 from web.requests.security import origin_of
 
-ROLES: dict[Role, str] = {Role.PROVIDER: N_("Provider"), Role.ADMIN: N_("Administrator")}
+ROLES: dict[Role, str] = {
+    Role.PROVIDER: N_("Provider"),
+    Role.ADMIN: N_("Administrator"),
+    Role.AUDITOR: N_("Auditor"),
+}
 CHANGED = N_(
     "Somebody else has changed this person meanwhile. Look at what is saved now, above; save again to put yours in its "
     "place."
@@ -176,7 +180,7 @@ async def _linked(
     link = f"{origin}/{organisation.id}/staff/invitation/{token}"
     context: dict[str, Any] = {"name": person.name, "url": link, "hours": HOURS}
     if letter == "invite":
-        context["by"] = account.name
+        context |= {"by": account.name, "auditor": person.role is Role.AUDITOR}
     await request.app[MAIL_QUEUE].queue(
         organisation.id,
         letter,
@@ -209,7 +213,7 @@ def _wrong(form: Form, *, new: bool) -> dict[str, str]:
         errors["name"] = gettext("Write the person’s name, in 1 to 100 characters.")
     if new and "@" not in form["email"]:
         errors["email"] = gettext("Write the person’s email address.")
-    if form["role"] not in STAFF_ROLES:
+    if form["role"] not in ROLES:
         errors["role"] = gettext("Choose what the person is.")
     return errors
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from aiohttp import web
 from msgspec.structs import replace
 
-from signalling.visit.record import Role
+from signalling.visit.record import STAFF_ROLES, Role
 from web.channels.staff import channels_of, not_reached
 from web.identity.accounts import Account
 from web.keys import ACCOUNTS, JOBS
@@ -126,7 +126,7 @@ class RotaSection:
 async def rota(request: web.Request) -> web.Response:
     """Answer GET …/setup/rota with the page of the on-call rota."""
     organisation, _ = await admin(request)
-    accounts = await request.app[ACCOUNTS].list(organisation.id)
+    accounts = await _staff(request, organisation)
     return show(
         request, organisation, RotaSection(accounts), **await _context(request, organisation, accounts)
     )
@@ -135,10 +135,15 @@ async def rota(request: web.Request) -> web.Response:
 async def save_rota(request: web.Request) -> web.Response:
     """Answer POST …/setup/rota: save the on-call rota."""
     organisation, account = await admin(request)
-    accounts = await request.app[ACCOUNTS].list(organisation.id)
+    accounts = await _staff(request, organisation)
     more = await _context(request, organisation, accounts)
     posted = await posted_to(request)
     return await save(request, organisation, account, RotaSection(accounts), posted, **more)
+
+
+async def _staff(request: web.Request, organisation: Organisation) -> list[Account]:
+    accounts = await request.app[ACCOUNTS].list(organisation.id)
+    return [one for one in accounts if one.role in STAFF_ROLES]
 
 
 async def _context(

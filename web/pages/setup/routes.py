@@ -4,6 +4,7 @@ from aiohttp import web
 
 from web.pages.setup import (
     areas,
+    audit,
     deliveries,
     facilities,
     guide,
@@ -17,7 +18,6 @@ from web.pages.setup import (
     texts,
     translations,
 )
-from web.pages.setup.audit import audit
 from web.pages.setup.frame import keeping
 from web.pages.staff import password
 
@@ -50,7 +50,8 @@ ROUTES = (
     web.get(f"{HOME}/texts", texts.page),
     web.post(f"{HOME}/texts", keeping(texts.act)),
     web.get(f"{HOME}/links", overview.links),
-    web.get(f"{HOME}/audit", audit),
+    web.get(f"{HOME}/audit", audit.audit),
+    web.get(f"{HOME}/audit/export", audit.export),
     web.get(f"{HOME}/patients", patients.page),
     web.post(f"{HOME}/patients", patients.act),
     web.post(f"{HOME}/patients/export", patients.download),

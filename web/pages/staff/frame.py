@@ -5,20 +5,22 @@ from typing import Any
 
 from aiohttp import web
 
-from signalling.visit.record import Role
-from web.identity.accounts import Account
+from signalling.visit.record import STAFF_ROLES, Role
+from web.identity.accounts import ROLES, Account
 from web.languages.i18n import N_, gettext
 from web.organisations.settings import Organisation
 from web.pages.rendering import live, page
 
-PAGES: tuple[tuple[str, str, str, bool], ...] = (
-    ("sessions", N_("Sessions List"), "", False),
-    ("calendar", N_("Calendar"), "/calendar", False),
-    ("reports", N_("Reports"), "/reports", True),
-    ("setup", N_("Set-up"), "/setup", True),
-    ("preferences", N_("My settings"), "/preferences", False),
+ADMINS = frozenset({Role.ADMIN})
+PAGES: tuple[tuple[str, str, str, frozenset[Role]], ...] = (
+    ("sessions", N_("Sessions List"), "", STAFF_ROLES),
+    ("calendar", N_("Calendar"), "/calendar", STAFF_ROLES),
+    ("reports", N_("Reports"), "/reports", ADMINS),
+    ("setup", N_("Set-up"), "/setup", ADMINS),
+    ("audit", N_("Audit log"), "/setup/audit", frozenset({Role.AUDITOR})),
+    ("preferences", N_("My settings"), "/preferences", frozenset(ROLES)),
 )
-"""The pages: name, label, path below /{organisation}/staff, and True if only administrators see the page."""
+"""The pages: name, label, path below /{organisation}/staff, and the roles whose accounts see the page."""
 
 
 def boot_of(request: web.Request, organisation: Organisation, account: Account, here: str) -> dict[str, Any]:
@@ -35,9 +37,7 @@ def boot_of(request: web.Request, organisation: Organisation, account: Account, 
         "sign_out": f"{home}/sign-out",
         "notify": account.notify,
         "pages": [
-            {"key": name, "path": home + path}
-            for name, _, path, admins in PAGES
-            if not admins or account.role is Role.ADMIN
+            {"key": name, "path": home + path} for name, _, path, roles in PAGES if account.role in roles
         ],
         "here": here,
     }

@@ -10,11 +10,12 @@ import structlog
 from aiohttp import web
 from msgspec.structs import replace
 
+from signalling.visit.record import STAFF_ROLES
 from web.appointments import feeds
 from web.audit.noting import noted
 from web.channels import texts
 from web.errors import BlockedError, BusyError
-from web.identity.accounts import Account
+from web.identity.accounts import ROLES, Account
 from web.identity.visitors import require, sign_in
 from web.intake.phone_numbers import example, phone_number
 from web.keys import ACCOUNTS, DESK, FEEDS, SETTINGS, TEXT_SERVICES, TEXTS, THROTTLE
@@ -43,15 +44,18 @@ log = structlog.get_logger("web.preferences")
 async def show(request: web.Request) -> web.Response:
     """Answer GET /{organisation}/staff/preferences with the page."""
     organisation = await organisation_of(request)
-    account = await require(request, organisation.id)
+    account = await require(request, organisation.id, *ROLES)
     return await _page(request, organisation, account, saved=request.query.get("saved"))
 
 
 async def save(request: web.Request) -> web.Response:
     """Answer POST /{organisation}/staff/preferences: store the preferences. An unknown language counts as no choice."""
     organisation = await organisation_of(request)
-    account = await require(request, organisation.id)
+    account = await require(request, organisation.id, *ROLES)
     posted = await read_form(request)
+    if account.role not in STAFF_ROLES:
+        # An auditor gets no message about a patient, so only the language of their mails can be chosen.
+        posted = {"language": posted.get("language", ""), "notify": "yes" if account.notify else ""}
     offered = await _has_texts(request, organisation)
     typed = posted.get("phone", "").strip()[:40]
     number = phone_number(typed, organisation.country)
@@ -99,7 +103,7 @@ async def change_password(request: web.Request) -> web.Response:
     All other browsers of the person are signed out.
     """
     organisation = await organisation_of(request)
-    account = await require(request, organisation.id)
+    account = await require(request, organisation.id, *ROLES)
     posted = await read_form(request)
     old, wanted = posted.get("old", ""), posted.get("password", "")
     if problem := problem_of(wanted, posted.get("again", ""), organisation, account):
@@ -179,6 +183,7 @@ async def _page(
         "saved": saved,
         "wrong": wrong,
         "email": account.email,
+        "of_staff": account.role in STAFF_ROLES,
         "two_factor": account.second_factor,
         "mail_assigned": account.mail_assigned,
         "notify": account.notify,

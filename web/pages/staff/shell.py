@@ -11,7 +11,7 @@ from signalling.errors import UnavailableError
 from web.errors import BlockedError, BusyError
 from web.identity import sessions
 from web.identity.accounts import Account, pseudonym
-from web.identity.visitors import account_of, enrol, let_in, off_call, require, sign_out
+from web.identity.visitors import account_of, enrol, home_of, let_in, off_call, require, sign_out
 from web.keys import ACCOUNTS, SERVICE, SESSIONS, SETTINGS, THROTTLE
 from web.languages.i18n import N_, gettext
 from web.organisations.by_path import organisation_of
@@ -32,8 +32,9 @@ BUSY = N_("Many people are signing in right now. Try again in a few seconds.")
 async def sign_in_page(request: web.Request) -> web.Response:
     """Answer GET /{organisation}/staff/sign-in with the form."""
     organisation = await organisation_of(request)
-    if await _account(request, organisation) is not None:
-        raise web.HTTPSeeOther(f"/{organisation.id}/staff")
+    account = await _account(request, organisation)
+    if account is not None:
+        raise web.HTTPSeeOther(home_of(organisation.id, account))
     return sign_in_again(request, "", None)
 
 

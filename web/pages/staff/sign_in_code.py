@@ -13,7 +13,7 @@ from aiohttp import web
 from web.errors import BlockedError, BusyError
 from web.identity import sessions
 from web.identity.accounts import Account
-from web.identity.visitors import half_in, sign_in
+from web.identity.visitors import half_in, home_of, sign_in
 from web.keys import ACCOUNTS, SECOND_FACTORS, SERVICE, SETTINGS, THROTTLE
 from web.languages.i18n import N_, gettext
 from web.organisations.by_path import organisation_of
@@ -63,10 +63,10 @@ async def code_form(request: web.Request) -> web.Response:
     if not right:
         return _page(request, (field, gettext(WRONG[field])), status=422)
     await sign_in(request, organisation.id, account)
-    where = f"/{organisation.id}/staff"
+    where = home_of(organisation.id, account)
     if field == "recovery":
         log.info("account.recovery_code_used", organisation=organisation.id)
-        where += "/two-factor?used"
+        where = f"/{organisation.id}/staff/two-factor?used"
     return web.Response(status=303, headers={"Location": where})
 
 

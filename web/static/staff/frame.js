@@ -8,6 +8,7 @@ import { ownField } from "../shared/own.js";
 import { inEach, t } from "../shared/text.js";
 import { HELD } from "./sessions.js";
 
+/** @type {() => Record<string, string>} the names of the roles; an auditor's frame is drawn by the server */
 const ROLES = inEach(() => ({ provider: t("Provider"), admin: t("Administrator") }));
 
 /**

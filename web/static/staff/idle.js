@@ -37,7 +37,10 @@ document.body.append(dialog);
 
 function write() {
   heading.textContent = t("Are you still here?");
-  text.textContent = t("To keep patients’ information safe you will be signed out, and off call, in");
+  text.textContent =
+    boot.me.role === "auditor"
+      ? t("To keep what you read here safe you will be signed out in")
+      : t("To keep patients’ information safe you will be signed out, and off call, in");
   stay.textContent = t("Stay signed in");
 }
 

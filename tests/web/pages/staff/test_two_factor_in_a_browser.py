@@ -93,7 +93,7 @@ async def test_an_administrator_sets_a_second_factor_up_and_signs_in_by_it_and_e
     await expect(page.get_by_text("9 are left")).to_be_visible()
     await is_accessible(page)
     await page.goto(str(site.server.make_url("/demo/staff/setup/policy")))
-    await expect(page.get_by_label("Administrators need two-factor sign-in")).to_be_checked()
+    await expect(page.get_by_label("Administrators and auditors need two-factor sign-in")).to_be_checked()
     await page.goto(str(site.server.make_url("/demo/staff/setup/people")))
     await expect(page.get_by_text("Two-factor", exact=True)).to_be_visible()
 
