@@ -128,6 +128,20 @@ async def test_an_address_whose_connection_ended_is_forgotten_and_media_waits_fo
     assert (lost, party._sendto) == ((None, None), {})
 
 
+async def test_media_is_forwarded_again_to_a_party_that_has_another_address(room: Room) -> None:
+    room.relay.forwarder.ask_for_keyframe = lambda *_: None  # type: ignore[method-assign]
+    party, _, _ = connected(room)
+    sender, _, _ = connected(room, "b")
+    sound = sender.endpoint.learn(7, "audio")
+    room.set_gate(True)
+    assert sound.forward
+    assert party.endpoint.address is not None
+    party.lose_address(party.endpoint.address)
+    assert not sound.forward
+    party._add_address(OTHER, Sock(), True, 0.0)
+    assert sound.forward
+
+
 @pytest.mark.parametrize(
     ("gone", "failed", "taken", "moves"),
     [

@@ -18,7 +18,7 @@ from structlog.testing import capture_logs
 
 from signalling import counts
 from signalling import hub as hub_module
-from signalling.hub import RING, Encoded, Hub, Socket, frame
+from signalling.hub import CLOSE, PING, PONG, RING, Encoded, Hub, Socket, frame
 from signalling.protocol.codec import CODECS, JSON_SUBPROTOCOL
 from signalling.visit.record import Actor, Role
 from tests.signalling.test_hub import news
@@ -42,6 +42,10 @@ class Slow(asyncio.Transport):
 
     def get_write_buffer_size(self) -> int:
         return self.unsent
+
+
+def test_control_frames_have_the_codes_of_rfc_6455() -> None:
+    assert [frame(b"x", code) for code in (CLOSE, PING, PONG)] == [b"\x88\x01x", b"\x89\x01x", b"\x8a\x01x"]
 
 
 def test_one_message_larger_than_the_limit_does_not_cut_off_a_client_that_reads() -> None:

@@ -64,6 +64,14 @@ def test_a_packet_goes_to_each_receiver_in_its_own_numbers() -> None:
     assert sink.sequence == 8
 
 
+def test_only_the_transport_wide_number_of_a_packets_extensions_is_rewritten() -> None:
+    room, _, _ = three()
+    packet = sound(7, transport_cc=0x0102)[0]
+    extended = packet[:12] + b"\xbe\xde\0\2\x31\1\2\x10\x85\0\0\0" + packet[20:]
+    room.reads((extended, A))
+    assert [data[12:] for data in room.sent[B]] == [b"\xbe\xde\0\2\x31\0\0\x10\x85\0\0\0sound"]
+
+
 def test_a_closed_subscription_receives_nothing_and_counts_what_it_missed() -> None:
     room, _, to = three()
     to[B].open = False

@@ -75,6 +75,10 @@ async def test_an_address_that_cannot_be_this_machines_or_is_in_no_response_is_n
         assert len(got) == module.TRIES, "a lost datagram is sent again"
 
 
+def test_a_machine_without_an_answer_waits_two_seconds_for_it() -> None:
+    assert module.RETRY_S * module.TRIES == 2.0, "a start of the relay may wait so long"
+
+
 async def test_a_name_that_does_not_exist_is_no_address() -> None:
     assert await public_address("no-such-host.invalid", 3478) is None
 

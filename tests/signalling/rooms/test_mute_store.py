@@ -51,6 +51,10 @@ async def test_the_first_change_is_stored_at_once() -> None:
     assert leases.written == [(7, frozenset({"audio"}))]
 
 
+def test_a_change_that_its_worker_could_lose_waits_less_than_half_a_second() -> None:
+    assert mute_store.EVERY_S < 0.5
+
+
 async def test_of_many_changes_the_newest_is_stored_and_few_are_written(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -28,6 +28,10 @@ class Peer:
         self.open = False
 
 
+def test_a_client_is_pinged_every_25_s_and_has_12_s_to_answer() -> None:
+    assert (ROUND_S, ANSWERED_BY * TICK_S) == (25.0, 12.0), "PROTOCOL.md#connection names both"
+
+
 def test_of_two_sockets_only_the_one_that_answers_pings_stays_open() -> None:
     beat, lively, silent = Heartbeat(), Peer(), Peer()
     beat.watch(lively)

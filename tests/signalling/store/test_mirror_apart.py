@@ -198,24 +198,6 @@ async def test_a_gap_is_filled_in_order_before_what_comes_after_it() -> None:
     assert (len(news), mirror._repairing) == (3, None), "it is known by now"
 
 
-async def test_an_event_that_comes_while_those_before_it_are_fetched_is_shown_right_after_them() -> None:
-    mirror, store, news = await opened(VISIT)
-    for version in (2, 3):
-        store.add(replace(VISIT, version=version))
-    after = store.stream.after
-
-    async def late(organisation: str, seq: int) -> Any:
-        found = await after(organisation, seq)
-        store.add(replace(VISIT, version=4))
-        by_pubsub(store, mirror)
-        return found
-
-    store.stream.after = late
-    await mirror._fill()
-    assert [change.seq for change in news] == [2, 3, 4]
-    await mirror.close()
-
-
 async def test_a_gap_that_the_stream_no_longer_has_loads_everything_again() -> None:
     mirror, store, news = await opened(VISIT)
     for version in (2, 3):
