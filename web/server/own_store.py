@@ -4,6 +4,8 @@ This module defines which settings a store needs so that no visit is lost. It as
 a transaction that is discarded, so it changes nothing. `problem_of` and the reasons of `Weaknesses` do no I/O.
 """
 
+import socket
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -12,11 +14,13 @@ import structlog
 
 from signalling.store import keys
 from web.config.keys import Redis as Store
-from web.config.store_address import Kind, store_address
+from web.config.store_address import Kind, StoreAddress, store_address
 from web.errors import ConfigError
 from web.server.redis_client import servers_now
 from web.server.valkey import OLDEST, parse_version
 
+CLOCK_S = 1.0
+"""Clocks that are further apart than this give wrong waits, links and sign-ins."""
 SETTINGS = ("save", "min-replicas-to-write")
 WRITES = {
     "string": ("SET", "1"),
@@ -34,12 +38,14 @@ class About(NamedTuple):
     """The answers of one server of the store about itself.
 
     `name`: host and port, "" if it is the only server. `info`: its answer to INFO. `settings`: its values of the
-    settings in SETTINGS; "unknown" for a value that it does not return.
+    settings in SETTINGS; "unknown" for a value that it does not return. `ahead_s`: how far its clock is ahead of this
+    machine's clock.
     """
 
     name: str
     info: Mapping[str, Any]
     settings: Mapping[str, str]
+    ahead_s: float = 0.0
 
     def said(self, text: str) -> str:
         """Return the text with " at " and the server's name after it; unchanged if the text or the name is ""."""
@@ -50,12 +56,13 @@ class Weaknesses(NamedTuple):
     """The reasons why servers of the store lose records, with the servers' names; "" for a reason that does not apply.
 
     `evicts`: why sign-ins are lost; `keeps_nothing`: why all is lost when a server ends; `loses_tail`: why the newest
-    commands are lost at a failover.
+    commands are lost at a failover. `clock`: how far a server's clock is from this machine's, if it is too far.
     """
 
     evicts: str
     keeps_nothing: str
     loses_tail: str
+    clock: str = ""
 
 
 def check_own_store(store: Store) -> None:
@@ -70,6 +77,8 @@ def check_own_store(store: Store) -> None:
         log.warning("store.not_persistent", reason=found.keeps_nothing)
     if found.loses_tail:
         log.warning("store.failover_loses", reason=found.loses_tail)
+    if found.clock:
+        log.warning("store.clock_differs", reason=found.clock)
 
 
 def weaknesses(store: Store) -> Weaknesses:
@@ -83,14 +92,16 @@ def weaknesses(store: Store) -> Weaknesses:
         _joined(about.said(_evicts(about)) for about in found),
         _joined(about.said(_keeps_nothing(about)) for about in found),
         _joined(about.said(_loses_tail(about)) for about in found) if len(found) > 1 else "",
+        _joined(about.said(_clock(about)) for about in found),
     )
 
 
-def problem_of(about: About, *, copy: bool) -> str:
-    """Return why a server cannot hold visits, as a sentence; "" if it can.
-
-    `copy`: True if the server must be able to replace another server of the store.
-    """
+def problem_of(about: About, kind: Kind) -> str:
+    """Return why a server cannot hold visits, as a sentence; "" if it can. `kind`: the kind of store in the address."""
+    if "sentinel_masters" in about.info:
+        return "expected a server that holds records; found a Sentinel: begin with redis+sentinel://"
+    if kind is Kind.SERVER and about.info.get("cluster_enabled"):
+        return "expected a server alone; found a node of a cluster: begin with redis+cluster://"
     version = str(about.info.get("valkey_version") or about.info.get("redis_version", "0"))
     policy, role = str(about.info.get("maxmemory_policy", "")), about.info.get("role", "master")
     if parse_version(version) < OLDEST:
@@ -100,7 +111,7 @@ def problem_of(about: About, *, copy: bool) -> str:
             f"expected a store with maxmemory-policy noeviction; found {about.said(policy)}, which deletes visits when "
             "the store's memory is full"
         )
-    if role != "master" and not copy:
+    if role != "master" and kind is Kind.SERVER:
         return f"expected a server that takes writes; found {about.said('a replica')}: name its master"
     return ""
 
@@ -118,6 +129,11 @@ def _loses_tail(about: About) -> str:
     return "min-replicas-to-write 0" if about.settings.get("min-replicas-to-write") == "0" else ""
 
 
+def _clock(about: About) -> str:
+    away_s = abs(about.ahead_s)
+    return f"clocks {away_s:,.1f} s apart" if away_s > CLOCK_S else ""
+
+
 def _joined(reasons: Iterable[str]) -> str:
     return ", ".join(filter(None, reasons))
 
@@ -127,11 +143,11 @@ def _examined(store: Store) -> Iterator[About]:
 
     Raises ConfigError if a server cannot hold visits or does not answer.
     """
-    copies = store_address(store.url).kind is not Kind.SERVER
     try:
+        address = store_address(store.url)
         for name, client in servers_now(store, store.socket_timeout_s):
             about = _about(name, client)
-            if problem := problem_of(about, copy=copies):
+            if problem := problem_of(about, address.kind):
                 raise ConfigError(f"redis.url: {problem}")
             if refused := ", ".join(sorted(set(_refused(client)))):
                 may_not = about.said(refused)
@@ -140,24 +156,59 @@ def _examined(store: Store) -> Iterator[About]:
                     "rights that it needs"
                 )
             yield about
-    except redis.sentinel.MasterNotFoundError:
-        name = store_address(store.url).master
-        raise ConfigError(f'redis.url: no Sentinel there answers and knows a master "{name}"') from None
-    except redis.AuthenticationError:
-        raise ConfigError("redis.url: the store there refuses this user or password") from None
-    except redis.exceptions.NoPermissionError:
-        raise ConfigError("redis.url: this user of the store needs permission for INFO") from None
     except (redis.RedisError, OSError) as error:
-        raise ConfigError(f"redis.url: no store answers there ({type(error).__name__})") from None
+        raise ConfigError(f"redis.url: {_why(error, address)}") from None
     except ValueError:
         raise ConfigError("redis.url: expected an address as in redis://user:password@host:6379/0") from None
 
 
+def _why(error: Exception, address: StoreAddress) -> str:
+    """Return in a sentence why the store cannot be asked. `error`: the error of the attempt."""
+    causes = list(_causes(error))
+    said = " ".join(map(str, causes))
+    match error:
+        case redis.sentinel.MasterNotFoundError():
+            return f'no Sentinel there answers and knows a master "{address.master}"'
+        case redis.AuthenticationError():
+            return "the store there refuses this user or password"
+        case redis.exceptions.NoPermissionError():
+            return "this user of the store needs permission for INFO"
+        case redis.ResponseError() if address.kind is Kind.SENTINEL and "SENTINEL" in said:
+            return "the servers there are no Sentinels: begin with redis:// and the address of the master"
+        case redis.ResponseError() if "DB index" in said:
+            return "the store there has no database of this number: put another one after the last slash"
+    if "Cluster mode is not enabled" in said:
+        return "the server there is no node of a cluster: begin with redis://"
+    if "slots are not covered" in said:
+        return "some slots of the cluster there have no node that answers: look at `valkey-cli cluster info`"
+    if any(isinstance(cause, socket.gaierror) for cause in causes):
+        return "the host in it is not known: no name server has an address of it"
+    kind = type(error).__name__
+    return f"no store answers there by TLS ({kind})" if address.tls else f"no store answers there ({kind})"
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and the errors that have caused it."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
 def _about(name: str, client: "redis.Redis") -> About:
     info: dict[str, Any] = {}
-    for section in ("server", "memory", "persistence", "replication"):
+    for section in ("server", "memory", "persistence", "replication", "cluster", "sentinel"):
         info |= client.info(section)
-    return About(name, info, {setting: _setting(client, setting) for setting in SETTINGS})
+    return About(name, info, {setting: _setting(client, setting) for setting in SETTINGS}, _ahead_s(client))
+
+
+def _ahead_s(client: "redis.Redis") -> float:
+    """Return how far the clock of the store is ahead of this machine's clock; 0 if the store does not say its time."""
+    try:
+        found: Any = client.time()
+    except redis.ResponseError:
+        return 0.0
+    seconds, micros = found
+    return float(seconds + micros / 1e6 - time.time())
 
 
 def _setting(client: "redis.Redis", name: str) -> str:

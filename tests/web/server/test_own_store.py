@@ -2,9 +2,10 @@
 causes a warning.
 """
 
-import socket
+import socketserver
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,27 +40,33 @@ def client_of(store: EmbeddedStore) -> "redis.Redis":
     return redis.Redis.from_url(store.url, socket_timeout=5)
 
 
+class Old(socketserver.StreamRequestHandler):
+    """Answers INFO as a Redis of an old version, and every other command with an error."""
+
+    def handle(self) -> None:
+        about = b"# Server\r\nredis_version:6.2.14\r\n"
+        while said := self.request.recv(4096):
+            for command in said.split(b"*")[1:]:
+                info = b"INFO" in command.upper()
+                self.wfile.write(b"$%d\r\n%s\r\n" % (len(about), about) if info else b"-ERR unknown\r\n")
+
+
+@contextmanager
+def too_old() -> Iterator[str]:
+    """Run a store of a version that is too old; yield its URL."""
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Old) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"redis://127.0.0.1:{server.server_address[1]}?protocol=2"
+        server.shutdown()
+
+
 def test_an_external_store_that_is_too_old_is_refused() -> None:
-    about = b"# Server\r\nredis_version:6.2.14\r\n"
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def answer() -> None:
-            connection, _ = listener.accept()
-            with connection:
-                while said := connection.recv(4096):
-                    for command in said.split(b"*")[1:]:
-                        info = b"INFO" in command.upper()
-                        connection.sendall(
-                            b"$%d\r\n%s\r\n" % (len(about), about) if info else b"-ERR unknown\r\n"
-                        )
-
-        thread = threading.Thread(target=answer, daemon=True)
-        thread.start()
-        with pytest.raises(
-            ConfigError, match=r"redis.url: expected Redis or Valkey 7.0 or newer; found 6.2.14"
-        ):
-            check_own_store(at(f"redis://127.0.0.1:{listener.getsockname()[1]}?protocol=2"))
-        thread.join(5)
+    with (
+        too_old() as url,
+        pytest.raises(ConfigError, match=r"redis.url: expected Redis or Valkey 7.0 or newer; found 6.2.14"),
+    ):
+        check_own_store(at(url))
 
 
 def test_an_external_store_that_is_new_enough_is_accepted(store: EmbeddedStore) -> None:
