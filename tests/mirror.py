@@ -189,6 +189,7 @@ BESIDES |= {
     "web/server/handover": "web/server/test_master faults/test_upgrade",
     "web/server/listeners": "web/server/test_processes web/commands/test_main web/server/test_systemd",
     "web/server/open_telemetry": "web/server/test_tracing signalling/test_tracing",
+    "web/server/store_contents": "web/commands/test_bad_input web/server/test_data_key",
     "web/server/subprocesses": "web/server/test_processes web/server/test_master",
 }
 

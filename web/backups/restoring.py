@@ -22,9 +22,9 @@ from web.config import Settings
 from web.errors import CommandError
 from web.mail import outbox
 from web.server import data_key as secret
-from web.server.data_key import RESTORING
+from web.server.data_key import RESTORED, RESTORING
 from web.server.redis_client import connect_now
-from web.server.valkey import RESTORED, EmbeddedStore, LockedFolder
+from web.server.valkey import EmbeddedStore, LockedFolder
 
 ALLOWED = frozenset({"lock", secret.FILE, RESTORED})
 

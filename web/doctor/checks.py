@@ -19,6 +19,7 @@ CHECKS: dict[str, Check] = {
     "time zones": machine.time_zones,
     "store": store.answers,
     "store keeps": store.keeps,
+    "store contents": store.contents,
     "clock": store.clock,
     "demo": store.demo,
     "certificate": pages.certificate,

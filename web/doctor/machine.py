@@ -1,6 +1,7 @@
 """Checks this machine: the data folder, its key, the disk, the time zones."""
 
 import importlib.metadata
+import os
 import shutil
 import stat
 from pathlib import Path
@@ -9,6 +10,7 @@ from web.config import Settings
 from web.doctor.findings import Finding, doubtful, good, wrong
 from web.errors import ConfigError
 from web.server import data_key as key
+from web.server.data_key import refuse_half_restored
 
 FULL_BYTES, LITTLE_BYTES = 100 << 20, 2 << 30
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -21,6 +23,15 @@ def data_folder(settings: Settings) -> Finding:
         return good(f"{folder} is not there yet; the first start makes it")
     if not folder.is_dir():
         return wrong(f"{folder} is no folder", "Name another one with data.folder.")
+    try:
+        refuse_half_restored(folder)
+    except ConfigError as problem:
+        return wrong(str(problem), "A server does not start on half a backup.")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return wrong(
+            f"this account may not write to {folder}, or its disk is read-only",
+            "Run this command as the server's account, or mount the disk so that it can be written.",
+        )
     if folder.stat().st_mode & OTHERS:
         return wrong(f"other accounts of this machine may open {folder}", f"chmod 700 {folder}")
     return good(f"{folder} is open to its owner alone")
@@ -47,7 +58,7 @@ def disk(settings: Settings) -> Finding:
     folder = Path(settings.data.folder)
     there = next(parent for parent in (folder, *folder.parents) if parent.exists())
     free = shutil.disk_usage(there).free
-    text = f"{free / 2**30:,.1f} GiB are free"
+    text = f"{free / 2**30:,.1f} GiB are free for {folder}"
     if free < FULL_BYTES:
         return wrong(text, "Make space: a store without any refuses every command.")
     if free < LITTLE_BYTES:

@@ -9,7 +9,7 @@ from cryptography import x509
 
 from web.config import Settings
 from web.doctor.findings import Finding, doubtful, good, wrong
-from web.doctor.store import organisations
+from web.doctor.store import NOT_ASKED, organisations
 from web.server import tls
 
 DAYS = 14
@@ -70,6 +70,8 @@ async def answer(settings: Settings) -> Finding:
 async def sockets(settings: Settings) -> Finding:
     """Open a WebSocket at the address that people use, and check that it opens."""
     slugs = await organisations(settings)
+    if slugs is None:
+        return NOT_ASKED
     if not slugs:
         return good("there is no organisation to ask for yet")
     address = f"{settings.origin}/{slugs[0]}/ws"

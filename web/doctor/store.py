@@ -8,6 +8,8 @@ from typing import TypeVar
 import redis
 from redis.asyncio import Redis
 
+from signalling.errors import UnavailableError
+from signalling.store import keys
 from web.config import Settings
 from web.doctor.findings import Finding, doubtful, good, wrong
 from web.errors import ConfigError
@@ -15,10 +17,10 @@ from web.organisations import demo as demonstration
 from web.organisations.documents import Organisations
 from web.server.own_store import weaknesses
 from web.server.redis_client import connect
+from web.server.store_contents import check_contents
 from web.server.valkey import find_binary
 
 Answer = TypeVar("Answer")
-SLOW_S = 1.0
 NOT_RUNNING = "the embedded store starts with the server, which does not run"
 NOT_ASKED = doubtful("the store could not be asked", "See the check of the store.")
 
@@ -28,7 +30,7 @@ async def asked(settings: Settings, question: Callable[[Redis], Awaitable[Answer
     async with connect(settings) as client:
         try:
             return await question(client)
-        except (redis.RedisError, OSError):
+        except (redis.RedisError, OSError, UnavailableError):
             return None
 
 
@@ -65,8 +67,7 @@ async def keeps(settings: Settings) -> Finding:
         found = await asyncio.to_thread(weaknesses, settings.redis)
     except ConfigError:
         return doubtful("the store could not be asked", "See the check before.")
-    if any(found):
-        reasons = ", ".join(filter(None, found))
+    if reasons := ", ".join(filter(None, (found.evicts, found.keeps_nothing, found.loses_tail))):
         return doubtful(reasons, "See The store in docs/OPERATIONS.md: visits or sign-ins would be lost.")
     return good("what it acknowledged is kept on its disk")
 
@@ -75,14 +76,26 @@ async def clock(settings: Settings) -> Finding:
     """Compare this machine's clock with that of the store. Sign-ins, links and waits use both clocks."""
     if not settings.redis.url:
         return good(NOT_RUNNING)
-    now = await asked(settings, lambda client: client.time())
-    if now is None:
+    try:
+        found = await asyncio.to_thread(weaknesses, settings.redis)
+    except ConfigError:
         return NOT_ASKED
-    seconds, micros = now
-    away = abs(time.time() - (seconds + micros / 1e6))
-    if away > SLOW_S:
-        return wrong(f"this machine's clock and the store's are {away:,.1f} s apart", "Let NTP set both.")
+    if found.clock:
+        return wrong(f"this machine and the store have {found.clock}", "Let NTP set both.")
     return good("this machine's clock and the store's agree")
+
+
+async def contents(settings: Settings) -> Finding:
+    """Check whether a server can read what is in the store: the data key, the version, an unfinished restore."""
+    if not settings.redis.url:
+        return good(NOT_RUNNING)
+    if await asked(settings, lambda client: client.exists(keys.DATA_KEY())) is None:
+        return NOT_ASKED
+    try:
+        await asyncio.to_thread(check_contents, settings)
+    except ConfigError as problem:
+        return wrong(str(problem), "Mend that before the server starts.")
+    return good("the data key and this version can read what is in it")
 
 
 async def demo(settings: Settings) -> Finding:

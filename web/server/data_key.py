@@ -30,6 +30,8 @@ MOST = 3
 RESTORING = b"restoring "
 """The beginning of the value of `keys.DATA_KEY` while a backup is being restored into a store; the backup's id
 follows."""
+RESTORED = "restoring"
+"""The subfolder of a data folder in which a backup is restored; its files are then moved up."""
 
 
 def make_data_key(folder: Path) -> None:
@@ -154,13 +156,32 @@ async def check(redis: Redis, found: bytes) -> dict[bytes, bytes]:
     name, known = keys.DATA_KEY(), keys_in(found)
     await redis.set(name, next(iter(known)), nx=True)
     held: Any = await redis.get(name)
+    judge(held, known)
+    return ordered(known, held)
+
+
+def judge(held: bytes, known: Mapping[bytes, bytes]) -> None:
+    """Raise ConfigError if the store's records cannot be read, or if a restore into the store has not finished.
+
+    `held`: the store's value of `keys.DATA_KEY`; `known`: the keys of the key file by their ids.
+    """
     if held.startswith(RESTORING):
         raise ConfigError(
             "redis.url: a restore into this store has not finished: run the same `greenroom restore` again, or empty it"
         )
     if held not in known:
+        lacks = f"{FILE} is not the key" if known else f"{FILE} is missing, the key"
         raise ConfigError(
-            f"data.folder: {FILE} is not the key that this store's records are sealed with; copy the one of the server "
-            "that used the store first, or that rotated the keys"
+            f"data.folder: {lacks} that this store's records are sealed with; copy the one of the server that used the "
+            "store first, or that rotated the keys"
         )
-    return ordered(known, held)
+
+
+def refuse_half_restored(folder: Path) -> None:
+    """Raise ConfigError if a `greenroom restore` into a data folder has not finished."""
+    half = folder / RESTORED
+    if (half / "valkey").exists():
+        raise ConfigError(
+            f"data.folder: a restore into {folder} has not finished: run the same `greenroom restore` again, or remove "
+            f"{half}"
+        )

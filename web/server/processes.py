@@ -48,6 +48,7 @@ from web.server.passed_streams import PassedStreams
 from web.server.redis_client import connect_now
 from web.server.runner import Runner, works
 from web.server.socket_shares import Shares
+from web.server.store_contents import check_contents
 from web.server.systemd import Notify
 from web.server.valkey import EmbeddedStore, LockedFolder, RunningStore
 
@@ -137,6 +138,8 @@ def serve(
         create_app: AppFactory = getattr(importlib.import_module(module), name)
         if store is not None:
             store.wait()
+        if check_contents(settings) > 1:
+            log.warning("key.rotation_unfinished")
         log.info(
             "server.listening", url=settings.origin, host=settings.server.host, port=settings.server.port
         )

@@ -30,9 +30,14 @@ async def check(redis: Redis) -> None:
     Raises ConfigError if the store has a later version than VERSION.
     """
     await redis.set(keys.STORE_VERSION(), FIRST, nx=True)
-    found = await of(redis)
+    judge(await of(redis))
+
+
+def judge(found: int) -> None:
+    """Raise ConfigError if contents of the version `found` cannot be read by this release."""
     if found > VERSION:
         raise ConfigError(
-            f"the store was used by a newer Greenroom (its records have version {found}, this one reads {VERSION}): "
-            "install that release again, or restore a backup from before the upgrade"
+            "the store in redis.url, or in data.folder if that is empty, was used by a newer Greenroom (its records "
+            f"have version {found}, this one reads {VERSION}): install that release again, or restore a backup from "
+            "before the upgrade"
         )

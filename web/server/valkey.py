@@ -23,6 +23,7 @@ import msgspec
 import structlog
 
 from web.errors import ConfigError
+from web.server.data_key import refuse_half_restored
 from web.server.subprocesses import Child, end
 
 OLDEST = (7, 0)
@@ -38,8 +39,7 @@ SOCKET_PATH_LIMIT = 100
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 LOCK = "lock"
-RESTORED = "restoring"
-"""The subfolder of a data folder in which a backup is restored; its files are then moved up."""
+NO_FOLDER = "data.folder: expected a folder that can be written; found {path} ({why})"
 OPTIONS = {
     "appendonly": "yes",
     "appendfsync": "always",
@@ -72,9 +72,7 @@ class LockedFolder:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._descriptor = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise ConfigError(
-                f"data.folder: expected a folder that can be written; found {path} ({error.strerror})"
-            ) from None
+            raise ConfigError(NO_FOLDER.format(path=path, why=error.strerror)) from None
         # After a server was killed, its store may still write its files. So this server waits for the lock for a
         # while.
         deadline = time.monotonic() + LOCK_S
@@ -87,8 +85,15 @@ class LockedFolder:
                     "choose another folder with data.folder or --data"
                 )
             time.sleep(0.05)
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, b"%d\n" % os.getpid(), 0)
+        self._write(b"%d\n" % os.getpid())
+
+    def _write(self, said: bytes) -> None:
+        """Replace the content of the lock file. Raises ConfigError if it cannot be written, as on a full disk."""
+        try:
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, said, 0)
+        except OSError as error:
+            raise ConfigError(NO_FOLDER.format(path=self.path, why=error.strerror)) from None
 
     def _belongs(self) -> None:
         try:
@@ -110,7 +115,7 @@ class LockedFolder:
 
         Commands that print links read it there.
         """
-        os.pwrite(self._descriptor, b"%d\n%s\n" % (os.getpid(), origin.encode()), 0)
+        self._write(b"%d\n%s\n" % (os.getpid(), origin.encode()))
 
     @property
     def descriptor(self) -> int:
@@ -221,12 +226,7 @@ class EmbeddedStore:
 
         Raises ConfigError if a `greenroom restore` into it has not finished, or if no program is found.
         """
-        half = folder.path / RESTORED
-        if (half / "valkey").exists():
-            raise ConfigError(
-                f"data.folder: a restore into {folder.path} has not finished: run the same `greenroom restore` again, "
-                f"or remove {half}"
-            )
+        refuse_half_restored(folder.path)
         self._folder = folder
         self._directory = folder.path / "valkey"
         self._directory.mkdir(mode=0o700, exist_ok=True)

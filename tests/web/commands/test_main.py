@@ -125,17 +125,6 @@ def test_a_certificate_that_cannot_be_used_ends_with_exit_code_2(
         assert said in found.stderr
 
 
-def test_a_store_of_ones_own_that_does_not_answer_ends_with_exit_code_2(tmp_path: Path) -> None:
-    with bind("127.0.0.1", 0) as unanswered:
-        port = unanswered.getsockname()[1]
-    settings = f'[redis]\nurl = "redis://:secret@127.0.0.1:{port}"\n[server]\nport = 0\n'
-    (tmp_path / "config.toml").write_text(settings, "utf-8")
-    found = run("serve", folder=tmp_path)
-    assert found.returncode == 2
-    assert "redis.url: no store answers there" in found.stderr
-    assert "secret" not in found.stderr
-
-
 def test_serve_says_where_patients_and_staff_go_and_how_to_sign_in(start_server: StartServer) -> None:
     server = start_server({"server": {"workers": 2}}, quick=False).wait()
     server.until_said("Sign in")

@@ -7,7 +7,6 @@ import pytest
 from redis.asyncio import Redis
 
 from signalling.store import keys
-from tests.conftest import StartServer
 from web.errors import ConfigError
 from web.server import data_key as secret
 
@@ -60,12 +59,3 @@ async def test_a_server_with_another_key_does_not_touch_the_store(valkey: Redis)
     await secret.check(valkey, b"a" * 32)
     with pytest.raises(ConfigError, match="not the key"):
         await secret.check(valkey, b"b" * 32)
-
-
-def test_a_server_with_another_key_says_so_and_exits_2(start_server: StartServer) -> None:
-    server = start_server().wait()
-    server.stop()
-    (server.data / "secret.key").write_bytes(b"x" * 32)
-    second = start_server()
-    assert second.process.wait(20) == 2
-    assert "secret.key" in second.log + second.output
