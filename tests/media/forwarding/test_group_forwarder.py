@@ -224,13 +224,16 @@ def received(room: UnencryptedRoom, address: Any) -> list[tuple[int, int, int]]:
 
 
 def test_a_weak_receiver_gets_fewer_layers_in_numbers_without_gaps_and_the_others_all() -> None:
-    room, _, to = three()
+    room, a, to = three()
     to[B].current["video"].layers.target = 0  # type: ignore[union-attr]
     room.reads(layered(100, 0, key=True))
     for number, layer in enumerate((2, 1, 2, 0, 2, 1, 2, 0), 101):
         room.reads(layered(number, layer, syncs=number < 103))
     assert received(room, B) == [(100, 100, 100), (101, 101, 104), (102, 102, 108)]
     assert received(room, C) == [(n, n, n) for n in range(100, 109)]
+    assert a.sources[2].shares is not None
+    first, size = (len(layered(100, 0, key=key)[0]) for key in (True, False))
+    assert a.sources[2].shares.octets == [first + 2 * size, 2 * size, 4 * size, 0]
     to[B].current["video"].layers.target = 2  # type: ignore[union-attr]
     for number, layer in enumerate((2, 1, 2, 0, 2), 109):
         room.reads(layered(number, layer, syncs=number != 111))

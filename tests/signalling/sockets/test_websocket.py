@@ -204,10 +204,20 @@ def closes_at_the_end_of_the_request(patch: pytest.MonkeyPatch) -> None:
     patch.delattr(ReaderWebSocket, "write_eof")
 
 
+def cannot_raise_its_limits(patch: pytest.MonkeyPatch) -> None:
+    """Make aiohttp look like a version in which the limits of a socket cannot be raised after `hello`."""
+
+    def welcome(_: object) -> None:
+        raise AttributeError
+
+    patch.setattr(ReaderWebSocket, "welcome", welcome)
+
+
 @pytest.mark.parametrize(
     "changed",
     [
         loses_early_messages,
+        cannot_raise_its_limits,
         has_no_reader,
         has_another_reader,
         never_asks_the_handler,

@@ -87,7 +87,7 @@ def of(queue: str = "") -> tuple[str, ...]:
 async def test_a_queue_is_due_from_the_millisecond_of_its_first_job_or_after_a_clock_was_set_back(
     looked_ms: int, scores: list[float | None], due: list[str]
 ) -> None:
-    store = Prepared([(4, 999_999), *([] if score is None else [(b"job", score)] for score in scores)])
+    store = Prepared([(4, 999_000), *([] if score is None else [(b"job", score)] for score in scores)])
     found = jobs(store)
     found._looked_ms = looked_ms
     assert await found.due(["a", "b", "c"]) == due

@@ -104,7 +104,7 @@ def test_the_stores_clock_goes_on_with_the_clock_of_this_machine(monkeypatch: py
     clock = SimpleNamespace(time=lambda: 1.5, monotonic=lambda: now.s)
     monkeypatch.setattr(module, "time", clock)
     assert store.clock_ms() == 1500
-    assert store._read_clock((5, 999_999)) == 5_999
+    assert store._read_clock((5, 999_000)) == 5_999
     now.s = 12.0
     assert store.clock_ms() == 7_999
 
