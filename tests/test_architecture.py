@@ -71,7 +71,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "organisations",
         "identity jobs",
         "audit intake mail programs",
-        "appointments api channels retention websocket",
+        "appointments api channels emergency retention websocket",
         "pages peers doctor backups patients",
         "app",
         "commands",

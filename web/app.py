@@ -57,6 +57,7 @@ from web.pages.patient import visit as public
 from web.pages.please_wait import admission
 from web.pages.setup.routes import ROUTES as SETUP
 from web.pages.staff import (
+    emergency,
     preferences,
     reports,
     sign_in_code,
@@ -104,6 +105,7 @@ ROUTES = (
     *preferences.ROUTES,
     *sign_in_code.ROUTES,
     *two_factor.ROUTES,
+    *emergency.ROUTES,
     *guest.ROUTES,
     *photos.ROUTES,
     *phone.ROUTES,

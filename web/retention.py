@@ -219,6 +219,7 @@ class Retention:
             for name in people
         }
         ends[keys.DEAD_JOBS(organisation)] = max(before_ms, now_ms - DEAD_KEPT_MS)
+        ends[keys.EMERGENCIES(organisation)] = before_ms
         pipe = self._redis.pipeline(transaction=False)
         for name, end_ms in ends.items():
             pipe.zcount(name, "-inf", f"({end_ms}")

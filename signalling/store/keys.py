@@ -143,6 +143,10 @@ JOB_CLOCK = Key("{<organisation>}:jobs:clock", "string", "time of an earlier loo
 QUEUE_CLOCK = Key(
     "{<organisation>}:queue-clock:<kind>", "string", "time of an earlier look", _USE, "no job waits"
 )
+EMERGENCIES = Key(
+    "{<organisation>}:emergencies", "zset", "who opened which visit in an emergency, and why", _RETENTION, _DAYS,
+    True,
+)  # fmt: skip
 TEXT_SERVICE = Key(
     "{<organisation>}:text-service", "string", "the service for text messages, sealed", _USE, "removed"
 )

@@ -38,6 +38,7 @@ PLACES: Mapping[keys.Key, str] = {
     keys.VISIT_DEVICES: "{0}/{1}/device",
     keys.STAFF_DEVICES: "{0}/{1}/device",
     keys.AUDIT_QUEUE: "{0}/audit",
+    keys.EMERGENCIES: "{0}/emergency",
     keys.SECOND_FACTOR: "{0}/second_factor/{1}",
     keys.WEBHOOKS: "{0}/webhook",
 }

@@ -76,6 +76,9 @@ GET    O/{rest}                  nobody
 POST   O/{rest}                  nobody
 GET    S                         provider, admin
 GET    S/visits/{visit}          provider, admin
+GET    S/visits/{visit}/emergency      provider, admin (who is led to the visit)
+POST   S/visits/{visit}/emergency      provider, admin
+POST   S/visits/{visit}/emergency/end  provider, admin
 GET    S/sign-in                 everybody
 POST   S/sign-in                 everybody
 POST   S/sign-out                nobody (all are led to the sign-in)
@@ -128,6 +131,8 @@ GET    S/setup/links             admin
 GET    S/setup/links/poster      admin
 GET    S/setup/audit             admin, auditor
 GET    S/setup/audit/export      admin, auditor
+GET    S/setup/emergency         admin
+POST   S/setup/emergency         admin
 GET    S/setup/patients          admin
 POST   S/setup/patients          admin
 POST   S/setup/patients/export   admin

@@ -90,6 +90,7 @@ PLAIN: dict[str, str] = {
     "calendar/staff_frame.html": "label",
     "calendar/visit.html": "error, when",
     "calendar/week.html": "week.range, day.weekday, day.number, week.chosen, time.words",
+    "emergency.html": "wrong, label, at",
     "error.html": "status, heading, text, label",
     "facility/kiosk.html": "form_path",
     "facility/poster.html": "lead",

@@ -27,6 +27,7 @@ from tests.web.appointments.visitor import BOOKING, book, offered
 from tests.web.pages.setup.desk import desk
 from tests.web.site import ADMIN, OSEI, Site
 from web.commands.main import app
+from web.emergency import grants, opening
 from web.identity.visitors import patient
 from web.keys import AUDIT_LOG, JOB_QUEUES, JOBS, ORGANISATIONS, SERVICE, SETTINGS, SUPERVISOR
 from web.mail import outbox
@@ -145,9 +146,9 @@ async def test_every_kind_of_key_that_is_left_to_the_retention_is_erased(site: S
     await valkey.set(keys.PAST("demo", visit_id), "sealed")
     await valkey.zadd(keys.CHAT("demo", visit_id), {"l_1": 0})
     await valkey.hset(keys.LINE("demo", "l_1"), "record", "sealed")
-    await valkey.zadd(keys.APPOINTMENTS("demo"), {"a_1": now_ms})
+    for kind in (keys.APPOINTMENTS, keys.DEAD_JOBS, keys.EMERGENCIES):
+        await valkey.zadd(kind("demo"), {"a_1": now_ms})
     await valkey.hset(keys.APPOINTMENT("demo", "a_1"), "record", "sealed")
-    await valkey.zadd(keys.DEAD_JOBS("demo"), {"sealed": now_ms})
     client: Any = valkey
     (person, *_) = await client.hkeys(keys.ACCOUNTS("demo"))
     await valkey.zadd(keys.BELL("demo", person.decode()), {"sealed": now_ms})
@@ -314,6 +315,7 @@ async def leave_traces(site: Site) -> list[str]:
         await ask(theirs, "visit.release", visit=visit)
         await ask(chief, "visit.decline", visit=visit, reason=f"{NAME}, please call.")
     now_ms = service.store.clock_ms()
+    await opening.grants_of(site.app).add("demo", grants.new_grant(visits[0], me, "O", NAME, now_ms, 30))
     queued, *_ = await service.store.packed.due("demo", now_ms + 2 * AFTER_MS, 1)
     assert await service.store.packed.pack("demo", queued)
     await site.app[JOBS].add("demo", new_job("nobody's", {"to": MAIL, "name": NAME}, now_ms))

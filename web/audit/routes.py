@@ -132,6 +132,9 @@ DECLARED: dict[tuple[str, str], Declared] = {
     # Pages of staff
     ("GET", STAFF): SOCKET,
     ("GET", f"{STAFF}/visits/{{visit}}"): SOCKET,
+    ("GET", f"{STAFF}/visits/{{visit}}/emergency"): ByHandler(("visit.emergency_read",)),
+    ("POST", f"{STAFF}/visits/{{visit}}/emergency"): NoEntry("the entry is written before the access holds"),
+    ("POST", f"{STAFF}/visits/{{visit}}/emergency/end"): ByHandler(("visit.emergency_ended",)),
     ("GET", f"{STAFF}/sign-in"): FORM,
     ("GET", f"{STAFF}/sign-in/code"): FORM,
     ("GET", f"{STAFF}/session"): ONESELF,
@@ -196,6 +199,8 @@ DECLARED: dict[tuple[str, str], Declared] = {
     ),
     ("GET", f"{SETUP}/deliveries"): SETTINGS,
     ("POST", f"{SETUP}/deliveries"): ByHandler(("delivery.sent_again",)),
+    ("GET", f"{SETUP}/emergency"): Row("emergencies.read", done=(200,)),
+    ("POST", f"{SETUP}/emergency"): ByHandler(("visit.emergency_ended",)),
     ("GET", f"{SETUP}/patients"): FORM,
     ("POST", f"{SETUP}/patients"): ByHandler(("record.searched", "record.erased")),
     ("POST", f"{SETUP}/patients/export"): ByHandler(("record.exported",)),

@@ -163,8 +163,7 @@ class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     booking: Booking = Booking()
     survey: Survey = Survey()
     rota: Rota = Rota()
-    # Automatic messages to waiting patients, sorted by the time of their wait.
-    messages: tuple[WaitingMessage, ...] = ()
+    messages: tuple[WaitingMessage, ...] = ()  # to waiting patients, sorted by their wait
     translations: Translations = {}  # translations of the texts above, and of the setup guides
     languages: tuple[str, ...] = ("en",)
     policy: Policy = Policy()
@@ -177,6 +176,7 @@ class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     mail_sender: MailAddress = ""  # the From address of the clinic's mails; "" for the server's address
     reply_to: MailAddress = ""  # the Reply-To address of the clinic's mails
     admins_two_factor: bool = False  # whether administrators must use a second factor
+    emergency_min: Annotated[int, Meta(ge=0, le=240)] = 30  # length of emergency access; 0: none
     areas: tuple[Area, ...] = ()
     # Origins of the sites that may show the patient's pages in a frame
     frame_origins: Annotated[tuple[str, ...], Meta(max_length=10)] = ()

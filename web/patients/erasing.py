@@ -48,6 +48,9 @@ class Erasure:
             await self._events({*(visit.id for visit in visits), *await self._lines(visits)})
             await self._notifications(names)
             await self._jobs(names)
+            key = keys.EMERGENCIES(organisation)
+            async for member in self._naming(key, f"{organisation}/emergency", names):
+                await self._redis.zrem(key, member)
         await asyncio.to_thread(_erase_mails, self._data, organisation, names)
         # The records are erased last. If the erasure is interrupted, they are still found, and erased again together
         # with everything that names them.

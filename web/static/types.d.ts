@@ -133,6 +133,8 @@ interface StaffBoot extends Boot {
 }
 
 interface ListBoot extends StaffBoot {
+  /** True if the clinic gives emergency access. */
+  emergency: boolean;
   on_call: boolean;
   guests: boolean;
   /** True if patients may answer a message of staff while they wait. */
@@ -235,6 +237,8 @@ type QueuedRow = Protocol.Row & { arriving?: boolean };
 
 /** The data from which the tabs of the Sessions List are drawn. */
 interface ListView {
+  /** True if the clinic gives emergency access. */
+  emergency: boolean;
   /** All rows that wait, in the chosen order; `rows` are those of them that are shown. */
   all: QueuedRow[];
   rows: QueuedRow[];

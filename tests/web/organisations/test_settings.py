@@ -81,7 +81,9 @@ def test_a_document_that_is_not_valid_names_the_field(changes: dict[str, Any], f
 CALENDAR, POLICY, GUIDE, MAIL = overview.CALENDAR, overview.POLICY, guide.SECTION, mail.SECTION
 FORMS: dict[str, Section] = {
     **dict.fromkeys((*calendar_form.TEXTS, *calendar_form.NUMBERS, "closed", "frame_origins"), CALENDAR),
-    **dict.fromkeys((*policy_form.DURATIONS, *policy_form.WORDS, policy_form.RETENTION), POLICY),
+    **dict.fromkeys(
+        (*policy_form.DURATIONS, *policy_form.WORDS, policy_form.RETENTION, policy_form.EMERGENCY), POLICY
+    ),
     **dict.fromkeys(mail.ADDRESSES, MAIL),
     **dict.fromkeys(("tags", *after_form.TEXTS), overview.AFTER),
     **dict.fromkeys(("title", "help", "text", "options"), GUIDE),

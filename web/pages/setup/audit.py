@@ -19,6 +19,7 @@ from signalling.visit.audit_entries import Act, Entry
 from signalling.visit.record import Role
 from web.audit.acts import ACTS, KINDS
 from web.audit.lines import Chosen, line
+from web.emergency.opening import grants_of
 from web.identity.accounts import Account, pseudonym
 from web.keys import ACCOUNTS, API_KEYS, AUDIT_LOG, FACILITIES
 from web.languages.i18n import gettext
@@ -52,13 +53,16 @@ async def audit(request: web.Request) -> web.Response:
     below = int(before) if before.isascii() and before.isdigit() and len(before) < 15 else None
     found = await _search(request, organisation, chosen, below)
     names = await _names(request, organisation)
+    grants = await grants_of(request.app).newest(organisation.id, ROWS)
+    # An emergency access is named by its reason, as long as that is kept.
+    reasons = {grant.id: grant.reason for grant in grants}
     wanted = {name: value for name, value in (("who", chosen.who), ("visit", chosen.visit)) if value}
     path = path_of(organisation, NAME)
     further = ""
     if found.further is not None:
         further = f"{path}?{urlencode({**wanted, 'before': found.further})}"
     context = {
-        "rows": [_row(organisation, entry, names, account) for entry in found.entries],
+        "rows": [_row(organisation, entry, names | reasons, account) for entry in found.entries],
         "who": chosen.who,
         "visit": chosen.visit,
         "file": f"{path}/export?{urlencode(wanted)}",

@@ -101,6 +101,7 @@ PAGES: tuple[tuple[str, str], ...] = (
     ("api", N_("Programs")),
     ("deliveries", N_("Deliveries")),
     ("patients", N_("Records of a patient")),
+    ("emergency", N_("Emergency access")),
     ("audit", N_("Audit log")),
 )
 """The pages of the set-up: last part of the path, and name; in the order of the navigation."""

@@ -140,6 +140,8 @@ WORDS: Mapping[str, str] = {
 """Field for the clinic's own word for a level of urgency -> the word that pages use by default."""
 RETENTION = "retention_days"
 """A field of this form, a number of days, that belongs to `Organisation`, not to `Policy`."""
+EMERGENCY = "emergency_min"
+"""A field of this form, a number of minutes, that belongs to `Organisation`, not to `Policy`."""
 TWO_FACTOR = "admins_two_factor"
 """A yes-or-no field of this form that belongs to `Organisation`, not to `Policy`."""
 
@@ -160,6 +162,7 @@ class PolicySection:
             **{name: _plain(getattr(policy, name) / row.unit_ms) for name, row in DURATIONS.items()},
             **{name: getattr(policy, name) for name in (*CHOICES, *WORDS)},
             RETENTION: str(organisation.retention_days),
+            EMERGENCY: str(organisation.emergency_min),
             TWO_FACTOR: organisation.admins_two_factor,
             **messages_form.form_of(organisation),
         }
@@ -171,6 +174,7 @@ class PolicySection:
             **{name: name in posted for name in CHOICES},
             **{name: plain(posted.get(name, ""), LONGEST[name]) for name in WORDS},
             RETENTION: posted.get(RETENTION, "").strip()[:8],
+            EMERGENCY: posted.get(EMERGENCY, "").strip()[:8],
             TWO_FACTOR: TWO_FACTOR in posted,
             **messages_form.typed(posted),
         }
@@ -186,6 +190,11 @@ class PolicySection:
         if not kept.least <= days <= kept.most:
             sentence = gettext("Write a whole number of days from %(least)s to %(most)s.")
             errors[RETENTION] = sentence % kept._asdict()
+        minutes = int(form[EMERGENCY]) if form[EMERGENCY].isascii() and form[EMERGENCY].isdigit() else -1
+        lasts = bounds(Organisation, EMERGENCY)
+        if not lasts.least <= minutes <= lasts.most:
+            sentence = gettext("Write a whole number of minutes from %(least)s to %(most)s.")
+            errors[EMERGENCY] = sentence % lasts._asdict()
         if not errors and numbers["red_ms"] <= numbers["amber_ms"]:
             errors["red_ms"] = gettext("Red must come later than amber.")
         if form["closes_line"] and form["asks_closing"]:
@@ -199,6 +208,7 @@ class PolicySection:
                 document,
                 policy=policy,
                 retention_days=days,
+                emergency_min=minutes,
                 admins_two_factor=form[TWO_FACTOR],
                 messages=messages_form.messages(form),
             )
@@ -217,7 +227,8 @@ class PolicySection:
             **{gettext(row.label): yes[form[name]] for name, row in CHOICES.items()},
             **{_word_label(name): form[name] for name in WORDS},
             gettext("Days that ended visits are kept"): form[RETENTION],
-            gettext("Administrators need two-factor sign-in"): yes[form[TWO_FACTOR]],
+            gettext("Minutes that emergency access lasts"): form[EMERGENCY],
+            gettext("Administrators and auditors need two-factor sign-in"): yes[form[TWO_FACTOR]],
             **messages_form.shown(organisation),
         }
 

@@ -24,6 +24,7 @@ ABOUT = {
     "claimed": N_("A patient’s turn"),
     "closed": N_("Clinic closed"),
     "declined": N_("Declined request"),
+    "emergency": N_("Emergency access"),
     "invite": N_("Invitation"),
     "moved": N_("Moved visit"),
     "password": N_("New password"),

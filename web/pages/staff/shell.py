@@ -116,6 +116,7 @@ async def shell(request: web.Request) -> web.Response:
         **boot_of(request, organisation, account, "sessions"),
         "on_call": known is not None and known.on_call,
         "guests": True,
+        "emergency": organisation.emergency_min > 0,
         "answers": organisation.policy.answers_waiting,
         "tags": organisation.policy.tags,
         "reopen_ms": organisation.policy.reopen_ms,

@@ -272,6 +272,7 @@ function list() {
     conversations,
     silent: !alerts.audible,
     tags: boot.tags,
+    emergency: boot.emergency,
     follows,
     visitPath,
     failed,

@@ -17,6 +17,11 @@ import { clearAtSignOut } from "./signed_out.js";
 /** @type {StaffBoot} the server's data for the scripts of this page */
 const boot = pageData();
 const { me, home } = boot;
+/**
+ * @type {HTMLElement | null} the banner of a visit that is read by emergency access. The page loads itself
+ *   anew when an administrator has ended the access: it then shows nothing of the visit
+ */
+const access = document.querySelector("[data-emergency]");
 
 /** Draw the frame anew, with a connection to the server, for the On-Call switch and the bell. */
 function live() {
@@ -64,6 +69,17 @@ function live() {
      and the values typed into it can be sent after a new sign-in. */
   if (!document.querySelector("form[data-keep], #guide-form"))
     clearAtSignOut(client, { signIn: `${home}/sign-in`, cleared: () => alerts.hush() });
+  if (access)
+    client.subscribe("bell", (message) => {
+      const items =
+        message.type === "bell.item" ? [message.item] : message.type === "bell.snapshot" ? message.items : [];
+      const { emergency, since } = access.dataset;
+      const ended = items.some(
+        ({ kind, visit, at_ms }) =>
+          kind === "emergency_ended" && visit === emergency && at_ms > Number(since),
+      );
+      if (ended) location.reload();
+    });
   client.connect();
 }
 

@@ -184,9 +184,22 @@ function taken(row, view) {
               ${t("Return to queue")}<span class="sr"> ${row.name}</span>
             </button>`
           : nothing
-      }`,
+      }
+      ${own ? nothing : emergency(row, view)}`,
   });
 }
+
+/**
+ * Draw the link to emergency access, for a provider to whom the roles do not show the visit.
+ *
+ * @param {{ visit: string, name: string }} row the row of the visit
+ * @param {ListView} view the state of the page
+ */
+const emergency = (row, view) =>
+  view.emergency && view.me.role !== "admin"
+    ? html`<a class="btn plain" href="${view.visitPath(row.visit)}/emergency"
+        >${t("Emergency access")}<span class="sr"> ${row.name}</span></a>`
+    : nothing;
 
 /**
  * Draw the tab "Mine" or the tab "Live now".
@@ -257,7 +270,8 @@ function ended(row, view) {
               ${t("Reopen")}<span class="sr"> ${row.name}</span>
             </button>`
         : nothing
-    }`,
+    }
+    ${row.claimant?.id === view.me.id ? nothing : emergency(row, view)}`,
   });
 }
 

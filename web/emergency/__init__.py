@@ -1,0 +1,1 @@
+"""Emergency access: a member of staff reads a visit that is not theirs, for a short time. It contains no page."""

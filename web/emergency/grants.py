@@ -1,0 +1,112 @@
+"""Stores who has emergency access to which visit, why, and until when.
+
+A grant is one encrypted member of a sorted set, whose score is the time at which it began. It contains the reason, so
+it is erased with the visit, and after the organisation's days. All methods raise `UnavailableError` if the store does
+not answer.
+"""
+
+import secrets
+from typing import Any
+
+import msgspec
+from redis.asyncio import Redis
+
+from signalling.store import keys
+from signalling.store.encryption import Seal
+from signalling.store.unavailable import answering
+
+MINUTE_MS = 60_000
+LONGEST_MIN = 240
+"""The longest time in minutes for which an organisation may give access."""
+_REPLACE = "if redis.call('ZREM', KEYS[1], ARGV[1]) == 1 then return redis.call('ZADD', KEYS[1], ARGV[2], ARGV[3]) end"
+
+
+class Grant(msgspec.Struct, frozen=True, kw_only=True):
+    """The emergency access of one person to one visit.
+
+    `person` and `name`: the account's id and its name at that time. `reason`: what the person wrote. `ended_by`: the
+    name of the person who ended it before its time, "" if nobody did; `ended_ms`: when.
+    """
+
+    id: str
+    visit: str
+    person: str
+    name: str
+    reason: str
+    since_ms: int
+    until_ms: int
+    ended_by: str = ""
+    ended_ms: int = 0
+
+    def holds(self, now_ms: int) -> bool:
+        """Return whether the access lasts at the time `now_ms`."""
+        return now_ms < self.until_ms and not self.ended_ms
+
+
+def new_grant(visit: str, person: str, name: str, reason: str, now_ms: int, minutes: int) -> Grant:
+    """Return a grant that begins now and lasts for this number of minutes."""
+    return Grant(
+        id=f"e_{secrets.token_urlsafe(9)}",
+        visit=visit,
+        person=person,
+        name=name,
+        reason=reason,
+        since_ms=now_ms,
+        until_ms=now_ms + minutes * MINUTE_MS,
+    )
+
+
+class Grants:
+    """Reads and writes the grants of all organisations."""
+
+    def __init__(self, redis: Redis, seal: Seal) -> None:
+        self._redis: Any = redis
+        self._seal = seal
+        self._swap: Any = redis.register_script(_REPLACE)
+
+    async def add(self, organisation: str, grant: Grant) -> None:
+        """Store a grant: from now on, the access holds."""
+        async with answering():
+            await self._redis.zadd(
+                keys.EMERGENCIES(organisation), {self._sealed(organisation, grant): grant.since_ms}
+            )
+
+    async def of(self, organisation: str, person: str, visit: str, now_ms: int) -> Grant | None:
+        """Return the grant by which a person may read a visit now; None if there is none."""
+        found = await self._read(organisation, now_ms - LONGEST_MIN * MINUTE_MS)
+        fits = (one for _, one in found if one.person == person and one.visit == visit and one.holds(now_ms))
+        return next(fits, None)
+
+    async def newest(self, organisation: str, most: int) -> list[Grant]:
+        """Return at most `most` grants, the newest first."""
+        return [one for _, one in await self._read(organisation, 0)][:most]
+
+    async def end(self, organisation: str, grant_id: str, by: str, now_ms: int) -> Grant | None:
+        """End the grant with this id, if it holds; return it, otherwise None. `by`: the name of who ends it."""
+        for sealed, one in await self._read(organisation, now_ms - LONGEST_MIN * MINUTE_MS):
+            if one.id == grant_id and one.holds(now_ms):
+                over = msgspec.structs.replace(one, ended_by=by, ended_ms=now_ms)
+                args = [sealed, one.since_ms, self._sealed(organisation, over)]
+                async with answering():
+                    done = await self._swap(keys=[keys.EMERGENCIES(organisation)], args=args)
+                return over if done else None
+        return None
+
+    async def _read(self, organisation: str, since_ms: int) -> list[tuple[bytes, Grant]]:
+        """Return the stored bytes and the grants that began at `since_ms` or later, the newest first."""
+        async with answering():
+            found = await self._redis.zrange(
+                keys.EMERGENCIES(organisation), "+inf", since_ms, byscore=True, desc=True
+            )
+        place = _place(organisation)
+        return [(sealed, _DECODER.decode(self._seal.open(sealed, place))) for sealed in found]
+
+    def _sealed(self, organisation: str, grant: Grant) -> bytes:
+        return self._seal.close(msgspec.msgpack.encode(grant), _place(organisation))
+
+
+_DECODER = msgspec.msgpack.Decoder(Grant)
+
+
+def _place(organisation: str) -> str:
+    return f"{organisation}/emergency"

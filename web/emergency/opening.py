@@ -1,0 +1,103 @@
+"""Gives a member of staff emergency access to a visit, notifies all administrators of it, and ends it.
+
+The audit log and the administrators' notifications are written before the access holds, so that no access is silent.
+"""
+
+from collections.abc import Sequence
+
+from aiohttp import web
+from msgspec.structs import replace
+
+from signalling.visit.record import Notice, Person, Role, Staff, Visit
+from signalling.visit.relations import Event
+from web.emergency.grants import Grant, Grants, new_grant
+from web.identity.accounts import Account
+from web.keys import ACCOUNTS, AUDIT_LOG, MAIL_QUEUE, REDIS, SEAL, SERVICE
+from web.organisations.settings import Organisation
+
+OPENED, ENDED = "emergency", "emergency_ended"
+"""The kinds of the notifications; the first one is also the name of the mail."""
+
+
+def grants_of(app: web.Application) -> Grants:
+    """Return the grants in the app's store."""
+    return Grants(app[REDIS], app[SEAL])
+
+
+async def open_access(
+    app: web.Application, organisation: Organisation, account: Account, visit: Visit, reason: str
+) -> Grant:
+    """Give the account access to the visit for the organisation's minutes; return the grant.
+
+    `reason`: what the person wrote. Raises `UnavailableError` if the store does not answer; then there may be
+    notifications, but no access.
+    """
+    now_ms = app[SERVICE].clock_ms()
+    grant = new_grant(visit.id, account.id, account.name, reason, now_ms, organisation.emergency_min)
+    await app[AUDIT_LOG].write(organisation.id, account.id, "visit.emergency_opened", visit.id, grant.id)
+    admins = [
+        one
+        for one in await app[ACCOUNTS].list(organisation.id)
+        if one.role is Role.ADMIN and not one.disabled
+    ]
+    notice = Notice(
+        id=f"n_{grant.id}",
+        kind=OPENED,
+        at_ms=grant.since_ms,
+        visit=visit.id,
+        name=visit.patient.name,
+        by=account.name,
+        note=reason,
+    )
+    await _notify(app, organisation, account, notice, [admin.id for admin in admins])
+    await grants_of(app).add(organisation.id, grant)
+    for admin in admins:
+        await app[MAIL_QUEUE].queue(
+            organisation.id,
+            OPENED,
+            admin.email,
+            admin.language or organisation.languages[0],
+            {"name": admin.name, "by": account.name, "minutes": organisation.emergency_min},
+            now_ms=now_ms,
+        )
+    return grant
+
+
+async def end_access(
+    app: web.Application, organisation: Organisation, account: Account, grant_id: str
+) -> Grant | None:
+    """End the grant with this id, if it holds; return it, otherwise None. `account`: the person who ends it.
+
+    If that is not the person who has the access, this person is notified, and their page is cleared. Raises
+    `UnavailableError` if the store does not answer.
+    """
+    now_ms = app[SERVICE].clock_ms()
+    ended = await grants_of(app).end(organisation.id, grant_id, account.name, now_ms)
+    if ended is not None and ended.person != account.id:
+        notice = Notice(id=f"n_{ended.id}-end", kind=ENDED, at_ms=now_ms, visit=ended.visit, by=account.name)
+        await _notify(app, organisation, account, notice, [ended.person])
+    return ended
+
+
+async def _notify(
+    app: web.Application, organisation: Organisation, account: Account, notice: Notice, people: Sequence[str]
+) -> None:
+    """Write a notification into the bells of these people, by a commit of the author's own record.
+
+    `account`: the author.
+    """
+    service = app[SERVICE]
+    mirror = await service.mirrors.get(organisation.id)
+    committed = None
+    # An attempt fails only if another worker has changed the record since it was read; then it is repeated.
+    while committed is None:
+        held, now_ms = await service.store.load(organisation.id, Staff, account.id)
+        before = held or account.staff
+        committed = await service.store.commit(
+            organisation.id,
+            replace(before, version=before.version + 1),
+            Event(notice.kind, now_ms, Person(account.id, account.name)),
+            index_score=0,
+            notices=[(person, notice) for person in people],
+        )
+    mirror.committed(committed)

@@ -1,0 +1,53 @@
+"""Serves the set-up's page of emergency access: who has opened which visit, why and until when. It ends access."""
+
+from typing import Any
+
+from aiohttp import web
+
+from web.audit.noting import noted
+from web.emergency.grants import Grant
+from web.emergency.opening import end_access, grants_of
+from web.keys import SERVICE
+from web.organisations.settings import Organisation
+from web.pages.setup.frame import admin, draw, path_of, posted_to, when
+
+NAME = "emergency"
+ROWS = 200
+"""The greatest number of accesses on the page."""
+
+
+async def page(request: web.Request) -> web.Response:
+    """Answer GET …/setup/emergency with the accesses, the newest first."""
+    organisation, _ = await admin(request)
+    now_ms = request.app[SERVICE].clock_ms()
+    found = await grants_of(request.app).newest(organisation.id, ROWS)
+    context = {
+        "rows": [_row(one, organisation, now_ms) for one in found],
+        "minutes": organisation.emergency_min,
+        "policy": path_of(organisation, "policy"),
+    }
+    return draw(request, organisation, NAME, "setup/emergency.html", context)
+
+
+async def act(request: web.Request) -> web.Response:
+    """Answer POST …/setup/emergency: end the access whose id is in the field `end`."""
+    organisation, account = await admin(request)
+    wanted = (await posted_to(request)).get("end", "")
+    ended = await end_access(request.app, organisation, account, wanted)
+    if ended is not None:
+        await noted(request, "visit.emergency_ended", ended.visit)
+    raise web.HTTPSeeOther(path_of(organisation, NAME))
+
+
+def _row(grant: Grant, organisation: Organisation, now_ms: int) -> dict[str, Any]:
+    return {
+        "id": grant.id,
+        "holds": grant.holds(now_ms),
+        "name": grant.name,
+        "reason": grant.reason,
+        "since": when(grant.since_ms, organisation),
+        "until": when(grant.ended_ms or grant.until_ms, organisation),
+        "ended_by": grant.ended_by,
+        "href": f"/{organisation.id}/staff/visits/{grant.visit}",
+        "visit": grant.visit,
+    }
