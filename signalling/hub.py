@@ -101,7 +101,7 @@ class Socket:
         cut: Callable[[int], None],
     ) -> None:
         self._transport = transport
-        self._cut = cut
+        self._cut: Callable[[int], None] | None = cut
         self.codec = codec
         self.actor = actor
         self.connection = connection
@@ -160,12 +160,21 @@ class Socket:
 
     def close(self, code: int) -> None:
         """Close the socket with a close code. Only the first call has an effect."""
-        if self.open:
+        if self.open and self._cut is not None:
             self.open = False
             try:
                 self._cut(code)
             except Exception as problem:  # noqa: BLE001 - as in `write`
                 self._died(problem)
+
+    def end(self) -> None:
+        """Note that the connection has ended, and free `cut`.
+
+        The connection and its socket refer to each other, so without this their memory would be free only after a
+        garbage collection, which comes after some ten thousand connections.
+        """
+        self.open = False
+        self._cut = None
 
 
 class Topic:
@@ -203,7 +212,7 @@ class Hub:
 
     def remove(self, socket: Socket) -> None:
         """Remove a socket from the hub, and end its subscriptions to topics."""
-        socket.open = False
+        socket.end()
         for topic in list(socket.topics):
             self.unsubscribe(socket, topic)
         if self.sockets.get(socket.connection) is socket:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import sys
 import time
@@ -16,6 +17,9 @@ from structlog.testing import capture_logs
 
 from signalling.clients.client import JSON
 from signalling.sockets import open_socket, websocket
+from signalling.sockets.connection import Connection
+from signalling.sockets.frame_limits import Counted
+from signalling.sockets.open_socket import OpenSocket
 from signalling.sockets.reader_websocket import ReaderWebSocket
 from signalling.sockets.websocket import WebSocket
 from tests.signalling.clinic import Clinic, clinic, headers
@@ -244,3 +248,35 @@ async def test_a_pong_shows_that_the_client_is_alive(one: Clinic, telnet: Telnet
     before_s = socket.received_s
     telnet.write(frame(PONG, b""))
     await until(lambda: socket.received_s > before_s)
+
+
+def kept() -> list[str]:
+    """Return the names of the types of all objects in memory that belong to a connection.
+
+    The small `Socket` is left out, because `Heartbeat` keeps it until it would send the next ping.
+    """
+    types = (Connection, OpenSocket, Counted, RequestHandler)
+    return sorted(type(found).__name__ for found in gc.get_objects() if isinstance(found, types))
+
+
+@pytest.mark.parametrize("one", [ReaderWebSocket], indirect=True)
+@pytest.mark.parametrize("how", ["bye", "close", "lost"])
+async def test_a_connection_is_freed_at_its_end_without_a_garbage_collection(one: Clinic, how: str) -> None:
+    # The garbage collector runs so rarely that thousands of ended connections would stay in memory until then.
+    worker = one.workers[0]
+    gc.collect()
+    before = kept()
+    gc.disable()
+    try:
+        client = await one.connect(one.provider())
+        assert len(kept()) > len(before)
+        if how == "bye":
+            await client.send({"type": "bye", "id": 9})
+        elif how == "close":
+            await client.close()
+        else:
+            client.vanish()
+        await until(lambda: not worker.connections and not worker.lingering, 20)
+        await until(lambda: kept() == before)
+    finally:
+        gc.enable()
