@@ -52,6 +52,7 @@ async def test_a_whole_visit_works_with_the_documented_user_of_the_store(store: 
     assert denied(store) == []
 
 
+@pytest.mark.long
 def test_a_server_and_its_commands_work_with_the_documented_user_of_the_store(
     store: Program, greenroom_server: StartServer, tmp_path: Path
 ) -> None:

@@ -8,6 +8,7 @@ import asyncio
 import re
 from typing import cast
 
+import pytest
 from playwright.async_api import Browser, Page
 
 from tests.browsers import SHOWN_MS
@@ -20,6 +21,7 @@ PREFIX = "/greenroom"
 PHONE = {"viewport": {"width": 390, "height": 844}}
 
 
+@pytest.mark.long
 async def test_f47_a_visit_below_a_path_of_the_clinics_site_and_in_a_frame_of_another(
     browser: Browser, start_server: StartServer
 ) -> None:

@@ -57,13 +57,14 @@ async def tried(
     return said.decode()
 
 
+@pytest.mark.parametrize("examples", [2, pytest.param(8, marks=pytest.mark.long)])
 async def test_schemathesis_finds_nothing_that_is_not_as_described(
-    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, examples: int
 ) -> None:
     for name in ("PER_WINDOW", "WRONG_PER_WINDOW"):
         monkeypatch.setattr(f"web.api.dispatch.{name}", 1_000_000)
     expected = '["2xx", "404", "409", "422"]'
-    said = await tried(site, await program(site), tmp_path, expected, 4)
+    said = await tried(site, await program(site), tmp_path, expected, examples)
     assert f"Tested: {len(OPERATIONS)}" in said
 
 
