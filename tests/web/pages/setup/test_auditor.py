@@ -21,8 +21,9 @@ from tests.web.pages.test_accessibility import LOOKS, is_accessible
 from tests.web.site import ADMIN, OSEI, Person, Site
 from tests.web.test_websocket import ask, closes, goes_off_call
 from web.channels.escalation import _facts
+from web.channels.staff import waiting
 from web.errors import AccountError
-from web.keys import ACCOUNTS, AUDIT_LOG, ORGANISATIONS, REDIS, SERVICE
+from web.keys import ACCOUNTS, AUDIT_LOG, MAIL_QUEUE, ORGANISATIONS, REDIS, SERVICE
 from web.pages.setup import audit as page_of
 
 UMA = "roth@riverside.example"
@@ -110,6 +111,32 @@ async def test_s45_a_provider_who_becomes_an_auditor_is_of_staff_no_longer(site:
     assert (await change(admin, who, "save", role="provider"))[0] == 303
     assert (await osei.sign_in(OSEI)).headers["Location"] == "/demo/staff"
     assert (await (await osei.socket("staff")).receive_json())["type"] == "welcome"
+
+
+async def test_s45_an_auditor_gets_no_message_about_a_patient(site: Site) -> None:
+    await site.person().ask_for_a_visit()
+    (visit,) = (await site.app[SERVICE].mirrors.get("demo")).visits
+    admin, osei = await desk(site), (await desk(site, OSEI)).person
+    await ask(await osei.socket("staff"), type="on_call", on=True)
+    who = await account(site, OSEI)
+    chosen: dict[str, Any] = {
+        "mail_assigned": True,
+        "notify": True,
+        "language": "",
+        "phone": "+1 512 555 0150",
+    }
+    await site.app[ACCOUNTS].prefer("demo", OSEI, texts=True, **chosen)
+    done = await ask(await admin.person.socket("staff"), type="visit.assign", visit=visit, to=who.id)
+    assert done["type"] == "done"
+    organisation = await site.app[ORGANISATIONS].get("demo")
+    assert organisation is not None
+    letter, message = site.app[MAIL_QUEUE].resolvers["assigned"], waiting(site.app)
+    payload = {"visit": visit, "person": who.id, "by": "Robin Hale"}
+    assert await letter(organisation, payload) is not None
+    assert await message(organisation, payload) is not None
+    await change(admin, await account(site, OSEI), "save", role="auditor")
+    assert await letter(organisation, payload) is None
+    assert await message(organisation, payload) is None
 
 
 async def test_s45_the_last_administrator_does_not_become_an_auditor(site: Site) -> None:
