@@ -92,6 +92,8 @@ async def _reader(request: web.Request, visit: Visit, actors: list[Actor]) -> Ac
 async def _by_emergency(request: web.Request, visit: Visit, actors: list[Actor]) -> Actor | None:
     """Return the member of staff who has emergency access to the visit now; None if there is none."""
     grants, now_ms = grants_of(request.app), request.app[SERVICE].clock_ms()
+    if not (await organisation_of(request)).emergency_min:
+        return None
     for actor in actors:
         if actor.is_staff and await grants.of(visit.organisation, actor.id, visit.id, now_ms):
             return actor

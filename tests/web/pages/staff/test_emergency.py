@@ -23,7 +23,7 @@ from tests.web.pages.test_accessibility import LOOKS, PICTURE, is_accessible
 from tests.web.site import ADMIN, FORM, LIND, OSEI, Site
 from tests.web.test_websocket import ask
 from web.emergency import opening
-from web.emergency.grants import MINUTE_MS
+from web.emergency.grants import MINUTE_MS, new_grant
 from web.emergency.opening import grants_of
 from web.identity.visitors import patient
 from web.keys import AUDIT_LOG, SERVICE, SETTINGS
@@ -172,8 +172,13 @@ async def test_s45_emergency_access_is_bounded_can_be_turned_off_and_is_not_for_
         await osei.post(f"{path_of(visit)}/end")
     assert (await osei.post(path_of(visit), REASON)).status == 429
     assert (await admin.change("policy", emergency_min="x")).status == 422
+    service, photo = site.app[SERVICE], f"/demo/visits/{visit}/photos/p_1"
+    open_now = new_grant(visit, "u_osei", "Dr Maya Osei", "Still open", service.clock_ms(), 30)
+    await grants_of(site.app).add("demo", open_now)
+    assert (await osei.get(photo)).status == 200
     assert (await admin.change("policy", emergency_min="0")).status == 303
     assert (await osei.get(path_of(visit))).status == 404
+    assert (await osei.get(photo)).status == 404
     assert '"emergency":false' in await (await osei.get("/demo/staff")).text()
 
 
