@@ -7,13 +7,12 @@ import stat
 from pathlib import Path
 
 from web.config import Settings
-from web.doctor.findings import Finding, doubtful, good, wrong
+from web.doctor.findings import Finding, State, doubtful, good, wrong
 from web.errors import ConfigError
 from web.server import data_key as key
-from web.server.data_key import refuse_half_restored
 
 FULL_BYTES, LITTLE_BYTES = 100 << 20, 2 << 30
-OTHERS = stat.S_IRWXG | stat.S_IRWXO
+AS_SERVER = "Run this command as the server's account"
 
 
 def data_folder(settings: Settings) -> Finding:
@@ -24,33 +23,49 @@ def data_folder(settings: Settings) -> Finding:
     if not folder.is_dir():
         return wrong(f"{folder} is no folder", "Name another one with data.folder.")
     try:
-        refuse_half_restored(folder)
+        key.refuse_half_restored(folder)
     except ConfigError as problem:
         return wrong(str(problem), "A server does not start on half a backup.")
     if not os.access(folder, os.W_OK | os.X_OK):
         return wrong(
             f"this account may not write to {folder}, or its disk is read-only",
-            "Run this command as the server's account, or mount the disk so that it can be written.",
+            f"{AS_SERVER}, or mount the disk so that it can be written.",
         )
-    if folder.stat().st_mode & OTHERS:
-        return wrong(f"other accounts of this machine may open {folder}", f"chmod 700 {folder}")
-    return good(f"{folder} is open to its owner alone")
+    return _shared(folder, "open", "700") or good(f"{folder} is open to its owner alone")
 
 
 def data_key(settings: Settings) -> Finding:
     """Check that the data key, which encrypts records, exists and can be read only by the server's user."""
     path = Path(settings.data.folder) / key.FILE
-    if not path.exists():
-        return good(f"{path} is not there yet; the first start makes it")
     try:
+        if not path.exists():
+            return good(f"{path} is not there yet; the first start makes it")
         known = key.keys_in(key.content(path.parent))
+    except PermissionError:
+        return doubtful(f"this account may not look for {path}", f"{AS_SERVER}.")
     except ConfigError as problem:
         return wrong(str(problem), "Restore it from its backup.")
-    if path.stat().st_mode & OTHERS:
-        return wrong(f"other accounts of this machine may read {path}", f"chmod 600 {path}")
-    if len(known) > 1:
+    shared = _shared(path, "read", "600")
+    if len(known) > 1 and (shared is None or shared.state != State.WRONG):
         return doubtful("a rotation of the data key has not finished", "Run `greenroom rotate-keys` again.")
-    return good("it is there, and its owner alone may read it; keep a copy apart from the store")
+    return shared or good("it is there, and its owner alone may read it; keep a copy apart from the store")
+
+
+def _shared(path: Path, verb: str, mode: str) -> Finding | None:
+    """Return a finding if accounts other than its owner's may open or read a path; None if they may not.
+
+    `verb`: what they may do; `mode`: the mode that prevents it. Kubernetes gives the files of a pod to a group that has
+    no other account.
+    """
+    found = path.stat()
+    if found.st_mode & stat.S_IRWXO:
+        return wrong(f"other accounts of this machine may {verb} {path}", f"chmod {mode} {path}")
+    if found.st_mode & stat.S_IRWXG:
+        return doubtful(
+            f"the accounts in the group {found.st_gid} may {verb} {path}",
+            f"In a pod that is its own group; elsewhere: chmod {mode} {path}",
+        )
+    return None
 
 
 def disk(settings: Settings) -> Finding:

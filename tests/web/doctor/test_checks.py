@@ -54,6 +54,8 @@ def test_a_folder_or_a_key_that_others_may_read_is_wrong(tmp_path: Path) -> None
     assert data_folder(mine) == Finding(
         State.WRONG, f"other accounts of this machine may open {tmp_path}", f"chmod 700 {tmp_path}"
     )
+    tmp_path.chmod(0o770)
+    assert data_folder(mine).state == State.DOUBTFUL, "in a pod it is the group of the server alone"
     tmp_path.chmod(0o700)
     assert data_folder(mine).state == State.GOOD
     key = tmp_path / "secret.key"
@@ -63,6 +65,8 @@ def test_a_folder_or_a_key_that_others_may_read_is_wrong(tmp_path: Path) -> None
     key.write_bytes(bytes(32))
     key.chmod(0o644)
     assert data_key(mine).advice == f"chmod 600 {key}"
+    key.chmod(0o440)
+    assert (data_key(mine).state, "the group" in data_key(mine).found) == (State.DOUBTFUL, True)
     key.chmod(0o600)
     assert data_key(mine).state == State.GOOD
 
