@@ -8,6 +8,7 @@ the file. After each step, the file or the store shows how far the rotation is. 
 
 import asyncio
 import contextlib
+import errno
 import secrets
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -44,6 +45,10 @@ The report of a worker that has ended expires sooner, so the rotation does not w
 """
 LEASE_MS = 5_000
 TASK = "web.server.key_rotation"
+MOUNTED = (
+    "is mounted as a file, as in a container, and cannot be replaced: give the command a copy in another folder, as "
+    "docs/OPERATIONS.md says in its section A new data key"
+)
 COPY = "copy secret.key from the server that rotated the keys"
 SWITCH = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('SET', KEYS[1], ARGV[2]) end"
 
@@ -261,6 +266,8 @@ async def rotate(settings: Settings, progress: Progress) -> Rotated:
         if error.filename is None:
             # an error that names no file is about the connection to the store
             raise
-        raise CommandError(f"{error.filename} cannot be written ({error.strerror})") from None
+        why = MOUNTED if error.errno == errno.EBUSY else f"cannot be written ({error.strerror})"
+        # The second name is that of the file to be replaced.
+        raise CommandError(f"{error.filename2 or error.filename} {why}") from None
     finally:
         await redis.aclose()

@@ -6,7 +6,8 @@ import asyncio
 import json
 import shutil
 import signal
-from collections.abc import AsyncIterator
+import subprocess
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -228,6 +229,32 @@ async def test_a_second_rotation_at_the_same_time_is_refused(
     with pytest.raises(CommandError, match="another `greenroom rotate-keys` is at work"):
         await turned(site)
     assert secret.content(folder_of(site)) == before
+
+
+@pytest.fixture
+def mounted(tmp_path: Path) -> Iterator[Path]:
+    """A data folder in which the data key is a mounted file, as in a container."""
+    outside, data = tmp_path / "outside", tmp_path / "data"
+    secret.make_data_key(outside)
+    data.mkdir()
+    path = data / secret.FILE
+    path.touch()
+    if subprocess.run(["mount", "--bind", outside / secret.FILE, path], capture_output=True).returncode:
+        pytest.skip("no file may be mounted here")
+    yield data
+    subprocess.run(["umount", path], check=True)
+
+
+async def test_a_key_that_is_mounted_as_a_file_is_named_with_the_way_to_rotate_it(
+    valkey: Redis, valkey_url: str, mounted: Path
+) -> None:
+    before = secret.content(mounted)
+    with pytest.raises(
+        CommandError, match=r"^\S+/secret\.key is mounted as a file, .* a copy in another folder"
+    ):
+        await rotate(settings_for(valkey_url, mounted), quiet)
+    assert secret.content(mounted) == before
+    assert await valkey.get(keys.DATA_KEY()) == secret.key_id(before)
 
 
 async def test_a_wrong_key_a_cluster_and_a_value_that_cannot_be_decrypted_are_a_sentence_each(
