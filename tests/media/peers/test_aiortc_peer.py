@@ -221,10 +221,23 @@ def test_the_energy_of_a_sound_is_that_of_each_61st_sample() -> None:
     peer = SyntheticParty()
     assert (peer.audio_frames, peer.audio_energy, peer.frames_decoded) == (0, 0.0, 0)
     frame = AudioFrame(format="s16", layout="mono", samples=960)
-    frame.planes[0].update(struct.pack("<960h", *([16384] + [0] * 60 + [-32768] + [9] * 60 + [0] * 838)))
+    frame.planes[0].update(
+        struct.pack("<960h", *([16384] + [0] * 60 + [-32768] + [9] * 853 + [16384] + [9] * 44))
+    )
     peer._count_sound(frame)
     assert peer.audio_frames == 1
-    assert peer.audio_energy == 0.25 + 1 + 0
+    assert peer.audio_energy == pytest.approx(0.25 + 1 + 0.25 + 13 * (9 / 32768) ** 2)
+
+
+async def test_a_party_that_is_closed_closes_its_connection() -> None:
+    peer, closed = SyntheticParty(), list[str]()
+
+    async def close() -> None:
+        closed.append("connection")
+
+    peer._connection = SimpleNamespace(close=close)  # type: ignore[assignment]
+    await peer.close()
+    assert closed == ["connection"]
 
 
 def test_a_party_sends_its_picture_and_tone_from_start_to_stop() -> None:

@@ -231,6 +231,22 @@ def test_the_document_counts_the_autobahn_cases() -> None:
         assert f"{number} because {why}" in text
 
 
+async def test_only_a_socket_that_was_not_taken_from_aiohttp_is_closed_at_the_end_of_its_request(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    closed: list[WebSocket] = []
+
+    async def write_eof(socket: WebSocket, data: bytes = b"") -> None:
+        closed.append(socket)
+
+    monkeypatch.setattr(WebSocket, "write_eof", write_eof)
+    refused, taken = ReaderWebSocket((), 1024), ReaderWebSocket((), 1024)
+    taken._detached = True
+    for socket in (refused, taken):
+        await socket.write_eof()
+    assert closed == [refused]
+
+
 def test_the_limits_of_frames_and_bytes_are_those_of_the_document() -> None:
     text = " ".join(DOCUMENT.split())
     assert "Before `welcome`: 100 frames" in text

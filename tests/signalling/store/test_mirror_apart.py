@@ -138,6 +138,8 @@ async def test_a_claim_is_kept_for_the_estimate_of_waits_with_who_was_on_call() 
     store.add(replace(visits.claimed(), version=10), "saved")
     by_pubsub(store, mirror)
     assert list(mirror.claims) == [Paced(visits.T0, 1)]
+    await mirror._load()
+    assert list(mirror.claims) == [], "those of the store, and this store has none"
 
 
 async def test_an_event_that_cannot_be_read_is_passed_over() -> None:

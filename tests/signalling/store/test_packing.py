@@ -102,6 +102,7 @@ async def test_r39_a_visit_is_due_exactly_an_hour_after_its_last_change(desk: Cl
 async def test_r39_a_visit_with_very_many_messages_or_events_is_not_packed_and_not_read_whole(
     desk: Clinic, valkey: Redis
 ) -> None:
+    assert MOST_PARTS == 200, "docs/ARCHITECTURE.md names the number"
     store, client = desk.workers[0].service.store, cast(Any, valkey)
     provider = await provider_of(desk)
     written, changed = [str((await whole_visit(desk, provider)).visit) for _ in range(2)]

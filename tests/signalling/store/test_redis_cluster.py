@@ -59,6 +59,7 @@ def test_the_owners_of_slots_are_read_and_an_empty_host_is_that_of_the_node_that
         [[0, 1, [b"10.0.0.1", 7, b"id"]], [3, 3, [None, 8, b"id"], [b"copy", 9, b"id"]]], ("here", 1)
     )
     assert found[:5] == [("10.0.0.1", 7), ("10.0.0.1", 7), None, ("here", 8), None]
+    assert len(found) == 16_384
 
 
 async def test_commands_pipelines_transactions_and_scripts_reach_the_nodes_of_their_keys(client: Any) -> None:

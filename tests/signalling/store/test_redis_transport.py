@@ -191,3 +191,11 @@ def test_a_lost_connection_is_reported_unless_this_process_ended_it() -> None:
             socket.direct.abort()
         socket.direct.connection_lost(None)
         assert (socket.lost, socket.calls) == (lost, ["protocol", b"PING", *["abort"] * ends])
+
+
+async def test_the_server_of_the_test_at_start_closes_a_connection_that_its_client_has_ended() -> None:
+    reader, closed = asyncio.StreamReader(), list[str]()
+    reader.feed_eof()
+    writer: Any = SimpleNamespace(is_closing=lambda: False, close=lambda: closed.append("closed"))
+    await redis_transport._serve(reader, writer)
+    assert closed == ["closed"]

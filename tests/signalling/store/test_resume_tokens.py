@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 from redis.asyncio import Redis
 
@@ -43,6 +45,11 @@ async def test_a_token_is_redeemed_at_any_worker_and_again_and_each_time_by_a_ne
     assert (held.worker, latest.generation) == ("w2", 3)
     assert await first.holder(latest) == "w2"
     assert len({(await first.issue("c_1", OSEI))[0] for _ in range(9)}) == 9
+
+
+async def test_a_token_has_18_random_bytes_and_16_of_their_signature(workers: list[Tokens]) -> None:
+    token, _ = await workers[0].issue("c_1", OSEI)
+    assert len(base64.urlsafe_b64decode(token[2:] + "==")) == 18 + 16
 
 
 async def test_a_token_that_was_forged_or_belongs_to_another_person_is_invalid(

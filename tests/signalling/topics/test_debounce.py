@@ -69,7 +69,48 @@ async def test_r28_work_that_failed_waits_for_its_own_pause_only(monkeypatch: py
     debouncer = Debouncer(Supervisor().failed)
     debouncer.run("riverside/reset", work, 0.5)
     await until(lambda: not debouncer._tasks)
-    assert slept[:4] == [0.5, debounce.RETRY_S, 0.0, 0.5]
+    assert slept[:4] == [0.5, 0.1, 0.0, 0.5]
+
+
+@pytest.mark.parametrize(("took_s", "rests_s"), [(0.01, 0.09), (0.1, 0.9), (0.5, 1.0)])
+async def test_work_takes_a_tenth_of_the_time_and_rests_for_a_second_at_most(
+    took_s: float, rests_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept, times_s = list[float](), iter((5.0, 5.0 + took_s))
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    async def work() -> None:
+        pass
+
+    monkeypatch.setattr(debounce, "time", SimpleNamespace(monotonic=lambda: next(times_s)))
+    monkeypatch.setattr(
+        debounce, "asyncio", SimpleNamespace(sleep=sleep, get_running_loop=asyncio.get_running_loop)
+    )
+    debouncer = Debouncer()
+    debouncer.run("riverside/places", work, 0.5)
+    await until(lambda: not debouncer._tasks)
+    assert slept == [0.5, pytest.approx(rests_s)]
+
+
+async def test_r28_the_pauses_between_failures_grow_to_five_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept = list[float]()
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    async def work() -> None:
+        if len(slept) < 24:
+            raise UnavailableError("store")
+
+    monkeypatch.setattr(
+        debounce, "asyncio", SimpleNamespace(sleep=sleep, get_running_loop=asyncio.get_running_loop)
+    )
+    debouncer = Debouncer(Supervisor().failed)
+    debouncer.run("riverside/reset", work, 0.0)
+    await until(lambda: not debouncer._tasks)
+    assert [pause_s for pause_s in slept if pause_s][:8] == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0]
 
 
 async def test_work_that_is_cancelled_at_the_end_does_not_run_and_is_forgotten() -> None:

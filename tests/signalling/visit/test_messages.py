@@ -39,6 +39,7 @@ def test_f19_a_patient_answers_only_if_the_clinic_wants_it_and_staff_wrote() -> 
 
 def test_f19_a_patient_writes_five_messages_at_most_until_staff_write_again() -> None:
     visit = written()
+    assert MOST_ANSWERS == 5, "docs/VISIT.md names the number"
     for number in range(MOST_ANSWERS):
         visit = does(visit, c.Write(), PATIENT, T0 + number, **ON)
     assert refused(visit, c.Write(), PATIENT, **ON) == Refusal("limit_reached", {"most": MOST_ANSWERS})

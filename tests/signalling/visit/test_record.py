@@ -3,6 +3,8 @@
 Tests also the default limits of an organisation.
 """
 
+import pytest
+from msgspec import ValidationError, convert
 from msgspec.structs import asdict, replace
 
 from signalling.visit.record import Outcome, Party, Person, Policy, Role, Staff, Status
@@ -30,6 +32,17 @@ def test_the_stored_names_of_statuses_outcomes_and_roles_do_not_change() -> None
         "guest",
         "system",
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "least", "most"), [("grace_ms", 5_000, 600_000), ("invite_ms", MINUTE_MS, 30 * MINUTE_MS)]
+)
+def test_a_limit_has_bounds_in_seconds_or_minutes(name: str, least: int, most: int) -> None:
+    for allowed in (least, most):
+        assert getattr(convert({name: allowed}, Policy), name) == allowed
+    for refused in (least - 1, most + 1):
+        with pytest.raises(ValidationError, match=name):
+            convert({name: refused}, Policy)
 
 
 def test_an_organisation_that_has_chosen_nothing_has_these_limits() -> None:

@@ -87,6 +87,7 @@ def test_s47_a_party_that_has_changed_too_much_may_only_hang_up_leave_and_end() 
     visit = live()
     made = visit.parties[PATIENTS_SIDE].changes
     assert made == 2, "entered and started"
+    assert MOST_CHANGES == 20_000, "PROTOCOL.md names the number"
     visit = does(visit, c.Save("allergies", "a", left=False), PATIENT)
     assert visit.parties[PATIENTS_SIDE].changes == made + 1
     spent = replace(visit.parties[PATIENTS_SIDE], changes=MOST_CHANGES)
