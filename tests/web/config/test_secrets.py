@@ -36,6 +36,7 @@ COMMANDS: dict[str, list[str]] = {
     "user disable": [*LAKESIDE, "ida@lakeside.example"],
     "user enable": [*LAKESIDE, "ida@lakeside.example"],
     "user reset-two-factor": [*LAKESIDE, "ida@lakeside.example"],
+    "user role": [*LAKESIDE, "ida@lakeside.example", "provider"],
     "key add": [*LAKESIDE, "ward", "--scope", "read"],
     "key list": LAKESIDE,
     "key revoke": [*LAKESIDE, "k_1"],
