@@ -18,7 +18,8 @@ from media.transport.tcp import PacketSocket
 
 PENDING_MAX: Final = 256
 LASTS_S: Final = 2.0
-AGAIN_S: Final = 0.1  # time in s between two checks of an address, because one may be lost on the network
+# Time in s between two checks of an address, because a check may get lost on the network.
+AGAIN_S: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ STRAY_LOOKS: Final = 20
 BATCH: Final = 64
 REPORTER_AT: Final = 4  # the offset of the sender's SSRC in an RTCP packet
 _U32 = Struct("!I")
-_OWN_NUMBERS = Struct("!HI")  # a packet's own sequence number and timestamp, as they are read
+_OWN_NUMBERS = Struct("!HI")  # the sequence number and timestamp with which a packet arrived
 _NUMBERS = Struct("!HII")  # the fields of a packet that are rewritten: sequence number, timestamp, SSRC
 _NUMBERS_AT: Final = 2
 

@@ -71,13 +71,15 @@ class Layers:
         self._spans.append(Span(first, sequence_shift, 0, self.target))
 
     def take(self, number: int, timestamp: int, layer: int, syncs: bool) -> Span | None:
-        """Return the span to which a packet belongs; None if the packet is not sent to the receiver.
+        """Return what to add to the numbers of a packet (`Span`); None if the receiver must not get this packet.
 
-        `number`, `timestamp`, `layer`: those of the packet. `syncs`: True if the packet's picture needs only
-        the lowest layer. A layer can be left out from any picture on, but can be added only at a picture that
-        `syncs`, one layer at a time. The span of a late packet may have a lower level than the packet's
-        layer; then the receiver must not get the packet, but waits for its number, so the caller must send
-        other data with this number.
+        `number`, `timestamp`, `layer`: those of the packet. `syncs`: True if the packet's picture needs only the
+        lowest layer. A layer can be removed at any picture. It can be added only at a picture that `syncs`, one layer
+        at a time.
+
+        A packet that comes late gets the `Span` whose range contains its number. If the packet's layer is higher than
+        the `level` of this span, the receiver must not get the packet. But the receiver waits for the packet's
+        number, so the caller must send other data with this number.
         """
         ahead = (number - self._newest) & _MASK
         if ahead == 0 or ahead >= _HALF:
@@ -107,7 +109,7 @@ class Layers:
         return (number - self._spans[0].sequence_shift) & _MASK
 
     def _add(self, number: int, span: Span) -> None:
-        # If the newest span begins at the same packet, that span is empty and is replaced.
+        # If the newest span begins at the same packet, it contains no packet yet, and the new span replaces it.
         if self._spans[-1].first == number:
             self._spans.pop()
         self._spans.append(span)
@@ -137,8 +139,8 @@ class LayerShares:
     def sample(self, now_s: float) -> None:
         """Update `shares` from the counted bytes, at most once in MEASURE_S. `now_s`: the monotonic time.
 
-        The result is the mean of the old shares and the newly measured ones, so that one keyframe does not
-        change it much.
+        Each new value is the mean of the old value and the measured one, so that one keyframe does not change it
+        much.
         """
         if now_s - self._at_s < MEASURE_S:
             return

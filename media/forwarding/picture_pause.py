@@ -52,7 +52,7 @@ class PicturePause:
     def __init__(self) -> None:
         self.paused = False
         # While pictures are sent: the time in s since which the network has been weak. During a pause: the time in s
-        # since which it has been good. None if it is neither.
+        # since which it has been good. None if neither is the case.
         self._since_s: float | None = None
         self._resumed_s: float | None = None
         self._wait_s = WAIT_S

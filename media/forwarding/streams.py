@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 # A sink (stream to a receiver) keeps this number of packets to send them again: 0.9 s of sound, 0.2 to 0.4 s of video.
 KEPT: Final = 46
-# At most this number of missing packets in a row is requested and sent again. More sound would come too late, and a
-# browser plays late sound and then delays all that follows, pictures too. For more video, a keyframe is quicker.
+# The greatest number of consecutive missing packets that are requested and sent again. More sound would come too late,
+# and late sound delays all sound and pictures after it. If more video is missing, a keyframe is quicker.
 GAP_MAX: Final[dict[StreamKind, int]] = {"audio": 12, "video": 64, "rtx": 0}
 MISSING_MAX: Final = 256
 # The greatest number of requests for one missing packet. Requests and answers are lost too: on a path that loses a
 # fifth of all packets, one packet in a thousand needs seven requests.
 ASKED_MAX: Final = 12
 ASK_AGAIN_S: Final = 0.015  # pause in s between two requests for a packet; the round trip if that is longer
-ASKED_STEADILY: Final = 8  # after this number of requests, each pause is twice the one before
+ASKED_STEADILY: Final = 8  # after this number of requests for a packet, each further pause is twice as long
 KEYFRAME_RETRY_S: Final = 0.150
 BLANK_PATIENCE_S: Final = 0.600
 SEQUENCE_MASK: Final = 0xFFFF
@@ -66,7 +66,7 @@ class Sink:
         self.kept = _KeepsNothing() if self.kind == "rtx" else [None] * KEPT
 
     def forget_rows(self, missing: Iterable[int]) -> None:
-        """Remove the kept packets of each run of more than GAP_MAX consecutive numbers in `missing`."""
+        """Remove from `kept` the packets of each run of more than GAP_MAX consecutive numbers in `missing`."""
         for _, row in groupby(enumerate(missing), lambda found: (found[1] - found[0]) & SEQUENCE_MASK):
             numbers = [number for _, number in row]
             for number in numbers if len(numbers) > GAP_MAX[self.kind] else ():
@@ -74,17 +74,17 @@ class Sink:
                     self.kept[number % KEPT] = None
 
     def find(self, sequence: int) -> Packet | None:
-        """Return the kept packet with this sequence number, as the receiver counts; None if it is not kept."""
+        """Return the stored packet that the receiver knows by this sequence number; None if it is not stored."""
         kept = self.kept[sequence % KEPT]
         return kept if kept is not None and kept[2] << 8 | kept[3] == sequence else None
 
     def takes_late(self, sequence: int) -> bool:
-        """Return True if a late packet, `sequence` as the receiver counts, is not too old and was not sent before."""
+        """Return True if a late packet may still be sent. `sequence`: its sequence number at the receiver."""
         return (self.sequence - sequence) & SEQUENCE_MASK < KEPT and self.find(sequence) is None
 
 
 class Missing:
-    """The numbers, as the source counts, of at most MISSING_MAX packets that the server did not receive."""
+    """The source's own sequence numbers of at most MISSING_MAX packets that the server did not receive."""
 
     __slots__ = ("_asked",)
 
@@ -99,7 +99,7 @@ class Missing:
         return number in self._asked
 
     def add(self, kind: StreamKind, sequence: int, count: int, now_s: float) -> list[int]:
-        """Add the `count` numbers before `sequence`; return them. If they are too many, remove all and return []."""
+        """Record the `count` packets before `sequence` as missing; return them. If too many, clear all; return []."""
         if count > GAP_MAX[kind] or len(self._asked) + count > MISSING_MAX:
             self._asked.clear()
             return []
@@ -171,7 +171,7 @@ class Source:
         self.payload_type = BY_STREAM[kind].payload_type
         self.sink: Sink | None = None
         self.forward = False
-        self.settled = False  # True if the numbers continue the sink's, and the video began with a keyframe
+        self.settled = False  # True after a packet got the sink's next number; in video, it began a keyframe
         self.settled_at = 0  # the timestamp of the packet at which `settled` became True
         self.guarding = False  # True if RED packets may repeat sound from before `settled` became True
         self.special = False  # True if packets of this source need changes after the fixed RTP header
@@ -185,7 +185,7 @@ class Source:
         self.missing = Missing()
         self.newest: int | None = None  # in a room of more than two: the highest sequence number received
         self.layers: Layers | None = None  # in a room of more than two: the layers of a subscription's video
-        self.shares: LayerShares | None = None  # in a room of more than two: each layer's share of the bits
+        self.shares: LayerShares | None = None  # in a room of more than two: measures the layers' bit rates
         self.keyframe_due_s = 0.0
         # True if a receiver in a room of more than two has requested a keyframe
         self.keyframe_wanted = False
@@ -195,7 +195,7 @@ class Source:
         self.reports: dict[int, float] = {}
 
     def copy(self) -> Source:
-        """Return a copy with the same numbers, which becomes the sink's `feeder` if this source is its feeder."""
+        """Return a copy with the same numbers. If this source is its sink's `feeder`, the copy becomes the feeder."""
         copy = Source(self.kind, self.ssrc)
         copy.sink, copy.forward, copy.settled = self.sink, self.forward, self.settled
         copy.sequence_shift, copy.timestamp_shift = self.sequence_shift, self.timestamp_shift
@@ -211,14 +211,14 @@ class Source:
 
         A busy browser may still have a black frame in its encoder when its user presses Start Session. One packet is
         enough for a black keyframe, but not for a keyframe of a real scene. So a keyframe of one packet is refused for
-        BLANK_PATIENCE_S; one that comes later is accepted, because the scene must then be that plain.
+        BLANK_PATIENCE_S; a later one is accepted, because the scene itself must then be plain.
         """
         if not self.waiting_s:
             self.waiting_s = now_s
         return not single or now_s - self.waiting_s > BLANK_PATIENCE_S
 
     def unsettle(self) -> None:
-        """Make the next packet set the numbers again; if it is a packet of video, it must begin a keyframe."""
+        """Make the next packet set the shifts again (`settle`); a packet of video must then begin a keyframe."""
         self.settled = False
         self.waiting_s = 0.0
         self.earlier = None
@@ -229,8 +229,8 @@ class Source:
     def settle(self, sequence: int, timestamp: int, now_s: float) -> None:
         """Set the shifts so that this packet continues the sink's numbers. `sequence`, `timestamp`: the packet's own.
 
-        A source that is forwarded again keeps its timestamps, as audio and video would lose their synchronisation
-        otherwise. The timestamps of a new source continue the sink's, plus the time since its newest packet.
+        If a source is forwarded again, its timestamps stay the same, so that audio and video stay synchronous. A new
+        source begins with the timestamp of the sink's newest packet, plus the time since that packet.
         """
         sink = self.sink
         assert sink is not None
@@ -262,7 +262,7 @@ class Source:
         return self.guarding or not self.sink.endpoint.takes_red
 
     def advance(self, sequence: int) -> int:
-        """Record a packet's own number, in a room of more than two; return how many are missing just before it."""
+        """Record an arrived packet's number, in a room of more than two; return how many just before it are missing."""
         newest, ahead = self.newest, 1
         if newest is not None:
             ahead = (sequence - newest) & SEQUENCE_MASK
@@ -279,7 +279,7 @@ class Source:
         return (number - self.sequence_shift) & SEQUENCE_MASK
 
     def takes_late(self, sequence: int) -> bool:
-        """Return True if a packet older than the newest may be sent. `sequence`: its number as the receiver counts."""
+        """Return True if a packet older than the newest may still be sent. `sequence`: its number at the receiver."""
         own = self.own_number(sequence)
         self.missing.arrived(own)
         return self.sink is not None and self.sink.takes_late(sequence) and not self.predates_settling(own)
@@ -317,7 +317,7 @@ class Source:
     def shape_red(self, packet: bytearray, length: int) -> int:
         """Reduce a RED packet in place to the payloads that the receiver may get and accepts; return its new length.
 
-        The length is 0 if nothing is left. Payloads from before the gate opened or a mute ended are removed.
+        The length is 0 if no payload is left. Payloads from before the gate opened or a mute ended are removed.
         """
         assert self.sink is not None
         age_max = (int.from_bytes(packet[4:8]) - self.settled_at) & TIMESTAMP_MASK
@@ -334,7 +334,7 @@ class Source:
         )
 
     def add_red(self, packet: bytearray, length: int) -> int:
-        """Turn a plain Opus packet in place into RED with the previous payload as well; return the new length.
+        """Turn a plain Opus packet in place into a RED packet that repeats the previous payload; return its length.
 
         A packet stays plain if it came late, or is the first one after the gate opened or a mute ended.
         """
@@ -353,7 +353,7 @@ class Source:
         """
         if self.sink is None or not self.settled:
             return True
-        # After more packets than this, sequence numbers are used again, so the number no longer shows the age.
+        # Later, numbers begin again at 0, and new packets would look older: the check ends after 0x4000 packets.
         recent = self.packets - self.first_forwarded < 0x4000
         return recent and sequence_older(sequence, self.first_sequence, SEQUENCE_MASK)
 

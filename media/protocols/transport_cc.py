@@ -31,7 +31,7 @@ _FIT_MAX: Final = 400  # the number of packets that one feedback may describe, s
 _PIECES_MAX: Final = 40
 # losses are reported if this share of packets (0 to 1) or more is lost
 LOSS_SHOWN: Final = 0.35
-# the weight of one packet in the running share of lost packets
+# the weight of one packet in the running mean of lost packets (`share`)
 _LOSS_MEMORY: Final = 0.01
 # If one feedback reports this number of lost packets or more, the path was interrupted. Such a loss is not
 # counted, because it does not show how many packets the path can carry.
@@ -57,7 +57,9 @@ class Losses:
         return self.share > LOSS_SHOWN
 
     def observe(self, received: int, lost: int) -> None:
-        """Update the share with the numbers of packets received and lost that one feedback reports."""
+        """Update `share` (the running mean of lost packets) by the numbers of received and lost packets in one
+        feedback packet.
+        """
         counted = lost if lost < OUTAGE else 0
         memory = (1 - _LOSS_MEMORY) ** (received + counted)
         self.share = self.share * memory + (1 - memory) * counted / max(1, received + counted)
@@ -124,7 +126,7 @@ def split_at_gaps(seen: Seen) -> list[Seen]:
 
 
 def is_whole(packet: bytes) -> bool:
-    """Return True if a feedback packet reports no lost packet, because all packets are in one run."""
+    """Return True if a feedback packet reports no lost packet: one run-length chunk marks all packets as received."""
     chunk = int.from_bytes(packet[20:22])
     return 0 < chunk >> 13 < 3 and chunk & _RUN_LENGTH >= int.from_bytes(packet[14:16])
 

@@ -54,8 +54,8 @@ PROFILES: Final = (AES_128_GCM, AES_256_GCM, AES_128_SHA1)
 # window for each packet.
 REPLAY_WINDOW: Final = 256
 BUFFER_BYTES: Final = 2048
-# The greatest size of a packet in bytes. The rest of the buffer has room for the bytes that encryption adds.
-# With pylibsrtp's public API, the packet and these bytes together may have only 1500.
+# The greatest size of a received packet in bytes. Encryption makes a packet longer, so BUFFER_BYTES is larger. If
+# pylibsrtp's public API is used, a packet may have only 1500 bytes after encryption.
 PACKET_MAX: Final = 1600
 PROBE: Final = bytes.fromhex("80600001000000010000002a") + b"greenroom"
 

@@ -50,7 +50,7 @@ def ended_visit(organisation: str, number: int, begun_ms: int = FIRST_MS, **chan
 
 
 async def write_ended(redis: "Redis", seal: Seal, visits: Iterable[Visit], *, pack: bool = False) -> None:
-    """Write these visits to the store, encrypted by `seal`; in the packed form if `pack`."""
+    """Write these visits to the store, encrypted by `seal`; in the packed (compressed) form if `pack`."""
     client: Any = redis
     pipe = client.pipeline(transaction=False)
     for number, visit in enumerate(visits, 1):

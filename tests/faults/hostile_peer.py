@@ -76,7 +76,8 @@ class Peer:
             self._stream.setblocking(False)
         try:
             self._stream.send(data)
-            # The relay needs three turns of the loop: to accept, to read a batch, and to read the rest.
+            # The relay needs three turns of the loop: to accept, to read one batch of packets, and to read the
+            # packets after this batch.
             for _ in range(3):
                 await asyncio.sleep(0)
             ended = not self._stream.recv(4096)

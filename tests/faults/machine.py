@@ -185,7 +185,7 @@ def say(**what: Any) -> None:
 
 
 def now_s() -> float:
-    """Return the time in s, by the clock that all processes of a story share."""
+    """Return the time in s, by the clock that all processes of a test share."""
     return time.time()
 
 

@@ -145,7 +145,7 @@ class Run:
                 await queue.put(step)
                 await asyncio.sleep(PACE_S)
         await self._calm()
-        # Wait until every worker has had the time to give up the rooms and connections that others have taken over.
+        # Wait until every worker has had time to give up rooms and connections that another worker has taken over.
         await asyncio.sleep(max(0.0, self._last_fault_s + NOTICE_S + 1.0 - time.time()))
         await self._calm()
 
@@ -174,7 +174,7 @@ class Run:
         assert visit is not None
         what = step.what
         if what == "save":
-            # `say` replaces the answer "" by a text that only this request has, to find it in the store.
+            # `say` replaces the answer "" by a text that only this request has; the test finds this text in the store.
             other = {0: ("fever", True), 1: ("consent", True)}.get(step.b % 12)
             guide_step, answer = other or ("allergies", "")
             await person.say("visit.save", visit, step=guide_step, answer=answer, left=step.b % 2 == 0)

@@ -37,7 +37,7 @@ class Fuzzer:
         """Place in the code -> the first input at which an unexpected error was raised there."""
 
     async def run(self, found: Sequence[Target], count: int) -> None:
-        """Give `count` inputs to the targets, divided by their shares."""
+        """Give `count` inputs to the targets. Each target gets the part of them that its `share` names."""
         whole = sum(target.share for target in found)
         left = {target.name: round(count * target.share / whole) for target in found}
         for target in found:

@@ -1,7 +1,7 @@
 """Tests what an operator does while visits go on: to look at a claim, to rotate the data key, to restore a backup.
 
-Nobody in a visit may notice more than NOTICED_S of it: without media of the other side, or without an answer to a
-chat message. Two real servers share a store, as two machines do. The table in docs/RELIABILITY.md, section What an
+Meanwhile nobody in a visit may be without media of the other side, or without an answer to a chat message, for longer
+than NOTICED_S. Two real servers share a store, as two machines do. The table in docs/RELIABILITY.md, section What an
 operator does, also names the tests of the other acts.
 """
 
@@ -157,7 +157,7 @@ async def test_s45_the_data_key_of_two_machines_is_rotated_and_nobody_in_a_visit
         assert known.decode() == json.loads(text)["key"]
         assert known not in keys_in(old)
         async with call(*crowd.next()):
-            pass  # a visit that begins afterwards has its call
+            pass  # a visit that begins after the change of the key has a working call
         longest_s = noticed.longest_s
     what = "rotation of the data key: the longest that a visit stood still"
     measured("S45", f"{what}, key in another folder" if apart else what, longest_s, "s", at_most=NOTICED_S)
@@ -235,7 +235,7 @@ async def test_a_claim_on_one_machine_is_seen_in_a_trace_over_two_machines_and_i
             await provider.join()
             await patient.join()
             if number == 0:
-                # A rate is that of a counter, which has a series from its first claim on.
+                # Prometheus must read the counter once before the other claims, because a rate needs two values.
                 await until(counted, PATIENCE_S)
         for title in ("Claims", "Claim to the patient’s page"):
             await until(partial(drawn, title), PATIENCE_S)

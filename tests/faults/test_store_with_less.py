@@ -203,7 +203,7 @@ class Four:
         return [name for name, right in found.items() if not right]
 
     async def right(self) -> bool:
-        """Return True if all screens show what the store has, False while the store is away."""
+        """Return True if all screens show what the store has, False if they do not or the store does not answer."""
         try:
             return not await self.wrong()
         except Exception:  # noqa: BLE001 - the store is not back yet

@@ -33,7 +33,9 @@ from web.server.redis_client import connect
 
 
 class RecordedRoom:
-    """A room of the relay that also stores whether its gate is open (media may pass), for the samples."""
+    """A room of the relay that also stores whether its gate is open (media may pass). The worker's samples report
+    this.
+    """
 
     def __init__(self, room: Any, name: str, open_rooms: dict[str, list[RecordedRoom]]) -> None:
         self._room, self._name, self._open_rooms = room, name, open_rooms

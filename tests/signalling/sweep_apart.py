@@ -18,7 +18,8 @@ from signalling.visit.open_visits import OpenVisits
 from signalling.visit.record import Policy, Staff, Visit
 from tests.signalling.visits import ORG, OTHER, T0
 
-OWN, DEAD = "w1", "w2"  # the workers of the patient's and of the provider's connection in `visits.claimed()`
+# The worker of the patient's connection, and the worker of the provider's, in `visits.claimed()`.
+OWN, DEAD = "w1", "w2"
 
 
 class Mirror:

@@ -36,7 +36,7 @@ class Connected(Noted):
 
 
 class WorkerApart(Worker):
-    """A worker whose parts only record what they are asked. `limits`: the limits of its clients."""
+    """A worker whose parts only record the calls that they get. `limits`: the limits of the worker's clients."""
 
     def __init__(self, **limits: Any) -> None:
         redis: Any = Redis()

@@ -28,7 +28,9 @@ class Process:
     """
 
     def __init__(self, process: Forked, asks: int, answers: asyncio.StreamReader) -> None:
-        """Take a started process. `asks`: the descriptor of its standard input. `answers`: its standard output."""
+        """Control a process that has been started. `asks`: the descriptor of its standard input. `answers`: its
+        standard output.
+        """
         self._process, self._asks, self._answers = process, asks, answers
         self.url = self.id = ""
 

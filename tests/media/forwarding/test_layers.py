@@ -17,7 +17,8 @@ PATTERN = [(0, False), (2, True), (1, True), (2, False), (0, False), (2, False),
 
 
 def take(layers: Layers, number: int) -> Span | None:
-    """Give picture `number` to `layers`, as one packet; return the Span with the shifts of its numbers.
+    """Give picture `number` to `layers`, as one packet; return the numbers that are added to the packet's own
+    (`Span`).
 
     Return None if the picture is not sent to the receiver.
     """
@@ -188,8 +189,10 @@ def test_shares_are_measured_once_a_second() -> None:
         (2000, 0, 3),
         (1000, 0, 3),
         (900, 0, 1),  # all layers together need 1000 kbit/s, which is more than the estimate
-        (900, 2, 2),  # level 2 is sent already, so it may need a little more than the estimate
-        (800, 2, 2),  # level 2 needs 1000 kbit/s, which is 1.25 times the estimate and still allowed
+        # Layer 2 is sent already, so the layers 0 to 2 may need a little more than the estimate.
+        (900, 2, 2),
+        # The layers 0 to 2 need 1000 kbit/s, which is 1.25 times the estimate and still allowed.
+        (800, 2, 2),
         (799, 2, 1),
         (599, 0, 0),
         (100, 2, 0),

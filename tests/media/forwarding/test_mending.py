@@ -347,7 +347,7 @@ def test_nothing_from_before_the_gate_opened_is_kept_asked_for_or_sent_again() -
     room.reads(*(sound(number) for number in (11, 12, 14)), *(picture(number) for number in (11, 12, 14)))
     a.route(b, True)
     assert asked(room) == []
-    # B's numbers continue, so SHIFT + 11 is the first one after the pause.
+    # B's sequence numbers continue without a gap, so the first packet after the pause has the number SHIFT + 11.
     room.reads(sound(16), picture(16, KEY))
     assert asked(room) == []
     del room.sent[B][:]

@@ -36,7 +36,9 @@ def seen(pause: PicturePause, weak: bool | None, seconds: float, begin_s: float)
         (0.09, None, 0.0, True),
         (0.0, 1000.5, 150.0, True),
         (0.08, 1000.0, 0.0, False),
-        (0.5, 2000.0, 150.5, False),  # Above 150 kbit/s a smaller picture can still help.
+        # If more than 150 kbit/s of video arrive, a smaller picture can still help, so the network does not count as
+        # weak.
+        (0.5, 2000.0, 150.5, False),
         (0.0, None, 0.0, False),
         (None, 2000.0, 0.0, None),
     ],

@@ -72,7 +72,7 @@ def test_malformed_red_is_withheld_where_it_is_looked_into(malformed: bytes, tak
     assert (room.sent[B], room.counted()) == ([], {"received": 1, "withheld": 1})
 
 
-# --- RED packets that the server makes from plain ones
+# --- RED packets that the server makes from plain Opus packets
 
 
 def plain(number: int, ssrc: int = 1, sequence: int | None = None) -> bytes:

@@ -163,12 +163,13 @@ LAYERED = (0.4, 0.6, 1.0, 1.0)
     ("weak_kbps", "strong_kbps", "limit"),
     [
         (2500, 2500, 1200),
-        # Both receivers have the same weak network, so neither would profit if it got fewer pictures.
+        # Both receivers have the same weak network, so the limit is the bandwidth of both.
         (600, 600, 600),
-        # The receiver with the weak network gets every second picture, so that the others keep a good one.
+        # The receiver with the weak network gets only every second picture, so the sender's limit is higher for the
+        # other receiver.
         (600, 2500, 1000),
-        # The receiver with the weak network gets every fourth picture. The limit for the sender is enough for the
-        # others.
+        # The receiver with the weak network gets only every fourth picture. The sender's limit is KBPS_GOOD, which is
+        # enough for the other receiver.
         (300, 2500, 600),
         (150, 2500, 375),
         (150, 200, 200),

@@ -80,7 +80,7 @@ def test_another_implementation_reads_what_is_built(attributes: list[stun.Attrib
     assert ours.nominates is ((stun.USE_CANDIDATE, b"") in attributes)
 
 
-# --- parts of messages that are not read
+# --- damaged messages, and attributes after the signature
 
 
 def test_a_changed_bit_is_noticed() -> None:

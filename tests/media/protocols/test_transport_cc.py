@@ -98,9 +98,9 @@ def test_a_flood_of_arrivals_stays_bounded() -> None:
 @pytest.mark.parametrize(
     ("seen", "count", "packet"),
     [
-        # The packet has a reference time in units of 64 ms. Then come the states of the packets: two vectors
-        # of seven states each, and a run with the rest. Then come time differences in units of 250 µs; the
-        # last one is negative.
+        # The packet has a reference time in units of 64 ms. Then come the states of the packets: two vectors with
+        # seven states each, and one run-length chunk with all other states. Then come time differences in units of
+        # 250 µs; the last one is negative.
         (
             [(0xFFFE, 64_000_000), (0, 64_010_000), (11, 64_010_250), (12, 64_500_000), (13, 64_499_750)],
             7,
@@ -112,7 +112,7 @@ def test_a_flood_of_arrivals_stays_bounded() -> None:
             255,
             "8fcd0007 01020304 05060708 0000000a 000000ff d400da00 0000ff01 00010000",
         ),
-        # Seven packets with the same status are written as a run, six are not.
+        # Seven packets with the same status are written as one run-length chunk, six packets are written as a vector.
         (
             [(n, 0) for n in range(9) if n != 7],
             0,
@@ -123,7 +123,7 @@ def test_a_flood_of_arrivals_stays_bounded() -> None:
             0,
             "8fcd0007 01020304 05060708 00000008 00000000 d5542001" + "0" * 16,
         ),
-        # The arrivals are too far apart for a time difference of two bytes, in both directions.
+        # The arrivals are too far apart for a time difference of two bytes, both forward and backward in time.
         (
             [(0, 10_000_000), (1, 0), (2, 20_000_000)],
             1,
@@ -155,7 +155,7 @@ def test_the_count_of_feedbacks_begins_again_after_255() -> None:
     assert counts[254:] == [254, 255, 0, 1]
 
 
-# --- feedback that is read, and losses that are left out
+# --- reading of feedback, and when the server's feedback reports lost packets
 
 
 @given(
@@ -186,8 +186,10 @@ def feedback(statuses: int, rest: str) -> bytes:
     ("statuses", "rest", "read"),
     [
         (2, "2002 04 08", ([(9, 1_000), (10, 3_000)], 0)),
-        (3, "a800 04 08", ([(9, 1_000), (11, 3_000)], 1)),  # a vector with the states of fourteen packets
-        # a vector with the states of seven packets; the last one has a time difference of two bytes
+        # A vector with the status of each of fourteen packets.
+        (3, "a800 04 08", ([(9, 1_000), (11, 3_000)], 1)),
+        # a vector with the status of each of seven packets; the last packet received has a time difference of two
+        # bytes
         (3, "d200 04 fffc", ([(9, 1_000), (11, 0)], 1)),
         (
             14,

@@ -169,7 +169,7 @@ async def test_a_call_moves_from_udp_to_tcp_when_its_party_nominates_it() -> Non
         assert a.events == b.events == [Connected()]
 
 
-# --- the bytes of strangers
+# --- bytes that strangers send
 
 
 async def _closed_by(relay: Relay, *sent: bytes) -> bool:

@@ -21,7 +21,7 @@ PEER = ("192.0.2.1", 1000)
 class FakeSocket(Noted):
     """Replaces a connected socket. `chunks`: the data or errors to receive.
 
-    `room`: how many bytes `send` takes at most, or the error that it raises.
+    `room`: how many bytes `send` accepts at most, or the error that it raises.
     """
 
     def __init__(self, *chunks: bytes | Exception, peer: tuple[str, int] = PEER) -> None:

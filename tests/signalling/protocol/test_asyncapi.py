@@ -18,8 +18,8 @@ PACKAGES = Path(__file__).parents[2] / "javascript"
 ERROR, WARNING = 0, 1
 
 
-# Generated at import, not by the first test that needs it: `make mutants` runs a test only if it runs the changed line,
-# and every test of a file counts as one that runs what its import runs.
+# The document is generated at import, not by the first test that needs it. `make mutants` runs only the tests that
+# run a changed line. If a line runs at import, it counts as run by every test of the file.
 WRITTEN = json.dumps(asyncapi.document(DOCUMENT))
 
 

@@ -187,7 +187,7 @@ def test_the_oldest_announced_death_is_forgotten_first(apart: LivenessApart) -> 
     assert (len(apart.liveness._announced), next(iter(apart.liveness._announced))) == (256, "w1")
 
 
-# --- tests of a round, which asks all watched workers
+# --- the periodic check of all watched workers
 
 
 async def test_a_round_writes_the_own_sign_and_the_addresses_every_tenth_of_a_day(

@@ -1,4 +1,6 @@
-"""Tests which worker carries a new room, and how many rooms the workers of a cluster take together."""
+"""Tests which worker carries a new room, and the greatest number of rooms that all workers of a cluster together may
+carry.
+"""
 
 import pytest
 

@@ -57,7 +57,7 @@ class InMemory:
         return list(self.parts.values()), self.past
 
     def kept(self) -> dict[str, Tally]:
-        """Return party -> the counts that were written."""
+        """Return party -> the measurements of its call that were written to the store."""
         found = [TALLY.decode(self.open(data, f"{ORG}/calls/{VISIT}")) for data in self.parts.values()]
         return {tally.party: tally for tally in found}
 
@@ -80,7 +80,7 @@ class Watched:
         self.watch = CallWatch({VISIT: self.room}, store, self.tasks.append)
 
     def connected_ms(self) -> dict[str, float]:
-        """Return party -> how long it was connected, in ms, as the counts of the call have it."""
+        """Return party -> how long it was connected, in ms, according to the measurements of the call."""
         return {party: tally.connected_ms for (party, _), tally in self.room.tallies.items()}
 
 

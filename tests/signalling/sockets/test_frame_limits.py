@@ -172,7 +172,8 @@ def test_a_frame_without_a_mask_is_malformed_and_nothing_more_is_read(wide: int,
         ([EMPTY, raw(0x00, b"", b"mask", 0), MESSAGE], True),
         ([EMPTY, raw(0x80, b"", b"mask", 0), MESSAGE], False),
         ([EMPTY, PING, raw(0x80, b"{}", b"mask", 0), MESSAGE], False),
-        # After a fragment that has octets, our reader checks no further frame: aiohttp's reader does.
+        # After a fragment that has octets, `Counted` does not check the frames that follow, but aiohttp's reader
+        # checks them.
         ([EMPTY, raw(0x00, b"{", b"mask", 0), raw(0x00, b"", b"mask", 0), MESSAGE], False),
         ([raw(0x01, b"{", b"mask", 0), MESSAGE], False),
         ([raw(0x81, b"", b"mask", 0), MESSAGE], False),

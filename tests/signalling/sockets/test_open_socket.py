@@ -32,7 +32,9 @@ class Writing:
 
 
 class Reader:
-    """The connection behind a socket: it handles the messages that `leaves` does not name, and counts its wakes."""
+    """The connection to which a socket passes messages. It handles all messages except those in `leaves`. `wakes`:
+    how often it was woken.
+    """
 
     def __init__(self, *leaves: bytes) -> None:
         self.leaves = leaves

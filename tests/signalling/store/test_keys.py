@@ -36,7 +36,9 @@ def text_of(node: ast.expr) -> str | None:
 
 
 def names_in(source: str) -> Iterator[tuple[int, str]]:
-    """Yield (line, text) of each text in a source that is the name of a key, which only the table may make."""
+    """Yield (line, text) of each text in a source that makes the name of a key. Only the table of keys may make such
+    names.
+    """
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.JoinedStr) and re.match("{\x00}:", text := text_of(node) or ""):
             yield node.lineno, text

@@ -1,4 +1,4 @@
-"""Tests what a worker's copy does with events that come while it reads the store, or before their turn."""
+"""Tests what a worker's copy does with events that come while it reads the store, or in the wrong order."""
 
 from __future__ import annotations
 

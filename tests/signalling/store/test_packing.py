@@ -143,7 +143,8 @@ async def test_r39_a_packed_visit_that_is_tagged_rated_or_reopened_loses_nothing
         (provider, c.Reopen()),
         (provider, c.End()),
     ):
-        # A reopened visit counts too: it is not packed, but taken off the list of visits to pack.
+        # The number includes a reopened visit, which is not packed: `pack_all` only removes it from the list of
+        # visits to pack.
         assert await pack_all(store) == 1
         before = await store.history(ORG, visit)
         assert isinstance(done := await service.command(actor, visit, command), Accepted)
@@ -205,7 +206,7 @@ async def test_r39_to_pack_and_to_read_visits_the_shared_connection_is_enough(
     real, transactions = valkey.pipeline, list[bool]()
 
     def pipeline(transaction: bool = True) -> Any:
-        transactions.append(transaction)  # redis-py takes another connection for a transaction
+        transactions.append(transaction)  # A transaction would use another connection of redis-py.
         return real(transaction)
 
     monkeypatch.setattr(valkey, "pipeline", pipeline)

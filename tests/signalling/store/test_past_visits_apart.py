@@ -156,7 +156,7 @@ async def test_a_found_visit_that_no_longer_exists_is_dropped_and_the_page_is_fi
     await search.close()
 
 
-# --- reading
+# --- reading of the index from the store
 
 
 async def test_the_index_is_read_in_the_background_and_says_what_it_has_not_read(
@@ -226,7 +226,7 @@ async def test_a_row_is_replaced_only_by_a_newer_record() -> None:
     assert len(index) == 0
 
 
-# --- updates of the index by events, and its end
+# --- updates of the index by events, and the removal of an index
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ class ClusterApart(ClusterRedis):
 
 @pytest.fixture
 def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The pauses that the client made; it does not wait for them."""
+    """A list that gets the length of each pause that the client makes. The pauses take no time."""
     pauses: list[float] = []
 
     async def sleep(seconds: float) -> None:

@@ -1,4 +1,6 @@
-"""Tests who may write into a chat, how many messages it takes, and who receives them, without a store or sockets."""
+"""Tests who may write into a chat, how many messages a chat accepts, and who receives them, without a store or
+sockets.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +69,7 @@ def message(number: int, visit: str = "v_1") -> ChatMessage:
     return ChatMessage(id=f"m_{number}", visit=visit, at_ms=number, party="staff", name="Ray", text="Yes")
 
 
-# --- writing
+# --- writing of messages
 
 
 @pytest.mark.parametrize(
@@ -178,7 +180,7 @@ async def test_the_number_of_messages_is_known_for_1024_visits_and_limits() -> N
     assert list(apart.chat._unasked.values()) == [499], "the others are asked for again"
 
 
-# --- reading
+# --- reading of messages
 
 
 async def test_messages_that_arrive_while_older_ones_are_read_are_in_the_snapshot_once() -> None:
