@@ -68,7 +68,7 @@ class Organisations(Protocol):
 
     async def get(self, organisation: str, /) -> Organisation | None: ...
     async def read(self, organisation: str, /) -> Organisation | None:
-        """Return the settings as the store has them now, even if `get` has a copy; None if there are none."""
+        """Return an organisation's settings as the store has them now, never from a copy; None if there are none."""
 
     async def list(self) -> list[str]: ...
 

@@ -93,7 +93,7 @@ class Supervisor:
         task = self._tasks.pop(name, None)
         while task is not None and not task.done():
             # The cancellation is repeated until the task ends: on Python 3.11, an `asyncio.wait_for` in a library may
-            # lose one.
+            # swallow a cancellation.
             task.cancel()
             await asyncio.wait({task}, timeout=0.5)
 

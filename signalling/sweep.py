@@ -1,9 +1,9 @@
 """The sweep: work that each worker does periodically for every organisation.
 
-It applies deadlines that passed, watches the whole queue, removes connections of dead workers, repairs mirrors (copies
-of the open records) that missed the last event, and detects a replaced store. A few workers do this for an organisation
-in each round (`rooms/shares.py`), all others less often. A change is committed once, even if several workers try. Work
-that a crash interrupted is found again from the records.
+The sweep applies deadlines that passed, watches the whole queue, and removes connections of dead workers. It repairs
+mirrors (copies of the open records) that missed the newest event, and detects that the store was replaced. For each
+organisation, a few workers do this every PERIOD_S, and all other workers less often (`rooms/shares.py`). A change is
+committed once, even if several workers try. Work that a crash interrupted is found again from the records.
 """
 
 from __future__ import annotations
@@ -30,11 +30,10 @@ from signalling.visit.relations import party_key
 from signalling.visit.rules import next_deadline_ms
 
 PERIOD_S = 0.5
-# The time in s after which this worker reads an organisation again that other workers look after. The first
-# value is used if this worker has connections of the organisation, the second one if it has none.
+# For organisations whose sweep other workers do: this worker reads their state again after this time in s. The first
+# value is used if this worker has connections of the organisation, otherwise the second value.
 SHOWN_S, ELSEWHERE_S = 1.4, 10.0
-# After a worker has lost its connection to the store, it reads all organisations in each round, for this time
-# in s.
+# After a worker has lost its connection to the store, each of its sweeps reads all organisations, for this time in s.
 DOUBT_S = 3.0
 # The time in s after which this worker stores again, unchanged, which staff have a page open.
 HERE_S = 5.0
@@ -85,9 +84,9 @@ class Sweep:
         # organisation -> the identity of its store when this worker last swept
         self._identities: dict[str, str] = {}
         self._dead_since_s: dict[str, float] = {}
-        self._opened = 0  # how often the connection to the store had been opened at the last round
+        self._opened = 0  # how often the connection to the store had been opened when the sweep ran before
         self._doubted_until_s = 0.0
-        # organisation -> the time in s at which this worker last read it
+        # organisation -> the time in s at which this worker last read the organisation's state from the store
         self._looked_s: dict[str, float] = {}
         # organisation -> (the time in s at which this worker last stored the staff with a page open on it, the ids of
         # these staff)
@@ -121,7 +120,7 @@ class Sweep:
                 await _alone(self._once(mirror, due, present.get(mirror.organisation, []), dead))
 
     def _is_due(self, mirror: Mirror, present: Container[str]) -> bool:
-        """Return True if this round must read what the store has of the organisation of `mirror`.
+        """Return True if the present sweep must read the state of the organisation of `mirror` from the store.
 
         `present`: the organisations of which this worker has connections.
         """
@@ -137,13 +136,15 @@ class Sweep:
             wait_s = SHOWN_S if organisation in present else ELSEWHERE_S
         if now_s - self._looked_s.get(organisation, -ELSEWHERE_S) < wait_s:
             return False
-        # At first, organisations that other workers look after get random times, so that not all are read in one round.
+        # At the start of this worker, organisations for which other workers do the sweep get random times. So not all
+        # of them are read in the same sweep.
         spread_s = 0.0 if organisation in self._looked_s else random.uniform(0, wait_s)  # noqa: S311
         self._looked_s[organisation] = now_s - spread_s
         return True
 
     async def _looked(self, mirrors: list[Mirror]) -> dict[Mirror, Pulse]:
-        """Return what the store has of the organisations of these mirrors; repair the mirrors that differ.
+        """Read the state of the organisations of these mirrors from the store, and return it. Repair each mirror that
+        differs from the store.
 
         Raises `UnavailableError` if the store does not answer.
         """
@@ -188,9 +189,9 @@ class Sweep:
     ) -> None:
         """Sweep the organisation of `mirror`, which is this worker's copy of its open visits.
 
-        `due`: (visit, deadline in ms) for the deadlines that passed. If it is None, this round only compares
-        the records with this worker's own connections. `present`: the organisation's connections on this
-        worker. `dead`: the workers that are dead. Raises `UnavailableError` if the store does not answer.
+        `due`: (visit, deadline in ms) for the deadlines that passed. If `due` is None, only compare the records with
+        this worker's own connections. `present`: the organisation's connections on this worker. `dead`: the workers
+        that are dead. Raises `UnavailableError` if the store does not answer.
         """
         organisation = mirror.organisation
         for visit_id, due_ms in due or ():
@@ -210,7 +211,8 @@ class Sweep:
     async def _apply(self, organisation: str, visit_id: str, due_ms: int) -> None:
         """Apply a visit's deadline `due_ms` that has passed.
 
-        If nothing changes, move the deadline, so that the next sweep finds other visits.
+        If the visit does not change, store its new deadline, or none. Otherwise every sweep would find the same passed
+        deadline again.
 
         Raises `UnavailableError` if the store does not answer.
         """
@@ -234,10 +236,11 @@ class Sweep:
         return {worker for worker, since_s in self._dead_since_s.items() if now_s - since_s >= BACK_S}
 
     def _forgotten(self, mirror: Mirror, present: list[LocalConnection]) -> Iterator[tuple[str, Actor, str]]:
-        """Yield (connection, actor, visit) of connections that have a visit's page open but are missing in its record.
+        """Yield (connection, actor, visit) of connections that have a visit's page open but are missing in its
+        record.
 
-        `present`: this worker's connections. A connection is missing if other workers took this worker for dead, or if
-        the visit was reopened.
+        `present`: this worker's connections. A connection can be missing because other workers treated this worker as
+        dead, or because the visit was reopened.
         """
         for connection in present:
             if not connection.entered or not self._here.holds(connection.id):
@@ -282,7 +285,8 @@ class Sweep:
                 await service.set_on_call(actor, on=False, notice=True)
 
     def holders(self) -> Iterator[str]:
-        """Yield the workers that have connections of parties, for the organisations that this worker looks after.
+        """Yield the workers that have connections of parties, in the organisations for which this worker does the
+        sweep.
 
         The sweep must notice the death of such a worker.
         """

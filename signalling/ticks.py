@@ -31,7 +31,9 @@ class _Ticks:
         self._begun_s = loop.time() - random.SystemRandom().random()
         self._waiting: dict[int, list[asyncio.Future[None]]] = {}
         self.number = 0  # the number of the newest tick
-        self._left = 0  # in how many more turns of the event loop the tasks of the newest tick may send
+        # for this number of further turns of the event loop, the tasks that the newest tick woke may send requests to
+        # the store
+        self._left = 0
         self._ends: dict[Callable[[], None], None] = {}
 
     def next(self, period_s: float) -> asyncio.Future[None]:

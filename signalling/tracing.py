@@ -41,7 +41,7 @@ class Tracer(Protocol):
         """Begin a trace now, and return its first span; None if this trace is left out of the sample."""
 
     def add(self, name: str, parent: bytes, begun_ns: int, ended_ns: int) -> bytes:
-        """Add a part of a trace that has ended; return its context.
+        """Add a part that has already ended to a trace; return the context of this part.
 
         `name`: the name of the part. `parent`: the context of the part above it. `begun_ns`, `ended_ns`: in ns since
         1970.
@@ -87,10 +87,10 @@ class ClaimTraces:
     """
 
     def __init__(self, tracer: Tracer, hub: Hub, observers: list[Observer]) -> None:
-        """Add one observer of changes before all `observers`, and one after them.
+        """Add one observer of changes at the beginning of the list `observers`, and one at its end.
 
-        The other observers write each change to the sockets, so the time between the two is the time of
-        writing. `tracer`: makes the parts of traces. `hub`: has the sockets.
+        The observers between them write each change to the sockets. So the time from the first observer to the last
+        one is the time of writing. `tracer`: makes the parts of traces. `hub`: has the sockets.
         """
         self._tracer = tracer
         self._hub = hub

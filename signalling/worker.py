@@ -78,11 +78,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 class Worker:
     """The signalling of one worker process.
 
-    `id` is new at every start, so that connections and leases of a worker that has died are not taken for
-    those of the worker that replaces it. `root`: 32 bytes that never change, from which tokens and the audit
-    log's hashes are derived. `seal` encrypts records. `worker_id`: the id that this worker gets from the
-    process that announces its death (`liveness.death_of`); None: make a new id. `tracer`: None if tracing is
-    off.
+    `id` is new at every start, so that connections and leases of a dead worker are not confused with those of the
+    worker that replaces it. `root`: 32 bytes that never change, from which tokens and the audit log's hashes are
+    derived. `seal` encrypts records. `worker_id`: the id that this worker gets from the process that announces its
+    death (`liveness.death_of`); None: make a new id. `tracer`: None if tracing is off.
     """
 
     def __init__(

@@ -110,11 +110,11 @@ class Leases:
     async def _ask(
         self, organisation: str, visit: str, taken_from: str, owner: str, origin: Origin | None, known: int
     ) -> Lease:
-        """Take the lease of a visit's media for `owner` if `taken_from` has it now. The two are ids of workers, "" for
-        no worker.
+        """Take the lease of a visit's media for the worker `owner`, if the worker `taken_from` has this lease now.
 
+        Both are ids of workers: `owner` is "" to change no owner, `taken_from` is "" if no worker has the lease.
         `origin`: the connection that requests the media, None if no connection does. `known`: the highest fence that
-        is known. Return the lease as it is afterwards, also if another worker has it.
+        is known. Return the lease as it is after the call, even if a third worker has it.
         """
         lease = keys.LEASE(organisation, visit)
         generation = "" if origin is None else origin.generation

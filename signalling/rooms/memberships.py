@@ -236,7 +236,9 @@ class Memberships:
     # --- moving to another owner of the room
 
     def owners(self) -> Iterator[str]:
-        """Yield the workers that own the rooms of this worker's connections. Their death must be noticed."""
+        """Yield the workers that own the rooms of this worker's connections. The caller watches whether these workers
+        are alive.
+        """
         yield from (membership.lease.owner for membership in self._memberships.values())
 
     def move_from(self, dead: frozenset[str]) -> None:
@@ -249,7 +251,7 @@ class Memberships:
                 self._move(membership)
 
     def lost(self, visit: str, fence: int) -> None:
-        """Move the memberships of a visit to the owner of its newest lease, if they belong to an older one.
+        """Move the memberships of a visit to the owner of its newest lease, if they belong to an older lease.
 
         `fence`: the number of the newest lease.
         """
@@ -266,7 +268,7 @@ class Memberships:
     async def _join_anew(self, membership: Membership) -> None:
         member = membership.member
         if self._memberships.get(member.connection) is not membership:
-            return  # the client has left the call since then, or has joined it again
+            return  # while this task waited to start, the client left the call or joined it again
         try:
             await self.join(member, None, membership.origin, moving=membership)
         except SupersededError:

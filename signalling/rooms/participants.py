@@ -56,7 +56,8 @@ class Participant:
     def sent(self, message: RoomMessage) -> bool:
         """Return True if this participant's connection sent the message, and has not been replaced since.
 
-        After a connection has moved to another worker, a late `Left` of the old worker does not match.
+        After a connection has moved to another worker, the old worker may send its `Left` late. Then the result is
+        False.
         """
         if isinstance(message, Moved):
             return self.member.connection == message.member.connection

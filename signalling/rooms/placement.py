@@ -17,12 +17,13 @@ USUAL_ROOMS = 100
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """The load of one worker and the addresses of its media, at one moment. New rooms are placed by these values.
+    """The load of one worker and the addresses of its media, at one moment. By these values a worker is chosen for a
+    new room.
 
-    `at_ms`: the time of that moment (the store's clock). `rooms`: the number of rooms that it carries.
-    `rooms_max`: the most rooms that it takes, 0 for any number. `region`: the region of its machine, "" if
-    the settings do not name one. `addresses`: (host, port) of its media over UDP. `draining`: True if it
-    stops and takes no new room.
+    `at_ms`: the time of that moment (the store's clock). `rooms`: the number of rooms that the worker carries.
+    `rooms_max`: the greatest number of rooms that it accepts, 0 for no limit. `region`: the region of its machine, ""
+    if the settings do not name one. `addresses`: (host, port) of its media over UDP. `draining`: True if the worker
+    is about to stop and accepts no new room.
     """
 
     worker: str
@@ -35,29 +36,32 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def full(self) -> bool:
-        """Return True if the worker already carries the most rooms that it takes."""
+        """Return True if the worker already carries the greatest number of rooms that it accepts."""
         return bool(self.rooms_max) and self.rooms >= self.rooms_max
 
     @property
     def share(self) -> float:
-        """Return the worker's load: its number of rooms, divided by the most rooms that it takes."""
+        """Return the worker's load: its number of rooms, divided by `rooms_max` (by USUAL_ROOMS if that is 0)."""
         return self.rooms / (self.rooms_max or USUAL_ROOMS)
 
 
 def capacity(places: Iterable[Place]) -> int | None:
-    """Return the most rooms that the workers may carry together, None for no limit. Workers that stop do not count."""
+    """Return how many rooms the workers accept together (the sum of `rooms_max`), None for no limit. Workers that are
+    about to stop do not count.
+    """
     bounds = [place.rooms_max for place in places if not place.draining]
     return None if 0 in bounds else sum(bounds)
 
 
 def ranked(places: Sequence[Place], own: str, near: Iterable[str]) -> list[str]:
-    """Return the workers that may carry a new room, the best first; only `own` if no other worker may.
+    """Return the workers that may carry a new room, the best first. If no worker accepts rooms, return only `own`.
 
-    `places`: all workers. `own`: the worker that asks. `near`: the workers to which the room's people are
-    connected. Workers are preferred in this order: those that are not full; those in the region of the most
-    people; those with the least load; `own`. If browsers can reach the media of a worker in `near` from the
-    internet, only workers that can also be reached from the internet are returned, if there are any (the same
-    for the local network).
+    `places`: all workers. `own`: the worker that asks. `near`: the workers to which the room's people are connected.
+    The order: first workers that are not full, then those in the region of most people, then those with the least
+    load, then `own`. If browsers can reach the media of a worker in `near` from the internet, workers that can be
+    reached only from the local network are left out. If a worker in `near` can be reached from the local network,
+    workers that can be reached only from their own machine are left out. If this leaves no worker, all that accept rooms
+    are returned.
     """
     known = {place.worker: place for place in places}
     people = [known[worker] for worker in near if worker in known]

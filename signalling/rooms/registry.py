@@ -29,23 +29,26 @@ _PLACE = msgspec.msgpack.Decoder(Place)
 
 
 class Registry:
-    """The workers of all machines, as one worker sees them. `service` has the open visits of all organisations."""
+    """The workers of all machines, as their reports in the store describe them. `service` has the open visits of all
+    organisations.
+    """
 
     def __init__(self, service: Service, liveness: Liveness, worker: str) -> None:
         self._store = service.store
         self._mirrors = service.mirrors
         self._liveness = liveness
         self._worker = worker
-        # Rooms that this worker has placed, as (time in ms, worker). The newest are not in the other workers' reports
-        # yet.
+        # Rooms that this worker has placed on a worker, as (time in ms, worker). The newest of them are missing in
+        # the load that the workers have reported.
         self._placed: deque[tuple[int, str]] = deque()
         self._most: int | None = None
 
     async def run(self) -> None:
-        """Read every EVERY_S how many rooms all workers take together, until cancelled.
+        """Read every EVERY_S how many rooms all workers together can carry (the sum of their `rooms_max`), until
+        cancelled.
 
-        The previous number is kept if the store does not answer. It is also kept if no worker that takes rooms has
-        reported, for example because the store was away until now.
+        If the store does not answer, the number that was read before is kept. It is also kept if no worker that
+        accepts rooms has reported, for example because the store was unavailable until now.
         """
         while True:
             with contextlib.suppress(UnavailableError):
@@ -56,15 +59,16 @@ class Registry:
     def left(self) -> int | None:
         """Return how many more visits can be claimed before all workers are full; None if there is no limit.
 
-        A claimed visit counts from the claim on, before its people join. There is no limit before `run` has read one.
+        A claimed visit counts from the claim on, before its people join. Until `run` has read the load of the
+        workers, the result is None.
         """
         if self._most is None:
             return None
         return self._most - sum(len(mirror.visits.taken) for mirror in self._mirrors)
 
     async def places(self) -> list[Place]:
-        """Return the `Place` of each worker that reports. The load is the reported load, plus the rooms that this
-        worker has placed there after the report.
+        """Return the `Place` of each worker that reports. Its load is the reported load, plus the rooms that this
+        worker has placed on that worker after the report.
 
         Raises `UnavailableError` if the store does not answer.
         """

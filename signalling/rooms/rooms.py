@@ -34,7 +34,8 @@ from signalling.visit.relations import PATIENT, PROVIDER
 
 log = structlog.get_logger()
 CHECK_S = 2.0  # time in s between two checks of all leases; `doubt` causes a check at once
-# party -> the other party whose media it receives on the m-lines of its own media; for all others, the patient
+# party -> its opposite: the other party whose media it receives on the same m-lines of the SDP on which it sends its
+# own media. The opposite of all other parties is the patient.
 _OPPOSITE = {PATIENT: PROVIDER}
 WITH_MEDIA = frozenset({Status.CLAIMED, Status.LIVE})
 
@@ -95,7 +96,7 @@ class Rooms:
                 log.debug("room.leases_unknown")
 
     def doubt(self) -> None:
-        """Check all leases soon, because this worker was suspended or disconnected, and may have lost some."""
+        """Check all leases soon. Called when other workers may have taken leases that this worker had."""
         self._doubt.set()
 
     async def _check(self) -> None:
@@ -174,7 +175,7 @@ class Rooms:
             return message
         participant = room.participants.get(member.party) if room is not None else None
         if isinstance(message, wire.Moved) and participant is None:
-            # The room moved to this worker while the connection was away, so the party joins without a request.
+            # The room moved to this worker while the client was away. The party joins without its client's request.
             return wire.Join(member, message.fence, None)
         if room is None or participant is None or not participant.sent(message):
             if isinstance(message, wire.Moved) and room is not None:
@@ -378,7 +379,7 @@ class Rooms:
     async def _give_back(self, visit_id: str, room: Room) -> None:
         """Give back the lease of a closed room. The next party that joins then decides which worker owns the room."""
         if visit_id in self._rooms:
-            return  # the room was opened again on this worker
+            return  # the room was opened again on this worker meanwhile, so its lease is needed
         try:
             await self._leases.give_back(room.organisation, visit_id, room.fence)
         except UnavailableError:

@@ -1,8 +1,9 @@
-"""Divides the periodic work for organisations among all workers: each organisation is looked after by a few workers.
+"""Divides the periodic work (the sweep) for organisations among all workers: a few workers do it for each
+organisation.
 
-Each worker calculates alone which workers these are, from the workers that report (`registry.py`). For some seconds
-after a worker has joined or died, the results may differ. So only work that several workers may do at the same time is
-divided, and each worker looks after all organisations from time to time.
+Each worker calculates alone which workers do it, from the workers that report (`registry.py`). For some seconds after
+a worker has joined or died, the workers may get different results. So only work that several workers may do at the
+same time is divided, and each worker does it for all organisations from time to time.
 """
 
 from __future__ import annotations
@@ -28,12 +29,12 @@ _BITS = (1 << 64) - 1
 
 
 def chosen(organisation: str, machines: Mapping[str, str]) -> list[str]:
-    """Return the EACH workers that look after an organisation; all workers if there are fewer.
+    """Return the EACH workers that do the periodic work for an organisation; all workers if there are fewer.
 
-    Each worker has a hash of its id and the organisation's; the workers with the highest hashes are chosen
-    (rendezvous hashing). So if a worker joins or leaves, only the organisations that it looks after change
-    their workers. A second worker of a machine is chosen only after one of each machine, so that not all of
-    them are on a machine that dies. `machines`: worker -> its machine. Does no I/O.
+    Each worker has a hash of its id and the organisation's id. The workers with the highest hashes are chosen
+    (rendezvous hashing). If a worker starts or stops, only the organisations for which it was or is chosen get other
+    workers. A second worker of the same machine is chosen only after one worker of each machine, so that the death of
+    a machine does not end all chosen workers. `machines`: worker -> its machine. Does no I/O.
     """
     salt = crc32(organisation.encode())
     ordered = sorted(
@@ -54,7 +55,10 @@ def _mixed(number: int) -> int:
 
 
 class Shares:
-    """The organisations that one worker looks after. `places` reads the reports of all workers."""
+    """The organisations for which this worker does the periodic work (the sweep).
+
+    `places`: a function that reads the load and the addresses of all workers from the store (`Registry.places`).
+    """
 
     def __init__(self, places: Callable[[], Awaitable[list[Place]]], liveness: Liveness, worker: str) -> None:
         self._places = places
@@ -65,14 +69,18 @@ class Shares:
         self._mine: dict[str, bool] = {}
 
     async def run(self) -> None:
-        """Read every LOOK_S which workers there are, until cancelled. While the store is away, nothing changes."""
+        """Read every LOOK_S which workers there are, until cancelled. If the store does not answer, the workers that
+        were read before are used.
+        """
         while True:
             with contextlib.suppress(UnavailableError):
                 await self.look()
             await tick(LOOK_S)
 
     async def look(self) -> None:
-        """Read which workers there are. Raises `UnavailableError` if the store does not answer."""
+        """Read from the reports in the store which workers run. Raises `UnavailableError` if the store does not
+        answer.
+        """
         machines = {self._worker: ""}
         for place in await self._places():
             if place.worker == self._worker or not (place.draining or place.worker in self._liveness.dead):
@@ -81,9 +89,9 @@ class Shares:
             self._machines, self._mine = machines, {}
 
     def has(self, organisation: str) -> bool:
-        """Return True if this worker looks after an organisation.
+        """Return True if this worker does the periodic work for an organisation.
 
-        If no other worker reports, it looks after all organisations.
+        If no other worker reports, the result is True for all organisations.
         """
         if organisation not in self._mine:
             self._mine[organisation] = self._worker in chosen(organisation, self._machines)

@@ -71,8 +71,8 @@ async def _gone(worker: Worker, connection: Connection) -> None:
             await lost
     except UnavailableError:
         log.info("connection.token_left")
-        # While the store does not answer, the client cannot resume, so its place in calls is kept until the store is
-        # back.
+        # While the store does not answer, the client cannot resume. So it is not removed from its calls until
+        # the store is back, for at most OUTAGE_S.
         if lost is not None:
             await lost
             await worker.until_store_is_back(OUTAGE_S)

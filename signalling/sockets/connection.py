@@ -164,8 +164,8 @@ class Connection:
                 message = await self._ws.receive()
                 if message is None or message.type not in CLIENT_FRAMES:
                     return
-                # If the reader has queued this message, `_pending` contains its request. Otherwise the reader has not
-                # handled it yet.
+                # If `handled` has already decoded this message and begun its request, `_pending` contains that
+                # request. Otherwise `_handle` does this now.
                 pending, self._pending = self._pending, None
                 pending = pending or self._handle(message)
                 if pending is not None:

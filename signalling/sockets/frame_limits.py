@@ -35,9 +35,9 @@ NOTHING = Bound(0, 0)
 
 
 class Counted:
-    """Passes received data on to aiohttp's reader while the client keeps within `bound`.
+    """Passes received data on to aiohttp's reader while the client does not exceed the limit `bound`.
 
-    `flooded` is called once if the client exceeds it, and `malformed` once if a frame breaks RFC 6455.
+    `flooded` is called once if the client exceeds the limit, and `malformed` once if a frame breaks RFC 6455.
     """
 
     __slots__ = (
@@ -69,9 +69,8 @@ class Counted:
         self._flooded = flooded
         self._malformed = malformed
         self._frames = self._bytes = 0
-        # The number of bytes of the current frame that have not arrived yet, or one of two marks. IN_HEAD:
-        # the header is incomplete. HOLLOW: a frame has ended, and all fragments of its message so far are
-        # empty.
+        # The number of bytes of the current frame that have not arrived yet, or one of two special values. IN_HEAD:
+        # the header is incomplete. HOLLOW: a frame has ended, and all fragments of its message so far are empty.
         self._left = 0
         self._head = b""  # the first bytes of an incomplete frame header
         self._hollow = False  # True while a message has begun and its fragments so far are empty
@@ -124,8 +123,8 @@ class Counted:
         return True
 
     def _walk(self, data: bytes) -> int:
-        """Return how many frames begin in the data, without counting on above the limit; BROKEN for an invalid
-        frame.
+        """Return how many frames begin in the data; BROKEN for an invalid frame. The count ends as soon as it is
+        above the limit.
         """
         if self._over:
             return 1

@@ -19,8 +19,9 @@ from signalling.hub import PING, frame
 ROUND_S = 25.0
 TICK_S = 0.5
 SLOTS = round(ROUND_S / TICK_S)
-# A client must send something within this number of ticks after a ping. It is one tick less than half a round
-# (ROUND_S), so that even with late timers a dead client is shown offline within a round and a half.
+# If a client sends nothing within this number of ticks after a ping, its socket is closed. Each socket is pinged
+# every ROUND_S. The number is one less than the ticks of half a ROUND_S. So a dead client is shown offline after at
+# most 1.5 * ROUND_S, even if timers are late.
 ANSWERED_BY = SLOTS // 2 - 1
 _PING = frame(b"", PING)
 log = structlog.get_logger()
@@ -48,7 +49,7 @@ class Heartbeat:
         self._at = 0
 
     def watch(self, socket: Pinged) -> None:
-        """Ping a socket regularly until it is no longer open. Its first ping comes after a whole round."""
+        """Ping a socket every ROUND_S until it is closed. The first ping comes after ROUND_S."""
         self._slots[self._at].append(socket)
 
     async def run(self) -> None:
@@ -63,9 +64,9 @@ class Heartbeat:
             last_s = now_s
 
     def tick(self, now_s: float, *, judge: bool = True) -> None:
-        """Ping the sockets of the next slot. `now_s`: the monotonic time in s.
+        """Send a ping to the sockets of the next of the SLOTS groups. `now_s`: the monotonic time in s.
 
-        If `judge` is True, close the sockets that were pinged half a round ago and have sent nothing since.
+        If `judge` is True, also close the sockets that were pinged ANSWERED_BY ticks ago and have sent nothing since.
         """
         self._at = at = (self._at + 1) % SLOTS
         pinged = (at - ANSWERED_BY) % SLOTS

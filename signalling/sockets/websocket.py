@@ -95,10 +95,11 @@ async def fastest() -> type[WebSocket]:
 
 
 async def handles_messages(kind: type[WebSocket]) -> bool:
-    """Return True if the class `kind` takes connections away from aiohttp, and gives messages to its handler.
+    """Test the class `kind`: return True if it takes connections away from aiohttp, gives messages to its handler,
+    and returns the messages that the handler did not handle.
 
-    It must also return the messages that were not handled. For this test a server socket is opened and connected to.
-    One message is sent together with the upgrade, two are sent afterwards.
+    The test opens a server socket and connects a client to it. The client sends one message together with the
+    upgrade, and two messages afterwards.
     """
     handled, received = list[bytes](), list[bytes]()
     ready, done = asyncio.Event(), asyncio.Event()

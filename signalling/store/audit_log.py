@@ -215,8 +215,8 @@ class AuditLog(AuditReader):
                 self._awake.set()
 
     async def _bind_touched(self) -> None:
-        # Entries that arrive during this loop wait for the next round: to chain many entries at once costs less than
-        # one by one.
+        # Entries that arrive during this loop are chained by the next one. To chain many entries at once costs less
+        # than to chain each alone.
         for organisation in list(self._touched):
             self._touched.discard(organisation)
             try:
@@ -262,8 +262,8 @@ class AuditLog(AuditReader):
     async def _record_seen(self, organisation: str) -> None:
         """Record the log's last entry on this machine, at most every RECORD_S.
 
-        If the log lacks the entry that was recorded before, keep that record, because it proves that entries were
-        removed.
+        If the log no longer has the entry that this machine recorded before, nothing is recorded: the old record
+        proves that entries were removed from the log.
         """
         now_s = asyncio.get_running_loop().time()
         if now_s - self._recorded_s.get(organisation, -RECORD_S) < RECORD_S:

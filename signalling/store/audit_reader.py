@@ -114,8 +114,8 @@ class AuditReader:
 
     async def _verify(self, organisation: str) -> tuple[Verdict, Head | None]:
         chain = self.chain(organisation)
-        # The recorded last entry is read first, then the head, then the entries: what is read later can only contain
-        # more.
+        # The recorded last entry is read first, then the head, then the entries. Entries that are added meanwhile
+        # appear only in what is read later, so they are not taken for missing entries.
         seen = self._seen_entries.get(organisation)
         async with answering():
             sealed = await self._redis.get(keys.AUDIT_HEAD(organisation))

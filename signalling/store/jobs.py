@@ -138,12 +138,13 @@ class Jobs:
             await self._redis.zadd(key, {member: score})
 
     async def due(self, organisations: Sequence[str]) -> list[str]:
-        """Return the organisations among `organisations` that have a due job, in the same order. One request reads all.
+        """Return those of `organisations` that have a due job, in the same order. One request reads all
+        organisations.
 
-        The first call returns every organisation that has a job, due or not. So does a call after the store's clock was
-        set back: `take` then sets the times of the jobs back as well. In a cluster, this method uses the clock of one
-        node for all organisations. If that clock is slow, an organisation is returned late by the same time. `take`
-        uses the clock of the organisation's own node.
+        The first call returns every organisation that has a job, even if no job is due. A call after the store's
+        clock was set back does the same, because `take` then sets the times of the jobs back as well. In a cluster,
+        this method uses the clock of one node for all organisations, and `take` uses the clock of the organisation's
+        own node. If the clock of the one node is slow, the organisations of the other nodes are returned late.
         """
         async with answering():
             pipe = self._redis.pipeline(transaction=False)

@@ -93,7 +93,7 @@ class Mirror:
         self._repairing: asyncio.Task[None] | None = None
         self._wanted = 0
         self._loaded = False
-        # Events that came before their turn: number -> entry. `_gap` is the timer after which they are fetched.
+        # events that came before an event with a lower number, which `_gap` (a timer) waits for: number -> entry
         self._early: dict[int, StreamEntry] = {}
         self._gap: asyncio.TimerHandle | None = None
         # True while all records are loaded anew: single events must not be applied during this time
@@ -169,7 +169,7 @@ class Mirror:
             self.repair()
 
     def _apply_early(self) -> None:
-        """Apply the early events in order, up to a missing one; apply none during a load or after a loss of events."""
+        """Apply the early events in order, up to a missing event; during a load or after a loss of events, none."""
         known = not (self._loading or self._lost)
         while known and (entry := self._early.pop(self.seq + 1, None)) is not None:
             self._apply(self.seq + 1, entry)
@@ -177,7 +177,7 @@ class Mirror:
             self._early = {seq: entry for seq, entry in self._early.items() if seq > self.seq}
 
     def _gap_stays(self) -> None:
-        """Fetch the missing events if, after GAP_S, other events still wait for them."""
+        """After GAP_S, fetch the missing events from the store if events with higher numbers still wait for them."""
         self._gap = None
         self._apply_early()
         if self._early:
@@ -324,8 +324,8 @@ class Mirror:
     def _lost_since(self, before: int, mark: bytes, there: StreamEntry | None) -> int:
         """Return the least number of events that the store has lost, among the events up to number `before`.
 
-        `mark`: the mark of the event that had the number `before`. `there`: the event that has this number in the store
-        now, None if none has. None does not mean a loss by itself, because old events are removed from the stream.
+        `mark`: the mark (`mark_of`) of the event `before`. `there`: the event that has the number `before` in the store
+        now, or None. None alone does not prove a loss, because old events are removed from the stream.
         """
         another = there is not None and bool(mark) and mark_of(there) != mark
         return max(before - self.seq, int(another))

@@ -1,7 +1,7 @@
-"""Values behind one-time links: a value can be read several times, and taken once.
+"""Values behind one-time links: a value can be read several times, and is removed by the first call of `take`.
 
-After a value was taken, a mark is kept until the link would have expired. So a second use of a link can be
-distinguished from the guess of an attacker.
+After the removal, an entry in the store records that the link was used, until the link would have expired. So a
+second use of a link can be distinguished from a guessed link.
 """
 
 from __future__ import annotations

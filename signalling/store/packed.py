@@ -158,7 +158,10 @@ def unpacked(data: bytes) -> PackedVisit:
 
 
 def record_of(data: bytes) -> Visit:
-    """Return only the record of a packed visit, which is faster. Raises `msgspec.DecodeError` for other bytes."""
+    """Return only the record of a packed visit, which is faster than to decode the whole visit.
+
+    Raises `msgspec.DecodeError` if the bytes are no packed visit.
+    """
     return _RECORD.decode(_expanded(data)).visit
 
 

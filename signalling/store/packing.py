@@ -67,8 +67,8 @@ class PackedVisits:
 
         Visits that cannot be read are logged and left out.
         """
-        # One command reads all visits: a command for each visit would take most of the time of a report or a first
-        # search.
+        # One command reads all visits. With one command per visit, these commands would take most of the time of a
+        # report.
         async with answering():
             names = [keys.PAST(organisation, visit_id) for visit_id in ids]
             values = await self._redis.mget(names) if names else []
@@ -107,7 +107,8 @@ class PackedVisits:
     # --- packing
 
     async def enqueue(self, organisation: str, places: Iterable[tuple[int, str]]) -> None:
-        """Add visits to the queue of the visits to pack. A visit that is in the queue already keeps its time there.
+        """Add ended visits to the queue of the visits that will be packed (compressed into one value). A visit that
+        is already in the queue is not changed.
 
         `places`: of each visit, (the time in ms of its end, its id).
         """

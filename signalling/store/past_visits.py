@@ -1,8 +1,8 @@
 """Ended visits: read in pages from the store, and searched with an index in this worker's memory.
 
-Records in the store are encrypted and cannot be searched there. An organisation's index is built from the store at its
-first search, the newest visit first, and updated by the mirror's events. The index gives only the places of visits; the
-data that is shown is always read from the store.
+Records in the store are encrypted and cannot be searched there. An organisation's index is built from the store at
+its first search, the newest visit first, and updated by the mirror's events. A search in the index returns only the
+ids of visits and the times at which they ended. The data that is shown is always read from the store.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class Index:
         return len(self._rows)
 
     async def ready(self) -> None:
-        """Wait until all visits are read, or some are read and PATIENCE_S is over.
+        """Wait until some visits are read, and then at most PATIENCE_S until all visits are read.
 
         Raises `UnavailableError` if the store does not answer.
         """
@@ -159,17 +159,18 @@ class Index:
     def _prepend(self, newest_first: list[_Row]) -> None:
         newest_first.reverse()
         if newest_first and self._rows and _place(newest_first[-1]) >= _place(self._rows[0]):
-            # mirror events have added older rows to the index already, so each row is inserted at its place
+            # events of the mirror have added rows to the index already, so each row is inserted in the order of the
+            # index
             for row in newest_first:
                 self.add(row)
         else:
             self._rows[:0] = newest_first
 
     def add(self, row: _Row, *, newest: bool = False) -> None:
-        """Insert the row of a visit at its place.
+        """Insert the row of a visit at its place (the time at which the visit ended, and its id).
 
-        If the place has a row already, replace that row only if `newest` is True. `newest`: True if `row`
-        comes from an event, False if it was read from the store.
+        If the index already has a row with this place, replace that row only if `newest` is True. `newest`: True if
+        `row` comes from an event, False if it was read from the store.
         """
         at = bisect_left(self._rows, _place(row), key=_place)
         if at == len(self._rows) or _place(self._rows[at]) != _place(row):

@@ -85,7 +85,7 @@ class Snapshot(msgspec.Struct, frozen=True):
 
 
 def newest(at_ms: int) -> str:
-    """Return the score that puts a new member last in a sorted set, even if the clock (`at_ms`) was set back."""
+    """Return the score that puts a new member at the end of a sorted set, even if the clock (`at_ms`) was set back."""
     return f">{at_ms}"
 
 
@@ -237,8 +237,9 @@ class Store:
                 for index in (keys.OPEN, keys.STAFF, keys.WATCHES):
                     pipe.zrange(index(organisation), 0, -1)
                 found = zip(("visit", "staff", "watch"), await pipe.execute(), strict=True)
-            # A record may be newer than this head, so the events up to a second head are applied as well. Without them,
-            # clients that resume from the version of the first head would never receive those events.
+            # A record may be newer than `head`, the head of the stream that was read first. So the head is read a
+            # second time, and all events between the two heads are applied. Otherwise clients that resume from the
+            # version of the first head would never receive those events.
             records = {what: await self._many(organisation, what, members) for what, members in found}
             end = await self.stream.end(organisation, head.seq)
             # If the store has lost its newest writes, the head may have a lower number than the stream (`epoch.lua`).
@@ -362,8 +363,9 @@ class Store:
             passed += len(found)
 
     async def visits(self, organisation: str, places: Sequence[Place]) -> list[Visit | None]:
-        """Return the ended visits at these places, in the same order; None for a visit that was erased or has another
-        place now.
+        """Return the ended visits at these places, in the same order.
+
+        The result has None for a visit that was erased, is open again, or has ended a second time since.
         """
         names, found = [name for _, name in places], dict[str, Visit]()
         # Most ended visits are packed. A visit that is packed between the first two reads is found by the third.

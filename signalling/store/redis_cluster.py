@@ -73,8 +73,8 @@ def slot_of(key: Any) -> int:
 class ClusterRedis(SharedRedis):
     """A client for a Redis cluster, whose commands share one connection per node.
 
-    `seeds`: the nodes that are asked for the addresses of all others. `pool_to` returns redis-py's pool of connections
-    to a node.
+    `seeds`: the nodes that are asked for the addresses of all other nodes. `pool_to` returns redis-py's pool of
+    connections to a node.
     """
 
     subscribe_command = "SSUBSCRIBE"

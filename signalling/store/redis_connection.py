@@ -289,7 +289,8 @@ class SharedRedis(Redis):
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         """Send a command; return its reply as redis-py would. Raises redis-py's errors if it fails."""
-        # A script that the store may have run already is not sent again: it would find its own change, and refuse.
+        # A script that the store may have run already is not sent again. The second run would find the change of the
+        # first one, and refuse.
         (answer,) = await self.shared.call([args], once=args[0] in SCRIPTS)
         return await converted(self, args, options, answer)
 

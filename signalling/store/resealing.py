@@ -197,10 +197,11 @@ class Resealing:
         return Passed(len(found), changed)
 
     def _other(self, one: Kept, at: bytes, old: bytes) -> bytes:
-        """Return the content of the encrypted bytes `old`, encrypted with the new key.
+        """Return the content of the encrypted bytes `old`, encrypted with the new data key.
 
-        `one`: the store's key that holds these bytes. `at`: their field if that key is a hash, otherwise b"". Raises
-        `SealError`, with the name of the store's key, if the bytes cannot be decrypted.
+        `one`: the entry of the store that holds these bytes. `at`: the field of the bytes if the entry is a hash,
+        otherwise b"". Raises `SealError` if the bytes cannot be decrypted; its message begins with the name of the
+        entry in the store.
         """
         place = PLACES[one.kind].format(*one.parts, at=at.decode())
         try:
@@ -209,9 +210,9 @@ class Resealing:
             raise SealError(f"{one.name}: {problem}") from None
 
     async def _trim(self, stream: str) -> Passed:
-        """Remove the last event that has data encrypted with the old key, and all events before it.
+        """Remove the newest event that has data encrypted with the old key, and all older events.
 
-        In the result, both numbers are the number of removed events.
+        Both numbers of the result are the number of removed events.
         """
         start, last = "-", b""
         while found := await self._redis.xrange(stream, min=start, count=EVENTS_AT_ONCE):

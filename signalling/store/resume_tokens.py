@@ -26,8 +26,9 @@ from signalling.visit.record import Actor
 OPEN_MS = 24 * 3_600_000
 LOST_MS = 60_000
 _MAC = 16
-# The script that resumes a connection. KEYS: the token. ARGV: the new state, the time in ms until it expires.
-# Returns {the old state, the new generation}, or {} if there is no token.
+# The script that resumes a connection. KEYS: the connection's resume token. ARGV: the connection's new state, the
+# time in ms until the token expires. Returns {the connection's old state, its new generation}, or {} if there is no
+# token.
 _TAKE = """local before = redis.call('HGET', KEYS[1], 'held')
 if not before then return {} end
 redis.call('HSET', KEYS[1], 'held', ARGV[1])

@@ -173,8 +173,9 @@ class Bell:
                     log.error("bell.unreadable_notice", organisation=news.organisation)
                     continue  # a fault in one notification must not prevent the other notifications from being sent
                 held = self._unread.setdefault(name, Unread([], 0))
-                # The snapshot may have been read from a store that was ahead of this worker's copy. Another page of
-                # this person may not have the notification yet, so it is sent, but not counted again.
+                # The store may have been ahead of this worker's copy when the snapshot was read, so the snapshot may
+                # have this notification already. Then it is not counted again. It is sent all the same, because
+                # another page of this person may not have it yet.
                 unread = len(held) if notice.id in held.counted else held.add(notice.at_ms)
                 item = server.BellItem(topic=TOPIC, version=mirror.version, unread=unread, item=_part(notice))
                 self._hub.send(name, item)

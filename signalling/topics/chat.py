@@ -130,7 +130,7 @@ class Chat:
             text=request.text,
         )
         version = await self._service.write(actor.organisation, message, actor.person, origin)
-        # without a version, the store has another message with the same random id
+        # `write` returned no version: the store already has another message with this random id
         return Refusal("unavailable") if version is None else version
 
     async def _noted(self, actor: Actor, visit: Visit, mirror: Mirror, origin: Origin) -> Refusal | None:

@@ -15,7 +15,7 @@ from signalling.errors import UnavailableError
 from signalling.supervision import Failed, unsupervised
 
 SHARE = 0.1
-# the longest pause in s between two runs
+# the longest pause in s after a run of a piece of work, before the same work runs again
 REST_S = 1.0
 # the first and the longest pause in s before failed work is tried again; each pause is twice the one before
 RETRY_S, LONGEST_S = 0.1, 5.0
@@ -63,8 +63,8 @@ class Debouncer:
                     await asyncio.sleep(pause_s)
                     pause_s = min(pause_s * 2, LONGEST_S)
                 else:
-                    # The pause grows with the duration of the run, up to REST_S: a longer run has mostly waited for the
-                    # store, and has used little of the worker's time.
+                    # The pause after a run limits the work to the share SHARE of this worker's time. It is at most
+                    # REST_S: a run that takes long has mostly waited for the store.
                     pause_s = RETRY_S
                     rest_s = min((time.monotonic() - began_s) * (1 / SHARE - 1), REST_S)
                 await asyncio.sleep(rest_s)

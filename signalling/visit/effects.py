@@ -78,9 +78,7 @@ def own(visit: Visit, actor: Actor) -> str:
 
 
 def paused(visit: Visit, now_ms: int) -> Visit:
-    """Return the visit with the time since `live_ms`, when its call began, added to `talked_ms`, and with `live_ms`
-    None.
-    """
+    """Return the visit after a pause of its call: `talked_ms` grows by the time since `live_ms`, which becomes None."""
     # The clock may have been set back, but the time that was counted before must not become less.
     talked = visit.talked_ms + (max(0, now_ms - visit.live_ms) if visit.live_ms is not None else 0)
     return replace(visit, talked_ms=talked, live_ms=None)

@@ -145,7 +145,7 @@ class OpenVisits(Mapping[str, Visit]):
         return frozenset(self._held)
 
     def held_by(self, worker: str) -> list[tuple[str, str]]:
-        """Return (visit, connection) for each connection of a visit's party that this worker has."""
+        """Return (visit, connection) for each connection that a party of a visit has to the worker `worker`."""
         return list(self._held.get(worker, ()))
 
 

@@ -1,6 +1,6 @@
 """Rules for the commands that change the urgency of a request or its waiting area: their effects and their guard.
 
-The rows of `rules.py` use these small functions and those of `effects.py` in the same way. Does no I/O.
+Rows of `rules.py` name these small functions, as they name those of `effects.py`. Does no I/O.
 """
 
 from __future__ import annotations
