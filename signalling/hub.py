@@ -189,7 +189,8 @@ class Topic:
         self.sockets: dict[Socket, int] = {}
         self.pending: list[tuple[int, Encoded]] = []
         self.ring: deque[tuple[int, Encoded]] = deque(maxlen=RING)
-        self.floor = floor  # `ring`, the list of kept updates, has every update with a version above `floor`
+        # `ring` (the list of kept updates) has every update of the topic whose version is above this number
+        self.floor = floor
         self.sending: asyncio.Task[None] | None = None
         self.sent = 0  # the number of messages sent by `Hub.send`
 

@@ -133,9 +133,7 @@ class Service:
         return found
 
     async def guide(self, organisation: str, version: int) -> Guide:
-        """Return the setup guide of an organisation that has this version number. Raises LookupError if it is not
-        stored.
-        """
+        """Return the version `version` of an organisation's setup guide. Raises LookupError if it is not stored."""
         guide = self._guides.get((organisation, version)) or await self.store.guide(organisation, version)
         if guide is None:
             raise LookupError(f"guide {version}")
@@ -143,9 +141,7 @@ class Service:
         return guide
 
     def known_guide(self, organisation: str, version: int) -> Guide | None:
-        """Return the setup guide of an organisation that has this version number, None if this worker has not loaded
-        it.
-        """
+        """Return the version `version` of an organisation's setup guide, None if this worker has not loaded it."""
         return self._guides.get((organisation, version))
 
     async def visit(self, organisation: str, visit_id: str) -> Visit | None:

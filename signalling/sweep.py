@@ -88,8 +88,8 @@ class Sweep:
         self._doubted_until_s = 0.0
         # organisation -> the time in s at which this worker last read the organisation's state from the store
         self._looked_s: dict[str, float] = {}
-        # organisation -> (the time in s at which this worker last stored the staff with a page open on it, the ids of
-        # these staff)
+        # organisation -> (the time in s at which this worker last stored which staff have a page open on it, the ids
+        # of these staff)
         self._written: dict[str, tuple[float, frozenset[str]]] = {}
 
     async def run(self) -> None:

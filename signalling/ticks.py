@@ -27,7 +27,8 @@ class _Ticks:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        # The module's own generator would give all processes the same number, because they are forked from one process.
+        # The functions of `random` itself would give all processes the same number, because they are forked from one
+        # process.
         self._begun_s = loop.time() - random.SystemRandom().random()
         self._waiting: dict[int, list[asyncio.Future[None]]] = {}
         self.number = 0  # the number of the newest tick

@@ -164,7 +164,7 @@ class Worker:
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run a coroutine that ends by itself, as a task of this worker; return the task. A failure is logged.
 
-        Tasks that must never end belong to the supervisor.
+        A task that must never end is started by the supervisor instead (`supervision.py`).
         """
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)

@@ -108,8 +108,8 @@ class SignallingClient:
     async def hello(self, role: str, resume: str | None = None, *, or_anew: bool = False) -> None:
         """Send `hello` with this role, and keep the reply as `welcome`; close the socket if that fails.
 
-        `resume`: the token of a connection to resume, None for a new one. `or_anew`: True to begin a new connection if
-        the server refuses the token. Raises the errors of `connect`, except `aiohttp.ClientError`.
+        `resume`: the token of a connection to resume, None for a new connection. `or_anew`: True to begin a new
+        connection if the server refuses the token. Raises the errors of `connect`, except `aiohttp.ClientError`.
         """
         try:
             hello = {"role": role} if resume is None else {"role": role, "resume": resume}

@@ -158,7 +158,9 @@ class ReturningClient:
             self._attempt += code != DRAINS
 
     async def _one_socket(self) -> int:
-        """Connect, subscribe to all held topics again, and wait until the socket is closed; return the close code."""
+        """Connect, subscribe again to all topics of this client, and wait until the socket is closed; return the
+        close code.
+        """
         try:
             client = await self._connect(resume=self._resume, or_anew=True, listener=self._listen)
         except ClosedError as closed:

@@ -346,7 +346,7 @@ class Memberships:
             if self._hub.sockets.get(delivery.connection) is not asked:
                 return  # the connection was resumed on another socket, which numbers its requests anew
         elif membership is not None and delivery.fence < membership.lease.fence:
-            return  # the sender no longer owns the room, but does not know it yet
+            return  # the sender is no longer the owner of the room, but has not learned that yet
         if delivery.replaced:
             self.superseded(delivery.connection)
         socket = self._hub.sockets.get(delivery.connection)

@@ -119,7 +119,7 @@ class PathWatch:
 
     @staticmethod
     def close(room: Room) -> None:
-        """Cancel the timers of a room, so that nothing more is sent about it."""
+        """Cancel the timers that wait for network paths in a room, so that nothing more is sent about the room."""
         for participant in room.participants.values():
             _cancel(participant)
 

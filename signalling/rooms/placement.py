@@ -60,8 +60,8 @@ def ranked(places: Sequence[Place], own: str, near: Iterable[str]) -> list[str]:
     The order: first workers that are not full, then those in the region of most people, then those with the least
     load, then `own`. If browsers can reach the media of a worker in `near` from the internet, workers that can be
     reached only from the local network are left out. If a worker in `near` can be reached from the local network,
-    workers that can be reached only from their own machine are left out. If this leaves no worker, all that accept rooms
-    are returned.
+    workers that can be reached only from their own machine are left out. If this leaves no worker, all workers that
+    accept rooms are returned.
     """
     known = {place.worker: place for place in places}
     people = [known[worker] for worker in near if worker in known]

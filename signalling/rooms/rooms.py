@@ -388,7 +388,7 @@ class Rooms:
             log.info("room.lease_left", visit=visit_id)
 
     async def drain(self, within_s: float) -> None:
-        """Wait until no party has its socket on this worker, at most `within_s`; then store the calls' quality.
+        """Wait until no party has its socket on this worker, at most `within_s`; then store the quality of the calls.
 
         The media goes on until this worker's end is announced. Then other workers take the rooms over.
         """

@@ -145,7 +145,8 @@ class Connection:
         self.wake()
 
     def wake(self) -> None:
-        """Start a task that answers the requests which `handled` has not answered, or ends a closed connection.
+        """Start a task for the requests that `handled` could not answer at once. The task also cleans up a closed
+        connection.
 
         No task is started if one runs already, or before `continue_on`.
         """

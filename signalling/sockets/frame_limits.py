@@ -73,7 +73,7 @@ class Counted:
         # the header is incomplete. HOLLOW: a frame has ended, and all fragments of its message so far are empty.
         self._left = 0
         self._head = b""  # the first bytes of an incomplete frame header
-        self._hollow = False  # True while a message has begun and its fragments so far are empty
+        self._hollow = False  # True while a message has begun, and all its fragments so far are empty
         self._over = False
         self._since_s = time.monotonic()
 
@@ -110,7 +110,7 @@ class Counted:
         return self._feed(data)
 
     def feed_eof(self) -> None:
-        """Pass on to aiohttp's reader that the connection has ended. aiohttp calls this method."""
+        """Inform aiohttp's reader that the connection has ended. aiohttp calls this method."""
         self._feed_eof()
 
     def _is_flood(self, count: int, size: int) -> bool:

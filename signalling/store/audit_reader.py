@@ -22,7 +22,7 @@ READ = 1000  # the number of entries that are read in one request
 class SeenEntries(Protocol):
     """Stores, for each organisation's log, the last entry that this machine has seen.
 
-    It is stored in a file on this machine, beside the secret keys, and not in the store.
+    The entry is stored in a file on this machine, beside the secret keys, and not in the store.
     """
 
     def get(self, organisation: str) -> tuple[int, bytes] | None:

@@ -140,7 +140,8 @@ class EventStream:
         self._redis: Any = redis  # the type stubs of redis-py do not know that replies are bytes
         self._read_clock = read_clock
         self._epoch: Any = redis.register_script(_EPOCH)
-        # connection -> (how often it had been opened, the identity of the process at its other end)
+        # connection -> (how often it had been opened when its process was asked, the identity of the process at its
+        # other end)
         self._asked: dict[Any, tuple[int, str]] = {}
 
     async def head(self, organisation: str) -> StreamHead:

@@ -331,10 +331,10 @@ class Mirror:
         return max(before - self.seq, int(another))
 
     def compare(self, head: StreamHead) -> None:
-        """Compare this copy with the head of the stream, which records its last event, and repair the copy if they
-        differ.
+        """Compare this copy with the head of the stream, which has the number of the newest event; repair the copy if
+        they differ.
 
-        This finds a lost last event, after which no later event shows a gap.
+        So the loss of the newest event is noticed, although no later event shows a gap.
         """
         if head.seq != self.seq or head.epoch != self.epoch or self._differs(head):
             self.repair(head.seq if head.epoch == self.epoch else 0)

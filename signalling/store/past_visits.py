@@ -101,7 +101,8 @@ class Index:
         self.used_s = time.monotonic()
         self._store = store
         self._rows: list[_Row] = []
-        # the place of the oldest visit that has been read; all visits that ended later have been read too
+        # the place (time of the end, id) of the oldest visit that has been read; all visits that ended later have
+        # been read too
         self._frontier = NEWEST
         self._began = asyncio.Event()
         self._reading: asyncio.Task[None] | None = None
@@ -179,7 +180,9 @@ class Index:
             self._rows[at] = row
 
     def drop(self, place: Place) -> None:
-        """Remove the row at a place, because its visit was erased, was reopened, or ended again later."""
+        """Remove the row at a place (time of the end, id), because its visit was erased, was reopened, or ended again
+        later.
+        """
         at = bisect_left(self._rows, place, key=_place)
         if at < len(self._rows) and _place(self._rows[at]) == place:
             del self._rows[at]

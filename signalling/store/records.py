@@ -331,10 +331,10 @@ class Store:
         *,
         oldest_first: bool = False,
     ) -> list[Place]:
-        """Return the places of at most `limit` visits that ended before the place `before`, the newest first.
+        """Return the (time of the end, id) of at most `limit` visits that ended before `before`, the newest first.
 
-        `since_ms`: only visits that ended then or later; None: all. If `oldest_first`, return the places
-        after `before`, the oldest first. Reopened visits are included. Return [] if there are no more.
+        `since_ms`: only visits that ended then or later; None: all. If `oldest_first`, return the places after
+        `before`, the oldest first. Reopened visits are included. Return [] if there are no more.
         """
         key, at = keys.ENDED(organisation), before[0]
         lowest = "-inf" if since_ms is None else since_ms

@@ -180,9 +180,10 @@ class ClusterRedis(SharedRedis):
         raise next(reply for reply in replies if isinstance(reply, BaseException))
 
     async def carried_out(self, commands: Sequence[Arguments], *, once: bool = False) -> list[Any]:
-        """Send the commands for one slot together, again if the slot has moved; return their replies, in order.
+        """Send the commands for one slot together; return their replies, in order. If the slot has moved, send the
+        commands again.
 
-        `once`: True if they must not be sent again when they may have been carried out. Raises redis-py's errors if no
+        `once`: True if commands that may have been carried out must not be sent again. Raises redis-py's errors if no
         node carries them out in time.
         """
         commands = [self._sharded(command) for command in commands]

@@ -112,7 +112,7 @@ class Kept(NamedTuple):
 
 
 class Passed(NamedTuple):
-    """The result of reading all records of the store once.
+    """The result of a search for values that are encrypted with the old key.
 
     `found`: how many values were encrypted with the old key. `changed`: how many of these now have the new key.
     """
@@ -140,7 +140,9 @@ class Resealing:
         self._swap: Any = redis.register_script(_SWAP)
 
     async def look(self, progress: Callable[[int, int], None]) -> Passed:
-        """Read all records once, and encrypt those with the old key again. Return how many were found and changed.
+        """Read all encrypted values of the store once, and encrypt those that have the old key with the new key.
+
+        Events that have the old key are removed. Return how many values were found and changed.
 
         `progress` is called with the number of keys read so far, and the number of all keys. Raises `SealError` with
         the name of the key if a value cannot be decrypted, `UnavailableError` if the store does not answer.

@@ -52,7 +52,8 @@ class Chat:
         self._reading: dict[str, list[list[ChatMessage]]] = {}
         self._unasked: dict[
             str, int
-            # (visit, limit) -> the number of messages that may be sent before the store is asked for their total again
+            # (visit, limit) -> how many more messages may be sent before the store is asked again for the number of
+            # messages
         ] = {}
         service.mirrors.observers.append(self.news)
 
@@ -82,7 +83,7 @@ class Chat:
         """Return True if a visit has fewer than `most` chat messages. Raises `UnavailableError` if the store does not
         answer.
 
-        The store is not asked for the number each time. It is asked again after this worker has sent a quarter of the
+        The store is not asked for each message. It is asked again after this worker has sent a quarter of the
         messages that were still allowed, because other workers may have sent messages, too.
         """
         name = f"{organisation}/{visit}/{most}"
@@ -106,7 +107,8 @@ class Chat:
         mirror = await self._service.mirrors.get(actor.organisation)
         visit = await self._service.visit(actor.organisation, request.visit)
         if visit is None or not _may_write(visit, actor, mirror):
-            # Another worker may have made a claim a moment ago that this worker's copy does not have yet.
+            # Another worker may have committed a claim of the visit a moment ago that this worker's copy does not
+            # have yet.
             visit = await self._service.visit_now(actor.organisation, request.visit)
         if visit is None:
             return Refusal("not_found")
@@ -143,7 +145,7 @@ class Chat:
         noted = await self._service.command(actor, visit.id, Write(), origin)
         if not isinstance(noted, Refusal):
             return None
-        # The visit may have been claimed a moment ago. Then the rights of a session apply.
+        # The visit may have been claimed a moment ago. Then the rules for a claimed visit decide who may write.
         now = await self._service.visit_now(actor.organisation, visit.id)
         in_session = now is not None and now.status is not Status.QUEUED and _may_write(now, actor, mirror)
         return None if in_session else noted

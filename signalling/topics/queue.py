@@ -35,9 +35,9 @@ COUNTED = "#"
 
 
 class Shown(NamedTuple):
-    """The part of the queue that a subscriber receives: the rows of `areas`, or all rows if it is ().
+    """The part of the queue that a subscriber receives: the rows of `areas`, or all rows if `areas` is ().
 
-    If `counted`, the rows contain no data about patients, for pages that only count them.
+    If `counted` is True, the rows contain no data about patients, for pages that only count the rows.
     """
 
     areas: Areas = ()
@@ -226,7 +226,7 @@ class Queue:
         place = mirror.visits.place(visit_id, urgent_first=policy.urgent_first)
         on_call = sum(staff.on_call and serves(staff.areas, area) for staff in mirror.staff.values())
         wait = None
-        # No wait is estimated for a visit with an area: the organisation's claims do not show how fast one area is.
+        # The wait for one area is not estimated, because claims are counted for the whole organisation only.
         if place is not None and policy.show_wait and not area:
             wait = waiting.expected_wait(place, mirror.claims, on_call, self._service.clock_ms())
         low, high = wait if wait is not None else (None, None)
