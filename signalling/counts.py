@@ -27,8 +27,8 @@ _SHARE = (0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 class Histogram:
     """Counts values by size, for a metric.
 
-    `bounds`: the upper bounds of the size classes. `numbers`: the count in each class, and last, the count above all
-    bounds. `total`: the sum of all values.
+    `bounds`: the upper bounds of the size classes. `numbers`: the count in each class; its last element is the count
+    of values above all bounds. `total`: the sum of all values.
     """
 
     __slots__ = ("bounds", "numbers", "total")

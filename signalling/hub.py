@@ -269,7 +269,9 @@ class Hub:
                 self._last_tick.pop(topic, None)
 
     def since(self, topic: str, version: int) -> list[Encoded] | None:
-        """Return the updates of a topic above a version, the oldest first; None if some of them are no longer kept."""
+        """Return the updates of a topic with a version above `version`, the oldest first; None if the hub no longer
+        has all of these updates.
+        """
         found = self._topics.get(topic)
         if found is None or version < found.floor:
             return None

@@ -1,9 +1,9 @@
-"""Measures where a claim takes its time: one trace per claim, from the provider's socket to the patient's, over all
-workers.
+"""Measures how long each part of a claim takes: one trace per claim, from the provider's socket to the patient's
+socket, on all workers that take part.
 
-`web/server/tracing.py` passes a `Tracer` if tracing is on; without a tracer, nothing of this module runs. A
-trace consists of spans, which are its timed parts. A span has a name and times, and the first span of a claim
-also has the result. Nothing in a trace is about a person, a visit or an organisation.
+`web/server/tracing.py` passes a `Tracer` if tracing is on; without a tracer, nothing of this module runs. A trace
+consists of spans, which are its timed parts. A span has a name and times, and the first span of a claim also has the
+result. Nothing in a trace is about a person, a visit or an organisation.
 """
 
 from __future__ import annotations

@@ -32,8 +32,8 @@ from signalling.ticks import tick
 PERIOD_S = 0.5
 # After this time in ms without a sign of life, a worker is asked directly. If it does not answer either, it is dead.
 SIGN_MS = 1200
-# The store writes one sign of life to its disk per this time in s, and keeps all others only in memory. Without the
-# write to the disk, a full disk would not be noticed while there is nothing else to write.
+# Of the signs of life of a worker, the store writes one to its disk in each period of this length in s. It keeps the
+# other signs of life only in memory. Without any write to the disk, nobody would notice that the disk is full.
 KEPT_S = 5.0
 # the time in s after the store's return in which no worker is declared dead
 DISTRUST_S = 3.0

@@ -69,7 +69,7 @@ class MediaParty(Protocol):
 class MediaRoom(Protocol):
     """The media of one visit in the relay.
 
-    `join` raises `RoomFullError` if no place is free, or the room is closing.
+    `join` raises `RoomFullError` if the room already has the greatest number of parties, or is closing.
     """
 
     @property

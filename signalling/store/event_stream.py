@@ -52,7 +52,9 @@ class CommitTrace(Protocol):
     """
 
     def decided(self) -> bytes:
-        """Note that the decision was made; return the trace's context for the event's entry."""
+        """Add the time of the decision to the trace; return the trace's context, which the event's entry in the
+        stream contains.
+        """
 
     def committed(self, done: bool) -> None:
         """Note the end of an attempt to commit.

@@ -238,7 +238,7 @@ class Jobs:
             await self._step(keys=self._keys(organisation), args=["off", taken.member, due_ms])
 
     async def reseal(self, organisation: str, member: bytes, other: bytes) -> bool:
-        """Replace the bytes `member` of a stored job by `other`, which has the same content under another key.
+        """Replace the bytes `member` of a stored job by the bytes `other`: the same job, encrypted with another key.
 
         Return False, and change nothing, if a worker may have leased the job.
         """

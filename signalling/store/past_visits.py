@@ -245,8 +245,8 @@ class PastVisits:
         Raises `UnavailableError` if the store does not answer.
         """
         index = await self._index(organisation) if query.needs_index else None
-        # The number is taken before the search: visits that are read during the search make this number too large, but
-        # never too small.
+        # The number is read before the search. If more visits are read during the search, the number is too large; it
+        # is never too small.
         unread = 0 if index is None else index.unread_for(query.since_ms)
         found: list[Visit] = []
         while len(found) < limit:

@@ -130,7 +130,9 @@ def kept(name: str) -> Kept | None:
 
 
 class Resealing:
-    """Re-encrypts a store: values whose key has the id `old` are encrypted with the newest key of `seal`."""
+    """Encrypts a store again: values that are encrypted with the key whose id is `old` are encrypted with the newest
+    key of `seal`.
+    """
 
     def __init__(self, redis: Redis, seal: Seal, old: bytes) -> None:
         self._redis: Any = redis

@@ -1,4 +1,6 @@
-"""Makes the commands of one worker on one visit take turns; they share the records that they read."""
+"""Makes the commands of one worker on one visit run one after another. The commands share the visit's records that
+they have read from the store.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +16,9 @@ class Turn:
     """Makes this worker's commands on one visit take turns.
 
     Without turns, only one of fifty claims at the same time could be committed; the others would try again and fail
-    again, up to fifty times each. Only the commit decides, so a command that has waited for TURN_S continues without
-    its turn. A loaded record is used by all commands that arrived before the load: of fifty commands, one reads the
-    store.
+    again, up to fifty times each. Turns only avoid this work, and the commit alone decides which claim succeeds. So a
+    command that has waited for TURN_S continues without its turn. A loaded record is used by all commands that
+    arrived before the load: of fifty commands, one reads the store.
     """
 
     __slots__ = ("__weakref__", "_taken", "_timer", "_waiting", "seen", "seen_s")

@@ -12,7 +12,8 @@ from msgspec.structs import replace
 class Escalation(msgspec.Struct, frozen=True, kw_only=True):
     """A message to the member of staff with this `id`. `failed`: the channels that could not deliver it.
 
-    `channels` is () if no message was sent, because the person had received one about another request a moment before.
+    `channels` is () if no message was sent, because the person had received a message about another request a moment
+    before.
     """
 
     id: str

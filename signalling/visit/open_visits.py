@@ -19,8 +19,8 @@ TAKEN = frozenset({Status.CLAIMED, Status.LIVE})
 class OpenVisits(Mapping[str, Visit]):
     """Holds the open visits by their ids. Only `put` and `drop` change them.
 
-    The queue is kept in two orders (`waiting.rank`), because an organisation may change its rule at any time. The queue
-    of each waiting area is kept as well.
+    The queue is kept in both orders of `waiting.rank`, because an organisation may change its rule for the order at
+    any time. The queue of each waiting area is kept as well.
     """
 
     def __init__(self, visits: Iterable[Visit] = ()) -> None:

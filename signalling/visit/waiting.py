@@ -1,7 +1,7 @@
 """The order of the queue, a patient's place in it, and the expected wait. Does no I/O.
 
-All pages use the same rank, so that the provider's list and the patient's place agree. The organisation's
-`Policy.urgent_first` chooses between the two orders.
+All pages use the same rank, so that the provider's list and the patient's place agree. `Policy.urgent_first` says
+whether an organisation orders visits by urgency and arrival, or by arrival only.
 """
 
 from __future__ import annotations
