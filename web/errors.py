@@ -80,7 +80,7 @@ class TimeTakenError(WebError):
 
 
 class TooManyHoldsError(WebError):
-    """Visitors from this IP address already hold too many times."""
+    """Visitors from this IP address already hold too many bookable times, each of them for ten minutes."""
 
 
 class StaleAppointmentError(WebError):

@@ -74,9 +74,9 @@ def cause_of(error: Exception) -> str:
 class Runner:
     """Takes the jobs that are due from one queue and runs them, in one worker.
 
-    `looks_after` returns True for the organisations whose jobs this worker takes at once. Every EVERYWHERE_S seconds
-    this worker also takes the due jobs of all other organisations, so that these jobs run even if the worker that looks
-    after them fails.
+    `looks_after` returns True for the organisations whose jobs this worker takes at once. Every EVERYWHERE_S
+    seconds this worker also takes the due jobs of all other organisations, so that these jobs run even if the
+    worker that usually takes them fails.
     """
 
     def __init__(

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 class Chosen(NamedTuple):
     """Describes which entries are wanted. An empty value sets no condition.
 
-    `since_ms`: entries from this time on. `who`: the id of the actor. `visit`: entries about this visit, and of its
-    patient.
+    `since_ms`: only entries from this time on. `who`: only entries with this actor's id. `visit`: only entries that
+    are about the visit with this id, or whose actor is its patient.
     """
 
     since_ms: int = 0
@@ -27,7 +27,10 @@ class Chosen(NamedTuple):
 
 
 def line(entry: "Entry") -> str:
-    """Return an entry as one JSON object, in one line without its end. `about` and `to` are left out if empty."""
+    """Return an entry as one JSON object in one line, without a line break at the end.
+
+    The fields `about` and `to` are left out if they are empty.
+    """
     act = entry.act
     at = datetime.fromtimestamp(act.at_ms / 1000, UTC).isoformat(timespec="milliseconds")
     fields = {"number": entry.number, "at": at, "kind": act.kind, "who": act.who, "what": act.what}

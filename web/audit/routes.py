@@ -33,9 +33,10 @@ async def _tried(request: web.Request) -> str:
 
 
 async def _half(request: web.Request) -> str | None:
-    """Return the id of the account that is half signed in: only its second factor is missing.
+    """Return the id of the account whose password was given in this browser and whose second factor is still
+    missing.
 
-    Returns None if this browser has no such sign-in.
+    Returns None if there is no such account.
     """
     entry = (await sessions.get(request)).get(HALF)
     return (

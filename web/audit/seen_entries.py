@@ -32,7 +32,10 @@ class SeenEntriesFile:
         self._folder = data / FOLDER
 
     def get(self, organisation: str) -> tuple[int, bytes] | None:
-        """Return the number and the hash of the last known entry of an organisation's log; None if it has no file."""
+        """Return the number and the hash of the last known entry of an organisation's log.
+
+        Returns None if there is no file about this log.
+        """
         if not NAME.fullmatch(organisation):
             return None
         try:

@@ -201,8 +201,8 @@ def _loaded(lock: LockedFolder, file: Path) -> "Iterator[redis.Redis]":
             store.start()
         except ConfigError as problem:
             raise CommandError(f"the store’s snapshot cannot be read here: {problem}") from None
-        # The second store has loaded the snapshot into memory. The file is removed now, so that it does not stay if the
-        # backup is killed.
+        # The second, temporary store has loaded the snapshot into memory. The file is removed now, so that it does
+        # not stay if the backup is killed.
         (files / BASE).unlink()
         with redis.Redis.from_url(store.url, socket_timeout=PATIENCE_S) as client:
             yield client

@@ -50,7 +50,7 @@ def backup(
 
 
 def taken(settings: Settings, file: Path, *, with_key: bool = False, quiet: bool) -> "Backup":
-    """Note a backup in the audit logs, write the backup to `file`, and return it.
+    """Add an entry about a backup to each audit log, write the backup to `file`, and return it.
 
     `with_key`: True to put the data key into the backup; `quiet`: True to show no progress. Raises CommandError and
     ConfigError.
@@ -59,7 +59,7 @@ def taken(settings: Settings, file: Path, *, with_key: bool = False, quiet: bool
     from web.backups.taking import take
 
     with bar(quiet) as progress:
-        # The audit logs are written first, so a failover of a cluster must have ended before.
+        # This call waits until a failover of a cluster has ended, because the audit logs are written next.
         complete(settings.redis)[0].close()
         asyncio.run(noted_everywhere(settings, "backup.taken"))
         return take(settings, file, progress, with_key=with_key)

@@ -17,7 +17,7 @@ def set_role(
     config: ConfigOption = None,
     data: DataOption = None,
 ) -> None:
-    """Give a person another role; it is signed out everywhere at once."""
+    """Give a person another role, and sign the person out everywhere."""
 
     async def work(office: Office) -> list[str]:
         from web.identity.visitors import enrolled

@@ -1,8 +1,8 @@
 """Stores who has emergency access to which visit, why, and until when.
 
-A grant is one encrypted member of a sorted set, whose score is the time at which it began. It contains the reason, so
-it is erased with the visit, and after the organisation's days. All methods raise `UnavailableError` if the store does
-not answer.
+A grant is one encrypted member of a sorted set, whose score is the time at which it began. The reason in it may
+name the patient. So the grant is erased with the visit, or when the organisation's days of retention are over. All
+methods raise `UnavailableError` if the store does not answer.
 """
 
 import secrets
@@ -65,7 +65,7 @@ class Grants:
         self._swap: Any = redis.register_script(_REPLACE)
 
     async def add(self, organisation: str, grant: Grant) -> None:
-        """Store a grant: from now on, the access holds."""
+        """Store a grant. From now on, its person may read its visit."""
         async with answering():
             await self._redis.zadd(
                 keys.EMERGENCIES(organisation), {self._sealed(organisation, grant): grant.since_ms}
@@ -82,7 +82,10 @@ class Grants:
         return [one for _, one in await self._read(organisation, 0)][:most]
 
     async def end(self, organisation: str, grant_id: str, by: str, now_ms: int) -> Grant | None:
-        """End the grant with this id, if it holds; return it, otherwise None. `by`: the name of who ends it."""
+        """End the grant with this id, and return it; return None if there is no such grant or it has ended already.
+
+        `by`: the name of the person who ends it.
+        """
         for sealed, one in await self._read(organisation, now_ms - LONGEST_MIN * MINUTE_MS):
             if one.id == grant_id and one.holds(now_ms):
                 over = msgspec.structs.replace(one, ended_by=by, ended_ms=now_ms)
@@ -93,7 +96,7 @@ class Grants:
         return None
 
     async def _read(self, organisation: str, since_ms: int) -> list[tuple[bytes, Grant]]:
-        """Return the stored bytes and the grants that began at `since_ms` or later, the newest first."""
+        """Return the grants that began at `since_ms` or later, each with its stored bytes, the newest first."""
         async with answering():
             found = await self._redis.zrange(
                 keys.EMERGENCIES(organisation), "+inf", since_ms, byscore=True, desc=True

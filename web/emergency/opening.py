@@ -1,6 +1,7 @@
 """Gives a member of staff emergency access to a visit, notifies all administrators of it, and ends it.
 
-The audit log and the administrators' notifications are written before the access holds, so that no access is silent.
+The audit entry and the administrators' notifications are stored before the access begins, so that there is never an
+access that nobody can notice.
 """
 
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ OPENED, ENDED = "emergency", "emergency_ended"
 
 
 def grants_of(app: web.Application) -> Grants:
-    """Return the grants in the app's store."""
+    """Return the object that reads and writes grants of emergency access in the app's store."""
     return Grants(app[REDIS], app[SEAL])
 
 
@@ -66,10 +67,10 @@ async def open_access(
 async def end_access(
     app: web.Application, organisation: Organisation, account: Account, grant_id: str
 ) -> Grant | None:
-    """End the grant with this id, if it holds; return it, otherwise None. `account`: the person who ends it.
+    """End the grant with this id, and return it; return None if there is no such grant or it has ended already.
 
-    If that is not the person who has the access, this person is notified, and their page is cleared. Raises
-    `UnavailableError` if the store does not answer.
+    `account`: the person who ends the grant. If the grant belongs to another person, that person is notified, and
+    their page is cleared. Raises `UnavailableError` if the store does not answer.
     """
     now_ms = app[SERVICE].clock_ms()
     ended = await grants_of(app).end(organisation.id, grant_id, account.name, now_ms)
@@ -82,14 +83,15 @@ async def end_access(
 async def _notify(
     app: web.Application, organisation: Organisation, account: Account, notice: Notice, people: Sequence[str]
 ) -> None:
-    """Write a notification into the bells of these people, by a commit of the author's own record.
+    """Add `notice` to the bells of `people`, in a commit of the author's own staff record.
 
-    `account`: the author.
+    `account`: the author of the notice. `people`: ids of members of staff.
     """
     service = app[SERVICE]
     mirror = await service.mirrors.get(organisation.id)
     committed = None
-    # An attempt fails only if another worker has changed the record since it was read; then it is repeated.
+    # `committed` is None if another worker has changed the record since it was read. Then the commit is tried
+    # again.
     while committed is None:
         held, now_ms = await service.store.load(organisation.id, Staff, account.id)
         before = held or account.staff

@@ -237,7 +237,8 @@ async def off_call(service: Service, organisation: str, account: Account) -> Non
 async def enrol(service: Service, organisation: str, account: Account) -> None:
     """Update signalling's record of this member of staff from the account.
 
-    An account that is not of staff any more goes off call first, so that everybody sees it.
+    If the account is no longer of staff, its On-Call switch is turned off first, so that everybody sees this
+    change.
     """
     mirror = await service.mirrors.get(organisation)
     if account.role not in STAFF_ROLES:

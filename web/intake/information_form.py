@@ -43,7 +43,10 @@ class Checked(NamedTuple):
 
 
 def check(posted: Mapping[str, object], organisation: Organisation, today: date) -> Checked:
-    """Check a form that was posted to the organisation; return the result. `today` is the patient's date."""
+    """Check a form that was posted to the organisation; return the result.
+
+    `today`: today's date in the patient's time zone, or later. A date of birth after it is refused.
+    """
     fields = _fields(organisation, today)
     form = {name: clean(posted.get(name), field.longest + 1) for name, field in fields.items()}
     if not organisation.regions:

@@ -41,7 +41,7 @@ class Sender:
     def __init__(self, service: Service, organisations: Organisations) -> None:
         self._service = service
         self._organisations = organisations
-        # The ids of messages that were sent to visits that still wait; these messages are not tried again.
+        # The ids of messages that were sent to visits that still wait; these messages are not sent again.
         self._sent: set[str] = set()
 
     async def send_due(self) -> int:

@@ -173,7 +173,7 @@ def _attach(message: EmailMessage, attachment: Attachment) -> None:
 
 
 def _paragraphs(text: str) -> str:
-    """Return the text with at most one empty line between paragraphs; a template can leave more."""
+    """Return the text with at most one empty line between paragraphs. A filled template can have several."""
     return re.sub(r"\n{3,}", "\n\n", "\n".join(line.rstrip() for line in text.strip().splitlines())) + "\n"
 
 

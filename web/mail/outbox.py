@@ -13,7 +13,8 @@ OUTBOX = "outbox"
 def named(day: str, letter: str, job: str, organisation: str) -> str:
     """Return the file name for a mail, without its extension.
 
-    `day`: the date of the job; `letter`: the mail's name; `job`: the job's id.
+    `day`: the date of the job; `letter`: the kind of mail, such as "reminder"; `job`: the job's id; `organisation`:
+    the organisation's id.
     """
     return f"{day}-{letter}-{job}.{organisation}"
 

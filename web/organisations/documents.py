@@ -96,8 +96,9 @@ class Organisations:
         return self._keep(organisation, now_s, document)
 
     def _keep(self, organisation: str, now_s: float, document: bytes | None) -> Organisation | None:
-        """Cache a document that was read at `now_s`; return it decoded. If it has not changed, it is not decoded
-        again.
+        """Cache the bytes of a document that was read at `now_s`; return the organisation in it.
+
+        If the bytes have not changed since the previous read, they are not decoded again.
         """
         kept = self._kept.get(organisation)
         found = kept[2] if kept is not None and kept[1] == document else _decoded(document)
@@ -121,7 +122,7 @@ class Organisations:
             self._keep(name, now_s, document)
 
     async def run(self) -> None:
-        """Keep the cache fresh until cancelled."""
+        """Refresh the cache regularly, until cancelled."""
         while True:
             with contextlib.suppress(UnavailableError):  # the error is in the log already
                 await self.refresh()
@@ -191,7 +192,7 @@ class Organisations:
         return bool(added)
 
     def _forget(self, organisation: str) -> None:
-        """Remove an organisation and the list from the cache, because this object has just written them."""
+        """Remove an organisation and the list of organisations from the cache: this object has just changed them."""
         self._kept.pop(organisation, None)
         self._names = None
         self._changes += 1

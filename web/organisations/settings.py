@@ -61,7 +61,7 @@ A closing time before the opening time is on the next day: ("22:00", "02:00") is
 
 
 def is_night(span: Span) -> bool:
-    """Return whether a span ends on the day after the day on which it begins."""
+    """Return whether a period of opening hours ends on the day after the day on which it begins."""
     opens, closes = span
     return closes < opens
 
@@ -163,7 +163,8 @@ class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     booking: Booking = Booking()
     survey: Survey = Survey()
     rota: Rota = Rota()
-    messages: tuple[WaitingMessage, ...] = ()  # to waiting patients, sorted by their wait
+    # the automatic messages to waiting patients, sorted by the wait after which they are sent
+    messages: tuple[WaitingMessage, ...] = ()
     translations: Translations = {}  # translations of the texts above, and of the setup guides
     languages: tuple[str, ...] = ("en",)
     policy: Policy = Policy()
@@ -176,7 +177,8 @@ class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     mail_sender: MailAddress = ""  # the From address of the clinic's mails; "" for the server's address
     reply_to: MailAddress = ""  # the Reply-To address of the clinic's mails
     admins_two_factor: bool = False  # whether administrators must use a second factor
-    emergency_min: Annotated[int, Meta(ge=0, le=240)] = 30  # length of emergency access; 0: none
+    # the length of emergency access in minutes; 0 if there is none
+    emergency_min: Annotated[int, Meta(ge=0, le=240)] = 30
     areas: tuple[Area, ...] = ()
     # Origins of the sites that may show the patient's pages in a frame
     frame_origins: Annotated[tuple[str, ...], Meta(max_length=10)] = ()
@@ -198,7 +200,9 @@ class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         return translated(text, language, self.main_language, self.translations)
 
     def guide_of(self, area: str) -> Guide:
-        """Return the setup guide of an area; "" for the organisation's own guide."""
+        """Return the setup guide of the waiting area with the id `area`; for "", return the organisation's own
+        guide.
+        """
         return self.within(area).guide
 
     def within(self, area: str) -> "Organisation":
@@ -392,7 +396,9 @@ def _is_in_order(day: tuple[Span, ...]) -> bool:
 
 
 def too_long_nights(hours: Sequence[Sequence[Span]]) -> list[int]:
-    """Return the days (0 to 6) that open before the night hours of the previous day have ended."""
+    """Return the numbers (0 to 6) of the days whose opening hours begin before the night hours of the previous day
+    have ended.
+    """
     return [
         day
         for day, spans in enumerate(hours)

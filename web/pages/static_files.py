@@ -101,7 +101,7 @@ def modules() -> Mapping[str, frozenset[str]]:
 def texts_link(code: str, script: str) -> str | None:
     """Return the link to the texts that a script shows in a language; None if it needs none.
 
-    While the joined files are older than their sources, the link leads to the texts of all scripts.
+    While the files in `web/joined` are older than their sources, the link leads to the texts of all scripts.
     """
     if code == i18n.SOURCE:
         return None

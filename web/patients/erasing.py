@@ -52,8 +52,8 @@ class Erasure:
             async for member in self._naming(key, f"{organisation}/emergency", names):
                 await self._redis.zrem(key, member)
         await asyncio.to_thread(_erase_mails, self._data, organisation, names)
-        # The records are erased last. If the erasure is interrupted, they are still found, and erased again together
-        # with everything that names them.
+        # The records are erased last. After an interrupted erasure the records can still be found, so the erasure
+        # can be repeated with everything that names them.
         async with answering(), erasing(self._redis):
             await self._visits(visits)
             for one in booked:
@@ -123,8 +123,8 @@ class Erasure:
         decrypted is left out.
         """
         found = True
-        # The set is read again until nothing is found: if the keys were rotated since the last read, a member
-        # has new bytes, and was not removed.
+        # The set is read again until no member has a name. A rotation of the keys encrypts members again. A member
+        # that was encrypted again since it was read has other bytes, so removing it has had no effect.
         while found:
             found = False
             for member in await self._redis.zrange(key, 0, -1):
@@ -143,7 +143,10 @@ def _names(visits: Iterable[Visit], booked: Iterable[Appointment]) -> set[bytes]
 
 
 def _erase_mails(data: Path, organisation: str, names: Collection[bytes]) -> None:
-    """Erase the mails in the data folder that name one of the records."""
+    """Erase the mails in the data folder that contain one of the names.
+
+    `names`: ids and email addresses of the erased records.
+    """
     for path in (data / outbox.OUTBOX).glob(f"*.{organisation}.eml"):
         with contextlib.suppress(FileNotFoundError):
             if any(name in path.read_bytes().lower() for name in names):

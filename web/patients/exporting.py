@@ -1,7 +1,7 @@
 """Writes the records of a patient, or of all patients: JSON lines, and photos as files.
 
-This module defines which records belong to a visit. They are written into a new folder, or into a zip file that
-is sent while it is made. Neither is encrypted.
+This module defines which records belong to a visit. The records are written into a new folder, or into a zip file
+that is sent while it is made. Neither the folder nor the zip file is encrypted.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
@@ -36,10 +36,10 @@ class Target(Protocol):
     """Receives the files of an export, one after another."""
 
     async def lines(self, name: str, lines: AsyncIterator[bytes]) -> int:
-        """Write a file of lines with this name; return their number."""
+        """Write the texts of `lines` into a file `name`; return the number of lines."""
 
     async def photo(self, name: str, data: bytes) -> None:
-        """Write a photo with this name into the folder of the photos."""
+        """Write a photo as the file `name` into the folder of the photos."""
 
     async def end(self) -> None:
         """End the export, after its last file."""
@@ -60,7 +60,7 @@ class Folder:
             raise CommandError(f"{folder} cannot be made ({error.strerror}); name a new folder") from None
 
     async def lines(self, name: str, lines: AsyncIterator[bytes]) -> int:
-        """Write a file of lines with this name; return their number."""
+        """Write the texts of `lines` into a file `name`; return the number of lines."""
         count = 0
         try:
             with (self._folder / name).open("wb") as file:
@@ -72,7 +72,7 @@ class Folder:
         return count
 
     async def photo(self, name: str, data: bytes) -> None:
-        """Write a photo with this name into the folder of the photos."""
+        """Write a photo as the file `name` into the folder of the photos."""
         try:
             (self._folder / PHOTOS / name).write_bytes(data)
         except OSError as error:
@@ -98,7 +98,7 @@ class Archive:
         self._zip = ZipFile(cast(Any, self._pieces), "w", ZIP_DEFLATED)
 
     async def lines(self, name: str, lines: AsyncIterator[bytes]) -> int:
-        """Write a file of lines with this name; return their number."""
+        """Write the texts of `lines` into a file `name`; return the number of lines."""
         count = 0
         with self._zip.open(name, "w") as file:
             async for line in lines:
@@ -109,7 +109,9 @@ class Archive:
         return count
 
     async def photo(self, name: str, data: bytes) -> None:
-        """Write a photo with this name into the folder of the photos. It is a JPEG file, which no zip makes smaller."""
+        """Write a photo as the file `name` into the folder of the photos. A JPEG file is compressed already, so it
+        is stored as it is.
+        """
         self._zip.writestr(f"{PHOTOS}/{name}", data, ZIP_STORED)
         await self._pass_on()
 
@@ -124,7 +126,7 @@ class Archive:
 
 
 class _Pieces:
-    """A file that is only written to. It keeps what was written until `take`."""
+    """A file in memory that can only be written to. `take` removes the written bytes from it and returns them."""
 
     def __init__(self) -> None:
         self._kept = bytearray()
@@ -166,7 +168,7 @@ class Export:
         return Written(count, len(booked), photos)
 
     async def _lines_of(self, visits: AsyncIterator[Visit]) -> AsyncIterator[bytes]:
-        """Yield a line of JSON for each visit, with its events, messages and calls; note the ids of its photos."""
+        """Yield a line of JSON for each visit, with its events, messages and calls; collect the ids of its photos."""
         organisation = self._organisation
         async for visit in visits:
             self._photos += ((visit.id, photo.id) for photo in visit.photos)

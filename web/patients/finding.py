@@ -37,7 +37,8 @@ class Wanted(NamedTuple):
         """Return whether a record with this id and patient information is wanted."""
         if self.everything or id_ in self.ids:
             return True
-        # The form's number without country code, which a person writes, is in `phone_shown`.
+        # `phone_shown` has the number in the usual form of its country, without the country code. People write it
+        # so.
         numbers = {digits(patient.phone), digits(patient.phone_shown)}
         written = {folded(patient.name), folded(patient.email), *numbers} - {""}
         same = bool(self.patient) and bool({folded(self.patient), digits(self.patient)} & written)
@@ -50,10 +51,10 @@ def digits(phone: str) -> str:
 
 
 class Part(NamedTuple):
-    """A part of the ended visits, which was read.
+    """The result of reading one part of the ended visits.
 
-    `place`: the place of its last visit, after which the next part begins. `read`: the number of visits in this part.
-    `found`: those of them that are wanted.
+    `place`: the place of its last visit, after which the next part begins. `read`: the number of visits in this
+    part. `found`: the visits of this part that are wanted.
     """
 
     place: Place
@@ -64,7 +65,7 @@ class Part(NamedTuple):
 async def ended(
     store: Store, organisation: str, wanted: Wanted, after: Place = OLDEST
 ) -> AsyncIterator[Part]:
-    """Yield all ended visits behind the place `after` in parts, the oldest first.
+    """Yield the ended visits in parts, the oldest first, from the first one after the place `after` on.
 
     Raises `UnavailableError` if the store does not answer.
     """
@@ -75,13 +76,17 @@ async def ended(
 
 
 async def still_open(store: Store, organisation: str, wanted: Wanted) -> list[Visit]:
-    """Return the wanted visits that have not ended. Raises `UnavailableError` if the store does not answer."""
+    """Return the visits that `wanted` chooses and that have not ended.
+
+    Raises `UnavailableError` if the store does not answer.
+    """
     visits = (await store.snapshot(organisation)).visits.values()
     return [visit for visit in visits if wanted.fits(visit.id, visit.patient)]
 
 
 async def visits(store: Store, organisation: str, wanted: Wanted) -> AsyncIterator[Visit]:
-    """Yield the wanted visits: first ended ones, the oldest first, then open ones.
+    """Yield the visits that `wanted` chooses: first the ended visits, the oldest of them first, then the open
+    visits.
 
     Raises `UnavailableError` if the store does not answer.
     """
@@ -105,16 +110,17 @@ async def with_ids(
 
 
 async def booked(book: Book, organisation: str, wanted: Wanted, ids: Collection[str]) -> list[Appointment]:
-    """Return the wanted booked visits, and those whose check-in opened one of the visits with these ids.
+    """Return the booked visits that `wanted` chooses, and those whose check-in has opened one of the visits in
+    `ids`.
 
-    `wanted`: the records that are wanted. Raises `UnavailableError` if the store does not answer.
+    `ids`: ids of visits. Raises `UnavailableError` if the store does not answer.
     """
     found = await book.between(organisation, 0, EVER_MS)
     return [one for one in found if one.visit in ids or wanted.fits(one.id, one.patient)]
 
 
 class Patient(NamedTuple):
-    """The records of one patient, that is of one name and one date of birth."""
+    """The records of one patient: those with the same name and the same date of birth."""
 
     name: str
     birth_date: str
@@ -128,7 +134,7 @@ class Patient(NamedTuple):
 
 
 def by_patient(visits: Iterable[Visit], booked: Iterable[Appointment]) -> list[Patient]:
-    """Return these records by patient, in the order of the names.
+    """Return the records grouped by patient, sorted by the patients' names.
 
     A booked visit whose check-in has opened one of the visits belongs to the patient of that visit.
     """

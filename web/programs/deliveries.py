@@ -27,7 +27,7 @@ class State(StrEnum):
 
 
 class Delivery(NamedTuple):
-    """A delivery that is not done.
+    """A mail, a short message or a call of a webhook that is not delivered: it is due, late or given up.
 
     `at_ms`: for a delivery that was given up, the time at which it was given up; for a delivery that was tried, the
     time of its first attempt; for any other delivery, the time at which it is due.
@@ -41,9 +41,10 @@ class Delivery(NamedTuple):
 
 
 def state_of(begun: bool, begins_ms: int, now_ms: int) -> State:
-    """Return the state of a delivery that waits.
+    """Return the state of a delivery that waits to be sent.
 
-    `begun`: whether it was tried before; `begins_ms`: the time of its first attempt, or when it is due; `now_ms`: now.
+    `begun`: whether it was tried before; `begins_ms`: the time of its first attempt, or when it is due; `now_ms`:
+    now.
     """
     if not begun and begins_ms > now_ms:
         return State.PLANNED
@@ -65,7 +66,7 @@ def of_breaker(name: str) -> str:
 
 
 async def deliveries(app: web.Application, organisation: str) -> Mapping[str, list[Delivery]]:
-    """Return the deliveries that are not done, by receiver, the newest last.
+    """Return the deliveries that are due, late or given up, by receiver, the newest last.
 
     Raises `UnavailableError` if the store does not answer.
     """

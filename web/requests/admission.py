@@ -97,7 +97,7 @@ class Admission:
         self._looks_alone = 0
 
     def look(self, late_s: float, cpu: float) -> None:
-        """Add a measurement (`Look`), and calculate the share anew."""
+        """Add a measurement (`Look`), and calculate again which share of the newcomers is admitted."""
         self._looks.append(Look(late_s, cpu))
         self._looks_alone += 1
         self.share = next_share(self.share, tuple(self._looks))

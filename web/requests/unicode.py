@@ -16,7 +16,7 @@ Text Format).
 def normalized(form: Literal["NFC", "NFKC"], text: str) -> str:
     """Return the text in this normalization form (Unicode Standard Annex 15).
 
-    It has at most MARKS combining marks in a row; further ones are removed.
+    Of each sequence of combining marks, at most MARKS marks are kept.
     """
     if text.isascii():
         return text

@@ -115,8 +115,8 @@ class Master(Arbiter):
     def _replace_all(self) -> None:
         self._notify.reloading()
         self._leaving, self._failed = set(self.workers), False
-        # At most twice `num_workers` workers may run, including the next worker: there are sockets and ports for no
-        # more.
+        # At most twice `num_workers` workers may run, including the next worker, because there are sockets and
+        # ports for this number only.
         self._most = max(self.num_workers, min(len(self._leaving), 2 * self.num_workers - 1))
 
     def _replace_next(self) -> None:

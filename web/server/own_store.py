@@ -163,7 +163,7 @@ def _examined(store: Store) -> Iterator[About]:
 
 
 def _why(error: Exception, address: StoreAddress) -> str:
-    """Return in a sentence why the store cannot be asked. `error`: the error of the attempt."""
+    """Return a sentence that says why the store cannot be examined. `error`: the error of the attempt."""
     causes = list(_causes(error))
     said = " ".join(map(str, causes))
     match error:
@@ -246,12 +246,12 @@ def _refused(client: "redis.Redis") -> Iterator[str]:
             except redis.exceptions.NoPermissionError:
                 yield command[0]
                 if command == ("MULTI",):
-                    # Without a transaction, which DISCARD ends below, the other commands would be carried out, so they
-                    # are not sent.
+                    # MULTI is refused, so no transaction has begun. Without a transaction, the store would carry
+                    # out the other commands, so they are not sent.
                     return
             except redis.ResponseError:
-                # A store that is full or cannot save also refuses writes, but only for a while. This is no error of
-                # this check; /readyz reports it.
+                # A store that is full or cannot save also refuses writes, but only for a while. This check ignores
+                # such a refusal; /readyz reports it.
                 pass
     finally:
         connection.disconnect()

@@ -1,8 +1,8 @@
-"""Packs ended visits an hour after their last change, so that the store needs less memory for them.
+"""Packs (compresses) ended visits an hour after their last change, so that the store needs less memory for them.
 
-`signalling/store/packing.py` packs one visit. Only one worker packs at a time. Nothing is packed while a
-server reports that it cannot read packed visits. The store has a version number for the format of its
-contents; before the first visit is packed, it is raised to the version that allows packed visits.
+`signalling/store/packing.py` packs one visit. Only one worker packs at a time. Nothing is packed while a server
+reports that it cannot read packed visits. The store has a version number for the format of its contents. Before the
+first visit is packed, this number is raised to the version that allows packed visits.
 """
 
 import asyncio
@@ -36,7 +36,10 @@ log = structlog.get_logger(TASK)
 
 
 class Packer:
-    """Packs ended visits of all organisations. All methods raise `UnavailableError` if the store does not answer."""
+    """Packs (compresses) ended visits of all organisations.
+
+    All methods raise `UnavailableError` if the store does not answer.
+    """
 
     def __init__(self, redis: Redis, service: Service, organisations: Organisations) -> None:
         self._redis: Any = redis
@@ -45,14 +48,15 @@ class Packer:
         self._organisations = organisations
 
     async def run(self) -> None:
-        """Pack the visits that are due, every LOOK_S seconds, until cancelled."""
+        """Compress (pack) the ended visits that are due, every LOOK_S seconds, until cancelled."""
         while True:
             await asyncio.sleep(LOOK_S)
-            with contextlib.suppress(UnavailableError):  # packing is tried again in a minute
+            # the compression of ended visits is tried again in a minute
+            with contextlib.suppress(UnavailableError):
                 await self.look()
 
     async def look(self) -> int:
-        """Pack the visits that are due, unless another worker does; return their number."""
+        """Compress (pack) the ended visits that are due, unless another worker does; return their number."""
         async with answering():
             if not await self._redis.set(keys.PACKING(), b"1", nx=True, px=TURN_MS):
                 return 0
@@ -72,7 +76,8 @@ class Packer:
             left = sum([await packed.pack(organisation, queued) for queued in found])
             done += left
             if not left:
-                # All these visits are being changed at this moment; a later call of this method packs them.
+                # All these visits are being changed at this moment; a later call of this method compresses (packs)
+                # them.
                 break
             await asyncio.sleep(REST * (loop.time() - began_s))
             async with answering():
@@ -81,11 +86,12 @@ class Packer:
         return done
 
     async def _raised(self) -> bool:
-        """Return whether visits may be packed: all servers can read packed visits, and the store's version allows them.
+        """Return whether ended visits may be packed (compressed): all servers can read packed visits, and the
+        store's version allows them.
 
-        If the store has an earlier version, queue all ended visits for packing, raise the version, and return False.
-        The visits are packed only after the next call, so that a server of an earlier release that has just started
-        has time to report that it runs. If this worker dies in between, another worker repeats these steps.
+        If the store has an earlier version, queue all ended visits for packing, raise the version, and return
+        False. The visits are packed only after the next call, so that a server of an earlier release that has just
+        started has time to report that it runs. If this worker dies in between, another worker repeats these steps.
         """
         async with answering():
             if any(one.reads < store_version.VERSION for one in await reports(self._redis)):
@@ -104,7 +110,10 @@ class Packer:
 
 
 async def running(app: web.Application) -> AsyncIterator[None]:
-    """Pack as long as the app runs. The app must open this context after the context of signalling."""
+    """Pack (compress) ended visits as long as the app runs.
+
+    The app must open this context after the context of signalling.
+    """
     app[SUPERVISOR].keep(TASK, Packer(app[REDIS], app[SERVICE], app[ORGANISATIONS]).run)
     yield
     await app[SUPERVISOR].stop(TASK)

@@ -71,8 +71,8 @@ class Site(web.BaseSite):
         self._seen: dict[socket.socket, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.passed = 0
-        # The number of connections that were closed because their first bytes came too late, or because they are a
-        # frame of ICE over TCP (RFC 4571) that names no worker with a call.
+        # The number of connections that were closed because their first bytes came too late, or because these bytes
+        # are a frame of ICE over TCP (RFC 4571) that names no worker with a call.
         self.refused = 0
 
     @property
@@ -121,8 +121,8 @@ class Site(web.BaseSite):
         self._loop.add_reader(sock.fileno(), self._look, sock)
 
     def _look(self, sock: socket.socket) -> None:
-        """Read the first bytes of a connection without removing them; pass the connection to the part that serves
-        it.
+        """Read the first bytes of a connection without removing them from the socket; decide who serves the
+        connection.
         """
         try:
             data = sock.recv(ice.FRAME_LENGTH + ice.REQUEST_MAX, socket.MSG_PEEK)
@@ -142,8 +142,8 @@ class Site(web.BaseSite):
     def _look_at_frame(self, sock: socket.socket, data: bytes) -> None:
         size = ice.frame_size(data)
         if len(data) < size <= ice.FRAME_LENGTH + ice.REQUEST_MAX and len(data) > self._seen.get(sock, 0):
-            # Wait for the whole frame. The event loop calls `_look` again when the frame is complete or the connection
-            # has ended. In the second case, `data` is not longer than before.
+            # The first frame of ICE over TCP is not complete, so wait. The event loop calls `_look` again when the
+            # frame is complete or the connection has ended. In the second case, `data` is not longer than before.
             self._seen[sock] = len(data)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size)
             return

@@ -25,7 +25,8 @@ class PassedStreams:
 
     def __init__(self, workers: int, kept: Sequence[tuple[int, int]] = ()) -> None:
         self._ends = [(socket.socket(fileno=one), socket.socket(fileno=other)) for one, other in kept]
-        # There are two pairs for each worker, because a worker that stops and its successor run at the same time.
+        # There are two pairs of sockets for each worker, because a worker that stops and its successor run at the
+        # same time.
         while len(self._ends) < 2 * workers:
             self._ends.append(socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM))
         for receiving, sending in self._ends:

@@ -48,9 +48,10 @@ class PublicAddress:
             await self.look()
 
     async def look(self) -> None:
-        """Ask the STUN server, if there is one, and use the address.
+        """Ask the STUN server for this machine's public address, and give the address to the media relay.
 
-        A known address is kept while the server does not answer.
+        Do nothing if the settings name no STUN server. A known address is kept while the STUN server does not
+        answer.
         """
         if not self._settings.media.stun:
             return

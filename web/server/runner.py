@@ -1,12 +1,12 @@
 """Runs a worker's app in aiohttp, with two changes to aiohttp's behaviour.
 
-aiohttp gives the app's headers only to responses that a handler has made. Here all other responses get them
-too, such as the response to a request that cannot be parsed, or that fails before its route is known.
+aiohttp gives the app's headers only to responses that a handler has made. Here all other responses get them too,
+such as the response to a request that cannot be parsed, or that fails before its route is known.
 
-A worker that stops answers the requests that it has accepted. aiohttp ignores what arrives after the stop began: a
-request on a connection that was just accepted, the rest of a form, a frame of a WebSocket. The clients would wait for
-a time-out. Here requests are answered until the app has stopped, each with `Connection: close`; then all connections
-without a request are closed.
+While a worker stops, it answers the requests that it has accepted. aiohttp ignores what arrives after the stop
+began: a request on a connection that was just accepted, the rest of a form, a frame of a WebSocket. The clients
+would wait for a time-out. Here requests are answered until the app has stopped, each with `Connection: close`; then
+all connections without a request are closed.
 
 Three private attributes of aiohttp are needed for that. A worker tests them at its start. If the test fails,
 responses that no handler made have only aiohttp's headers, and connections are closed as aiohttp does it.
@@ -167,7 +167,7 @@ def requests(connection: Any) -> int:
 
 
 async def works() -> bool:
-    """Return whether the three functions above work as described; log a warning if they do not.
+    """Return whether the functions of this module that use aiohttp's private attributes work; log a warning if not.
 
     The check sends a request to a server that it starts for this purpose.
     """

@@ -1,11 +1,11 @@
 """Counts the sockets of each worker of this machine, and decides how many a worker asks to move to other workers.
 
-All workers accept from one listener, and the kernel does not share evenly: if workers restart one after
-another, the last one has hardly any sockets. So a worker that holds clearly more than its share of the
-sockets asks a few clients to move: it closes their sockets with 1001, as it does when it stops. These clients
-reconnect at once, to the first worker that is free. Sockets are moved only in the two minutes after a worker
-was missing. None is moved while a worker is missing, because it would soon be moved again. The numbers of
-sockets are in memory that the workers share. Between machines, the load balancer distributes the sockets.
+All workers accept from one listener, and the kernel does not distribute connections evenly: if workers restart one
+after another, the last worker has hardly any sockets. So a worker that has clearly more sockets than the average
+asks a few clients to move: it closes their sockets with 1001, as it does when it stops. These clients reconnect at
+once, to the first worker that is free. Sockets are moved only in the two minutes after a worker was missing. None
+is moved while a worker is missing, because it would soon be moved again. The numbers of sockets are in memory that
+the workers share. Between machines, the load balancer distributes the sockets.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def surplus(mine: int, others: Sequence[int]) -> int:
 
 
 class Balance:
-    """Moves sockets from one worker to the others if it holds more than its share.
+    """Moves sockets from one worker to the others if this worker has clearly more sockets than the average.
 
     `count`: returns the worker's number of sockets, NONE if the worker is stopping. `move`: is called with the
     number of clients that must be asked to move.
@@ -86,13 +86,13 @@ class Balance:
         self._complete = False
 
     async def run(self) -> None:
-        """Compare the shares every LOOK_S seconds until cancelled."""
+        """Compare the numbers of sockets of the workers every LOOK_S seconds until cancelled."""
         while True:
             self.look(time.monotonic())
             await asyncio.sleep(LOOK_S)
 
     def look(self, now_s: float) -> None:
-        """Write this worker's number of sockets, and ask a few clients to move if it is above the share."""
+        """Write this worker's number of sockets; ask a few clients to move if it is clearly above the average."""
         mine = self._count()
         self._shares.write(self._index, mine, now_s)
         others = self._shares.others(self._index, now_s)

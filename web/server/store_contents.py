@@ -16,11 +16,12 @@ from web.server.redis_client import connect_now
 
 
 def check_contents(settings: Settings) -> int:
-    """Return how many data keys the key file has that encrypt records: two while a rotation has not finished.
+    """Return the number of data keys in the key file that encrypt records: one, or two while a rotation has not
+    finished.
 
-    It changes nothing, neither in the store nor in the data folder. Raises ConfigError if the data key is another one
-    than the store's, or missing; if a restore into the store has not finished; if a newer release has used the store;
-    or if the store does not answer.
+    It changes nothing, neither in the store nor in the data folder. Raises ConfigError if the data key is missing,
+    or is not that of the store; if a restore into the store has not finished; if a newer release has used the
+    store; or if the store does not answer.
     """
     folder = Path(settings.data.folder)
     known = data_key.keys_in(data_key.content(folder)) if (folder / data_key.FILE).exists() else {}

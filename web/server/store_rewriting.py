@@ -118,7 +118,10 @@ class Rewriting:
             return reason
 
     async def _rewrite(self) -> str:
-        """Rewrite the append-only file of each server; return a sentence why one was not rewritten, "" if all were."""
+        """Rewrite the append-only file of each server of the store.
+
+        Return a sentence that says why a file was not rewritten; "" if all were rewritten.
+        """
         reasons = [await self._rewrite_at(server) async for server in self._each()]
         return next((each for each in (FAILED, BUSY) if each in reasons), next(filter(None, reasons), ""))
 
@@ -130,7 +133,10 @@ class Rewriting:
             yield server
 
     async def _rewrite_at(self, server: Any) -> str:
-        """Rewrite the append-only file of one server; return a sentence why it was not rewritten, "" if it was."""
+        """Rewrite the append-only file of one server of the store.
+
+        Return a sentence that says why the file was not rewritten; "" if it was.
+        """
         try:
             if not (await server.info("persistence")).get("aof_enabled"):
                 return "the store keeps no append-only file; its snapshots hold what was erased until they are replaced"

@@ -106,7 +106,8 @@ async def _calendar(request: web.Request, organisation: Organisation, area: str)
 
 
 async def shut_words(service: Service, organisation: Organisation, area: str = "") -> str:
-    """Return a sentence why a filled-in form cannot be sent now, and when it can; "" if it can be sent.
+    """Return a sentence that says why a filled-in form cannot be sent now, and when it can be sent; "" if it can be
+    sent now.
 
     `area`: the id of a waiting area, "" for none. Raises `UnavailableError` if the store does not answer.
     """

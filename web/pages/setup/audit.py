@@ -54,7 +54,8 @@ async def audit(request: web.Request) -> web.Response:
     found = await _search(request, organisation, chosen, below)
     names = await _names(request, organisation)
     grants = await grants_of(request.app).newest(organisation.id, ROWS)
-    # An emergency access is named by its reason, as long as that is kept.
+    # In a row about an emergency access, the page shows the reason in place of the grant's id, as long as the grant
+    # is kept.
     reasons = {grant.id: grant.reason for grant in grants}
     wanted = {name: value for name, value in (("who", chosen.who), ("visit", chosen.visit)) if value}
     path = path_of(organisation, NAME)

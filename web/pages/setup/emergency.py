@@ -1,4 +1,7 @@
-"""Serves the set-up's page of emergency access: who has opened which visit, why and until when. It ends access."""
+"""Serves the set-up's page of emergency access, which lists who has opened which visit, why and until when.
+
+An administrator can end an access on this page.
+"""
 
 from typing import Any
 
@@ -17,7 +20,7 @@ ROWS = 200
 
 
 async def page(request: web.Request) -> web.Response:
-    """Answer GET …/setup/emergency with the accesses, the newest first."""
+    """Answer GET …/setup/emergency with a list of the emergency accesses, the newest first."""
     organisation, _ = await admin(request)
     now_ms = request.app[SERVICE].clock_ms()
     found = await grants_of(request.app).newest(organisation.id, ROWS)

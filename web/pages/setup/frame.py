@@ -125,7 +125,7 @@ async def admin(request: web.Request, *more: Role) -> tuple[Organisation, Accoun
 
 
 async def posted_to(request: web.Request) -> Posted:
-    """Return the fields of a form of the set-up, which may be larger than a patient's.
+    """Return the fields of a form of the set-up, which may be larger than a form of a patient.
 
     Raises HTTP 408, 413 or 415 if the form takes too long, is too large, or is no form. The larger size is allowed
     only if somebody is signed in, or was signed in until the sign-in ended by its time limit.

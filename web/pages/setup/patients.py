@@ -1,8 +1,8 @@
 """Serves the set-up's page that finds the records of one patient, exports them as a file, and erases them for good.
 
-It does the work of `greenroom export` and `greenroom erase`. What is searched for and what is found are in forms, never
-in an address. A search reads all records. If that takes long, the page shows how far it is, and its form continues the
-search with the next request. So a search needs no place in the store.
+It does the work of `greenroom export` and `greenroom erase`. Names and ids are sent in forms, never in a URL. A
+search reads all records. If a search takes too long for one request, the page shows the progress, and a form on the
+page continues the search with the next request. So the store keeps nothing about a search.
 """
 
 import asyncio
@@ -36,10 +36,10 @@ MOST = 500
 
 
 class Search(NamedTuple):
-    """A search, as far as it has come.
+    """The state of a search, which may need several requests.
 
-    `wanted`: what is searched for. `place`: the place of the last ended visit that was read. `read`: how many were
-    read. `found`: the ids of the wanted ones. `done`: whether all were read.
+    `wanted`: what is searched for. `place`: the place of the last ended visit that was read. `read`: the number of
+    visits that were read. `found`: the ids of the wanted visits so far. `done`: whether all visits were read.
     """
 
     wanted: Wanted
@@ -147,9 +147,10 @@ def _continued(form: Form, posted: Posted) -> Search:
 
 
 async def _go_on(request: web.Request, organisation: Organisation, search: Search) -> Search:
-    """Continue a search for SECONDS, or until it is done or has found too many visits; return it.
+    """Continue a search for about SECONDS; return the search with what was found.
 
-    Raises `UnavailableError` if the store does not answer.
+    It stops earlier if all ended visits are read or too many visits are found. Raises `UnavailableError` if the store
+    does not answer.
     """
     clock = asyncio.get_running_loop().time
     until_s, store = clock() + SECONDS, request.app[SERVICE].store

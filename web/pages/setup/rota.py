@@ -168,7 +168,7 @@ async def _context(
 
 
 def _note(account: Account, channels: tuple[str, ...]) -> str:
-    """Return a sentence why a person of the rota gets no messages; "" if the person gets them.
+    """Return a sentence that says why a person of the rota gets no messages; "" if the person gets them.
 
     `channels`: the channels that reach the person.
     """

@@ -1,7 +1,9 @@
-"""Serves emergency access: a member of staff writes a reason, and reads a visit that is not theirs for some minutes.
+"""Serves emergency access: a member of staff writes a reason, and reads a visit that is not theirs for some
+minutes.
 
-The page is read-only and shows the Case Information and the messages. It is drawn by the server at each request, so
-nothing is sent after the access has ended; it then loads itself anew and shows the form.
+The page is read-only and shows the Case Information and the messages. The server draws it at each request, so
+nothing is sent after the access has ended. When the access ends, the browser loads the page again and shows the
+form.
 """
 
 from datetime import UTC, datetime
@@ -57,7 +59,7 @@ async def page(request: web.Request) -> web.Response:
 
 
 async def open_visit(request: web.Request) -> web.Response:
-    """Answer POST …/visits/{visit}/emergency: give access for the reason in the form."""
+    """Answer POST …/visits/{visit}/emergency: give the signed-in person access, if the form has a reason."""
     wanted = await _wanted(request)
     if wanted is None:
         return _none(request)
@@ -92,9 +94,10 @@ async def end(request: web.Request) -> web.Response:
 
 
 async def _wanted(request: web.Request) -> tuple[Organisation, Account, Visit] | None:
-    """Return the organisation, the signed-in member of staff and the visit; None if it cannot be opened here.
+    """Return the organisation, the signed-in member of staff and the visit.
 
-    Raises HTTP 303 to the visit's usual page if the person may see it there, and the errors of `require`.
+    Returns None if there is no such visit, or if the organisation gives no emergency access. Raises HTTP 303 to the
+    visit's usual page if the person may see it there, and the errors of `require`.
     """
     organisation = await organisation_of(request)
     account = await require(request, organisation.id, *STAFF_ROLES)
@@ -174,7 +177,8 @@ async def _shown(
     }
     title = gettext("Emergency access")
     response = staff_page(request, organisation, account, "", "emergency.html", context, title)
-    # The page loads itself anew when the time is over. If an administrator ends the access before, `page.js` does it.
+    # The browser loads the page again after the access has ended by time. If an administrator ends the access
+    # earlier, `page.js` loads the page again.
     response.headers["Refresh"] = str((grant.until_ms - now_ms) // 1000 + 1)
     return response
 

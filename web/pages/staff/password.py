@@ -96,8 +96,8 @@ async def _name(request: web.Request, organisation: Organisation) -> str:
     kept = (await sessions.get(request)).get(INVITATION)
     if kept is None or kept["organisation"] != organisation.id:
         return ""
-    # A session that an older version of the server made contains the token itself. Such a token is valid as long as its
-    # link.
+    # A session that an older version of the server made contains the token of the password link itself. Such a
+    # token is valid as long as its link.
     return str(kept["name"]) if "name" in kept else name_of(kept["token"])
 
 
