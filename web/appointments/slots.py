@@ -149,7 +149,7 @@ def _starts(organisation: Organisation, day: date) -> Iterator[int]:
                 yield start_ms
 
 
-# The result is kept, because all visitors of the calendar request the same days.
+# The result is cached, because all visitors of the calendar request the same days.
 @lru_cache(2048)
 def _cut(day: date, spans: tuple[Span, ...], window: Span, length_ms: int, timezone: str) -> tuple[int, ...]:
     """Return the starting times (ms) of slots of this length, in order.

@@ -156,7 +156,8 @@ def _parts(folder: Path, settings: Settings, key: bytes, progress: Progress) -> 
                 progress("writing", looked, size)
                 yield [KEYS, entries]
     for path in sorted((folder / outbox.OUTBOX).glob("*")):
-        with contextlib.suppress(FileNotFoundError):  # a mail may have been erased or sent since
+        # a mail may have been erased or sent since the folder was listed
+        with contextlib.suppress(FileNotFoundError):
             yield [FILE, path.name, path.read_bytes()]
 
 

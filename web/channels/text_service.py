@@ -48,8 +48,7 @@ class TextServices:
         self._breakers = breakers
         self._known: dict[
             str, tuple[float, bool]
-        # organisation -> (time of the last query in s, True if the organisation has a service for text messages)
-        ] = {}
+        ] = {}  # organisation -> (time of the last query in s, True if it has a text-message service)
 
     async def get(self, organisation: str) -> Service | None:
         """Return the organisation's service, None if it has none."""

@@ -113,7 +113,7 @@ def _without_rows(text: str) -> str:
 
 
 def _run(text: str, at: int, row: str) -> int:
-    """Return how many characters of the text, from the index `at` on, stand in the same order in `row`."""
+    """Return how many characters of the text, from index `at` on, follow each other in the same order in `row`."""
     start, size = row.find(text[at]), 0
     if start < 0:
         return 0

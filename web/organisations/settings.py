@@ -163,8 +163,7 @@ class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     booking: Booking = Booking()
     survey: Survey = Survey()
     rota: Rota = Rota()
-    # the automatic messages to waiting patients, sorted by the wait after which they are sent
-    messages: tuple[WaitingMessage, ...] = ()
+    messages: tuple[WaitingMessage, ...] = ()  # sent to waiting patients, sorted by the length of the wait
     translations: Translations = {}  # translations of the texts above, and of the setup guides
     languages: tuple[str, ...] = ("en",)
     policy: Policy = Policy()
@@ -177,8 +176,7 @@ class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     mail_sender: MailAddress = ""  # the From address of the clinic's mails; "" for the server's address
     reply_to: MailAddress = ""  # the Reply-To address of the clinic's mails
     admins_two_factor: bool = False  # whether administrators must use a second factor
-    # the length of emergency access in minutes; 0 if there is none
-    emergency_min: Annotated[int, Meta(ge=0, le=240)] = 30
+    emergency_min: Annotated[int, Meta(ge=0, le=240)] = 30  # minutes of emergency access; 0: no access
     areas: tuple[Area, ...] = ()
     # Origins of the sites that may show the patient's pages in a frame
     frame_origins: Annotated[tuple[str, ...], Meta(max_length=10)] = ()
@@ -200,9 +198,7 @@ class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         return translated(text, language, self.main_language, self.translations)
 
     def guide_of(self, area: str) -> Guide:
-        """Return the setup guide of the waiting area with the id `area`; for "", return the organisation's own
-        guide.
-        """
+        """Return the setup guide of the waiting area with this id; for "", the organisation's own guide."""
         return self.within(area).guide
 
     def within(self, area: str) -> "Organisation":
@@ -396,9 +392,7 @@ def _is_in_order(day: tuple[Span, ...]) -> bool:
 
 
 def too_long_nights(hours: Sequence[Sequence[Span]]) -> list[int]:
-    """Return the numbers (0 to 6) of the days whose opening hours begin before the night hours of the previous day
-    have ended.
-    """
+    """Return the days (0 to 6) whose opening hours begin before those of the previous day have ended."""
     return [
         day
         for day, spans in enumerate(hours)

@@ -80,7 +80,7 @@ class File:
 
 @lru_cache(2)
 def is_joined(suffix: str) -> bool:
-    """Return whether all joined files of this suffix (".js" or ".css") were made from the present sources.
+    """Return whether all files of this suffix (".js" or ".css") in `web/joined` were made from the present sources.
 
     The sources are read only once.
     """
@@ -90,7 +90,7 @@ def is_joined(suffix: str) -> bool:
 
 @cache
 def modules() -> Mapping[str, frozenset[str]]:
-    """Return the sources of each joined script: name -> names of the sources.
+    """Return the sources of each script in `web/joined`: name of the script -> names of the sources.
 
     The list is read from its file only once.
     """

@@ -61,8 +61,8 @@ AGAIN_S = 5, 10
 
 
 class Look(NamedTuple):
-    """A measurement: how late in s a timer of the event loop ran, and the share of a core that the loop's thread used
-    since the measurement before.
+    """A measurement: how late in s a timer of the event loop ran, and the share of a core that the loop's thread
+    used since the previous measurement.
     """
 
     late_s: float

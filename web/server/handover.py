@@ -219,8 +219,8 @@ class Steps:
 
 
 class Trial:
-    """A process that tries the next program beside the running server: it starts one worker, and ends when
-    it is ready.
+    """A process that tries the next program beside the running server. It starts one worker, and ends when this
+    worker is ready.
     """
 
     def __init__(self, command: list[str], handover: Handover) -> None:

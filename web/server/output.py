@@ -47,7 +47,7 @@ class Output(io.TextIOBase):
         return len(text)
 
     def retry(self) -> None:
-        """Write the rest of the last line, and report lost lines, if that is possible now."""
+        """Write the part of the last line that is not written yet, and report lost lines, if that is possible now."""
         if self.lost or self._rest:
             with self._lock:
                 self._push(b"")
@@ -67,7 +67,7 @@ class Output(io.TextIOBase):
         sent = self._send(data := report + data)
         if data and not sent:
             return False
-        # The rest of the line is kept, and is written before anything else.
+        # The part of the line that is not written yet is kept, and is written before anything else.
         self._rest = data[sent:]
         if report:
             self.lost = 0

@@ -16,11 +16,12 @@ BATCH = 32
 
 
 class PassedStreams:
-    """Passes connections through a Unix socket pair for each index of a worker; the master makes them before it forks.
+    """Passes connections through a Unix socket pair for each index of a worker; the master makes them before it
+    forks.
 
-    `kept`: the descriptors of the pairs, as (of the receiving end, of the sending end), that the earlier program
-    of this process made before an upgrade; [] at an ordinary start. If a worker dies, the next worker with its
-    index receives the connections that it has not read, finds no call for them and closes them.
+    `kept`: the descriptors of the pairs, as (of the receiving end, of the sending end), that the earlier program of
+    this process made before an upgrade; [] at an ordinary start. If a worker dies, the next worker with its index
+    receives the connections that the dead worker has not read. It finds no call for them and closes them.
     """
 
     def __init__(self, workers: int, kept: Sequence[tuple[int, int]] = ()) -> None:

@@ -367,8 +367,7 @@ class EmbeddedStore:
             **OPTIONS,
             # A backup connects as a replica. With 0, the store does not wait for further replicas.
             "repl-diskless-sync-delay": "0",
-            # Valkey's timer runs once per second. Twice per second would double the CPU of an idle store. Expired
-            # keys are also deleted when they are read.
+            # Timer ticks per second. With 2, an idle store uses twice the CPU. Reading also deletes expired keys.
             "hz": "1",
             "daemonize": "no",
             "logfile": str(self._log),

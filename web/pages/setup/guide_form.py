@@ -232,7 +232,10 @@ def _levels(row: Row) -> dict[str, Urgency]:
 
 
 def level_choices(row: Row) -> list[tuple[str, str]]:
-    """Return the options of a choice step with their levels: (option, level), "" for no level."""
+    """Return the options of a choice step with their levels of urgency: (option, level).
+
+    The level is "" for an option without one.
+    """
     if row["kind"] != Kind.CHOICE:
         return []
     return [(option, row["levels"].get(option, "")) for option in _options(row)[:MOST_OPTIONS]]
