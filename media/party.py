@@ -61,9 +61,9 @@ class Slot:
 
 
 class Party:
-    """One party, made by `Room.join`. `slots`: the places of the other parties whose media its browser receives.
+    """One party, made by `Room.join`. `slots`: a `Slot` for each other party whose media the browser receives.
 
-    The first slot is on the m-lines on which the browser also sends.
+    The first slot uses the m-lines (sections of the SDP) on which the browser also sends.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Party:
         self._session_id = secrets.randbits(62)
         self._version = 0
         self._connected = False
-        self._sendto: dict[Address, SendTo] = {}  # address proven by an ICE check -> how to send to it
+        self._sendto: dict[Address, SendTo] = {}  # address proven by ICE -> the function that sends there
 
     # -- the methods that signalling calls
 
@@ -119,7 +119,7 @@ class Party:
     def accept(self, answer: str) -> None:
         """Apply the browser's SDP answer.
 
-        Raises SdpError for an unusable answer (a new answer may follow), PartyGoneError if the party is gone.
+        Raises SdpError for an unusable answer (a new one may follow), PartyGoneError if the party has left or failed.
         """
         self._check_usable()
         parsed = sdp.parse_answer(answer, self._offered)

@@ -235,8 +235,8 @@ class Relay:
         return self.forwarder.endpoints.get(address, endpoint) is endpoint
 
     def add_address(self, endpoint: Endpoint, address: Address, forgotten: list[Address]) -> None:
-        """Register an address that has sent a check with an endpoint's ICE password; remove the `forgotten`
-        ones.
+        """Register an address that has sent a check with an endpoint's ICE password; remove the addresses in
+        `forgotten`.
         """
         self.remove_addresses(forgotten)
         self.forwarder.endpoints[address] = endpoint

@@ -200,8 +200,9 @@ class Room:
 
 
 def _is_pair(parties: list[Party]) -> bool:
-    """Return True if there are fewer than two parties, or two that receive only each other on the m-lines on which they
-    send.
+    """Return True if the room has fewer than two parties, or two that receive each other on their first m-lines.
+
+    The first m-lines are those on which a party also sends.
     """
     if len(parties) != 2:
         return len(parties) < 2

@@ -121,12 +121,12 @@ class Mender:
         numbers: Sequence[int],
         now_s: float,
     ) -> None:
-        """Send a receiver again the packets of a source that it requests; a packet that was not kept is requested from
-        `sender`.
+        """Send a receiver again those packets of `source` that it requests. A packet that the server has not stored is
+        requested from `sender`.
 
-        `numbers`: sequence numbers as the receiver counts them. `sinks`: the streams in which the receiver gets this
-        sender's media. If too much of a picture is missing, a keyframe is requested instead. Sound that was lost in an
-        outage is not sent again. The bytes sent are taken from the receiver's budget.
+        `numbers`: the sequence numbers that these packets have at the receiver. `sinks`: the streams in which the
+        receiver gets this sender's media. If too much of a picture is missing, a keyframe is requested instead. Sound
+        that was lost in an outage is not sent again. The bytes sent are taken from the receiver's budget.
         """
         sink = sinks[source.kind]
         own = sender.sources.get(source.ssrc)

@@ -171,7 +171,7 @@ class Source:
         self.payload_type = BY_STREAM[kind].payload_type
         self.sink: Sink | None = None
         self.forward = False
-        self.settled = False  # True after a packet got the sink's next number; in video, it began a keyframe
+        self.settled = False  # True after `settle` has set the shifts; in video, it does so at a keyframe
         self.settled_at = 0  # the timestamp of the packet at which `settled` became True
         self.guarding = False  # True if RED packets may repeat sound from before `settled` became True
         self.special = False  # True if packets of this source need changes after the fixed RTP header
@@ -353,7 +353,7 @@ class Source:
         """
         if self.sink is None or not self.settled:
             return True
-        # Later, numbers begin again at 0, and new packets would look older: the check ends after 0x4000 packets.
+        # Only 0x4000 packets are checked: numbers begin again at 0 after 0xFFFF, and new packets would look older.
         recent = self.packets - self.first_forwarded < 0x4000
         return recent and sequence_older(sequence, self.first_sequence, SEQUENCE_MASK)
 

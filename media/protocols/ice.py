@@ -175,8 +175,8 @@ def is_answer(datagram: bytes, password: str) -> bool:
 class Path:
     """The network path to one browser, and the addresses that it may use.
 
-    `address`: where packets are sent, None if nowhere. `proven`: the addresses from which a request with the
-    right password came.
+    `address`: the address to which packets are sent, None if there is none yet. `proven`: the addresses from which a
+    request with the right password came.
     """
 
     __slots__ = ("_elsewhere", "_used_s", "address", "alive_s", "checks", "proven")

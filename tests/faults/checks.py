@@ -294,7 +294,7 @@ def replayed(history: History, rules: Rules) -> Iterator[Finding]:
             continue
         if _by_itself(held, after, commit.kind, history, context):
             continue
-        # Try the newest socket's commands first, those of older sockets only if none of the first makes this change.
+        # Try the newest socket's commands first. Try older sockets' commands only if none of these makes this change.
         fitting = [
             sent
             for sent in sorted(waiting[after.id], key=lambda sent: -sent.generation)

@@ -110,7 +110,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for report in reports
     }
     terminalreporter.write_line(markdown(ran, MACHINE))
-    # A run of only some tests replaces their results in the table, and keeps the results of the others.
+    # A run of only some tests replaces their results in the table, and keeps the results of all other tests.
     results = Path(__file__).with_name("results.json")
     found = {**read(results), **ran}
     results.write_text(written(found), "utf-8")

@@ -50,7 +50,9 @@ def mirror() -> list[str]:
 
 
 def pip_settings() -> dict[str, str]:
-    """Return those settings of this machine's pip that a build needs. Environment variables win over files."""
+    """Return those settings of this machine's pip that a build needs. An environment variable has precedence over a
+    file.
+    """
     listed = subprocess.run(
         [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True
     )

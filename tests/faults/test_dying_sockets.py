@@ -111,8 +111,8 @@ def test_r24_a_socket_that_dies_does_not_cost_others_their_updates(
         raised: list[str] = []
         asyncio.get_running_loop().set_exception_handler(lambda _, context: raised.append(f"{context}"))
         await one.arrive()
-        # Updates are sent to sockets in the order of their subscriptions. Some of these healthy clients
-        # subscribe before the sockets that will break, the others after them.
+        # Updates are sent to sockets in the order of their subscriptions. Some of these healthy clients subscribe
+        # before the sockets that will break, the other healthy clients subscribe after them.
         clients = [await one.connect(one.provider(f"Dr {n}"), 0) for n in range(healthy)]
         first, rest = clients[: healthy // 4], clients[healthy // 4 :]
         for client in first:

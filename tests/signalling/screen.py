@@ -25,7 +25,7 @@ class Screen:
         self.shown: list[int] = []
 
     def take(self, message: dict[str, Any]) -> None:
-        """Apply a message; ignore it if its version is not above the one that is shown."""
+        """Apply a message, unless its version is not higher than the version that is shown."""
         if message["type"] == "queue.snapshot":
             self.snapshots += 1
             self.epoch, self.version = message["epoch"], message["version"]

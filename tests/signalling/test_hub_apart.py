@@ -1,6 +1,6 @@
 """Tests the fan-out of one worker to its clients, with transports in memory.
 
-Tests the limit of unsent bytes, the updates that are kept, and which client gets which write.
+Tests the limit of unsent bytes, the updates that are stored for clients that resume, and which client gets which write.
 """
 
 from __future__ import annotations

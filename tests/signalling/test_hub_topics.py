@@ -1,5 +1,5 @@
-"""Tests the sockets and topics of one worker, without a network: subscriptions, updates that are kept, and written
-messages.
+"""Tests the sockets and topics of one worker, without a network: subscriptions, updates that are stored for clients
+that resume, and written messages.
 """
 
 from __future__ import annotations

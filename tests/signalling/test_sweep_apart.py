@@ -175,7 +175,7 @@ async def test_a_deadline_that_changes_nothing_is_moved(
     assert apart.does == [("system", "v_1", Due()), *moved]
 
 
-# --- connections
+# --- connections of workers that count as dead
 
 
 @pytest.mark.parametrize(("passed_s", "dead"), [(0.0, set()), (2.4, set()), (2.5, {DEAD}), (9.0, {DEAD})])

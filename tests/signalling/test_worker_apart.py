@@ -83,7 +83,7 @@ async def test_a_worker_has_a_new_name_with_its_number_and_its_parts_report_to_i
     assert one.services.worker == one.id
 
 
-# --- tasks
+# --- the tasks of a worker
 
 
 async def test_a_task_that_fails_is_logged_and_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,7 +185,7 @@ async def test_a_connection_that_was_resumed_here_meanwhile_is_not_closed() -> N
     assert (old.closed, new.closed, worker.connections) == ([], [], {"c_1": new})
 
 
-# --- waiting
+# --- waiting for the store
 
 
 async def test_a_wait_for_the_store_ends_with_the_store_the_time_or_the_worker() -> None:

@@ -165,7 +165,7 @@ LAYERED = (0.4, 0.6, 1.0, 1.0)
         (2500, 2500, 1200),
         # Both receivers have the same weak network, so the limit is the bandwidth of both.
         (600, 600, 600),
-        # The receiver with the weak network gets only every second picture, so the sender's limit is higher for the
+        # The receiver with the weak network gets only every second picture, so the sender's limit can be higher for the
         # other receiver.
         (600, 2500, 1000),
         # The receiver with the weak network gets only every fourth picture. The sender's limit is KBPS_GOOD, which is

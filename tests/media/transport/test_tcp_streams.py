@@ -158,7 +158,7 @@ async def test_the_end_is_reported_by_the_reader_once_and_not_after_a_close() ->
     assert ended == [made]
 
 
-# --- sending
+# --- sending of packets
 
 
 async def test_packets_of_one_turn_are_sent_together_with_their_lengths() -> None:

@@ -135,7 +135,7 @@ def test_a_worker_answers_probes_with_a_password_of_its_own(apart: LivenessApart
     assert (apart.liveness.healthy, apart.liveness.problem, apart.liveness.dead) == (False, None, frozenset())
 
 
-# --- tests of one watched worker
+# --- checks of one watched worker
 
 
 @pytest.mark.parametrize(

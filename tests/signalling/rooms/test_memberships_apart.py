@@ -52,7 +52,7 @@ def restart(id: int = 3) -> Any:
     return lambda who, fence: wire.Restart(who, fence, id)
 
 
-# --- requests
+# --- requests of parties
 
 
 async def test_a_worker_that_drains_lets_nobody_join() -> None:

@@ -26,7 +26,7 @@ async def call(visit: Visit | None = None) -> RoomsApart:
     return apart
 
 
-# --- joining
+# --- joining a room
 
 
 @pytest.mark.parametrize(

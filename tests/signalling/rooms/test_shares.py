@@ -79,7 +79,7 @@ async def test_each_organisation_has_a_worker_while_workers_join_and_die_at_rand
         dead.update(shares.keys() - living)
         there.update(
             dict.fromkeys(dead, False)
-        )  # the report of a worker that has died is kept for some seconds
+        )  # the store still has the report of a dead worker for some seconds
         for worker in living:
             await shares.setdefault(worker, share_of(worker, there, dead)).look()
         for organisation in ORGANISATIONS:

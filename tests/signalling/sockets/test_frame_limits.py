@@ -62,7 +62,7 @@ def test_s30_a_read_that_begins_inside_a_frame_is_not_taken_for_a_whole_one() ->
         frame,
         frame,
         frame,
-    ):  # the second part looks like one whole frame, because its second byte, 0x82, can be read as a length
+    ):  # the second part can be read as one whole frame, because its second byte, 0x82, can be read as a length
         reader.feed_data(part)
     assert reader._frames == 5
 

@@ -12,7 +12,7 @@ from signalling.sockets.heartbeat import ANSWERED_BY, ROUND_S, SLOTS, TICK_S, He
 
 
 class Peer:
-    """A socket that keeps the pings that it gets. `open`: False after the heartbeat has given it up."""
+    """A socket that records the pings that it gets. `open`: False after the heartbeat has ended it."""
 
     def __init__(self) -> None:
         self.received_s = 0.0
@@ -24,7 +24,7 @@ class Peer:
         self.pings.append(data)
 
     def give_up(self) -> None:
-        """Record that the heartbeat has given this socket up."""
+        """Record that the heartbeat has ended this socket."""
         self.open = False
 
 

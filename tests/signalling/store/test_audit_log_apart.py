@@ -25,7 +25,9 @@ QUEUE, LOG, HEAD = keys.AUDIT_QUEUE(ORG), keys.AUDIT(ORG), keys.AUDIT_HEAD(ORG)
 
 
 class InMemory:
-    """The lists and strings of the store. `first`: called before a script, as if another worker came first."""
+    """The lists and strings of the store. `first`: a function that is called before each script, and can change the
+    store like another worker.
+    """
 
     def __init__(self) -> None:
         self.lists: dict[str, list[bytes]] = {}

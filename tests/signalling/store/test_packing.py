@@ -143,7 +143,7 @@ async def test_r39_a_packed_visit_that_is_tagged_rated_or_reopened_loses_nothing
         (provider, c.Reopen()),
         (provider, c.End()),
     ):
-        # The number includes a reopened visit, which is not packed: `pack_all` only removes it from the list of
+        # The result counts a reopened visit too, which is not packed: `pack_all` only removes it from the list of
         # visits to pack.
         assert await pack_all(store) == 1
         before = await store.history(ORG, visit)

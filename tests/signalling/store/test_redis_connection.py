@@ -36,7 +36,7 @@ async def shared(own: EmbeddedStore) -> AsyncIterator[Redis]:
 
 
 def writes_of(client: Redis, monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
-    """Return the list of what the client's connection writes from now on. The store gets nothing of it."""
+    """Return the list of what the client's connection writes from now on. Nothing of this reaches the store."""
     sent: list[bytes] = []
     monkeypatch.setattr(client.shared, "_transport", SimpleNamespace(write=sent.append, abort=lambda: None))  # type: ignore[attr-defined]
     return sent

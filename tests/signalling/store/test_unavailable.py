@@ -1,4 +1,6 @@
-"""Tests that a store that refuses is reported differently from one that does not answer, and logged once a minute."""
+"""Tests the reported reason if the store refuses a command or does not answer, and that a reason is logged once a
+minute.
+"""
 
 from __future__ import annotations
 

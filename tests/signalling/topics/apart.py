@@ -42,8 +42,9 @@ class FakeHub:
     def __init__(self) -> None:
         self.topics: dict[str, list[Tab]] = {}
         self.calls: list[tuple[Any, ...]] = []
-        self.missing: list[Any] | None = None  # the updates that a client lacks
-        self.counts: list[int] = []  # what the next calls of `sent` return; later ones return 0
+        # The result of `since`: updates, or None if a snapshot is needed.
+        self.missing: list[Any] | None = None
+        self.counts: list[int] = []  # the results of the next calls of `sent`; all later calls return 0
 
     def has(self, name: str) -> bool:
         return name in self.topics

@@ -150,7 +150,7 @@ def test_a_provider_begins_or_ends_to_be_in_session_with_the_visit(
     assert (found.id if found is not None else None) == who
 
 
-# --- subscribing
+# --- subscribing to the queue
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ async def test_a_part_of_the_queue_is_sent_whole_and_its_kept_updates_are_forgot
     assert apart.hub.calls[-1][2].limits.amber_ms == Policy().amber_ms
 
 
-# --- changes
+# --- changes of records
 
 
 def test_a_change_is_sent_to_every_part_of_the_queue_that_has_subscribers() -> None:

@@ -48,7 +48,7 @@ def asks(topic: str) -> client.Subscribe:
     return client.Subscribe(id=9, topic=topic)
 
 
-# --- subscribing
+# --- subscribing to a topic
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_a_subscription_is_ended_by_its_topic() -> None:
     assert socket.topics == {f"{ORG}/sessions", f"{ORG}/queue:mind", f"{ORG}/queue"}
 
 
-# --- changes
+# --- changes of records
 
 
 def change(before: Any, after: Any) -> Change:
