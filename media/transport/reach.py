@@ -71,7 +71,6 @@ async def reaches(addresses: Iterable[tuple[str, int]], credentials: Credentials
         for _ in range(TRIES):
             if all(each.refused for _, each in checks):
                 return False
-            changed.clear()
             for transport, each in checks:
                 if not each.refused:
                     transport.sendto(datagram)

@@ -175,13 +175,13 @@ class Stream:
     def _flush(self) -> None:
         if self._closed:
             return
+        sent = 0
         try:
             sent = self._sock.send(self._output)
         except BlockingIOError:
-            sent = 0
+            pass  # the kernel's buffer is full
         except OSError:
             self._output.clear()  # the next read finds that the connection has ended
-            sent = 0
         del self._output[:sent]
         self._flushing = waits = bool(self._output)
         if waits and not self._writing:

@@ -86,6 +86,14 @@ def test_a_sender_report_crosses_with_the_timestamps_of_the_other_side() -> None
     assert translation.transport_cc_last is None
 
 
+def test_a_report_says_how_many_blocks_it_has() -> None:
+    info = pack("!IIIII", 0xAAAA0005, 0x0006BBBB, 0xFFFFFF00 + 1000 - (1 << 32), 3, 4)
+    none, _, _ = cross(packet(200, 1, pack("!I", OWN) + INFO + block(0x55)))
+    assert none.payload == packet(200, 0, pack("!I", SHOWN_AS) + info)
+    two, _, _ = cross(packet(201, 2, pack("!I", 0x77) + 2 * block(SEEN_AS)))
+    assert two.payload == packet(201, 2, pack("!I", SERVER) + 2 * block(OTHER, 90))
+
+
 def test_a_receiver_report_crosses_with_the_blocks_of_forwarded_streams_only() -> None:
     translation, _, other = cross(packet(201, 2, pack("!I", 0x77) + block(0x55) + block(SEEN_AS, 5)))
     assert translation.payload == packet(201, 1, pack("!I", SERVER) + block(OTHER, (5 - 10) & 0xFFFFFFFF))

@@ -258,6 +258,15 @@ async def test_a_request_that_fails_is_answered_and_the_socket_stays(
     assert (codes, services.noted) == (closed, [("spawned",)] * len(closed))
 
 
+async def test_only_one_task_answers_the_requests_of_a_connection() -> None:
+    made, services, _ = opened(ws=FakeWs())
+    made.wake()
+    assert services.noted == [], "the socket is still aiohttp's"
+    made.continue_on(FakeWs(), lambda: None)  # type: ignore[arg-type]
+    made.wake()
+    assert services.noted == [("spawned",)]
+
+
 async def test_requests_are_answered_in_their_order_and_later_ones_wait() -> None:
     made, services, written = opened(ws=FakeWs())
     ws: Any = made._ws
