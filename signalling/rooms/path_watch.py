@@ -52,7 +52,7 @@ class PathWatch:
         """Begin to follow a party that has joined. `before`: the participant that it replaces, or None.
 
         If the same page joins again, the state of the party's network path and the time of the party's first join are
-        kept. If the party joins from another tab, both begin anew.
+        kept. If the party joins from another tab, the state and the time are new.
         """
         member = participant.member
         if before is not None and before.member.connection == member.connection:

@@ -1,8 +1,8 @@
 """The rooms whose media this worker carries: their participants, offers and answers, and the gate.
 
 The gate decides whether media is forwarded; it depends only on the visit's record. One worker owns a room, by a lease
-with a fencing number (`lease.py`). Requests from other workers are passed on to it (`memberships.py`). An owner that
-receives a higher number than its own has lost the room, and closes it. `ports.py` is the interface of a relay.
+with a fencing number (`lease.py`). Requests from other workers are passed on to this owner (`memberships.py`). If an
+owner receives a fencing number above its own, it has lost the room, and closes it. `ports.py` is a relay's interface.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Counts the frames and bytes that one client has sent lately, so that a flood is detected while it is read.
 
-Two faults that aiohttp's reader overlooks are detected as well: a frame without a mask (RFC 6455 §5.1), and a
-message that begins although another, with only empty fragments so far, has not ended (§5.4). Only the header
-of a frame is read (§5.2). Nearly always, the data of one read is a single short frame, which one comparison
-shows. Other data is checked frame by frame, up to the limit. The clock is read only after the limit is
-exceeded. The caller decides what happens to a client that exceeds the limit.
+Two faults that aiohttp's reader overlooks are detected as well: a frame without a mask (RFC 6455 §5.1), and a message
+that begins although another, with only empty fragments so far, has not ended (§5.4). Only the header of a frame is
+read (§5.2). Nearly always, the data of one read is a single short frame; one comparison detects this case. Other data
+is checked frame by frame, up to the limit. The clock is read only after the limit is exceeded. The caller decides
+what happens to a client that exceeds the limit.
 """
 
 from __future__ import annotations

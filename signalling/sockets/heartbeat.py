@@ -1,8 +1,8 @@
 """Sends pings to every socket of this worker, and closes sockets that do not answer (PROTOCOL.md#connection).
 
-In a round (ROUND_S) each socket is pinged once. One timer is used for all sockets: a round has SLOTS ticks,
-the sockets are divided into as many slots, and each tick pings the sockets of one slot. A timer and a task
-for each socket, as web frameworks have them, would cost more CPU than all updates of a quiet clinic.
+Each socket is pinged once in ROUND_S. The sockets are divided into SLOTS groups. One timer serves all sockets: every
+TICK_S it pings the sockets of one group. A timer and a task for each socket, as web frameworks have them, would cost
+more CPU than all updates of a quiet clinic.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ ROUND_S = 25.0
 TICK_S = 0.5
 SLOTS = round(ROUND_S / TICK_S)
 # If a client sends nothing within this number of ticks after a ping, its socket is closed. Each socket is pinged
-# every ROUND_S. The number is one less than the ticks of half a ROUND_S. So a dead client is shown offline after at
-# most 1.5 * ROUND_S, even if timers are late.
+# every ROUND_S. This number is one less than the number of ticks in half of ROUND_S. So a dead client is shown
+# offline after at most 1.5 * ROUND_S, even if timers are late.
 ANSWERED_BY = SLOTS // 2 - 1
 _PING = frame(b"", PING)
 log = structlog.get_logger()

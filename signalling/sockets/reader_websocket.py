@@ -1,4 +1,5 @@
-"""A WebSocket that is taken from aiohttp after `hello`: from then on, its messages are handled as they are read.
+"""A WebSocket that is taken from aiohttp after `hello`. From then on, each message is handled in the callback that
+has read it.
 
 In aiohttp, a task waits for each message. This costs a future and a turn of the event loop, which is more than most
 replies cost. Also, the tasks, the request and the parser of an idle socket take most of its memory. This class uses

@@ -2,10 +2,10 @@
 stream.
 
 All topics are read from this copy, so that showing a page causes no request to the store. `seq` is the number of the
-newest event that the copy contains. An event that comes before its turn waits GAP_S for those before it; then the
-missing events are fetched and shown first, so that none is lost, repeated or out of order. If the store has lost events
-(its newest number is lower than before, or a number now belongs to another event), a new epoch begins, and everything
-is loaded and shown again.
+newest event in the copy. If an event arrives before an event with a lower number, it waits GAP_S; then the missing
+events are fetched and shown first, so that none is lost, repeated or out of order. If the store has lost events (its
+newest number is lower than before, or a number now belongs to another event), a new epoch begins, and all records are
+loaded and shown again.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The packed form of an ended visit: one compressed value with its record, history, chat and calls. Does no I/O.
 
-It is compressed with a dictionary that has the words of every record, so that only what differs between visits takes
-space. `packing.py` keeps packed visits in the store.
+The compression uses a dictionary with the words that every record has, so that only the differences between visits
+need memory. `packing.py` keeps packed visits in the store.
 """
 
 from __future__ import annotations

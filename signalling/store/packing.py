@@ -127,10 +127,10 @@ class PackedVisits:
         return [Queued(name.decode(), int(changed_ms)) for name, changed_ms in found]
 
     async def pack(self, organisation: str, queued: Queued) -> bool:
-        """Pack a visit, and remove it from the queue; return False, and do nothing, if it is being changed.
+        """Pack a visit, and remove it from the queue; return False, and do nothing, if the visit is being changed.
 
-        A visit that is open again, was erased, cannot be read or has more than MOST_PARTS chat messages or
-        events is only removed from the queue: when it changes again, it comes into the queue again.
+        Some visits are only removed from the queue: visits that are open again, were erased, cannot be read, or have
+        more than MOST_PARTS chat messages or events. The next change of such a visit adds it to the queue again.
         """
         visit_id, queue = queued.visit, keys.UNPACKED(organisation)
         visit, history, chat, calls = names = _keys(organisation, visit_id)

@@ -32,9 +32,10 @@ log = structlog.get_logger()
 class _Subscriber(SharedConnection):
     """The connection that receives the messages of one Redis server.
 
-    It calls the handlers directly in the callback of the socket. A task in between would cost more than most handlers.
-    `handlers`: channel -> its handler, for the channels of all servers. `channels`: the channels on this server.
-    `woken`: an event that is set when the connection is lost, or when a channel has left this server.
+    The handlers are called directly in the callback of the socket, because a task for each message would cost more
+    CPU than most handlers. `handlers`: channel -> its handler, for the channels of all servers. `channels`: the
+    channels on this server. `woken`: an event that is set when the connection is lost, or when a channel has left
+    this server.
     """
 
     pushes = True

@@ -178,10 +178,10 @@ class SharedConnection:
     def _flush(self) -> None:
         """Write the unsent commands to the socket.
 
-        The first command of a turn of the event loop is written at once. All other commands of that turn are
-        written together, because each write is costly. The commands of periodic tasks that one tick has woken
-        (`ticks.py`) are written together, too: when these tasks have run, or earlier with a command of
-        another task.
+        The first command of a turn of the event loop is written at once. All other commands of that turn are written
+        together, because each write is costly. The commands of periodic tasks that one tick has woken (`ticks.py`)
+        are written together as well, when all these tasks have run. If another task sends a command before, they are
+        written with that command.
         """
         unsent, self._unsent = self._unsent, []
         if self._transport is not None and unsent:

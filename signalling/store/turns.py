@@ -59,11 +59,11 @@ class Turn:
                 future.set_result(done)
 
     def saw(self, visit: Visit | None, asked_s: float) -> None:
-        """Keep a record for the commands that wait. The caller has just loaded it from the store, or written it to the
-        store.
+        """Keep a record for the commands that wait. The caller has just loaded it from the store, or written it to
+        the store.
 
-        `visit`: the record, None if there is no such visit. `asked_s`: the time in s at which the request to the store
-        began; the record is at least that new.
+        `visit`: the record, None if there is no such visit. `asked_s`: the time in s at which the request to the
+        store began; the record is not older than this time.
         """
         if asked_s >= self.seen_s:
             self.seen, self.seen_s = visit, asked_s

@@ -1,7 +1,7 @@
 """Writes values that are of no use after a few seconds, without a write to the store's disk.
 
 An example is the key that shows that a worker runs. The store keeps such values only in its memory. If the store
-restarts, or a copy takes its place, the values are gone.
+restarts, or a replica replaces it, the values are lost.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""All rules of visits: which actor may send which command in which status, and the new status.
+"""All rules of visits: which actor may send which command in which status, and the new status. Does no I/O.
 
 `RULES` is the table of commands, `DEADLINES` the table of timed changes; `decide` reads both. A row names its effects
-and guards, which are functions of `effects.py`. The time and all other facts are in the `Context`; does no I/O. `python
--m signalling.visit.rules` prints the tables; docs/VISIT.md explains them.
+and guards, which are functions of `effects.py`. The time and all other facts are in the `Context`. `python -m
+signalling.visit.rules` prints the tables; docs/VISIT.md explains them.
 """
 
 from __future__ import annotations
