@@ -254,7 +254,8 @@ class Service:
             if isinstance(decided, Refusal):
                 if decided.code != OF_THE_MIRROR or caught_up:
                     return decided
-                # This worker's copy may not show yet that the provider is On-Call: it catches up, and decides again.
+                # This worker's copy may not show yet that the provider is On-Call. So the copy is brought up to date,
+                # and the decision is made again.
                 await mirror.catch_up()
                 caught_up = True
                 continue

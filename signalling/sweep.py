@@ -35,7 +35,7 @@ PERIOD_S = 0.5
 SHOWN_S, ELSEWHERE_S = 1.4, 10.0
 # After a worker has lost its connection to the store, each of its sweeps reads all organisations, for this time in s.
 DOUBT_S = 3.0
-# The time in s after which this worker stores again, unchanged, which staff have a page open.
+# After this time in s, this worker stores again which staff have a page open, even if they are still the same staff.
 HERE_S = 5.0
 # After the death of its worker, a connection has this time in s to resume on another worker.
 BACK_S = 2.5
@@ -105,8 +105,8 @@ class Sweep:
         organisations = await self._service.organisations.list()
         known = [await _alone(self._service.mirrors.get(organisation)) for organisation in organisations]
         mirrors = [mirror for mirror in known if mirror is not None]
-        # A store that has lost everything lists no organisation, so those with a loaded copy (mirror) are checked as
-        # well.
+        # A store that has lost all data lists no organisation. So organisations with a loaded copy (mirror) are
+        # checked as well.
         mirrors += [mirror for mirror in self._service.mirrors if mirror not in mirrors]
         present: dict[str, list[LocalConnection]] = {}
         for connection in self._here.present():

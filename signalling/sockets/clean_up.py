@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from signalling.worker import Worker
 
 log = structlog.get_logger()
-# While the store does not answer, a client cannot resume. Its lost connection keeps its place in calls for this time in
-# s.
+# While the store does not answer, a client cannot resume. A connection whose socket was lost stays in its calls for
+# this time in s.
 OUTAGE_S = 60.0
 # A reload or a resume takes less than this time in s. The other parties of a visit see only after this time
 # that a person left.

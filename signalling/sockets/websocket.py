@@ -142,7 +142,7 @@ async def handles_messages(kind: type[WebSocket]) -> bool:
             return False
         finally:
             transport.abort()
-            # the server must notice the end of the connection before it stops
+            # the server of this test must notice the end of the connection before it is stopped
             await asyncio.sleep(0)
             await server.shutdown(CLOSE_S)
     return handled == [b"handle"] and received == [b"early", b"receive"]

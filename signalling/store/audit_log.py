@@ -215,8 +215,8 @@ class AuditLog(AuditReader):
                 self._awake.set()
 
     async def _bind_touched(self) -> None:
-        # Entries that arrive during this loop are chained by the next one. To chain many entries at once costs less
-        # than to chain each alone.
+        # Entries that arrive during this loop are chained when the loop runs again. To chain many entries at once
+        # costs less than to chain each alone.
         for organisation in list(self._touched):
             self._touched.discard(organisation)
             try:

@@ -93,7 +93,7 @@ class Mirror:
         self._repairing: asyncio.Task[None] | None = None
         self._wanted = 0
         self._loaded = False
-        # events that came before an event with a lower number, which `_gap` (a timer) waits for: number -> entry
+        # number -> event that arrived before one with a lower number; the timer `_gap` ends the wait for the lower one
         self._early: dict[int, StreamEntry] = {}
         self._gap: asyncio.TimerHandle | None = None
         # True while all records are loaded anew: single events must not be applied during this time
@@ -256,7 +256,7 @@ class Mirror:
                 # includes every event that was published before.
                 self._wanted, known = 0, self.seq
                 head = await self._store.stream.head(self.organisation)
-                # the organisation had no event when this copy was loaded
+                # this copy has no epoch if the organisation had no event when it was loaded
                 self.epoch = self.epoch or head.epoch
                 if head.epoch != self.epoch:
                     await self._reload()

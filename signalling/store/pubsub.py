@@ -47,7 +47,7 @@ class _Subscriber(SharedConnection):
         self._woken = woken
         self.channels: set[bytes] = set()
         self.missed = False  # True if messages may have been lost
-        self.silent = True  # True if no message has come since `Bus` last looked at this connection
+        self.silent = True  # True if no message has come since `Bus` last checked this connection
 
     def first_commands(self) -> Iterable[Arguments]:
         """Return the commands that subscribe to all channels.

@@ -113,7 +113,7 @@ class Bell:
 
     async def _snapshot(self, mirror: Mirror, person: str) -> server.BellSnapshot:
         name = self._name(mirror.organisation, person)
-        for _ in range(ATTEMPTS):  # read again if a message was sent during the read
+        for _ in range(ATTEMPTS):  # read again if a message of this topic was sent during the read
             before = self._hub.sent(name)
             notices, unread = await self._notices.newest(mirror.organisation, person)
             if self._hub.sent(name) == before:

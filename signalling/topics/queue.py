@@ -83,7 +83,7 @@ class Queue:
         `mirror`: this worker's copy of the organisation's open visits.
         """
         policy = (await self._service.organisation(mirror.organisation)).policy
-        # There is no `await` below, because snapshot, subscription and later updates must belong to the same moment.
+        # There is no `await` below, so that no event comes between the snapshot and the subscription.
         self.unsubscribe(socket)
         shown = Shown(_areas_of(mirror, socket), request.counted)
         topic = self._join(socket, mirror, shown)
@@ -121,7 +121,8 @@ class Queue:
         try:
             policy = (await self._service.organisation(mirror.organisation)).policy
         except LookupError:
-            policy = Policy()  # the store has lost not only events, but also the organisation's settings
+            # The store has lost the organisation's settings too, so the default settings are used.
+            policy = Policy()
         shown = _shown_by(about)
         topic = queue_topic(mirror.organisation, shown)
         self._hub.forget(topic, mirror.version)

@@ -32,7 +32,7 @@ from signalling.topics.sessions_list import Sessions
 from signalling.visit.record import Actor, Staff, Visit
 from signalling.visit.setup_guide import Guide
 
-AT_ONCE = 32  # the number of topics whose whole state is sent at the same time after a reset
+AT_ONCE = 32  # the number of topics whose whole state is sent at the same time, after a loss of events
 log = structlog.get_logger()
 
 Subscribe = Callable[[Socket, client.Subscribe, Mirror], Awaitable[server.Subscribed | server.Error]]

@@ -19,7 +19,7 @@ from signalling.visit.rules import DEADLINES, QUIET, RULES
 
 # the number of bytes that are kept of each keyed hash, half of SHA-256 (RFC 2104 §5)
 TAG = 16
-# name of the entry that the server writes if the log differs from what it wrote
+# name of the entry that the server writes if another program has changed the log
 BROKEN = "trail.broken"
 # Name of the entry that the server writes in place of a queued item that no server wrote.
 FORGED = "trail.forged"

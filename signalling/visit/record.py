@@ -215,7 +215,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     photos: tuple[Photo, ...] = ()
     area: Area | None = None  # None if there are no areas, or none was chosen
     triage: Triage | None = None  # None means routine: no level was set
-    contacts: tuple[Contact, ...] = ()  # the newest result of each channel since the last claim
+    contacts: tuple[Contact, ...] = ()  # for each channel, the newest result since the newest claim
     agreed: tuple[str, ...] = ()  # the channels besides mail by which the patient agreed to be called
     tags: tuple[str, ...] = ()
     survey: SurveyAnswer | None = None
