@@ -170,7 +170,7 @@ class Socket:
     def end(self) -> None:
         """Note that the connection has ended, and free `cut`.
 
-        The connection and its socket refer to each other, so without this their memory would be free only after a
+        The connection and its socket refer to each other. Without this method, their memory would be freed only by a
         garbage collection, which comes after some ten thousand connections.
         """
         self.open = False

@@ -150,7 +150,9 @@ class Service:
         return mirror.visits.get(visit_id) or (await self.store.load(organisation, Visit, visit_id))[0]
 
     async def visit_now(self, organisation: str, visit_id: str) -> Visit | None:
-        """Return a visit as the store has it now, or None. Called before a refusal: the worker's copy may be old."""
+        """Return a visit as the store has it now, or None. Called before a refusal, because the worker's copy may be
+        old.
+        """
         await (await self.mirrors.get(organisation)).catch_up()
         return await self.visit(organisation, visit_id)
 

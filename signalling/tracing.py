@@ -100,7 +100,9 @@ class ClaimTraces:
         observers.append(self._after_sockets)
 
     def begin(self) -> ClaimTrace | None:
-        """Begin the trace of a claim that was received now; None if this claim is left out of the sample."""
+        """Begin the trace of a claim that was received now; None if this claim is not traced. Only a sample of claims
+        is traced.
+        """
         span = self._tracer.begin("claim")
         return None if span is None else ClaimTrace(self._tracer, span)
 

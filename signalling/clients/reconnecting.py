@@ -148,7 +148,7 @@ class ReturningClient:
     async def run(self) -> int:
         """Stay connected until a close code forbids the client to reconnect; return that code.
 
-        Cancel the task to leave.
+        To disconnect earlier, cancel the task that runs this method.
         """
         while True:
             code = await self._one_socket()

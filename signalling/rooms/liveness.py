@@ -98,7 +98,7 @@ class Liveness:
     def dead(self) -> frozenset[str]:
         """Return the watched workers that are dead.
 
-        For DISTRUST_S after the store's return, only those whose death was announced are returned.
+        For DISTRUST_S after the store's return, only workers whose death was announced are returned.
         """
         announced = self._announced.keys() & self._watched() if self._announced else ()
         if time.monotonic() < self._distrusted_until:

@@ -127,7 +127,8 @@ class Connection:
         self.wake()
 
     def may_probe(self, now_s: float) -> bool:
-        """Return True if the client may test its network now, and record the test; one is allowed per PROBE_EVERY_S.
+        """Return True if the client may test its network now, and record the test. In PROBE_EVERY_S, one test is
+        allowed.
 
         `now_s`: the monotonic time in s.
         """

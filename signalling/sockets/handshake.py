@@ -303,7 +303,10 @@ async def _welcome(
 
 
 async def _restore(worker: Worker, connection: Connection) -> None:
-    """Restore a resumed connection on its visits' pages and in their calls, in several tries (PROTOCOL.md#resume)."""
+    """Put a resumed connection back on its visits' pages and into their calls (PROTOCOL.md#resume).
+
+    If the store or a room's owner cannot be reached, try again, after each of the pauses RESTORE_PAUSES_S.
+    """
     # Another socket may have resumed the connection before this worker registered the present socket.
     await worker.superseded(connection.id)
     if worker.connections.get(connection.id) is not connection:

@@ -78,7 +78,7 @@ class AuditLog(AuditReader):
     # --- adding entries to the buffer and the queue
 
     def ready(self) -> None:
-        """Raise `UnavailableError` if the buffer of unwritten entries is full. Call before patient data is shown."""
+        """Raise `UnavailableError` if the buffer of unwritten entries is full. Called before patient data is shown."""
         if self._count >= MOST:
             raise UnavailableError("audit")
 

@@ -167,7 +167,7 @@ class EventStream:
     async def end(self, organisation: str, seq: int, newest: int = 500) -> StreamEnd:
         """Return the end of an organisation's stream, with all parts read at the same moment.
 
-        The end consists of the head, the events with a number above `seq`, and the last events, at most `newest` of
+        The end consists of the head, the events with a number above `seq`, and the newest events, at most `newest` of
         them.
         """
         stream = keys.EVENTS(organisation)

@@ -169,7 +169,7 @@ class Mirror:
             self.repair()
 
     def _apply_early(self) -> None:
-        """Apply the early events in order, up to a missing event; during a load or after a loss of events, none."""
+        """Apply the events in `_early` in order, up to a missing number; during a load or after a loss, none."""
         known = not (self._loading or self._lost)
         while known and (entry := self._early.pop(self.seq + 1, None)) is not None:
             self._apply(self.seq + 1, entry)

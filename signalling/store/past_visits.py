@@ -54,7 +54,7 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
 class Found(msgspec.Struct, frozen=True):
     """A page of results, the newest first.
 
-    `unread`: the number of older visits that are not read yet; matches among them are missing.
+    `unread`: the number of older visits that are not in the index yet; matches among them are missing in the page.
     """
 
     visits: list[Visit]

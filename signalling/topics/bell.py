@@ -158,8 +158,8 @@ class Bell:
         raise UnavailableError("overtaken too often")
 
     def news(self, news: Change | Reset) -> None:
-        """Send new notifications, and which ones were read, to the subscribers. The mirror calls this for each
-        event, in order.
+        """Send the subscribers new notifications, and up to which notification the person has read. The mirror calls
+        this for each event, in order.
         """
         mirror = self._service.mirrors.known(news.organisation)
         if mirror is None or isinstance(news, Reset):

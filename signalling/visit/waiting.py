@@ -46,7 +46,8 @@ def rank(visit: Visit, *, urgent_first: bool) -> Rank:
 def paced(events: Iterable[tuple[str, int]], on_call: int) -> list[Paced]:
     """Return the claims among events, the oldest first. `events`: (kind, time in ms), the newest first.
 
-    `on_call`: the number of staff who are on call after the newest event; the earlier numbers follow from the events.
+    `on_call`: the number of staff who are on call after the newest event. The numbers at earlier times are calculated
+    from the events.
     """
     claims = []
     for kind, at_ms in events:
