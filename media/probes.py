@@ -1,8 +1,8 @@
 """Answers browsers that test their network before a visit. Such a test (probe) has its own ICE credentials.
 
-A probe's STUN requests are answered, and nothing else: it has no endpoint, so none of its packets are
-forwarded. The address of a probe does not count as one of a party: a TCP connection that is used only for a
-probe is closed after some seconds, like a connection of a stranger.
+A probe's STUN requests are answered, and nothing else: it has no endpoint, so none of its packets are forwarded. The
+address of a probe does not count as the address of a party. So a TCP connection that is used only for a probe is closed
+after some seconds, like a connection of a stranger.
 """
 
 from __future__ import annotations

@@ -310,7 +310,7 @@ class Relay:
             self.on_missing()
 
     def _tick(self) -> None:
-        """Do the periodic work of the next parties, so that each party has its turn every TICK_S."""
+        """Do the periodic work of the parties that are due next. The work of each party is done every TICK_S."""
         now_s = time.monotonic()
         if not self._waiting:
             self._passed_s, self._ticked_s = now_s - self._ticked_s, now_s

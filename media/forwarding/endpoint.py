@@ -32,8 +32,8 @@ from media.protocols.transport_cc import Arrivals
 # the number of SSRCs that one browser may use; it is limited because libsrtp keeps state for each
 SOURCES_MAX: Final = 16
 REPORTERS_MAX: Final = 32
-# After a pause of forwarding, this number of transport-wide sequence numbers is skipped: the numbers after
-# the last reported one may belong to packets that are still on their way to the receiver.
+# If forwarding begins again after a pause, this number of transport-wide sequence numbers is skipped. Packets with the
+# skipped numbers may still be on their way to the receiver.
 CC_MARGIN: Final = 64
 BITS_PER_S_MAX: Final = 12_000_000
 SILENT_S: Final = 0.4  # time in s without transport-cc feedback after which a receiver counts as silent

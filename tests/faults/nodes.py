@@ -106,7 +106,7 @@ class Cluster:
 
 
 def ask(node: Program, *words: Any) -> Any:
-    """Return a node's reply to a command, as it comes over the network. `words`: the command and its arguments."""
+    """Return a node's reply to a command, without a conversion by redis-py. `words`: the command and its arguments."""
     with node.client() as client:
         client.response_callbacks.clear()
         return client.execute_command(*words)

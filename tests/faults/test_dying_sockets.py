@@ -150,7 +150,7 @@ def test_r24_a_socket_that_dies_does_not_cost_others_their_updates(
             return sum(not had[visit] for had in heard for visit in opened)
 
         with contextlib.suppress(AssertionError):
-            # A client may lack messages for 3 s. Those that are still missing then are counted.
+            # A client may receive messages up to 3 s late. Messages that are still missing after 3 s are counted.
             await until(lambda: not missing(), 3)
         what = f"deliveries lost of {healthy * visits} beside {DYING} sockets that die"
         measured("R24", what, missing(), at_most=0)

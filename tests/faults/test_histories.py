@@ -57,7 +57,7 @@ async def _result(seed: int) -> Result:
 async def _both(seeds: Sequence[int | None]) -> list[Result]:
     """Run a story for each of these seeds (None: a random one), all at the same time; return the results.
 
-    They can run together because a story waits most of the time.
+    The stories can run at the same time, because each waits most of the time.
     """
     return list(await asyncio.gather(*(_result(seed) for seed in seeds if seed is not None)))
 

@@ -21,7 +21,7 @@ BENCH = [sys.executable, "-m", "tests.benchmarks", "--only", "claim", "--alone"]
 
 
 def processes(mark: str) -> list[str]:
-    """Return the command lines of all processes that have inherited an environment with `mark`."""
+    """Return the command lines of all processes that have the text `mark` in their environment."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:

@@ -45,7 +45,7 @@ START_S = 60.0
 
 
 class People:
-    """Providers and patients of one organisation, whose pages are connected to the machines in turn."""
+    """Providers and patients of one organisation, whose pages are spread evenly over the machines."""
 
     def __init__(self, http: aiohttp.ClientSession, servers: Sequence[RunningServer], store: Any) -> None:
         self._http = http

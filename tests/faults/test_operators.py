@@ -157,7 +157,7 @@ async def test_s45_the_data_key_of_two_machines_is_rotated_and_nobody_in_a_visit
         assert known.decode() == json.loads(text)["key"]
         assert known not in keys_in(old)
         async with call(*crowd.next()):
-            pass  # a visit that begins after the change of the key has a working call
+            pass  # a visit that begins after the change of the data key has a working call
         longest_s = noticed.longest_s
     what = "rotation of the data key: the longest that a visit stood still"
     measured("S45", f"{what}, key in another folder" if apart else what, longest_s, "s", at_most=NOTICED_S)

@@ -221,7 +221,7 @@ async def test_r27_no_message_of_a_superseded_connection_changes_anything(
             Asked(message, visit, person, older, await one.connect(person, 0, resume=older.welcome["resume"]))
             for message, person, older, visit in made
         ]
-        await asyncio.sleep(0.3)  # in this time, clients on a visit's page enter it again by themselves
+        await asyncio.sleep(0.3)  # in this time, clients whose page shows a visit enter the visit again
         before = [await written(one, case) for case in asked]
         other.thaw()
         for case, were in zip(asked, before, strict=True):

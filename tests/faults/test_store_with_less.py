@@ -1,8 +1,8 @@
 """Tests a store that returns with fewer events: screens match it again, and lost visits are reported.
 
-A second store continues from an earlier state of the first one, so that its count of events is smaller than, equal to
-or larger than the count that the workers and the screens have. Then its data replaces the data of the first store. This
-is row 26 of docs/RELIABILITY.md.
+A second store continues from an earlier state of the first one. Its count of events is then smaller than, equal to or
+larger than the count that workers and screens know. Then its data replaces the data of the first store. This is row 26
+of docs/RELIABILITY.md.
 """
 
 import asyncio

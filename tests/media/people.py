@@ -1,7 +1,7 @@
 """Measures what two people in a call see, on Chromium pages that use media.js.
 
-These are: the time from a press of Start Session to the picture, the gap in the picture when a page is reloaded, and
-the frames per second while packets get lost.
+The measurements are the time from a press of Start Session to the picture, the gap in the picture when a page is
+reloaded, and the frames per second while packets get lost.
 
 `python -m tests.media.people` measures on a machine that should have no other load. It prints one line of JSON.
 """

@@ -52,7 +52,7 @@ async def test_both_see_and_hear_each_other_once_both_have_pressed(camera_browse
             await decoded(person, 20)
             async with asyncio.timeout(SHOWN_MS / 1000):
                 while True:
-                    await asyncio.sleep(1)  # media.js measures rates over the time since the last sample
+                    await asyncio.sleep(1)  # media.js measures rates over the time between two samples
                     figures = await person.stats()
                     # On a busy machine the picture stands still now and then. The page then calls the connection poor,
                     # which is correct.
@@ -192,7 +192,8 @@ async def test_a_call_lives_with_loss(
             async with asyncio.timeout(2 * SHOWN_MS / 1000):
                 while True:
                     sound = await sound_under_loss(server, b, 0.2, 60)
-                    # Without repair of lost packets, 36 % would be lost on the way to the relay and from it together.
+                    # Without repair of lost packets, 36 % would be lost: some on the way to the relay, and some on the
+                    # way from the relay.
                     if sound["packetsLost"] < 0.15 * sound["packetsReceived"]:
                         break
             record_property("sound_at_20_percent_loss_on_each_way", sound)

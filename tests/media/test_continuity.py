@@ -1,6 +1,6 @@
-"""Tests that numbers continue after a reload, a pause and a move to another worker.
+"""Tests that the numbers in a stream's packets continue after a reload, a pause and a move to another worker.
 
-These are the sequence numbers, timestamps, numbers of retransmissions and transport-wide numbers.
+The numbers are the sequence numbers, timestamps, numbers of retransmissions and transport-wide numbers.
 """
 
 import asyncio

@@ -47,7 +47,7 @@ async def come(peers: Duo, name: str, *, admitted: bool = True) -> Speaker:
 async def group(*names: str, admitted: bool = True) -> AsyncIterator[tuple[Duo, dict[str, Speaker]]]:
     """Yield (the relay with the room, name -> peer) in a room in which media may pass.
 
-    `admitted`: True if guests take part.
+    `admitted`: True if guests take part in the call.
     """
     async with duo() as peers:
         for name in names:

@@ -1,4 +1,4 @@
-"""Tests one party: its offers, credentials and address, and what the relay keeps after the party has left."""
+"""Tests one party: its offers, credentials and address, and that the relay forgets a party that has left."""
 
 from __future__ import annotations
 

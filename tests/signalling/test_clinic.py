@@ -182,7 +182,8 @@ async def test_a_lost_socket_that_resumes_on_another_worker_is_never_shown_offli
     assert back.welcome["connection"] == patient.welcome["connection"]
     await back.request("visit.enter", visit=visit)
     await until(lambda: not two.workers[0].lingering)
-    await asyncio.sleep(0.3)  # in this time, a message that the patient has left the page would arrive
+    # If the server sent a message that the patient has left the page, it would arrive in this time.
+    await asyncio.sleep(0.3)
     assert all(m["visit"]["parties"]["patient"]["present"] for m in provider.backlog)
 
 

@@ -24,7 +24,7 @@ class Work:
         self.runs = 0
 
     async def run(self) -> None:
-        """End in the next of the ways that the test has named; after the last of them, run for ever."""
+        """End in the next of the ways that the test has listed. After the last of these ways, never end."""
         self.runs += 1
         if not self.ways:
             await asyncio.Event().wait()

@@ -85,7 +85,7 @@ def context(now_ms: int = T0, **facts: Any) -> Context:
 
 
 def on_call(*ids: str) -> dict[str, Staff]:
-    """Return id -> member of staff. Those with these ids are on call."""
+    """Return id -> member of staff. The members of staff with these `ids` are on call."""
     return {
         i: Staff(id=s.id, name=s.name, role=s.role, on_call=s.on_call or i in ids) for i, s in STAFF.items()
     }

@@ -66,7 +66,7 @@ def test_a_ufrag_begins_with_the_index_of_its_relay() -> None:
 
 
 def framed(username: str) -> bytes:
-    """Return a request to this user name as it is sent over TCP: after its length in two bytes (RFC 4571)."""
+    """Return a request to this user name as it is sent over TCP, with its length in two bytes before it (RFC 4571)."""
     data = request(username)
     return len(data).to_bytes(2, "big") + data
 

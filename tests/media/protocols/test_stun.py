@@ -84,8 +84,8 @@ def test_another_implementation_reads_what_is_built(attributes: list[stun.Attrib
 
 
 def test_a_changed_bit_is_noticed() -> None:
-    # These bytes are the header of the attribute FINGERPRINT. If one of them changes, the message has no
-    # FINGERPRINT, but its signature is still right. So they are left out.
+    # These bytes are the header of the attribute FINGERPRINT. If one of them changes, the message has no FINGERPRINT,
+    # but its signature is still right. So this test does not change these bytes.
     head_of_checksum = range(len(REQUEST) - 8, len(REQUEST) - 4)
     for at in set(range(len(REQUEST))) - set(head_of_checksum):
         wrong = bytearray(REQUEST)

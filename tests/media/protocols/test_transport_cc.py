@@ -98,9 +98,9 @@ def test_a_flood_of_arrivals_stays_bounded() -> None:
 @pytest.mark.parametrize(
     ("seen", "count", "packet"),
     [
-        # The packet has a reference time in units of 64 ms. Then come the states of the packets: two vectors with
-        # seven states each, and one run-length chunk with all other states. Then come time differences in units of
-        # 250 µs; the last one is negative.
+        # The packet has a reference time in units of 64 ms. Then comes the status of each packet: two vectors with
+        # seven packets each, and one run-length chunk with all other packets. Then come time differences in units of
+        # 250 µs; the last time difference is negative.
         (
             [(0xFFFE, 64_000_000), (0, 64_010_000), (11, 64_010_250), (12, 64_500_000), (13, 64_499_750)],
             7,

@@ -55,7 +55,7 @@ def test_s50_who_may_share_when(before: Screen, party: str, act: ScreenAct, expe
 
 
 async def share(client: SignallingClient, patient: Actor, act: str = "share") -> None:
-    """Send a request about screen sharing in the patient's visit. `act`: what is requested, such as "share"."""
+    """Send a request about screen sharing in the patient's visit. `act`: the requested act, such as "share"."""
     await client.request("media.share", visit=patient.visit, act=act)
 
 

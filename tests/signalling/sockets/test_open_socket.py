@@ -52,7 +52,7 @@ class Reader:
 
 
 def detached(*leaves: bytes, waiting: int = 0) -> tuple[OpenSocket, Writing, Reader]:
-    """Return (a socket that has left aiohttp, its transport, the connection behind it)."""
+    """Return (a socket that aiohttp no longer handles, its transport, the connection that gets its messages)."""
     transport, reader = Writing(waiting=waiting), Reader(*leaves)
     made = OpenSocket(transport, BYTES)  # type: ignore[arg-type]
     made.welcome()

@@ -171,7 +171,7 @@ async def test_the_class_that_handles_messages_in_the_reader_is_used_if_it_works
 
 
 def loses_early_messages(patch: pytest.MonkeyPatch) -> None:
-    """Make aiohttp look like a version that keeps the bytes after the upgrade under another name."""
+    """Make aiohttp look like a version that stores the bytes after the upgrade in an attribute with another name."""
     start = ReaderWebSocket._post_start
 
     def renamed(self: ReaderWebSocket, request: Any, protocol: Any, writer: Any) -> None:
@@ -189,7 +189,7 @@ def has_no_reader(patch: pytest.MonkeyPatch) -> None:
 
 
 def has_another_reader(patch: pytest.MonkeyPatch) -> None:
-    """Make aiohttp look like a version whose reader takes other arguments."""
+    """Make aiohttp look like a version whose reader is made with other arguments."""
     patch.setattr(open_socket, "WebSocketReader", lambda: None)
 
 

@@ -27,7 +27,7 @@ COMMANDS = {name for name in dir(Redis) if not name.startswith("_")} - {
 
 
 def text_of(node: ast.expr) -> str | None:
-    """Return a literal text of the code, with a mark in place of each inserted value; None if the node is no text."""
+    """Return a literal text of the code, with a zero byte for each inserted value; None if the node is no text."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
     if isinstance(node, ast.JoinedStr):

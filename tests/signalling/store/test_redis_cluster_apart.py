@@ -26,7 +26,7 @@ from signalling.store.redis_connection import LostError
 ONE, TWO, THREE = ("one", 1), ("two", 2), ("three", 3)
 SLOTS = [[0, 16_383, [b"one", 1, b"id"]]]
 HALVES = [[0, 8_191, [b"one", 1, b"id"]], [8_192, 16_383, [b"two", 2, b"id"]]]
-LOW, HIGH = "{b}", "{high}"  # a key in the first half of the cluster's slots, and one in the second half
+LOW, HIGH = "{b}", "{high}"  # a key in the first half of the cluster's slots, and a key in the second half
 
 
 class Node:

@@ -52,7 +52,7 @@ async def test_the_socket_is_taken_over_if_that_works_and_tested_once_in_a_proce
 
 
 def has_another_writer(patch: pytest.MonkeyPatch) -> None:
-    """Make redis-py look like a version that keeps its stream under another name."""
+    """Make redis-py look like a version that stores its stream in an attribute with another name."""
 
     class Renamed(Connection):
         async def connect(self) -> None:

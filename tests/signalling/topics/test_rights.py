@@ -227,7 +227,7 @@ class Scene:
 
 @asynccontextmanager
 async def scene(valkey: Redis) -> AsyncIterator[Scene]:
-    """Yield a scene whose staff are connected to both workers in turn. One provider belongs to another organisation."""
+    """Yield a scene whose staff are spread over both workers. One provider belongs to another organisation."""
     async with AsyncExitStack() as stack:
         two = await stack.enter_async_context(clinic(valkey))
         found = Scene(two, stack)

@@ -1,4 +1,4 @@
-"""Tests the state of the whole queue: its rules, such as limits of the wait, and when an alert is sent."""
+"""Tests the state of the whole queue: its rules, such as the longest wait, and when staff get an alert."""
 
 from __future__ import annotations
 
