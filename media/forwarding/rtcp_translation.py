@@ -59,8 +59,8 @@ class Translation:
     sender_reports: list[tuple[Source, int]] = field(default_factory=list)
     requested: list[tuple[Source, list[int]]] = field(
         default_factory=list
-        # for each source, the sequence numbers (as the receiver counts them) of the packets that the receiver requests
-        # again (NACK)
+        # for each source, the packets that the receiver requests again (NACK), by their sequence numbers at the
+        # receiver
     )
     # the video sources of which the receiver requests a keyframe
     keyframes: list[Source] = field(default_factory=list)

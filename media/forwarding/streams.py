@@ -171,16 +171,16 @@ class Source:
         self.payload_type = BY_STREAM[kind].payload_type
         self.sink: Sink | None = None
         self.forward = False
-        self.settled = False  # True after `settle` has set the shifts; in video, it does so at a keyframe
-        self.settled_at = 0  # the timestamp of the packet at which `settled` became True
-        self.guarding = False  # True if RED packets may repeat sound from before `settled` became True
+        self.settled = False  # True if forwarding has begun (`settle`); video begins with a keyframe
+        self.settled_at = 0  # the timestamp of the first packet since forwarding began (`settle`)
+        self.guarding = False  # True if RED packets may repeat sound from before forwarding began
         self.special = False  # True if packets of this source need changes after the fixed RTP header
         self.sequence_shift = 0
         self.timestamp_shift = 0
         self.packets = 0
         self.octets = 0
-        self.first_forwarded = 0  # the value of `packets` (number received) when `settled` last became True
-        self.first_sequence = 0  # the sequence number of the packet at which `settled` became True
+        self.first_forwarded = 0  # the value of `packets` (number received) when forwarding began (`settle`)
+        self.first_sequence = 0  # the sequence number of the first packet since forwarding began
         self.earlier: tuple[int, bytes] | None = None  # timestamp and payload that `add_red` repeats
         self.missing = Missing()
         self.newest: int | None = None  # in a room of more than two: the highest sequence number received
@@ -189,7 +189,7 @@ class Source:
         self.keyframe_due_s = 0.0
         # True if a receiver in a room of more than two has requested a keyframe
         self.keyframe_wanted = False
-        # the time in s of the first keyframe since `settled` became False; 0: none yet
+        # the time in s of the first keyframe since the newest call of `unsettle`; 0: none yet
         self.waiting_s = 0.0
         # the middle 32 bits of the NTP time in a sender report -> the time in s at which the report was forwarded
         self.reports: dict[int, float] = {}

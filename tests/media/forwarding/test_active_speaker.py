@@ -10,7 +10,7 @@ LOUDEST, SPEECH, SOFT, NOISE = 40.0, 25.0, 12.0, 0.0
 
 
 def steps(speaker: ActiveSpeaker, count: int, **loudness: float) -> list[str | None]:
-    """Return the chosen speaker after each of `count` steps. `loudness`: party -> its level, the same in each step."""
+    """Return the chosen speaker after each of `count` steps. `loudness`: that of each party, the same in each step."""
     found = []
     for _ in range(count):
         speaker.observe(loudness)

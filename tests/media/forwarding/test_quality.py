@@ -17,7 +17,7 @@ UNKNOWN: Any = {"audio": KindQuality(0.0, None, None), "video": KindQuality(0.0,
 def reported(
     source: Source, *, last: int = 0, delay: int = 0, loss: float = 0.25, jitter: int = 900
 ) -> Translation:
-    """Return the parts of an RTCP packet with one report block about `source`, which has these values.
+    """Return the parts of an RTCP packet with one report block about `source`. The block has these values.
 
     `last` and `delay`: the fields by which the round trip is measured. `loss`: 0 to 1. `jitter`: in RTP clock ticks.
     """

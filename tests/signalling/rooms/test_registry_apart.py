@@ -19,7 +19,9 @@ T0 = 1_790_000_000_000
 
 
 class Apart:
-    """The registry of the worker `own`. `reports`: the reports in the store. `now_ms`: the store's time."""
+    """The registry of all workers, as the worker `own` reads it. `reports`: the workers' reports in the store.
+    `now_ms`: the store's time.
+    """
 
     def __init__(self, *reports: Place, taken: tuple[int, ...] = ()) -> None:
         self.reports, self.now_ms = list(reports), T0

@@ -1,4 +1,4 @@
-"""Tests how a worker's rooms follow their leases and the records of their visits, without a store or a relay."""
+"""Tests how rooms change with their leases and with the records of their visits, without a store or a relay."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ BOTH = Screen("provider", asked=True)
 
 
 class Shared:
-    """A room of three parties. `screen`: who shares a screen in it, and who has asked for that."""
+    """A room of three parties. `screen`: which party shares its screen, and whether the patient is asked to share."""
 
     def __init__(self, screen: Screen = NO_SCREEN, live: bool = True) -> None:
         self.sent: list[tuple[str, str | None, bool]] = []

@@ -55,7 +55,7 @@ async def test_s38_an_address_has_a_limit_of_sockets_before_hello_and_the_next_g
     await waiting[0].close()
     await until(lambda: one.workers[0].socket_counts.before_hello.total() == 4)
     waiting[0] = await upgrade(one)
-    # A socket that has sent hello no longer counts as one before hello.
+    # After its hello, a socket no longer counts for the limit of sockets without a hello.
     await waiting[1].send_json({"type": "hello", "id": 1, "role": "staff"})
     assert (await waiting[1].receive_json(timeout=5))["type"] == "welcome"
     await upgrade(one)

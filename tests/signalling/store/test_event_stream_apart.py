@@ -1,4 +1,5 @@
-"""Tests when a worker asks for a store's identity, and how it reads the head of an event stream.
+"""Tests when a worker asks for a store's identity, and how it reads the head (epoch and newest number) of an event
+stream.
 
 The store's replies are in memory.
 """

@@ -1,4 +1,4 @@
-"""Tests how the quality of a call is counted: which values count, how they are rounded, and how workers' counts are
+"""Tests how the quality of a call is counted: which values are used, how they are rounded, and how workers' counts are
 added.
 """
 
