@@ -112,7 +112,9 @@ def audited(
         if is_api(request):
             return await handler(request)
         resource = request.match_info.route.resource
-        row = declared.get((request.method, resource.canonical if resource is not None else ""), UNKNOWN)
+        # A HEAD request runs the handler of GET, so it leaves the same entry.
+        method = "GET" if request.method == "HEAD" else request.method
+        row = declared.get((method, resource.canonical if resource is not None else ""), UNKNOWN)
         request[DECLARED] = row
         if isinstance(row, NoEntry) and request.method != "POST":
             return await handler(request)

@@ -84,16 +84,23 @@ class Grants:
     async def end(self, organisation: str, grant_id: str, by: str, now_ms: int) -> Grant | None:
         """End the grant with this id, and return it; return None if there is no such grant or it has ended already.
 
-        `by`: the name of the person who ends it.
+        `by`: the name of the person who ends it. The other grants of the same account for the visit end, too: two
+        requests at the same time may have begun two.
         """
-        for sealed, one in await self._read(organisation, now_ms - LONGEST_MIN * MINUTE_MS):
-            if one.id == grant_id and one.holds(now_ms):
-                over = msgspec.structs.replace(one, ended_by=by, ended_ms=now_ms)
-                args = [sealed, one.since_ms, self._sealed(organisation, over)]
-                async with answering():
-                    done = await self._swap(keys=[keys.EMERGENCIES(organisation)], args=args)
-                return over if done else None
-        return None
+        found = await self._read(organisation, now_ms - LONGEST_MIN * MINUTE_MS)
+        holding = [(sealed, one) for sealed, one in found if one.holds(now_ms)]
+        wanted = next((one for _, one in holding if one.id == grant_id), None)
+        ended = None
+        for sealed, one in holding:
+            if wanted is None or (one.person, one.visit) != (wanted.person, wanted.visit):
+                continue
+            over = msgspec.structs.replace(one, ended_by=by, ended_ms=now_ms)
+            args = [sealed, one.since_ms, self._sealed(organisation, over)]
+            async with answering():
+                done = await self._swap(keys=[keys.EMERGENCIES(organisation)], args=args)
+            if done and one.id == grant_id:
+                ended = over
+        return ended
 
     async def _read(self, organisation: str, since_ms: int) -> list[tuple[bytes, Grant]]:
         """Return the grants that began at `since_ms` or later, each with its stored bytes, the newest first."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from signalling.errors import SealError
 from signalling.store import keys
-from signalling.store.event_stream import decode_entry
+from signalling.store.event_stream import StreamEntry, decode_entry
 from signalling.store.jobs import Job, Jobs, Taken
 from signalling.store.records import Store
 from signalling.store.unavailable import answering
@@ -21,6 +21,7 @@ from web.appointments.appointment import Appointment
 from web.errors import CommandError
 from web.mail import outbox
 from web.patients.exporting import LINES
+from web.patients.naming import Names
 from web.retention import erase_visit
 from web.server.store_rewriting import erasing
 
@@ -39,13 +40,12 @@ class Erasure:
     async def erase(self, visits: Sequence[Visit], booked: Sequence[Appointment]) -> None:
         """Erase these visits and booked visits, and all other data that name them.
 
-        Raises CommandError if a visit has not ended.
+        Raises CommandError if a visit has not ended, also if it was reopened in the meantime.
         """
-        if still := [visit.id for visit in visits if visit.is_open]:
-            raise CommandError(f"{', '.join(still)} has not ended: end it first, then erase it")
-        organisation, names = self._organisation, _names(visits, booked)
+        _all_ended(visits)
+        organisation, names = self._organisation, Names(visits, booked)
         async with answering(), erasing(self._redis):
-            await self._events({*(visit.id for visit in visits), *await self._lines(visits)})
+            await self._events({*(visit.id for visit in visits), *await self._lines(visits)}, names)
             await self._notifications(names)
             await self._jobs(names)
             key = keys.EMERGENCIES(organisation)
@@ -54,6 +54,9 @@ class Erasure:
         await asyncio.to_thread(_erase_mails, self._data, organisation, names)
         # The records are erased last. After an interrupted erasure the records can still be found, so the erasure
         # can be repeated with everything that names them.
+        # Reading everything else takes time, in which a visit may be reopened.
+        now = [(await self._store.load(organisation, Visit, visit.id))[0] for visit in visits]
+        _all_ended([visit for visit in now if visit is not None])
         async with answering(), erasing(self._redis):
             await self._visits(visits)
             for one in booked:
@@ -78,19 +81,29 @@ class Erasure:
             for index in (keys.ENDED, keys.UNPACKED, keys.OPEN, keys.DEADLINES):
                 await self._redis.zrem(index(self._organisation), visit.id)
 
-    async def _events(self, members: Collection[str]) -> None:
-        """Delete from the stream the events of these records, because an event has a copy of its record.
+    async def _events(self, members: Collection[str], names: Names) -> None:
+        """Delete from the stream the events of these records, and those whose notifications contain one of `names`.
 
-        `members`: the ids of the records.
+        `members`: the ids of the records; an event has a copy of its record. An event of another record, such as
+        that of a member of staff, may have a notification about a visit.
         """
         stream, start = keys.EVENTS(self._organisation), "-"
         while found := await self._redis.xrange(stream, min=start, count=EVENTS_AT_ONCE):
-            gone = [name for name, fields in found if decode_entry(fields[b"e"]).member in members]
+            entries = [(name, decode_entry(fields[b"e"])) for name, fields in found]
+            gone = [name for name, one in entries if one.member in members or self._notifies(one, names)]
             if gone:
                 await self._redis.xdel(stream, *gone)
             start = b"(" + found[-1][0]
 
-    async def _notifications(self, names: Collection[bytes]) -> None:
+    def _notifies(self, event: StreamEntry, names: Names) -> bool:
+        """Return whether the event has a notification that contains one of the names."""
+        for person, sealed in event.notices:
+            with contextlib.suppress(SealError):
+                if names.in_packed(self._store.seal.open(sealed, f"{self._organisation}/bell/{person}")):
+                    return True
+        return False
+
+    async def _notifications(self, names: Names) -> None:
         organisation = self._organisation
         people = {
             *await self._redis.zrange(keys.STAFF(organisation), 0, -1),
@@ -101,8 +114,8 @@ class Erasure:
             async for member in self._naming(key, f"{organisation}/bell/{person}", names):
                 await self._redis.zrem(key, member)
 
-    async def _jobs(self, names: Collection[bytes]) -> None:
-        """Remove the mails, webhooks and short messages, queued or given up, that contain one of `names`."""
+    async def _jobs(self, names: Names) -> None:
+        """Remove the mails, webhooks and short messages, queued or given up, that contain one of the names."""
         organisation, place = self._organisation, f"{self._organisation}/job"
         prefix = keys.QUEUE(organisation, "")
         queues = [name.decode() async for name in self._redis.scan_iter(match=f"{prefix}*", count=1000)]
@@ -116,7 +129,7 @@ class Erasure:
         async for member in self._naming(dead, place, names):
             await self._redis.zrem(dead, member)
 
-    async def _naming(self, key: str, place: str, names: Collection[bytes]) -> AsyncIterator[bytes]:
+    async def _naming(self, key: str, place: str, names: Names) -> AsyncIterator[bytes]:
         """Yield the members of the sorted set at `key` that contain one of the names, so that they can be removed.
 
         `place`: the text that was given to the seal when the members were encrypted. A member that cannot be
@@ -129,25 +142,19 @@ class Erasure:
             found = False
             for member in await self._redis.zrange(key, 0, -1):
                 with contextlib.suppress(SealError):
-                    opened = self._store.seal.open(member, place).lower()
-                    if any(name in opened for name in names):
+                    if names.in_packed(self._store.seal.open(member, place)):
                         found = True
                         yield member
 
 
-def _names(visits: Iterable[Visit], booked: Iterable[Appointment]) -> set[bytes]:
-    """Return the ids and email addresses of these records, in small letters, to find data about them."""
-    records: list[Visit | Appointment] = [*visits, *booked]
-    names = {one.id for one in records} | {one.patient.email for one in records}
-    return {name.lower().encode() for name in names if name}
+def _all_ended(visits: Iterable[Visit]) -> None:
+    if still := [visit.id for visit in visits if visit.is_open]:
+        raise CommandError(f"{', '.join(still)} has not ended: end it first, then erase it")
 
 
-def _erase_mails(data: Path, organisation: str, names: Collection[bytes]) -> None:
-    """Erase the mails in the data folder that contain one of the names.
-
-    `names`: ids and email addresses of the erased records.
-    """
+def _erase_mails(data: Path, organisation: str, names: Names) -> None:
+    """Erase the mails in the data folder that name one of the erased records."""
     for path in (data / outbox.OUTBOX).glob(f"*.{organisation}.eml"):
         with contextlib.suppress(FileNotFoundError):
-            if any(name in path.read_bytes().lower() for name in names):
+            if names.in_text(path.read_bytes()):
                 path.unlink()

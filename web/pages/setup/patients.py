@@ -16,6 +16,7 @@ from signalling.store.past_visits import folded
 from signalling.store.records import NEWEST, OLDEST, Place
 from web.appointments.book import Book
 from web.audit.noting import noted
+from web.errors import CommandError
 from web.keys import REDIS, SERVICE, SETTINGS
 from web.languages.i18n import gettext
 from web.organisations.settings import Organisation
@@ -193,7 +194,11 @@ async def _erase(request: web.Request, organisation: Organisation, posted: Poste
         }
         return Shown({"patient": "", "born": "", "name": name}, errors, 422, patients=patients)
     data = Path(request.app[SETTINGS].data.folder)
-    await Erasure(request.app[SERVICE].store, organisation.id, data).erase(visits, booked)
+    try:
+        await Erasure(request.app[SERVICE].store, organisation.id, data).erase(visits, booked)
+    except CommandError:
+        # A visit was reopened in the meantime.
+        return Shown(patients=finding.by_patient(*await _named(request, organisation, posted)), status=409)
     await noted(request, "record.erased")
     return Shown(erased=(len(visits), len(booked)))
 

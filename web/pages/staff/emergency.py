@@ -21,6 +21,7 @@ from web.errors import BlockedError, BusyError
 from web.identity import sessions
 from web.identity.accounts import Account
 from web.identity.visitors import require
+from web.intake.information_form import clean
 from web.keys import ORGANISATION, SERVICE, THROTTLE
 from web.languages.i18n import gettext, time_words
 from web.organisations.by_path import organisation_of
@@ -64,7 +65,7 @@ async def open_visit(request: web.Request) -> web.Response:
     if wanted is None:
         return _none(request)
     organisation, account, visit = wanted
-    reason = " ".join((await read_form(request)).get("reason", "").split())[: LONGEST + 1]
+    reason = clean((await read_form(request)).get("reason"), LONGEST + 1)
     if not SHORTEST <= len(reason) <= LONGEST:
         sentence = gettext("Write the reason, in %(least)s to %(most)s characters.")
         wrong = sentence % {"least": SHORTEST, "most": LONGEST}

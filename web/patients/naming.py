@@ -1,0 +1,50 @@
+"""Finds the ids and email addresses of records in other data, such as notifications, jobs and mails. Does no I/O."""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from signalling.visit.record import Visit
+from web.appointments.appointment import Appointment
+
+
+class Names:
+    """Finds the ids and email addresses of records in other data, written in capital or small letters.
+
+    An address is found as a whole: `ana@example.org` is not found in `joana@example.org`, who is another person.
+    """
+
+    def __init__(self, visits: Iterable[Visit], booked: Iterable[Appointment]) -> None:
+        records: list[Visit | Appointment] = [*visits, *booked]
+        parts = {re.escape(one.id) for one in records}
+        parts |= {
+            # The two signs after = stand for one sign of a mail's text, in the encoding "quoted-printable".
+            rf"(?:(?<![\w.+%-])|(?<==[0-9a-f]{{2}})){re.escape(one.patient.email)}(?![\w-]|\.\w)"
+            for one in records
+            if one.patient.email
+        }
+        self._pattern = re.compile("|".join(sorted(parts)) or "(?!)", re.IGNORECASE)
+
+    def in_text(self, data: bytes) -> bool:
+        """Return whether this text contains a name."""
+        return self._pattern.search(data.decode("utf-8", "replace")) is not None
+
+    def in_packed(self, data: bytes) -> bool:
+        """Return whether a text in this value, which is encoded as MessagePack, contains a name."""
+        return any(self._pattern.search(text) for text in _texts(msgspec.msgpack.decode(data)))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield the texts in a decoded value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, bytes):
+        yield value.decode("utf-8", "replace")
+    elif isinstance(value, dict):
+        for pair in value.items():
+            yield from _texts(pair)
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from _texts(one)
