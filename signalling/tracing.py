@@ -38,7 +38,7 @@ class Tracer(Protocol):
     """
 
     def begin(self, name: str) -> Span | None:
-        """Begin a trace now, and return its first span; None if this trace is left out of the sample."""
+        """Begin a trace now, and return its first span; None if the sample does not include this trace."""
 
     def add(self, name: str, parent: bytes, begun_ns: int, ended_ns: int) -> bytes:
         """Add a part that has already ended to a trace; return the context of this part.

@@ -35,7 +35,7 @@ NO_SCREEN: Final = Screen()
 
 
 class Participant:
-    """One party that is in a room. `media`: its party in the relay. `offer`: the number of its newest SDP offer.
+    """One party that is in a room. `media`: its connection to the relay. `offer`: the number of its newest SDP offer.
 
     `path`: the state of its network path, None while that is not known. `overdue`: the timer that ends the wait for a
     first path. `speaker`: the speaker that was last sent to its client. `paused`: True while the party receives no

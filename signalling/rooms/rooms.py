@@ -115,7 +115,7 @@ class Rooms:
                 self.lost(visit, max(lease.fence, room.fence + 1))
 
     def lost(self, visit: str, fence: int) -> None:
-        """Close the visit's room if its lease is older than `fence`; the parties then join at the newer owner."""
+        """Close the visit's room if its lease is older than `fence`; then its parties join at the newest owner."""
         room = self._rooms.get(visit)
         if room is not None and room.fence < fence:
             log.warning("room.lost", visit=visit, fence=room.fence, newer=fence)

@@ -36,7 +36,7 @@ class OneTime:
             return await self._redis.get(key) or None
 
     async def was_used(self, key: str) -> bool:
-        """Return True if the key had a value that has been taken."""
+        """Return True if the key had a value that `take` has removed."""
         async with answering():
             return bool(await self._redis.get(key) == _USED)
 

@@ -301,7 +301,7 @@ class Store:
     async def lines(self, organisation: str, visit_id: str, limit: int = 500) -> list[ChatMessage]:
         """Return at most `limit` chat messages of a visit, the newest ones, with the oldest first."""
         chat, lines = keys.CHAT(organisation, visit_id), dict[str, ChatMessage]()
-        for _ in range(2):  # the visit may be packed between the two reads
+        for _ in range(2):  # read again: the visit may have been packed between `beside` and `_many`
             found, past = await self.packed.beside(
                 organisation, visit_id, lambda pipe: pipe.zrange(chat, -limit, -1)
             )

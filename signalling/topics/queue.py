@@ -162,8 +162,8 @@ class Queue:
 
     def _visit_changed(self, mirror: Mirror, before: Visit | None, after: Visit) -> None:
         staff = _session_changed(mirror, before, after)
-        # Two messages of one event need different versions: a client would ignore a second message with the same
-        # version.
+        # Two messages of one event need two versions of the topic: a client would ignore a second message with the
+        # same version.
         version = mirror.version - (staff is not None)
         for shown in self._shown(mirror):
             message = _change(before, after, shown, version)

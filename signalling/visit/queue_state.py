@@ -48,8 +48,8 @@ class QueueRules(msgspec.Struct, frozen=True, kw_only=True):
 class Watch(msgspec.Struct, frozen=True, kw_only=True):
     """The state of the whole queue: the rules that pages with the queue have received, and the active alerts.
 
-    `alerts`: the kinds of `queue_watch.py`. A kind alone is about all patients; a kind with "/" and an id is about one
-    waiting area.
+    `alerts`: the names of the active alerts. A name is the kind of alert (`queue_watch.py`), if the alert is about
+    all patients. If the alert is about one waiting area, the name is the kind, "/" and the area's id.
     """
 
     id: str = "queue"
