@@ -1,8 +1,8 @@
 """Restores a backup into an empty data folder, or into an empty store on another server.
 
-The backup is read to its end before anything is written. The content of a data folder is first built in a
-temporary folder, and moved when it is complete; a store on another server keeps a mark until everything is in
-it. So no server starts on half a backup, and the same command can be repeated.
+The backup is read to its end before anything is written. The content of a data folder is first built in a temporary
+folder, and moved when it is complete. A store on another server contains the mark of an unfinished restore until
+everything is in it. So no server starts on half a backup, and the same command can be repeated.
 """
 
 import contextlib

@@ -186,7 +186,7 @@ def _line(stream: Any) -> bytes:
 def _copy(stream: Any, header: bytes, file: BinaryIO, received: Callable[[int], None]) -> None:
     """Copy a snapshot from the stream to a file.
 
-    `header` defines how the snapshot ends: by a mark, or after a number of bytes. `received` is called with
+    `header` defines how the snapshot ends: by a delimiter, or after a number of bytes. `received` is called with
     the number of bytes so far.
     """
     marked = header.startswith(b"$EOF:")

@@ -144,8 +144,9 @@ def _low_priority() -> Iterator[None]:
 
 
 def _parts(folder: Path, settings: Settings, key: bytes, progress: Progress) -> Generator[list[Any]]:
-    """Yield the parts of a backup: the store's keys, and the files of the data folder. `key`: the data key of the
-    records.
+    """Yield the parts of a backup: the store's keys, and the files of the data folder.
+
+    `key`: the data key that encrypts the records.
     """
     with contextlib.closing(_frozen(folder, settings, progress)) as stores:
         for store in stores:

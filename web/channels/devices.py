@@ -85,7 +85,7 @@ class Devices:
     async def add(self, organisation: str, owner: str, device: Device) -> bool:
         """Store a device, in place of the same device if it is stored already.
 
-        Returns False, and stores nothing, if the owner has too many.
+        Returns False, and stores nothing, if the owner has too many devices.
         """
         sealed = self._seal.close(msgspec.msgpack.encode(device), _place(organisation, owner))
         async with answering():

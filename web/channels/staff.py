@@ -57,7 +57,7 @@ REACHES: Mapping[str, Reach] = {"text": _by_text, "push": _by_push}
 async def channels_of(
     app: web.Application, organisation: str, accounts: Sequence[Account]
 ) -> dict[str, tuple[str, ...]]:
-    """Return the channels that reach each account, by its id.
+    """Return the channels that reach each account: id of the account -> its channels.
 
     Raises `UnavailableError` if the store does not answer.
     """

@@ -1,4 +1,6 @@
-"""Sends text messages, each in a process of its own (`send_text.py`), and interprets the word that it prints."""
+"""Sends each text message in a process of its own (`send_text.py`), and interprets the word that this process
+prints.
+"""
 
 import asyncio
 import contextlib

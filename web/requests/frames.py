@@ -37,7 +37,7 @@ FRAMED = frozenset(
 
 
 def may_be_framed(request: web.Request) -> bool:
-    """Return whether the request's path is one of the patient's."""
+    """Return whether the request is for a page of the patient. No other page may be shown in a frame."""
     resource = request.match_info.route.resource
     return resource is not None and resource.canonical in FRAMED
 

@@ -43,7 +43,9 @@ class Certificate:
         return self._context
 
     async def following(self, app: web.Application) -> AsyncIterator[None]:
-        """Check the files as long as the worker's app runs. It is a clean-up context of the app."""
+        """Check the files of `[tls]` for changes as long as the worker's app runs. It is a clean-up context of the
+        app.
+        """
         self._logs = app[WORKER].index == 0
         app[SUPERVISOR].keep(NAME, self.run)
         yield

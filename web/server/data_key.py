@@ -56,7 +56,7 @@ def keep(folder: Path, key: bytes) -> None:
 def content(folder: Path) -> bytes:
     """Return the bytes of the key file: all its keys in a row.
 
-    Raises ConfigError if they cannot be read or have a wrong length.
+    Raises ConfigError if the file cannot be read or has a wrong length.
     """
     path = folder / FILE
     try:

@@ -176,7 +176,8 @@ class Steps:
         """
         request: Request | None = None
         try:
-            # Lines with steps may follow the request, if workers were replaced (SIGHUP) after it was written.
+            # Lines with steps may follow the request, if workers were replaced (SIGHUP) after the request was
+            # written.
             first = self.path.read_bytes().partition(b"\n")[0]
             request = (
                 Request(this_program())

@@ -267,7 +267,7 @@ async def rotate(settings: Settings, progress: Progress) -> Rotated:
             # an error that names no file is about the connection to the store
             raise
         why = MOUNTED if error.errno == errno.EBUSY else f"cannot be written ({error.strerror})"
-        # The second name is that of the file to be replaced.
+        # `filename2` names the file that was to be replaced.
         raise CommandError(f"{error.filename2 or error.filename} {why}") from None
     finally:
         await redis.aclose()

@@ -93,7 +93,8 @@ class Master(Arbiter):
             self._judge(*self._trial)
         if self._next:
             self._become(self._next)
-        # The signals of workers that have ended are handled first: they remove these workers from the table.
+        # The signals of workers that have ended are handled first: this removes the workers from the table of
+        # workers.
         if self._leaving and self.SIG_QUEUE.empty() and not self._changes:
             self._replace_next()
         if not self._leaving:
@@ -243,7 +244,10 @@ class Master(Arbiter):
         super().stop(graceful)
 
     def spawn_worker(self) -> Any:
-        """Fork a worker; block stop signals until it can handle them, because gunicorn would lose an early one."""
+        """Fork a worker; block stop signals until the worker can handle them.
+
+        gunicorn would lose a signal that comes earlier.
+        """
         signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
         try:
             return super().spawn_worker()

@@ -105,11 +105,11 @@ class Room:
         opposite: str | None,
         admitted: bool,
     ) -> Party:
-        """Add a party to the room and return it. Raises `RoomFullError` if the room has too many.
+        """Add a party to the room and return it. Raises `RoomFullError` if the room has too many parties.
 
         `listener` is called with each event of the new party. `opposite`: the id of another party, or None. The new
-        party receives that party's media on the same m-lines on which it sends its own media. `admitted`: True if media
-        may be forwarded from and to the new party.
+        party receives that party's media on the same m-lines on which it sends its own media. `admitted`: True if
+        media may be forwarded from and to the new party.
         """
 
         def convert(event: media.PartyEvent) -> None:

@@ -36,7 +36,7 @@ class Output(io.TextIOBase):
         os.register_at_fork(after_in_child=self._begin)
 
     def _begin(self) -> None:
-        """Reset the state after a fork: the new process has lost no lines, and no thread of it holds the lock."""
+        """Reset the state after a fork: the new process has lost no lines, and none of its threads holds the lock."""
         self.lost, self._rest, self._lock = 0, b"", threading.RLock()
 
     def write(self, text: str) -> int:
@@ -53,7 +53,8 @@ class Output(io.TextIOBase):
                 self._push(b"")
 
     def _push(self, data: bytes) -> bool:
-        """Write the rest of the last line, a report of lost lines, and then the data, if that is possible now.
+        """Write the part of the last line that is not written yet, a report of lost lines, and the data, if
+        possible now.
 
         Returns False if the data must be dropped.
         """
@@ -62,8 +63,8 @@ class Output(io.TextIOBase):
             if self._rest:
                 return False
         report = self.line_of(self.lost).encode() if self.lost else b""
-        # The report and the line are sent in one write. Otherwise the short report alone might fit into a full pipe
-        # again and again, but never the line.
+        # The report and the line are sent in one write. With two writes, the short report might fit into a full
+        # pipe again and again, but the line never would.
         sent = self._send(data := report + data)
         if data and not sent:
             return False

@@ -215,7 +215,7 @@ class Processes(BaseApplication):
         app = self.create_app(self.settings)
         app[WORKER] = self.worker
         if self._is_trial:
-            # The worker's first report must say that the worker takes no call.
+            # Already the worker's first report to the store must say that this worker accepts no calls.
             app[DRAINING].set()
         if self._certificate is not None:
             app.cleanup_ctx.append(self._certificate.following)

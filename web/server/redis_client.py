@@ -81,7 +81,10 @@ class _AtMaster(Connection):
         self._find_master = find_master
 
     async def connect(self) -> None:
-        """Connect to the master, unless it is connected. Raises redis-py's errors if there is no master."""
+        """Connect to the master (the server that takes writes), unless this connection is open already.
+
+        Raises redis-py's errors if there is no master.
+        """
         if not self.is_connected:
             self.host, self.port = await self._find_master()
         await super().connect()  # type: ignore[no-untyped-call]

@@ -126,7 +126,7 @@ class Runner(web.AppRunner):
             log.warning("worker.stop_timed_out")
 
     def _close_idle(self) -> int:
-        """Close the connections that wait for a request; return how many connections with a client are left.
+        """Close the connections that wait for a request; return how many connections with a client are still open.
 
         If aiohttp's private attributes cannot be used, aiohttp closes the connections itself, and waits for the
         requests that have begun.

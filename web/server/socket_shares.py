@@ -23,7 +23,7 @@ LOOK_S = 1.0
 FRESH_S = 3.0
 # The number that a stopping worker writes in place of its number of sockets.
 NONE = -1
-# A worker asks no client to move while it has at most MARGIN times its fair share of the sockets, plus SPARE.
+# A worker asks no client to move while it has at most MARGIN times the average number of sockets, plus SPARE.
 MARGIN, SPARE = 1.2, 4
 # The greatest part (0 to 1) of its sockets that a worker asks to move at a time.
 MOST = 0.1

@@ -1,6 +1,7 @@
 """Checks, before anything starts, that this server can read what is in the store.
 
-The master calls it at its start, and `greenroom doctor` at any time. Each worker checks the same when it starts.
+The master makes this check at its start, and `greenroom doctor` at any time. Each worker checks the same when it
+starts.
 """
 
 from pathlib import Path
