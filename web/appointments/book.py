@@ -71,8 +71,8 @@ class Book:
         """Hold a time for ten minutes; return the end of these minutes in ms since the epoch.
 
         `slot`: the time; `capacity`: how many visits may have it; `hold`: the id of the hold; `holder`: the address
-        of the visitor. Raises TimeTakenError if the time is not free, and TooManyHoldsError if this address already
-        holds too many times.
+        of the visitor. Raises TimeTakenError if the time is not free, and TooManyHoldsError if the holds of this
+        address have reached their limit.
         """
         return await self._run(
             organisation, slot=slot, capacity=capacity, member=hold, holder=holder, hold_ms=HOLD_MS

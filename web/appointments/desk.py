@@ -60,7 +60,7 @@ class Desk:
         """Hold a time for ten minutes; return the end of these minutes in ms since the epoch.
 
         `starts_ms`: the time; `hold`: the id of the hold; `holder`: the visitor's address. Raises TimeTakenError if
-        the time is not free, and TooManyHoldsError if this address already holds too many times.
+        the time is not free, and TooManyHoldsError if the holds of this address have reached their limit.
         """
         slot = self._slot(organisation, starts_ms)
         return await self.book.hold(organisation.id, slot, organisation.booking.capacity, hold, holder)

@@ -1,9 +1,9 @@
-"""Calculates the times that can be booked: the opening hours in slots, without those that are taken.
+"""Calculates the times that can be booked: the opening hours, divided into slots, without slots that are fully
+booked.
 
-The functions use only their arguments; `now_ms` is the time now. In each period of bookable hours, the first
-slot begins with the period, and each following slot begins where the one before it ends. A slot's length is
-real time, so when clocks are set forward, no slot is in the hour that does not exist. Times are in ms since
-the epoch.
+The functions use only their arguments; `now_ms` is the time now. In each period of bookable hours, the first slot
+begins with the period, and each following slot begins where the one before it ends. A slot's length is real time,
+so when clocks are set forward, no slot is in the hour that does not exist. Times are in ms since the epoch.
 """
 
 from __future__ import annotations
@@ -90,7 +90,9 @@ def midnight_ms(organisation: Organisation, day: date) -> int:
 
 
 def slot_at(organisation: Organisation, now_ms: int, starts_ms: int) -> Slot | None:
-    """Return the slot that begins exactly at `starts_ms`, even if it is taken; None if no slot begins then."""
+    """Return the slot that begins exactly at `starts_ms`, even if it is booked already; None if no slot begins
+    then.
+    """
     if not abs(starts_ms - now_ms) < 400 * DAY_MS:
         return None
     found = slots(organisation, (), now_ms, [local(organisation, starts_ms).date()])
@@ -172,10 +174,9 @@ def _cut(day: date, spans: tuple[Span, ...], window: Span, length_ms: int, timez
 
 
 def _within(span: Span, window: Span) -> list[tuple[int, int]]:
-    """Return the parts of a span of hours that lie within the daily window.
+    """Return the parts of a period of opening hours that lie within the daily window in which visits can be booked.
 
-    Each part is a pair of its start and its end, in minutes from the midnight at which the span's day
-    begins.
+    Each part is a pair of its start and its end, in minutes from the midnight at which the day of `span` begins.
     """
     (opens, closes), (first, last) = _minutes(span), _minutes(window)
     if last - first == DAY_MIN:

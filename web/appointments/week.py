@@ -46,8 +46,7 @@ def week(
     `taken`: the periods that are booked or held; `chosen`: the day whose times are shown, None for the first free
     day. Callers share the result and must not change it: it is the same for all who ask within one minute.
     """
-    # Slots begin at whole minutes. So the result is the same for all times within one minute, and can be
-    # kept.
+    # Slots begin at whole minutes. So the result is the same for all times within one minute, and can be cached.
     return _week(organisation, sorted(taken), -(-now_ms // MINUTE_MS) * MINUTE_MS, begin, chosen)
 
 

@@ -105,6 +105,6 @@ def without_password(text: str) -> str:
     if not marked:
         return text
     address, asked, _ = rest.partition("?")
-    # A password may contain "/", "#" and "@", so the last "@" ends it.
+    # A password may contain "/", "#" and "@", so the last "@" is the end of the password.
     _, known, host = address.rpartition("@")
     return f"{scheme}://{'[hidden]@' if known else ''}{host}{'?[hidden]' if asked else ''}"

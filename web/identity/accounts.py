@@ -1,7 +1,7 @@
 """Stores the staff accounts of an organisation: who may sign in, in which role, with which password.
 
 It stores records and password hashes. A change of role, password or status increases the account's generation, a
-number. This ends every session begun before, and is published, so that open sockets close.
+number. Then every older session of the account ends, and the change is published, so that open sockets close.
 """
 
 import asyncio

@@ -136,8 +136,9 @@ class Erasure:
         decrypted is left out.
         """
         found = True
-        # The set is read again until no member has a name. A rotation of the keys encrypts members again. A member
-        # that was encrypted again since it was read has other bytes, so removing it has had no effect.
+        # The set is read again until no member contains one of the names. A rotation of the keys encrypts members
+        # again. A member that was encrypted again since it was read has other bytes, so removing it has had no
+        # effect.
         while found:
             found = False
             for member in await self._redis.zrange(key, 0, -1):

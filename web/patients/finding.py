@@ -65,9 +65,10 @@ class Part(NamedTuple):
 async def ended(
     store: Store, organisation: str, wanted: Wanted, after: Place = OLDEST
 ) -> AsyncIterator[Part]:
-    """Yield the ended visits in parts, the oldest first, from the first one after the place `after` on.
+    """Yield the ended visits in parts, the oldest first.
 
-    Raises `UnavailableError` if the store does not answer.
+    `after`: the place of a visit; only visits after this place are read. Raises `UnavailableError` if the store
+    does not answer.
     """
     while places := await store.ended(organisation, None, after, AT_ONCE, oldest_first=True):
         visits_there, after = await store.visits(organisation, places), places[-1]

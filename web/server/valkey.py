@@ -283,8 +283,7 @@ class EmbeddedStore:
         deadline = self._started_s + START_S
         while not self.answers():
             if self._loads():
-                # A large store needs minutes to read its file. While it reads, the time limit is extended again and
-                # again.
+                # A large store reads its file for minutes. The time limit is extended as long as it reads.
                 deadline = time.monotonic() + START_S
             if self.pid is None or time.monotonic() > deadline:
                 self.stop()
