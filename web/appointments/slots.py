@@ -187,9 +187,10 @@ def _within(span: Span, window: Span) -> list[tuple[int, int]]:
 
 
 def _minutes(span: Span) -> tuple[int, int]:
-    """Return the start and the end of a span of hours, in minutes from the midnight at which its day begins.
+    """Return the start and the end of a period of opening hours, in minutes from the midnight at which the day of
+    `span` begins.
 
-    If the span ends on the next day, its end is greater than 1440.
+    If the period ends on the next day, its end is greater than 1440.
     """
     opens, closes = (int(clock[:2]) * 60 + int(clock[3:]) for clock in span)
     return opens, closes + DAY_MIN * is_night(span)

@@ -76,7 +76,7 @@ async def audit(request: web.Request) -> web.Response:
 
 
 async def export(request: web.Request) -> web.StreamResponse:
-    """Answer GET …/setup/audit/export with the entries that the page shows, all of them, as lines of JSON.
+    """Answer GET …/setup/audit/export with all entries that fit the page's filters, as lines of JSON.
 
     The oldest entry is first, as in the output of `greenroom audit export`.
     """
