@@ -41,7 +41,7 @@ class Heard(NamedTuple):
 
 
 def measure(server: BenchServer, rounds: int, progress: Tell) -> Made:
-    """Make `rounds` assignments on the server; return the figures. `progress`: called with the share done (0.0 to 1.0).
+    """Make `rounds` assignments on the server; return the figures. `progress`: called with the progress (0.0 to 1.0).
 
     Raises ChildError if the process that plays both people fails.
     """
@@ -76,7 +76,7 @@ def assign(tell: Tell, endpoint: Endpoint, admin: Login, assignee: Login, visit:
     """Play the administrator and the assigned provider for `rounds` rounds, in this child process; return what was
     received.
 
-    `tell`: called with the share done (0.0 to 1.0). `endpoint`: the server. `admin`, `assignee`: their browsers.
+    `tell`: called with the progress (0.0 to 1.0). `endpoint`: the server. `admin`, `assignee`: their browsers.
     `visit`: the id of the visit that is assigned.
     """
     return uvloop.run(_assign(tell, endpoint, admin, assignee, visit, rounds))

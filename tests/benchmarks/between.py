@@ -75,7 +75,7 @@ Played = Field[dict[Way, Spent]]
 def measure(ours: BenchServer, size: Size, others: Sequence[str], say: Say, progress: Tell) -> Made:
     """Measure messages on our server and on the `others`, in each way of WAYS; return the comparisons.
 
-    `size`: how much is measured. `say` prints a line. `progress`: called with the share done (0.0 to 1.0). Raises
+    `size`: how much is measured. `say` prints a line. `progress`: called with the progress (0.0 to 1.0). Raises
     ChildError if the process of the clients fails.
     """
     with stacks(ours, others, (size.pairs, size.pairs, size.pairs * len(WAYS) + 1), say) as company:
@@ -113,7 +113,7 @@ def _ours(compared: Comparison, note: str) -> Figure:
 def talk(tell: Tell, found: Sequence[Stack], size: Size) -> Played:
     """Play all clients of the servers `found` in this child process; return the results of each server's turns.
 
-    `tell`: called with the share done (0.0 to 1.0). `size`: how much is measured.
+    `tell`: called with the progress (0.0 to 1.0). `size`: how much is measured.
     """
     return uvloop.run(_talk(tell, found, size))
 

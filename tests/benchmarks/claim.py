@@ -43,7 +43,7 @@ Seen = dict[int, dict[str, int]]
 
 
 def measure(server: BenchServer, rounds: int, progress: Tell) -> Made:
-    """Run `rounds` races on the server; return the figures. `progress`: called with the share done (0.0 to 1.0).
+    """Run `rounds` races on the server; return the figures. `progress`: called with the progress (0.0 to 1.0).
 
     Raises ChildError if the process of the providers or of the patient fails.
     """
@@ -85,7 +85,7 @@ def judge(races: list[Round], seen: Seen) -> list[Figure]:
 def race(tell: Tell, endpoint: Endpoint, logins: list[Login], visit: str, rounds: int) -> list[Round]:
     """Play the providers for `rounds` races to claim the same visit, in this child process; return the races.
 
-    `tell`: called with the share done (0.0 to 1.0). `endpoint`: the server. `logins`: the providers' browsers. `visit`:
+    `tell`: called with the progress (0.0 to 1.0). `endpoint`: the server. `logins`: the providers' browsers. `visit`:
     the id of the patient's visit.
     """
     return uvloop.run(_race(tell, endpoint, logins, visit, rounds))

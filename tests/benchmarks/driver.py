@@ -45,7 +45,7 @@ QUICK = Size(100, 10, 1, 5)
 def measure(size: Size, tell: Tell) -> Made:
     """Make all three runs; return the figures.
 
-    `size`: how much is measured. `tell`: called with the share done (0.0 to 1.0).
+    `size`: how much is measured. `tell`: called with the progress (0.0 to 1.0).
     """
     visits = run(size.visits, size.visits // 20 + 1, "none", "steady:100/s", fill_in="2s", talk="1s")
     tell(0.4)

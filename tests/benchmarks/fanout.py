@@ -90,7 +90,7 @@ Played = Field[dict[str, Spent]]
 def measure(ours: BenchServer, size: Size, others: Sequence[str], say: Say, progress: Tell) -> Made:
     """Measure all phases on our server and the `others`; return the comparisons.
 
-    `size`: how much is measured. `say` prints a line. `progress`: called with the share done (0.0 to 1.0). Raises
+    `size`: how much is measured. `say` prints a line. `progress`: called with the progress (0.0 to 1.0). Raises
     ChildError if the process of the clients fails.
     """
     with stacks(ours, others, (min(PEOPLE, size.sockets), size.sockets, MAKERS), say) as company:
@@ -173,7 +173,7 @@ def _comparisons(played: Played, size: Size) -> list[Comparison]:
 def listen(tell: Tell, found: Sequence[Stack], size: Size) -> Played:
     """Play all clients of the servers `found` in this child process; return the results of each server's turns.
 
-    `tell`: called with the share done (0.0 to 1.0). `size`: how much is measured.
+    `tell`: called with the progress (0.0 to 1.0). `size`: how much is measured.
     """
     return uvloop.run(_listen(tell, found, size))
 

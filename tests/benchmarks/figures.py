@@ -183,7 +183,7 @@ class Skipped(msgspec.Struct, frozen=True):
 
 
 class Made(msgspec.Struct):
-    """The result of a measurement: its figures and comparisons. `flame`: an SVG picture of where the time went."""
+    """The result of a measurement: its figures and comparisons. `flame`: a flame graph of the CPU time, as SVG."""
 
     figures: list[Figure] = []
     comparisons: list[Comparison] = []

@@ -42,7 +42,10 @@ class Box(NamedTuple):
 
 
 def samples(raw: str) -> dict[tuple[str, ...], int]:
-    """Return stack -> number of samples, from py-spy's format "raw": the outermost function first."""
+    """Return call stack -> number of samples, from py-spy's format "raw".
+
+    A call stack begins with the outermost function.
+    """
     found: dict[tuple[str, ...], int] = {}
     for line in raw.splitlines():
         stack, _, number = line.rpartition(" ")

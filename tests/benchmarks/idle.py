@@ -59,7 +59,7 @@ def wait_about(
     """Keep `sockets` sockets open in this child process; return (bytes per socket after hello, bytes per socket after
     subscribing, the share of a core that the worker uses then).
 
-    `tell`: called with the share done (0.0 to 1.0). `staff`, `patient`: the browsers that connect. `workers`: the
+    `tell`: called with the progress (0.0 to 1.0). `staff`, `patient`: the browsers that connect. `workers`: the
     process ids of the server.
     """
     return uvloop.run(_wait_about(tell, endpoint, staff, patient, visit, sockets, workers))

@@ -43,7 +43,7 @@ SWITCHES = [
     *(f"{CAMERA}=fps={CAMERA_FPS}" if switch.startswith(CAMERA) else switch for switch in ARGUMENTS),
     "--autoplay-policy=no-user-gesture-required",
     # This switch replaces the switch of the same name in ARGUMENTS, because Chromium uses only the last one.
-    # Without it, Chromium writes names instead of addresses into candidates, which the proxy cannot resolve.
+    # Without this switch, Chromium writes names instead of addresses into candidates, which the proxy cannot resolve.
     "--disable-features=WebRtcHideLocalIpsWithMdns",
 ]
 
@@ -165,7 +165,7 @@ def gap_s(looks: Sequence[Look], since_ms: float) -> float | None:
 
 
 def worse(values: Sequence[float | None]) -> float | None:
-    """Return the longest of these times. None means that a picture never came, and counts as longer than each time."""
+    """Return the longest of these times. None means that a picture never came, and counts as the longest time."""
     return None if None in values else max(value for value in values if value is not None)
 
 
@@ -271,7 +271,7 @@ class Series:
 SERIES = (
     Series({trial.name: partial(_lossy, trial) for trial in TRIALS}),
     # Outages are measured in a separate call. After a slow network, a browser has long buffers for half a
-    # minute or more. With these, the picture came back 0.25 to 0.38 s after an outage, of which the outage
+    # minute or more. With these buffers, the picture came back 0.25 to 0.38 s after an outage, of which the outage
     # itself causes 0.1 s.
     Series(
         {blocked(seconds): partial(_out, UDP_OUT, seconds, False) for seconds in OUTAGES_S}
@@ -369,11 +369,11 @@ def table(ours: Seen, others: Seen) -> list[CallFigure]:
 
 
 def measure(quick: bool, names: Sequence[str], compared: bool, tell: Callable[[float], None]) -> Made:
-    """Measure the networks (if `quick`, two of them) whose name contains one of `names` (all without `names`),
-    one after the other until LIMIT_S has passed; if `compared`, in direct calls too. Return a table of those
-    that were measured. Raises ConfigError if there is no such network.
+    """Measure networks one after another until LIMIT_S has passed; return a table of the measured networks.
 
-    `tell`: called with the share done (0.0 to 1.0).
+    `quick`: measure only two of them. `names`: measure only networks whose name contains one of these; all networks
+    if there are no `names`. `compared`: measure direct calls too. Raises ConfigError if there is no such network.
+    `tell`: called with the progress (0.0 to 1.0).
     """
     series = chosen(QUICK if quick else SERIES, names)
     return asyncio.run(_measure(series, compared, tell))

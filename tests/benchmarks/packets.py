@@ -350,7 +350,7 @@ def run(
 
 
 def measure(calls: int, seconds: float, progress: Callable[[float], None]) -> Made:
-    """Measure `calls` calls through a relay for `seconds`; return the figures. `progress`: called with the share done.
+    """Measure `calls` calls through a relay for `seconds`; return the figures. `progress`: called with the progress.
 
     Raises TimeoutError if the relay does not answer.
     """

@@ -141,7 +141,7 @@ async def enter_all(
 ) -> list[Peer]:
     """Connect a client for each login, several at the same time; return them. The kernel chooses the worker of each.
 
-    `news`: called with each message that answers no request. `tell`: called with the share done (0.0 to 1.0). `text`:
+    `news`: called with each message that answers no request. `tell`: called with the progress (0.0 to 1.0). `text`:
     True to send JSON, False for MessagePack. Raises PeerError, OSError or TimeoutError if a client cannot connect.
     """
     peers: list[Peer] = []

@@ -128,7 +128,7 @@ class Child:
     def result(self, timeout_s: float, progress: Callable[[float], None] = lambda _: None) -> Any:
         """Wait for the function's end; return its result.
 
-        `progress`: called with the share done (0.0 to 1.0). Raises ChildError if the function raised, if the process
+        `progress`: called with the progress (0.0 to 1.0). Raises ChildError if the function raised, if the process
         died, or after `timeout_s`.
         """
         deadline = time.monotonic() + timeout_s

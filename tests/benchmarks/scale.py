@@ -150,7 +150,7 @@ class Queue:
         self.free_s = self.busy_s = 0.0
 
     def serve(self, at_s: float, cost_us: float) -> float:
-        """Take a job that comes at `at_s`, later than all before it, and takes `cost_us`; return the time in s at which
+        """Add a job that comes at `at_s`, after all earlier jobs, and needs `cost_us`; return the time in s at which
         it is done.
         """
         self.free_s = max(at_s, self.free_s) + cost_us * 1e-6
@@ -159,8 +159,10 @@ class Queue:
 
 
 class Played(NamedTuple):
-    """The result of a run: how busy the busiest played worker and node were, as shares of a core, and the time in s
-    from a command until a worker has handled its event: the mean, the median and the 99th percentile.
+    """The result of a run. `worker` and `node`: the share of a core that the busiest worker and node of the store use.
+
+    The other fields: the mean, median and 99th percentile of the time in s from a command until a worker has handled
+    its event.
     """
 
     worker: float

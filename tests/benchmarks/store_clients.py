@@ -100,7 +100,8 @@ async def ours_public(path: str, received: Call) -> AsyncIterator[Client]:
 
     `path`: the store's socket. `received`: called with each published message.
     """
-    # The transport is chosen for the whole process, which need not be undone: a process plays only one turn.
+    # This changes the transport of the whole process. It need not be undone, because each process measures only one
+    # client.
     redis_transport.chosen = redis_transport.PublicTransport
     async with ours(path, received) as client:
         yield client
@@ -241,7 +242,7 @@ def play(tell: Tell, name: str, path: str, size: Size) -> dict[str, Spent]:
     """Run all patterns of commands once with the client `name`, in this child process; return pattern -> its
     figures.
 
-    `tell`: called with the share done. `path`: the store's socket. `size`: how much is measured.
+    `tell`: called with the progress. `path`: the store's socket. `size`: how much is measured.
     """
     return uvloop.run(_play(name, path, size))
 

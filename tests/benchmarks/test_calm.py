@@ -10,7 +10,7 @@ from tests.benchmarks.calm import AGAIN_S, LIMIT_S, BusyError, too_busy, undistu
 
 
 class Machine:
-    """A machine with a clock of its own, whose other programs use these numbers of cores, one after another."""
+    """A machine with a clock of its own. `cores`: how many cores its other programs use, for each call of `busy`."""
 
     def __init__(self, *cores: float) -> None:
         self.now_s = 0.0

@@ -56,7 +56,7 @@ QUICK = Size((10, 100, 1000), 3, 30)
 
 
 def measure(server: BenchServer, size: Size, progress: Tell, *, pages: bool = False) -> Made:
-    """Fill the queue step by step and measure each step; return the figures. `progress`: called with the share done.
+    """Fill the queue step by step and measure each step; return the figures. `progress`: called with the progress.
 
     `size`: how much is measured. If `pages`, each patient has a page open. Raises ChildError if the process of the
     clients fails.
@@ -116,7 +116,7 @@ def fill(
 ) -> list[Point]:
     """Play all clients in this child process; return the figures for each number of waiting patients.
 
-    `tell`: called with the share done. `settings` and `endpoint`: those of the server. `staff`: the browsers
+    `tell`: called with the progress. `settings` and `endpoint`: those of the server. `staff`: the browsers
     of the staff. `workers`: process ids. `size`: how much is measured. `pages`: True if each patient has a
     page open.
     """

@@ -243,6 +243,6 @@ async def _measure(size: Size, tell: Callable[[float], None]) -> Made:
 def measure(quick: bool, tell: Callable[[float], None]) -> Made:
     """Measure the waits at all places, if `quick` at two of them; return their figures.
 
-    `tell`: called with the share done (0.0 to 1.0). Raises TimeoutError after LIMIT_S.
+    `tell`: called with the progress (0.0 to 1.0). Raises TimeoutError after LIMIT_S.
     """
     return asyncio.run(_measure(QUICK if quick else WHOLE, tell))

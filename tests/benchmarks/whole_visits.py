@@ -80,7 +80,7 @@ def measure(size: Size, tell: Tell) -> Made:
 
     Return the figures of each step, the published figures from them, and the flame graph of one worker.
 
-    `tell`: called with the share done (0.0 to 1.0).
+    `tell`: called with the progress (0.0 to 1.0).
     """
     made = Made()
     for number, workers in enumerate((1, 2)):

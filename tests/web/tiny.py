@@ -56,8 +56,9 @@ def create_app(settings: Settings) -> web.Application:
         raise ConfigError("media.ports: no port is free")
     if (folder / "break").exists():
         raise RuntimeError("Jane Doe")
-    # If the file `late` exists, a worker of another program starts in the trial of an upgrade, but fails in the upgrade
-    # itself: only then, its parent process is the server that has locked the folder.
+    # If the file `late` exists, a worker of the new program starts in the trial of an upgrade, but fails in the
+    # upgrade itself. Only in the upgrade, the worker's parent process is the server, whose process id is in the
+    # file `lock`.
     if (
         MARK != "first"
         and (folder / "late").exists()

@@ -105,7 +105,10 @@ def line_of(text: str, place: str) -> int:
 
 
 def _places(text: str) -> Iterator[tuple[int, str]]:
-    """Yield the number of each line that has a key or the header of a table, with the place that it defines."""
+    """Yield (number of the line, path) for each line that has a key or the header of a table.
+
+    The path is that of the key or table, such as `phases[0].loss`.
+    """
     table, seen = "", dict[str, int]()
     for at, line in enumerate(text.splitlines(), 1):
         if header := _HEADER.match(line):

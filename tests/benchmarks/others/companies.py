@@ -315,7 +315,7 @@ class Others:
         return found
 
     async def makers(self, number: int) -> list[Act]:
-        """Return `number` functions. Each makes another client send the row, which is an update of the queue."""
+        """Return `number` functions, each of which makes a different client send an update of the queue (a row)."""
         return [_emitting(other, "news", self.row) for other in await self._enter(number, no_news)]
 
     async def pairs(self, number: int, way: Way, heard: Heard) -> list[Pair]:

@@ -47,7 +47,7 @@ class Scene(NamedTuple):
 
     @property
     def note(self) -> str:
-        """Return the calls of this scene in words, with their packets per second."""
+        """Return these calls in words, with their packets per second."""
         if self.parties > 2:
             return f"a room of {self.parties}, 160 packets/s from each"
         return f"{self.calls} calls of two, 320 packets/s each"
@@ -190,7 +190,7 @@ def measure(
     """Measure our relay and the `others` in all rounds; return the comparisons. Raises TimeoutError if our relay does
     not answer.
 
-    `size`: how much is measured. `say` prints a line. `progress`: called with the share done. `install_janus`: True to
+    `size`: how much is measured. `say` prints a line. `progress`: called with the progress. `install_janus`: True to
     install Janus if it is missing.
     """
     starts: dict[str, Start] = {OURS: ours}
@@ -265,7 +265,7 @@ def _aiortc(clip: Clip) -> Iterator[Server]:
 
 
 class Row(NamedTuple):
-    """One figure of a scene: a field of `Spent`, its unit and its name.
+    """One figure of the measured calls: a field of `Spent`, its unit and its name.
 
     `targets`: other server -> the lowest ratio of its value to ours that is allowed, or None.
     """

@@ -30,7 +30,7 @@ Tell = Callable[[float], None]
 def measure(ours: BenchServer, sockets: int, others: Sequence[str], say: Say, progress: Tell) -> Made:
     """Connect `sockets` clients to our server and to each of the `others`; return the comparison.
 
-    `say` prints a line. `progress`: called with the share done. Raises ChildError if the process of the clients fails.
+    `say` prints a line. `progress`: called with the progress. Raises ChildError if the process of the clients fails.
     """
     with stacks(ours, others, (20, round(sockets * (1 + EARLY)), 1), say) as company:
         found: dict[str, float] = Child(wait, company.stacks, sockets).result(LIMIT_S, progress)
@@ -43,7 +43,7 @@ def measure(ours: BenchServer, sockets: int, others: Sequence[str], say: Say, pr
 def wait(tell: Tell, found: Sequence[Stack], sockets: int) -> dict[str, float]:
     """Connect and hold all clients in this child process, one server after another; return server -> bytes per socket.
 
-    `tell`: called with the share done. `found`: the running servers. `sockets`: the number of clients of each.
+    `tell`: called with the progress. `found`: the running servers. `sockets`: the number of clients of each.
     """
     return uvloop.run(_wait(tell, found, sockets))
 
@@ -66,7 +66,7 @@ async def _wait(tell: Tell, found: Sequence[Stack], sockets: int) -> dict[str, f
 async def _resident(stack: Stack) -> int:
     """Return the memory in bytes of a server's workers while they are idle.
 
-    Other servers than ours collect garbage first.
+    The other servers collect garbage before their memory is read.
     """
     await asyncio.sleep(SETTLE_S)
     if stack.name != OURS:

@@ -52,7 +52,7 @@ class Spent(NamedTuple):
 def measure(ours: BenchServer, size: Size, others: Sequence[str], say: Say, progress: Tell) -> Made:
     """Measure the races on our server and the `others`; return the comparisons.
 
-    `size`: how much is measured. `say` prints a line. `progress`: called with the share done. Raises ChildError if the
+    `size`: how much is measured. `say` prints a line. `progress`: called with the progress. Raises ChildError if the
     process of the clients fails.
     """
     with stacks(ours, others, (PROVIDERS, PROVIDERS, 1), say) as company:
@@ -85,7 +85,7 @@ def _column(played: Field[Spent], field: str) -> dict[str, list[float]]:
 def race(tell: Tell, found: Sequence[Stack], size: Size) -> Field[Spent]:
     """Play all clients of the servers `found` in this child process; return the results of each server's turns.
 
-    `tell`: called with the share done (0.0 to 1.0). `size`: how much is measured.
+    `tell`: called with the progress (0.0 to 1.0). `size`: how much is measured.
     """
     return uvloop.run(_race(tell, found, size))
 

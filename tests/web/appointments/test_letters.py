@@ -1,4 +1,4 @@
-"""Tests the mails of a booked visit over HTTP: letters, calendar entries that replace earlier ones, and reminders."""
+"""Tests the mails of a booked visit over HTTP: texts, calendar entries that replace earlier ones, and reminders."""
 
 import asyncio
 from datetime import datetime

@@ -189,7 +189,7 @@ def test_every_slot_on_any_day_anywhere_lies_within_the_hours(
     zone: str, hours: list[int], day: date, slot_min: int, night: bool
 ) -> None:
     if night and len(hours) % 2 == 0:
-        # If `night`, the last span of a day's opening hours ends on the next day.
+        # If `night`, the last period of a day's opening hours ends on the next day.
         hours = [*hours[1:], hours[0]]
     ends = [f"{half // 2:02}:{half % 2 * 30:02}" for half in hours]
     spans = tuple(zip(ends[::2], ends[1::2], strict=False))

@@ -55,7 +55,7 @@ async def test_signing_in_and_out_and_failing_to_leave_entries(site: Site) -> No
     assert (await person.sign_in(OSEI, "not the password")).status == 422
     assert (await person.sign_in("ana@example.org", "not the password")).status == 422
     assert (await person.sign_in(OSEI)).status == 303
-    for _ in range(2):  # The second sign-out changes nothing, so it leaves no entry.
+    for _ in range(2):  # The second sign-out changes nothing, so it adds no entry to the audit log.
         await person.post("/demo/staff/sign-out")
     assert await entries_of(site) == [
         ("nobody", "signin.failed", f"email:{pseudonym(OSEI)}"),
@@ -78,7 +78,7 @@ async def test_an_administrators_acts_leave_entries(site: Site) -> None:
     admin = await desk(site)
     me = (await account(site, ADMIN)).id
     assert (await admin.change("calendar", welcome="Come in.")).status == 303
-    # The form was refused, so nothing has changed and there is no entry.
+    # The form was refused, so nothing has changed and the audit log has no entry.
     assert (await admin.change("calendar", name="")).status == 422
     assert (await admin.change("policy")).status == 303
     assert (await admin.change("mail", reply_to="desk@riverside.example")).status == 303
@@ -134,9 +134,9 @@ async def test_keys_webhooks_and_facilities_leave_entries(site: Site) -> None:
         ("facilities", f"revoke {made['facility.added']}"),
     ):
         await press(admin, section, do, area="mind")
-    # The facility is revoked already, so nothing changes and there is no entry.
+    # The facility is revoked already, so nothing changes and the audit log gets no entry.
     await press(admin, "facilities", f"move {made['facility.added']}", area="mind")
-    # There is no such key, so nothing changes and there is no entry.
+    # There is no such key, so nothing changes and the audit log gets no entry.
     await press(admin, "api", "revoke-key 000000000000")
     assert [(act.what, act.about) for act in (await acts(site))[4:]] == [
         ("key.revoked", made["key.added"]),

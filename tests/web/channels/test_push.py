@@ -55,9 +55,7 @@ def push(site: Site) -> Push:
 
 
 async def waiting(site: Site, there: PushService) -> tuple[Person, str]:
-    """Open a visit whose patient wants notifications; return (the patient, who has no page open, the id
-    of the visit).
-    """
+    """Open a visit whose patient wants notifications but has no page open; return (the patient, the visit's id)."""
     person = site.person()
     await person.ask_for_a_visit()
     [visit] = (await site.app[SERVICE].mirrors.get("demo")).visits

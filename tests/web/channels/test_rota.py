@@ -71,7 +71,7 @@ def next_ids(visit: Visit, known: Facts) -> list[str]:
     [
         (Rota(first_min=5), (), 4.99, False),
         (Rota(first_min=5), (), 5, True),
-        (Rota(first_min=0), (), 500, False),  # a first time of 0 minutes switches the rota off
+        (Rota(first_min=0), (), 500, False),  # a rota whose `first_min` is 0 minutes sends no message
         (Rota(first_min=5, next_min=3), ("chen",), 7.99, False),
         (Rota(first_min=5, next_min=3), ("chen",), 8, True),
         (Rota(first_min=5, next_min=3), ("chen", "lin"), 8.99, False),

@@ -149,9 +149,11 @@ def mounted(place: Place, options: str) -> None:
 
 
 class Wrong(NamedTuple):
-    """Wrong input. `said`: the sentence at start, as a pattern. `check`: the check of doctor that says it.
+    """Wrong input.
 
-    `found`: what doctor says, if that is another sentence. The check "" is the one of the settings before all others.
+    `said`: the sentence at start, as a pattern. `check`: the check of `greenroom doctor` that reports it. `found`:
+    the sentence of doctor, if it is another one. The check "" is the check of the settings, which comes before all
+    others.
     """
 
     prepare: Callable[[Place], Sections]

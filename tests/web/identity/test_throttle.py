@@ -231,7 +231,7 @@ async def kept(valkey: Redis) -> bytes:
     found: list[bytes] = []
     async for key in redis.scan_iter("*"):
         kind = await redis.type(key)
-        if kind != b"none":  # otherwise the key has expired since it was listed
+        if kind != b"none":  # The type "none" means that the key has expired since the keys were listed.
             found += [key, repr(await reads[kind](key)).encode()]
     return b"\n".join(found)
 

@@ -1,4 +1,4 @@
-"""Tests letters: text and HTML have the same content, in the reader's language; no header can be injected."""
+"""Tests mails: text and HTML have the same content, in the reader's language; no header can be injected."""
 
 from datetime import UTC, datetime
 from email.message import EmailMessage
@@ -34,13 +34,17 @@ CONTEXT: dict[str, Any] = {
 
 
 def letter(name: str, language: str = "en", /, **changes: Any) -> Letter:
-    """Return the letter `name` to Ana, with all values that its template needs. `changes`: values to replace."""
+    """Return the letter `name` (a mail to write) to Ana, with all values of its template.
+
+    `changes`: values to replace.
+    """
     return Letter(name=name, to="ana@example.org", language=language, context={**CONTEXT, **changes})
 
 
 def mail(to_write: Letter, **changes: Any) -> EmailMessage:
-    """Return the mail in which the demo organisation sends a letter. `changes`: settings of the organisation to
-    replace.
+    """Return the mail that the demo organisation sends for this letter.
+
+    `changes`: settings of the organisation to replace.
     """
     return written(
         to_write,

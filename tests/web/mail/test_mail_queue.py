@@ -39,7 +39,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def queue(site: Site, to: str = "ana@example.org", language: str = "en", **how: Any) -> None:
-    """Queue a letter in the same way as pages do. `how`: further arguments of the queue."""
+    """Put a mail to write (a letter) into the mail queue, as pages do. `how`: further arguments of the queue."""
     await site.app[MAIL_QUEUE].queue("demo", "declined", to, language, CONTEXT, now_ms=_now_ms(), **how)
 
 

@@ -35,7 +35,7 @@ PHOTO = {
 
 
 class RefusedError(Exception):
-    """A test's function in `refuse` raises this: the reply is then an error with this code, text and details."""
+    """Raised in a test's `refuse`: the server then replies with an error that has this code, text and details."""
 
     def __init__(self, code: str, text: str, **details: Any) -> None:
         super().__init__(text)

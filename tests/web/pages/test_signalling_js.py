@@ -203,7 +203,7 @@ async def test_a_socket_that_no_longer_answers_is_given_up_when_the_device_wakes
 
 async def test_waits_are_counted_against_the_servers_clock(clinic: Clinic, open_page: OpenPage) -> None:
     page = await open_page("/demo/nowhere")
-    # the clock of this device is an hour slow
+    # the clock of this device is one hour behind
     await page.clock.install(time=time.time() - 3_600)
     await page.evaluate(CONNECT, [])
     assert abs(await page.evaluate("client.now()") - time.time() * 1000) < 2_000

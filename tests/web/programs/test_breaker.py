@@ -1,6 +1,7 @@
-"""Tests breakers: several failures cause a pause, then there is one attempt, and a longer pause if that fails too.
+"""Tests breakers: after several failures no message is sent for a while, then there is one attempt.
 
-A breaker stores the pauses for one receiver of messages, such as a webhook's server.
+If this attempt fails too, the next pause is longer. A breaker stores the pauses for one receiver of messages, such
+as a webhook's server.
 """
 
 import asyncio

@@ -26,7 +26,7 @@ METHODS = {"debug", "info", "warning", "error", "exception"}
 
 
 def logged_in(source: Path) -> Iterator[ast.Call]:
-    """Yield each call in a source file that writes to the log: of a method of `log` or `_access`."""
+    """Yield each call in a source file that writes to the log, by a method of `log` or `_access`."""
     for node in ast.walk(ast.parse(source.read_text("utf-8"))):
         match node:
             case ast.Call(func=ast.Attribute(value=ast.Name(id="log" | "_access"), attr=name)) if (

@@ -74,7 +74,8 @@ async def next_look(desk: Clinic, valkey: Redis) -> int:
 async def two_looks(desk: Clinic, valkey: Redis) -> int:
     """Make a worker look for visits to pack (compress) two times; return the number of packed visits.
 
-    The first time, the worker only raises the version of the store's content; from then on it may pack visits.
+    The first time, the worker only raises the version of the store's content; it packs visits from the second time
+    on.
     """
     return await next_look(desk, valkey) + await next_look(desk, valkey)
 

@@ -185,7 +185,7 @@ class Endpoint:
         return socket
 
     async def _begins(self, socket: ClientSocket) -> None:
-        """Play the act: welcome the client and let it subscribe; then close with 1001, as a stopping worker does."""
+        """Welcome the client and let it subscribe; then close with 1001, as a stopping worker does."""
         hello = await socket.hello()
         if hello is not None and hello.get("resume") is not None:
             hello = await socket.refuse_resume(hello, "resume_invalid")
@@ -198,7 +198,7 @@ class Endpoint:
         await socket.close(1001)
 
     async def _is_back(self, socket: ClientSocket) -> None:
-        """Play the act: resume the connection after the close with 1001, with a new epoch; then cut the connection."""
+        """Resume the connection after the close with 1001, with a new epoch; then cut the connection."""
         hello = await self._with_token(socket)
         if hello is None:
             return
@@ -207,9 +207,7 @@ class Endpoint:
         await socket.lose()
 
     async def _begins_anew(self, socket: ClientSocket) -> None:
-        """Play the act: refuse the token of a client that returns too late; the client must begin a new
-        connection.
-        """
+        """Refuse the token of a client that returns too late, and check that the client begins a new connection."""
         hello = await self._with_token(socket)
         if hello is None:
             return
@@ -221,7 +219,7 @@ class Endpoint:
         await socket.close(4002)
 
     async def _is_signed_out(self, socket: ClientSocket) -> None:
-        """Play the act: resume the connection after the refused attempts; then sign its person out (code 4201)."""
+        """Resume the connection after the refused attempts; then sign its person out (code 4201)."""
         hello = await self._with_token(socket)
         if hello is None:
             return

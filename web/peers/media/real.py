@@ -35,7 +35,7 @@ class Gated(Switched):
         self.kind = kind
         self._file = file
         self._source = self._opened()
-        # The timestamp of the first frame of the present repetition, in the units of the file's time stamps.
+        # The timestamp of the first frame since the file was opened again, in the units of the file's timestamps.
         self._began = 0
         self._next = 0
         self._last = -1

@@ -95,7 +95,10 @@ class Proxy:
             self.rebind()
 
     def change(self, network: Network) -> None:
-        """Change to another network, whose phases count from now. Packets on their way arrive as planned."""
+        """Change to another network; the times of its phases count from now.
+
+        Packets on their way arrive as planned.
+        """
         self.network, self._began_s = network, time.monotonic()
         self.directions = {side: self._direction(side) for side in get_args(Side)}
         for timer in self._rebinds:

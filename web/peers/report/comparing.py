@@ -219,9 +219,10 @@ class _Judge:
         return self._known[id(series)]
 
     def _quantile(self, ordered: Sequence[float], number: float, share: float) -> float:
-        """Return the percentile `share` (0 to 1) of a random sample of `number` of the observed values.
+        """Return a percentile of a random sample of the observed values.
 
-        `ordered`: the observed values, sorted. The sample itself is not drawn: only the rank of its percentile among
+        `ordered`: the observed values, sorted; `number`: the size of the sample; `share`: the percentile, from 0 to
+        1. The sample itself is not drawn: only the rank of its percentile among
         the observed values is drawn, from a beta distribution.
         """
         rank = self._random.betavariate(share * (number + 1), (1 - share) * (number + 1))

@@ -256,7 +256,7 @@ def _scale(highest: float, kind: Kind | None) -> tuple[float, list[Tick]]:
         unit, one = "", 1.0
         step = max(1.0, nice_step(highest))
     else:
-        # All ticks have the unit of the top, such as 0.5 s and 1 s, not 500 ms and 1 s.
+        # All ticks have the unit of the highest tick, such as 0.5 s and 1 s, not 500 ms and 1 s.
         one = kind.units[unit_for(highest, kind)]
         unit = unit_for(_top(highest / one) * one, kind)
         one = kind.units[unit]

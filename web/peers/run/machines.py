@@ -272,8 +272,8 @@ async def _work(pipe: Connection, share: Share) -> None:
             await driver.play(seen, began=told_at + in_s)
             news.cancel()
         _send(pipe, "done", seen.news())
-        # Other processes of the run may use the same staff accounts, which Off-Call in this process would set Off-Call
-        # for all. So this process waits until the run has ended in all processes.
+        # Other processes of the run may use the same staff accounts, and Off-Call holds for the whole account. So
+        # this process waits until the run has ended in all processes.
         await over.wait()
     finally:
         await driver.close()

@@ -6,8 +6,8 @@
 
 /**
  * Each row: a word for a bad call, and the limits of its loss (0 to 1), its round trip in ms and its number
- * of freezes. The worst word comes first. The first row gives the word in which the call exceeds the limit
- * of the loss or round trip, or reaches the number of freezes.
+ * of freezes. The worst word comes first. The call gets the word of the first row whose limit of loss or round trip
+ * it exceeds, or whose number of freezes it reaches.
  *
  * @type {{ words: "poor" | "fair", loss: number, rtt_ms: number, freezes: number }[]}
  */

@@ -93,7 +93,7 @@ export class PatientVisit extends EventTarget {
 
   /**
    * Return an ended visit with the provider and the duration of the call added. The server sends neither for
-   * an ended visit. A page that was open before the end takes both from the last state before the end.
+   * an ended visit. A page that was open before the end copies both from the newest state before the end.
    *
    * @param {Protocol.VisitPart} visit the state of the visit
    */

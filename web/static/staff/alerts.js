@@ -93,7 +93,7 @@ export class Alerts {
   }
 
   /**
-   * Announce that more patients wait, or that a patient has waited longer, than the clinic wants.
+   * Announce that a limit of the clinic is exceeded: too many patients wait, or a patient has waited too long.
    *
    * @param {() => void} open is called when the notification is pressed; opens the list
    */

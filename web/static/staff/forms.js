@@ -53,9 +53,9 @@ const isUnsaved = (form) =>
   );
 
 /**
- * @type {EventTarget | null} the form that is being sent: before the page is left, it asks nothing about
- *   unsaved changes of this form. After a press of a link with `data-drop` the value is the document: then
- *   the page asks nothing, and the changes in all forms are lost
+ * @type {EventTarget | null} the form that is being sent: when the person leaves the page, no question
+ *   about unsaved changes of this form is asked. After a press of a link with `data-drop` the value is the
+ *   document: no question is asked about any form, and all changes are lost
  */
 let sent = null;
 document.addEventListener("submit", (event) => {

@@ -27,8 +27,7 @@ export class InParts {
   #redraw;
   #frame;
   /**
-   * The number of rows found by the search that may be shown now. A row beyond this number stays shown if it
-   * is shown already.
+   * The greatest number of found rows that are shown now. A row after these stays shown if the page shows it already.
    */
   #most = Number.POSITIVE_INFINITY;
   /** How many rows are in their new places now; the other rows stay in the order of the previous drawing. */

@@ -60,7 +60,7 @@ export class OwnVisit {
   }
 
   /**
-   * Follow another visit as this person's own.
+   * Follow this visit from now on, as the current visit of this person.
    *
    * @param {string} id the visit's id
    */

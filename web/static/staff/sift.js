@@ -104,7 +104,7 @@ const choice = (name, label, options, chosen) =>
   </select>`;
 
 /**
- * Return the orders that can be chosen, the queue's own order first.
+ * Return the sort orders that a person can choose; the first is the queue's own order.
  *
  * @param {Protocol.QueueLimits} limits the settings of the queue
  */

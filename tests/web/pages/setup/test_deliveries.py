@@ -30,7 +30,7 @@ SERVICE_OF_PUSH = "push https://push.example"
 
 @pytest.fixture(autouse=True)
 def _no_runners(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stops the jobs from running by themselves; a delivery is late directly after its first attempt."""
+    """Stops the jobs from running by themselves. Makes a delivery count as late directly after its first attempt."""
 
     async def never(_: Runner) -> None:
         await asyncio.Event().wait()

@@ -30,7 +30,7 @@ def test_patients_who_come_by_chance_come_as_often_on_average() -> None:
     assert at == sorted(at)
     assert 480 < at[-1] < 520
     gaps = [later - sooner for sooner, later in pairwise(at)]
-    # Of the pauses of a random process, a share of 1/e is longer than the mean.
+    # The arrivals are random, so a share of 1/e of the pauses is longer than the mean pause.
     assert 0.34 < sum(gap > 0.1 for gap in gaps) / len(gaps) < 0.40
 
 
@@ -48,7 +48,7 @@ def test_stages_raise_hold_and_lower_the_rate_evenly() -> None:
         50,
         13,
     ]
-    # In the stage whose rate does not change, ten patients arrive in a second, at equal distances.
+    # In the stage with a constant rate, ten patients arrive each second, at equal intervals.
     assert {round(later - sooner, 6) for sooner, later in pairwise([one for one in at if 10 < one < 15])} == {
         0.1
     }

@@ -43,7 +43,7 @@ class Video {
     if (this.refusal) throw this.refusal;
   }
 
-  /** Plays on another speaker; the speaker "screen" does not work. */
+  /** Chooses another speaker for the sound; throws an error for the speaker "screen". */
   async setSinkId(/** @type {string} */ id) {
     if (id === "screen") throw new Error("it does not start");
     this.sinkId = id;
