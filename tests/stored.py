@@ -23,7 +23,7 @@ def wrong(name: str, type_: str, ttl: int) -> list[str]:
     """
     kind = kind_of(name)
     if type_ == "none":
-        # the key has expired since it was listed
+        # the key has expired since the keys were listed
         return []
     if kind is None:
         return [f"{name}: not in the table"]

@@ -137,7 +137,7 @@ async def test_r40_visits_on_four_machines_go_on_while_one_dies_one_stops_and_on
         assert after.total() == CALLS
         assert len(after) == MACHINES - 1
 
-        # The three machines that are left carry CALLS calls, which is their limit. So a further claim is
+        # The three machines that still run carry CALLS calls, which is their limit. So a further claim is
         # refused until another machine joins.
         await until(lambda: _all_of(crowd.store, servers[1:]), START_S)
         crowd.servers = servers[1:]

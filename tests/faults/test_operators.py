@@ -39,7 +39,7 @@ from web.peers.cli.local import ORGANISATION
 from web.server.data_key import FILE, content, keys_in
 from web.server.throwaway import UNLIMITED
 
-__all__ = ["prometheus"]  # a fixture
+__all__ = ["prometheus"]  # pytest needs this imported fixture in the module
 
 NOTICED_S = 3.0
 CHAT_EVERY_S = 0.5

@@ -1,6 +1,4 @@
-"""Tests that a task that must never end is started again when it ends, and that one that fails again and again is
-reported.
-"""
+"""Tests that an endless task is started again when it ends, and reported if it fails again and again."""
 
 from __future__ import annotations
 

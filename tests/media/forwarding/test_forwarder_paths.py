@@ -19,7 +19,7 @@ def test_packets_from_unknown_addresses_are_decrypted_only_a_few_times_between_t
     packet, _ = sound(1)
     room.reads(*[(packet, C)] * (STRAY_LOOKS + 5))
     assert room.counted() == {"strays": STRAY_LOOKS + 5, "unauthentic": STRAY_LOOKS}
-    room.forwarder.stray_looks = 1  # in place of the relay, which sets `stray_looks` at each tick
+    room.forwarder.stray_looks = 1  # the relay would set `stray_looks` at each tick; here the test sets it
     room.reads((packet, C), (packet, C))
     assert room.counted()["unauthentic"] == STRAY_LOOKS + 1
 
@@ -44,7 +44,7 @@ def test_after_an_outage_a_control_packet_alone_brings_a_keyframe() -> None:
     report = pack("!BBHI", 0x80, 201, 1, 2) * 2, A
 
     def asked(now_s: float) -> bool:
-        a.last_from = None  # in place of the relay, which clears `last_from` at each tick
+        a.last_from = None  # the relay would clear `last_from` at each tick; here the test clears it
         room.now_s = now_s
         room.sent[A].clear()
         room.reads(report)

@@ -311,7 +311,7 @@ def test_after_an_outage_the_first_packet_of_a_browser_brings_a_keyframe_of_it_a
     a_pictures = rtcp.picture_loss(10 + 1, 2)
 
     def requested(now_s: float) -> tuple[bool, bool]:
-        a.last_from = None  # in place of the relay, which clears `last_from` at each tick
+        a.last_from = None  # the relay would clear `last_from` at each tick; here the test clears it
         room.now_s = now_s
         for packets in room.sent.values():
             packets.clear()

@@ -161,7 +161,8 @@ def test_a_keyframe_begins_where_the_vp8_descriptor_says_so(payload: bytes, star
         (b"\x7c\x81\x9a", False),
         (b"\x7c", False),
         (b"\x78\x00\x02\x67\x42", True),  # STAP-A: several units in one packet
-        (b"\x78\x00\x02\x09\xf0\x00\x02\x67\x42", True),  # The parameters come after a delimiter.
+        # The parameter set comes after an access unit delimiter.
+        (b"\x78\x00\x02\x09\xf0\x00\x02\x67\x42", True),
         (b"\x78\x00\x02\x09\xf0\x00\x01\x41", False),
         (b"\x78\x01\x02\x09" + bytes(257) + b"\x00\x02\x67\x42", True),  # the SPS comes after 258 bytes
         (b"\x78\x00\x09\x09\xf0\x00\x01\x67", False),  # the unit's size points beyond the end of the packet

@@ -1,4 +1,4 @@
-"""Tests the server's transport-cc feedback: reads it as the specification demands of a sender."""
+"""Tests the server's transport-cc feedback. The tests read it as a sender must by the specification."""
 
 import struct
 

@@ -291,7 +291,7 @@ async def test_after_an_outage_of_the_store_a_worker_without_a_sign_is_not_calle
     async with clinic(valkey, 1) as one:
         liveness = one.workers[0].liveness
         await until(lambda: liveness._written_s > 0)
-        liveness._distrusted_until = 0.0  # as if the worker had not just started
+        liveness._distrusted_until = 0.0  # as if the worker had started long ago
         assert await liveness.is_dead("w9-silent")
 
         async def fail() -> None:

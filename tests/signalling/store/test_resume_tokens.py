@@ -81,7 +81,7 @@ async def test_a_token_expires_after_a_day_or_soon_after_its_socket_was_lost(
     assert await tokens.holder(origin) is None
 
     async def hget(*_: object) -> object:
-        return data  # read just before the token expires
+        return data  # this read happens just before the token expires
 
     monkeypatch.setattr(valkey, "hget", hget)
     assert await refused(tokens, token) == "resume_expired"

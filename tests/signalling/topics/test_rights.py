@@ -173,7 +173,7 @@ class Scene:
         """Make a new visit in this status. Its patient, its guests and all related staff get new sockets."""
         others = {**self.staff, "other patient": person("patient:v_2", Role.PATIENT, ORG, "v_2")}
         for number, (who, actor) in enumerate(others.items()):
-            # Each visit needs new sockets, because an older one would be closed for too many requests.
+            # Each visit needs new sockets, because an older socket would be closed for too many requests.
             await self.connect(who, actor, number % 2)
         patient = await self.two.arrive(0)
         self.visit = str(patient.visit)
@@ -310,8 +310,8 @@ async def test_s31_a_topic_ends_with_the_right_to_it_and_the_client_receives_gon
 def too_much(messages: list[dict[str, Any]], who: str, lost: set[tuple[str, str]]) -> list[tuple[str, str]]:
     """Return (person, type) of each message that `who` got about a topic without the right to see that topic.
 
-    `lost`: (topic, person) of each right that has ended. Places in the queue are sent with a delay, so one may still
-    arrive, but none after the topic's message `gone`.
+    `lost`: (topic, person) of each right that has ended. Places in the queue are sent with a delay, so a place may
+    still arrive, but no place arrives after the topic's message `gone`.
     """
     found, over = [], set()
     for message in messages:

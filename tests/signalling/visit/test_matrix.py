@@ -68,8 +68,8 @@ COMMANDS: dict[str, c.Command] = {
 NEW = "new"
 STATUSES = (NEW, *Status)
 
-# Reviewed by people, with VISIT.md. What is not listed here is refused. A person in brackets may repeat the command,
-# which then changes nothing, because its first reply may have got lost.
+# Reviewed by people, with VISIT.md. What is not listed here is refused. A person in brackets may send the command a
+# second time, because the first reply may have been lost. The second command changes nothing.
 ALLOWED = """
 new      open      patient, other patient, facility
 queued   save      patient
