@@ -62,8 +62,9 @@ def small_camera(folder: Path, frames_s: int) -> str:
 
 
 def find_chromium() -> str | None:
-    """Return the path of a Chromium: the one in GREENROOM_CHROMIUM if it is set, otherwise the first on PATH; None if
-    there is none.
+    """Return the path of a Chromium; None if there is none.
+
+    The path is the value of GREENROOM_CHROMIUM if that is set, otherwise the first Chromium on PATH.
     """
     named = os.environ.get("GREENROOM_CHROMIUM")
     return next(filter(None, map(shutil.which, (named, *NAMES) if named else NAMES)), None)

@@ -130,8 +130,8 @@ async def valkey(valkey_url: str) -> AsyncIterator["redis.asyncio.Redis"]:
 def start_server(tmp_path: Path) -> Iterator[StartServer]:
     """A function that starts a server: `start_server({"server": {...}}, command=..., options=...)`.
 
-    All servers are stopped after the test. They share a folder, so that a second one finds the data of the
-    first. They start fast, as forks of a process that has loaded all modules (tests/prepared.py). With
+    All servers are stopped after the test. They share a folder, so that a second server finds the data of the first.
+    They start fast, as forks of a process that has loaded all modules (tests/prepared.py). With
     `quick=False`, and in `make faults`, which publishes times, they start as in production.
     """
     servers: list[RunningServer] = []

@@ -1,7 +1,7 @@
 """Starts the real server for a test: the console script, on a free port, with its own data folder.
 
 `RunningServer` writes the settings, waits until the server answers, reads the server's log and ends the server.
-The fixture `greenroom_server` uses this class. A test may stop a server early and start another one on the same
+The fixture `greenroom_server` uses this class. A test may stop a server early and start another server on the same
 folder. With `quick`, tests.prepared starts the server.
 """
 

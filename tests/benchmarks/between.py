@@ -179,7 +179,7 @@ class Exchange:
 
     async def busy(self, each: int) -> None:
         """Send `each` messages in each pair, all pairs at the same time; a pair sends its next message when the
-        previous one was received.
+        previous message was received.
         """
         await asyncio.gather(*(self._several(pair, each) for pair in self.pairs))
 

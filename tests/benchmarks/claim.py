@@ -1,7 +1,7 @@
 """Measures the claim race: fifty providers claim one patient at the same time, many times, over two workers.
 
 The result is the time from the winner's claim to its arrival at the patient's page, which the other worker serves.
-Each round must have one winner, and each of the others must receive the winner's name.
+Each round must have one winner, and each of the other providers must receive the winner's name.
 """
 
 import asyncio

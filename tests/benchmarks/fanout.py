@@ -1,4 +1,4 @@
-"""Measures fan-out (one message to many sockets) on our server and on the others, in turn.
+"""Measures fan-out (one message to many sockets) on our server and on the other servers, in turn.
 
 A thousand sockets on two workers subscribe to the queue. Each update is a changed row of On-Demand Requests:
 a patient has left a step of the setup guide. There are three phases: five updates a second, then twenty

@@ -15,7 +15,7 @@ from tests.benchmarks.process import Child, cpu_ns, resident_bytes
 from tests.benchmarks.server import BenchServer
 
 SOCKETS = 1000
-# This number of sockets is opened and closed first, so that the measured ones use memory that was freed.
+# This number of sockets is opened and closed first, so that the measured sockets use memory that was freed.
 WARM_UP = 10
 PEOPLE = 20
 SETTLE_S = 1.0
@@ -26,7 +26,7 @@ Tell = Callable[[float], None]
 
 def measure(server: BenchServer, sockets: int, progress: Tell) -> Made:
     """Connect `sockets` clients to the server; return the memory and CPU of its worker. `progress`: called with the
-    share done.
+    progress.
 
     Raises ChildError if the process of the clients fails.
     """

@@ -42,7 +42,7 @@ CAMERA = "--use-fake-device-for-media-stream"
 SWITCHES = [
     *(f"{CAMERA}=fps={CAMERA_FPS}" if switch.startswith(CAMERA) else switch for switch in ARGUMENTS),
     "--autoplay-policy=no-user-gesture-required",
-    # This switch replaces the switch of the same name in ARGUMENTS, because Chromium uses only the last one.
+    # This switch replaces the switch of the same name in ARGUMENTS: Chromium uses only the last of both.
     # Without this switch, Chromium writes names instead of addresses into candidates, which the proxy cannot resolve.
     "--disable-features=WebRtcHideLocalIpsWithMdns",
 ]
@@ -127,8 +127,8 @@ GOALS: Mapping[tuple[str, str], Goal] = {
 
 
 def back_after_s(looks: Sequence[Look], end_ms: float) -> float | None:
-    """Return the time in s from `end_ms` until one of the page's samples `looks` has a new picture; None if none has
-    one.
+    """Return the time in s from `end_ms` until one of the page's samples `looks` has a new picture; None if no
+    sample has a new picture.
     """
     before = max((frames for at, frames, _ in looks if at <= end_ms), default=0)
     found = next(

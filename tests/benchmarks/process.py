@@ -115,7 +115,7 @@ class ChildError(Exception):
 class Child:
     """Runs a function in a child process.
 
-    The function's first argument is `tell`, by which it reports the share done (0.0 to 1.0) to this process.
+    The function's first argument is `tell`, by which it reports its progress (0.0 to 1.0) to this process.
     """
 
     def __init__(self, function: Callable[..., Any], *args: Any) -> None:

@@ -43,7 +43,7 @@ def publish(report: Report, whole: bool = True) -> None:
 def joined(before: Report, newer: Report) -> Report:
     """Return the published run `before`; measurements that the `newer` run has replace those of `before`.
 
-    The field `parts` of the result has both runs. A run with the same command as the newer one is left out.
+    The field `parts` of the result has both runs. A run with the same command as the newer run is left out.
     """
     earlier = [part for part in before.parts or [before.part] if part.command != newer.command]
     return msgspec.structs.replace(

@@ -83,7 +83,8 @@ class Cluster(NamedTuple):
         """The number of checks of a clinic by a worker in a second, for all clinics and workers.
 
         In every sweep, EACH workers check a clinic. Of the other workers, those that have sockets of the clinic
-        check it every SHOWN_S seconds, and the rest every ELSEWHERE_S seconds. A clinic has a socket for each
+        check it every SHOWN_S seconds, and those without such sockets every ELSEWHERE_S seconds. A clinic has a
+        socket for each
         waiting patient, on a random worker.
         """
         few = min(EACH, self.workers)

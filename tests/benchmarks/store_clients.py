@@ -190,8 +190,8 @@ CLIENTS = {
 
 
 def measure(size: Size, progress: Tell) -> Made:
-    """Play all patterns with all clients that are installed; return the comparisons. `progress`: called with the share
-    done.
+    """Play all patterns with all clients that are installed; return the comparisons. `progress`: called with the
+    progress.
 
     `size`: how much is measured. Raises ChildError if a turn fails.
     """

@@ -29,7 +29,7 @@ def test_a_comparison_takes_the_ratio_round_by_round_and_misses_below_its_target
     rounds = {"ours": [2.0, 4.0, 3.0], "theirs": [6.0, 8.0, 9.0]}
     found = compared("x", "x", "µs", rounds, {"theirs": 2.5})
     assert [value.value for value in found.values] == [3.0, 8.0]
-    # 2.0 is the ratio in one round and 3.0 in the others, so the median is 3.0.
+    # 2.0 is the ratio in one round and 3.0 in the other rounds, so the median is 3.0.
     assert found.values[1].ratio == 3.0
     assert not found.missed
     assert compared("x", "x", "µs", rounds, {"theirs": 3.5}).missed

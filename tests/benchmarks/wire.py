@@ -1,6 +1,6 @@
 """The WebSocket of the benchmark's clients, which keeps the time at which each message was read.
 
-It does not parse messages: each one is given to `heard`.
+It does not parse messages: each message is passed to `heard`.
 """
 
 import asyncio

@@ -51,8 +51,10 @@ class _Peer(RawPeer):
 
 
 class Caller:
-    """A person in a call. `headers` identify the person. `urls`: the URLs of WebSockets. The first one is
-    used at the beginning, and the next one after each loss of the connection.
+    """A person in a call.
+
+    `headers` identify the person. `urls`: the URLs of WebSockets. The first URL is used at the beginning, and the
+    next URL after each loss of the connection.
 
     `arrivals`: the monotonic times in s at which packets of the other party arrived. `rooms`: the number of
     SDP offers that began a new media connection, which is one for each room that the person joined.

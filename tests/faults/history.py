@@ -72,7 +72,7 @@ class Held(NamedTuple):
 
 
 class Outage(NamedTuple):
-    """A span of time in which a worker was stopped, or could not reach the store."""
+    """A period in which a worker was stopped, or could not reach the store."""
 
     worker: str
     from_s: float

@@ -348,9 +348,7 @@ def _parse_sdp(data: bytes) -> None:
 
 
 def hellos() -> tuple[list[bytes], list[bytes]]:
-    """Return (all messages that a client sends in a DTLS handshake, parts of messages to insert into hostile
-    ones).
-    """
+    """Return (all messages that a client sends in a DTLS handshake, parts of messages for hostile inputs)."""
     said: list[bytes] = []
     answered: list[bytes] = []
     client = Association(Identity(0.0), said.append, client=True)

@@ -47,16 +47,16 @@ class Link:
         self.port = self._server.sockets[0].getsockname()[1]
 
     def stall(self) -> None:
-        """Pass no bytes from now on, in either direction. Connections stay open, and new ones are accepted."""
+        """Pass no bytes from now on, in either direction. Connections stay open, and new connections are accepted."""
         self._flows.clear()
 
     def cut(self) -> None:
-        """Reset all connections, and reset each new one too, until `heal` is called."""
+        """Reset all connections, and reset each new connection too, until `heal` is called."""
         self._refuses = True
         self.reset()
 
     def reset(self) -> None:
-        """Reset all present connections; pass new ones on as before."""
+        """Reset all present connections; pass new connections on as before."""
         for writer in list(self._writers):
             writer.transport.abort()
 

@@ -1,4 +1,4 @@
-"""Makes hostile inputs from valid ones. A seed decides all random choices, so that each input can be made again.
+"""Makes hostile inputs from valid inputs. A seed decides all random choices, so that each input can be made again.
 
 It changes bytes without knowing their meaning; the caller gives valid samples, and tokens (parts of inputs) to insert.
 """

@@ -76,7 +76,7 @@ class Cluster:
         return f"redis+cluster://{','.join(f'127.0.0.1:{each.port}' for each in self.masters)}"
 
     def owner(self, slot: int, asked: Program | None = None) -> Program:
-        """Return the node that has a slot now, according to the node `asked` (None: the last one in `nodes`).
+        """Return the node that has a slot now, according to the node `asked` (None: the last node in `nodes`).
 
         Raises LookupError if that node knows no owner of the slot.
         """

@@ -219,7 +219,7 @@ class Somebody:
             self._client.vanish()
 
     async def reload(self) -> None:
-        """Close the page and open a new one, which has another connection."""
+        """Close the page and open a new page, which has another connection."""
         client, self._token = self._client, None
         if client is not None and self.here:
             with contextlib.suppress(ClosedError, TimeoutError):

@@ -96,7 +96,7 @@ def readme(ran: Mapping[str, Ran]) -> str:
 
 
 def placed(document: str, ran: Mapping[str, Ran]) -> str:
-    """Return `document`, the README, with new lines of the table in place of its earlier ones.
+    """Return `document`, the README, with new lines of the table in place of its earlier lines.
 
     `ran`: test -> its newest run.
     """

@@ -74,7 +74,7 @@ async def test_a_command_whose_answer_from_the_store_was_lost_is_not_refused(
         # the page.
         await worker.supervisor.stop("sweep")
     told: list[str] = []
-    # In most of these tries the lost reply is that of the commit, in the others that of another query.
+    # In most of these tries the lost reply is that to the commit, in all others that to another query.
     for _ in range(6):
         before, _ = await service.store.load(ORG, Visit, visit)
         assert before is not None

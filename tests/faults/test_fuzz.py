@@ -22,7 +22,7 @@ from tests.faults.mutation import Mutator
 
 SEED = os.environ.get("GREENROOM_FUZZ_SEED", "1")
 AT_MOST_MS = 50
-TURN = 50  # this number of inputs is given to one target, then to the next one
+TURN = 50  # this number of inputs is given to one target, then to the next target
 
 
 class Fuzzer:

@@ -1,4 +1,4 @@
-"""Tests several machines on one store: each gets a part of the calls, and none more than its limit.
+"""Tests several machines on one store: each gets a part of the calls, and no machine more than its limit.
 
 Whole visits go on while one machine dies, one stops and one joins. This is row 40 of docs/RELIABILITY.md.
 

@@ -1,4 +1,4 @@
-"""Tests the search for ended visits: it is fast enough and finds each, or the list reports that there are more.
+"""Tests the search for ended visits: it is fast enough, and finds every visit or reports that there are more.
 
 Tests also the memory that an ended visit takes in the store. These are rows 32 and 39 of docs/RELIABILITY.md.
 """

@@ -43,7 +43,7 @@ SHOWN: dict[str, tuple[str, Callable[[Message, str], bool]]] = {
 
 @asynccontextmanager
 async def two_workers(url: str) -> AsyncIterator[tuple[Clinic, Link]]:
-    """Yield a clinic that two workers serve, and the link by which the second one reaches the store."""
+    """Yield a clinic that two workers serve, and the link by which the second worker reaches the store."""
     async with AsyncExitStack() as stack:
         link = await stack.enter_async_context(link_to(url))
         workers, servers = [], []

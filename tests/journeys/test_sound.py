@@ -1,4 +1,4 @@
-"""Tests that a person without camera and microphone hears the others, even if the browser allows sound only after a
+"""Tests that a person without camera and microphone hears other people, even if the browser allows sound only after a
 press.
 """
 

@@ -186,7 +186,7 @@ class Duo:
 async def duo(settings: RelaySettings | None = None, binding: Binding | None = None) -> AsyncIterator[Duo]:
     """Yield a relay with an empty room; close everything at the end.
 
-    `binding`: the SRTP functions; None: the usual ones.
+    `binding`: the SRTP functions; None: the usual functions.
     """
     relay = await Relay.open(settings or RelaySettings(), binding)
     peers = Duo(relay)

@@ -20,7 +20,7 @@ ADDRESS, OTHER = ("192.0.2.1", 1000), ("192.0.2.2", 2000)
 class Associated(SimpleNamespace):
     """Replaces a DTLS association.
 
-    `shown`: True if the peer's certificate is the one that its SDP names. `problem`: the error that
+    `shown`: True if the peer's certificate is named in its SDP. `problem`: the error that
     `retransmit` and `feed` raise, or None.
     """
 

@@ -129,7 +129,8 @@ async def test_a_picture_begins_with_a_keyframe_which_is_asked_for_until_it_come
             a.video(number)
             await asyncio.sleep(0.02)
         assert not b.of(VIDEO)
-        # The first request for a keyframe is sent when the gate opens (media may pass), the next ones every 150 ms.
+        # The first request for a keyframe is sent when the gate opens (media may pass), further requests every 150
+        # ms.
         assert 2 <= len(a.rtcp(206, 1)) <= 5
         a.video(number + 1, key=True, text=b"key")
         a.video(number + 2, text=b"delta")

@@ -83,7 +83,7 @@ WAYS = {"pages": over_the_pages_port, "turn": through_turn}
 
 
 def overheard(a: Speaker) -> tuple[bytes, bytes]:
-    """Return (an encrypted packet of A that the relay has received, another one that it has not)."""
+    """Return (an encrypted packet of A that the relay has received, one that it has not received)."""
     sent: list[bytes] = []
     send = a.send
     a.send = lambda datagram: sent.append(bytes(datagram))  # type: ignore[method-assign]

@@ -63,7 +63,7 @@ class Settings:
 
 
 class Organisations:
-    """The settings of two organisations that share nothing. `policy`: the limits of the first one."""
+    """The settings of two organisations that share nothing. `policy`: the limits of the first organisation."""
 
     def __init__(self, **policy: Any) -> None:
         self._known = {ORG: Settings(**policy), "hillside": Settings()}

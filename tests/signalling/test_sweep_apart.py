@@ -120,7 +120,7 @@ async def test_a_step_that_fails_is_logged_and_the_next_ones_run(monkeypatch: py
     assert await module._alone(apart._command(visits.SYSTEM, "v_1", Due())) == "done"
 
 
-# --- the store was replaced by another one
+# --- the store was replaced by another store
 
 
 @pytest.mark.parametrize(

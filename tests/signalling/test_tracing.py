@@ -1,6 +1,6 @@
 """Tests that the trace of a claim (the times of all its steps) has the steps on every worker that takes part.
 
-This release and earlier ones, which have no traces, can read each other's events.
+This release and earlier releases, which have no traces, can read each other's events.
 """
 
 from __future__ import annotations

@@ -129,7 +129,7 @@ class Person:
     async def ask_for_a_visit(self, **fields: str) -> ClientResponse:
         """Fill in the patient information and send it; return the response.
 
-        `fields`: values that replace the usual ones in the form.
+        `fields`: values that replace the usual values in the form.
         """
         await self.get("/demo/information")
         return await self.post("/demo/information", {**FORM, **fields})

@@ -93,7 +93,8 @@ def parse(raw: Mapping[str, Any], kind: TableKind[T], problem: Problem[T], sourc
 def line_of(text: str, place: str) -> int:
     """Return the number of the line that has this place, such as `phases[1].to_s`; 0 if it is not found.
 
-    If the key itself has no line of its own, the line of its table is returned, or that of the first item of a list.
+    If the key itself has no line of its own, the line of its table is returned, or the line of the first item of a
+    list.
     """
     best, depth, first = 0, 0, 0
     for at, here in _places(text):

@@ -355,7 +355,7 @@ export class MediaSession extends Target {
   }
 
   /**
-   * Close the old connection. Make a new one, add its event listeners, and return it.
+   * Close the old connection. Make a new connection, add its event listeners, and return it.
    * @param {RTCIceServer[]} iceServers the TURN servers
    */
   #renew(iceServers) {

@@ -5,7 +5,7 @@
 const worker = /** @type {PushWorker} */ (/** @type {unknown} */ (globalThis));
 
 /**
- * Show the page of a notification: the open page with this path, or else a new one.
+ * Show the page of a notification: the open page with this path, or else a new page.
  *
  * @param {string} path the path of the page, with its query
  */

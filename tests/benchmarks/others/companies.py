@@ -91,8 +91,8 @@ class Company(Protocol):
         """Return `number` functions, each of which causes one update of the queue."""
 
     async def pairs(self, number: int, way: Way, heard: Heard) -> list[Pair]:
-        """Return `number` pairs. The two sockets of a pair are on different workers if `way.across`, otherwise on the
-        same one. `heard`: called with each message that a receiver gets.
+        """Return `number` pairs. The sockets of a pair are on different workers if `way.across`, otherwise on the same
+        worker. `heard`: called with each message that a receiver gets.
         """
 
     async def racers(self, number: int, heard: Heard) -> tuple[list[Racer], str, dict[TimedWire, object]]:

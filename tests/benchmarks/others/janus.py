@@ -178,7 +178,10 @@ class Janus:
         self._kept: list[Handle] = []
 
     def prepare(self, load: Load, parties: Sequence[Party], name: str) -> Callable[[], None]:
-        """Make the first of the `parties` call the second one. Return a function by which the second one accepts."""
+        """Make the first of the `parties` call the second party.
+
+        Return a function by which the second party accepts.
+        """
         caller, callee = (Handle(self._url, f"{name}-{key}") for key in "ab")
         self._kept += [caller, callee]
         caller.call(callee.name, parties[0].offer())

@@ -138,7 +138,7 @@ class Ours:
         """
         keys = "abcdef"[: len(parties)]
         offers = [self._ask("join", name, key) for key in keys]
-        if len(parties) > 2:  # each further party adds its streams to the others' offers
+        if len(parties) > 2:  # each further party adds its streams to the offers of the other parties
             offers = [self._ask("offer", name, key) for key in keys]
         for key, party, offer in zip(keys, parties, offers, strict=True):
             self._ask("accept", name, (key, party.answer(str(offer))))

@@ -1,7 +1,7 @@
-"""Measures the memory of an idle socket on one worker, on our server and on the others, as growth of resident memory.
+"""Measures the memory of an idle socket on one worker of each server, as growth of resident memory.
 
-All sockets are accepted and then silent. The sockets of our server have sent hello; those of the other servers
-are in no room. Each stack has a new process, and the stacks are measured one after another.
+All sockets are accepted and then silent. The sockets of our server have sent hello; those of the other servers are
+in no room. Each stack has a new process, and the stacks are measured one after another.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Starts our server and the others side by side, each with the same number of workers and its own store.
+"""Starts our server and the other servers side by side, each with the same number of workers and its own store.
 
 A stack is a server with its workers and its store. This module defines how each is started and stopped. `companies.py`
 defines the messages to it.

@@ -17,7 +17,7 @@ FAILURES = (PeerError, TimeoutError, OSError)
 
 def alternating(names: Sequence[str], rounds: int) -> Iterator[tuple[int, str]]:
     """Yield (number of the round, server) for every turn; each round begins with another of the servers `names`, so
-    that none is always first.
+    that no server is always first.
     """
     for number in range(rounds):
         start = number % len(names)

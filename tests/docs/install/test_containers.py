@@ -50,8 +50,9 @@ def compose() -> dict[str, Any]:
 
 @cache
 def manifests() -> dict[str, Any]:
-    """Return kind -> object, for the objects of the manifests. Of several objects of a kind, the last
-    one is returned.
+    """Return kind -> object, for the objects of the manifests.
+
+    Of several objects of a kind, the last object is returned.
     """
     found = yaml.safe_load_all((INSTALL / "kubernetes/greenroom.yaml").read_text("utf-8"))
     return {each["kind"]: each for each in found}

@@ -1,4 +1,4 @@
-"""Tests the forwarding of unencrypted packets: which ones the other party receives, and what is counted."""
+"""Tests the forwarding of unencrypted packets: which packets the other party receives, and what is counted."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ from tests.media.forwarding.unencrypted import (
 
 
 class Once(Keys):
-    """SRTP keys with which the first packet cannot be encrypted, but all later ones can."""
+    """SRTP keys with which the first packet cannot be encrypted, but all later packets can."""
 
     def __init__(self) -> None:
         self._failures = [1]

@@ -19,7 +19,7 @@ def test_sound_of_an_outage_is_not_sent_again_and_that_of_a_gap_is() -> None:
     room.sent[B].clear()
     room.reads(request(SOUND, *outage, *gap))
     assert room.sent[B] == [first[number] for number in gap]
-    # The receiver no longer requests the oldest packets of the outage, but requests the others again.
+    # The receiver no longer requests the oldest packets of the outage, but requests all other packets again.
     room.reads(request(SOUND, *outage[-LONGEST:]))
     assert len(room.sent[B]) == len(gap)
     room.reads(request(SOUND, gap[0]))

@@ -37,7 +37,7 @@ def endpoint(
 
 
 def subscription(sender: Any, to: Any = None) -> Subscription:
-    """Return an open subscription of the endpoint `to` (None: a new one) to the media of `sender`."""
+    """Return an open subscription of the endpoint `to` (None: a new endpoint) to the media of `sender`."""
     kinds: tuple[StreamKind, ...] = ("audio", "video", "rtx")
     sinks = {kind: Sink(kind, 100 + number, NO_LEG) for number, kind in enumerate(kinds)}
     made = Subscription(sender, endpoint() if to is None else to, sinks)

@@ -21,7 +21,7 @@ from media.protocols.rtp import (
     vp8_layer,
 )
 
-# The bytes of a header after the first one; their values do not matter in these tests.
+# The bytes of a header after the first byte; their values do not matter in these tests.
 FIXED = bytes(range(1, 12))
 PLAIN = b"\x80" + FIXED
 SOURCES = b"\x82" + FIXED + bytes(8)  # a header with two contributing sources

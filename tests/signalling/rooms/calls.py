@@ -65,10 +65,10 @@ async def start(patient: Actor, *clients: SignallingClient) -> None:
 async def call_owned_elsewhere(
     valkey: Redis, valkey_url: str
 ) -> AsyncIterator[tuple[Clinic, Process, Actor, SignallingClient, SignallingClient]]:
-    """Make a live visit whose room another process owns. The patient is connected to the clinic's only worker, the
-    provider to the other one.
+    """Make a live visit whose room another process owns.
 
-    Yield (the clinic, the other worker, the patient, the patient's client, the provider's client).
+    The patient is connected to the clinic's only worker, the provider to the worker in the other process. Yield (the
+    clinic, that other worker, the patient, the patient's client, the provider's client).
     """
     async with clinic(valkey, 1) as one, worker_process(valkey_url) as other:
         patient, their, provider = await both(one, other.url, 0)

@@ -52,7 +52,7 @@ class Keys:
         return self.sign(*command)
 
     def sign(self, *command: Any) -> bytes | None:
-        """Write a worker's sign of life, and return the one that it replaces, or None.
+        """Write a worker's sign of life, and return the sign that it replaces, or None.
 
         The list `written` gets the write as "unkept", because a real store keeps the sign in memory only, not in its
         file.

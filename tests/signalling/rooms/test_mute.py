@@ -49,7 +49,7 @@ async def test_a_party_that_reloads_stays_muted_and_is_sent_its_own_state(valkey
         await join(their, patient)
         await mute(their, patient)
         assert await muted(provider) == ("patient", "audio", True)
-        await their.close()  # a reload of the page: the connection ends, and another one begins
+        await their.close()  # a reload of the page: the connection ends, and another connection begins
         await until(lambda: "patient" not in one.workers[0].rooms._rooms[str(patient.visit)].participants)
         back = await one.connect(patient)
         await join(back, patient)

@@ -85,7 +85,7 @@ async def test_s38_an_address_has_a_limit_of_sockets_after_hello(one: Clinic) ->
 
 
 async def test_s38_a_resume_is_accepted_although_the_old_socket_still_counts(one: Clinic) -> None:
-    """After a network failure, all sockets resume at the same time, while the server still counts the old ones."""
+    """After a network failure, all sockets resume at the same time, while the server still counts the old sockets."""
     clients = [await one.connect(one.provider(f"Dr P{number}")) for number in range(8)]
     for number, client in enumerate(list(clients)):
         clients.append(await one.connect(one.provider(f"Dr P{number}"), resume=client.welcome["resume"]))

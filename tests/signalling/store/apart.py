@@ -20,7 +20,8 @@ EPOCH = "e_1"
 class FakeStore:
     """The records of one organisation in memory. `events`: (number, event) of each event, the oldest first.
 
-    `before_commit`: functions; before each commit, the next one is called, for instance to make another commit first.
+    `before_commit`: functions; before each commit, the next function is called, for instance to make another commit
+    first.
     `away`: how many of the next reads of the stream's head fail.
     """
 

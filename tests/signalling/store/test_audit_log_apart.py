@@ -252,7 +252,7 @@ async def test_a_log_that_could_not_be_chained_is_tried_again(
 def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """The clock of the audit log, which does not really wait. `now_s`: the time.
 
-    `sleeps`, `timeouts`: the length of each one so far, in s. The seventh sleep is cancelled.
+    `sleeps`, `timeouts`: the length of each sleep and time-out so far, in s. The seventh sleep is cancelled.
     """
     clock = SimpleNamespace(now_s=100.0, sleeps=[], timeouts=[])
 

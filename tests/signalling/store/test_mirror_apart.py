@@ -50,7 +50,7 @@ def by_pubsub(store: FakeStore, mirror: Mirror, *, epoch: str | None = None, seq
 
 
 async def settled(mirror: Mirror) -> None:
-    """Wait until no repair runs, and no event waits for earlier ones."""
+    """Wait until no repair runs, and no event waits for earlier events."""
     await until(lambda: mirror._gap is None and mirror._repairing is None)
 
 

@@ -81,7 +81,7 @@ def keeps_its_stream(patch: pytest.MonkeyPatch) -> None:
             self.is_closing = transport.is_closing
 
         def set_protocol(self, protocol: object) -> None:
-            """Ignore the new protocol, and keep the old one."""
+            """Ignore the new protocol, and keep the old protocol."""
 
     class Keeping(Connection):
         async def connect(self) -> None:

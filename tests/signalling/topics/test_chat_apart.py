@@ -31,7 +31,7 @@ HELLO = client.ChatSend(id=9, visit="v_1", text="Hello")
 class ChatApart(TopicsApart):
     """The chat of a worker. `held`: the number of messages in the store.
 
-    `refusal`: the result of each command; None: each one is accepted.
+    `refusal`: the result of each command; None: each command is accepted.
     """
 
     def __init__(self, *open_: Visit) -> None:

@@ -21,7 +21,7 @@ MINUTE_MS = 60_000
 def line(waiting: int) -> OpenVisits:
     """Return the open visits of `waiting` patients.
 
-    The first one arrived at the time T0, each next one a minute later.
+    The first patient arrived at the time T0, each next patient a minute later.
     """
     visits = (replace(queued(), id=f"v_{n}", number=n, arrived_ms=T0 + n * MINUTE_MS) for n in range(waiting))
     return OpenVisits(visits)

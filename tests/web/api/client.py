@@ -42,7 +42,7 @@ class Program:
     async def open(self, **fields: str) -> Any:
         """Open a visit; return the JSON of the answer.
 
-        `fields`: values of the patient to send instead of the usual ones.
+        `fields`: values of the patient to send instead of the usual values.
         """
         status, found = await self.call("POST", "/visits", {"patient": {**PATIENT, **fields}})
         assert status == 201, found

@@ -40,7 +40,7 @@ async def test_check_in_opens_the_visit_in_the_queue_marked_with_its_time(
     assert "Check In opens here 15 minutes before" in await (await ana.get(path)).text()
     assert (await ana.post(f"{path}/check-in")).status == 409
     await at(site, monkeypatch, first - 15 * MINUTE_MS)
-    phone = site.person()  # the link is opened in another browser than the one in which the visit was booked
+    phone = site.person()  # the visit was booked in one browser, and its link is opened in another browser
     assert ">Check In</button>" in await (await phone.get(path)).text()
     answers = await asyncio.gather(*(phone.post(f"{path}/check-in") for _ in range(4)))
     assert {answer.headers["Location"] for answer in answers} == {"/demo/visit"}

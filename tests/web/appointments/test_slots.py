@@ -144,7 +144,7 @@ NIGHTS = ((("22:00", "02:00"),),) * 7
     ("changes", "clocks"),
     [
         ({"slot_min": 60}, ["00:00", "01:00", "22:00", "23:00"]),
-        # A slot may end after midnight, as the one at 23:30 does.
+        # A slot may end after midnight, as the slot at 23:30 does.
         ({"slot_min": 45}, ["00:15", "01:00", "22:00", "22:45", "23:30"]),
         ({"slot_min": 30, "opens": "23:00", "closes": "01:00"}, ["00:00", "00:30", "23:00", "23:30"]),
         ({"slot_min": 60, "opens": "00:00", "closes": "12:00"}, ["00:00", "01:00"]),

@@ -39,7 +39,7 @@ async def hold(person: Person, starts_ms: int, **fields: str) -> ClientResponse:
 async def book(person: Person, starts_ms: int, **fields: str) -> str:
     """Choose and book the time `starts_ms` (ms since 1970); return the path of the visit's page.
 
-    `fields`: values that replace the usual ones in the form.
+    `fields`: values that replace the usual values in the form.
     """
     assert (await hold(person, starts_ms, zone=fields.pop("zone", ""))).status == 303
     answer = await person.post("/demo/appointments/new", {**FORM, **fields})

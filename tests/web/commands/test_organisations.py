@@ -18,7 +18,7 @@ def greenroom(server: RunningServer, *arguments: str, said: str = "", code: int 
     """Run a command with the server's settings; return its output. `said`: its standard input. `code`: the exit code
     that it must have.
 
-    The command runs in this process, because another one would need a second for its imports.
+    The command runs in this process, because a new process would need a second for its imports.
     """
     found = CliRunner().invoke(app, [*arguments, "--config", str(server.config)], input=said)
     assert found.exit_code == code, found.output

@@ -73,7 +73,7 @@ def urls(valkey_url: str) -> list[str]:
     """
     path = valkey_url.removeprefix("unix://")
     return [
-        # the only one of these URLs that works
+        # only this URL works
         f"unix://default@{path}?password={CANARY}",
         f"redis://:{CANARY}@127.0.0.1:1/0",
         f"redis://me:{CANARY}@127.0.0.1:port",

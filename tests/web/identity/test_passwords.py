@@ -1,4 +1,4 @@
-"""Tests that every form that sets a password refuses the most common ones (SECURITY.md row 39)."""
+"""Tests that every form that sets a password refuses the most common passwords (SECURITY.md row 39)."""
 
 import time
 

@@ -14,7 +14,7 @@ from web.organisations.settings import Organisation, parsed
 
 
 def opens_next(clinic: Organisation, at: datetime) -> str | None:
-    """Return the words for the next opening, with plain spaces instead of non-breaking ones; None if it never opens."""
+    """Return the words for the next opening, with plain instead of non-breaking spaces; None if it never opens."""
     words = opening_hours.opens_next(clinic, at)
     return words and re.sub(r"\s", " ", words)
 

@@ -75,7 +75,7 @@ async def answer_to_head(site: Site, method: str, path: str, *lines: str) -> int
 def no_delays(monkeypatch: pytest.MonkeyPatch) -> None:
     """Removes the delays after wrong guesses at links.
 
-    These tests use many invalid links, and each one would be delayed longer than the one before.
+    These tests use many invalid links, and each request would be delayed longer than the request before.
     """
     monkeypatch.setattr("web.requests.security.Rule.delay_ms", lambda *_: 0)
 

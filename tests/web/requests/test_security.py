@@ -171,8 +171,8 @@ def test_s43_an_address_with_a_port_or_brackets_is_that_address(written: str, me
     for proxy in ("10.0.0.1", "::ffff:10.0.0.1", "2001:db8:ffff::1"):
         request = make_mocked_request("GET", "/", headers={"X-Forwarded-For": written})
         assert remote_of(request.clone(remote=proxy), PROXIED) == meant
-    # Here the request passes two proxies: the first one has the address 10.0.0.7, and the second one has
-    # added that address to the header, with a port.
+    # Here the request passes two proxies: the first proxy has the address 10.0.0.7, and the second proxy has added
+    # that address to the header, with a port.
     request = make_mocked_request("GET", "/", headers={"X-Forwarded-For": f"{written}, 10.0.0.7:1234"})
     assert remote_of(request.clone(remote="10.0.0.1"), PROXIED) == meant
 

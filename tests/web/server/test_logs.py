@@ -1,4 +1,4 @@
-"""Tests logs: which values are logged, which ones never, and that no input can make a line that looks like an entry."""
+"""Tests logs: which values are logged and which never, and that no input can make a line that looks like an entry."""
 
 import ast
 import json

@@ -32,7 +32,7 @@ PATIENCE_S = 60.0
 def asked(server: RunningServer, program: list[str]) -> list[dict[str, Any]]:
     """Ask the server to continue with another program, as `greenroom upgrade` does.
 
-    Return the reported steps, as soon as the last one is there.
+    Return the reported steps, as soon as the last step is reported.
     """
     steps = Steps(server.data)
     steps.ask(Request(program))

@@ -13,8 +13,8 @@ import media
 from signalling import errors
 from web.server.media_relay import ERRORS, EVENTS, Relay
 
-# These errors are not replaced: the first one is only a base class, and only `media.Relay.open` raises the
-# other one, before this module is used.
+# These errors are not replaced: `MediaError` is only a base class, and only `media.Relay.open` raises
+# `PortsTakenError`, before this module is used.
 BEFORE_THE_ADAPTER = {media.MediaError, media.PortsTakenError}
 
 

@@ -247,7 +247,7 @@ async def test_many_silent_connections_are_bounded_and_pages_go_on(monkeypatch: 
 async def test_a_party_whose_connection_arrives_at_another_worker_reaches_its_own_relay() -> None:
     """Let one worker accept a browser's connection at the pages' port, while another worker serves the call.
 
-    The first worker passes the connection's descriptor to the second one. The relay forwards no media before
+    The first worker passes the connection's descriptor to the second worker. The relay forwards no media before
     the gate of the call is open.
     """
     streams = PassedStreams(workers=2)

@@ -298,7 +298,8 @@ def run(
     described: Scenario | None = context.obj
     with _sentences():
         if described is not None and local and url:
-            # The scenario's file has one of `local` and `url`, and the command line has the other one, which is used.
+            # The scenario's file has one of `local` and `url`, and the command line has the other option, which is
+            # used.
             source = context.get_parameter_source("local")
             local, url = (True, "") if source and source.name == "COMMANDLINE" else (False, url)
         if local == bool(url):

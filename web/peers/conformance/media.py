@@ -146,7 +146,7 @@ async def paths(people: People) -> None:
         await offered(
             await people.hello(people.patients[-1].browser, "patient"),
             visit,
-            # The server must close the first connection, because the second one replaces it in the call.
+            # The server must close the first connection, because the second connection replaces it in the call.
         )
         message = await provider.expect("media.path", what="of the connection that was given up")
         wanted["path"] = "lost"

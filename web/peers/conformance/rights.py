@@ -45,7 +45,7 @@ def about_a_visit() -> dict[str, Message]:
 async def refused(
     line: CheckedSocket, visit: str, allowed: Iterable[str], *codes: str, media: bool = False
 ) -> None:
-    """Send each request about a visit except the `allowed` ones, and check that it is refused with one of `codes`.
+    """Send each request about a visit whose type is not in `allowed`; check that it is refused with one of `codes`.
 
     `media`: True if the requests about media are allowed too.
     """
@@ -56,7 +56,7 @@ async def refused(
 
 
 async def unchanged(line: CheckedSocket, before: Message) -> None:
-    """Check that a visit's state is still the one of the message `before`."""
+    """Check that a visit's state is still the state in the message `before`."""
     after = await whole(line, before["topic"], "visit.state")
     line.want(after["visit"] == before["visit"], "a visit that no refused request has changed", after)
 

@@ -1,7 +1,7 @@
 """Lets other machines, the helpers, join a run, and makes a pipe to each of their processes.
 
 A small HTTPS server in a thread of its own copies messages between WebSockets and pipes, so that `Crew` can use
-remote processes like local ones. Its certificate is made for the run; a request without the run's key is refused
+remote processes like local processes. Its certificate is made for the run; a request without the run's key is refused
 before the upgrade. If a helper leaves before the run begins, another takes its place; if it leaves during the run,
 its pipes report the loss. No credential is sent.
 """
@@ -206,7 +206,7 @@ class Coordinator:
             self._note(f"Somebody at {request.remote} came with another version of Greenroom.")
             await channel.close(OTHER_VERSION)
         except ChannelLostError:
-            # The helper left before it had joined, which needs no message.
+            # The helper ended before it had joined the run, which needs no message.
             pass
         else:
             if helper is not None:

@@ -65,7 +65,7 @@ class Way(Table, frozen=True):
 
 
 class Phase(Table, frozen=True):
-    """The values of a network that differ from its usual ones, from `from_s` until `to_s` (None: until the end).
+    """The values of a network that differ from its usual values, from `from_s` until `to_s` (None: until the end).
 
     `rebind`: True if the peer gets a new address when the phase begins.
     """
@@ -86,7 +86,7 @@ class Network(Table, frozen=True):
     """A network between a peer and a server. `up` is for the packets that the peer sends, `down` for all others.
 
     `phases` replace some of the other values for a time; if two phases set the same value at the same time, the
-    one that is later in the list is used. `udp`, `tcp`: False blocks the whole protocol. Times count from the
+    value of the later phase in the list is used. `udp`, `tcp`: False blocks the whole protocol. Times count from the
     beginning of the call.
     """
 

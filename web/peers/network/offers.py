@@ -29,8 +29,8 @@ def server_of(offer: str) -> tuple[str, int]:
 def led_through(offer: str, host: str, port: int) -> str:
     """Return the offer with the address of the proxy (`host` and `port`) in all candidates.
 
-    The candidates of one section (one media line of the SDP) become equal, so only one for UDP and one for TCP is
-    kept.
+    The candidates of one section (one media line of the SDP) become equal, so only one candidate for UDP and one for
+    TCP is kept.
     """
     sections = re.split(r"(?=^m=)", offer, flags=re.MULTILINE)
     return "".join(_led(section, f"{host} {port}") for section in sections)

@@ -180,7 +180,7 @@ class Proxy:
         self._deliver()
 
     def _deliver(self) -> None:
-        """Send the packets that are due, and schedule the next ones."""
+        """Send the packets that are due, and schedule the sending of the next packets."""
         waiting, now_s = self._waiting, time.monotonic()
         while waiting and waiting[0][0] <= now_s:
             # An error is ignored. It means that the server's port or the client's socket is closed.
@@ -261,7 +261,7 @@ class Proxy:
     async def _until_tcp(self) -> None:
         """Wait until the network does not block TCP.
 
-        Each pause between two checks is twice as long as the previous one, like the pauses before TCP sends
+        Each pause between two checks is twice as long as the previous pause, like the pauses before TCP sends
         again.
         """
         pause_s = RESEND_S

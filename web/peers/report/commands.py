@@ -98,7 +98,7 @@ def report(
 
 
 def holds(seen: Observations, thresholds: list[str]) -> bool:
-    """Return whether a run keeps all thresholds; print the broken ones in one line.
+    """Return whether a run keeps all thresholds; print the broken thresholds in one line.
 
     `seen`: the observations of the run. Raises ThresholdError if a threshold is not valid.
     """

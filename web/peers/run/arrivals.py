@@ -123,8 +123,8 @@ class Arrivals:
     def times(self, patients: int, random: Random) -> list[float]:
         """Return the times of this number of arrivals, in s from the beginning, in order.
 
-        If a recorded day has fewer arrivals, the day is repeated after its last arrival. If it has more, only
-        the first ones are used. After the last stage nobody arrives, so fewer times are returned if the stages
+        If a recorded day has fewer arrivals, the day is repeated after its last arrival. If it has more, only the
+        first arrivals are used. After the last stage nobody arrives, so fewer times are returned if the stages
         have fewer arrivals.
         """
         return list(itertools.islice(self._all(random), patients))

@@ -102,7 +102,7 @@ class Plan(SharedPlan):
         """Return another machine's plan with the values of this machine.
 
         `shared`: the plan; `ca` and `insecure`: which certificates to trust; `credentials`: the staff; `media_file`:
-        the file with picture and sound to play, None for generated ones.
+        the file with picture and sound to play, None for a generated picture and sound.
         """
         same = {field.name: getattr(shared, field.name) for field in fields(SharedPlan)}
         return cls(**same, ca=ca, insecure=insecure, credentials=credentials, media_file=media_file)

@@ -35,7 +35,7 @@ export class Sound {
    * Keep the function that returns the elements to play; this call plays nothing yet.
    *
    * @param {{ videos: () => Iterable<HTMLVideoElement>, redraw: () => void }} options `videos()` returns the
-   *   elements that show the others; `redraw()` draws the page again
+   *   elements that show the other parties; `redraw()` draws the page again
    */
   constructor({ videos, redraw }) {
     this.#videos = videos;

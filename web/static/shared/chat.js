@@ -1,4 +1,4 @@
-/* Holds the chat of a visit: the messages of the topic chat/{id}, and the number of unread ones. This script
+/* Holds the chat of a visit: the messages of the topic chat/{id}, and the number of unread messages. This script
    also draws the messages. */
 import { draftOf, keepDraft, ofMessage } from "./drafts.js";
 import { clock } from "./format.js";

@@ -86,7 +86,7 @@ export function placeWords(place) {
 
 /**
  * Return a wait in words, such as "Usually 4 to 9 minutes from here"; null if there is no estimate. A wait of
- * an hour and a half or more is given in hours, and one of more than two hours without a number.
+ * an hour and a half or more is given in hours, and a wait of more than two hours without a number.
  * `web/intake/wait_words.py` has the same rules for pages that the server draws.
  *
  * @param {number | null | undefined} low_ms the shortest usual wait in ms

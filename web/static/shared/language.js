@@ -23,7 +23,7 @@ export class Language {
     this.#changed = changed;
   }
 
-  /** Draw a row of all languages, for the bottom of a page; draw nothing if there is only one. */
+  /** Draw a row of all languages, for the bottom of a page; draw nothing if there is only one language. */
   view() {
     if (this.#all.length < 2) return nothing;
     return html`<nav class="languages" aria-label=${t("Language")}>

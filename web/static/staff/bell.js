@@ -1,5 +1,5 @@
 /* Keeps and draws the notifications of the bell, which is on every page of the staff: the list, and the
-   number of unread ones. Each kind of notification has its sentence. */
+   number of unread notifications. Each kind of notification has its sentence. */
 import { clock, moment } from "../shared/format.js";
 import { html, nothing, repeat } from "../shared/lit.js";
 import { t } from "../shared/text.js";

@@ -62,7 +62,7 @@ export class Conversations {
   }
 
   /**
-   * Open the dialog with the messages of a request, and follow new ones.
+   * Open the dialog with the messages of a request, and follow new messages.
    *
    * @param {Protocol.Row} request the row of the request
    */

@@ -3,7 +3,7 @@
 import { clock } from "../shared/format.js";
 import { t, tn } from "../shared/text.js";
 
-/** The greatest number of people who are named; the others are counted. */
+/** The greatest number of people who are named; all further people are only counted. */
 const NAMED = 2;
 
 /**

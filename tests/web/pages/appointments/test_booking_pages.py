@@ -29,7 +29,7 @@ def morning() -> str:
     """
     ahead = (9 - datetime.now(UTC).hour + 11) % 24 - 11
     return (
-        f"Etc/GMT{-ahead:+d}"  # in the names of these time zones, the sign is the opposite of the usual one
+        f"Etc/GMT{-ahead:+d}"  # in the names of these time zones, the sign is the opposite of the usual sign
     )
 
 

@@ -72,8 +72,8 @@ async def test_a_call_with_a_guest_is_accessible_and_names_everybody(
     await expect(rosa.get_by_text("Has not pressed Start Session yet")).to_be_visible()
     await expect(page.locator("[data-party=provider]").get_by_text("Dr Maya Osei")).to_be_visible()
     await is_accessible(page)
-    # Only the provider is marked as speaking. Rosa has not pressed Start Session, and the page does not mark
-    # the patient, who looks at it.
+    # Only the provider is marked as speaking. Rosa has not pressed Start Session, and the page does not mark its
+    # own person, the patient.
     for party in ("provider", ROSA, "patient", None):
         await clinic.send({"type": "media.speaker", "visit": "v_1", "party": party})
         speaking = page.locator("[data-speaking]")

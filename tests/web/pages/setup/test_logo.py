@@ -1,4 +1,4 @@
-"""Tests the clinic's logo: which pictures are accepted, how they are served, and the sentences about refused ones."""
+"""Tests the clinic's logo: the accepted pictures, how they are served, and the sentences about refused pictures."""
 
 import struct
 import zlib

@@ -85,7 +85,7 @@ class Machine:
 
     def dies(self) -> None:
         """Kill all processes of the machine at once, as if it lost its power."""
-        if self.process.poll() is None:  # if the process has ended, another one may have its id by now
+        if self.process.poll() is None:  # if the process has ended, another process may have its id by now
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(LONG_S)
 

@@ -1,4 +1,4 @@
-"""Tests the messages between the machines of one run: they contain no private data of a machine, and invalid ones are
+"""Tests the messages between the machines of one run: they contain no private data of a machine; invalid messages are
 refused.
 """
 

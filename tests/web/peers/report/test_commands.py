@@ -25,7 +25,7 @@ def app() -> typer.Typer:
 
 @pytest.fixture
 def runs(tmp_path: Path) -> tuple[str, str]:
-    """The paths of two reports; the claims of the second one are slower."""
+    """The paths of two reports; the claims of the second run are slower."""
     write(run(1, patients=100), tmp_path / "before")
     write(run(2, patients=100, slower=2), tmp_path / "after")
     return str(tmp_path / "before"), str(tmp_path / "after")

@@ -1,4 +1,4 @@
-"""Tests the comparison of two runs: it finds changes, reports no false ones, and reports too little data."""
+"""Tests the comparison of two runs: it finds changes, reports no false changes, and reports if data are missing."""
 
 from __future__ import annotations
 

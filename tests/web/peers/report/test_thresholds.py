@@ -1,4 +1,4 @@
-"""Tests thresholds that are given on the command line, and the errors for invalid ones."""
+"""Tests thresholds that are given on the command line, and the errors for invalid thresholds."""
 
 from __future__ import annotations
 
