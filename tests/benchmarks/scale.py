@@ -84,8 +84,7 @@ class Cluster(NamedTuple):
 
         In every sweep, EACH workers check a clinic. Of the other workers, those that have sockets of the clinic
         check it every SHOWN_S seconds, and those without such sockets every ELSEWHERE_S seconds. A clinic has a
-        socket for each
-        waiting patient, on a random worker.
+        socket for each waiting patient, on a random worker.
         """
         few = min(EACH, self.workers)
         shown = self.workers * (1 - (1 - 1 / self.workers) ** (self.waiting / self.clinics))

@@ -215,8 +215,7 @@ class Bench:
         """Run the tests for one change; return "killed", "late" (a test took too long two times) or "survived".
 
         Most changes are noticed by the file's first tests, so that the other tests need not run. Tests with a store
-        come
-        last, because each takes as long as many other tests.
+        come last, because each takes as long as many other tests.
         """
         reached, ran = Reached(), False
         for test in sorted(

@@ -29,8 +29,8 @@ API = "/{organisation}/api/v1"
 
 
 # Reviewed by people. O is the path of the organisation, S the path of its staff, A the path of its API. A person
-# whom a
-# row does not name is refused, finds nothing, or is redirected to the sign-in. `everybody` includes keys, but keys are
+# whom a row does not name is refused, finds nothing, or is redirected to the sign-in. `everybody` includes keys, but
+# keys are
 # tested only with the API.
 MAY = """
 GET    /static/{path}            everybody

@@ -2,8 +2,7 @@
 
 Our server decides by its rules, stores the record and its history on disk, and updates all subscribers of the queue.
 The other servers set a key that must not exist yet, and inform the patient. The results are the time from the
-winner's claim
-to its arrival at the patient's page on the other worker, and the CPU of all workers per race.
+winner's claim to its arrival at the patient's page on the other worker, and the CPU of all workers per race.
 """
 
 import asyncio

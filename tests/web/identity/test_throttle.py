@@ -132,8 +132,7 @@ async def test_s41_each_kind_of_token_is_blocked_after_ten_wrong_ones_on_any_of_
         for method, path in routes:
             assert await tried(guesser, method, path, wrong_token(kind)) == 429, (kind, method, path)
         # Wrong guesses do not block the valid links of facilities and of calendar feeds; the tests after this test
-        # check
-        # those links.
+        # check those links.
         if kind not in (TokenKind.FACILITY, TokenKind.FEED):
             assert await tried(guesser, *routes[0], right) == 429, kind
         answer = await guesser.get(

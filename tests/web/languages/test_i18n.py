@@ -38,8 +38,7 @@ def allowed(message: Message, numbers: list[int]) -> list[list[str]]:
     """Return the lists of placeholders that a plural form of the translated message may have.
 
     `numbers`: the numbers for which the language uses this form. If there is only one such number, as in the Arabic
-    form
-    for two, the text may contain the number as a word instead of a placeholder.
+    form for two, the text may contain the number as a word instead of a placeholder.
     """
     if isinstance(message.id, str):
         return [placeholders(message.id)]

@@ -281,7 +281,7 @@ class Provider(Person):
         return room
 
     async def claim_next(self, timeout_s: float | None = None) -> Room:
-        """Claim the patient who has waited longest, or wait for a patient; skip patients whom a colleague claimed first.
+        """Claim the patient who has waited longest, or wait for a patient; skip those whom a colleague claimed first.
 
         Raises TimeoutError if no patient was claimed within `timeout_s` seconds, and RefusedError if the server
         refuses for another reason.

@@ -1,8 +1,7 @@
 """Tests the page of the audit log, which only administrators may see.
 
 The page shows the newest entries first, and a link leads to the next older entries. It can also show only the
-entries of
-one person or those about one visit.
+entries of one person or those about one visit.
 """
 
 import re
