@@ -234,7 +234,7 @@ export class SignallingClient extends Target {
     this.visit = message.visit;
     for (const [id, request] of this.#requests) {
       if (request.message.type === "subscribe" || request.message.type === "unsubscribe") {
-        // This request is dropped, because the code below requests each topic anew, with its newest known version.
+        // This request is dropped: the code below requests each topic anew, with its newest known version.
         clearTimeout(request.timer);
         this.#requests.delete(id);
         request.reject(new SignallingError("offline", "Asked again on the new socket."));

@@ -237,8 +237,8 @@ export class OwnDevices {
         return reasonOf(error, kind);
       }
     }
-    // Some phones can open only one camera. So the old device is stopped first, and opened again if the new device
-    // fails.
+    // Some phones can open only one camera. So the old device is stopped first, and opened again if the new
+    // device fails.
     this.#live[kind]?.stop();
     for (const wanted of [deviceId, before]) {
       this.#wanted[kind] = wanted;

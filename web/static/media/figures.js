@@ -6,8 +6,8 @@
 
 /**
  * Each row: a word for a bad call, and the limits of its loss (0 to 1), its round trip in ms and its number
- * of freezes. The worst word comes first. The call gets the word of the first row whose limit of loss or round trip
- * it exceeds, or whose number of freezes it reaches.
+ * of freezes. The worst word comes first. The call gets the word of the first row whose limit of loss or
+ * round trip it exceeds, or whose number of freezes it reaches.
  *
  * @type {{ words: "poor" | "fair", loss: number, rtt_ms: number, freezes: number }[]}
  */

@@ -1,6 +1,6 @@
 /* Restores the text that was typed into the patient information form, after a reload or a change of
-   language. If the server has returned the form with its values because a value was wrong, those values are kept,
-   and the draft is not used. */
+   language. If the server has returned the form with its values because a value was wrong, those values are
+   kept, and the draft is not used. */
 import { draftOf, keepDraft } from "../shared/drafts.js";
 import { here, one } from "../shared/page.js";
 import "./form.js";

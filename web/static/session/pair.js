@@ -130,8 +130,8 @@ export function noPictureWords({ video, missing, paused = false }) {
 }
 
 /**
- * Return in a word why the other parties do not hear this microphone; null if they hear it, or while permission is
- * being asked for.
+ * Return in a word why the other parties do not hear this microphone; null if they hear it, or while
+ * permission is being asked for.
  *
  * @param {DeviceWord | null} found the result for the microphone
  * @param {boolean} muted true if it is switched off

@@ -1,5 +1,5 @@
-/* Holds the chat of a visit: the messages of the topic chat/{id}, and the number of unread messages. This script
-   also draws the messages. */
+/* Holds the chat of a visit: the messages of the topic chat/{id}, and the number of unread messages. This
+   script also draws the messages. */
 import { draftOf, keepDraft, ofMessage } from "./drafts.js";
 import { clock } from "./format.js";
 import { html, nothing, repeat } from "./lit.js";

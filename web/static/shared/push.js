@@ -48,8 +48,8 @@ export async function subscribe({ worker, key }) {
   } catch (error) {
     const other = await pushManager.getSubscription();
     if (!other) throw error;
-    // The browser refuses a second subscription with another key. The old subscription was made with the key of an
-    // earlier server.
+    // The browser refuses a second subscription with another key. The old subscription was made with the key
+    // of an earlier server.
     await other.unsubscribe();
     return pushManager.subscribe(how);
   }

@@ -93,7 +93,8 @@ export class Alerts {
   }
 
   /**
-   * Announce that a limit of the clinic is exceeded: too many patients wait, or a patient has waited too long.
+   * Announce that a limit of the clinic is exceeded: too many patients wait, or a patient has waited too
+   * long.
    *
    * @param {() => void} open is called when the notification is pressed; opens the list
    */

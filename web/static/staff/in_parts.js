@@ -27,7 +27,8 @@ export class InParts {
   #redraw;
   #frame;
   /**
-   * The greatest number of found rows that are shown now. A row after these stays shown if the page shows it already.
+   * The greatest number of found rows that are shown now. A row after these stays shown if the page shows it
+   * already.
    */
   #most = Number.POSITIVE_INFINITY;
   /** How many rows are in their new places now; the other rows stay in the order of the previous drawing. */

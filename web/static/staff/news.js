@@ -6,8 +6,8 @@ import { Bell, inWords, isOwn } from "./bell.js";
 import { Queue } from "./queue.js";
 
 /**
- * The kinds of notifications for an exceeded limit of the clinic: too many patients wait, or a patient has waited
- * too long.
+ * The kinds of notifications for an exceeded limit of the clinic: too many patients wait, or a patient has
+ * waited too long.
  */
 const OVER_LIMIT = ["queue_many", "queue_long"];
 
