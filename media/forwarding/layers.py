@@ -21,7 +21,7 @@ KEEP: Final = 1.25
 SHARES_WHOLE: Final = (1.0,) * LAYERS
 MEASURE_S: Final = 1.0
 _MASK: Final = 0xFFFF
-_HALF: Final = 0x8000  # the number of sequence numbers that count as newer than a given one
+_HALF: Final = 0x8000  # the number of sequence numbers that count as newer than a given number
 
 
 class Span(NamedTuple):

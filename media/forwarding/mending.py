@@ -175,8 +175,8 @@ class Mender:
             self._renew(sender, receiver.received.get(receiver.sinks["video"].ssrc), now_s)
 
     def back(self, endpoint: Endpoint, now_s: float) -> None:
-        """Handle a browser's first packet after an outage: request keyframes from this browser and from those whose
-        video it gets.
+        """Handle a browser's first packet after an outage: request keyframes from this browser and from the browsers
+        whose video it gets.
 
         `endpoint`: the connection to this browser. `now_s`: the monotonic time.
         """

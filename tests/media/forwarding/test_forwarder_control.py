@@ -1,4 +1,4 @@
-"""Tests what the forwarder does with reports and requests (RTCP): what crosses, and what is counted."""
+"""Tests how the forwarder handles reports and requests (RTCP): which are forwarded, and what is counted."""
 
 from __future__ import annotations
 

@@ -24,7 +24,8 @@ ORIGIN = Origin("key", 1)
 
 
 class FakeWs(Noted):
-    """Replaces a WebSocket. It returns `messages`, raises those that are exceptions, and closes after the last."""
+    """Replaces a WebSocket. It returns `messages` one after another, raises each that is an exception, and then closes.
+    """
 
     def __init__(self, *messages: Any) -> None:
         super().__init__()

@@ -1,4 +1,6 @@
-"""Tests the packed (compressed) form of a visit: it is read as it was written, and its dictionary never changes."""
+"""Tests the packed (compressed) form of a visit: it is read as it was written, and the dictionary of the compression
+never changes.
+"""
 
 from __future__ import annotations
 
