@@ -369,8 +369,8 @@ class Forwarder:
             if mended is not None:
                 self.mender.send(sink.endpoint, mended)
             return False
-        # The sink (stream to the receiver) also carries retransmissions that the server itself sends, so this
-        # packet gets the number after the last one sent.
+        # The sink (stream to the receiver) also carries retransmissions that the server itself sends, so this packet
+        # gets the number after the newest number sent.
         source.sequence_shift = (sink.sequence + 1 - (buffer[2] << 8 | buffer[3])) & 0xFFFF
         source.timestamp_shift = video.timestamp_shift
         return True

@@ -172,7 +172,7 @@ _ATTRIBUTES = [
 def _frames(packets: Sequence[bytes]) -> tuple[list[bytes], list[bytes]]:
     """Return (samples, tokens): packets with a length before each, as TCP carries them (RFC 4571).
 
-    One sample has several packets. Some samples and tokens are only a length, which is false.
+    One sample has several packets. Some samples and tokens have only a length, which is wrong.
     """
     framed = [struct.pack("!H", len(packet)) + packet for packet in packets]
     lengths = [struct.pack("!H", length) for length in (0, 1, 2, 20, 1600, 1601, 0x7FFF, 0xFFFF)]

@@ -24,8 +24,7 @@ ORIGIN = Origin("key", 1)
 
 
 class FakeWs(Noted):
-    """Replaces a WebSocket. It returns `messages` one after another, raises each that is an exception, and then closes.
-    """
+    """Replaces a WebSocket. It returns `messages` one by one, raises each that is an exception, and then closes."""
 
     def __init__(self, *messages: Any) -> None:
         super().__init__()

@@ -213,7 +213,7 @@ async def test_entries_that_the_store_did_not_take_wait_and_a_loss_is_reported(
     away = audit_log._redis
 
     class Away:
-        """Replaces a store that does not answer."""
+        """Replaces the store, and does not answer."""
 
         async def rpush(self, *_: Any) -> None:
             """Raise ConnectionError, as if the store did not answer."""

@@ -24,7 +24,7 @@ async def test_an_event_that_was_replaced_in_the_store_is_reported_as_lost(
 ) -> None:
     async with clinic(valkey, 1) as one:
         await one.arrive()
-    # The worker has stopped: its copy would be counted, too.
+    # The clinic's worker has stopped, because its own mirror would count the lost event, too.
     mirror = await alone(valkey, [])
     stream = mirror._store.stream
     (_, entry), *_ = await stream.after(ORG, mirror.seq - 1)
