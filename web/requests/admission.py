@@ -4,7 +4,7 @@ A newcomer is a person without a session who opens a calendar or the patient inf
 worker share one event loop, so each further visit delays the claims and calls of all. While the loop is late
 for longer than a moment, some of the newcomers are asked to wait. Patients who wait in the queue or are in a
 visit, and staff, are always served. While the loop is late, the share of admitted newcomers is multiplied by
-a factor below 1 again and again; at other times it rises by small steps, like TCP's rate (AIMD).
+a factor below 1 again and again; at other times the share rises by small steps, like TCP's rate (AIMD).
 
 `Admission` has the state of one worker. Only `watch` reads a clock: it measures how late the event loop is.
 """
