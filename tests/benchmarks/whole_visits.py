@@ -1,4 +1,4 @@
-"""Measures whole visits, from Meet Now to End, as browsers make them: the rate rises until claims are no longer fast.
+"""Measures whole visits, from Meet Now to End, as browsers make them. The rate rises until claims are no longer fast.
 
 The load tester is the driver (`greenroom peers`, without media). It plays one run of steps on one server, each step
 with a rate. For each step the result has the CPU of the workers and of the store for a visit, and how long a calendar

@@ -1,4 +1,4 @@
-"""Measures the claim race on our server and the others in turn: fifty people claim one patient at the same time.
+"""Measures the claim race on our server and on other servers: fifty people claim one patient at the same time.
 
 Our server decides by its rules, stores the record and its history on disk, and updates all subscribers of the queue.
 The other servers set a key that must not exist yet, and inform the patient. The results are the time from the

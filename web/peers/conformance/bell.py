@@ -1,5 +1,6 @@
-"""Checks to whom a server sends notifications, how long it keeps them, and that a notification which is read in
-one tab is marked as read in all tabs.
+"""Checks to whom a server sends notifications, and how long it keeps them.
+
+Checks also that a notification which is read in one tab is marked as read in all tabs.
 
 Most checks need an administrator, because only administrators assign and decline. Without an administrator
 these checks are not carried out.

@@ -1,7 +1,7 @@
 """Plays calls on a server that is not Greenroom, by an adapter (`web/peers/adapters`); measures the same steps
 as on Greenroom.
 
-Patients enter and wait; a free provider of the same process calls the one who has waited longest. Steps:
+Patients enter and wait; a free provider of the same process calls the patient who has waited longest. Steps:
 `arrive` (until the patient has entered), `waited` (from then until the patient receives the call), `claim`
 (from the provider's call to the patient's answer), `pulled_in` (from the provider's call until the patient
 receives it), `first_frame` (from the patient's answer to the first picture), `longest_gap` (without media),

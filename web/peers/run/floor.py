@@ -1,7 +1,7 @@
 """Assigns the waiting synthetic patients of one process to its free synthetic providers.
 
-Providers claim only patients of their own process, so that a run never claims a real patient, and both ends of each
-step are measured with one clock. This module only decides which provider takes which patient; its caller sends the
+Providers claim only patients of their own process, so a run never claims a real patient. Both ends of each step are
+measured with one clock. This module only decides which provider takes which patient; its caller sends the
 claims. Times are of `time.monotonic`, in s.
 """
 

@@ -82,8 +82,8 @@ export function reasonOf(error, kind = "video") {
 export const kindOf = ({ kind }) => (kind === "audio" ? "audio" : "video");
 
 /**
- * Return true if the preview of a camera is mirrored, that is, if the camera points at the person, or if the
- * browser does not know its direction, as on a desktop. Text in front of a rear camera would be unreadable in
+ * Return true if the preview of a camera is mirrored: if the camera points at the person, or if its direction
+ * is not known, as on a desktop. Text in front of a rear camera would be unreadable in
  * a mirrored picture.
  *
  * @param {MediaStreamTrack | null} camera the track of the camera, or null if there is none
