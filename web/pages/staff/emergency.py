@@ -7,7 +7,6 @@ form.
 """
 
 from datetime import UTC, datetime
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
@@ -28,6 +27,7 @@ from web.organisations.by_path import organisation_of
 from web.organisations.settings import Organisation
 from web.pages.errors import not_found
 from web.pages.setup.frame import when
+from web.pages.staff.answers import answer_words
 from web.pages.staff.frame import staff_page
 from web.requests.fields import read_form
 from web.requests.security import Rule
@@ -168,7 +168,9 @@ async def _shown(
         "patient": patient.name,
         "facts": [(label, value) for label, value in facts if value],
         "answers": [
-            (step.title, _words(visit.answers[step.id])) for step in guide.steps if step.id in visit.answers
+            (step.title, answer_words(visit.answers[step.id]))
+            for step in guide.steps
+            if step.id in visit.answers
         ],
         "photos": [
             (f"/{organisation.id}/visits/{visit.id}/photos/{photo.id}", photo.text, photo.width, photo.height)
@@ -182,15 +184,6 @@ async def _shown(
     # earlier, `page.js` loads the page again.
     response.headers["Refresh"] = str((grant.until_ms - now_ms) // 1000 + 1)
     return response
-
-
-def _words(answer: Any) -> str:
-    """Return an answer of the setup guide in words."""
-    if isinstance(answer, bool):
-        return gettext("Yes") if answer else gettext("No")
-    if isinstance(answer, dict):
-        return ", ".join(f"{key}: {_words(value)}" for key, value in answer.items())
-    return str(answer)
 
 
 ROUTES = (web.get(PATH, page), web.post(PATH, open_visit), web.post(PATH + "/end", end))

@@ -113,7 +113,7 @@ async def test_s45_an_erasure_needs_the_patients_name_and_erases_the_records_for
     answer = await admin.post(PATH, [*fields, ("name", " ana RUIZ"), ("do", "erase")])
     assert answer.status == 200
     html = await answer.text()
-    assert "2 visits, 0 booked visits." in html
+    assert "2 visits · 0 booked visits" in html
     assert "Ana Ruiz" not in html
     assert [await service.visit("demo", visit) for visit in visits] == [None, None]
     assert await service.visit("demo", other) is not None

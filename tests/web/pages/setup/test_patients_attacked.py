@@ -51,7 +51,7 @@ async def test_s45_more_ids_than_a_form_may_have_are_refused(site: Site) -> None
     assert await site.app[SERVICE].visit("demo", visit) is not None
     many = [("visit", visit)] * 900
     answer = await admin.post(PATH, [*many, ("do", "erase"), ("name", "Ana Ruiz")])
-    assert "1 visit, 0 booked visits." in await answer.text()
+    assert "1 visit · 0 booked visits" in await answer.text()
 
 
 async def test_s45_two_administrators_erase_one_patient_at_the_same_time(site: Site) -> None:
