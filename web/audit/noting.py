@@ -112,7 +112,7 @@ def audited(
         if is_api(request):
             return await handler(request)
         resource = request.match_info.route.resource
-        # A HEAD request runs the handler of GET, so it leaves the same entry.
+        # A HEAD request runs the handler of GET, so it adds the same audit entry.
         method = "GET" if request.method == "HEAD" else request.method
         row = declared.get((method, resource.canonical if resource is not None else ""), UNKNOWN)
         request[DECLARED] = row

@@ -84,8 +84,8 @@ class Grants:
     async def end(self, organisation: str, grant_id: str, by: str, now_ms: int) -> Grant | None:
         """End the grant with this id, and return it; return None if there is no such grant or it has ended already.
 
-        `by`: the name of the person who ends it. The other grants of the same account for the visit end, too: two
-        requests at the same time may have begun two.
+        `by`: the name of the person who ends the grant. Two requests at the same time may have begun two grants. So all
+        other grants of the same person for the same visit end, too.
         """
         found = await self._read(organisation, now_ms - LONGEST_MIN * MINUTE_MS)
         holding = [(sealed, one) for sealed, one in found if one.holds(now_ms)]

@@ -54,7 +54,7 @@ class Erasure:
         await asyncio.to_thread(_erase_mails, self._data, organisation, names)
         # The records are erased last. After an interrupted erasure the records can still be found, so the erasure
         # can be repeated with everything that names them.
-        # Reading everything else takes time, in which a visit may be reopened.
+        # A visit may have been reopened while the other data was erased, so the visits are read again.
         now = [(await self._store.load(organisation, Visit, visit.id))[0] for visit in visits]
         _all_ended([visit for visit in now if visit is not None])
         async with answering(), erasing(self._redis):

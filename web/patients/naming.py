@@ -20,7 +20,7 @@ class Names:
         records: list[Visit | Appointment] = [*visits, *booked]
         parts = {re.escape(one.id) for one in records}
         parts |= {
-            # The two signs after = stand for one sign of a mail's text, in the encoding "quoted-printable".
+            # In the encoding "quoted-printable" of mails, one character is written as = and two hexadecimal digits.
             rf"(?:(?<![\w.+%-])|(?<==[0-9a-f]{{2}})){re.escape(one.patient.email)}(?![\w-]|\.\w)"
             for one in records
             if one.patient.email
@@ -28,11 +28,11 @@ class Names:
         self._pattern = re.compile("|".join(sorted(parts)) or "(?!)", re.IGNORECASE)
 
     def in_text(self, data: bytes) -> bool:
-        """Return whether this text contains a name."""
+        """Return whether the text `data` contains one of the ids or addresses."""
         return self._pattern.search(data.decode("utf-8", "replace")) is not None
 
     def in_packed(self, data: bytes) -> bool:
-        """Return whether a text in this value, which is encoded as MessagePack, contains a name."""
+        """Return whether a text in `data`, a value in MessagePack, contains one of the ids or addresses."""
         return any(self._pattern.search(text) for text in _texts(msgspec.msgpack.decode(data)))
 
 

@@ -197,7 +197,7 @@ async def _erase(request: web.Request, organisation: Organisation, posted: Poste
     try:
         await Erasure(request.app[SERVICE].store, organisation.id, data).erase(visits, booked)
     except CommandError:
-        # A visit was reopened in the meantime.
+        # A visit was reopened after the check above.
         return Shown(patients=finding.by_patient(*await _named(request, organisation, posted)), status=409)
     await noted(request, "record.erased")
     return Shown(erased=(len(visits), len(booked)))
