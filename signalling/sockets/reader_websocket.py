@@ -49,7 +49,8 @@ class ReaderWebSocket(WebSocket):
         Afterwards the handler of the HTTP request must return, so that aiohttp frees what it keeps of the request.
         """
         found, protocol = self._open, request.protocol
-        if found is None or request.transport is None:
+        # A TLS transport may report its end to aiohttp only, even if `set_protocol` comes before this report.
+        if found is None or request.transport is None or request.transport.is_closing():
             return None
         self._detached = True
         found.detach(handler, wake)

@@ -5,10 +5,16 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from pathlib import Path
 
+import aiohttp
 import pytest
+import uvloop
+from aiohttp import web
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
@@ -35,6 +41,7 @@ from tests.signalling.sockets.autobahn import (
 )
 from tests.signalling.waits import until
 from web.peers.people.frames import BINARY, CLOSE, FINAL, PONG, TEXT, frame, take
+from web.server.tls import self_signed
 
 WITHIN_S = 20.0
 HELLO = {
@@ -245,6 +252,47 @@ async def test_only_a_socket_that_was_not_taken_from_aiohttp_is_closed_at_the_en
     for socket in (refused, taken):
         await socket.write_eof()
     assert closed == [refused]
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
+def test_a_socket_whose_tls_connection_was_just_lost_ends(run: Callable[..., None], tmp_path: Path) -> None:
+    run(_lost_while_it_leaves_aiohttp(tmp_path))
+
+
+async def _lost_while_it_leaves_aiohttp(folder: Path) -> None:
+    """Serve sockets by TLS that leave aiohttp in one of the turns of the event loop in which a connection is lost."""
+    certificate, key = self_signed(folder, datetime.now(UTC))
+    served, trust = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context(cafile=certificate)
+    served.load_cert_chain(certificate, key)
+    ended = list[str]()
+
+    async def serve(request: web.BaseRequest) -> web.StreamResponse:
+        ws = ReaderWebSocket((), 1024)
+        await ws.prepare(request)
+        await ws.receive()
+        assert request.transport is not None, "the client stays"
+        request.transport.abort()
+        for _ in range(int(request.query["turns"])):
+            await asyncio.sleep(0)
+        found = ws.detach(request, lambda _: True, lambda: None)
+        receiver = ws if found is None else found
+        while not receiver.ended:
+            await receiver.receive()
+            await asyncio.sleep(0.001)
+        ended.append(request.query["turns"])
+        return ws
+
+    server = web.Server(serve)
+    loop = asyncio.get_running_loop()
+    listening = await loop.create_server(server, "127.0.0.1", 0, ssl=served)
+    host, port = listening.sockets[0].getsockname()
+    async with aiohttp.ClientSession() as http:
+        for turns in range(4):
+            ws = await http.ws_connect(f"wss://{host}:{port}/?turns={turns}", ssl=trust)
+            await ws.send_str("hello")
+            await until(lambda: str(turns) in ended, 2)  # noqa: B023 (called only in this turn of the loop)
+    listening.close()
+    await server.shutdown(0)
 
 
 def test_the_limits_of_frames_and_bytes_are_those_of_the_document() -> None:
