@@ -178,17 +178,20 @@ class OpenSocket(WebSocketDataQueue, asyncio.Protocol):
         """Return the next message in the queue, None if there is none. This method never waits.
 
         After the client's close frame or invalid data the connection is closed, and a message of the type CLOSE or
-        ERROR is returned.
+        ERROR is returned. If the handler of a message has failed, the connection is closed, and its error is raised.
         """
         if self._messages:
             message = self._next()
             if message.type is WSMsgType.CLOSE:
                 self._end(close_code(WSCloseCode.OK, message.data))
             return message
-        if isinstance(self._problem, WebSocketError) and not self._ended:
+        if self._problem is None or self._ended:
+            return None
+        if isinstance(self._problem, WebSocketError):
             self._end(self._problem.code)
             return WSMessage(WSMsgType.ERROR, self._problem, None)
-        return None
+        self._end(WSCloseCode.INTERNAL_ERROR)
+        raise self._problem
 
     async def close(self, *, code: int) -> bool:
         """Send a close frame with this code. The connection is aborted if the client has not closed it CLOSE_ANSWER_S
@@ -198,26 +201,43 @@ class OpenSocket(WebSocketDataQueue, asyncio.Protocol):
         """
         if self._closing or self._ended or self._transport.is_closing():
             return False
-        self._closing = True
-        self._transport.write(frame(code.to_bytes(2), CLOSE))
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(CLOSE_ANSWER_S, self._transport.abort)
+        self._send_close(code)
+        if any(message.type is WSMsgType.CLOSE for message, _ in self._messages):
+            self._transport.close()  # the client has sent its close frame already
+        # The requests that wait are not answered any more. Without them, the client's close frame can be read.
+        self._messages.clear()
+        self._bytes = 0
+        self._resume()
         return True
 
     def _end(self, code: int) -> None:
         self._closing = self._ended = True
         if not self._transport.is_closing():
-            self._transport.write(frame(code.to_bytes(2), CLOSE))
+            self._send_close(code)
             self._transport.close()
+
+    def _send_close(self, code: int) -> None:
+        """Send a close frame, and abort the connection if it is still there CLOSE_ANSWER_S later.
+
+        A transport that is closed waits without end for a client that does not read.
+        """
+        self._closing = True
+        self._transport.write(frame(code.to_bytes(2), CLOSE))
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(CLOSE_ANSWER_S, self._transport.abort)
 
     def _next(self) -> WSMessage:
         message, size = self._messages.pop(0)
         self._bytes -= size
-        if self._paused and self._bytes <= QUEUE_BYTES // 2:
+        if self._bytes <= QUEUE_BYTES // 2:
+            self._resume()
+        return message
+
+    def _resume(self) -> None:
+        if self._paused:
             self._paused = False
             if not self._transport.is_closing():
                 self._transport.resume_reading()
-        return message
 
     def _notify(self) -> None:
         if self._wake is not None:

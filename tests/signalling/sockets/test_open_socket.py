@@ -167,6 +167,51 @@ async def test_after_the_servers_close_frame_only_the_clients_own_counts(
     assert transport.done[-1] == "abort", "a client that does not answer is disconnected"
 
 
+async def test_the_clients_close_frame_is_read_although_its_requests_wait() -> None:
+    made, transport, _ = detached(b"x" * 40_000)
+    for _ in range(5):
+        made.data_received(frame(TEXT, b"x" * 40_000))
+    assert await made.close(code=1001)
+    assert transport.done == ["pause_reading", closed(1001), "resume_reading"]
+    made.data_received(close(1001))
+    assert transport.done[-1] == "close"
+    assert await made.receive() is None
+
+
+async def test_a_server_does_not_wait_for_a_close_frame_that_has_come_behind_a_request() -> None:
+    made, transport, _ = detached(b"later")
+    made.data_received(frame(TEXT, b"later") + close(1000))
+    assert await made.close(code=1001)
+    assert transport.done == [closed(1001), "close"]
+
+
+async def test_a_client_that_closes_and_does_not_read_is_disconnected(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(open_socket, "CLOSE_ANSWER_S", 0.01)
+    made, transport, _ = detached()
+    made.data_received(close(1000))
+    await made.receive()
+    assert transport.done == [closed(1000), "close"]
+    await asyncio.sleep(0.02)
+    assert transport.done[-1] == "abort"
+
+
+async def test_an_error_of_the_handler_closes_the_connection_with_1011_and_is_raised() -> None:
+    transport, reader = Writing(), Reader()
+    made = OpenSocket(transport, BYTES)  # type: ignore[arg-type]
+
+    def fails(message: Any) -> bool:
+        raise ValueError
+
+    made.detach(fails, reader.wake)
+    made.data_received(frame(TEXT, b"first"))
+    assert reader.wakes == 1
+    with pytest.raises(ValueError):
+        await made.receive()
+    assert (transport.done, made.ended) == (["set_protocol", closed(1011), "close"], True)
+
+
 async def test_a_lost_connection_wakes_its_owner_and_ends_the_wait_for_the_clients_close_frame(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
