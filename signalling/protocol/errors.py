@@ -42,6 +42,7 @@ CLOSE_CODES: Final[dict[int, str]] = {
     1006: "no close frame arrived: the network failed, or the server closed a silent or slow connection",
     1007: "text of the client was not UTF-8",
     1009: "a message of the client was larger than 64 KiB",
+    1011: "the server failed to handle a message of the client",
     4002: "the client reads too slowly: more than 1 MiB is unsent; clients see 1006, as no close frame arrives",
     4003: "no `hello` within 5 s, or another message before it",
     4004: "10 bad messages",

@@ -172,6 +172,10 @@ class Connection:
                 pending = pending or self._handle(message)
                 if pending is not None:
                     await self._answer(*pending)
+        except Exception:
+            # The requests behind this one must not wait without end.
+            self.socket.close(1011)
+            raise
         finally:
             self._busy = False
             if self._pending is not None:
@@ -225,21 +229,27 @@ class Connection:
         handler = HANDLERS.get(type(request), _unknown)
         try:
             answer = handler(self, request)
-        except Exception as problem:  # noqa: BLE001 - handled in `_refusal`
-            answer = self._refusal(request, problem)
-        if isinstance(answer, server.Message):
-            self.socket.send(answer)
-        elif answer is not None:
-            return request, answer
-        return None
+            if isinstance(answer, server.Message):
+                self.socket.send(answer)
+                answer = None
+        except Exception as problem:  # noqa: BLE001 - handled in `_refuse`
+            self._refuse(request, problem)
+            return None
+        return None if answer is None else (request, answer)
 
     async def _answer(self, request: client.ClientMessage, answer: Later) -> None:
         try:
             reply = await answer
+            if reply is not None:
+                self.socket.send(reply)
         except Exception as problem:  # noqa: BLE001 - as above
-            reply = self._refusal(request, problem)
-        if reply is not None:
-            self.socket.send(reply)
+            self._refuse(request, problem)
+
+    def _refuse(self, request: client.ClientMessage, problem: Exception) -> None:
+        """Send the error that answers a request which raised `problem`, if it must have a reply."""
+        refusal = self._refusal(request, problem)
+        if refusal is not None:
+            self.socket.send(refusal)
 
     def _refusal(self, request: client.ClientMessage, problem: Exception) -> server.Message | None:
         """Return the error that answers a request which raised `problem`; None if the request must have no reply."""

@@ -267,6 +267,38 @@ async def test_only_one_task_answers_the_requests_of_a_connection() -> None:
     assert services.noted == [("spawned",)]
 
 
+@pytest.mark.parametrize("later", [False, True])
+async def test_a_request_whose_reply_cannot_be_encoded_is_answered_with_an_error(
+    later: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, _, written = opened()
+    wrong: Any = server.Pong(reply_to=7, server_ms=object())  # type: ignore[arg-type]
+
+    async def answered() -> Any:
+        return wrong
+
+    monkeypatch.setitem(HANDLERS, client.Ping, lambda *_: answered() if later else wrong)
+    pending = made._handle(says(type="ping", id=7))
+    if pending is not None:
+        await made._answer(*pending)
+    assert [(message["code"], message["reply_to"]) for message in sent(written)] == [("unavailable", 7)]
+
+
+async def test_a_connection_whose_request_fails_without_an_answer_is_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made, _, _ = opened(ws=FakeWs(says(type="ping", id=1), says(type="ping", id=2)))
+    codes = closing(made)
+
+    def fails(connection: Connection, message: Any) -> None:
+        raise ValueError
+
+    monkeypatch.setattr(Connection, "_handle", fails)
+    with pytest.raises(ValueError):
+        await made.requests()
+    assert codes == [1011]
+
+
 async def test_requests_are_answered_in_their_order_and_later_ones_wait() -> None:
     made, services, written = opened(ws=FakeWs())
     ws: Any = made._ws
