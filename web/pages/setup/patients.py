@@ -111,7 +111,12 @@ async def _find(request: web.Request, organisation: Organisation, posted: Posted
         return Shown(form, errors, 422)
     service, book = request.app[SERVICE], Book(request.app[REDIS], request.app[SERVICE].store.seal)
     store = service.store
-    search = await _go_on(request, organisation, _continued(form, posted))
+    search = _continued(form, posted)
+    begins = search.place == OLDEST
+    search = await _go_on(request, organisation, search)
+    # An entry is left when the search begins and when its result is shown: it may be stopped, or find too much.
+    if begins or search.done:
+        await noted(request, "record.searched")
     if len(search.found) > MOST:
         sentence = gettext("More than %(most)s visits fit. Write also the date of birth, or another value.")
         return Shown(form, {"patient": sentence % {"most": MOST}}, 422)
@@ -121,7 +126,6 @@ async def _find(request: web.Request, organisation: Organisation, posted: Posted
     visits += await finding.still_open(store, organisation.id, search.wanted)
     ids = {visit.id for visit in visits}
     booked = await finding.booked(book, organisation.id, search.wanted, ids)
-    await noted(request, "record.searched")
     return Shown(form, patients=finding.by_patient(visits, booked))
 
 

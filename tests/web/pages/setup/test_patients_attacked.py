@@ -9,12 +9,14 @@ from signalling.store.jobs import Jobs, new_job
 from signalling.visit import commands as c
 from signalling.visit.record import Actor, Role, Visit
 from signalling.visit.relations import Decided
+from tests.web.audit.test_noting import entries_of
 from tests.web.pages.setup.desk import desk
-from tests.web.pages.setup.test_patients import PATH, ended, found, named
+from tests.web.pages.setup.test_patients import ANA, PATH, ended, found, named
 from tests.web.pages.setup.test_people import account
 from tests.web.pages.staff.test_emergency import of_a_colleague
 from tests.web.site import LIND, Site
 from web.keys import REDIS, SEAL, SERVICE
+from web.pages.setup import patients as page_of
 from web.patients.erasing import Erasure
 
 
@@ -83,3 +85,16 @@ async def test_s45_a_visit_that_is_reopened_while_it_is_being_erased_is_not_eras
     held, _ = await service.store.load("demo", Visit, visit)
     assert held is not None
     assert held.is_open
+
+
+async def test_s45_a_search_that_finds_too_much_or_is_stopped_leaves_an_entry_too(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await ended(site), await ended(site)
+    admin = (await desk(site)).person
+    monkeypatch.setattr(page_of, "MOST", 1)
+    assert (await admin.post(PATH, ANA)).status == 422
+    monkeypatch.setattr(page_of, "MOST", 9)
+    monkeypatch.setattr(page_of, "SECONDS", 0)
+    assert "The search goes on" in await found(admin)
+    assert [entry[1] for entry in await entries_of(site)].count("record.searched") == 2

@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from signalling.store import keys
 from signalling.store.event_stream import decode_entry
 from signalling.store.records import Store
+from signalling.visit.record import Role
 from tests.web.audit.test_noting import entries_of
 from tests.web.pages.setup.desk import desk
 from tests.web.pages.setup.test_patients import ANA, PATH, found, named
@@ -17,7 +18,7 @@ from tests.web.site import FORM, OSEI, Site
 from tests.web.test_organisations_apart import PASSWORD, lakeside
 from web.emergency.grants import Grants
 from web.emergency.opening import grants_of
-from web.keys import SERVICE
+from web.keys import ACCOUNTS, SERVICE
 
 
 async def texts_of_the_stream(store: Store, client: Any) -> bytes:
@@ -108,3 +109,19 @@ async def test_s34_an_erasure_removes_the_reason_and_the_name_from_the_events_to
     after = await texts_of_the_stream(site.app[SERVICE].store, client)
     assert REASON["reason"].encode() not in after
     assert FORM["name"].encode() not in after
+
+
+@pytest.mark.parametrize("change", ["disabled", "auditor"])
+async def test_s45_an_open_access_ends_with_the_account_and_the_role(site: Site, change: str) -> None:
+    visit, osei = await of_a_colleague(site), (await desk(site, OSEI)).person
+    accounts, photo = site.app[ACCOUNTS], f"/demo/visits/{visit}/photos/p_1"
+    await osei.post(path_of(visit), REASON)
+    assert (await osei.get(photo)).status == 200
+    if change == "disabled":
+        await accounts.disable("demo", OSEI)
+    else:
+        await accounts.edit("demo", OSEI, name="Dr Maya Osei", role=Role.AUDITOR, states=())
+    assert FORM["name"] not in await (await osei.get(path_of(visit))).text()
+    assert (await osei.get(photo)).status == 404
+    assert (await osei.post(path_of(visit), REASON)).status in (303, 403)
+    assert len(await grants_of(site.app).newest("demo", 9)) == 1
