@@ -127,7 +127,7 @@ def prepared() -> Prepared:
     return Prepared()
 
 
-# --- the code of the prepared process
+# --- the code that runs in the process that has imported the modules and forks for each program
 
 
 def _next(

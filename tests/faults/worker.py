@@ -1,7 +1,7 @@
-"""Runs a worker on a test's machine: the product's worker, with a relay that records rooms and gates (which let media
-pass).
+"""Runs the product's worker for a test, with a relay that records its rooms, and the gates that let media pass.
 
-The machine loads this module once and forks; `run` never returns.
+The test plays several machines, each with processes of its own. For a machine, one process loads this module, and forks
+for each worker; `run` never returns.
 """
 
 from __future__ import annotations

@@ -137,7 +137,7 @@ class Facilities:
         return facility if facility is not None and self.opens(facility, token) else None
 
     async def named(self, organisation: str, token: str) -> Facility | None:
-        """Return the facility whose id the token contains, or None; the token may be wrong."""
+        """Return the facility whose id the token contains, or None. The rest of the token is not checked."""
         named = TOKEN.fullmatch(token)
         return None if named is None else await self.get(organisation, named[1])
 

@@ -1,5 +1,5 @@
-"""Tests when a receiver's picture is paused and sent again: by which figures, after which times, and with which limit
-for the sender.
+"""Tests when a receiver's picture is paused and sent again: at which loss, round trip and bit rate, after which
+times, and to which bit rate the sender is then limited.
 """
 
 from __future__ import annotations

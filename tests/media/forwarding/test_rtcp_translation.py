@@ -1,4 +1,4 @@
-"""Tests the translation of RTCP, byte by byte: which packets are forwarded, and with which numbers."""
+"""Tests the translation of RTCP, byte by byte: which packets are forwarded, with which SSRCs and sequence numbers."""
 
 from __future__ import annotations
 

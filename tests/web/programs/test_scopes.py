@@ -77,7 +77,7 @@ async def opened(site: Site, who: str, key: ApiKey) -> str:
 
 
 def reviewed() -> set[tuple[str, frozenset[Scope], str]]:
-    """Return (operation, scopes, opener) for each combination that the table `REACHED` allows.
+    """Return (operation, the key's scopes, who opened the visit) for each combination that the table `REACHED` allows.
 
     A key may do what any of its scopes allows.
     """
