@@ -14,8 +14,9 @@ from redis.asyncio import Redis
 
 from signalling.clients.client import SignallingClient
 from signalling.store import keys
-from signalling.visit.record import Actor
+from signalling.visit.record import Actor, Status
 from tests.signalling.clinic import ORG, Clinic, clinic
+from tests.signalling.waits import until
 from tests.signalling.worker_process import Process, worker_process
 
 
@@ -75,5 +76,9 @@ async def call_owned_elsewhere(
         await join(provider, patient)
         assert await owner_of(valkey, patient) == other.id
         await join(their, patient)
-        await start(patient, provider, their)
+        # The provider presses last: the other worker's copy has the live visit then. This worker's copy has it a moment
+        # later. Until then, a worker refuses requests about the call.
+        await start(patient, their, provider)
+        mirror = await one.workers[0].service.mirrors.get(ORG)
+        await until(lambda: mirror.visits[f"{patient.visit}"].status is Status.LIVE)
         yield one, other, patient, their, provider
