@@ -74,7 +74,7 @@ def test_the_most_visits_are_those_of_the_last_step_with_fast_claims() -> None:
 
 def test_an_overload_shows_how_long_claims_of_patients_in_line_take() -> None:
     load = Load(1, 120, 45.0, 9.0, 2.0, 4.0, 101.0, 99.0, 5.0, 8.0)
-    found = overload(Run([load], 7, "", ""))
+    found = overload(Run([load], 7))
     assert [(one.value, one.verdict) for one in found] == [(101.0, "MISS"), (99.0, "ok"), (45.0, "")]
     assert "7 answers" in found[0].note
-    assert overload(Run([], 0, "", "")) == []
+    assert overload(Run([], 0)) == []

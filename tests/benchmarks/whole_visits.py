@@ -52,7 +52,10 @@ QUICK = Size((2, 10, 20), 4.0, 20)
 OVERLOAD = Size((120,), 10.0, 180)
 """More visits a second than one worker can carry."""
 IN_LINE_MS = 100.0
+PROFILED = Size((20,), 6.0)
+"""The run of the flame graph. It has no figures: py-spy stops the worker 200 times a second, and uses a core itself."""
 NEVER = "claim.p99>60s"
+FLAME_TITLE = "Where a worker spends its time in whole visits"
 
 
 class Used(NamedTuple):
@@ -64,21 +67,16 @@ class Used(NamedTuple):
 
 
 class Run(NamedTuple):
-    """A run of the load tester: the figures of its steps, and how many newcomers were asked to wait.
-
-    `flame`: the flame graph as SVG, or "". `problem`: the reason why there is no flame graph, or "".
-    """
+    """A run of the load tester: the figures of its steps, and how many newcomers were asked to wait."""
 
     loads: list[Load]
     asked_to_wait: int
-    flame: str
-    problem: str
 
 
 def measure(size: Size, tell: Tell) -> Made:
-    """Make a run on one worker, a run on two workers, and an overload of one worker.
+    """Make a run on one worker, a run on two workers, an overload of one worker, and a run for the flame graph.
 
-    Return the figures of each step, the published figures from them, and the flame graph of one worker.
+    Return the figures of each step, the published figures, and the flame graph of one worker.
 
     `tell`: called with the progress (0.0 to 1.0).
     """
@@ -87,15 +85,16 @@ def measure(size: Size, tell: Tell) -> Made:
         with local_server(workers, size.providers) as server:
             run = _run(server, workers, size)
         made.loads += run.loads
-        if workers == 1:
-            made.flame = run.flame
-            made.skipped += [Skipped("flame graph", run.problem)] if run.problem else []
         if not run.loads:
             made.skipped.append(Skipped(f"whole visits, workers: {workers}", "the first step has not ended"))
-        tell((number + 1) / 3)
+        tell((number + 1) / 4)
     with local_server(1, OVERLOAD.providers) as server:
-        run = _run(server, 1, OVERLOAD, NEVER)
-    made.figures = [*figures(made.loads), *overload(run)]
+        made.figures = [*figures(made.loads), *overload(_run(server, 1, OVERLOAD, NEVER))]
+    tell(3 / 4)
+    with local_server(1, PROFILED.providers) as server, Profile(server.pids[0]) as profile:
+        _run(server, 1, PROFILED, NEVER)
+    made.flame = picture(samples(profile.raw), FLAME_TITLE) if profile.raw else ""
+    made.skipped += [Skipped("flame graph", profile.problem)] if profile.problem else []
     return made
 
 
@@ -187,18 +186,16 @@ def _run(server: Local, workers: int, size: Size, give_up: str = GIVE_UP) -> Run
         }
         words = [f"--{name}={value}" for name, value in options.items()]
         *ids, store = server.pids
-        with Profile(ids[0]) as profile, sampled(ids, store) as used:
+        with sampled(ids, store) as used:
             ended = subprocess.run(
                 [*GREENROOM, "peers", server.url, *words], capture_output=True, timeout=LIMIT_S, check=False
             )
         if not (report / RAW).is_file():
             said = ended.stderr.decode("utf-8", "replace").strip().splitlines() or ["it says nothing"]
             raise ChildError(f"greenroom peers: {said[-1]}")
-        title = "Where a worker spends its time in whole visits"
-        flame = picture(samples(profile.raw), title) if profile.raw else ""
         seen = read(report)
         waits = round(sum(seen.counts["asked_to_wait"].values)) if "asked_to_wait" in seen.counts else 0
-        return Run(loads(seen, used, size, workers), waits, flame, profile.problem)
+        return Run(loads(seen, used, size, workers), waits)
 
 
 def arrivals(size: Size) -> str:
