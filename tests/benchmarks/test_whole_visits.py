@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from msgspec.structs import replace
 
 from tests.benchmarks.figures import Load
 from tests.benchmarks.whole_visits import (
@@ -66,9 +65,6 @@ def test_the_most_visits_are_those_of_the_last_step_with_fast_claims() -> None:
 
     found = {one.id: one.value for one in figures([load(5, 9), load(20, 19), load(30, 40)])}
     assert (found["visits_most_1"], found["visits_ms_1"]) == (20, 9.0)
-    assert "visits_share" not in found, "it needs a run on two workers"
-    two = replace(load(40, 9), workers=2)
-    assert {one.id: one.value for one in figures([load(20, 19), two])}["visits_share"] == 0.5
     assert {one.id: one.value for one in figures([load(5, 90)])}["visits_most_1"] == 0
 
 

@@ -34,7 +34,6 @@ WARM_S = 6.0
 """The time in s before the first step. Its visits draw each page for the first time, so it is not measured.
 """
 CPU_MS, PROVIDERS = 10.3, 60
-SHARE = 0.5  # two workers carry twice the visits of one
 LOOK_S = 0.1
 Tell = Callable[[float], None]
 
@@ -133,13 +132,11 @@ def figures(loads: Sequence[Load]) -> list[Figure]:
     `loads`: the figures of each step.
     """
     found = []
-    most: dict[int, float] = {}
     for workers in sorted({load.workers for load in loads}):
         these = [load for load in loads if load.workers == workers]
         fast = [load for load in these if load.claim_p99_ms <= CLAIM_MS]
         best = max(fast, key=lambda load: load.ended, default=these[0])
         name = f"whole visits on {'one worker' if workers == 1 else f'{workers} workers'}"
-        most[workers] = best.ended if fast else 0.0
         note = f"at {best.ended:.0f} visits a second, 60 providers, without media"
         found += [
             Figure(
@@ -154,16 +151,12 @@ def figures(loads: Sequence[Load]) -> list[Figure]:
             Figure(
                 f"visits_most_{workers}",
                 f"{name}: the most visits a second with a p99 of claims of at most {CLAIM_MS:.0f} ms",
-                most[workers],
+                best.ended if fast else 0.0,
                 "/s",
                 None,
                 "the load tester on the same cores",
             ),
         ]
-    if most.get(2):
-        share = most.get(1, 0.0) / most[2]
-        name = "whole visits: the most of one worker, as a share of the most of two"
-        found.append(Figure("visits_share", name, share, "", SHARE, "the load tester on the same cores"))
     return found
 
 
