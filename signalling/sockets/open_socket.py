@@ -26,10 +26,8 @@ HELLO_FRAMES, FRAMES = 100, 2000
 """The number of frames allowed within ten seconds, before and after `hello`. Messages have another limit: 50/s."""
 HELLO_MESSAGES, MESSAGES = 2, 64
 """The number of bytes allowed within ten seconds, before and after `hello`, as a multiple of the largest message."""
-FLOOD_CLOSE, MALFORMED_CLOSE = (b"\x88\x02" + code.to_bytes(2) for code in (4005, 1002))
-QUEUE_BYTES = (
-    131_072  # while more than this number of bytes waits in the queue, nothing is read from the client
-)
+QUEUE_BYTES = 131_072
+"""While more than this number of bytes waits in the queue, nothing is read from the client."""
 
 
 class OpenSocket(WebSocketDataQueue, asyncio.Protocol):
@@ -211,7 +209,7 @@ class OpenSocket(WebSocketDataQueue, asyncio.Protocol):
         return True
 
     def _end(self, code: int) -> None:
-        self._closing = self._ended = True
+        self._closing = self._ended = True  # also if the transport closes already
         if not self._transport.is_closing():
             self._send_close(code)
             self._transport.close()
@@ -222,7 +220,7 @@ class OpenSocket(WebSocketDataQueue, asyncio.Protocol):
         A transport that is closed waits without end for a client that does not read.
         """
         self._closing = True
-        self._transport.write(frame(code.to_bytes(2), CLOSE))
+        self._transport.write(_close_frame(code))
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(CLOSE_ANSWER_S, self._transport.abort)
 
@@ -251,18 +249,23 @@ class OpenSocket(WebSocketDataQueue, asyncio.Protocol):
         """Disconnect a client that has sent too many frames or bytes."""
         if count := due("websocket.flooded"):
             log.info("websocket.flooded", count=count)
-        self._cut_off(FLOOD_CLOSE)
+        self._cut_off(4005)
 
     def malformed(self) -> None:
         """Disconnect a client whose frame breaks RFC 6455."""
-        self._cut_off(MALFORMED_CLOSE)
+        self._cut_off(WSCloseCode.PROTOCOL_ERROR)
 
-    def _cut_off(self, close: bytes) -> None:
-        """Send the frame `close` and disconnect the client, without reading more or waiting for its close frame."""
+    def _cut_off(self, code: int) -> None:
+        """Send a close frame with this code and disconnect the client, without waiting for its close frame."""
         if self._transport.is_closing():
             return
         if self._transport.get_write_buffer_size():
             self._transport.abort()  # a client that sends too much may not read a close frame either
         else:
-            self._transport.write(close)
+            self._transport.write(_close_frame(code))
             self._transport.close()
+
+
+def _close_frame(code: int) -> bytes:
+    """Return a close frame with this code."""
+    return frame(code.to_bytes(2), CLOSE)

@@ -6,7 +6,9 @@ nothing is sent after the access has ended. When the access ends, the browser lo
 form.
 """
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import wraps
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
@@ -42,56 +44,18 @@ READ = "emergency"
 MESSAGES = 500
 
 
-async def page(request: web.Request) -> web.Response:
-    """Answer GET …/visits/{visit}/emergency with the visit if the person has access, otherwise with the form."""
-    wanted = await _wanted(request)
-    if wanted is None:
-        return _none(request)
-    organisation, account, visit = wanted
-    now_ms = request.app[SERVICE].clock_ms()
-    grant = await grants_of(request.app).of(organisation.id, account.id, visit.id, now_ms)
-    if grant is None:
-        return _form(request, organisation, account, visit)
-    session = await sessions.get(request)
-    if session.get(READ) != grant.id:
-        await noted(request, "visit.emergency_read", visit.id)
-        session[READ] = grant.id
-    return await _shown(request, organisation, account, visit, grant, now_ms)
+Answer = Callable[[web.Request, Organisation, Account, Visit], Awaitable[web.Response]]
 
 
-async def open_visit(request: web.Request) -> web.Response:
-    """Answer POST …/visits/{visit}/emergency: give the signed-in person access, if the form has a reason."""
-    wanted = await _wanted(request)
-    if wanted is None:
-        return _none(request)
-    organisation, account, visit = wanted
-    reason = clean((await read_form(request)).get("reason"), LONGEST + 1)
-    if not SHORTEST <= len(reason) <= LONGEST:
-        sentence = gettext("Write the reason, in %(least)s to %(most)s characters.")
-        wrong = sentence % {"least": SHORTEST, "most": LONGEST}
-        return _form(request, organisation, account, visit, reason, wrong, 422)
-    now_ms = request.app[SERVICE].clock_ms()
-    if await grants_of(request.app).of(organisation.id, account.id, visit.id, now_ms) is None:
-        try:
-            async with request.app[THROTTLE].attempt(RATE, organisation.id, account.id):
-                await open_access(request.app, organisation, account, visit, reason)
-        except (BlockedError, BusyError):
-            wrong = gettext("You have used emergency access very often. Ask an administrator.")
-            return _form(request, organisation, account, visit, reason, wrong, 429)
-    raise web.HTTPSeeOther(request.path)
+def _of_visit(answer: Answer) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """Return the handler that calls `answer` with what `_wanted` returns; without a visit, it answers HTTP 404."""
 
+    @wraps(answer)
+    async def handler(request: web.Request) -> web.Response:
+        wanted = await _wanted(request)
+        return _none(request) if wanted is None else await answer(request, *wanted)
 
-async def end(request: web.Request) -> web.Response:
-    """Answer POST …/visits/{visit}/emergency/end: end the person's own access to the visit."""
-    wanted = await _wanted(request)
-    if wanted is None:
-        return _none(request)
-    organisation, account, visit = wanted
-    now_ms = request.app[SERVICE].clock_ms()
-    grant = await grants_of(request.app).of(organisation.id, account.id, visit.id, now_ms)
-    if grant is not None and await end_access(request.app, organisation, account, grant.id):
-        await noted(request, "visit.emergency_ended", visit.id)
-    raise web.HTTPSeeOther(f"/{organisation.id}/staff")
+    return handler
 
 
 async def _wanted(request: web.Request) -> tuple[Organisation, Account, Visit] | None:
@@ -117,6 +81,55 @@ def _none(request: web.Request) -> web.Response:
     links = [(gettext("Sessions List"), f"/{organisation.id}/staff")]
     text = gettext("It may have been erased, or your clinic gives no emergency access.")
     return not_found(request, gettext("There is no such session"), text, links)
+
+
+@_of_visit
+async def page(
+    request: web.Request, organisation: Organisation, account: Account, visit: Visit
+) -> web.Response:
+    """Answer GET …/visits/{visit}/emergency with the visit if the person has access, otherwise with the form."""
+    now_ms = request.app[SERVICE].clock_ms()
+    grant = await grants_of(request.app).of(organisation.id, account.id, visit.id, now_ms)
+    if grant is None:
+        return _form(request, organisation, account, visit)
+    session = await sessions.get(request)
+    if session.get(READ) != grant.id:
+        await noted(request, "visit.emergency_read", visit.id)
+        session[READ] = grant.id
+    return await _shown(request, organisation, account, visit, grant, now_ms)
+
+
+@_of_visit
+async def open_visit(
+    request: web.Request, organisation: Organisation, account: Account, visit: Visit
+) -> web.Response:
+    """Answer POST …/visits/{visit}/emergency: give the signed-in person access, if the form has a reason."""
+    reason = clean((await read_form(request)).get("reason"), LONGEST + 1)
+    if not SHORTEST <= len(reason) <= LONGEST:
+        sentence = gettext("Write the reason, in %(least)s to %(most)s characters.")
+        wrong = sentence % {"least": SHORTEST, "most": LONGEST}
+        return _form(request, organisation, account, visit, reason, wrong, 422)
+    now_ms = request.app[SERVICE].clock_ms()
+    if await grants_of(request.app).of(organisation.id, account.id, visit.id, now_ms) is None:
+        try:
+            async with request.app[THROTTLE].attempt(RATE, organisation.id, account.id):
+                await open_access(request.app, organisation, account, visit, reason)
+        except (BlockedError, BusyError):
+            wrong = gettext("You have used emergency access very often. Ask an administrator.")
+            return _form(request, organisation, account, visit, reason, wrong, 429)
+    raise web.HTTPSeeOther(request.path)
+
+
+@_of_visit
+async def end(
+    request: web.Request, organisation: Organisation, account: Account, visit: Visit
+) -> web.Response:
+    """Answer POST …/visits/{visit}/emergency/end: end the person's own access to the visit."""
+    now_ms = request.app[SERVICE].clock_ms()
+    grant = await grants_of(request.app).of(organisation.id, account.id, visit.id, now_ms)
+    if grant is not None and await end_access(request.app, organisation, account, grant.id):
+        await noted(request, "visit.emergency_ended", visit.id)
+    raise web.HTTPSeeOther(f"/{organisation.id}/staff")
 
 
 def _form(
