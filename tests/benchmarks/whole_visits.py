@@ -19,6 +19,7 @@ from tests.benchmarks.driver import LIMIT_S
 from tests.benchmarks.figures import Figure, Load, Made, Skipped, percentile
 from tests.benchmarks.flame import Profile, picture, samples
 from tests.benchmarks.process import ChildError, cpu_ns
+from tests.benchmarks.visit_tables import PICTURES
 from web.peers.cli.local import Local, local_server
 from web.peers.report.writing import RAW, read
 from web.peers.run.observations import Observations
@@ -54,7 +55,6 @@ IN_LINE_MS = 100.0
 PROFILED = Size((20,), 6.0)
 """The run of the flame graph. It has no figures: py-spy stops the worker 200 times a second, and uses a core itself."""
 NEVER = "claim.p99>60s"
-FLAME_TITLE = "Where a worker spends its time in whole visits"
 
 
 class Used(NamedTuple):
@@ -92,7 +92,7 @@ def measure(size: Size, tell: Tell) -> Made:
     tell(3 / 4)
     with local_server(1, PROFILED.providers) as server, Profile(server.pids[0]) as profile:
         _run(server, 1, PROFILED, NEVER)
-    made.flame = picture(samples(profile.raw), FLAME_TITLE) if profile.raw else ""
+    made.flame = picture(samples(profile.raw), PICTURES["visits-flame.svg"]) if profile.raw else ""
     made.skipped += [Skipped("flame graph", profile.problem)] if profile.problem else []
     return made
 
