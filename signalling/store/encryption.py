@@ -33,7 +33,7 @@ class Seal:
         self.replace(keys)
 
     def replace(self, keys: Mapping[bytes, bytes]) -> None:
-        """Use these keys from now on instead of the present ones, so that keys can be changed while a worker runs."""
+        """Use these keys from now on instead of the present keys, so that keys can be changed while a worker runs."""
         if not keys or any(not 1 <= len(i) <= 16 or len(k) != 32 for i, k in keys.items()):
             raise ValueError("keys: at least one, an id of 1 to 16 bytes and a key of 32 each")
         self._keys = {key_id: AESGCM(key) for key_id, key in keys.items()}

@@ -142,8 +142,8 @@ class EventStream:
         self._redis: Any = redis  # the type stubs of redis-py do not know that replies are bytes
         self._read_clock = read_clock
         self._epoch: Any = redis.register_script(_EPOCH)
-        # connection -> (how often it had been opened when its process was asked, the identity of the process at its
-        # other end)
+        # connection -> (the number of times that it had been opened when the process at its other end was asked for its
+        # identity, that identity)
         self._asked: dict[Any, tuple[int, str]] = {}
 
     async def head(self, organisation: str) -> StreamHead:

@@ -29,7 +29,9 @@ FIRST_PAUSE_MS = 5_000
 LONGEST_PAUSE_MS = 3_600_000
 GIVE_UP_MS = 24 * 3_600_000
 DEAD_KEPT, DEAD_KEPT_MS = 1_000, 30 * 24 * 3_600_000
-"""The number of given-up jobs that are kept, and for how many ms, so that an operator can find the cause."""
+"""The number of given-up jobs that are kept, and the time in ms for which they are kept, so that an operator can find
+out why they failed.
+"""
 
 _SCRIPT = (Path(__file__).parent / "jobs.lua").read_text()
 

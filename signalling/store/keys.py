@@ -1,7 +1,7 @@
 """Every key and channel of the product in Redis: its name, type and content, and what erases it. Does no I/O.
 
 All code that uses the store takes names from here. `ALL` is the table of keys, which docs/OPERATIONS.md shows. After
-each test of `signalling` and `web`, the keys in the store are compared with it.
+each test of `signalling` and `web`, the keys in the store are compared with this table.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ GAP_S = 0.01
 The answer to a commit often arrives before the pub/sub message about an earlier commit of another worker.
 """
 MOST_EARLY = 512
-"""The greatest number of events that may wait for missing ones. Others are fetched from the stream later."""
+"""The greatest number of events that may wait for missing events. Further events are fetched from the stream later."""
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -66,7 +66,7 @@ Observer = Callable[[Change | Reset], None]
 def version_of(seq: int) -> int:
     """Return the version of the topics after the event with the number `seq`.
 
-    It is `2 * seq`. If the event needs two messages, the first one has the version `2 * seq - 1`.
+    It is `2 * seq`. If the event needs two messages, the first message has the version `2 * seq - 1`.
     """
     return 2 * seq
 
@@ -93,7 +93,7 @@ class Mirror:
         self._repairing: asyncio.Task[None] | None = None
         self._wanted = 0
         self._loaded = False
-        # number -> event that arrived before one with a lower number; the timer `_gap` ends the wait for the lower one
+        # number -> event that arrived before an event with a lower number; the timer `_gap` limits the wait
         self._early: dict[int, StreamEntry] = {}
         self._gap: asyncio.TimerHandle | None = None
         # True while all records are loaded anew: single events must not be applied during this time
@@ -169,7 +169,7 @@ class Mirror:
             self.repair()
 
     def _apply_early(self) -> None:
-        """Apply the events in `_early` in order, up to a missing number; during a load or after a loss, none."""
+        """Apply the events of `_early` up to the first missing number; during a load or after a loss, apply none."""
         known = not (self._loading or self._lost)
         while known and (entry := self._early.pop(self.seq + 1, None)) is not None:
             self._apply(self.seq + 1, entry)
@@ -256,7 +256,7 @@ class Mirror:
                 # includes every event that was published before.
                 self._wanted, known = 0, self.seq
                 head = await self._store.stream.head(self.organisation)
-                # this copy has no epoch if the organisation had no event when it was loaded
+                # this copy has no epoch if the organisation had no event when the copy was loaded
                 self.epoch = self.epoch or head.epoch
                 if head.epoch != self.epoch:
                     await self._reload()
@@ -267,8 +267,8 @@ class Mirror:
                 if self.seq >= self._wanted:
                     return
             except UnavailableError:
-                # A later call of `repair`, by the sweep or after a reconnection, tries again; the old state is shown
-                # until then.
+                # The loop tries again after a pause, which grows up to 1 s. The old state is shown until the store
+                # answers.
                 pass
             await asyncio.sleep(pause)
             pause = min(pause * 2, 1.0)
@@ -298,7 +298,7 @@ class Mirror:
     async def _begin_epoch(self) -> None:
         """Begin a new epoch, because the store has lost events, and load all records again.
 
-        Versions that clients received in the old epoch do not count as current in the new one.
+        Versions that clients received in the old epoch do not count as current in the new epoch.
         """
         self._loading = True
         try:
@@ -322,7 +322,7 @@ class Mirror:
         self._notify(Reset(self.organisation))
 
     def _lost_since(self, before: int, mark: bytes, there: StreamEntry | None) -> int:
-        """Return the least number of events that the store has lost, among the events up to number `before`.
+        """Return how many of the events up to the number `before` the store has lost, at least.
 
         `mark`: the mark (`mark_of`) of the event `before`. `there`: the event that has the number `before` in the store
         now, or None. None alone does not prove a loss, because old events are removed from the stream.

@@ -1,4 +1,4 @@
-"""The stored notifications of a person: the newest ones, and the position up to which they were read.
+"""The stored notifications of a person: the newest notifications, and the position up to which they were read.
 
 The commit of an event writes the notifications that the event causes (`records.py`). `web/retention.py` erases
 notifications.
@@ -45,7 +45,7 @@ class Notices:
         return _decoder.decode(self._store.seal.open(sealed, f"{organisation}/bell/{person}"))
 
     async def newest(self, organisation: str, person: str) -> tuple[list[Notice], int]:
-        """Return (a person's newest notifications, the newest first; the number of unread ones)."""
+        """Return (a person's newest notifications, the newest first; the number of unread notifications)."""
         key = keys.BELL(organisation, person)
         mark, now_ms = await self._store.load(organisation, Mark, person)
         async with answering():

@@ -129,7 +129,7 @@ DICTIONARY = msgspec.msgpack.encode(
         },
     ]
 )
-"""The dictionary of the compression (`zdict` of zlib): values that packed visits share, the most frequent ones last.
+"""The dictionary of the compression (`zdict` of zlib): values that packed visits share, the most frequent values last.
 
 It never changes, because a packed visit can only be read with the dictionary with which it was packed. A new dictionary
 needs a new `_FORMAT`.

@@ -1,4 +1,4 @@
-"""Packs ended visits in the store, an hour after their last change, and unpacks those that change again.
+"""Packs ended visits in the store, an hour after their last change, and unpacks a visit that changes again.
 
 A visit that has ended is read rarely, and kept for months. Its record, history, chat messages and calls have a key each
 in the store. They are replaced by one compressed value (`packed.py`), which takes a sixth of the memory. Each step is

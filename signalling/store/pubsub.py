@@ -138,7 +138,7 @@ class Bus:
         self._subscribers: dict[Any, _Subscriber] = {}
         """Pool of connections to a server -> its subscriber.
 
-        There is one, or one for each node of a cluster that has a channel.
+        There is one subscriber; in a cluster, one for each node that has a channel.
         """
         self._wanted = asyncio.Event()
         self._woken = asyncio.Event()

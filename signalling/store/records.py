@@ -255,8 +255,8 @@ class Store:
         raise UnavailableError("the stream of events was cut")
 
     def _apply(self, organisation: str, entry: StreamEntry, records: dict[str, dict[str, Any]]) -> None:
-        """Put the record that `entry`, an event, has changed into `records` (kind -> id -> record), unless a newer
-        version is there.
+        """Put the record that the event `entry` contains into `records` (kind -> id -> record), unless `records` has a
+        newer version of it.
         """
         found = records.get(entry.what, {}).get(entry.member)
         if entry.what not in records or (found is not None and found.version >= entry.version):
@@ -299,7 +299,7 @@ class Store:
             )
 
     async def lines(self, organisation: str, visit_id: str, limit: int = 500) -> list[ChatMessage]:
-        """Return at most `limit` chat messages of a visit, the newest ones, with the oldest first."""
+        """Return the newest chat messages of a visit, at most `limit`, the oldest of these first."""
         chat, lines = keys.CHAT(organisation, visit_id), dict[str, ChatMessage]()
         for _ in range(2):  # read again: the visit may have been packed between `beside` and `_many`
             found, past = await self.packed.beside(

@@ -168,7 +168,9 @@ class ClusterRedis(SharedRedis):
         return await converted(self, args, options, answer)
 
     async def _everywhere(self, command: Arguments) -> Any:
-        """Send a command to all masters; return the reply of one. Raises redis-py's errors if none has replied."""
+        """Send a command to all masters; return the reply of the first that has replied. Raises redis-py's errors if no
+        master has replied.
+        """
         await self.node_of(None)
         nodes = dict.fromkeys(filter(None, self._owners))
         sent = (self._to(node).call([command]) for node in nodes)

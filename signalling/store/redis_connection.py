@@ -4,7 +4,7 @@ redis-py connects (address, TLS, user) and builds the commands. This module only
 over a transport of `redis_transport.py`. redis-py alone takes a connection from a pool, starts timers and wakes a
 reader for each command, which costs seven times the CPU if fifty commands are sent at once (docs/ARCHITECTURE.md).
 Pub/sub has a separate connection (`pubsub.py`). Transactions and scripts in pipelines use redis-py's connections.
-Commands that block in the store (BLPOP) are not used, because they would delay all others.
+Commands that block in the store (BLPOP) are not used, because they would delay all other commands.
 """
 
 from __future__ import annotations
@@ -259,7 +259,7 @@ class SharedConnection:
                 question.done.set_result(question.answers)
 
     async def close(self) -> None:
-        """Close the connection. The next command opens a new one."""
+        """Close the connection. The next command opens a new connection."""
         if self._connecting is not None:
             self._connecting.cancel()
         if self._watch is not None:
@@ -289,8 +289,8 @@ class SharedRedis(Redis):
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         """Send a command; return its reply as redis-py would. Raises redis-py's errors if it fails."""
-        # A script that the store may have run already is not sent again. The second run would find the change of the
-        # first one, and refuse.
+        # A script that the store may have run already is not sent again. The second run would find the change that the
+        # first run has made, and refuse its own change.
         (answer,) = await self.shared.call([args], once=args[0] in SCRIPTS)
         return await converted(self, args, options, answer)
 

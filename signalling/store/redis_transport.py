@@ -139,7 +139,7 @@ class PublicTransport:
 
 
 chosen: type[Transport] | None = None
-"""The transport class of all connections in this process; None until the first one was opened."""
+"""The transport class of all connections in this process; None until the first connection was opened."""
 
 
 async def fastest() -> type[Transport]:

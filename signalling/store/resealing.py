@@ -142,9 +142,10 @@ class Resealing:
         self._swap: Any = redis.register_script(_SWAP)
 
     async def look(self, progress: Callable[[int, int], None]) -> Passed:
-        """Read all encrypted values of the store once, and encrypt those that have the old key with the new key.
+        """Read all encrypted values of the store once. Encrypt each value that is encrypted with the old key again,
+        with the new key.
 
-        Events that have the old key are removed. Return how many values were found and changed.
+        Remove events that are encrypted with the old key. Return how many values were found and changed.
 
         `progress` is called with the number of keys read so far, and the number of all keys. Raises `SealError` with
         the name of the key if a value cannot be decrypted, `UnavailableError` if the store does not answer.

@@ -1,7 +1,7 @@
 """Resume tokens: a connection keeps its identity after its socket closes (PROTOCOL.md#resume).
 
 A connection has a public id, a private token, and a state in the store. The token is signed, so that an expired token
-can be distinguished from a forged one. Each resume adds one to the connection's generation. This module and
+can be distinguished from a forged token. Each resume adds one to the connection's generation. This module and
 `commit.lua` refuse writes of an older generation.
 """
 
@@ -108,8 +108,8 @@ class Tokens:
             raise ResumeError("resume_invalid")
         if held.ended:
             raise ResumeError("resume_ended")
-        # If two sockets resume at once, the second one finds the state that the first has written, and replaces the
-        # first.
+        # If two sockets resume a connection at once, the second socket finds the state that the first has written, and
+        # replaces the first socket.
         mine = msgspec.msgpack.encode(msgspec.structs.replace(held, worker=self._worker))
         async with answering():
             answer = await self._take(keys=[key], args=[mine, OPEN_MS])

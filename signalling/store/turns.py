@@ -15,10 +15,10 @@ TURN_S = 0.25
 class Turn:
     """Makes this worker's commands on one visit take turns.
 
-    Without turns, only one of fifty claims at the same time could be committed; the others would try again and fail
-    again, up to fifty times each. Turns only avoid this work, and the commit alone decides which claim succeeds. So a
-    command that has waited for TURN_S continues without its turn. A loaded record is used by all commands that
-    arrived before the load: of fifty commands, one reads the store.
+    Without turns, only one of fifty claims at the same time could be committed; the other claims would be tried again
+    and fail again, up to fifty times each. Turns only avoid this work, and the commit alone decides which claim
+    succeeds. So a command that has waited for TURN_S continues without its turn. A loaded record is used by all
+    commands that arrived before the load: of fifty commands, one reads the store.
     """
 
     __slots__ = ("__weakref__", "_taken", "_timer", "_waiting", "seen", "seen_s")
