@@ -51,7 +51,7 @@ ENDED: Counter[str] = Counter()
 WAIT_S = Histogram(_WAIT_S)
 """The time in s from a patient's arrival to the first claim."""
 CLAIM_TO_PAGE_S = Histogram(_FAST_S)
-"""The time in s from a claim to the message about it to the patient's page."""
+"""The time in s from a claim until the message about the claim is sent to the patient's page."""
 SOCKETS_OPENED: Counter[str] = Counter()
 """The received `hello` messages, by result: "new", "resumed", or the code of the error."""
 SOCKETS_CLOSED: Counter[str] = Counter()

@@ -1,10 +1,9 @@
 """Sends messages to the sockets of this worker, according to the topics to which they are subscribed.
 
-A message is encoded once per codec, and every socket receives the same bytes. Sending never waits for a
-client: a socket with too much unsent data is closed. At most 64 sockets are written in one turn of the event
-loop. Updates of the queue that come within 10 ms of each other are sent in one write; the first one is sent
-at once. The reasons for these rules are in docs/ARCHITECTURE.md#decisions, the measurements in
-tests/benchmarks/results.md.
+A message is encoded once per codec, and every socket receives the same bytes. Sending never waits for a client: a
+socket with too much unsent data is closed. At most 64 sockets are written in one turn of the event loop. Updates of the
+queue that come within 10 ms of each other are sent in one write; the first update is sent at once. The reasons for
+these rules are in docs/ARCHITECTURE.md#decisions, the measurements in tests/benchmarks/results.md.
 """
 
 from __future__ import annotations
@@ -319,7 +318,7 @@ class Hub:
             found.floor = version
             found.sockets = dict.fromkeys(found.sockets, version)
             # The unsent updates are older than the snapshot that was just sent. They may also belong to an older epoch,
-            # whose versions cannot be compared with the present ones.
+            # whose versions cannot be compared with the present versions.
             found.pending.clear()
             if found.sending is not None:
                 found.sending.cancel()

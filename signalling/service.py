@@ -78,7 +78,8 @@ Consequences = Callable[[Organisation, Visit | None, Visit, Event], Iterable[Ext
 their queues.
 """
 Closes = Callable[[Organisation, int, str], int | None]
-"""Returns the time in ms at which an open area closes, or a closed one has closed; None if it never does.
+"""Returns the time in ms at which an open area closes next, or at which a closed area has closed; None if the area
+never closes.
 
 Arguments: the organisation, the present time in ms, the id of the area ("" for none).
 """
@@ -145,7 +146,7 @@ class Service:
         return self._guides.get((organisation, version))
 
     async def visit(self, organisation: str, visit_id: str) -> Visit | None:
-        """Return a visit: an open one from this worker's copy, an ended one from the store; None if not found."""
+        """Return a visit: an open visit from this worker's copy, an ended visit from the store; None if not found."""
         mirror = await self.mirrors.get(organisation)
         return mirror.visits.get(visit_id) or (await self.store.load(organisation, Visit, visit_id))[0]
 

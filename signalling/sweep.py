@@ -81,7 +81,7 @@ class Sweep:
         self._liveness = liveness
         self._here = here
         self._shares = shares
-        # organisation -> the identity of its store when this worker last swept
+        # organisation -> the identity of its store at this worker's last sweep of the organisation
         self._identities: dict[str, str] = {}
         self._dead_since_s: dict[str, float] = {}
         self._opened = 0  # how often the connection to the store had been opened when the sweep ran before
@@ -219,7 +219,7 @@ class Sweep:
         done = await _alone(self._service.command(system(organisation), visit_id, Due()))
         if isinstance(done, Accepted) and done.event is not None:
             return
-        # the visit does not exist
+        # If the visit does not exist, it has no deadline.
         next_ms = None
         # Nothing changed, so the deadline was calculated with older settings. Calculate it anew.
         if isinstance(done, Accepted):

@@ -18,7 +18,7 @@ TURNS = 4
 """The tasks that a tick wakes send their requests within this number of turns of the event loop after the
 tick.
 
-A task that waits for a tick or something else (`tick_or`) is woken two turns later than the others.
+A task that waits for a tick or for an event (`tick_or`) is woken two turns later than other tasks.
 """
 
 

@@ -90,7 +90,7 @@ class ClaimTraces:
         """Add one observer of changes at the beginning of the list `observers`, and one at its end.
 
         The observers between them write each change to the sockets. So the time from the first observer to the last
-        one is the time of writing. `tracer`: makes the parts of traces. `hub`: has the sockets.
+        observer is the time of writing. `tracer`: makes the parts of traces. `hub`: has the sockets.
         """
         self._tracer = tracer
         self._hub = hub

@@ -105,7 +105,7 @@ class Worker:
         self.lingering: set[str] = set()
         # The time-outs of the sockets that have not sent `hello` yet.
         self.hellos: set[asyncio.Timeout] = set()
-        # The class for new sockets; `start` chooses a faster one if it works.
+        # The class for new sockets; `start` chooses a faster class if it works.
         self.websocket: type[WebSocket] = WebSocket
         self._stopping = asyncio.Event()
         # set if the number of rooms has changed, or this worker begins to stop; `web/metrics/report.py` clears it
@@ -236,8 +236,8 @@ class Worker:
             if await self.tokens.holder(held.origin) == self.id:
                 return
         except UnavailableError:
-            # It is not known whether this worker's socket is the newest one, so it stays open: closing the
-            # newest socket would end the connection. Commands of an older socket are refused when they are
+            # It is not known whether this worker's socket is the connection's newest socket, so it stays open: closing
+            # the newest socket would end the connection. Commands of an older socket are refused when they are
             # committed.
             log.info("connection.holder_unknown")
             return

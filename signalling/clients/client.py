@@ -1,8 +1,8 @@
 """A client of the WebSocket protocol: one connection to a server, for scripts, load testers and tests.
 
-It follows PROTOCOL.md and uses no type of this package: messages are plain maps, as in a client written by others. It
-needs aiohttp and msgpack, and this file can be copied as it is. It does not reconnect by itself: the caller decides to
-`resume`. PROTOCOL.md also describes how to get the cookie that identifies a person.
+It follows PROTOCOL.md and uses no type of this package: messages are plain maps, as in a client that another team has
+written. It needs aiohttp and msgpack, and this file can be copied as it is. It does not reconnect by itself: the caller
+decides to `resume`. PROTOCOL.md also describes how to get the cookie that identifies a person.
 
     async with aiohttp.ClientSession() as http:
         headers = {"Cookie": cookie, "Origin": "https://visits.example.org"}
@@ -30,7 +30,7 @@ import msgpack
 from signalling.errors import ClosedError, RequestError
 
 JSON, MSGPACK = "greenroom.v1.json", "greenroom.v1.msgpack"
-# the greatest number of received messages that are kept for `expect`; if it is exceeded, the oldest is dropped
+# The client keeps at most this number of received messages for `expect`. If more arrive, the oldest message is dropped.
 BACKLOG = 10_000
 NO_CODE = 1006  # the close code that is reported if a socket was closed without a code (RFC 6455 §7.4.1)
 CLOSE_S = 2.0  # time in s that `close` waits for the server to answer `bye`; then the socket is aborted

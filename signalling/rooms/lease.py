@@ -24,12 +24,11 @@ from signalling.store.unavailable import answering
 from signalling.visit.call_quality import MediaKind
 
 _LEASE_S = 86_400
-# The script that takes a lease. KEYS: the lease; the resume token of the connection that requests it (any key
-# if no connection does). ARGV: the present owner ('' if none), the new owner ('' to change no owner), the
-# seconds until the lease expires, the generation (socket number) of the connection or '', and the number that
-# the new fence must exceed. If the lease has another owner than the given one, it stays as it is. Returns
-# {owner, fence, 1 if the owner is new}, or {} if a newer socket uses the connection. The fence stays in the
-# store when the lease is given back.
+# The script that takes a lease. KEYS: the lease; the resume token of the connection that requests it (any key if no
+# connection does). ARGV: the present owner ('' if none), the new owner ('' to change no owner), the seconds until the
+# lease expires, the generation (socket number) of the connection or '', and the number that the new fence must exceed.
+# If the lease has another owner than the given owner, it stays as it is. Returns {owner, fence, 1 if the owner is new},
+# or {} if a newer socket uses the connection. The fence stays in the store when the lease is given back.
 _TAKE = """if ARGV[4] ~= '' then
   local generation = redis.call('HGET', KEYS[2], 'generation')
   if generation and tonumber(generation) > tonumber(ARGV[4]) then return {} end

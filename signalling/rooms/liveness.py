@@ -198,7 +198,7 @@ class Liveness:
         answers = await asyncio.gather(*map(self._answers, silent, addresses))
         if silent and not self._resigned:
             # The direct requests may have taken half the time for which a sign of life is valid. So this worker writes
-            # a new one.
+            # a new sign of life.
             async with answering():
                 await self._store.redis.execute_command(*self._sign())
         self._unanswering = frozenset(w for w, answers in zip(silent, answers, strict=True) if not answers)

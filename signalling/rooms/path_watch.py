@@ -1,6 +1,7 @@
 """Follows, for each party of a room, whether media and pictures can flow to it, and who speaks: PROTOCOL.md#media.
 
-When a participant leaves or a room closes, its network path is forgotten and its timer is cancelled.
+When a participant leaves or the room closes, the state of the participant's network path is forgotten, and the timer
+for the path is cancelled.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ class PathWatch:
 
     def follow(self, room: Room, party: str, event: object) -> None:
         """Handle an event about a party's network path, its pictures or the speaker; send the change to the parties
-        concerned.
+        that must know it.
         """
         participant = room.participants.get(party)
         if isinstance(event, PicturePaused) and participant is not None:
@@ -97,8 +98,8 @@ class PathWatch:
     def send(self, room: Room, member: Member, *states: PathState) -> None:
         """Send a party the state of each other party's network path, if it is one of `states`.
 
-        Also send the speaker, and whether the party's pictures are paused. If `states` contains "none" and the party
-        itself has no path, send that as well.
+        Also send who speaks, and whether the pictures to the party are paused. If `states` contains "none" and the
+        party's own path was never found, send the state of this path as well.
         """
         participant = room.participants[member.party]
         if participant.speaker is not None:

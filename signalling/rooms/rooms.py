@@ -35,7 +35,7 @@ from signalling.visit.relations import PATIENT, PROVIDER
 log = structlog.get_logger()
 CHECK_S = 2.0  # time in s between two checks of all leases; `doubt` causes a check at once
 # party -> its opposite: the other party whose media it receives on the same m-lines of the SDP on which it sends its
-# own media. The opposite of all other parties is the patient.
+# own media. The opposite of every party except the patient is the patient.
 _OPPOSITE = {PATIENT: PROVIDER}
 WITH_MEDIA = frozenset({Status.CLAIMED, Status.LIVE})
 

@@ -19,8 +19,7 @@ from signalling.rooms.placement import Place
 from signalling.ticks import tick
 
 EACH = 3
-"""The number of workers that look after one organisation. If one of them does not respond, the others do the
-work.
+"""The number of workers that look after one organisation. If one of them does not respond, the other two do the work.
 """
 LOOK_S = 2.0
 # 2**64 divided by the golden ratio: to multiply a number by this changes the number's upper bits

@@ -1,4 +1,4 @@
-"""The messages between workers: requests to the worker that owns a room, and the replies of this worker.
+"""The messages between workers: requests to the worker that owns a room (the owner), and the owner's replies.
 
 Each worker receives these messages on its own pub/sub channel. There is one frozen type per message, encoded as
 MessagePack. Does no I/O.

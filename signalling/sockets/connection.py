@@ -173,7 +173,7 @@ class Connection:
                 if pending is not None:
                     await self._answer(*pending)
         except Exception:
-            # The requests behind this one must not wait without end.
+            # The requests that wait behind this request must not wait without end.
             self.socket.close(1011)
             raise
         finally:

@@ -54,14 +54,15 @@ It is limited because each `hello` causes a request to the store.
 """
 
 Authenticate = Callable[[web.Request, str], Awaitable[Actor | None]]
-"""Returns the actor (the signed-in person) of a browser in the role "patient" or "staff"; None if nobody is signed in.
+"""Returns the actor (the person) at a browser in the role "patient", "staff" or "guest"; None if the browser does not
+have this role.
 """
 Admit = Callable[[web.Request], Awaitable[str]]
 """Returns the IP address of a browser. Raises an HTTP error if the browser may not open a socket."""
 RETRY_S = 5
 
 Guessed = Callable[[web.Request], Awaitable[None]]
-"""Called after a wrong resume token, but not after an expired one.
+"""Called after a wrong resume token, but not after an expired token.
 
 Returns after a pause. Raises `TooManyGuessesError` if the address has sent too many wrong tokens, `UnavailableError` if
 the store does not answer.

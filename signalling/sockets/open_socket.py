@@ -34,7 +34,7 @@ class OpenSocket(WebSocketDataQueue, asyncio.Protocol):
     """The receiving side of one client's socket. `message_bytes`: the length of the longest message.
 
     Until `detach`, aiohttp reads the messages by `read`. Afterwards, each message goes to the handler first. If the
-    handler does not handle a message, this message and all later ones wait, and `receive` returns them in order.
+    handler does not handle a message, this message and all later messages wait, and `receive` returns them in order.
     """
 
     __slots__ = (
@@ -209,7 +209,7 @@ class OpenSocket(WebSocketDataQueue, asyncio.Protocol):
         return True
 
     def _end(self, code: int) -> None:
-        self._closing = self._ended = True  # also if the transport closes already
+        self._closing = self._ended = True  # set also if the transport is closing already
         if not self._transport.is_closing():
             self._send_close(code)
             self._transport.close()

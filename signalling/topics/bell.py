@@ -26,8 +26,8 @@ log = structlog.get_logger()
 
 
 class Unread:
-    """A person's unread notifications: the times of the newest ones in order of arrival, and the number of `older`
-    ones.
+    """A person's unread notifications: the times of the newest notifications in order of arrival, and the number of
+    `older` notifications.
 
     Notifications are marked as read in order of arrival, also if the clock was set back between two of them. `counted`:
     the ids of the notifications that were read from the store. Events of some of them may arrive at this worker later,
@@ -39,12 +39,12 @@ class Unread:
         self.counted = counted
 
     def add(self, at_ms: int) -> int:
-        """Count a new notification with the time `at_ms`; return the number of unread ones."""
+        """Count a new notification with the time `at_ms`; return the number of unread notifications."""
         self._at_ms.append(at_ms)
         return len(self)
 
     def read(self, until_ms: int) -> int:
-        """Mark the notifications up to the time `until_ms` as read; return the number of unread ones."""
+        """Mark the notifications up to the time `until_ms` as read; return the number of unread notifications."""
         exact = [n for n, at_ms in enumerate(self._at_ms, 1) if at_ms == until_ms]
         before = [n for n, at_ms in enumerate(self._at_ms, 1) if at_ms <= until_ms]
         read = max(exact or before, default=0)

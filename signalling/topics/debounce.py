@@ -17,7 +17,8 @@ from signalling.supervision import Failed, unsupervised
 SHARE = 0.1
 # the longest pause in s after a run of a piece of work, before the same work runs again
 REST_S = 1.0
-# the first and the longest pause in s before failed work is tried again; each pause is twice the one before
+# the first and the longest pause in s before failed work is tried again; each pause is twice as long as the pause
+# before
 RETRY_S, LONGEST_S = 0.1, 5.0
 log = structlog.get_logger()
 

@@ -74,8 +74,7 @@ class Sessions:
         mirror = await self._service.mirrors.get(actor.organisation)
         query = Query(
             text=request.text or "",
-            # Tags reveal something about a patient. A person who may not see a visit must not find it by its tags
-            # either.
+            # Tags reveal something about a patient. So a person who may not see a visit must not find it by its tags.
             provider=request.provider if request.tag is None or actor.role is Role.ADMIN else actor.id,
             outcome=request.outcome,
             tag=request.tag,

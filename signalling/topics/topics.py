@@ -107,7 +107,7 @@ class Topics:
     ) -> server.Subscribed | server.Error:
         name = self._name(mirror, request.topic)
         held = name in socket.topics
-        # The socket is subscribed first, so that it misses no change, not even one that ends the right to see the
+        # The socket is subscribed first, so that it misses no change, not even a change that ends the right to see the
         # topic.
         self._hub.subscribe(socket, name, mirror.version)
         try:

@@ -48,7 +48,7 @@ class PartyQuality(Protocol):
 class Tally(msgspec.Struct, kw_only=True):
     """The counts of the quality of one party's call so far.
 
-    `seen`: figure -> {value rounded to two digits: how often it was measured}.
+    `seen`: the name of a figure, such as ROUND_TRIP -> {value rounded to two digits: how often it was measured}.
     """
 
     party: str

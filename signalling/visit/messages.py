@@ -16,7 +16,7 @@ from signalling.visit.relations import Context, Refusal
 MOST_ANSWERS = 5
 """The greatest number of messages that a waiting patient may write before staff write again."""
 MOST_WRITERS = 10
-"""The greatest number of staff who are notified of an answer; they are the last ones who wrote."""
+"""The greatest number of staff who are notified of an answer: those who wrote to the patient last."""
 
 
 def wrote(visit: Visit, _: Any, actor: Actor, __: Context) -> Visit:

@@ -80,7 +80,7 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def person(self) -> Person:
-        """Return the actor's id and name, as they are shown to others."""
+        """Return the actor's id and name, as they are shown to other people."""
         return Person(self.id, self.name)
 
     @property

@@ -30,7 +30,7 @@ class Paced(NamedTuple):
 Rank = tuple[int, int, int, str]
 """A visit's position in the order of the queue, as (severity, `number`, `arrived_ms`, id).
 
-The queue is sorted by it, the lowest first.
+The queue is sorted by this tuple, the lowest first.
 """
 
 
