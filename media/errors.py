@@ -18,7 +18,7 @@ class RoomFullError(MediaError):
 
 
 class RoomClosedError(MediaError):
-    """The room is closed; ask the relay for a new one."""
+    """The room is closed; ask the relay for a new room."""
 
 
 class PortsTakenError(MediaError, OSError):

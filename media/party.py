@@ -119,7 +119,7 @@ class Party:
     def accept(self, answer: str) -> None:
         """Apply the browser's SDP answer.
 
-        Raises SdpError for an unusable answer (a new one may follow), PartyGoneError if the party has left or failed.
+        Raises SdpError for an unusable answer (another may follow), PartyGoneError if the party has left or failed.
         """
         self._check_usable()
         parsed = sdp.parse_answer(answer, self._offered)
@@ -144,8 +144,8 @@ class Party:
     def restart_ice(self) -> str:
         """Return an SDP offer with new ICE credentials for the same DTLS association (RFC 8445 §2.4).
 
-        The old credentials are valid until a request uses the new ones. Raises PartyGoneError if the party has left or
-        has failed.
+        The old credentials are valid until a request uses the new credentials. Raises PartyGoneError if the party has
+        left or has failed.
         """
         self._check_usable()
         if self.previous_credentials is not None:

@@ -118,7 +118,7 @@ class Relay:
         return len(self._by_endpoint)
 
     def room(self, room_id: str) -> Room:
-        """Return the room with this name. Make a new one if there is none."""
+        """Return the room with this name; make it if there is no such room."""
         room = self._rooms.get(room_id)
         if room is None:
             room = self._rooms[room_id] = Room(self, room_id)
@@ -177,7 +177,7 @@ class Relay:
         return Credentials(ice.ufrag(self.settings.index, secrets.token_hex(6)), secrets.token_hex(16))
 
     def identity(self) -> Identity:
-        """Return the certificate for a new endpoint; make a new one if the present one is a week old."""
+        """Return the certificate for a new endpoint; make a new certificate if the present one is a week old."""
         now_s = time.monotonic()
         if not self._identity.fresh(now_s):
             self._identity = Identity(now_s)

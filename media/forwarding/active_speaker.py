@@ -16,8 +16,8 @@ QUIET_LEVEL: Final = 55
 # The greatest loudness that is counted for a packet. Without this limit, a party with a loud microphone would
 # stay the speaker for too long after it became silent.
 LOUDEST: Final = 40.0
-# If a party sent fewer packets than this in a step (STEP_S), the missing ones count as silence: a browser
-# sends no packets during silence (DTX).
+# If a party sent fewer packets than this in a step (STEP_S), the missing packets count as silence: a browser sends no
+# packets during silence (DTX).
 PACKETS_MIN: Final = 4
 # A party's score is a running mean of its loudness, in which the newest step has this weight. A score follows
 # a change of loudness within about 0.6 s.

@@ -154,8 +154,8 @@ class Endpoint:
     def learn(self, ssrc: int, kind: StreamKind) -> Source:
         """Return the source (stream that the browser sends) with this SSRC; register it if it is new.
 
-        `kind`: the kind of its media. If the endpoint already has a source of this kind with another SSRC, the new one
-        replaces it. Registering the same SSRC and kind again changes nothing.
+        `kind`: the kind of its media. If the endpoint already has a source of this kind with another SSRC, the new
+        source replaces it. Registering the same SSRC and kind again changes nothing.
         """
         known = self.sources.get(ssrc)
         if known is not None and known.kind == kind:
@@ -225,7 +225,7 @@ class Endpoint:
             self.cc_next = (self.cc_last + CC_MARGIN) & SEQUENCE_MASK
 
     def _continue_transport_cc(self) -> None:
-        """Continue the transport-wide sequence numbers after the newest one that the receiver has reported.
+        """Continue the transport-wide sequence numbers after the newest number that the receiver has reported.
 
         Called after a pause of forwarding, and for a new receiver.
         """

@@ -310,7 +310,7 @@ class Forwarder:
     def reroute(self, endpoint: Endpoint) -> None:
         """Compute again which packets of an endpoint are forwarded, because it has a new source.
 
-        No keyframe is requested: a new video source begins with one.
+        No keyframe is requested: a new video source begins with a keyframe.
         """
         endpoint.route(endpoint.peer, endpoint.gate)
         for subscription in endpoint.subscribers.values():

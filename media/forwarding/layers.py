@@ -12,11 +12,11 @@ from typing import Final, NamedTuple
 LAYERS: Final = 4  # the number of layers that two bits can name in the VP8 descriptor; browsers send three
 TOP: Final = LAYERS - 1
 SPANS_MAX: Final = 64
-# The greatest number of packets in a span (a range of packets with the same shifts). A longer span is
-# replaced by a new one, and all earlier spans are forgotten, because sequence numbers start again after 2^16.
+# The greatest number of packets in a span (a range of packets with the same shifts). A longer span is replaced by a new
+# span, and all earlier spans are forgotten, because sequence numbers start again after 2^16.
 SPAN_MAX: Final = 0x4000
-# A receiver gets one more layer if its estimated bandwidth is enough for this layer and all lower ones. It
-# keeps the layer while these layers together need at most KEEP times the bandwidth.
+# A receiver gets one more layer if its estimated bandwidth is enough for this layer and all lower layers. It keeps the
+# layer while these layers together need at most KEEP times the bandwidth.
 KEEP: Final = 1.25
 SHARES_WHOLE: Final = (1.0,) * LAYERS
 MEASURE_S: Final = 1.0
@@ -139,7 +139,7 @@ class LayerShares:
     def sample(self, now_s: float) -> None:
         """Update `shares` from the counted bytes, at most once in MEASURE_S. `now_s`: the monotonic time.
 
-        Each new value is the mean of the old value and the measured one, so that one keyframe does not change it
+        Each new value is the mean of the old value and the measured value, so that one keyframe does not change it
         much.
         """
         if now_s - self._at_s < MEASURE_S:

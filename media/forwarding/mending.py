@@ -29,7 +29,7 @@ FORWARDED_MAX: Final = 500
 
 
 class Mender:
-    """Sends lost packets again and requests missing ones. It has a buffer of its own.
+    """Sends lost packets again, and requests packets that are missing. It has a buffer of its own.
 
     `send_rtcp` and `ask_for_keyframe` are the methods of `Forwarder`. `on_missing` is called when packets are missing:
     then `mend` must be called.
@@ -168,7 +168,7 @@ class Mender:
         """Record that `receiver` has sent feedback (RTCP) about the packets of `sender`. `now_s`: the monotonic time.
 
         If the receiver had sent none for more than OUTAGE_S, request a keyframe from the sender at once, without
-        waiting until the receiver requests one.
+        waiting for the receiver's request.
         """
         silent_s, receiver.feedback_s = now_s - receiver.feedback_s, now_s
         if OUTAGE_S < silent_s < now_s:

@@ -42,9 +42,9 @@ def is_weak(sound_loss: float | None, rtt_ms: float | None, picture_kbps: float)
 class PicturePause:
     """Decides whether the pictures to one receiver are paused; `paused` is the decision.
 
-    A pause begins after WEAK_S of a weak network, and ends after sound has arrived well for a certain time.
-    This time is WAIT_S at first. It is doubled, up to WAIT_MAX_S, if a pause begins less than PROVEN_S after
-    the one before.
+    A pause begins after WEAK_S of a weak network, and ends after sound has arrived well for a certain time. This time
+    is WAIT_S at first. It is doubled, up to WAIT_MAX_S, if a pause begins less than PROVEN_S after the end of the
+    previous pause.
     """
 
     __slots__ = ("_resumed_s", "_since_s", "_wait_s", "paused")

@@ -211,7 +211,7 @@ class Source:
 
         A busy browser may still have a black frame in its encoder when its user presses Start Session. One packet is
         enough for a black keyframe, but not for a keyframe of a real scene. So a keyframe of one packet is refused for
-        BLANK_PATIENCE_S; a later one is accepted, because the scene itself must then be plain.
+        BLANK_PATIENCE_S; a later keyframe is accepted, because the scene itself must then be plain.
         """
         if not self.waiting_s:
             self.waiting_s = now_s
@@ -336,7 +336,7 @@ class Source:
     def add_red(self, packet: bytearray, length: int) -> int:
         """Turn a plain Opus packet in place into a RED packet that repeats the previous payload; return its length.
 
-        A packet stays plain if it came late, or is the first one after the gate opened or a mute ended.
+        A packet stays plain if it came late, or is the first packet after the gate opened or a mute ended.
         """
         timestamp, earlier, own = int.from_bytes(packet[4:8]), self.earlier, payload(packet, length)
         if earlier is not None and sequence_older(timestamp, earlier[0], TIMESTAMP_MASK):

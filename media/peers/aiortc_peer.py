@@ -178,7 +178,7 @@ class ToneTrack(_Paced):
 
 
 class SyntheticParty:
-    """A party of a call, made with aiortc. `picture`, `sound`: tracks to send instead of the generated ones.
+    """A party of a call, made with aiortc. `picture`, `sound`: tracks to send instead of the generated tracks.
 
     It counts the media that it receives. `frames_decoded`: pictures. `audio_frames`: frames of sound.
     `pictures_decoded`: pictures that are not black. `pictures_from`: label of a sender -> the number of its pictures
@@ -203,7 +203,7 @@ class SyntheticParty:
     async def answer(self, offer: str) -> str:
         """Return the SDP answer to an SDP offer.
 
-        An offer with the same ufrag as the previous one continues the connection, also with more m-lines. Any other
+        An offer with the same ufrag as the previous offer continues the connection, also with more m-lines. Any other
         offer begins a new connection.
         """
         ufrags = set(_UFRAG.findall(offer))  # one ufrag, because all sections share a transport

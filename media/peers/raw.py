@@ -31,8 +31,8 @@ KEEPALIVE_S: Final = 2.5
 # The first bytes of a video packet that begins a VP8 keyframe: the start of partition 0, with its frame header.
 VP8_KEYFRAME: Final = b"\x10\x00"
 VP8_DELTA: Final = b"\x10\x01"
-# The first bytes of a packet that begins a VP8 keyframe, as browsers send it: with a picture id of 15 bits
-# (RFC 7741 §4.2). The media server mediasoup, to which benchmarks compare this one, reads no other form.
+# The first bytes of a packet that begins a VP8 keyframe, as browsers send it: with a picture id of 15 bits (RFC 7741
+# §4.2). The media server mediasoup, to which benchmarks compare Greenroom, reads no other form.
 BROWSER_KEYFRAME: Final = b"\x90\x80\x80\x01\x00"
 BROWSER_DELTA: Final = b"\x90\x80\x80\x01\x01"
 _U32 = Struct("!I")

@@ -28,7 +28,7 @@ TCP_PREFERENCE: Final = 90
 PASSIVE: Final = 4
 # The greatest number of relays on a machine. Each ufrag (ICE user name) begins with three digits that name its relay.
 UFRAG_INDEXES: Final = 0xFFF + 1
-# The greatest length in bytes of a request. A longer one might be too long for some IPv4 networks (RFC 8489 §6.1).
+# The greatest length in bytes of a request. A longer request might be too long for some IPv4 networks (RFC 8489 §6.1).
 REQUEST_MAX: Final = 548
 # the length in bytes of the length field before each packet over TCP (RFC 4571)
 FRAME_LENGTH: Final = 2
@@ -197,11 +197,10 @@ class Path:
         """Handle a request with the right password. Return (True if the path moved to `address`, addresses to
         forget).
 
-        `nominates`: True if the request chooses this address. The path begins at the first address that sends
-        a request. It moves to another address if a request nominates that one (RFC 8445 §8.1.1), or if a
-        request comes from there after SILENT_S without packets from the path's address. The second case is
-        needed because a browser does not notice that its network has changed its address, and does not
-        nominate again.
+        `nominates`: True if the request chooses this address. The path begins at the first address that sends a
+        request. It moves to another address if a request nominates that address (RFC 8445 §8.1.1), or if a request
+        comes from there after SILENT_S without packets from the path's address. The second case is needed because a
+        browser does not notice that its network has changed its address, and does not nominate again.
         """
         self.alive_s = now_s
         self.checks += 1

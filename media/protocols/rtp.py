@@ -110,7 +110,7 @@ def original(packet: Packet, length: int, at: int, timestamp: int, ssrc: int) ->
 
 
 def is_vp8_keyframe_start(packet: Packet, length: int) -> bool:
-    """Return True if this packet is the first one of a VP8 keyframe (RFC 7741 §4.2-4.3)."""
+    """Return True if this packet is the first packet of a VP8 keyframe (RFC 7741 §4.2-4.3)."""
     at = payload_start(packet, length)
     if not at or at + 1 >= length:
         return False
@@ -168,7 +168,7 @@ def shift_picture(packet: bytearray, at: int, shift: int) -> None:
 
 
 def empty(packet: bytearray) -> int:
-    """Turn a packet in place into one with only padding and no extensions; return its length (RFC 3550 §5.1)."""
+    """Turn a packet in place into a packet with only padding and no extensions; return its length (RFC 3550 §5.1)."""
     packet[0] = 0xA0
     packet[FIXED_HEADER] = 1
     return FIXED_HEADER + 1

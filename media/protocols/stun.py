@@ -1,6 +1,6 @@
 """Parses and builds STUN messages (RFC 8489): binding requests and success responses, signed with an ICE password.
 
-Reads the attributes that ICE needs (RFC 8445 §7.1) and skips all others. Does no I/O.
+Reads the attributes that ICE needs (RFC 8445 §7.1), and skips all other attributes. Does no I/O.
 """
 
 from __future__ import annotations

@@ -3,10 +3,10 @@
 The server builds such feedback while it does not forward the sender's packets, or while their receiver sends
 no feedback. So the sender's estimate of its bandwidth stays current. Arrival times are arguments.
 
-A lost packet is normally not reported: the feedback is made in several pieces, each without a gap. A browser
-lowers its bit rate after losses. That is not needed, because lost packets are sent again. The browser still
-lowers the rate if the delay grows, which shows that a link is full. If very many packets are lost, a link may
-be full without growing delay, so the losses are reported.
+A lost packet is normally not reported: the feedback is made in several pieces, each without a gap. A browser lowers its
+bit rate after losses. A lower bit rate is not needed, because lost packets are sent again. The browser still lowers the
+rate if the delay grows, which shows that a link is full. If very many packets are lost, a link may be full without
+growing delay, so the losses are reported.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _DELTA_US: Final = 250
 _REFERENCE_US: Final = 64_000
 # the bits of a chunk that hold the length of a run
 _RUN_LENGTH: Final = 0x1FFF
-# One feedback may cover this number of packets, lost ones included. The time differences in it (two bytes
-# each) then need at most 4 KiB. Far fewer packets arrive in 50 ms, the time between two feedbacks.
+# One feedback may cover this number of packets, also lost packets. The time differences in it (two bytes each) then
+# need at most 4 KiB. Far fewer packets arrive in 50 ms, the time between two feedbacks.
 _SPAN_MAX: Final = 2_000
 _FIT_MAX: Final = 400  # the number of packets that one feedback may describe, so that it fits into a datagram
 
@@ -162,7 +162,7 @@ def read_feedback(packet: bytes) -> tuple[Seen, int]:
     clock_us = int.from_bytes(packet[16:19]) * _REFERENCE_US
     seen = []
     for place, symbol in received:
-        size = symbol  # a small time difference has one byte, a large one two
+        size = symbol  # a small time difference has one byte, a large difference two bytes
         if size > 2 or at + size > len(packet):
             return [], 0
         clock_us += int.from_bytes(packet[at : at + size], signed=size == 2) * _DELTA_US
@@ -178,7 +178,7 @@ def build_feedback(seen: Seen, count: int, sender_ssrc: int, media_ssrc: int) ->
     `count`: the number of the feedback. `sender_ssrc`: the SSRC of the server. `media_ssrc`: the SSRC of the stream.
     """
     anchor = seen[0][0]
-    # Reordered packets may have numbers slightly below the first one, so the count begins at the lowest number.
+    # Reordered packets may have numbers slightly below the first number, so the count begins at the lowest number.
     relative = [((number - anchor + 0x8000) & 0xFFFF) - 0x8000 for number, _ in seen]
     lowest = max(min(relative), -_SPAN_MAX // 2)
     arrived: dict[int, int] = {}

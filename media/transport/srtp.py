@@ -197,8 +197,8 @@ def works(binding: Binding) -> bool:
 
 
 def best_binding() -> Binding:
-    """Return the binding that uses private functions of pylibsrtp if it works, otherwise the public one, with a warning
-    in the log.
+    """Return the binding that uses private functions of pylibsrtp if it works, otherwise the public binding, with a
+    warning in the log.
     """
     try:
         native = native_binding()

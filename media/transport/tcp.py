@@ -114,7 +114,8 @@ class Stream:
         raise BlockingIOError
 
     def sendto(self, packet: bytes | memoryview, _address: object, /) -> int:
-        """Send a packet at the end of this turn of the event loop, together with others; return its length in bytes.
+        """Send a packet at the end of this turn of the event loop, together with other packets; return its length in
+        bytes.
 
         Raises BlockingIOError, and drops the packet, if too much data is waiting; OSError if the stream is closed.
         """
@@ -269,8 +270,8 @@ class Listener:
             try:
                 sock, _address = listening.accept()
             except OSError:
-                # accept() fails if no connection waits, the client has left, or no file descriptor is free. It is
-                # called again later.
+                # accept() fails if no connection waits, the client has left, or no file descriptor is free. The call is
+                # repeated later.
                 return
             try:
                 self.take(sock)

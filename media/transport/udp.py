@@ -125,7 +125,7 @@ def _bind_all(families: list[tuple[socket.AddressFamily, str]], port: int) -> li
             try:
                 bound.append(_bind_one(family, host, bound[0].getsockname()[1] if bound else port))
             except OSError as error:
-                # A host without IPv6 uses only IPv4. If a port is taken, the caller tries the next one.
+                # A host without IPv6 uses only IPv4. If a port is taken, the caller tries the next port.
                 if not bound or error.errno == errno.EADDRINUSE:
                     raise
     except OSError:
