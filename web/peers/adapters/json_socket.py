@@ -15,7 +15,7 @@ from web.peers.errors import EntryError, RefusedError
 from web.peers.people.entry import sentence
 
 KEPT: Final = 100
-"""The greatest number of received messages that are kept until somebody waits for them; older ones are dropped."""
+"""The greatest number of received messages that are kept until somebody waits for them; older messages are dropped."""
 PING_S: Final = 20.0
 CLOSE_S: Final = 2.0
 Message = dict[str, Any]

@@ -74,7 +74,7 @@ def share(text: str) -> float:
 def network(
     path: Path | None, loss: float, seed: int, media: str, described: Network | None = None
 ) -> Network | None:
-    """Return the network that a file describes; without a file, one that loses the share `loss` of its packets.
+    """Return the network that a file describes; without a file, a network that loses the share `loss` of its packets.
 
     Returns None if nothing is lost. `seed`: the seed of the random losses; `media`: the kind of media of the
     run; `described`: the network of a scenario, which a file or `loss` overrides. Raises PlanError if the
@@ -165,7 +165,7 @@ def check_adapter(name: str, media: str, refused: dict[str, object], left_out: d
 
 
 def fingerprint(text: str) -> bytes:
-    """Parse the SHA-256 of a certificate, 64 hexadecimal digits. Raises PlanError if the text is not one."""
+    """Parse the SHA-256 of a certificate, 64 hexadecimal digits. Raises PlanError if the text has another form."""
     try:
         found = bytes.fromhex(text)
     except ValueError:

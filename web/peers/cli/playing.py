@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 class Judgement(NamedTuple):
     """The thresholds of a run.
 
-    A run fails if it breaks one of `fail_if` or `abort_if`. A broken threshold of `abort_if` also ends the run
-    at once, but not before `abort_after_s` seconds have passed since the begin of the run.
+    A run fails if it breaks one of `fail_if` or `abort_if`. A broken threshold of `abort_if` also ends the run at once,
+    but not before `abort_after_s` seconds have passed since the start of the run.
     """
 
     fail_if: Sequence[str] = ()

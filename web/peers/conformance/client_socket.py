@@ -109,8 +109,8 @@ class ClientSocket:
     async def welcome(self, hello: Message, *, resumed: bool, token: str = "") -> str:
         """Send the client `welcome`, after a moment in which the client must send nothing; return the new token.
 
-        `hello`: the client's message; `resumed`: whether the connection continues; `token`: the token to send, "" for
-        a new one.
+        `hello`: the client's message; `resumed`: whether the connection continues; `token`: the token to send, "" for a
+        new token.
         """
         early = await self._receive(WELCOME_AFTER_S)
         self._judge.holds("waits", early is None, "nothing until `welcome`", early)

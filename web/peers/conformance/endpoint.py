@@ -71,7 +71,7 @@ class Endpoint:
 
     @property
     def url(self) -> str:
-        """The address for the client."""
+        """The address to which the tested client connects."""
         return f"ws://{self._host}:{self.port}/demo/ws"
 
     async def _page(self, _: web.Request) -> web.Response:

@@ -19,7 +19,9 @@ from web.peers.conformance.topics import whole
 from web.peers.people.entry import Browser
 
 LEAVES: Final = frozenset({"visit.leave"})
-"""Requests that the server answers with `done` for everybody: to leave a visit that one is not in is no error."""
+"""Requests that the server answers with `done` for everybody: leaving a visit is no error for a client that is not in
+it.
+"""
 READ_BY_STAFF: Final = frozenset({"visit.history"})
 OF_PARTIES: Final = frozenset({"visit.enter", "visit.leave", "visit.start", "chat.send"})
 OF_PATIENTS: Final = OF_PARTIES | {

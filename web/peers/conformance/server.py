@@ -1,4 +1,4 @@
-"""Runs the checks of a server: checks that only wait run at the same time, all others one after another.
+"""Runs the checks of a server: checks that only wait run at the same time, all other checks one after another.
 
 This module defines the order of the checks, and turns an unexpected exception into an outcome.
 """

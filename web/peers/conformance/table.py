@@ -45,8 +45,8 @@ class Outcome:
 class Check:
     """One check of a server. `run` raises ViolationError or UntestableError.
 
-    `room`: the group of the check, such as "resume"; `section`: the section of PROTOCOL.md. `waits`: True if
-    the check mostly waits, and so may run at the same time as others.
+    `room`: the group of the check, such as "resume"; `section`: the section of PROTOCOL.md. `waits`: True if the check
+    mostly waits, and so may run at the same time as other checks.
     """
 
     room: str

@@ -114,7 +114,7 @@ class Open(Message, frozen=True):
 class Go(Message, frozen=True):
     """Orders a process to begin in `in_s` seconds.
 
-    The process must count the times of its observations from the begin of the run, which was `ago_s` seconds ago.
+    The process must count the times of its observations from the start of the run, which was `ago_s` seconds ago.
     """
 
     process: Number

@@ -81,7 +81,9 @@ class Gated(Switched):
 
 
 def tracks(file: Path) -> tuple[Gated | None, Gated | None]:
-    """Return the file's picture and its sound; None for one that the file lacks. Raises PlanError if it has neither."""
+    """Return the file's picture and its sound; None for the part that the file lacks. Raises PlanError if it has
+    neither.
+    """
     found: list[Gated | None] = []
     problem: PlanError | None = None
     for kind in ("video", "audio"):

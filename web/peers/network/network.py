@@ -83,7 +83,8 @@ Phases = Annotated[tuple[Phase, ...], Meta(max_length=1000, description="at most
 
 
 class Network(Table, frozen=True):
-    """A network between a peer and a server. `up` is for the packets that the peer sends, `down` for all others.
+    """A network between a peer and a server. `up` is for the packets that the peer sends, `down` for the packets that
+    it receives.
 
     `phases` replace some of the other values for a time; if two phases set the same value at the same time, the
     value of the later phase in the list is used. `udp`, `tcp`: False blocks the whole protocol. Times count from the
@@ -98,8 +99,8 @@ class Network(Table, frozen=True):
     phases: Phases = ()
 
     def at(self, now_s: float) -> Network:
-        """Return a network without phases: the values that this network has `now_s` seconds after the call's
-        begin.
+        """Return a network without phases: the values that this network has `now_s` seconds after the start of the
+        call.
         """
         if not self.phases:
             return self
@@ -125,7 +126,7 @@ class Network(Table, frozen=True):
 def problem(network: Network) -> str:
     """Return a sentence about the first phase of a network that is not valid; "" if all are valid.
 
-    A phase is not valid if its end is not after its begin, or if it changes nothing.
+    A phase is not valid if its end is not after its start, or if it changes nothing.
     """
     for number, phase in enumerate(network.phases):
         if phase.to_s is not None and phase.to_s <= phase.from_s:

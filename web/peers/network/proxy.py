@@ -22,9 +22,10 @@ from typing import Any, Final, get_args
 from web.peers.network.network import RESEND_S, Direction, Network, Side
 
 MOST_WAITING: Final = 4096
-"""The greatest number of datagrams that wait for their time to arrive; further ones are dropped."""
+"""The greatest number of datagrams that wait for their time to arrive; further datagrams are dropped."""
 MOST_FLOWS: Final = 256
-"""The greatest number of client addresses, and of TCP connections; a new one replaces the oldest."""
+"""The greatest number of client addresses, and of TCP connections. A further address or connection replaces the oldest.
+"""
 SEGMENT: Final = 1448
 SEGMENTS: Final = 256
 """The greatest number of segments that wait in each direction of a TCP connection; then the sender has to wait."""

@@ -92,8 +92,8 @@ class Person(ABC):
     # --- methods that connect and send requests
 
     async def connect(self, resume: str | None = None) -> None:
-        """Open the WebSocket and send hello with the token `resume`, if given; if the server refuses the token,
-        send hello without one.
+        """Open the WebSocket and send hello with the token `resume`, if given; if the server refuses the token, send
+        hello without a token.
 
         Raises RefusedError if the server refuses the hello, and EntryError if it refuses the WebSocket or does not
         answer.
@@ -113,7 +113,7 @@ class Person(ABC):
         client.on_close(lambda: self._lost(client))
 
     async def subscribe(self, *topics: str) -> None:
-        """Subscribe to these topics, and again after every reconnection. Raises RefusedError if one is refused."""
+        """Subscribe to these topics, and again after every reconnection. Raises RefusedError if a topic is refused."""
         self.topics += [topic for topic in topics if topic not in self.topics]
         await self.together(*(("subscribe", {"topic": topic}) for topic in topics))
 
@@ -285,7 +285,7 @@ class Person(ABC):
     async def _return(self, resume: str | None) -> None:
         """Open a new socket; subscribe to the topics again, and restore the rooms.
 
-        `resume`: the token of the lost connection, None to begin a new one.
+        `resume`: the token of the lost connection, None to begin a new connection.
         """
         await self.connect(resume)
         assert self.client is not None

@@ -200,7 +200,7 @@ class Room:
         self.state = state
 
     async def _answer(self, message: dict[str, Any]) -> None:
-        # Offers are answered one after another, because one may arrive while the previous one is being answered.
+        # Offers are answered one after another, because an offer may arrive while the previous offer is being answered.
         async with self._answering:
             if self.media is None:
                 return

@@ -24,7 +24,7 @@ class StepMoment(msgspec.Struct, frozen=True):
 
 
 class Moment(msgspec.Struct, frozen=True):
-    """The figures of a run `at_s` seconds after its begin. `planned`: the number of patients of the whole run."""
+    """The figures of a run `at_s` seconds after its start. `planned`: the number of patients of the whole run."""
 
     at_s: float
     planned: int

@@ -106,7 +106,7 @@ def run_plots(found: Figures) -> list[tuple[str, str, Plot]]:
     """Return the plots of the whole run, each as (heading, description, plot)."""
     width_s = found.width_s
     middles = [(number_ + 0.5) * width_s for number_ in range(len(found.arrivals))]
-    # The last period may be shorter than the others, because it ends with the run.
+    # The last period may be shorter than the other periods, because it ends with the run.
     widths = [max(min(width_s, found.duration_s - at + width_s / 2), width_s / 10) for at in middles]
     arriving = [value / width for value, width in zip(found.arrivals, widths, strict=True)]
     leaving = [value / width for value, width in zip(found.departures, widths, strict=True)]

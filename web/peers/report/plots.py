@@ -142,8 +142,8 @@ def curves_plot(
 ) -> Plot:
     """Return a plot of lines over the time of the run, on one scale from 0.
 
-    `label`: a description of the plot; `kind`: the kind of the figures, for units; `zones`: begin and end in s, and a
-    tooltip.
+    `label`: a description of the plot; `kind`: the kind of the figures, for units; `zones`: (start in s, end in s,
+    tooltip) of each zone.
     """
     values = [value for curve in curves for _, value in curve.points if not math.isnan(value)]
     top, y_ticks = _scale(max(values, default=0), kind)

@@ -60,12 +60,14 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 def judge(seen: Observations, thresholds: Sequence[str]) -> list[str]:
-    """Return a sentence for each threshold that the run breaks. Raises ThresholdError if one is not valid."""
+    """Return a sentence for each threshold that the run breaks. Raises ThresholdError if a threshold is not valid."""
     return [verdict.says for verdict in verdicts(seen, thresholds) if verdict.broken]
 
 
 def verdicts(seen: Observations, thresholds: Sequence[str]) -> list[Verdict]:
-    """Return the result of each threshold for the observations `seen`. Raises ThresholdError if one is not valid."""
+    """Return the result of each threshold for the observations `seen`. Raises ThresholdError if a threshold is not
+    valid.
+    """
     read = [parse(expression, seen.steps, seen.gauges, seen.counts) for expression in thresholds]
     return [_verdict(threshold, seen) for threshold in read]
 
@@ -73,7 +75,7 @@ def verdicts(seen: Observations, thresholds: Sequence[str]) -> list[Verdict]:
 def broken_already(seen: Observations, thresholds: Sequence[str]) -> str:
     """Return a sentence about the first threshold that a run breaks while it goes on; "" if there is none.
 
-    A threshold is not broken while there is no value of its step. Raises ThresholdError if one is not valid.
+    A threshold is not broken while there is no value of its step. Raises ThresholdError if a threshold is not valid.
     """
     return next((one.says for one in verdicts(seen, thresholds) if one.broken and one.value is not None), "")
 

@@ -184,7 +184,7 @@ def _staged(stages: tuple[tuple[float, float], ...]) -> Iterator[float]:
         slope = (to_rate - rate) / over_s if over_s else 0.0
         whole = (rate + to_rate) / 2 * over_s
         while number <= expected + whole and whole:
-            # The time x in s since the begin of the stage is the solution of rate * x + slope * x² / 2 = needed.
+            # The time x in s since the start of the stage is the solution of rate * x + slope * x² / 2 = needed.
             needed = number - expected
             root = math.sqrt(max(0.0, rate * rate + 2 * slope * needed))
             yield begins_s + min(over_s, 2 * needed / (rate + root))
@@ -224,7 +224,7 @@ def visitors(
 
 
 def recorded_day(text: str) -> tuple[float, ...]:
-    """Return the arrivals of a recorded day, in s after the first one, from a text with one time per line or a CSV.
+    """Return the arrivals of a recorded day, in s after the first arrival, from a text with one time per line or a CSV.
 
     A time is `HH:MM`, `HH:MM:SS`, an ISO date and time, or seconds. A CSV, such as that of the Reports page, has the
     times in its column `arrived`. Raises PlanError if the text has no such times.

@@ -70,7 +70,7 @@ class Side:
             await until(lambda: self.flow.first_at is not None, self._changed, timeout_s)
 
     async def close(self) -> None:
-        """Close the media."""
+        """Close the media of this side."""
         if self.media is not None:
             await self.media.close()
 

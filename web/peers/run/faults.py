@@ -24,7 +24,7 @@ LONGEST_S: Final = 600.0
 
 
 class Fault(NamedTuple):
-    """A fault `at_s` seconds after the begin of the run. `for_s`: how long the process is stopped; 0 for KILLED.
+    """A fault `at_s` seconds after the start of the run. `for_s`: how long the process is stopped; 0 for KILLED.
 
     `draw`: a number from 0 to below 1 that chooses the worker.
     """

@@ -53,7 +53,7 @@ class Crew:
     def __init__(
         self, plan: Plan, processes: int = 1, part: tuple[int, int] = (1, 1), helpers: int = 0
     ) -> None:
-        """Divide the plan among `processes` on this machine and `helpers` on others.
+        """Divide the plan among `processes` on this machine and `helpers` on other machines.
 
         `part`: (k, n) if `n` machines play one plan without a connection between them, and this is machine `k`.
         Raises PlanError if a process would have no provider.

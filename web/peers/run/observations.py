@@ -40,7 +40,7 @@ EXAMPLES = 5
 """The number of different texts that are stored of one error; each has at most EXAMPLE_LENGTH characters."""
 EXAMPLE_LENGTH = 240
 CODES = 200
-"""The number of different error codes that are counted; all further ones are counted under OTHER."""
+"""The number of different error codes that are counted; all further codes are counted under OTHER."""
 OTHER = "other"
 T = TypeVar("T")
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -68,7 +68,7 @@ class Series:
         self.values = array("d", values)
 
     def add(self, at_s: float, value: float) -> None:
-        """Append a value that was observed `at_s` seconds after the begin of the run."""
+        """Append a value that was observed `at_s` seconds after the start of the run."""
         self.at.append(at_s)
         self.values.append(value)
 
@@ -82,10 +82,10 @@ class Series:
 class Observations:
     """All observations of one run.
 
-    `steps`: name of a step -> its durations in s. `counts`: name -> the numbers to add up. `errors`: error code
-    -> a 1 for each error. `gauges`: name -> one series for each process that wrote the gauge, so that the series
-    can be added. `examples`: error code -> a few texts. The run began `ago_s` seconds ago; a negative value means
-    that it has not begun. `started_at`: the begin of the run on this machine's wall clock.
+    `steps`: name of a step -> its durations in s. `counts`: name -> the numbers to add up. `errors`: error code -> a 1
+    for each error. `gauges`: name -> one series for each process that wrote the gauge, so that the series can be added.
+    `examples`: error code -> a few texts. The run began `ago_s` seconds ago; a negative value means that it has not
+    begun. `started_at`: the start of the run on this machine's wall clock.
     """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic, ago_s: float = 0.0) -> None:
@@ -116,7 +116,7 @@ class Observations:
         _named(self.steps, name, Series).add(self._clock() - self._zero, seconds)
 
     def count(self, name: str, n: int = 1, *, at_s: float | None = None) -> None:
-        """Add `n` to a count, now or `at_s` seconds after the begin of the run."""
+        """Add `n` to a count, now or `at_s` seconds after the start of the run."""
         _named(self.counts, name, Series).add(self._clock() - self._zero if at_s is None else at_s, n)
 
     def error(self, code: str, example: str) -> None:
