@@ -102,11 +102,11 @@ _drawn_once = kept(PAGES_KEPT)(_drawn)
 def _may_be_compressed(request: web.Request, unmixed: bool) -> bool:
     """Return whether a page may be compressed: if it contains no secret, or no text that another person could choose.
 
-    If it contained both, the length of the compressed page would show how similar they are, and so reveal the
-    secret bit by bit (an attack that is called BREACH). A page contains no secret if the browser sent no
-    cookie of this server except those in `harmless` (of the language and of frames), which hold no secret.
-    `unmixed`: True if the handler knows that no text is of another person. A page repeats the query of its
-    address, which another person can choose in a link.
+    If it contained a secret and such a text, the length of the compressed page would show how similar they are, and so
+    reveal the secret bit by bit (an attack that is called BREACH). A page contains no secret if the browser sent no
+    cookie of this server except those in `harmless` (of the language and of frames), which hold no secret. `unmixed`:
+    True if the handler knows that no text is of another person. A page repeats the query of its address, which another
+    person can choose in a link.
     """
     ours = request.app[SESSIONS].cookie_name
     harmless = {f"{ours}-lang", f"{ours}-lang{frames.TWIN}", f"{ours}-kept{frames.TWIN}"}
@@ -151,7 +151,7 @@ def error_page(
 ) -> web.Response:
     """Return a page with a heading and a text about what happened.
 
-    `links`: pairs of path and words, for other pages; None for the usual ones. `new_tab`: True if the links open a new
+    `links`: pairs of path and words, for other pages; None for the usual links. `new_tab`: True if the links open a new
     tab. `alike`: True if many visitors get the same page; then it is drawn once and kept.
     """
     organisation: Organisation | None = request.get(ORGANISATION)

@@ -1,8 +1,8 @@
 """Serves the pages on which a patient books a time: the week, the form with patient information, and the booking.
 
-`web.appointments` defines which times are free and booked. A time is chosen by a POST request, because it is
-then held for ten minutes, and others cannot book it. A browser holds at most one time; the browser's session
-has the id of this hold.
+`web.appointments` defines which times are free and booked. A time is chosen by a POST request, because it is then held
+for ten minutes, and other visitors cannot book it. A browser holds at most one time; the browser's session has the id
+of this hold.
 """
 
 from typing import Any

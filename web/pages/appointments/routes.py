@@ -48,7 +48,7 @@ ROUTES = (
 async def desk(app: web.Application) -> AsyncIterator[None]:
     """Make this worker's `Desk`, the actions on booked visits, and register its mails.
 
-    The app must open this context after the context of signalling, because this one uses signalling.
+    The app must open this context after the context of signalling, because it uses signalling.
     """
     settings = app[SETTINGS]
     key = data_key(Path(settings.data.folder))

@@ -1,7 +1,7 @@
 """Serves a facility's kiosk: its staff add patients to the queue, see their state, and take a call on this device.
 
 A person who has the link needs no other sign-in. A browser shows only patients that it added itself, and only their
-initials, because others may see the screen; typed texts are cleared after a while (kiosk.js).
+initials, because other people may see the screen; typed texts are cleared after a while (kiosk.js).
 """
 
 import secrets
@@ -122,7 +122,8 @@ async def _facility(request: web.Request) -> tuple[Organisation, Facility | None
 
 
 def _area(organisation: Organisation, facility: Facility, chosen: str = "") -> str:
-    """Return the id of the waiting area for a patient: the facility's own, otherwise the chosen one; "" for none."""
+    """Return the id of the waiting area for a patient: the facility's own area, otherwise the chosen area; "" for none.
+    """
     return next((area for area in (facility.area, chosen) if area in organisation.area_names), "")
 
 

@@ -235,7 +235,7 @@ async def open_a_visit(request: web.Request) -> web.Response:
 async def _opened(
     request: web.Request, organisation: Organisation, found: PatientInformation, area: str
 ) -> str:
-    """Return the id of the visit that this form opens; a new one if the form's earlier visit has ended.
+    """Return the id of the visit that this form opens; a new id if the form's earlier visit has ended.
 
     `found`: the patient's data; `area`: the id of the waiting area, "" for none.
     """

@@ -147,7 +147,9 @@ async def _names(request: web.Request, organisation: Organisation) -> dict[str, 
 
 
 def _row(organisation: Organisation, entry: Entry, names: dict[str, str], reader: Account) -> dict[str, str]:
-    """Return an entry in words. `names`: the names of the actors. `reader`: an auditor gets no links to visits."""
+    """Return an entry in words. `names`: the names of the actors. `reader`: the account that reads the page; an auditor
+    gets no links to visits.
+    """
     act = entry.act
     linked = act.about.startswith("v_") and reader.role is not Role.AUDITOR
     at = datetime.fromtimestamp(act.at_ms / 1000, UTC)

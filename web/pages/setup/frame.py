@@ -1,4 +1,5 @@
-"""Contains the common parts of the set-up's pages: check of the role, frame, and saving without overwriting others.
+"""Contains the common parts of the set-up's pages: check of the role, frame, and saving without overwriting another
+person's changes.
 
 The settings of an organisation are one document in the store, and each saved change gives it a new revision. A form
 contains the revision from which it was made. If another person has saved the same section since, nothing is written,

@@ -234,7 +234,7 @@ def _levels(row: Row) -> dict[str, Urgency]:
 def level_choices(row: Row) -> list[tuple[str, str]]:
     """Return the options of a choice step with their levels of urgency: (option, level).
 
-    The level is "" for an option without one.
+    The level is "" for an option without a level.
     """
     if row["kind"] != Kind.CHOICE:
         return []

@@ -33,7 +33,9 @@ LONGEST = 254
 SECONDS = 2.0
 """The time in s for which one request searches; the next request continues."""
 MOST = 500
-"""The greatest number of visits that a search finds. The fields of a form with more would be refused."""
+"""The greatest number of visits that a search may find. A form with more visits would have more fields than the server
+accepts.
+"""
 
 
 class Search(NamedTuple):
@@ -53,8 +55,8 @@ class Search(NamedTuple):
 class Shown(NamedTuple):
     """What the page shows in addition to its first form.
 
-    `form`: the values of the forms; `errors`: a sentence for each wrong field. `search`: a search that is not done,
-    and `whole`, how many ended visits there are. `patients`: the result of a search, None before one. `erased`: how
+    `form`: the values of the forms; `errors`: a sentence for each wrong field. `search`: a search that is not done, and
+    `whole`, how many ended visits there are. `patients`: the result of a search, None before a search. `erased`: how
     many visits and booked visits were erased.
     """
 
@@ -114,7 +116,8 @@ async def _find(request: web.Request, organisation: Organisation, posted: Posted
     search = _continued(form, posted)
     begins = search.place == OLDEST
     search = await _go_on(request, organisation, search)
-    # An entry is left when the search begins and when its result is shown: it may be stopped, or find too much.
+    # An audit entry is written when a search begins, because the search may be stopped or find too many visits, and
+    # when its result is shown.
     if begins or search.done:
         await noted(request, "record.searched")
     if len(search.found) > MOST:

@@ -48,7 +48,7 @@ NUMBERS = {
 class RotaSection:
     """Handles the form of the set-up's section "On-call rota".
 
-    `accounts`: all accounts of the organisation, disabled ones included.
+    `accounts`: all accounts of the organisation, also if disabled.
     """
 
     name = "rota"

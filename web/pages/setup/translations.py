@@ -31,7 +31,7 @@ async def save_page(request: web.Request) -> web.Response:
 
 
 def _offered(organisation: Organisation) -> list[str]:
-    """Return the languages of the pages except the clinic's main one."""
+    """Return the languages of the pages, except the clinic's main language."""
     return [code for code in languages() if code != organisation.main_language]
 
 

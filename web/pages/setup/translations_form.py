@@ -22,7 +22,7 @@ GUIDE_TEXTS = {
     "text": N_("Step %(number)s: full text that is agreed to"),
 }
 ROWS_FROM = 120
-"""The length in characters from which a text gets a larger field; a text of several lines gets one too."""
+"""The length in characters from which a text gets a larger field; a text of several lines gets a larger field too."""
 
 
 class Entry(NamedTuple):

@@ -1,4 +1,6 @@
-"""Writes answers of the setup guide in words, on pages that the server draws; `shared/case.js` does it in scripts."""
+"""Writes answers of the setup guide in words, on pages that the server draws; `shared/case.js` does the same in
+scripts.
+"""
 
 from typing import Any
 

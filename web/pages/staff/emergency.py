@@ -40,7 +40,9 @@ SHORTEST, LONGEST = 10, 500
 RATE = Rule("emergency", limit=10, window_ms=3600_000, first_delay_ms=0)
 """How often a person may open visits within an hour."""
 READ = "emergency"
-"""The key in the session dictionary for the id of the grant whose reading has its entry in the audit log."""
+"""The key in the session's dictionary. Its value is the id of the newest grant whose first use in this browser is in
+the audit log.
+"""
 MESSAGES = 500
 
 

@@ -1,7 +1,7 @@
 """Serves the preferences of a member of staff: mails, messages, language, the password, and the link for a calendar.
 
-The page has several forms. The values are stored in the account; each person can change only their own. A new
-password requires the old one; wrong guesses count like those at the sign-in. A new password ends every other sign-in.
+The page has several forms. The values are stored in the account; each person can change only their own. A new password
+requires the old password; wrong guesses count like those at the sign-in. A new password ends every other sign-in.
 """
 
 from typing import Any
@@ -98,7 +98,7 @@ async def try_text(request: web.Request) -> web.Response:
 
 
 async def change_password(request: web.Request) -> web.Response:
-    """Answer POST …/preferences/password: change the password, which requires the old one.
+    """Answer POST …/preferences/password: change the password, which requires the old password.
 
     All other browsers of the person are signed out.
     """

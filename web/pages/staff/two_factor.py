@@ -1,8 +1,8 @@
 """Serves the page on which staff set up their two-factor sign-in: QR code, recovery codes, new phone, turning it off.
 
 A secret is kept encrypted in the browser's session until a code proves that the app has it. Every change needs the
-password and a code (wrong ones count like guesses at the sign-in), and sends a mail to the person. Administrators
-whose organisation requires two-factor sign-in can open only this page until it is on.
+password and a code (wrong codes count like wrong guesses at the sign-in), and sends a mail to the person.
+Administrators whose organisation requires two-factor sign-in can open only this page until it is on.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
