@@ -4,10 +4,9 @@ The key is one file, which several processes can create safely. Servers that sha
 key: copy `secret.key` from the first server's data folder to those of the other servers before they start;
 `check` stops a server that has another key.
 
-After a rotation (`key_rotation.py`) the file holds several keys of 32 bytes in a row. The first is the root
-key, which never changes: links and the audit log's hashes are derived from it. The keys after it encrypt
-records: usually there is one, and two until a rotation has finished. If the file has only one key, that key
-does both.
+After a rotation (`key_rotation.py`) the file holds several keys of 32 bytes in a row. The first is the root key, which
+never changes: links and the audit log's hashes are derived from it. The keys after it encrypt records: usually there is
+one, and two until a rotation has finished. If the file has only one key, this key serves both purposes.
 """
 
 import contextlib

@@ -96,7 +96,7 @@ class Handover(msgspec.Struct, kw_only=True):
 
     @property
     def descriptors(self) -> list[int]:
-        """All descriptors that stay open when the next program replaces this one."""
+        """All descriptors that stay open when the next program replaces this program."""
         ends = [end for pair in self.streams for end in pair]
         beats = [worker.beat for worker in self.workers]
         return [self.listener, self.folder, *ends, *beats, *([] if self.metrics is None else [self.metrics])]
@@ -265,7 +265,7 @@ class Trial:
                 os.killpg(self._process.pid, signal.SIGKILL)
 
     def problem(self) -> str:
-        """Return in a sentence why the program cannot replace the running one; "" if it can.
+        """Return in a sentence why the program cannot replace the running program; "" if it can.
 
         Call it after the trial's end.
         """

@@ -37,7 +37,7 @@ async def readyz(request: web.Request) -> web.Response:
 
 
 async def why_not_ready(app: web.Application) -> list[str]:
-    """Return the reasons why this worker should receive no requests; the first one is the status in the answer.
+    """Return the reasons why this worker should receive no requests; the first reason is the status in the answer.
 
     The list is empty if the worker is ready.
     """

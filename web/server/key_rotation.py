@@ -1,6 +1,6 @@
 """Rotates the data key: the steps of `greenroom rotate-keys`, and what the running workers do meanwhile.
 
-The new key is put beside the old one in `secret.key`. When all workers know the new key, the store names it as the key
+The new key is put beside the old key in `secret.key`. When all workers know the new key, the store names it as the key
 to encrypt with. When all workers use it, everything in the store is encrypted again, and the old key is removed from
 the file. After each step, the file or the store shows how far the rotation is. So if the command is killed, the next
 `greenroom rotate-keys` continues the rotation.
@@ -109,7 +109,7 @@ class Follower:
 async def running(app: web.Application) -> AsyncIterator[None]:
     """Use changed data keys in this worker, from the start of the app to its end.
 
-    The app must open this context after the context of signalling, because this one uses signalling.
+    The app must open this context after the context of signalling, because it uses signalling.
     """
     folder = Path(app[SETTINGS].data.folder)
     app[SUPERVISOR].keep(TASK, Follower(app[REDIS], folder, app[SEAL]).run)
@@ -140,7 +140,7 @@ class Rotation:
         self._unmark: Any = redis.register_script(UNMARK)
 
     async def run(self) -> Rotated:
-        """Begin a rotation, or continue one that has not finished; return its result.
+        """Begin a rotation, or continue an unfinished rotation; return its result.
 
         Raises CommandError if a step is not possible, ConfigError if the key file cannot be read or is not that of the
         store, and redis-py's errors.

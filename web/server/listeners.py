@@ -15,9 +15,9 @@ def pages_listener(
 ) -> tuple[str, socket.socket]:
     """Return the host and the listening socket of the pages.
 
-    `handed`: the values of the previous program, whose socket is used again; None at an ordinary start. At an
-    ordinary start the socket is the one that systemd has passed, or a new one if systemd has passed none. Raises
-    ConfigError if the address of the settings cannot be used.
+    `handed`: the values of the previous program, whose socket is used again; None at an ordinary start. At an ordinary
+    start the socket is the one that systemd has passed, or a new socket if systemd has passed none. Raises ConfigError
+    if the address of the settings cannot be used.
     """
     if handed is not None:
         return handed.host, socket.socket(fileno=handed.listener)

@@ -36,7 +36,7 @@ ALLOWED = frozenset(
 
 OWN = ("web", "signalling", "media")
 PLAIN = ("gunicorn", "aiohttp", "asyncio")
-"""Libraries whose message templates are safe to log; for others only the place in the code is logged."""
+"""Libraries whose message templates are safe to log; for other libraries only the place in the code is logged."""
 
 ACCESS = logging.getLogger("web.access")
 

@@ -1,8 +1,8 @@
 """The master process: keeps the store and the workers running, and replaces the server's code (signal SIGUSR2).
 
 To replace the code, the master first tries the new program beside the server. Then it replaces its own program by the
-new one (execve), and the new program replaces the workers. SIGHUP also replaces the workers, but by the code that the
-master has loaded. Workers are replaced one after another: an old one stops only when a new one is ready.
+new program (execve), which replaces the workers. SIGHUP also replaces the workers, but by the code that the master has
+loaded. Workers are replaced one after another: an old worker stops only when a new worker is ready.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Master(Arbiter):
         self._store, self._notify, self._processes = store, app.notify, app
         self._steps = Steps(app.folder.path)
         self._trial: tuple[Trial, Request] | None = None
-        # The command line of the program that replaces this one at the next call of `manage_workers`; [] for none.
+        # The command line of the program that replaces this program at the next call of `manage_workers`; [] for none.
         self._next: list[str] = []
         self.is_trial = handed is not None and handed.trial
         # `_leaving`: the ids of the worker processes to replace. `_most`: if more workers than this run, one of them
@@ -57,21 +57,22 @@ class Master(Arbiter):
     def _take_over(self, workers: list[FormerWorker]) -> None:
         """Keep the workers that the previous program has started, and begin to replace them.
 
-        In the trial of an upgrade, only reserve their indexes, so that the trial's worker gets another one.
+        In the trial of an upgrade, only reserve their indexes, so that the trial's worker gets another index.
         """
         if self.is_trial:
             self._reserved = {worker.index for worker in workers}
             self.num_workers = 1
             return
         self.workers.update({worker.pid: worker for worker in workers})
-        # gunicorn ends the server if one of the first `num_workers` workers cannot start. A higher `age` prevents that.
+        # gunicorn ends the server if one of its first `num_workers` workers cannot start. With a higher `age`, a new
+        # worker does not count as one of these.
         self.worker_age = max([self.num_workers, *(worker.age for worker in workers)])
         self._steps.say("taken_over", version=VERSION, workers=self.num_workers)
         log.info("upgrade.taken_over", count=len(workers))
         self._replace_all()
 
     def init_signals(self) -> None:
-        """Handle signals from now on, also those that came while this program replaced the previous one."""
+        """Handle signals from now on, also those that came while this program replaced the previous program."""
         super().init_signals()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, self.SIGNALS)
         # If a worker ended during the replacement, no program has handled its SIGCHLD, so the signal is
@@ -154,7 +155,7 @@ class Master(Arbiter):
 
     @property
     def _changes(self) -> bool:
-        """Whether a program is being tried, or will replace this one soon. No worker is replaced at this time."""
+        """Whether a program is being tried, or will replace this program soon. No worker is replaced at this time."""
         return self._trial is not None or bool(self._next)
 
     def handle_usr2(self) -> None:
@@ -178,7 +179,7 @@ class Master(Arbiter):
             self._refuse(f"{request.program[0]} cannot be run ({error.strerror})")
 
     def _judge(self, trial: Trial, request: Request) -> None:
-        """Read the result of a trial that has ended, and arrange that the tried program replaces this one.
+        """Read the result of a trial that has ended, and arrange that the tried program replaces this program.
 
         This program stays if the trial failed, or if `request` asks only for the trial.
         """
@@ -257,7 +258,7 @@ class Master(Arbiter):
 
 
 class QuietLogger(Logger):
-    """Sends gunicorn's messages to the common log, routine ones at debug level."""
+    """Sends gunicorn's messages to the common log, routine messages at debug level."""
 
     def setup(self, cfg: Config) -> None:
         """Set up nothing, because `web.server.logs` handles all log records."""

@@ -94,7 +94,7 @@ class Output(io.TextIOBase):
         return os.isatty(self._descriptor)
 
     def fileno(self) -> int:
-        """Return the descriptor."""
+        """Return the file descriptor to which this stream writes."""
         return self._descriptor
 
     @property

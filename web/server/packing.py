@@ -51,7 +51,7 @@ class Packer:
         """Compress (pack) the ended visits that are due, every LOOK_S seconds, until cancelled."""
         while True:
             await asyncio.sleep(LOOK_S)
-            # the compression of ended visits is tried again in a minute
+            # After an error of the store, the compression of ended visits is tried again in a minute.
             with contextlib.suppress(UnavailableError):
                 await self.look()
 

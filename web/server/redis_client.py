@@ -256,9 +256,9 @@ def masters(client: Any) -> "list[redis.Redis]":
 
 
 def servers_now(store: Store, patience_s: float) -> Iterator[tuple[str, "redis.Redis"]]:
-    """Yield each server of the store with its name: host and port, or "" if it is the only one.
+    """Yield each server of the store with its name: host and port, or "" if it is the only server.
 
-    `patience_s`: the longest time in s to wait. Copies are included, because each may become the master. Raises
+    `patience_s`: the longest time in s to wait. Replicas are included, because each may become the master. Raises
     redis-py's errors if the servers are not found.
     """
     address = store_address(store.url)
@@ -279,7 +279,7 @@ def servers_now(store: Store, patience_s: float) -> Iterator[tuple[str, "redis.R
 
 
 async def servers(settings: Settings) -> AsyncIterator[Redis]:
-    """Yield a client of each server of the store, copies included.
+    """Yield a client of each server of the store, also of replicas.
 
     Raises redis-py's errors or OSError if the servers are not found.
     """

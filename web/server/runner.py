@@ -27,7 +27,7 @@ from web.requests.path_prefix import without
 from web.server.pages_port import FIRST_BYTES_S, PassOn, Site, Tls, plain, to_nobody
 
 BACKLOG = 2048
-"""The number of connections that may wait for a busy worker; the system closes further ones without an answer.
+"""The number of connections that may wait for a busy worker; the system closes further connections without an answer.
 
 A worker accepts one connection per turn of the event loop, so that many new connections delay each other, but not a
 visit.

@@ -69,7 +69,7 @@ def surplus(mine: int, others: Sequence[int]) -> int:
 
 
 class Balance:
-    """Moves sockets from one worker to the others if this worker has clearly more sockets than the average.
+    """Moves sockets from one worker to the other workers if it has clearly more sockets than the average.
 
     `count`: returns the worker's number of sockets, NONE if the worker is stopping. `move`: is called with the
     number of clients that must be asked to move.

@@ -54,7 +54,7 @@ async def erasing(redis: Redis) -> AsyncIterator[None]:
 
 
 class Rewriting:
-    """Rewrites the append-only file of each server of the store, copies included, after an erasure and once a day.
+    """Rewrites the append-only file of each server of the store, also of replicas, after an erasure and once a day.
 
     `servers`: yields a client of each server; None if the store is one server.
     """
@@ -156,7 +156,7 @@ class Rewriting:
 async def running(app: web.Application) -> AsyncIterator[None]:
     """Rewrite the append-only file when that is due, from the start of the app to its end.
 
-    The app must open this context after the context of signalling, because this one uses signalling.
+    The app must open this context after the context of signalling, because it uses signalling.
     """
     app[SUPERVISOR].keep(
         "web.server.store_rewriting", Rewriting(app[REDIS], partial(servers, app[SETTINGS])).run

@@ -10,11 +10,12 @@ from signalling.store import keys
 from web.errors import ConfigError
 
 FIRST, VERSION = 1, keys.CONTENTS
-"""The version of a new store, and the latest one that this release reads.
+"""The version of a new store, and the latest version that this release reads.
 
 A release increases VERSION if it writes records that older releases cannot read. Before it writes the first
 of them, it writes VERSION into the store. Version 2 has packed visits (`web/server/packing.py`). Every
-release reads version 1."""
+release reads version 1.
+"""
 
 
 async def of(redis: Redis) -> int:

@@ -41,7 +41,9 @@ class Child:
         return self.returncode
 
     def wait(self, timeout: float = float("inf")) -> int:
-        """Return the exit code when the process has ended. Raises `subprocess.TimeoutExpired` after `timeout` s."""
+        """Wait until the process has ended, and return its exit code. Raises `subprocess.TimeoutExpired` after
+        `timeout` s.
+        """
         end_s = time.monotonic() + timeout
         while (code := self.poll()) is None:
             if time.monotonic() > end_s:

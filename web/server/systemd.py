@@ -61,12 +61,12 @@ class Notify:
             self.reloaded()
 
     def reloaded(self) -> None:
-        """Report to systemd that the new workers have replaced the old ones, and that the server is ready."""
+        """Report to systemd that the new workers have replaced the old workers, and that the server is ready."""
         self._ready = True
         self._send("READY=1")
 
     def reloading(self) -> None:
-        """Report to systemd that new workers begin to replace the old ones; `reloaded` reports the end."""
+        """Report to systemd that new workers begin to replace the old workers; `reloaded` reports the end."""
         self._ready = True
         self._send(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 

@@ -45,7 +45,8 @@ def server_context(certificate: str, key: str) -> ssl.SSLContext:
 
 
 def local_addresses() -> list[Address]:
-    """Return this machine's IP addresses: first those that others on its network can reach, and loopback last."""
+    """Return this machine's IP addresses: first those that other machines on its network can reach, and loopback last.
+    """
     found = {
         ipaddress.ip_address(entry.ip if isinstance(entry.ip, str) else entry.ip[0])
         for adapter in ifaddr.get_adapters()
@@ -60,9 +61,9 @@ def local_addresses() -> list[Address]:
 def self_signed(folder: Path, now: datetime.datetime) -> tuple[Path, Path]:
     """Return the paths of a certificate and key for this machine's names and addresses, kept in `folder`.
 
-    Certificate and key are created again if one is missing, or if the certificate expires soon or lacks a new
-    address of the machine. Otherwise they are kept, so that a phone that trusts the certificate continues to
-    trust it.
+    Certificate and key are created again if one of the two files is missing, or if the certificate expires soon or
+    lacks a new address of the machine. Otherwise they are kept, so that a phone that trusts the certificate continues
+    to trust it.
     """
     certificate, key = folder / "self-signed.pem", folder / "self-signed.key"
     addresses = local_addresses()

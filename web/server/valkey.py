@@ -276,7 +276,7 @@ class EmbeddedStore:
         self._spawn(time.monotonic())
 
     def wait(self) -> None:
-        """Return when the store answers.
+        """Wait until the store answers.
 
         Raises ConfigError with the last line of the store's log if the store ends or does not answer in time.
         """
@@ -291,7 +291,7 @@ class EmbeddedStore:
             time.sleep(0.005)
 
     def start(self) -> None:
-        """Start the store and return when it answers. Raises ConfigError if it does not answer."""
+        """Start the store, and wait until it answers. Raises ConfigError if it does not answer."""
         self.begin()
         self.wait()
 
@@ -367,7 +367,7 @@ class EmbeddedStore:
             **OPTIONS,
             # A backup connects as a replica. With 0, the store does not wait for further replicas.
             "repl-diskless-sync-delay": "0",
-            # Timer ticks per second. With 2, an idle store uses twice the CPU. Reading also deletes expired keys.
+            # Timer ticks per second. With 2, an idle store uses twice the CPU. A read also deletes an expired key.
             "hz": "1",
             "daemonize": "no",
             "logfile": str(self._log),
