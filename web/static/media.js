@@ -5,7 +5,7 @@
  * This module handles the connection and SDP. `media/devices.js` handles the person's own devices,
  * `media/figures.js` the quality of a call, `media/arrivals.js` parties whose media stopped,
  * `media/answer.js` changes to the browser's answer. This module does not use the DOM. The page passes each
- * offer to `accept`. Pages import only this module; the four others are its parts.
+ * offer to `accept`. Pages import only this module; the four other modules are its parts.
  *
  * Privacy: only clones of the live tracks are sent. They begin with `enabled = false`, so until `start()` a
  * clone gives black and silence. The connection, the encoder and the bandwidth estimate are ready by then,
@@ -303,7 +303,7 @@ export class MediaSession extends Target {
 
   /**
    * Answer an offer with NACK for sound (requests for lost packets) and with the codec that costs this device
-   * less battery. If the browser does not accept the changed answer, answer with the unchanged one.
+   * less battery. If the browser does not accept the changed answer, answer with the unchanged answer.
    * @param {RTCPeerConnection} connection the connection of the call
    * @param {string} offer the text of the server's offer
    */

@@ -393,7 +393,7 @@ export class SignallingClient extends Target {
     return this.#blocked ? { blocked: true } : {};
   }
 
-  /** Return a random time in ms between 0 and the given one. */
+  /** Return a random time in ms between 0 and the given time. */
   #jitter(/** @type {number} */ ms) {
     return Math.random() * ms;
   }

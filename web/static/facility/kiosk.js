@@ -1,6 +1,6 @@
-/* The script of a kiosk's page, which several patients use on one device. This script loads the list of
-   patients every few seconds, and clears the form if nobody has touched the screen for a while. The page
-   works without this script, but then its list changes only with a reload. */
+/* The script of the kiosk, the page of a facility on which several people use one device. This script loads
+   the list of patients every few seconds, and clears the form if nobody has touched the screen for a while.
+   The page works without this script, but then its list changes only with a reload. */
 import "../pages/form.js";
 import { playNotes } from "../shared/devices.js";
 import { forgetDrafts } from "../shared/drafts.js";

@@ -89,9 +89,9 @@ const wasLost = () => state.gone && state.visit && state.visit.status !== "ended
  * Leave one step of the setup guide and show another. If the answer is wrong, stay and focus its field.
  *
  * @param {Protocol.Step} step the step to leave
- * @param {Protocol.Step | "done"} to the step to go to, or "done" after the last one
+ * @param {Protocol.Step | "done"} to the step to go to, or "done" after the last step
  * @param {{ forward: boolean }} how `forward`: false if the patient goes back
- * @param {(step: Protocol.Step | null) => void} move shows the next step; called with null after the last one
+ * @param {(step: Protocol.Step | null) => void} move shows the next step; null: all steps are done
  */
 async function leave(step, to, { forward }, move) {
   busy = true;

@@ -92,8 +92,9 @@ export class PatientVisit extends EventTarget {
   }
 
   /**
-   * Return an ended visit with the provider and the duration of the call added. The server sends neither for
-   * an ended visit. A page that was open before the end copies both from the newest state before the end.
+   * Return an ended visit with the provider and the duration of the call added. The server does not send
+   * these two values for an ended visit. A page that was open before the end copies them from the newest
+   * state before the end.
    *
    * @param {Protocol.VisitPart} visit the state of the visit
    */

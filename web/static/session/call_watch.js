@@ -73,8 +73,8 @@ export class CallWatch {
   }
 
   /**
-   * Return the first other party whose media stopped, or null. A silent party comes before one with a still
-   * picture.
+   * Return the first other party whose media stopped, or null. A silent party comes before a party with a
+   * still picture.
    *
    * @param {import("./tiles.js").Other[]} others the other parties
    * @returns {import("./words.js").Standstill | null}

@@ -77,8 +77,8 @@ export function waysOut(role, me, leave) {
 }
 
 /**
- * Draw the button Start Session. For a person who has left the call, draw a button to rejoin the call, and
- * one to leave the visit.
+ * Draw the button Start Session. For a person who has left the call, draw a button to rejoin the call, and a
+ * button to leave the visit.
  *
  * @param {{
  *   role: Role,

@@ -8,9 +8,9 @@ import { t } from "../shared/text.js";
  * Return the heading and the help for a call that is blocked by a network or a browser.
  *
  * @param {{ role: Role, own: boolean, unable?: boolean, others: string[], phone?: string | null }} blocked
- *   `own`: true if this person's network blocks the call; `others`: the names of the others whose network
- *   blocks it; `unable`: true if a browser is the reason and not a network; `phone`: the patient's number,
- *   if the page knows it
+ *   `own`: true if this person's network blocks the call; `others`: the names of the other parties whose
+ *   network blocks the call; `unable`: true if a browser is the reason and not a network; `phone`: the
+ *   patient's number, if the page knows it
  * @returns {[heading: string, help: string] | null} null if everybody has a path
  */
 export function blockedWords({ role, own, unable = false, others, phone }) {

@@ -15,8 +15,8 @@ import { otherInWords, veilWords } from "./words.js";
  */
 
 /**
- * Draw the notices over the pictures: one if the browser needs a press before it plays sound, and one if the
- * call is interrupted.
+ * Draw the notices over the pictures: a notice if the browser needs a press before it plays sound, and a
+ * notice if the call is interrupted.
  *
  * @param {{ soundBlocked: boolean, sound: string, listen: () => void, interrupted: boolean }} call
  *   `soundBlocked`: true if a press is needed; `sound`: the text of the button; `listen()` is called when the

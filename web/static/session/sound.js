@@ -13,7 +13,7 @@ export const speakersOf = (devices) =>
   devices.filter(({ kind, id }) => kind === "speaker" && !ALIASES.has(id));
 
 /**
- * Return the id of the speaker in use: the chosen one while it is plugged in, otherwise "", the system's
+ * Return the id of the speaker in use: the chosen speaker while it is plugged in, otherwise "", the system's
  * default.
  *
  * @param {string} chosen the id of the chosen speaker

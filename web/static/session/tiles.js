@@ -91,7 +91,7 @@ export class Tiles {
 
   /**
    * Draw the tiles. `others`: the result of `othersOf`; `opposite`: the role of the opposite party, which is
-   * the provider for the patient and the patient for all others.
+   * the provider for the patient, and the patient for all other parties.
    *
    * @param {{
    *   others: Other[],

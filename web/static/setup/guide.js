@@ -94,10 +94,10 @@ const state = {
 };
 
 /**
- * Go to another step of the preview, unless the answer of the present one is wrong.
+ * Go to another step of the preview, unless the answer of the present step is wrong.
  *
  * @param {Protocol.Step} step the present step
- * @param {Protocol.Step | "done"} to the step to go to, or "done" after the last one
+ * @param {Protocol.Step | "done"} to the step to go to, or "done" after the last step
  * @param {boolean} forward true if the person goes to a later step
  */
 function go(step, to, forward) {
@@ -221,8 +221,8 @@ async function press(action) {
   }
 }
 
-/* The buttons' actions run one after another, because each action changes the form that the previous one has
-   returned. */
+/* The buttons' actions run one after another, because each action changes the form that the previous action
+   has returned. */
 let pressing = Promise.resolve();
 document.addEventListener("submit", (event) => {
   if (event.target !== form()) return;

@@ -306,8 +306,8 @@ async function outputOf(context, speaker) {
  * started after some seconds: without a speaker, or during a phone call, some browsers would wait for ever.
  *
  * @param {{ notes?: number[], given?: AudioContext | null, speaker?: string }} options `notes`: the
- *   frequencies in Hz; `given`: an AudioContext to use, or null for a new one; `speaker`: the id of a
- *   speaker, "" for the system's default
+ *   frequencies in Hz; `given`: an AudioContext to use, or null for a new AudioContext; `speaker`: the id of
+ *   a speaker, "" for the system's default
  */
 export async function playNotes({ notes = [523.25, 659.25], given = null, speaker = "" } = {}) {
   const context = given ?? new AudioContext();

@@ -8,7 +8,7 @@ const KEPT_MS = 2 * 3_600_000;
 /** @typedef {Record<string, string>} Draft name of a field -> its value */
 
 /**
- * Return the draft of a form or message; an empty one if there is none, or if it is too old.
+ * Return the draft of a form or message; an empty draft if there is none, or if it is too old.
  *
  * @param {string} of for the organisation's form, its id; for a message, the result of `ofMessage(visit)`
  * @param {number} now_ms the time now, in ms since 1970

@@ -147,8 +147,8 @@ export function clearToasts() {
 }
 
 /**
- * Ask the person for confirmation before an action that others will notice. Return "yes" or "also" if the
- * person has pressed that button; return "" after Escape, or after a press of the button `no`.
+ * Ask the person for confirmation before an action that other people will notice. Return "yes" or "also" if
+ * the person has pressed that button; return "" after Escape, or after a press of the button `no`.
  *
  * @param {Question} question the title, the text and the buttons
  * @returns {Promise<"" | "yes" | "also">}

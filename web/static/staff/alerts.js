@@ -146,8 +146,8 @@ export class Alerts {
   /**
    * Show a desktop notification while the tab is hidden, if it is wanted and allowed.
    *
-   * @param {"new" | "assigned" | "limit"} kind the kind of news; a new notification replaces one of the same
-   *   kind
+   * @param {"new" | "assigned" | "limit"} kind the kind of news; a new notification replaces an older
+   *   notification of the same kind
    * @param {{ title: string, body: string, open: () => void }} note the title and the text; `open()` is
    *   called when the notification is pressed
    */

@@ -1,6 +1,6 @@
-/* Asks for confirmation in the staff's forms: before an action that cannot be undone or that others notice
-   (`data-ask` on the button), and before a page with unsaved changes is left. The forms also work without
-   this script. */
+/* Asks for confirmation in the staff's forms: before an action that cannot be undone or that other people
+   notice (`data-ask` on the button), and before a page with unsaved changes is left. The forms also work
+   without this script. */
 
 import { t } from "../shared/text.js";
 import { ask } from "../shared/ui.js";
