@@ -1,8 +1,8 @@
 """Runs jobs, such as mails to send: runners in every worker pass each job that is due to the handler of its kind.
 
-Jobs that call external servers have a queue and runners of their own, so that a slow receiver delays no
-mail. This module decides when a job is tried again and when it is given up. Mail, webhooks and others
-register a handler in `app[HANDLERS]`, and in `app[CONSEQUENCES]` the jobs that a visit's events cause.
+Jobs that call external servers have a queue and runners of their own, so that a slow receiver delays no mail. This
+module decides when a job is tried again and when it is given up. Mail, webhooks and other parts of `web` register a
+handler in `app[HANDLERS]`, and in `app[CONSEQUENCES]` the jobs that a visit's events cause.
 """
 
 import asyncio
@@ -42,10 +42,11 @@ from web.metrics import counts
 from web.organisations.documents import Organisations
 
 Handler = Callable[[str, Taken], Awaitable[bool | None]]
-"""Carries out a job. Its arguments: the organisation's id, and the job. Returns False if nothing was to do.
+"""Carries out a job. Its arguments: the organisation's id, and the job. Returns False if there was nothing to do.
 
 If it raises `PermanentJobError`, the job is given up. After any other error the job is tried again;
-`PutOffError` does not count as an attempt."""
+`PutOffError` does not count as an attempt.
+"""
 
 Report = Callable[[str, Taken, str], Awaitable[None]]
 """Receives an organisation's id, a job, and its result: "sent", "retried" (tried again later) or "failed"."""
@@ -113,8 +114,8 @@ class Runner:
         else:
             self._all_s = now_s
         organisations = await self._jobs.due(organisations)
-        # The loop begins after the organisation that was served last, so that an organisation with many jobs
-        # does not delay the others' jobs.
+        # The loop begins after the organisation that was served last, so that an organisation with many jobs does not
+        # delay the jobs of the other organisations.
         after = [organisation for organisation in organisations if organisation > self._last]
         for organisation in (*after, *organisations[: len(organisations) - len(after)]):
             free = AT_ONCE - len(self._busy)
@@ -244,7 +245,7 @@ def consequences(app: web.Application) -> service.Consequences:
 async def running(app: web.Application) -> AsyncIterator[None]:
     """Run jobs from the start of the app to its end.
 
-    The app must open this context after the context of signalling, because this one uses signalling.
+    The app must open this context after the context of signalling, because it uses signalling.
     """
     app[SERVICE].consequences = consequences(app)
     reports = app[REPORTS]

@@ -232,7 +232,7 @@ class Retention:
 async def running(app: web.Application) -> AsyncIterator[None]:
     """Erase old data from the start of the app to its end.
 
-    The app must open this context after the context of signalling, because this one uses signalling.
+    The app must open this context after the context of signalling, because it uses signalling.
     """
     settings = app[SETTINGS]
     kept = Retention(

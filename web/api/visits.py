@@ -67,7 +67,7 @@ def _information(call: Call, patient: t.Patient) -> PatientInformation:
 
 
 async def _visit_id(call: Call, body: t.OpenVisit) -> str:
-    """Return the id for the visit that this request opens: a new one, or the one that belongs to its Idempotency-Key.
+    """Return the id for the visit that this request opens: a new id, or the id that belongs to its Idempotency-Key.
 
     Raises ProblemError if the Idempotency-Key has a wrong length, or was sent before with another body.
     """
@@ -134,7 +134,7 @@ async def unassign(call: Call, _: None) -> t.Visit:
 
 
 async def set_urgency(call: Call, body: t.SetUrgency) -> t.Visit:
-    """Set the urgency in the body for a waiting visit; return the visit."""
+    """Set the urgency of a waiting visit to the level in the request's body; return the visit."""
     return await _command(call, call.admin, c.SetUrgency(body.level))
 
 

@@ -24,7 +24,7 @@ from web.appointments.slots import LONGEST_MS, MINUTE_MS, Slot, Taken
 from web.errors import StaleAppointmentError, TimeTakenError, TooManyHoldsError
 
 HOLD_MS = 10 * MINUTE_MS
-"""The time in ms for which a time is held while the visitor fills in the form."""
+"""How long, in ms, a bookable time is held for a visitor who fills in the form."""
 HOLDS_AT_MOST = 8
 """The greatest number of times that visitors from one IP address may hold at once. It is not 1, because many
 patients may share an address."""
@@ -146,7 +146,7 @@ class Book:
         return None if sealed is None else self._open(organisation, appointment_id, sealed)
 
     async def between(self, organisation: str, since_ms: int, until_ms: int) -> list[Appointment]:
-        """Return all appointments that begin from `since_ms` until `until_ms`, cancelled ones included, in order."""
+        """Return all appointments, also if cancelled, that begin from `since_ms` until `until_ms`, in order."""
         async with answering():
             found = await self._redis.zrangebyscore(keys.APPOINTMENTS(organisation), since_ms, f"({until_ms}")
         return await self._read(organisation, found)
@@ -157,7 +157,7 @@ class Book:
         """Return at most `most` appointments that begin from `since_ms` until `until_ms`, in their order.
 
         If there are more than `most`, appointments from `now_ms` on are chosen first, the earliest of them first. If
-        there are fewer than `most` of these, the latest ones before `now_ms` are added.
+        there are fewer than `most` of these, the latest appointments before `now_ms` are added.
         """
         index = keys.APPOINTMENTS(organisation)
         async with answering():

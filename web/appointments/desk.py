@@ -176,7 +176,7 @@ class Desk:
         return await self._change(organisation, appointment_id, how)
 
     async def check_in(self, organisation: Organisation, appointment_id: str) -> Visit:
-        """Return the patient's open visit; if there is none, open one in the queue, marked as booked.
+        """Return the patient's open visit; if there is none, open a visit in the queue, marked as booked.
 
         Raises TooLateError if the patient may not check in now, and LookupError if there is no such appointment.
         """
@@ -214,7 +214,7 @@ class Desk:
         return await self._service.visit(appointment.organisation, appointment.visit)
 
     async def of_provider(self, organisation: str, person: str) -> list[Appointment]:
-        """Return the booked visits for the calendar of a member of staff, cancelled ones included, in order.
+        """Return the booked visits for the calendar of a member of staff, also cancelled visits, in order.
 
         Future visits are included for every provider, because any provider may claim them. A visit that a colleague has
         claimed is left out.

@@ -20,8 +20,9 @@ from web.organisations.settings import Organisation
 
 REMINDERS_H = (24, 1)
 CLOSE_MS = HOUR_MS // 2
-"""The shortest time in ms between a reminder and the booking or the next reminder; a closer reminder is not
-sent."""
+"""The shortest time in ms from the mail about a booking or a change to a reminder, and from a reminder to the next
+reminder. A reminder that would be closer is not sent.
+"""
 
 
 class Promises(Protocol):

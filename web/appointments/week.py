@@ -43,8 +43,8 @@ def week(
 ) -> dict[str, Any]:
     """Return the values for the template calendar/week.html: seven days from `begin`, and the times of one of them.
 
-    `taken`: the periods that are booked or held; `chosen`: the day whose times are shown, None for the first free
-    day. Callers share the result and must not change it: it is the same for all who ask within one minute.
+    `taken`: the periods that are booked or held; `chosen`: the day whose times are shown, None for the first free day.
+    Callers share the result and must not change it: it is the same for all requests within one minute.
     """
     # Slots begin at whole minutes. So the result is the same for all times within one minute, and can be cached.
     return _week(organisation, sorted(taken), -(-now_ms // MINUTE_MS) * MINUTE_MS, begin, chosen)

@@ -116,4 +116,4 @@ KINDS: dict[str, str] = {
     "system": N_("Greenroom"),
     "nobody": N_("Not signed in"),
 }
-"""Kind of actor (staff, patient, program and others) -> its words on the page."""
+"""Kind of actor (staff, patient, program, …) -> its words on the page."""

@@ -56,7 +56,7 @@ class Row(NamedTuple):
 class ByHandler(NamedTuple):
     """Declares that the handler adds one of the entries `acts` itself, by the function `noted`.
 
-    Only the handler of the request knows which of them is the right one.
+    Only the handler of the request knows which of these entries is right.
     """
 
     acts: tuple[str, ...]
@@ -71,7 +71,7 @@ class NoEntry(NamedTuple):
 Declared = Row | ByHandler | NoEntry
 UNKNOWN = NoEntry("no route")
 DECLARED: web.RequestKey[Declared] = web.RequestKey("declared audit entry")
-"""The declaration of the request's route."""
+"""A request's key for the audit entries that its route declares."""
 
 
 async def noted(request: web.Request, what: str, about: str = "", *, who: str = "") -> None:
@@ -103,8 +103,8 @@ def audited(
 ) -> Callable[..., Any]:
     """Return a middleware that adds the declared entries after requests for pages.
 
-    `declared`: the declarations by method and path; `is_api`: returns whether a request is for the API, which
-    adds its own entries. The middleware of the sessions must run before this one, which reads the session.
+    `declared`: the declarations by method and path; `is_api`: returns whether a request is for the API, which adds its
+    own entries. The middleware of the sessions must run before this middleware, which reads the session.
     """
 
     @web.middleware

@@ -36,8 +36,9 @@ WITHOUT_NODE = (
 FAILOVER_S, LOOK_S = 30.0, 0.5
 """(how long in s to wait for a replica to replace a node that does not answer, how often to check this)."""
 BEGINS_S = 30.0
-"""The longest time in s in which the store sends nothing. While it prepares the snapshot it sends an empty
-line each second."""
+"""If the store sends nothing for this time in s, the backup fails. While the store prepares the snapshot, it sends an
+empty line each second.
+"""
 READ_BYTES = 1 << 20
 SYNC_BYTES = 1 << 23
 """After this number of bytes the file is flushed to the disk: more at once would delay the store's own file.
@@ -138,7 +139,7 @@ def receive(server: "redis.Redis", path: Path, received: Callable[[int], None]) 
 
 
 def _connected(options: dict[str, Any], *, tls: bool) -> socket.socket:
-    """Return a connection to the store's server. `options`: host, port and others, as redis-py has them."""
+    """Return a connection to the store's server. `options`: host, port and more, named as in redis-py."""
     if "path" in options:
         connection = socket.socket(socket.AF_UNIX)
         connection.settimeout(BEGINS_S)

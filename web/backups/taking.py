@@ -1,4 +1,4 @@
-"""Takes a backup of a running server, or checks one: the store and the files of one moment, in one file.
+"""Takes a backup of a running server, or checks a backup: the store and the files of one moment, in one file.
 
 Each server of the store sends a snapshot. A second store in the data folder loads the snapshot, and the backup reads
 this second store, so that it does not slow the server's store. The process has a low priority while it takes a backup.

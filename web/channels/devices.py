@@ -53,7 +53,7 @@ class Device(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Devices:
-    """Stores the devices of all owners of one kind, either visits or staff.
+    """Stores the devices of all owners of one kind (visits, or staff).
 
     `kind`: defines the names of the store's keys for these owners; `kept_ms`: the time in ms for which devices are
     kept, 0 for ever.
@@ -112,8 +112,9 @@ BROWSERS = (
     ("CriOS/", "Chrome"),
     ("Safari/", "Safari"),
 )
-"""Pairs of a text in a browser's User-Agent and the browser's name. The first text that is found decides,
-because most browsers also name others."""
+"""Pairs of a text in a browser's User-Agent and the browser's name. The first text that is found decides, because most
+browsers also name other browsers there.
+"""
 SYSTEMS = (
     ("Android", "Android"),
     ("iPhone", "iPhone"),

@@ -100,7 +100,7 @@ async def run(app: web.Application) -> None:
 async def running(app: web.Application) -> AsyncIterator[None]:
     """Check for requests that nobody has claimed, from the start of the app to its end.
 
-    The app must open this context after the context of signalling, because this one uses signalling.
+    The app must open this context after the context of signalling, because it uses signalling.
     """
     app[SUPERVISOR].keep(TASK, partial(run, app))
     yield

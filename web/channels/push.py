@@ -1,8 +1,8 @@
 """Sends notifications to devices through their push services, and interprets a service's answer.
 
-A browser gives the address of its push service, and the browser may be a stranger's. So services are called
-by https and only at public addresses, even if `[webhooks] allow` lists others. Each push service has its own
-breaker (a pause after failures); a device that its service no longer knows is removed.
+A browser gives the address of its push service, and the browser may be a stranger's. So services are called by https
+and only at public addresses, even if `[webhooks] allow` lists other addresses. Each push service has its own breaker (a
+pause after failures); a device that its service no longer knows is removed.
 """
 
 import asyncio

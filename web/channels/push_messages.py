@@ -37,7 +37,7 @@ def device_of(posted: Mapping[str, str], name: str, now_ms: int, allowed: Sequen
     if len(endpoint) > ENDPOINT_LENGTH or url_problem(endpoint, allowed) is not None:
         return None
     if ":" in (URL(endpoint).raw_host or ""):
-        return None  # no push service has a bare IPv6 address, and py-vapid cannot sign a message to one
+        return None  # no push service has a bare IPv6 address, and py-vapid cannot sign for such an address
     try:
         ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), _decoded(p256dh))
         if len(_decoded(auth)) != AUTH_BYTES:

@@ -1,7 +1,7 @@
 """Decides which staff get a message because nobody has claimed a request, and when.
 
-The people of the on-call rota get a message one after another; after the last of them, all administrators get one. The
-accounts, the people with an open page, and the time are arguments; this module does no I/O.
+The people of the on-call rota get a message one after another; after the last of them, all administrators get a
+message. The accounts, the people with an open page, and the time are arguments; this module does no I/O.
 """
 
 from collections.abc import Mapping, Sequence

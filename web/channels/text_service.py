@@ -75,7 +75,7 @@ class TextServices:
         await self._changed(organisation)
 
     async def drop(self, organisation: str) -> None:
-        """Remove the organisation's service."""
+        """Remove the organisation's service for text messages."""
         async with answering():
             await self._redis.delete(keys.TEXT_SERVICE(organisation))
         await self._changed(organisation)

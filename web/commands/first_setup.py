@@ -108,7 +108,7 @@ async def first(
                 "`greenroom user add`."
             )
     if not await office.redis.exists(keys.DATA_KEY()):
-        # No server has used this store yet, so it has no data key; this call makes one.
+        # No server has used this store yet, so it has no data key; this call makes the key.
         make_data_key(Path(office.settings.data.folder))
     await office.audit_log()
     if await office.organisations.add(document):

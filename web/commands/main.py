@@ -1,4 +1,4 @@
-"""The command line: `greenroom serve`, `init`, `organisation`, `user`, `key`, `audit`, `status` and others.
+"""The command line: `greenroom serve`, `init`, `organisation`, `user`, `key`, `audit`, `status` and more.
 
 This module defines the options and prints errors; other modules carry out the commands. Modules that are not always
 needed are imported when their command is called, so that each command starts fast.

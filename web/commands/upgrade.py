@@ -57,7 +57,8 @@ def run(settings: Settings, backup: Path | None, *, only_try: bool, as_json: boo
 
 
 def follow(folder: Path, process: int, drain_s: float, *, only_try: bool, quiet: bool) -> dict[str, Any]:
-    """Ask the master to replace its program by this one, or only to try it; print the steps that the master reports.
+    """Ask the master to replace its program by this command's program, or only to try that program; print the steps
+    that the master reports.
 
     Return the result. `folder`: the server's data folder; `process`: the id of the master's process; `drain_s`: the
     longest time in s that old workers have to end their calls; `only_try`: True to try this program without replacing
@@ -113,8 +114,8 @@ def follow(folder: Path, process: int, drain_s: float, *, only_try: bool, quiet:
 def _reported(steps: Steps, patience_s: dict[str, float], other_s: float) -> Iterator[dict[str, Any]]:
     """Yield each step as soon as the master reports it, until the upgrade has ended.
 
-    `steps`: the file with the steps. After each step, the next one must be reported within a time in s: `patience_s`
-    has this time by the name of the step, and `other_s` is the time for all other steps. Raises CommandError if the
+    `steps`: the file with the steps. After each step, the next step must be reported within a time in s. `patience_s`:
+    name of a step -> the time after this step; `other_s`: the time after any other step. Raises CommandError if the
     next step is not reported in time.
     """
     seen, last, end_s = 0, "", time.monotonic() + patience_s[""]

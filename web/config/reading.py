@@ -28,9 +28,10 @@ def load(
 ) -> Settings:
     """Return the settings in the file at `path`, or the default values if `path` is None.
 
-    The values of `environment` replace those of the file, and the values of `overrides` replace both. `overrides`:
-    dotted key -> value, such as `{"server.port": 9}`. Paths are relative to the file's folder. Raises ConfigError if a
-    file or a value is not valid; the text names the file or the variable, the key and the expected value.
+    The values of `environment` replace those of the file, and the values of `overrides` replace the values of both.
+    `overrides`: dotted key -> value, such as `{"server.port": 9}`. Paths are relative to the file's folder. Raises
+    ConfigError if a file or a value is not valid; the text names the file or the variable, the key and the expected
+    value.
     """
     if path is None:
         source, base, raw = "settings", Path.cwd(), {}

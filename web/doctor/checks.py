@@ -50,5 +50,5 @@ async def _within(check: Check, settings: Settings) -> Finding:
         return wrong(
             f"no answer within {EACH_S:g} s", "Look at the network between this machine and that one."
         )
-    except Exception as error:  # noqa: BLE001 - one check that fails must not hide the others
+    except Exception as error:  # noqa: BLE001 - a check that fails must not hide the results of other checks
         return wrong(f"the check failed ({type(error).__name__})", "Report it.")

@@ -84,6 +84,6 @@ def disk(settings: Settings) -> Finding:
 def time_zones(settings: Settings) -> Finding:
     """Report the version of the time zone rules.
 
-    Governments change these rules, so old ones give wrong times.
+    Governments change these rules, so old rules give wrong times.
     """
     return good(f"tzdata {importlib.metadata.version('tzdata')}, not the system's")

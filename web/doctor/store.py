@@ -99,7 +99,7 @@ async def contents(settings: Settings) -> Finding:
 
 
 async def demo(settings: Settings) -> Finding:
-    """Check whether a server that others can reach contains the demo organisation."""
+    """Check whether a server that other machines can reach contains the demo organisation."""
     if not settings.public:
         return good("pages are served on this machine alone")
     slugs = [demonstration.ID] if settings.server.demo == "yes" else await organisations(settings)

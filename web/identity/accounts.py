@@ -31,7 +31,7 @@ ROLES: tuple[Role, ...] = tuple(sorted({*STAFF_ROLES, Role.AUDITOR}))
 # The allowed lengths of passwords in characters (OWASP ASVS 5.0 6.2.1, 6.2.9).
 PASSWORD_LENGTHS = range(12, 257)
 MAX_WAITING = 64
-"""The greatest number of passwords that wait to be hashed; a further one is refused with BusyError."""
+"""The greatest number of passwords that wait to be hashed; a further password is refused with BusyError."""
 
 HASHER = PasswordHasher(time_cost=1, memory_cost=47104, parallelism=1)
 """OWASP's first choice of parameters for argon2id: 46 MiB, one pass, one lane; about 40 ms of one core."""
@@ -196,7 +196,7 @@ class Accounts:
         """Add an account and return it.
 
         `password`: None to make an account that cannot sign in until a password is set. `states`: the regions of the
-        person's licences. `person`: the account's id, None for a random one. Raises AccountError if the email has an
+        person's licences. `person`: the account's id, None for a random id. Raises AccountError if the email has an
         account already or a value is not allowed, and BusyError if too many passwords wait to be hashed.
         """
         email, name = email.strip(), " ".join(name.split())
@@ -234,7 +234,7 @@ class Accounts:
         return None if person is None else await self.get(organisation, person)
 
     async def list(self, organisation: str) -> list[Account]:
-        """Return all accounts, disabled ones included, sorted by name."""
+        """Return all accounts, also if disabled, sorted by name."""
         kept = await self._redis.hvals(keys.ACCOUNTS(organisation))
         found = [msgspec.json.decode(record, type=Account) for record in kept]
         return sorted(found, key=lambda account: (account.name.casefold(), account.id))

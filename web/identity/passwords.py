@@ -1,4 +1,4 @@
-"""Recognizes passwords that are easily guessed: common ones, names of the person, repetitions, sequences.
+"""Recognizes passwords that are easily guessed: common passwords, names of the person, repetitions, sequences.
 
 The rules are OWASP ASVS 5.0 6.2.4 and 6.2.11. The list `passwords.txt` has common passwords and words. An entry of
 twelve characters or more is recognized only if it is the whole password, an entry of four to eleven characters also if
@@ -49,14 +49,18 @@ class Weak(StrEnum):
 
 @functools.cache
 def _known() -> tuple[frozenset[str], tuple[str, ...]]:
-    """Return the words of `passwords.txt` with twelve characters or more, and the shorter ones, the longest first."""
+    """Return (the words of `passwords.txt` that have twelve characters or more, its shorter words with the longest
+    first).
+    """
     words = LIST.read_text("utf-8").split()
     short = sorted((word for word in words if len(word) < 12), key=len, reverse=True)
     return frozenset(word for word in words if len(word) >= 12), tuple(short)
 
 
 def weakness(password: str, own: Iterable[str] = ()) -> Weak | None:
-    """Return the reason why a password is easily guessed, or None. `own`: texts about the person that others know."""
+    """Return the reason why a password is easily guessed, or None. `own`: texts about the person that other people
+    know.
+    """
     text = normalized("NFKC", password).casefold()[:LONGEST]
     long, bases = _known()
     if text in long or text.translate(ALIKE) in long:

@@ -71,7 +71,7 @@ class SecondFactors:
     async def turn_on(
         self, organisation: str, person: str, secret: bytes, written: str, now_ms: int
     ) -> list[str] | None:
-        """Store the secret if the typed code is its current one, and return the recovery codes; otherwise return None.
+        """Store the secret if the typed code is its current code, and return the recovery codes; otherwise return None.
 
         `written`: the code as typed. Raises BusyError if too many hashes wait to be computed.
         """
@@ -91,7 +91,7 @@ class SecondFactors:
         return codes
 
     async def renew_codes(self, organisation: str, person: str) -> list[str]:
-        """Return new recovery codes; the old ones no longer work.
+        """Return new recovery codes; the old codes no longer work.
 
         Raises BusyError if too many hashes wait to be computed.
         """

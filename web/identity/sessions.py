@@ -133,7 +133,7 @@ class Storage(aiohttp_session.AbstractStorage):
         return Session(None, {})
 
     async def load_session(self, request: web.Request) -> Session:
-        """Return the session of the request's cookie; an empty one if there is no session or it has ended.
+        """Return the session of the request's cookie; an empty session if there is none or it has ended.
 
         A staff sign-in that has ended is left out; the browser's visits are kept. Reading counts as activity.
         """

@@ -41,8 +41,8 @@ async def guess(
     """Check a token of this `kind` inside this context; it counts as a wrong guess unless `succeeded` is called.
 
     `succeeded` is a method of the yielded attempt. `of`: the id of the facility or person to which the token belongs,
-    "" for none; wrong guesses are counted for each id separately, so that guesses at one token do not block the others.
-    Raises HTTP 429 after too many wrong guesses, and BusyError if too many guesses are being checked now.
+    "" for none; wrong guesses are counted for each id separately, so that guesses at one token do not block other
+    tokens. Raises HTTP 429 after too many wrong guesses, and BusyError if too many guesses are being checked now.
     """
     address = neighbourhood(remote_of(request, request.app[SETTINGS].server.trusted_proxies))
     who = f"{address}/{of}" if of else address

@@ -16,7 +16,7 @@ DIGITS = 6
 # The length of a secret in bytes. RFC 4226 §4, R6 recommends 160 bits.
 SECRET_BYTES = 20
 AROUND = (-1, 0, 1)
-"""The time steps, counted from the present one, whose codes are accepted (RFC 6238 §5.2).
+"""The time steps, counted from the present step, whose codes are accepted (RFC 6238 §5.2).
 
 A phone's clock may be wrong, and typing takes time.
 """

@@ -141,8 +141,8 @@ async def require(request: web.Request, organisation: str, *roles: Role) -> Acco
     """Return the account that is signed in to the organisation with one of these roles; without any, a role of staff.
 
     Raises HTTP 303 to the sign-in page if no account is signed in; HTTP 303 to the set-up of a second factor if the
-    organisation requires one that the account does not have; and NotForYou if the account has another role. The
-    organisation must already be in the request.
+    organisation requires a second factor that the account does not have; and NotForYou if the account has another role.
+    The organisation must already be in the request.
     """
     account = await signed_in(request, organisation)
     if account is None:

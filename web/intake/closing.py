@@ -32,7 +32,7 @@ log = structlog.get_logger("web.closing")
 
 
 def closes_ms(organisation: Settings, now_ms: int, area: str) -> int | None:
-    """Return the closing time of a waiting area in ms: the next one, or the most recent one if the area is closed now.
+    """Return the next closing time of a waiting area in ms; if the area is closed now, return its last closing time.
 
     Return None if there is no closing time near `now_ms`.
     """
@@ -89,7 +89,7 @@ async def run(service: Service, organisations: Organisations) -> None:
 async def running(app: web.Application) -> AsyncIterator[None]:
     """Run the check for clinics that have closed, from the start of the app to its end.
 
-    The app must open this context after the context of signalling, because this one uses signalling.
+    The app must open this context after the context of signalling, because it uses signalling.
     """
     app[SERVICE].closes = closes_ms
     app[SUPERVISOR].keep("web.closing", partial(run, app[SERVICE], app[ORGANISATIONS]))

@@ -1,7 +1,7 @@
 """Opens a visit exactly once, even if its request is sent several times.
 
-The patient's form, the kiosk, the API and the check-in use it. The caller derives the visit's id from the
-request (`ids.derived_id`). A second request with the same id finds the visit of the first one.
+The patient's form, the kiosk, the API and the check-in use it. The caller derives the visit's id from the request
+(`ids.derived_id`). A second request with the same id finds the visit that the first request has opened.
 """
 
 from contextlib import AbstractAsyncContextManager, nullcontext

@@ -1,4 +1,5 @@
-"""Limits how many visits strangers open, book and move, so that a script cannot fill the queue or send mail to others.
+"""Limits how many visits strangers open, book and move, so that a script cannot fill the queue or send mail to other
+people.
 
 The limits are in the settings. Requests are counted in the store, across all workers. A request that opens
 or books nothing does not count. Facilities and programs that use the API are not limited by this module,

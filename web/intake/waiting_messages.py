@@ -95,7 +95,7 @@ class Sender:
 async def running(app: web.Application) -> AsyncIterator[None]:
     """Send the automatic messages from the start of the app to its end.
 
-    The app must open this context after the context of signalling, because this one uses signalling.
+    The app must open this context after the context of signalling, because it uses signalling.
     """
     app[SUPERVISOR].keep(TASK, Sender(app[SERVICE], app[ORGANISATIONS]).run)
     yield

@@ -19,9 +19,9 @@ T = TypeVar("T")
 def kept(most: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """Return a decorator for a function that uses only its arguments and the current language.
 
-    `most`: the greatest number of results that are kept; a further result replaces the oldest one. Arguments are equal
-    if msgspec encodes them alike, so only types that msgspec encodes are allowed. Callers share a result and must not
-    change it.
+    `most`: the greatest number of results that are kept; a further result replaces the oldest result. Arguments are
+    equal if msgspec encodes them alike, so only types that msgspec encodes are allowed. Callers share a result and must
+    not change it.
     """
 
     def decorator(function: Callable[P, T]) -> Callable[P, T]:

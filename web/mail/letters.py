@@ -134,7 +134,7 @@ def written(
     message.set_content(_paragraphs(text), cte="quoted-printable")
     message.add_alternative(html.strip() + "\n", subtype="html", cte="quoted-printable")
     for attachment in letter.attachments:
-        # A calendar entry is added twice: some mail programs look for it in an alternative part, others among
+        # A calendar entry is added twice: some mail programs look for it in an alternative part, other programs among
         # the attachments.
         if attachment.kind.startswith("text/calendar"):
             _also_as(message, attachment)

@@ -98,6 +98,8 @@ def register(app: web.Application, mail_queue: MailQueue, visits: Callable[[], s
 
 
 def language_of(visit: Visit, organisation: Organisation) -> str:
-    """Return the patient's language if there is a translation, else the organisation's first one with a translation."""
+    """Return the patient's language if there is a translation, else the organisation's first language that has a
+    translation.
+    """
     wanted = (visit.patient.language, *organisation.languages)
     return next((code for code in wanted if code in languages()), SOURCE)

@@ -25,7 +25,7 @@ KEEP_S = 2.0
 REFRESH_S = 1.5
 """The time in s between two reads by which `run` refreshes the cached documents.
 
-It is shorter than KEEP_S, so that the periodic tasks find it in the cache.
+It is shorter than KEEP_S, so that the periodic tasks always find the documents in the cache.
 """
 EDITS_KEPT = 200
 

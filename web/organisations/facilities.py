@@ -143,7 +143,7 @@ class Facilities:
 
     @staticmethod
     def opens(facility: Facility, token: str) -> bool:
-        """Return whether the token is the valid one of the facility's link."""
+        """Return whether the token is that of the facility's valid link."""
         return hmac.compare_digest(facility.hash, _hash(token))
 
     def token(self, organisation: str, facility: Facility) -> str:

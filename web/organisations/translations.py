@@ -1,7 +1,6 @@
 """Translates an organisation's own texts into other languages of the pages; the key is the text itself.
 
-A text that was changed has no translation until somebody writes one. So an outdated translation is never
-shown.
+A text that was changed has no translation until somebody translates it. So an outdated translation is never shown.
 """
 
 from collections.abc import Mapping

@@ -20,7 +20,7 @@ from web.errors import CommandError
 
 VISITS, BOOKED, PHOTOS = "visits.jsonl", "booked.jsonl", "photos"
 LINES = 2**31
-"""More messages than any visit has, so that all of them are read."""
+"""A limit on the chat messages of a visit that is above any real number, so that all messages are read."""
 Item = TypeVar("Item")
 
 
@@ -88,8 +88,8 @@ class Folder:
 class Archive:
     """Writes an export as a zip file. `send`: sends the next bytes of the file to its receiver.
 
-    The file is never whole in memory: each line and each photo is sent before the next one is read. Raises the errors
-    of `send`.
+    The file is never whole in memory: each line and each photo is sent before the next line or photo is read. Raises
+    the errors of `send`.
     """
 
     def __init__(self, send: Callable[[bytes], Awaitable[None]]) -> None:

@@ -1,8 +1,8 @@
 """Pauses deliveries to a receiver that has failed several times in a row.
 
-This is called a breaker. After the pause, one delivery is tried, and the others wait for its result. A
-receiver is another server, such as a webhook's or the mail server; each has a name. The store counts the
-failures and measures the pauses with its own clock, for all workers together.
+This is called a breaker. After the pause, one delivery is tried, and all other deliveries wait for its result. A
+receiver is another server, such as a webhook's or the mail server; each has a name. The store counts the failures and
+measures the pauses with its own clock, for all workers together.
 """
 
 from pathlib import Path
@@ -48,7 +48,7 @@ class Breakers:
     async def wait_until_ms(self, organisation: str, receiver: str) -> int:
         """Return 0 if the receiver may be called now, otherwise the time in ms since the epoch at which to ask again.
 
-        After a pause only the first caller gets 0; the others wait for the result of its call.
+        After a pause only the first caller gets 0; all other callers wait for the result of its call.
         """
         return await self._do(organisation, receiver, "ask", OPENS_AFTER, TRIAL_MS, LONGEST_PAUSE_MS)
 

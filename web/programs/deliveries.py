@@ -87,8 +87,8 @@ async def deliveries(app: web.Application, organisation: str) -> Mapping[str, li
 async def send_again(app: web.Application, organisation: str, receiver: str, job: str = "") -> int:
     """Try deliveries again that are late or given up; return the number of jobs.
 
-    `job`: the id of one job; "" for all jobs of the receiver. If the receiver has a pause after failures, one attempt
-    is made at once and the others wait for its result. Raises `UnavailableError` if the store does not answer.
+    `job`: the id of one job; "" for all jobs of the receiver. If the receiver has a pause after failures, one job is
+    tried at once, and the other jobs wait for its result. Raises `UnavailableError` if the store does not answer.
     """
 
     def chosen(one: Job) -> bool:

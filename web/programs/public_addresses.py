@@ -1,4 +1,5 @@
-"""Decides which addresses this server may call: only public ones, so that a webhook cannot reach the internal network.
+"""Decides which addresses this server may call: only public addresses, so that a webhook cannot reach the internal
+network.
 
 The library that connects also parses the URL, after normalization (`①②⑦.0.0.1` is 127.0.0.1), and each address is
 checked again when its socket is made (`Sockets`). So no connection is opened to an unchecked address, however a URL

@@ -83,13 +83,13 @@ class Assign(Given, frozen=True, kw_only=True):
 
 
 class SetUrgency(Given, frozen=True, kw_only=True):
-    """How urgent a request is. Set again to undo."""
+    """The level of urgency of a request. To undo a change, set the earlier level again."""
 
     level: Urgency
 
 
 class Move(Given, frozen=True, kw_only=True):
-    """The waiting area to which a request goes; the patient keeps the wait, and the page shows the area."""
+    """The waiting area to which a request is moved. The patient’s wait so far counts, and the page shows the area."""
 
     area: Annotated[str, Meta(max_length=40, description="The id of the area; empty for none of them.")]
 
@@ -263,7 +263,7 @@ class Staff(Shown, frozen=True, kw_only=True):
 
 
 class WebhookShown(Shown, frozen=True, kw_only=True):
-    """A webhook. `events`: those that it receives; empty: all."""
+    """A webhook. `events`: the names of the events that it receives; empty for all events."""
 
     id: str
     url: str

@@ -37,7 +37,7 @@ OWN_CPU = 0.5
 """If the event loop uses less than this share of a core, it is late because of other processes on the machine, or of
 other threads of the worker, which compress pages and check passwords."""
 LOOKS = 10
-"""The number of newest measurements that are used; one is made every LOOK_S."""
+"""The number of newest measurements that are used; a measurement is made every LOOK_S."""
 FALL, RISE, LEAST = 0.7, 0.005, 0.02
 """The factor and the step by which the share of admitted newcomers changes at each measurement, and its least value.
 

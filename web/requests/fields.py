@@ -38,7 +38,7 @@ async def read_fields(request: web.Request, most: int = SMALL_BYTES) -> MultiDic
 
 
 async def read_form(request: web.Request, most: int = SMALL_BYTES) -> dict[str, str]:
-    """Return the fields of a posted form, the first one of each name.
+    """Return the fields of a posted form; if several fields have the same name, only the first of them.
 
     The form may have `most` bytes. The limits and the errors are those of `read_fields`.
     """

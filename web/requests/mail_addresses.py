@@ -1,4 +1,4 @@
-"""Checks email addresses: which ones a mail can be sent to, and how they are written for mail servers."""
+"""Checks email addresses: to which addresses a mail can be sent, and how they are written for mail servers."""
 
 from email_validator import EmailNotValidError, ValidatedEmail, validate_email
 

@@ -17,7 +17,7 @@ from web.languages.i18n import N_
 MOST_PIXELS = {"JPEG": 50_000_000, "MPO": 50_000_000, "PNG": 16_000_000, "WEBP": 16_000_000}
 """Format -> the greatest number of pixels. A file of another format is never decoded.
 
-MPO is a JPEG file with further pictures behind the first one.
+MPO is a JPEG file with further pictures after the first picture.
 
 A JPEG whose sides are much longer than MOST_SIDE is decoded at half its size or less, which needs less
 memory. The other formats need four bytes of memory for each pixel.

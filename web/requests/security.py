@@ -194,7 +194,7 @@ def headers_signal(
 def _is_plain_host(host: str) -> bool:
     """Return whether the text of the Host header may be put into a content security policy.
 
-    It must contain nothing that could end a directive or add one.
+    It must contain nothing that could end a directive or add another directive.
     """
     return bool(host) and all(char.isalnum() or char in ".-:_" for char in host)
 
@@ -203,9 +203,9 @@ def remote_of(request: web.Request, proxies: Sequence[str]) -> str:
     """Return the IP address from which a request came; addresses that a client may have invented are ignored.
 
     `proxies`: the addresses or networks of trusted proxies. The first address is that of the connection. While an
-    address is a trusted proxy's, the next one to the left in the header X-Forwarded-For is used instead. The
-    address is returned in the form of `ipaddress`, without port, brackets and zone. A text that is not an address
-    is returned unchanged.
+    address is a trusted proxy's, the next address to the left in the header X-Forwarded-For is used instead. The
+    address is returned in the form of `ipaddress`, without port, brackets and zone. A text that is not an address is
+    returned unchanged.
     """
     networks = [ipaddress.ip_network(proxy, strict=False) for proxy in proxies]
     address = plain_address(request.remote or "")
@@ -278,7 +278,7 @@ class Rule:
     longest_delay_ms: int = 25_000
 
     def delay_ms(self, failed: int) -> int:
-        """Return the time in ms that the next guess must wait after `failed` wrong ones."""
+        """Return the time in ms that the next guess must wait after `failed` wrong guesses."""
         return min(self.first_delay_ms << min(failed - 1, 20), self.longest_delay_ms) if failed else 0
 
 
