@@ -157,8 +157,8 @@ class EventStream:
             return _events(await self._redis.xrange(keys.EVENTS(organisation), min=f"{seq + 1}-0"))
 
     async def at(self, organisation: str, seq: int) -> StreamEntry | None:
-        """Return the event with the number `seq` of an organisation; None if the stream does not have this event, or
-        no longer.
+        """Return the event with the number `seq` of an organisation; None if the stream has no such event, or has
+        removed it.
         """
         async with answering():
             found = _events(await self._redis.xrange(keys.EVENTS(organisation), f"{seq}-0", f"{seq}-0"))

@@ -88,7 +88,7 @@ class DirectTransport(asyncio.Protocol):
 
 
 class PublicTransport:
-    """Reads and writes by the public methods of redis-py's connection. One task writes, another one reads."""
+    """Reads and writes by the public methods of redis-py's connection. One task writes, another task reads."""
 
     def __init__(self, connection: Any, receiver: Receiver) -> None:
         self._connection = connection

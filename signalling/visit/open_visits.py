@@ -44,7 +44,7 @@ class OpenVisits(Mapping[str, Visit]):
         return len(self._visits)
 
     def values(self) -> ValuesView[Visit]:
-        """Return the visits, in no particular order."""
+        """Return the open visits, in no particular order."""
         return self._visits.values()
 
     def put(self, visit: Visit) -> None:

@@ -69,7 +69,7 @@ class Desk:
         """Return the appointment that was booked with this hold (a time that is kept for ten minutes); None if there is
         none.
 
-        There is one if the visitor's form was sent twice: the first request has booked the appointment.
+        There is such an appointment if the visitor's form was sent twice: the first request has booked it.
         """
         return await self.book.get(organisation.id, _appointment_id(organisation.id, hold))
 

@@ -99,9 +99,9 @@ def entry_words(organisation: Organisation) -> ics.Words:
 def stale(name: str, appointment: Appointment, payload: Mapping[str, Any], now_ms: int) -> bool:
     """Return whether a queued mail must not be sent any longer, because it is out of date.
 
-    `name`: the mail's name; `payload`: the values that were queued with it. A reminder is out of date if the
-    booked time was changed, has passed or was cancelled, or if a later reminder is due. Another mail is out
-    of date if the appointment has changed since, except by a check-in.
+    `name`: the mail's name; `payload`: the values that were queued with it. A reminder is out of date if the booked
+    time was changed, has passed or was cancelled, or if a later reminder is due within CLOSE_MS. Another mail is out of
+    date if the appointment has changed since, except by a check-in.
     """
     if name == "reminder":
         moved = appointment.starts_ms != payload["starts_ms"]

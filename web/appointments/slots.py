@@ -2,8 +2,8 @@
 booked.
 
 The functions use only their arguments; `now_ms` is the time now. In each period of bookable hours, the first slot
-begins with the period, and each following slot begins where the one before it ends. A slot's length is real time,
-so when clocks are set forward, no slot is in the hour that does not exist. Times are in ms since the epoch.
+begins with the period, and each following slot begins where the slot before it ends. A slot's length is real time, so
+when clocks are set forward, no slot is in the hour that does not exist. Times are in ms since the epoch.
 """
 
 from __future__ import annotations

@@ -104,8 +104,7 @@ class Push:
     async def to_account(
         self, organisation: Organisation, person: str, message: Message, now_ms: int, kept_s: int
     ) -> bool:
-        """Send a message to all devices of a member of staff; return True if a push service accepted it for at least
-        one.
+        """Send a message to all devices of a member of staff; return True if it was accepted for at least one device.
 
         Returns False if the person has no device. `message`: its `sentence`, in the person's `language`, has no data of
         a patient; its `path` is opened when the notification is pressed. `now_ms`: the time by the store's clock.

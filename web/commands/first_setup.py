@@ -84,9 +84,9 @@ async def first(
     """Create the organisation and its administrator; return lines of text for the operator.
 
     `office`: the organisations and accounts in the store; `email` and `person`: the address and the name of the
-    administrator; `password`: None to make a link by which the administrator chooses one. Raises CommandError if the
-    organisation cannot be added, AccountError if the account or the password is not allowed, and OrganisationError if a
-    value of the organisation is not valid.
+    administrator; `password`: None to make a link by which the administrator chooses a password. Raises CommandError if
+    the organisation cannot be added, AccountError if the account or the password is not allowed, and OrganisationError
+    if a value of the organisation is not valid.
     """
     from web.identity.accounts import check_new, check_password
     from web.identity.invitations import HOURS, Invitations

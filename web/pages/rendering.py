@@ -103,10 +103,10 @@ def _may_be_compressed(request: web.Request, unmixed: bool) -> bool:
     """Return whether a page may be compressed: if it contains no secret, or no text that another person could choose.
 
     If it contained a secret and such a text, the length of the compressed page would show how similar they are, and so
-    reveal the secret bit by bit (an attack that is called BREACH). A page contains no secret if the browser sent no
-    cookie of this server except those in `harmless` (of the language and of frames), which hold no secret. `unmixed`:
-    True if the handler knows that no text is of another person. A page repeats the query of its address, which another
-    person can choose in a link.
+    reveal the secret bit by bit (an attack that is called BREACH). A page can contain a secret only if the browser sent
+    a cookie of this server that is not in `harmless` (the cookies of the language and of frames). `unmixed`: True if
+    the handler knows that no text is of another person. A page repeats the query of its address, which another person
+    can choose in a link.
     """
     ours = request.app[SESSIONS].cookie_name
     harmless = {f"{ours}-lang", f"{ours}-lang{frames.TWIN}", f"{ours}-kept{frames.TWIN}"}

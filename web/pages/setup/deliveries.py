@@ -43,7 +43,8 @@ REASONS = {
     "SMTPTimeoutError": NO_ANSWER,
     "TimeoutError": NO_ANSWER,
 }
-"""Class of an error -> its words. The reasons of errors that this package defines are texts already."""
+"""Class of an error of a library -> its words on the page. The errors that Greenroom defines have their words already.
+"""
 
 
 async def page(request: web.Request) -> web.Response:

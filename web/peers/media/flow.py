@@ -59,7 +59,7 @@ class Media(Protocol):
         ...
 
     async def wait_connected(self, timeout_s: float) -> None:
-        """Return when packets can be sent. Raises TimeoutError after `timeout_s` seconds."""
+        """Wait until packets can be sent. Raises TimeoutError after `timeout_s` seconds."""
         ...
 
     def start(self) -> None:

@@ -231,7 +231,7 @@ class LightMedia:
         return self._speaker.answer(offer)
 
     async def wait_connected(self, timeout_s: float) -> None:
-        """Return when packets can be sent. Raises TimeoutError after `timeout_s` seconds."""
+        """Wait until packets can be sent. Raises TimeoutError after `timeout_s` seconds."""
         await until(lambda: self._speaker is not None and self._speaker.ready, self._ready, timeout_s)
 
     def start(self) -> None:
