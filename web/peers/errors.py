@@ -53,7 +53,7 @@ class EntryError(PeersError):
 class RefusedError(PeersError):
     """The server refused a request.
 
-    `code`: an error code of PROTOCOL.md#errors, or one that the raising code defines.
+    `code`: an error code of PROTOCOL.md#errors, or a code that the load tester defines.
     """
 
     def __init__(self, code: str, text: str = "", details: Any = None) -> None:

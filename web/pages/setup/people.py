@@ -1,8 +1,8 @@
 """Serves the set-up's page of people: the accounts that may sign in, with their roles and licensed states.
 
-Only the owner of an account knows its password: a new person, or a person whose password is reset, receives a
-one-time link by mail. The administrator sees the link too. If two administrators change one person at once, the
-second sees a message.
+Only the owner of an account knows its password: a new person, or a person whose password is reset, receives a one-time
+link by mail. The administrator sees the link too. If two administrators change one person at once, the second
+administrator sees a message.
 """
 
 import hashlib

@@ -46,7 +46,7 @@ async def offered(line: CheckedSocket, visit: str) -> dict[str, Any]:
 
 
 async def connected(line: CheckedSocket, visit: str, media: LightMedia) -> None:
-    """Join the visit's media and answer the offer; return when packets can be sent."""
+    """Join the visit's media, answer the offer, and wait until packets can be sent."""
     offer = await offered(line, visit)
     answer = await media.take_offer(offer["sdp"], fresh=True)
     await line.get("media.answer", visit=visit, offer=offer["offer"], sdp=answer)

@@ -1,9 +1,9 @@
 """Lets other machines, the helpers, join a run, and makes a pipe to each of their processes.
 
-A small HTTPS server in a thread of its own copies messages between WebSockets and pipes, so that `Crew` can use
-remote processes like local processes. Its certificate is made for the run; a request without the run's key is refused
-before the upgrade. If a helper leaves before the run begins, another takes its place; if it leaves during the run,
-its pipes report the loss. No credential is sent.
+A small HTTPS server in a thread of its own copies messages between WebSockets and pipes, so that `Crew` can use remote
+processes like local processes. Its certificate is made for the run; a request without the run's key is refused before
+the upgrade. If a helper leaves before the run begins, another helper takes its place; if it leaves during the run, its
+pipes report the loss. No credential is sent.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ BLACK_EVERY = 6
 KEYFRAME_PACKETS = 8
 FRAME_S, AUDIO_S, REPORT_S = 1 / FRAMES_PER_S, 0.02, 1.0
 LOOK_S, KEEP_S, WAKE_S = 0.05, 1.0, 0.005
-# The longest delay in s after which all overdue packets are still sent. After a longer delay, some are dropped.
+# The longest delay in s after which all overdue packets are still sent. After a longer delay, some packets are dropped.
 LATE_S = 0.1
 # types of RTCP packets (RFC 4585 §6.3.1) and of requests for a keyframe (RFC 5104 §4.3.1)
 FEEDBACK, PLI, FIR = 206, 1, 4

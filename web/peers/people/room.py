@@ -52,7 +52,7 @@ class Room:
     # --- methods that act as the person does on the page
 
     async def connect(self) -> None:
-        """Join the call's media; return when packets can be sent.
+        """Join the call's media, and wait until packets can be sent.
 
         The server forwards no media before patient and provider have pressed Start Session. Raises RefusedError if
         the server refuses to join, and TimeoutError after MEDIA_S seconds.

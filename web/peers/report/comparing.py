@@ -221,9 +221,9 @@ class _Judge:
     def _quantile(self, ordered: Sequence[float], number: float, share: float) -> float:
         """Return a percentile of a random sample of the observed values.
 
-        `ordered`: the observed values, sorted; `number`: the size of the sample; `share`: the percentile, from 0 to
-        1. The sample itself is not drawn: only the rank of its percentile among
-        the observed values is drawn, from a beta distribution.
+        `ordered`: the observed values, sorted; `number`: the size of the sample; `share`: the percentile, from 0 to 1.
+        The sample itself is not drawn: only the rank of its percentile among the observed values is drawn, from a beta
+        distribution.
         """
         rank = self._random.betavariate(share * (number + 1), (1 - share) * (number + 1))
         return ordered[min(len(ordered) - 1, int(rank * len(ordered)))]

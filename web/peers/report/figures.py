@@ -322,7 +322,7 @@ def _last(seen: Observations, name: str, otherwise: int) -> int:
 
 
 def throughput(seen: Observations) -> float:
-    """Return the number of whole visits per second, from the end of the first visit to the end of the last.
+    """Return the number of whole visits per second, from the end of the first visit to the end of the last visit.
 
     The time before the first end is left out, because it depends on how long people talk, not on what the
     server can do. If only one visit ended, the whole run is used.

@@ -1,7 +1,7 @@
 """Calculates plots as shapes: the position of each line, bar, tick and label of an SVG. The template only draws them.
 
 Lengths are in the units of the SVG's view box. Durations are on a logarithmic scale if they are compared, and on a
-linear one over time.
+linear scale over time.
 """
 
 from __future__ import annotations
