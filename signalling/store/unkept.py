@@ -13,7 +13,6 @@ _SCRIPT = (Path(__file__).parent / "unkept.lua").read_text()
 
 
 def unkept(key: str, *commands: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return one command, a script, that carries out `commands` on a key. Its reply is the reply to the first command.
-    """
+    """Return one command, a script, that carries out `commands` on a key and replies what the first of them replies."""
     words = [part for command in commands for part in (len(command), *command)]
     return ("EVAL", _SCRIPT, 1, key, *words)

@@ -45,8 +45,7 @@ def server_context(certificate: str, key: str) -> ssl.SSLContext:
 
 
 def local_addresses() -> list[Address]:
-    """Return this machine's IP addresses: first those that other machines on its network can reach, and loopback last.
-    """
+    """Return this machine's IP addresses: first those that other machines on its network can reach, loopback last."""
     found = {
         ipaddress.ip_address(entry.ip if isinstance(entry.ip, str) else entry.ip[0])
         for adapter in ifaddr.get_adapters()

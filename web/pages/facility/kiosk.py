@@ -122,8 +122,7 @@ async def _facility(request: web.Request) -> tuple[Organisation, Facility | None
 
 
 def _area(organisation: Organisation, facility: Facility, chosen: str = "") -> str:
-    """Return the id of the waiting area for a patient: the facility's own area, otherwise the chosen area; "" for none.
-    """
+    """Return the id of a patient's waiting area: the facility's own area, otherwise the chosen area; "" for none."""
     return next((area for area in (facility.area, chosen) if area in organisation.area_names), "")
 
 

@@ -13,8 +13,7 @@ NAME = TranslationsSection.name
 
 
 async def page(request: web.Request) -> web.Response:
-    """Answer GET …/setup/translations with the form for the language in `?language=`, otherwise for the first language.
-    """
+    """Answer GET …/setup/translations with the form for the language in `?language=`, or else the first language."""
     organisation, _ = await admin(request)
     section = TranslationsSection(_language(request, organisation))
     return show(request, organisation, section, **_context(organisation, section))
