@@ -18,14 +18,7 @@ FAULTS = ("tests/faults/", "tests/journeys/peers/")
 
 MAKE = """#!/bin/sh
 echo "$1" >> made
-name=$(cat "fails.$1" 2>/dev/null) || exit 0
-mkdir -p .pytest_cache/v/cache && echo "$name" > .pytest_cache/v/cache/lastfailed
-exit 2
-"""
-PYTHON = """#!/bin/sh
-[ "$1" = -m ] || exec python3 "$@"
-echo "$*" >> again
-exit "$(cat fails.again 2>/dev/null || echo 0)"
+[ ! -e "fails.$1" ]
 """
 
 
@@ -46,27 +39,20 @@ def commands(target: str) -> str:
     return done.stdout
 
 
-def ci(folder: Path, **fails: str) -> tuple[int, str, str]:
-    """Run .ci/run with replaced programs `make` and `python`.
+def ci(folder: Path, fails: str = "") -> tuple[bool, str]:
+    """Run .ci/run with a replaced program `make`; return (whether it passed, the targets that it made).
 
-    Return (its exit code, the targets that it made, the arguments of the second run of failed tests).
-
-    `fails`: target of the Makefile (with `_` for `-`) -> the tests that fail in it, as JSON. The key `again`
-    gives the exit code of the second run.
+    `fails`: the target of the Makefile that fails.
     """
-    for path, text in ((folder / "bin/make", MAKE), (folder / "venv/bin/python", PYTHON)):
-        path.parent.mkdir(parents=True)
+    for path, text in ((folder / "bin/make", MAKE), (folder / f"fails.{fails}", "")):
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
         path.chmod(0o755)
     (folder / ".ci").mkdir()
     shutil.copy(ROOT / ".ci/run", folder / ".ci/run")
-    for name, said in fails.items():
-        (folder / f"fails.{name.replace('_', '-')}").write_text(said)
-    environment = {"PATH": f"{folder / 'bin'}:{os.environ['PATH']}", "VENV": "venv"}
+    environment = {"PATH": f"{folder / 'bin'}:{os.environ['PATH']}"}
     done = subprocess.run([folder / ".ci/run"], env=environment, capture_output=True, check=False, timeout=60)
-    again = folder / "again"
-    made = " ".join((folder / "made").read_text().split())
-    return done.returncode, made, again.read_text() if again.exists() else ""
+    return done.returncode == 0, " ".join((folder / "made").read_text().split())
 
 
 def test_each_file_with_long_tests_has_a_row_that_says_why() -> None:
@@ -91,28 +77,19 @@ def test_a_run_says_how_many_tests_it_leaves_out_and_what_runs_them() -> None:
 
 
 def test_ci_runs_the_long_tests_after_the_others(tmp_path: Path) -> None:
-    assert ci(tmp_path) == (0, "check test test-long", "")
+    assert ci(tmp_path) == (True, "test test-long")
 
 
-def test_ci_fails_at_once_if_the_check_fails_whatever_tests_failed_before(tmp_path: Path) -> None:
-    assert ci(tmp_path, check='{"tests/test_a.py::test_a": true}') == (2, "check", "")
+def test_make_test_checks_style_and_types_beside_the_tests() -> None:
+    # A dry run would execute this target: make executes each line that contains $(MAKE).
+    rules = (ROOT / "Makefile").read_text("utf-8")
+    assert re.search(r"^test: .*\n(\t.*\n)*?\t@\$\(MAKE\) --no-print-directory check & ", rules, re.MULTILINE)
 
 
-@pytest.mark.parametrize(("target", "mark"), [("test", "not long"), ("test_long", "long")])
-def test_ci_tries_two_failed_tests_again_and_fails_if_they_fail_again(
-    tmp_path: Path, target: str, mark: str
+@pytest.mark.parametrize(("fails", "made"), [("test", "test"), ("test-long", "test test-long")])
+def test_ci_fails_at_the_first_failed_test_without_a_second_try(
+    tmp_path: Path, fails: str, made: str
 ) -> None:
-    steady, unsteady = tmp_path / "steady", tmp_path / "unsteady"
-    again = f"-m pytest -m {mark} --last-failed --last-failed-no-failures none\n"
-    two = '{"tests/test_a.py::test_a": true, "tests/test_b.py::test_b": true}'
-    assert ci(unsteady, **{target: two}) == (0, "check test test-long", again)
-    made = "check test" if target == "test" else "check test test-long"
-    assert ci(steady, **{target: two, "again": "1"}) == (1, made, again)
-
-
-@pytest.mark.parametrize("target", ["test", "test_long"])
-def test_ci_fails_at_once_if_three_tests_fail(tmp_path: Path, target: str) -> None:
-    three = '{"tests/test_a.py::a": true, "tests/test_b.py::b": true, "tests/test_c.py::c": true}'
-    code, made, again = ci(tmp_path, **{target: three})
-    assert (code, again) == (1, "")
-    assert made == ("check test" if target == "test" else "check test test-long")
+    assert ci(tmp_path, fails) == (False, made)
+    locked = re.findall(r"^([\w.-]+)==", (ROOT / "requirements/dev.txt").read_text("utf-8"), re.MULTILINE)
+    assert [name for name in locked if re.search("rerun|retry|flaky", name)] == []
