@@ -150,7 +150,7 @@ async def test_a_message_over_64_kib_is_closed_with_its_own_code_and_one_below_i
     assert (await to_the_end(ws))[0] == 1009
 
 
-async def test_an_identity_inside_a_message_is_ignored(two: Clinic) -> None:
+async def test_an_identity_inside_a_message_is_refused(two: Clinic) -> None:
     provider = await two.connect(two.provider())
     with pytest.raises(RequestError) as refused:
         await provider.request("on_call", on=True, **{"from": "u_boss"})
