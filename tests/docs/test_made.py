@@ -12,6 +12,7 @@ from tests.docs import imports
 from tests.docs.marked import DOCS, names
 from tests.docs.rooms_parts import folders, sentence_of
 from tests.docs.visit_parts import limits
+from tests.docs.visit_parts import parts as visit_parts
 from tests.docs.write import MADE, PARTS, made
 from tests.test_architecture import PACKAGES
 
@@ -44,3 +45,12 @@ def test_no_room_imports_another_in_a_circle() -> None:
 
 def test_every_limit_of_an_organisation_has_its_row() -> None:
     assert list(limits()) == [field.name for field in msgspec.structs.fields(Policy)]
+
+
+def test_a_limit_has_the_unit_of_its_name_and_a_command_has_a_whole_sentence() -> None:
+    made = visit_parts()
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in made["limits"].splitlines()[2:]]
+    times = {name.strip("`") for name, default, _ in rows if default.endswith((" s", " min"))}
+    assert times == {name for name in limits() if name.endswith("_ms")}
+    meanings = [line.split("|")[2].strip() for line in made["commands"].splitlines()[2:]]
+    assert [meaning for meaning in meanings if not meaning.endswith(".")] == []

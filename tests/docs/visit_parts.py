@@ -68,7 +68,7 @@ def _commands() -> str:
         rows.append(
             (
                 f"`{rule.command.__name__}`",
-                (inspect.getdoc(rule.command) or "").split("\n")[0],
+                (inspect.getdoc(rule.command) or "").partition("\n\n")[0].replace("\n", " "),
                 ", ".join(rule.by),
                 (", ".join(rule.statuses) or "-") + when,
                 f"**{rule.becomes}**" if rule.becomes else "same",
@@ -116,17 +116,19 @@ def _topics() -> str:
 
 
 def _limits() -> str:
-    def said(value: Any) -> str:
+    def said(name: str, value: Any) -> str:
         if isinstance(value, bool):
             return "yes" if value else "no"
         if isinstance(value, str):
             return value or "none"
         if isinstance(value, tuple):
             return ", ".join(value) or "none"
+        if not name.endswith("_ms"):
+            return f"{value:,}"
         return f"{value / 60_000:g} min" if value >= 60_000 else f"{value / 1000:g} s"
 
     default = Policy()
     return _table(
         ("limit", "default", "meaning"),
-        ((f"`{name}`", said(getattr(default, name)), meaning) for name, meaning in limits().items()),
+        ((f"`{name}`", said(name, getattr(default, name)), meaning) for name, meaning in limits().items()),
     )
