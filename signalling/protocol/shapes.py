@@ -395,5 +395,5 @@ class CasePart(Part, frozen=True, kw_only=True):
     contacts: Contacts = ()
     agreed: Annotated[
         tuple[str, ...],
-        Meta(description="`text`, `push`: how the patient also wants to be told of their turn"),
+        Meta(description="`text`, `push`: the ways, besides mail, in which the patient wants to learn of their turn"),
     ] = ()

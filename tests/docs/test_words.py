@@ -1,4 +1,4 @@
-"""Tests that docstrings, comments, names of tests and log events contain none of the words that readers had to guess.
+"""Tests that docstrings, comments, names of tests, log events and documents have no word that readers must guess.
 
 Only prose is read: a word in `backticks` or "quotation marks" is code, or a text of a page. The section Words of
 CONTRIBUTING.md gives the reasons.
@@ -45,6 +45,11 @@ OTHERS = frozenset({"vendor", "node_modules", "joined", Path(__file__).name})
 """Folders and files that are not checked: made by programs, written elsewhere, or this file."""
 QUOTED = re.compile(r"`[^`]*`|\"[^\"\n]*\"|\{[^}]*\}")
 """The parts of a line that are no prose: code, texts of pages, and JSDoc's types."""
+DOCUMENTS = sorted(
+    {ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "signalling").rglob("*.md")}
+    - {ROOT / "docs/BENCHMARKS.md"}
+)
+"""The documents that people write; BENCHMARKS.md has the names of figures as they were published."""
 COMMENT = re.compile(r"(?:^|\s)# (.*)$", re.MULTILINE)
 SCRIPT_COMMENT = re.compile(r"/\*([\s\S]*?)\*/|(?:^|\s)// (.*)$", re.MULTILINE)
 SCRIPT_TEST = re.compile(r"^\s*test\(\s*\"([^\"]*)\"", re.MULTILINE)
@@ -89,6 +94,17 @@ def test_no_prose_of_the_sources_has_a_refused_word() -> None:
     assert len(paths) > 900
     wrong = [
         fault for path in paths for fault in faults(str(path.relative_to(ROOT)), path.read_text("utf-8"))
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_no_document_has_a_refused_word(document: Path) -> None:
+    text = re.sub(r"```.*?```", "", document.read_text("utf-8"), flags=re.DOTALL)
+    wrong = [
+        f"“{match[0]}”; write instead: {plain}"
+        for pattern, plain in REFUSED.items()
+        for match in pattern.finditer(QUOTED.sub("", text))
     ]
     assert not wrong, "\n".join(wrong)
 
