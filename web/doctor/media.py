@@ -3,9 +3,10 @@
 import ipaddress
 import socket
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from media import public_address
-from web.config import Settings
+from web.config import Settings, is_loopback
 from web.config.addresses import stun_server
 from web.doctor.findings import Finding, doubtful, good, wrong
 from web.server.public_address import only_private
@@ -45,6 +46,11 @@ def ports(settings: Settings) -> Finding:
 
 async def address(settings: Settings) -> Finding:
     """Check whether browsers in other networks receive an address that they can reach."""
+    if is_loopback(settings.media_host) and not is_loopback(urlsplit(settings.origin).hostname or ""):
+        return wrong(
+            f"picture and sound are received on this machine alone ({settings.media_host})",
+            'They do not pass the proxy: set media.host to "::".',
+        )
     if settings.media.stun:
         found = await public_address(*stun_server(settings.media.stun))
         if found is None:

@@ -11,11 +11,13 @@ from __future__ import annotations
 import contextlib
 import datetime
 import random
+import re
 import shutil
 import socket
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -251,6 +253,14 @@ async def test_a_proxy_with_its_recipe_passes_pages_sockets_and_addresses(
                 with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
                     await osei.ws_connect("/demo/ws", headers=invented)
                 assert refused.value.status == 429, "two sockets of one address wait for their hello"
+
+
+def test_behind_a_proxy_the_documents_settings_receive_media_from_other_machines() -> None:
+    section = (DOCS / "OPERATIONS.md").read_text("utf-8").split("### Behind a proxy")[1].split("\n### ")[0]
+    (block,) = re.findall(r"```toml\n(.*?)```", section, re.DOTALL)
+    settings = parse(tomllib.loads(block), "docs/OPERATIONS.md")
+    assert settings.media_host == "::"
+    assert settings.media_ports(0) != (0,)
 
 
 def test_the_recipe_for_traefik_leads_to_the_server_and_asks_for_its_health() -> None:

@@ -154,6 +154,18 @@ async def test_f44_private_addresses_and_ports_in_use_are_found(tmp_path: Path) 
     assert media.ports(settings(tmp_path)).state == State.GOOD
 
 
+async def test_media_that_only_this_machine_reaches_is_wrong_if_people_come_through_a_proxy(
+    tmp_path: Path,
+) -> None:
+    behind = {"public_url": "https://visits.example.org", "trusted_proxies": ["127.0.0.1"]}
+    announced = {"announce": ["8.8.8.8"]}
+    finding = await media.address(settings(tmp_path, server=behind, media=announced))
+    assert finding.state == State.WRONG
+    assert "on this machine alone (127.0.0.1)" in finding.found
+    opened = settings(tmp_path, server=behind, media={"host": "::", **announced})
+    assert (await media.address(opened)).state == State.GOOD
+
+
 async def test_a_mail_server_is_asked_without_a_mail(tmp_path: Path) -> None:
     server = MailServer()
     await server.start()
