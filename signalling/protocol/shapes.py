@@ -395,5 +395,5 @@ class CasePart(Part, frozen=True, kw_only=True):
     contacts: Contacts = ()
     agreed: Annotated[
         tuple[str, ...],
-        Meta(description="`text`, `push`: the ways, besides mail, in which the patient wants to learn of their turn"),
+        Meta(description="`text`, `push`: further ways in which the patient learns of their turn"),
     ] = ()

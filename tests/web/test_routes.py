@@ -245,9 +245,11 @@ async def wrong_answers(cast: Cast, asked: Iterable[tuple[str, str]]) -> list[ob
 
 
 OF_REQUESTS = re.compile(
-    rb"^session:|^worker|^greenroom:|\}:(audit|throttle|api-rate|api-used|here|resume|watch|webhook-log)"
+    rb"^session:|^worker|^greenroom:|\}:(audit|throttle|api-rate|api-used|feeds|here|resume|watch|webhook-log)"
 )
-"""The keys that a GET request may change (a session, counts, the audit log), or that workers change by themselves."""
+"""The keys that a GET request may change (a session, counts, the audit log, since when a calendar's content is the
+same), or that workers change by themselves.
+"""
 
 
 async def records(cast: Cast) -> dict[bytes, bytes | None]:

@@ -56,9 +56,18 @@ def test_a_command_of_the_table_has_the_statuses_of_its_rules(command: str) -> N
 def test_only_visits_that_took_place_are_reopened_and_rated_and_the_table_says_so() -> None:
     held = {rule.command.__name__ for rule in RULES if rule.when is was_held}
     found = {name: outcomes(statuses) for name, statuses, _ in cells() if outcomes(statuses)}
-    assert found == dict.fromkeys(held, {*map(str, HELD)})
+    assert found == {name: {*map(str, HELD)} for name in held}
 
 
 def test_every_command_of_a_visit_that_has_a_message_is_in_the_table() -> None:
-    others = {"Open", "AddPhoto", "RemovePhoto", "Write", "AgreeToContact", "RecordContact", "Escalate", "RecordUnreached"}
+    others = {
+        "Open",
+        "AddPhoto",
+        "RemovePhoto",
+        "Write",
+        "AgreeToContact",
+        "RecordContact",
+        "Escalate",
+        "RecordUnreached",
+    }
     assert {rule.command.__name__ for rule in RULES} - others == set(COMMANDS)

@@ -166,9 +166,13 @@ def run(
     media_file: Annotated[
         Path | None, typer.Option(help="A film to show in real media, instead of a test picture.")
     ] = None,
-    race: Annotated[int, typer.Option(min=1, help="The number of providers who press Claim on each patient.")] = 1,
+    race: Annotated[
+        int, typer.Option(min=1, help="The number of providers who press Claim on each patient.")
+    ] = 1,
     reload: Annotated[str, typer.Option(help="The share of patients who reload their page: 5%.")] = "0%",
-    vanish: Annotated[str, typer.Option(help="The share of patients who lose their network for a moment: 5%.")] = "0%",
+    vanish: Annotated[
+        str, typer.Option(help="The share of patients who lose their network for a moment: 5%.")
+    ] = "0%",
     kill: Annotated[
         list[str] | None,
         typer.Option(
@@ -187,7 +191,8 @@ def run(
         ),
     ] = None,
     loss: Annotated[
-        str, typer.Option(help="The share of the media’s packets that is lost on the way, in each direction: 2%.")
+        str,
+        typer.Option(help="The share of the media’s packets that is lost on the way, in each direction: 2%."),
     ] = "0%",
     network: Annotated[
         Path | None,
@@ -196,7 +201,9 @@ def run(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed makes the same people.")] = 1,
-    processes: Annotated[int, typer.Option(min=1, max=256, help="The number of processes that play the people.")] = 1,
+    processes: Annotated[
+        int, typer.Option(min=1, max=256, help="The number of processes that play the people.")
+    ] = 1,
     part: Annotated[
         str,
         typer.Option(
@@ -210,7 +217,9 @@ def run(
     helpers: Annotated[
         int,
         typer.Option(
-            min=0, max=1024, help="Wait for this number of processes on other machines, which `join` this run."
+            min=0,
+            max=1024,
+            help="Wait for this number of processes on other machines, which `join` this run.",
         ),
     ] = 0,
     listen: Annotated[
