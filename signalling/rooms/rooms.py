@@ -91,8 +91,7 @@ class Rooms:
             try:
                 await self._check()
             except UnavailableError:
-                # Media needs no store. While the store is away, the worker keeps its rooms; afterwards it checks their
-                # leases.
+                # Media needs no store: the worker keeps its rooms, and checks their leases when the store is back.
                 log.debug("room.leases_unknown")
 
     def doubt(self) -> None:
@@ -316,7 +315,8 @@ class Rooms:
         for other in room.participants.values():
             if other is not participant:
                 self._send_muted(room, other.member, member.party, kind, kind in room.muted_by(member))
-        self._mutes.keep(room, member)
+        if message.missing is None:
+            self._mutes.keep(room, member)
         self._done(room, message)
 
     def _send_muted(self, room: Room, member: Member, party: str, kind: MediaKind, muted: bool) -> None:

@@ -242,6 +242,16 @@ async def test_what_a_party_turns_off_is_sent_to_the_others_and_stored() -> None
     assert apart.mutes.named("keep") == [(apart.rooms._rooms[VISIT], PATIENT)]
 
 
+async def test_a_device_that_a_party_lacks_is_sent_to_the_others_and_causes_no_write() -> None:
+    apart = await call()
+    apart.rooms.receive(wire.Mute(PATIENT, 7, 3, "video", True, True))
+    assert apart.sent()[0] == (
+        "provider",
+        server.MediaMuted(visit=VISIT, party="patient", kind="video", muted=False, missing=True),
+    )
+    assert apart.mutes.named("keep") == []
+
+
 async def test_a_connection_that_moved_is_sent_what_may_have_changed_meanwhile() -> None:
     apart = await call()
     room = apart.rooms._rooms[VISIT]
