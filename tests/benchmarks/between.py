@@ -1,7 +1,7 @@
 """Measures a message from one client to another through the server, on the same worker and between two workers.
 
 Two kinds of message are measured on our server. A chat message is stored and numbered before it is sent. The
-message that a microphone is muted is only passed on. The other servers pass on the same number of bytes, and
+message that a microphone is missing is only passed on. The other servers pass on the same number of bytes, and
 store nothing. Every server confirms each message to its sender. The results are the time from sending to
 reading, with one message at a time, and the CPU of all workers per message while all pairs of clients are
 busy.

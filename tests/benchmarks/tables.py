@@ -50,8 +50,8 @@ What differs, and for whom:
   out.
 - python-socketio runs on uvicorn with uvloop and httptools, which was its fastest way here; socket.io and ws have
   `bufferutil`. `ws` is the bare library with Redis pub/sub around it, for reference.
-- Of the two ways between sockets, a line of the chat is kept before it is seen, and switching the microphone off is
-  only passed on (to the relay as well, which drops the packets). The others only pass on. Everybody tells the sender:
+- Of the two ways between sockets, a line of the chat is kept before it is seen, and the report that a microphone is
+  missing is only passed on. The others only pass on. Everybody tells the sender:
   ours from the worker that has the room, which is the sender's own for half of the pairs, once it is done; the others
   by socket.io's acknowledgement, from the sender's own worker, as soon as they have passed it on.
 - In the claim race the others set a key where there is none, and tell one room.

@@ -6,7 +6,7 @@ from tests.benchmarks import between
 from tests.benchmarks.server import BenchServer
 
 
-def test_a_line_and_a_switched_off_microphone_reach_the_other_socket_on_either_worker(
+def test_a_line_and_a_missing_microphone_reach_the_other_socket_on_either_worker(
     ours: BenchServer,
 ) -> None:
     made = between.measure(ours, between.Size(2, 1, 2, 2), [], print, print)

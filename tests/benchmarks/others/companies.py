@@ -38,8 +38,8 @@ LINE = {
         "text": TEXT,
     },
 }
-MUTED = {"visit": "v_0123456789abcdef", "party": "patient", "kind": "audio", "muted": True}
-"""The content of the message that two clients of the other servers exchange. It is that of our message about a muted
+LACKS = {"visit": "v_0123456789abcdef", "party": "patient", "kind": "audio", "muted": False, "missing": True}
+"""The content of the message that two clients of the other servers exchange. It is that of our message about a missing
 microphone, whose type the other servers send as the name of the event.
 """
 
@@ -124,8 +124,8 @@ class Ours:
         return [_answering(peer, visit) for peer, visit in zip(peers, self.stack.visits, strict=False)]
 
     async def pairs(self, number: int, way: Way, heard: Heard) -> list[Pair]:
-        """Return `number` pairs. The patient sends a chat message if `way.kept`, otherwise "muted". `heard`:
-        called with each message that the provider receives.
+        """Return `number` pairs. The patient sends a chat message if `way.kept`, otherwise that the microphone is
+        missing, or there again. `heard`: called with each message that the provider receives.
         """
         self.told = b'"chat.line"' if way.kept else b'"media.muted"'
         providers = await enter_all(self.endpoint, self.stack.staff[:number], heard, text=True)
@@ -146,7 +146,7 @@ class Ours:
                 # chance. So in half of the pairs the patient joins first.
                 for peer in (provider, patient) if len(made) % 2 else (patient, provider):
                     refuse_errors(await peer.ask("media.join", visit=visit))
-                made.append(Pair(_muting(patient, visit), provider))
+                made.append(Pair(_lacking(patient, visit), provider))
         return made
 
     async def _beside(self, login: Login, worker: str, across: bool, heard: Heard = no_news) -> Peer:
@@ -208,9 +208,9 @@ def _writing(peer: Peer, visit: str) -> Act:
     return lambda: _watched(peer.ask("chat.send", visit=visit, text=TEXT))
 
 
-def _muting(peer: Peer, visit: str) -> Act:
-    muted = itertools.cycle((True, False))
-    return lambda: _watched(peer.ask("media.mute", visit=visit, kind="audio", muted=next(muted)))
+def _lacking(peer: Peer, visit: str) -> Act:
+    report, missing = {"visit": visit, "kind": "audio", "muted": False}, itertools.cycle((True, False))
+    return lambda: _watched(peer.ask("media.mute", **report, missing=next(missing)))
 
 
 def _watched(answer: "asyncio.Future[dict[str, Any]]") -> None:
@@ -326,7 +326,7 @@ class Others:
             tells = (await self._enter(1, no_news, (at + way.across) % 2))[0]
             me = f"person-{next(self._numbers)}"
             hears.emit("hello", me)
-            data = {"to": me, "data": LINE if way.kept else MUTED}
+            data = {"to": me, "data": LINE if way.kept else LACKS}
             made.append(Pair(_emitting(tells, "tell", data, answered=True), hears))
         await asyncio.sleep(JOIN_S)
         return made
