@@ -24,6 +24,7 @@ from signalling.tracing import Tracer
 from signalling.visit.record import Actor, PatientInformation, Policy, Role
 from signalling.visit.setup_guide import Guide, Kind, Step
 from signalling.worker import Limits, Worker
+from tests.signalling.waits import WITHIN_S
 from web.server.media_relay import Relay as MediaPort
 
 GUIDE = Guide(
@@ -151,7 +152,7 @@ class Clinic:
         `SignallingClient.connect`.
         """
         role = "staff" if actor.is_staff else str(actor.role)
-        how = {"subprotocol": MSGPACK, **how}
+        how = {"subprotocol": MSGPACK, "timeout_s": WITHIN_S, **how}
         return await SignallingClient.connect(
             self.http, self.url(worker), role, headers=headers(actor), **how
         )
@@ -169,7 +170,8 @@ async def open_worker(
 ) -> AsyncIterator[tuple[Worker, TestServer]]:
     """Yield a worker with its relay, and the server that has its WebSocket route; close both at the end.
 
-    `index`: the index of the worker. `tracer`: None for no tracing. `policy`: limits of the organisation.
+    `index`: the index of the worker. `limits`: None for the product's, except that `hello` may come late on a busy
+    machine. `tracer`: None for no tracing. `policy`: limits of the organisation.
     """
     async with AsyncExitStack() as stack:
         relay = await Relay.open(RelaySettings(host="127.0.0.1"))
@@ -180,7 +182,7 @@ async def open_worker(
             b"k" * 32,
             Organisations(**policy),
             MediaPort(relay),
-            limits or Limits(),
+            limits or Limits(hello_s=WITHIN_S),
             index,
             tracer=tracer,
         )

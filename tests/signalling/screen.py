@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from signalling.clients.client import SignallingClient
-from tests.signalling.waits import until
+from tests.signalling.waits import WITHIN_S, until
 
 
 class Screen:
@@ -54,7 +54,7 @@ class Screen:
                 self.take(message)
         return self
 
-    async def reaches(self, version: int, within_s: float = 5.0) -> float:
+    async def reaches(self, version: int, within_s: float = WITHIN_S) -> float:
         """Return the time in s until the screen has reached a version. Raises AssertionError after `within_s`."""
         return await until(lambda: self.drained().version == version, within_s)
 

@@ -11,7 +11,7 @@ import pytest
 
 from signalling import supervision
 from signalling.supervision import MOST, Supervisor
-from tests.signalling.waits import until
+from tests.signalling.waits import WITHIN_S, until
 
 
 class Work:
@@ -43,7 +43,7 @@ async def supervised(*ways: str) -> AsyncIterator[tuple[Supervisor, Work]]:
     supervisor, work = Supervisor(pause_s=0.001), Work(*ways)
     supervisor.keep("work", work.run)
     yield supervisor, work
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(WITHIN_S):
         await supervisor.close()
 
 

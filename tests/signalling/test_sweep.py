@@ -66,7 +66,7 @@ async def test_two_hundred_deadlines_that_lead_to_nothing_delay_no_other(valkey:
             visit, _ = await service.store.load(ORG, Visit, late.visit or "")
             return visit is not None and visit.status is Status.ENDED
 
-        await until(expired, 10)
+        await until(expired)
         assert await valkey.zcount(key, "-inf", now_ms) == 0, "what leads to nothing is not read again"
         if kind == "not due":
             assert await valkey.zcount(key, now_ms + AWAY_MS // 2, "+inf") == MANY, "and is kept until it is"

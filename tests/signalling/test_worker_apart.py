@@ -17,6 +17,7 @@ from signalling.worker import DRAIN_JITTER_S, MOVED_S, Limits, Worker
 from tests.signalling.clinic import Organisations
 from tests.signalling.rooms.apart import Noted, member
 from tests.signalling.sockets.apart import ORIGIN
+from tests.signalling.waits import WITHIN_S
 
 
 class Redis:
@@ -228,7 +229,7 @@ async def test_a_drain_sends_all_clients_away_then_leaves_the_rooms_and_resigns(
 
     connection.socket = SimpleNamespace(close=close)
     worker.connections["c_1"] = connection
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WITHIN_S):
         await worker.drain()
     assert (worker.draining, worker.changed.is_set(), worker.memberships.draining) == (True, True, True)
     assert (waits.named("reschedule"), over.named("reschedule")) == ([(0,)], [])

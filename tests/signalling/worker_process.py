@@ -20,6 +20,7 @@ from signalling.store.redis_connection import SharedRedis
 from signalling.worker import Worker
 from tests.prepared import Forked, prepared
 from tests.signalling.clinic import open_worker
+from tests.signalling.waits import WITHIN_S
 
 
 class Process:
@@ -35,8 +36,8 @@ class Process:
         self.url = self.id = ""
 
     async def wait(self) -> None:
-        """Return as soon as the worker serves. Raises TimeoutError after 20 s."""
-        async with asyncio.timeout(20):
+        """Return as soon as the worker serves. Raises TimeoutError after WITHIN_S."""
+        async with asyncio.timeout(WITHIN_S):
             said = json.loads(await self._answers.readline())
         self.url, self.id = said["url"], said["id"]
 
@@ -57,7 +58,7 @@ class Process:
         may pass), `tasks` (their number).
         """
         os.write(self._asks, b"?\n")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(WITHIN_S):
             answer: dict[str, Any] = json.loads(await self._answers.readline())
         return answer
 
@@ -70,7 +71,8 @@ async def worker_process(redis_url: str, index: int = 9) -> AsyncIterator[Proces
     command = [sys.executable, "-m", "tests.signalling.worker_process", redis_url, str(index)]
     (asked, asks), (answers, answered) = os.pipe(), os.pipe()
     nothing = os.open(os.devnull, os.O_WRONLY)
-    started = prepared().start(command, (asked, answered, nothing))
+    # The first call waits in its thread until the prepared process has imported the product, which may take seconds.
+    started = await asyncio.to_thread(lambda: prepared().start(command, (asked, answered, nothing)))
     for descriptor in (asked, answered, nothing):
         os.close(descriptor)
     reader = asyncio.StreamReader()
@@ -83,7 +85,7 @@ async def worker_process(redis_url: str, index: int = 9) -> AsyncIterator[Proces
         yield process
     finally:
         started.kill()
-        await asyncio.to_thread(started.wait, 20)
+        await asyncio.to_thread(started.wait, WITHIN_S)
         transport.close()
         os.close(asks)
 

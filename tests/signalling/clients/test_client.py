@@ -19,7 +19,7 @@ from aiohttp import web
 from signalling.clients import client as module
 from signalling.clients.client import JSON, MSGPACK, Received, SignallingClient, accepted
 from signalling.errors import ClosedError, RequestError
-from tests.signalling.waits import until
+from tests.signalling.waits import WITHIN_S, until
 
 Script = Callable[["Server", Received], Awaitable[None]]
 
@@ -93,7 +93,7 @@ async def listening(script: Script | None = None) -> AsyncIterator[tuple[Server,
     async with aiohttp.ClientSession() as http:
 
         def connect(**how: Any) -> Awaitable[SignallingClient]:
-            how.setdefault("timeout_s", 5.0)
+            how.setdefault("timeout_s", WITHIN_S)
             return SignallingClient.connect(http, f"http://127.0.0.1:{port}/ws", "staff", **how)
 
         yield server, connect
@@ -174,7 +174,7 @@ async def test_a_request_without_a_reply_ends_in_time_and_its_late_reply_is_drop
             await client.request("ping")
         await server.answer(asked[0])
         await server.send({"type": "queue.row"})
-        assert await client.expect("queue.row", timeout_s=5) == {"type": "queue.row"}
+        assert await client.expect("queue.row", timeout_s=WITHIN_S) == {"type": "queue.row"}
         assert not client.backlog
 
 
@@ -232,7 +232,7 @@ async def test_a_close_code_ends_every_wait_and_every_later_call() -> None:
 async def test_a_socket_that_vanishes_was_closed_without_a_code() -> None:
     async with serving() as (server, client):
         client.vanish()
-        assert await client.wait_closed(5.0) == 1006
+        assert await client.wait_closed() == 1006
         await until(lambda: server.ws.closed)
         assert server.ws.close_code == 1006
         client.vanish()

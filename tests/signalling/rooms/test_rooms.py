@@ -98,11 +98,11 @@ async def test_a_killed_workers_calls_get_fresh_offers_from_another_without_aski
         # A worker that has just started does not declare other workers dead yet, so the test waits.
         await until(lambda: time.monotonic() > one.workers[0].liveness._distrusted_until)
         other.kill()
-        offer = await their.expect("media.offer", timeout_s=3)
+        offer = await their.expect("media.offer")
         assert offer["fresh"]
         await provider.wait_closed()
         back = await one.connect(one.provider(), 0, resume=provider.welcome["resume"])
-        offer = await back.expect("media.offer", timeout_s=3)
+        offer = await back.expect("media.offer")
         assert offer["fresh"]
         assert (await record(one, patient)).status == "live", "nobody presses anything again"
         assert gates(one, patient) == [True]
@@ -126,7 +126,7 @@ async def test_a_connection_resumed_on_another_worker_keeps_its_membership_and_g
         assert not (await back.expect("media.offer"))["fresh"]
         # The first worker stops waiting for the old socket. Its report about the socket's end is late, and must remove
         # nobody from the room.
-        await until(lambda: not two.workers[0].lingering, 6)
+        await until(lambda: not two.workers[0].lingering)
         await provider.request("media.mute", visit=patient.visit, kind="video", muted=False)
         assert not (await back.expect("media.muted"))["muted"]
         assert "patient" in owner.participants
@@ -184,7 +184,7 @@ async def test_a_claim_whose_worker_died_before_it_sent_a_message_pulls_the_pati
             ORG, decided.visit, decided.event, index_score=decided.visit.arrived_ms
         )
         assert committed is not None
-        pulled = await their.expect("visit.state", lambda m: m["visit"]["status"] == "claimed", timeout_s=2)
+        pulled = await their.expect("visit.state", lambda m: m["visit"]["status"] == "claimed")
         assert pulled["visit"]["claimant"]["name"] == provider.name
 
 

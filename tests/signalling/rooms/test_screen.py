@@ -63,7 +63,7 @@ async def shared(client: SignallingClient) -> tuple[str | None, bool]:
     """Return (the party that shares its screen or None, whether the patient is asked to share) of the next
     `media.shared`.
     """
-    message = await client.expect("media.shared", timeout_s=20)
+    message = await client.expect("media.shared")
     return message["sharing"], message["asked"]
 
 
@@ -184,5 +184,5 @@ async def test_r37_nothing_is_shared_when_another_worker_takes_the_room_over(
         assert await shared(their) == ("provider", False)
         await until(lambda: time.monotonic() > one.workers[0].liveness._distrusted_until)
         other.kill()
-        assert (await their.expect("media.offer", timeout_s=20))["fresh"], "which resets what a client knows"
+        assert (await their.expect("media.offer"))["fresh"], "which resets what a client knows"
         assert one.workers[0].rooms._rooms[str(patient.visit)].screen == NO_SCREEN

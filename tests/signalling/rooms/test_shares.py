@@ -168,4 +168,4 @@ async def test_a_deadline_is_executed_although_the_workers_that_look_after_it_st
             if worker.id in sweepers[:frozen]:
                 await worker.supervisor.stop("sweep")
         late = await away_too_long(five)
-        await until(lambda: ended_by_sweep(five, late), 8)
+        await until(lambda: ended_by_sweep(five, late))

@@ -24,7 +24,7 @@ from signalling.sockets.handlers import HANDLERS
 from signalling.sockets.reader_websocket import ReaderWebSocket
 from signalling.sockets.websocket import WebSocket
 from tests.signalling.clinic import Clinic, clinic, headers
-from tests.signalling.waits import until
+from tests.signalling.waits import WITHIN_S, until
 from web.peers.people.frames import CLOSE, FINAL, PING, PONG, TEXT, frame, take
 
 SEED, CLIENTS, AT_ONCE = 1, 160, 40
@@ -188,7 +188,7 @@ async def test_clients_that_do_anything_get_their_replies_in_order_and_leave_not
             await clients.play(end)
 
     ends = [ENDS[number % len(ENDS)] for number in range(CLIENTS)]
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(WITHIN_S):
         await asyncio.gather(*map(play, ends))
         await worker.drain()
         for peer in clients.staying:

@@ -39,11 +39,10 @@ from tests.signalling.sockets.autobahn import (
     more,
     reserved,
 )
-from tests.signalling.waits import until
+from tests.signalling.waits import WITHIN_S, until
 from web.peers.people.frames import BINARY, CLOSE, FINAL, PONG, TEXT, frame, take
 from web.server.tls import self_signed
 
-WITHIN_S = 20.0
 HELLO = {
     False: frame(TEXT, b'{"type":"hello","id":1,"role":"staff"}'),
     True: frame(BINARY, b"\x83\xa4type\xa5hello\xa2id\x01\xa4role\xa5staff"),
@@ -190,7 +189,7 @@ async def test_autobahn_cases_end_with_the_answers_and_the_close_code_of_the_tab
     assert not differ
     assert [entry for entry in logged if entry["log_level"] in ("error", "critical")] == []
     await witness.request("ping")
-    await until(lambda: len(one.workers[0].hub.sockets) == 1, WITHIN_S)
+    await until(lambda: len(one.workers[0].hub.sockets) == 1)
     await witness.close()
 
 
@@ -290,7 +289,7 @@ async def _lost_while_it_leaves_aiohttp(folder: Path) -> None:
         for turns in range(4):
             ws = await http.ws_connect(f"wss://{host}:{port}/?turns={turns}", ssl=trust)
             await ws.send_str("hello")
-            await until(lambda: str(turns) in ended, 2)  # noqa: B023 (called only in this turn of the loop)
+            await until(lambda: str(turns) in ended)  # noqa: B023 (called only in this turn of the loop)
     listening.close()
     await server.shutdown(0)
 

@@ -23,7 +23,7 @@ from signalling.sockets.open_socket import OpenSocket
 from signalling.sockets.reader_websocket import ReaderWebSocket
 from signalling.sockets.websocket import WebSocket
 from tests.signalling.clinic import Clinic, clinic, headers
-from tests.signalling.waits import until
+from tests.signalling.waits import WITHIN_S, until
 from web.peers.people.frames import PONG, TEXT, frame, take
 
 
@@ -64,14 +64,14 @@ class Telnet:
 
     async def upgraded(self) -> None:
         """Return as soon as the server has accepted the WebSocket."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(WITHIN_S):
             head = await self._reader.readuntil(b"\r\n\r\n")
         assert b" 101 " in head
 
     async def receive(self, number: int) -> list[dict[str, Any]]:
         """Return the next `number` messages of the server."""
         while len(self._received) < number:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(WITHIN_S):
                 self._rest += await self._reader.read(65536)
             self._rest = take(self._rest, lambda p: self._received.append(json.loads(p)), lambda *_: None)
         said, self._received = self._received[:number], self._received[number:]
@@ -276,7 +276,7 @@ async def test_a_connection_is_freed_at_its_end_without_a_garbage_collection(one
             await client.close()
         else:
             client.vanish()
-        await until(lambda: not worker.connections and not worker.lingering, 20)
+        await until(lambda: not worker.connections and not worker.lingering)
         await until(lambda: kept() == before)
     finally:
         gc.enable()

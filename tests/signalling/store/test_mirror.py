@@ -234,7 +234,7 @@ async def test_a_late_message_of_an_old_epoch_delays_nothing(valkey: Redis) -> N
         mirror = await alone(valkey, [])
         _, entry = (await one.workers[0].service.store.stream.after(ORG, 0))[0]
         mirror._take(900, "e_old", entry)
-        await until(lambda: mirror._repairing is None, 1)
+        await until(lambda: mirror._repairing is None)
         assert mirror.seq == 1
 
 

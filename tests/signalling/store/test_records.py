@@ -169,7 +169,7 @@ async def test_a_commit_is_complete_or_absent_after_the_store_was_killed(
                 enough.set()
 
     writers = [asyncio.create_task(writer(n)) for n in range(8)]
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(WITHIN_S):
         await enough.wait()
     assert own.pid is not None
     os.kill(own.pid, signal.SIGKILL)

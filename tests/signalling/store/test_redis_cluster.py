@@ -114,12 +114,12 @@ async def test_commands_and_messages_follow_a_slot_that_moves(client: Any, nodes
         target = next(node for node in nodes.masters if node is not nodes.owner(slot))
         before = len(written)
         await asyncio.to_thread(move, slot, target)
-        await until(lambda before=before: len(written) > before + 20, 60)  # type: ignore[misc]
+        await until(lambda before=before: len(written) > before + 20)  # type: ignore[misc]
 
         async def received() -> bool:
             return await bus.publish("{moving}", b"news") == 1 and heard[-1:] == [b"news"]
 
-        await until(received, 60)
+        await until(received)
         heard.clear()
     # After each move, `back` gets a report that pub/sub is subscribed again and that messages may have been lost.
     await until(lambda: len(back) >= 3)
@@ -159,7 +159,7 @@ async def test_a_node_that_is_away_keeps_no_script_from_the_others(client: Any, 
         except (RedisError, OSError):
             return False
 
-    await until(returned, 60)
+    await until(returned)
 
 
 async def test_a_cluster_of_which_no_node_answers_is_an_error_in_time() -> None:
