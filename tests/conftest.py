@@ -31,6 +31,7 @@ from web.server.valkey import EmbeddedStore, LockedFolder
 
 NO_BROWSER = "no Chromium here: install chromium, or name one with GREENROOM_CHROMIUM"
 NO_SKIP = "GREENROOM_NO_SKIP"
+STORE_S = 60.0  # the longest time in s for which a test waits for an answer of the store, on a busy machine
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A background shell ignores SIGINT, and its child processes also ignore it. Without this line, a command under test
@@ -60,7 +61,10 @@ def use_memory_for_files() -> None:
 
 use_memory_for_files()
 
-hypothesis.settings.register_profile("greenroom", deadline=None, print_blob=True)
+# A busy machine may take long for an example, or to make the first ones.
+hypothesis.settings.register_profile(
+    "greenroom", deadline=None, print_blob=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("greenroom")
 
 expect.set_options(timeout=SHOWN_MS)
@@ -112,7 +116,7 @@ def valkey_url(embedded_store: EmbeddedStore) -> Iterator[str]:
 
     After the test, its keys must match the table in `signalling/store/keys.py`.
     """
-    with redis.Redis.from_url(embedded_store.url, socket_timeout=5) as client:
+    with redis.Redis.from_url(embedded_store.url, socket_timeout=STORE_S) as client:
         client.flushall()
         yield embedded_store.url
         assert faults(client) == [], "signalling/store/keys.py says otherwise"
@@ -121,7 +125,7 @@ def valkey_url(embedded_store: EmbeddedStore) -> Iterator[str]:
 @pytest.fixture
 async def valkey(valkey_url: str) -> AsyncIterator["redis.asyncio.Redis"]:
     """A client of a real, empty Valkey, whose answers are bytes."""
-    client = SharedRedis.from_url(valkey_url, socket_timeout=5)
+    client = SharedRedis.from_url(valkey_url, socket_timeout=STORE_S)
     yield client
     await client.aclose()
 

@@ -20,7 +20,7 @@ from signalling.visit.relations import Context, Decided
 from signalling.visit.rules import decide
 from signalling.visit.setup_guide import Guide
 from tests.signalling.visits import ANA, GUIDE, VISIT, people
-from tests.signalling.waits import until
+from tests.signalling.waits import WITHIN_S, until
 from web.server.valkey import EmbeddedStore
 
 POLICY = Policy()
@@ -63,7 +63,7 @@ async def live_through(url: str, rounds: list[list[tuple[str, c.Command]]]) -> N
     """
     organisation = f"clinic-{next(_numbers)}"
     everybody = people(organisation)
-    redis = SharedRedis.from_url(url, socket_timeout=5)
+    redis = SharedRedis.from_url(url, socket_timeout=WITHIN_S)
     workers, running = [], []
     for _ in range(2):
         bus = Bus(redis)
@@ -101,9 +101,10 @@ async def live_through(url: str, rounds: list[list[tuple[str, c.Command]]]) -> N
         kept, _ = await workers[0].store.load(organisation, Visit, VISIT)
         assert kept == model, "the store is the replay"
         assert model.version == len(carried_out), "no version was given twice"
+        shown = model if model.is_open else None
         for mirror in mirrors:
             await mirror.catch_up()
-            assert mirror.visits.get(VISIT) == (model if model.is_open else None)
+            await until(lambda mirror=mirror: mirror.visits.get(VISIT) == shown)  # type: ignore[misc]
     finally:
         for task in running:
             task.cancel()
