@@ -5,46 +5,69 @@ from __future__ import annotations
 import asyncio
 
 from signalling.ticks import tick, tick_or
+from tests.signalling.waits import WITHIN_S, Clock, stopped_clock
+
+
+async def begun(clock: Clock, period_s: float) -> None:
+    """Move the clock to the first hundredth of a second of a period."""
+    first = asyncio.create_task(tick(period_s))
+    while not first.done():
+        await clock.passes(0.01)
 
 
 async def test_tasks_with_the_same_period_are_woken_in_one_turn_of_the_loop() -> None:
-    loop, woken = asyncio.get_running_loop(), list[float]()
-    turns = 0
+    loop, woken, turns = asyncio.get_running_loop(), list[int](), 0
 
     def turn() -> None:
         nonlocal turns
         turns += 1
-        loop.call_later(0.001, turn)
+        if len(woken) < 5:
+            loop.call_soon(turn)
 
-    async def wait(after_s: float) -> None:
-        await asyncio.sleep(after_s)
+    async def wait() -> None:
         await tick(0.2)
         woken.append(turns)
 
-    await tick(0.2)
-    turn()
-    await asyncio.gather(*(wait(part * 0.02) for part in range(5)))
+    with stopped_clock() as clock:
+        await begun(clock, 0.2)
+        waits = list[asyncio.Task[None]]()
+        for _ in range(5):
+            waits.append(asyncio.create_task(wait()))
+            await clock.passes(0.02)
+        assert woken == []
+        turn()
+        clock.move(0.2)
+        await asyncio.gather(*waits)
     assert len(set(woken)) == 1
 
 
 async def test_a_tick_comes_after_one_period_at_most_and_a_cancelled_task_hinders_no_other() -> None:
-    loop = asyncio.get_running_loop()
     gone = asyncio.create_task(tick(0.05))
     await asyncio.sleep(0)
     gone.cancel()
-    begun_s = loop.time()
-    await tick(0.05)
-    await tick(0.05)
-    assert loop.time() - begun_s + 0.002 >= 0.05
+    with stopped_clock() as clock:
+        for _ in range(2):
+            ticked = asyncio.create_task(tick(0.05))
+            await clock.passes(0)
+            await clock.passes(0.05)
+            assert ticked.done()
     assert gone.cancelled()
 
 
+async def test_between_two_ticks_is_a_whole_period() -> None:
+    with stopped_clock() as clock:
+        await begun(clock, 0.05)
+        ticked = asyncio.create_task(tick(0.05))
+        await clock.passes(0)
+        await clock.passes(0.039)
+        assert not ticked.done()
+        await clock.passes(0.011)
+        assert ticked.done()
+
+
 async def test_a_task_waits_for_a_tick_or_an_event_whichever_comes_first() -> None:
-    loop, event = asyncio.get_running_loop(), asyncio.Event()
-    begun_s = loop.time()
-    await tick_or(event, 0.05)
-    assert loop.time() - begun_s < 1.0
-    event.set()
-    begun_s = loop.time()
-    await tick_or(event, 60.0)
-    assert loop.time() - begun_s < 1.0
+    event = asyncio.Event()
+    async with asyncio.timeout(WITHIN_S):
+        await tick_or(event, 0.05)
+        event.set()
+        await tick_or(event, 3600.0)
