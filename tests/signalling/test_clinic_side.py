@@ -61,9 +61,10 @@ async def test_notifications_after_the_read_mark_stay_unread(two: Clinic) -> Non
         await admin.request("visit.assign", visit=visit, to=me(provider))
         bells.append(await provider.expect("bell.item"))
     assert [bell["unread"] for bell in bells] == [1, 2]
+    # The worker's estimate of the store's clock may run back a little, so `last` may be the lower number.
     first, last = (bell["item"]["at_ms"] for bell in bells)
     await provider.request("bell.mark", until_ms=first)
-    assert (await provider.expect("bell.marked"))["unread"] == (1 if last > first else 0)
+    assert (await provider.expect("bell.marked"))["unread"] == (1 if last != first else 0)
     await provider.request("bell.mark", until_ms=last)
     assert (await provider.expect("bell.marked"))["unread"] == 0
 
@@ -377,8 +378,9 @@ async def test_as_6_5_04_staff_are_alerted_once_each_time_when_more_wait_than_th
 
 
 async def test_f18_closing_time_reaches_staff_and_the_waiting_patient(two: Clinic) -> None:
+    closed_ms = two.workers[0].service.clock_ms() // 3_600_000 * 3_600_000
     for worker in two.workers:
-        worker.service.closes = lambda _settings, now_ms, _area: now_ms // 3_600_000 * 3_600_000
+        worker.service.closes = lambda _settings, now_ms, _area: closed_ms
     provider = await staff(two, OSEI, 1)
     await provider.request("subscribe", topic="queue")
     visit, patient = await waiting(two)

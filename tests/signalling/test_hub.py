@@ -123,8 +123,7 @@ async def test_a_client_that_stops_reading_is_cut_off_and_the_others_lose_nothin
             for number in range(count + 1, count + 51):
                 hub.publish(queue_topic(ORG), start + number, news(start + number))
             for shown in healthy:
-                took = await shown.reaches(start + count + 50)
-                assert took < 2
+                await shown.reaches(start + count + 50)
                 assert shown.shown == list(range(start + 1, start + count + 51))
             assert f"{deaf.id}" not in {s.actor.id for s in hub.sockets.values()}
             transport.abort()

@@ -8,12 +8,12 @@ import asyncio
 
 import pytest
 
-from signalling.hub import RING, Hub, Socket
+from signalling.hub import RING, TICK_S, Hub, Socket
 from signalling.protocol.codec import CODECS, JSON_SUBPROTOCOL, Codec
 from signalling.protocol.server_messages import QueueStaff
 from signalling.protocol.shapes import StaffPart
 from signalling.visit.record import Actor, Role
-from tests.signalling.waits import until
+from tests.signalling.waits import stopped_clock, until
 
 JSON_CODEC, MSGPACK_CODEC = CODECS.values()
 
@@ -194,19 +194,19 @@ async def test_the_first_update_goes_at_once_and_a_burst_in_one_write_with_each_
     (one, first, _), (two, second, _) = person("c_1"), person("c_2", codec=MSGPACK_CODEC)
     hub.subscribe(one, "riverside/queue", 0)
     hub.subscribe(two, "riverside/queue", 0)
-    loop = asyncio.get_running_loop()
-    hub.publish("riverside/queue", 1, news(1))
-    await asyncio.sleep(0)
-    assert (len(first.data), len(second.data)) == (1, 1)
-    assert (first.data[0][0], second.data[0][0]) == (0x81, 0x82)
-    began_s = loop.time()
-    hub.publish("riverside/queue", 2, news(2))
-    await asyncio.sleep(0)
-    hub.publish("riverside/queue", 3, news(3))
-    await until(lambda: len(first.data) == 2)
-    assert loop.time() - began_s >= 0.005
+    with stopped_clock() as clock:
+        hub.publish("riverside/queue", 1, news(1))
+        await asyncio.sleep(0)
+        assert (len(first.data), len(second.data)) == (1, 1)
+        assert (first.data[0][0], second.data[0][0]) == (0x81, 0x82)
+        hub.publish("riverside/queue", 2, news(2))
+        await clock.passes(TICK_S / 2)
+        hub.publish("riverside/queue", 3, news(3))
+        await clock.passes(TICK_S / 4)
+        assert (len(first.data), len(second.data)) == (1, 1)
+        await clock.passes(TICK_S)
     assert numbers(first) == [1, 2, 3]
-    assert len(second.data) == 2
+    assert (len(first.data), len(second.data)) == (2, 2)
 
 
 async def test_64_sockets_are_written_in_a_turn() -> None:

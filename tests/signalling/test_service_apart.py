@@ -212,7 +212,8 @@ async def test_a_provider_who_just_went_on_call_on_another_worker_may_claim() ->
     assert isinstance(await service.command(CLAIMANT, VISIT, c.Claim()), Accepted)
 
 
-async def test_of_commands_that_came_together_one_reads_the_store() -> None:
+async def test_of_commands_that_came_together_one_reads_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "TURN_S", 3600.0)
     service = ServiceApart(QUEUED)
     await service.mirrors.get(ORG)
     saves = [c.Save("allergies", f"{number}", left=False) for number in range(4)]

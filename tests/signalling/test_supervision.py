@@ -47,6 +47,18 @@ async def supervised(*ways: str) -> AsyncIterator[tuple[Supervisor, Work]]:
         await supervisor.close()
 
 
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Return a list that gets the length of each pause of the supervisor in s. The pauses take no time."""
+    slept: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        slept.append(seconds)
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(supervision, "asyncio", SimpleNamespace(**{**vars(asyncio), "sleep": pause}))
+    return slept
+
+
 @pytest.mark.parametrize("way", ["raises", "returns", "is cancelled by what it waits for"])
 async def test_r25_a_task_that_ends_is_started_again_and_counted(way: str) -> None:
     async with supervised(way) as (supervisor, work):
@@ -66,40 +78,28 @@ async def test_r25_a_task_that_fails_five_times_within_a_minute_is_failing_for_a
 
 
 async def test_r25_the_pause_before_a_restart_grows(monkeypatch: pytest.MonkeyPatch) -> None:
-    slept: list[float] = []
-    sleep = asyncio.sleep
-
-    async def note(seconds: float) -> None:
-        slept.append(seconds)
-        await sleep(0)
-
-    monkeypatch.setattr(asyncio, "sleep", note)
+    slept = pauses(monkeypatch)
     monkeypatch.setattr(supervision, "LONGEST_S", 0.005)
     async with supervised(*["raises"] * 5) as (_, work):
         while work.runs < 6:
-            await sleep(0)
+            await asyncio.sleep(0)
     assert slept == [0.001, 0.002, 0.004, 0.005, 0.005]
 
 
 async def test_r25_the_pause_is_a_tenth_of_a_second_at_first_and_again_after_a_minute_without_a_failure(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    now_s, slept, sleep = [0.0], list[float](), asyncio.sleep
+    now_s, slept = [0.0], pauses(monkeypatch)
     ran_s = iter([0.0] * 7 + [59.9, 60.0, 0.0])
-
-    async def pause(seconds: float) -> None:
-        slept.append(seconds)
-        await sleep(0)
 
     async def run() -> None:
         now_s[0] += next(ran_s)
 
     monkeypatch.setattr(supervision, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
-    monkeypatch.setattr(asyncio, "sleep", pause)
     supervisor = Supervisor()
     supervisor.keep("work", run)
     while len(slept) < 10:
-        await sleep(0)
+        await asyncio.sleep(0)
     await supervisor.close()
     assert slept[:10] == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 0.1, 0.2])
 
