@@ -67,8 +67,8 @@ async def test_rooms_placed_since_the_last_report_count(
     async with clinic(valkey) as two:
         one, other = two.workers
         registry = one.memberships._registry
-        await register(valkey, one, rooms=2, old_ms=100)
-        await register(valkey, other, rooms=0, old_ms=100)
+        await register(valkey, one, rooms=2, old_ms=60_000)
+        await register(valkey, other, rooms=0, old_ms=60_000)
         chosen = [await registry.choose([]) for _ in range(6)]
         assert chosen == [other.id, other.id, one.id, other.id, one.id, other.id]
 
@@ -115,7 +115,7 @@ async def test_r40_a_claim_is_refused_while_all_workers_are_full_and_the_patient
         assert counts.COMMANDS["Claim", "at_capacity"] == refusals + 1
         after = await record(two, waiting[1])
         assert (after.status, after.version, after.number) == ("queued", 1, 1)
-        await register(valkey, other, rooms=0, rooms_max=1)
+        await register(valkey, other, rooms=0, old_ms=-660_000, rooms_max=1)  # newer than the other report
         await until(lambda: one.service.rooms_left() == 1)
         await provider.request("visit.claim", visit=waiting[1].visit)
         assert one.service.rooms_left() == 0
