@@ -81,8 +81,7 @@ async def test_r25_the_pause_before_a_restart_grows(monkeypatch: pytest.MonkeyPa
     slept = pauses(monkeypatch)
     monkeypatch.setattr(supervision, "LONGEST_S", 0.005)
     async with supervised(*["raises"] * 5) as (_, work):
-        while work.runs < 6:
-            await asyncio.sleep(0)
+        await until(lambda: work.runs == 6)
     assert slept == [0.001, 0.002, 0.004, 0.005, 0.005]
 
 
@@ -90,18 +89,19 @@ async def test_r25_the_pause_is_a_tenth_of_a_second_at_first_and_again_after_a_m
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now_s, slept = [0.0], pauses(monkeypatch)
-    ran_s = iter([0.0] * 7 + [59.9, 60.0, 0.0])
+    ran_s = [0.0] * 7 + [59.9, 60.0, 0.0]
 
     async def run() -> None:
-        now_s[0] += next(ran_s)
+        if not ran_s:
+            await asyncio.Event().wait()
+        now_s[0] += ran_s.pop(0)
 
     monkeypatch.setattr(supervision, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
     supervisor = Supervisor()
     supervisor.keep("work", run)
-    while len(slept) < 10:
-        await asyncio.sleep(0)
+    await until(lambda: len(slept) == 10)
     await supervisor.close()
-    assert slept[:10] == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 0.1, 0.2])
+    assert slept == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 0.1, 0.2])
 
 
 @pytest.mark.parametrize(("times", "within_s", "failing"), [(4, 1, False), (5, 59.9, True), (5, 60.1, False)])
