@@ -307,6 +307,7 @@ class Worker:
             for task in self._tasks:
                 task.cancel()
             await asyncio.wait(self._tasks, timeout=0.5)
+        self.rooms.close()
         await self.audit_log.close()
         await self.topics.close()
         await self.service.past.close()

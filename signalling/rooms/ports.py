@@ -1,6 +1,7 @@
 """The interfaces of a media relay that signalling needs, the errors that they raise, and the events that they send.
 
-`web/server/media_relay.py` implements these interfaces with the relay of the package `media`.
+`web/server/media_relay.py` implements them with the relay of the package `media`. `Parties`, with which rooms reach
+their parties, is implemented by `memberships.py`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from typing import Protocol
 
 import msgspec
 
+from signalling.protocol import server_messages as server
 from signalling.protocol.shapes import IceServer
+from signalling.rooms.worker_messages import Member
 from signalling.visit.call_quality import MediaKind, PartyQuality
 
 
@@ -101,3 +104,12 @@ class MediaRelay(Protocol):
     def addresses(self) -> list[tuple[str, int]]: ...
     def answer_probes(self, name: str, password: str) -> None: ...
     async def reaches(self, addresses: Sequence[tuple[str, int]], name: str, password: str) -> bool: ...
+
+
+class Parties(Protocol):
+    """Carries messages between this worker's rooms and their parties, whose sockets may be on other workers."""
+
+    def send(self, member: Member, fence: int, message: server.Message, /) -> None: ...
+    def send_lost(self, worker: str, visit: str, fence: int, /) -> None: ...
+    def lost(self, visit: str, fence: int, /) -> None: ...
+    def close_room(self, visit: str, /) -> None: ...

@@ -153,6 +153,12 @@ class CallWatch:
         except UnavailableError:
             log.warning("room.quality_not_kept", visit=visit)
 
+    def close(self) -> None:
+        """End the measurements, because this worker stops."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
     def _tick(self) -> None:
         self._timer = None
         now_s = time.monotonic()

@@ -2,7 +2,8 @@
 
 The gate decides whether media is forwarded; it depends only on the visit's record. One worker owns a room, by a lease
 with a fencing number (`lease.py`). Requests from other workers are passed on to this owner (`memberships.py`). If an
-owner receives a fencing number above its own, it has lost the room, and closes it. `ports.py` is a relay's interface.
+owner receives a fencing number above its own, it has lost the room, and closes it. `ports.py` has the interfaces of the
+relay and of the parties.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 
@@ -22,7 +23,7 @@ from signalling.rooms.lease import Leases
 from signalling.rooms.mute_store import MuteStore
 from signalling.rooms.participants import Participant, Room, admitted
 from signalling.rooms.path_watch import PathWatch
-from signalling.rooms.ports import MediaEvent, MediaRelay, OfferNeeded
+from signalling.rooms.ports import MediaEvent, MediaRelay, OfferNeeded, Parties
 from signalling.rooms.quality_watch import CallWatch
 from signalling.rooms.screen import Screens
 from signalling.rooms.worker_messages import Member
@@ -38,15 +39,6 @@ CHECK_S = 2.0  # time in s between two checks of all leases; `doubt` causes a ch
 # own media. The opposite of every party except the patient is the patient.
 _OPPOSITE = {PATIENT: PROVIDER}
 WITH_MEDIA = frozenset({Status.CLAIMED, Status.LIVE})
-
-
-class Parties(Protocol):
-    """Carries messages between this worker's rooms and their parties, whose sockets may be on other workers."""
-
-    def send(self, member: Member, fence: int, message: server.Message, /) -> None: ...
-    def send_lost(self, worker: str, visit: str, fence: int, /) -> None: ...
-    def lost(self, visit: str, fence: int, /) -> None: ...
-    def close_room(self, visit: str, /) -> None: ...
 
 
 class Rooms:
@@ -398,3 +390,9 @@ class Rooms:
                     await asyncio.sleep(0.05)
         for visit_id, room in list(self._rooms.items()):
             await self.calls.finish(visit_id, room)
+
+    def close(self) -> None:
+        """Cancel the timers of all rooms, because this worker stops. Their media ends with the relay."""
+        self.calls.close()
+        for room in self._rooms.values():
+            self.paths.close(room)

@@ -262,6 +262,7 @@ async def test_a_close_waits_for_tasks_then_cancels_them_and_closes_all_parts(
         ("bus", worker.bus),
     ):
         monkeypatch.setattr(part, "close", worker.does(name))
+    monkeypatch.setattr(worker.rooms, "close", lambda: worker.done.append(("rooms",)))
     wait, waited = asyncio.wait, list[Any]()
 
     async def at_once(tasks: Any, timeout: float | None = None) -> Any:
@@ -274,6 +275,7 @@ async def test_a_close_waits_for_tasks_then_cancels_them_and_closes_all_parts(
     assert (task.cancelled(), worker.draining, waited) == (True, True, [5, 0.5])
     assert [call[0] for call in worker.done] == [
         "supervisor",
+        "rooms",
         "audit_log",
         "topics",
         "past",

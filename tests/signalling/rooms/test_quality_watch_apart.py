@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -85,8 +86,10 @@ class Watched:
 
 
 @pytest.fixture
-def watched(monkeypatch: pytest.MonkeyPatch) -> Watched:
-    return Watched(monkeypatch)
+def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]:
+    watched = Watched(monkeypatch)
+    yield watched
+    watched.watch.close()
 
 
 NAMES = {"patient": "Ana", "provider": "Osei"}
@@ -173,6 +176,15 @@ async def test_a_call_is_measured_every_two_seconds_and_written_every_thirty(
     assert (later, watched.watch._timer) == ([], None)
 
 
+async def test_a_call_is_measured_no_longer_after_its_worker_has_stopped(watched: Watched) -> None:
+    watched.watch.talking(watched.room, NAMES)
+    timer = watched.watch._timer
+    for _ in range(2):
+        watched.watch.close()
+    assert timer is not None
+    assert (timer.cancelled(), watched.watch._timer) == (True, None)
+
+
 async def test_a_room_that_cannot_be_measured_does_not_stop_the_others(watched: Watched) -> None:
     rooms: Any = watched.watch._rooms
     rooms["v_0"] = Room(ORG, SimpleNamespace(), 7, {})
@@ -185,7 +197,6 @@ async def test_a_room_that_cannot_be_measured_does_not_stop_the_others(watched: 
     assert [(line["event"], line["visit"]) for line in logs] == [("room.not_looked_at", "v_0")]
     assert watched.connected_ms() == {"patient": 2000.0, "provider": 2000.0}
     assert watched.watch._timer is not None
-    watched.watch._timer.cancel()
 
 
 @pytest.mark.parametrize(("passed_ms", "kept"), [(0.9, False), (1.1, True)])

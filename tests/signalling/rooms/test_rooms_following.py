@@ -158,3 +158,11 @@ async def test_a_drain_waits_for_the_parties_of_its_own_worker_and_stores_the_qu
     await apart.join(PATIENT)
     await apart.rooms.drain(0.0)
     assert finished == [VISIT, VISIT]
+
+
+async def test_a_worker_that_stops_leaves_no_timer_of_its_rooms() -> None:
+    apart = await call()
+    waiting = [participant.overdue for participant in apart.rooms._rooms[VISIT].participants.values()]
+    apart.rooms.close()
+    assert [timer is not None and timer.cancelled() for timer in waiting] == [True, True]
+    assert apart.calls.named("close") == [()]
