@@ -169,9 +169,11 @@ async def test_a_request_without_a_reply_ends_in_time_and_its_late_reply_is_drop
     async def script(server: Server, message: Received) -> None:
         asked.append(message)
 
-    async with serving(script, timeout_s=0.2) as (server, client):
+    async with serving(script) as (server, client):
+        client._timeout_s = 0.2
         with pytest.raises(TimeoutError):
             await client.request("ping")
+        await until(lambda: asked)
         await server.answer(asked[0])
         await server.send({"type": "queue.row"})
         assert await client.expect("queue.row", timeout_s=WITHIN_S) == {"type": "queue.row"}
@@ -247,7 +249,9 @@ async def test_a_client_that_stops_reading_receives_nothing_more() -> None:
             await client.expect("row", timeout_s=0.1)
 
 
-async def test_a_bye_is_sent_and_the_end_of_the_socket_is_awaited() -> None:
+async def test_a_bye_is_sent_and_the_end_of_the_socket_is_awaited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CLOSE_S", WITHIN_S)
+
     async def script(server: Server, message: Received) -> None:
         await server.ws.close(code=1000)
 

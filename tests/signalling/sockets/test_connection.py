@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import statistics
-import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -123,22 +121,22 @@ async def test_a_flood_of_pings_of_the_websocket_is_cut_off_with_the_code_of_a_f
     assert (await to_the_end(ws))[0] == 4005
 
 
-async def test_a_flood_is_cut_off_and_nobody_else_waits_for_it(two: Clinic) -> None:
+async def test_a_flood_is_cut_off_and_everybody_else_is_answered_meanwhile(
+    two: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "signalling.sockets.connection.RATE", 0.0
+    )  # only 200 at once, however long this takes
     quiet = await two.connect(two.provider("Dr Quiet"))
     ws = await hello(two)
     answers = asyncio.create_task(to_the_end(ws))
-    waits = []
-    for i in range(400):
-        if not ws.closed:
+    with contextlib.suppress(ConnectionError):
+        for i in range(400):
             await ws.send_json({"type": "ping", "id": i})
-        if i % 40 == 0:
-            start = time.monotonic()
-            await quiet.request("ping")
-            waits.append(time.monotonic() - start)
+            if i % 40 == 0:
+                await quiet.request("ping")
     code, said = await answers
-    assert code == 4005
-    assert 200 <= len(said) < 300
-    assert statistics.median(waits) < 0.5
+    assert (code, len(said)) == (4005, 200)
     await quiet.request("ping")
 
 
@@ -371,6 +369,7 @@ async def test_of_many_sockets_that_resume_one_connection_at_once_one_stays(two:
     first = await two.connect(actor, 0)
     token = first.welcome["resume"]
     clients = await asyncio.gather(*(two.connect(actor, i % 2, resume=token) for i in range(6)))
+    assert await first.wait_closed() == 4203
 
     def open_ones() -> list[Any]:
         return [c for c in clients if c.closed_with is None]

@@ -25,7 +25,9 @@ LATER_MS = AFTER_MS + 60_000
 
 @pytest.fixture
 async def desk(valkey: Redis) -> AsyncIterator[Clinic]:
+    """A clinic whose periodic tasks have ended, because tests count the commands of its client."""
     async with clinic(valkey, workers=1) as opened:
+        await opened.workers[0].supervisor.close()
         yield opened
 
 

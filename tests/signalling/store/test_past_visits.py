@@ -18,10 +18,13 @@ from signalling.store.past_visits import IDLE_S, Index, folded
 from signalling.visit.record import Actor, PatientInformation, Role
 from tests.faults.ended import ended_visit, write_ended
 from tests.signalling.clinic import ANA, ORG, Clinic, clinic
+from tests.signalling.waits import WITHIN_S, until
 
 
 @pytest.fixture
-async def two(valkey: "Redis") -> AsyncIterator[Clinic]:
+async def two(valkey: "Redis", monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Clinic]:
+    """A clinic of two workers, whose searches wait until the whole index is read."""
+    monkeypatch.setattr("signalling.store.past_visits.PATIENCE_S", WITHIN_S)
     async with clinic(valkey) as opened:
         yield opened
 
@@ -121,14 +124,17 @@ async def test_r32_an_index_whose_reading_was_interrupted_continues_there(
     two: Clinic, valkey: "Redis", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("signalling.store.past_visits.BATCH", 7)
+    monkeypatch.setattr("signalling.store.past_visits.PATIENCE_S", 0.0)
     service = two.workers[0].service
     await write_ended(valkey, service.store.seal, (ended_visit(ORG, number) for number in range(100)))
     index = Index(ORG, service.store)
-    await index.ready()
-    for _ in range(50):  # on a busy machine, the index may need several searches until it is complete
-        if index.unread:
-            await index.ready()
-    assert (len(index), index.unread) == (100, 0)
+
+    async def is_read() -> bool:
+        await index.ready()
+        return not index.unread
+
+    await until(is_read)
+    assert len(index) == 100
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from redis.exceptions import ConnectionError, TimeoutError
 from signalling.store import redis_connection as module
 from signalling.store import redis_transport
 from signalling.store.redis_connection import MOST_WAITING, LostError, SharedConnection, SharedRedis
+from tests.signalling.waits import until
 
 PING, PONG = b"*1\r\n$4\r\nPING\r\n", b"PONG"
 
@@ -75,7 +76,7 @@ class Pushed(SharedConnection):
 async def test_a_new_connection_subscribes_before_the_first_command(transport: Transport) -> None:
     shared = Pushed()
     asked = asyncio.create_task(shared.call([("PING",)]))
-    await asyncio.sleep(0.01)
+    await until(lambda: len(transport.written) == 2)
     subscribed = b"*2\r\n$9\r\nSUBSCRIBE\r\n$3\r\n"
     assert transport.written == [subscribed + b"one\r\n" + subscribed + b"two\r\n", PING]
     shared.reply_received(hiredis.PushNotification([b"message", b"one", b"data"]))
