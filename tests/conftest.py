@@ -25,13 +25,13 @@ from playwright.async_api import Browser, expect
 
 from signalling.store.redis_connection import SharedRedis
 from tests.browsers import SHOWN_MS, Shared, find_chromium, shared
+from tests.limits import WAIT_S
 from tests.server import RunningServer
 from tests.stored import faults
 from web.server.valkey import EmbeddedStore, LockedFolder
 
 NO_BROWSER = "no Chromium here: install chromium, or name one with GREENROOM_CHROMIUM"
 NO_SKIP = "GREENROOM_NO_SKIP"
-STORE_S = 60.0  # the longest time in s for which a test waits for an answer of the store, on a busy machine
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A background shell ignores SIGINT, and its child processes also ignore it. Without this line, a command under test
@@ -116,7 +116,7 @@ def valkey_url(embedded_store: EmbeddedStore) -> Iterator[str]:
 
     After the test, its keys must match the table in `signalling/store/keys.py`.
     """
-    with redis.Redis.from_url(embedded_store.url, socket_timeout=STORE_S) as client:
+    with redis.Redis.from_url(embedded_store.url, socket_timeout=WAIT_S) as client:
         client.flushall()
         yield embedded_store.url
         assert faults(client) == [], "signalling/store/keys.py says otherwise"
@@ -125,7 +125,7 @@ def valkey_url(embedded_store: EmbeddedStore) -> Iterator[str]:
 @pytest.fixture
 async def valkey(valkey_url: str) -> AsyncIterator["redis.asyncio.Redis"]:
     """A client of a real, empty Valkey, whose answers are bytes."""
-    client = SharedRedis.from_url(valkey_url, socket_timeout=STORE_S)
+    client = SharedRedis.from_url(valkey_url, socket_timeout=WAIT_S)
     yield client
     await client.aclose()
 

@@ -24,7 +24,7 @@ from signalling.tracing import Tracer
 from signalling.visit.record import Actor, PatientInformation, Policy, Role
 from signalling.visit.setup_guide import Guide, Kind, Step
 from signalling.worker import Limits, Worker
-from tests.signalling.waits import WITHIN_S
+from tests.limits import WAIT_S
 from web.server.media_relay import Relay as MediaPort
 
 GUIDE = Guide(
@@ -152,7 +152,7 @@ class Clinic:
         `SignallingClient.connect`.
         """
         role = "staff" if actor.is_staff else str(actor.role)
-        how = {"subprotocol": MSGPACK, "timeout_s": WITHIN_S, **how}
+        how = {"subprotocol": MSGPACK, "timeout_s": WAIT_S, **how}
         return await SignallingClient.connect(
             self.http, self.url(worker), role, headers=headers(actor), **how
         )
@@ -182,7 +182,7 @@ async def open_worker(
             b"k" * 32,
             Organisations(**policy),
             MediaPort(relay),
-            limits or Limits(hello_s=WITHIN_S),
+            limits or Limits(hello_s=WAIT_S),
             index,
             tracer=tracer,
         )

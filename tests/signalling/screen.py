@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from signalling.clients.client import SignallingClient
-from tests.signalling.waits import WITHIN_S, until
+from tests.limits import WAIT_S
+from tests.signalling.waits import until
 
 
 class Screen:
@@ -54,7 +55,7 @@ class Screen:
                 self.take(message)
         return self
 
-    async def reaches(self, version: int, within_s: float = WITHIN_S) -> float:
+    async def reaches(self, version: int, within_s: float = WAIT_S) -> float:
         """Return the time in s until the screen has reached a version. Raises AssertionError after `within_s`."""
         return await until(lambda: self.drained().version == version, within_s)
 

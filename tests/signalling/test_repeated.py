@@ -14,9 +14,9 @@ from signalling import repeated
 from signalling.clients.client import JSON
 from signalling.repeated import Repeated
 from signalling.worker import Limits
+from tests.limits import WAIT_S
 from tests.signalling.clinic import Clinic, clinic, headers
 from tests.signalling.test_clinic_side import refused
-from tests.signalling.waits import WITHIN_S
 
 CAUSED = ("websocket.flooded", "websocket.too_many", "visit.limit_reached")
 
@@ -43,7 +43,7 @@ async def flood(one: Clinic) -> None:
     with contextlib.suppress(ConnectionError):
         for _ in range(1000):
             await ws.ping()
-    await ws.receive(timeout=WITHIN_S)
+    await ws.receive(timeout=WAIT_S)
     assert ws.closed
 
 
@@ -51,7 +51,7 @@ async def crowd(one: Clinic) -> None:
     """Send hello on one more socket than a person may have."""
     ws = await upgrade(one)
     await ws.send_json({"type": "hello", "id": 1, "role": "staff"})
-    assert (await ws.receive_json(timeout=WITHIN_S))["code"] == "too_many_sockets"
+    assert (await ws.receive_json(timeout=WAIT_S))["code"] == "too_many_sockets"
 
 
 async def test_s48_what_clients_cause_at_will_is_one_line_for_each_kind(

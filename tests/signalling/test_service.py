@@ -22,8 +22,8 @@ from signalling.visit import commands as c
 from signalling.visit.queue_state import Watch
 from signalling.visit.record import Actor, Visit
 from signalling.visit.relations import Event, Refusal
+from tests.limits import WAIT_S
 from tests.signalling.clinic import ORG, Organisations, clinic
-from tests.signalling.waits import WITHIN_S
 
 
 async def test_a_command_goes_ahead_as_soon_as_the_one_before_it_is_done(
@@ -33,7 +33,7 @@ async def test_a_command_goes_ahead_as_soon_as_the_one_before_it_is_done(
     async with clinic(valkey, 1) as one:
         patient, service = await one.arrive(), one.workers[0].service
         saved = [c.Save("allergies", f"{number}", left=False) for number in range(3)]
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(WAIT_S):
             outcomes = await asyncio.gather(
                 *(service.command(patient, patient.visit or "", command) for command in saved)
             )
@@ -58,7 +58,7 @@ async def test_a_command_that_has_waited_long_enough_goes_ahead_without_its_turn
         first, second = (
             asyncio.create_task(service.command(patient, patient.visit or "", command)) for command in saved
         )
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(WAIT_S):
             assert isinstance(await second, Accepted)
         held.set()
         assert isinstance(await first, Accepted)

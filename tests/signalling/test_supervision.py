@@ -11,7 +11,8 @@ import pytest
 
 from signalling import supervision
 from signalling.supervision import MOST, Supervisor
-from tests.signalling.waits import WITHIN_S, until
+from tests.limits import WAIT_S
+from tests.signalling.waits import until
 
 
 class Work:
@@ -43,7 +44,7 @@ async def supervised(*ways: str) -> AsyncIterator[tuple[Supervisor, Work]]:
     supervisor, work = Supervisor(pause_s=0.001), Work(*ways)
     supervisor.keep("work", work.run)
     yield supervisor, work
-    async with asyncio.timeout(WITHIN_S):
+    async with asyncio.timeout(WAIT_S):
         await supervisor.close()
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from signalling.ticks import tick, tick_or
-from tests.signalling.waits import WITHIN_S, Clock, stopped_clock
+from tests.limits import WAIT_S
+from tests.signalling.waits import Clock, stopped_clock
 
 
 async def begun(clock: Clock, period_s: float) -> None:
@@ -67,7 +68,7 @@ async def test_between_two_ticks_is_a_whole_period() -> None:
 
 async def test_a_task_waits_for_a_tick_or_an_event_whichever_comes_first() -> None:
     event = asyncio.Event()
-    async with asyncio.timeout(WITHIN_S):
+    async with asyncio.timeout(WAIT_S):
         await tick_or(event, 0.05)
         event.set()
         await tick_or(event, 3600.0)

@@ -14,10 +14,10 @@ from signalling.rooms import worker_messages as wire
 from signalling.store import keys
 from signalling.store.encryption import Seal
 from signalling.worker import DRAIN_JITTER_S, MOVED_S, Limits, Worker
+from tests.limits import WAIT_S
 from tests.signalling.clinic import Organisations
 from tests.signalling.rooms.apart import Noted, member
 from tests.signalling.sockets.apart import ORIGIN
-from tests.signalling.waits import WITHIN_S
 
 
 class Redis:
@@ -229,7 +229,7 @@ async def test_a_drain_sends_all_clients_away_then_leaves_the_rooms_and_resigns(
 
     connection.socket = SimpleNamespace(close=close)
     worker.connections["c_1"] = connection
-    async with asyncio.timeout(WITHIN_S):
+    async with asyncio.timeout(WAIT_S):
         await worker.drain()
     assert (worker.draining, worker.changed.is_set(), worker.memberships.draining) == (True, True, True)
     assert (waits.named("reschedule"), over.named("reschedule")) == ([(0,)], [])

@@ -7,14 +7,10 @@ import inspect
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
-WITHIN_S = 60.0
-"""The longest time in s that a test waits for something that must happen, also on a slow and busy machine.
-
-It says nothing about the product, whose times are measured by `make faults` and the benchmarks.
-"""
+from tests.limits import WAIT_S
 
 
-async def until(condition: Callable[[], object | Awaitable[object]], within_s: float = WITHIN_S) -> float:
+async def until(condition: Callable[[], object | Awaitable[object]], within_s: float = WAIT_S) -> float:
     """Return the time in s until the condition held. Raises AssertionError if it does not hold after `within_s`."""
     loop = asyncio.get_running_loop()
     start = loop.time()

@@ -18,9 +18,9 @@ import structlog
 
 from signalling.store.redis_connection import SharedRedis
 from signalling.worker import Worker
+from tests.limits import WAIT_S
 from tests.prepared import Forked, prepared
 from tests.signalling.clinic import open_worker
-from tests.signalling.waits import WITHIN_S
 
 
 class Process:
@@ -36,8 +36,8 @@ class Process:
         self.url = self.id = ""
 
     async def wait(self) -> None:
-        """Return as soon as the worker serves. Raises TimeoutError after WITHIN_S."""
-        async with asyncio.timeout(WITHIN_S):
+        """Return as soon as the worker serves. Raises TimeoutError after WAIT_S."""
+        async with asyncio.timeout(WAIT_S):
             said = json.loads(await self._answers.readline())
         self.url, self.id = said["url"], said["id"]
 
@@ -58,7 +58,7 @@ class Process:
         may pass), `tasks` (their number).
         """
         os.write(self._asks, b"?\n")
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(WAIT_S):
             answer: dict[str, Any] = json.loads(await self._answers.readline())
         return answer
 
@@ -85,7 +85,7 @@ async def worker_process(redis_url: str, index: int = 9) -> AsyncIterator[Proces
         yield process
     finally:
         started.kill()
-        await asyncio.to_thread(started.wait, WITHIN_S)
+        await asyncio.to_thread(started.wait, WAIT_S)
         transport.close()
         os.close(asks)
 

@@ -19,7 +19,8 @@ from aiohttp import web
 from signalling.clients import client as module
 from signalling.clients.client import JSON, MSGPACK, Received, SignallingClient, accepted
 from signalling.errors import ClosedError, RequestError
-from tests.signalling.waits import WITHIN_S, until
+from tests.limits import WAIT_S
+from tests.signalling.waits import until
 
 Script = Callable[["Server", Received], Awaitable[None]]
 
@@ -93,7 +94,7 @@ async def listening(script: Script | None = None) -> AsyncIterator[tuple[Server,
     async with aiohttp.ClientSession() as http:
 
         def connect(**how: Any) -> Awaitable[SignallingClient]:
-            how.setdefault("timeout_s", WITHIN_S)
+            how.setdefault("timeout_s", WAIT_S)
             return SignallingClient.connect(http, f"http://127.0.0.1:{port}/ws", "staff", **how)
 
         yield server, connect
@@ -176,7 +177,7 @@ async def test_a_request_without_a_reply_ends_in_time_and_its_late_reply_is_drop
         await until(lambda: asked)
         await server.answer(asked[0])
         await server.send({"type": "queue.row"})
-        assert await client.expect("queue.row", timeout_s=WITHIN_S) == {"type": "queue.row"}
+        assert await client.expect("queue.row", timeout_s=WAIT_S) == {"type": "queue.row"}
         assert not client.backlog
 
 
@@ -250,7 +251,7 @@ async def test_a_client_that_stops_reading_receives_nothing_more() -> None:
 
 
 async def test_a_bye_is_sent_and_the_end_of_the_socket_is_awaited(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "CLOSE_S", WITHIN_S)
+    monkeypatch.setattr(module, "CLOSE_S", WAIT_S)
 
     async def script(server: Server, message: Received) -> None:
         await server.ws.close(code=1000)

@@ -13,7 +13,8 @@ import aiohttp
 
 import signalling
 from signalling.clients.client import SignallingClient
-from tests.signalling.waits import WITHIN_S, until
+from tests.limits import WAIT_S
+from tests.signalling.waits import until
 from tests.web.conftest import OpenSite as OpenSite
 from tests.web.conftest import open_site as open_site
 from tests.web.site import OSEI
@@ -57,7 +58,7 @@ async def test_every_example_of_the_page_runs_against_a_real_server(open_site: O
         await shown["talk"](patient, provider, visit)
         await shown["loses_its_socket"](oseis, origin, "demo")
         await oseis.post(f"{origin}/demo/staff/sign-out", headers={"Origin": origin})
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(WAIT_S):
             assert await follows == 4201
 
 

@@ -18,10 +18,11 @@ from signalling.rooms.path_watch import NO_PATH_S
 from signalling.rooms.ports import PicturePaused
 from signalling.sockets import clean_up
 from signalling.visit.record import Actor
+from tests.limits import WAIT_S
 from tests.signalling.clinic import Clinic, clinic
 from tests.signalling.rooms.calls import both, join, owner_of
 from tests.signalling.rooms.test_guests import guest, room_of
-from tests.signalling.waits import WITHIN_S, until
+from tests.signalling.waits import until
 from tests.signalling.worker_process import worker_process
 from web.peers.media.light import LightMedia
 
@@ -69,10 +70,10 @@ async def connected(client: SignallingClient, patient: Actor) -> AsyncIterator[L
 
 
 async def answer(client: SignallingClient, patient: Actor, media: LightMedia, offer: dict[str, Any]) -> None:
-    """Answer the SDP `offer`, and return when the media is connected. Raises TimeoutError after WITHIN_S."""
+    """Answer the SDP `offer`, and return when the media is connected. Raises TimeoutError after WAIT_S."""
     sdp = await media.take_offer(offer["sdp"], fresh=offer["fresh"])
     await client.request("media.answer", visit=patient.visit, offer=offer["offer"], sdp=sdp)
-    await media.wait_connected(WITHIN_S)
+    await media.wait_connected(WAIT_S)
 
 
 def timers(open_: Clinic) -> int:
@@ -193,7 +194,7 @@ async def test_a_guest_receives_the_lost_paths_of_others_and_the_others_those_of
 async def test_a_resumed_connection_receives_the_paths_that_it_missed(
     valkey: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(clean_up, "LINGER_S", WITHIN_S)
+    monkeypatch.setattr(clean_up, "LINGER_S", WAIT_S)
     async with clinic(valkey) as two:
         patient, their, provider = await both(two)
         await join(provider, patient)

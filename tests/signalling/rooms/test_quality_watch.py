@@ -27,9 +27,10 @@ from signalling.store.encryption import Seal
 from signalling.store.records import Store
 from signalling.visit import call_quality as t
 from signalling.visit.record import Actor
+from tests.limits import WAIT_S
 from tests.signalling.clinic import ORG, Clinic, clinic
 from tests.signalling.rooms.calls import both, join, start
-from tests.signalling.waits import WITHIN_S, until
+from tests.signalling.waits import until
 
 
 async def sit(client: SignallingClient, patient: Actor, peer: SyntheticParty) -> None:
@@ -37,7 +38,7 @@ async def sit(client: SignallingClient, patient: Actor, peer: SyntheticParty) ->
     offer = await join(client, patient)
     sdp = await peer.answer(offer["sdp"])
     await client.request("media.answer", visit=patient.visit, offer=offer["offer"], sdp=sdp)
-    await peer.wait_connected(WITHIN_S)
+    await peer.wait_connected(WAIT_S)
 
 
 @asynccontextmanager
@@ -52,7 +53,7 @@ async def call(open_: Clinic) -> AsyncIterator[tuple[Actor, SignallingClient, Si
         peer.start()
     await start(patient, their, provider)
     for peer in peers:
-        await peer.wait_for(lambda peer=peer: peer.pictures_decoded > 2, WITHIN_S)  # type: ignore[misc]
+        await peer.wait_for(lambda peer=peer: peer.pictures_decoded > 2, WAIT_S)  # type: ignore[misc]
     yield patient, their, provider
     for peer in peers:
         await peer.close()
@@ -62,7 +63,7 @@ async def calls(client: SignallingClient, patient: Actor, parties: int) -> dict[
     """Return party -> the quality of its call, from the visit's history, as soon as the history has this number of
     parties.
     """
-    async with asyncio.timeout(WITHIN_S):
+    async with asyncio.timeout(WAIT_S):
         while True:
             found = (await client.request("visit.history", visit=patient.visit))["calls"]
             if len(found) == parties:

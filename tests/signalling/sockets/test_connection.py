@@ -22,8 +22,9 @@ from signalling.sockets.handlers import HANDLERS
 from signalling.store.records import Origin
 from signalling.visit.record import Actor
 from signalling.worker import Limits
+from tests.limits import WAIT_S
 from tests.signalling.clinic import Clinic, clinic, headers
-from tests.signalling.waits import WITHIN_S, until
+from tests.signalling.waits import until
 
 
 @pytest.fixture
@@ -44,14 +45,14 @@ async def hello(two: Clinic, **fields: Any) -> aiohttp.ClientWebSocketResponse:
     """Open a provider's socket, and send a hello with these fields."""
     ws = await raw(two, two.provider())
     await ws.send_json({"type": "hello", "id": 1, "role": "staff", **fields})
-    assert (await ws.receive_json(timeout=WITHIN_S))["type"] == "welcome"
+    assert (await ws.receive_json(timeout=WAIT_S))["type"] == "welcome"
     return ws
 
 
 async def to_the_end(ws: aiohttp.ClientWebSocketResponse) -> tuple[int | None, list[dict[str, Any]]]:
     """Read to the end of a socket; return (close code, all messages before the close)."""
     messages: list[dict[str, Any]] = []
-    async with asyncio.timeout(WITHIN_S):
+    async with asyncio.timeout(WAIT_S):
         async for message in ws:
             messages.append(json.loads(message.data))  # noqa: PERF401 (messages before a time-out count too)
     return ws.close_code, messages
@@ -87,7 +88,7 @@ async def test_a_ping_before_hello_is_answered_and_a_pong_is_not(two: Clinic) ->
     ws = await two.http.ws_connect(two.url(0), protocols=(JSON,), headers=said, autoping=False)
     await ws.pong(b"unasked")
     await ws.ping(b"first")
-    answer = await ws.receive(timeout=WITHIN_S)
+    answer = await ws.receive(timeout=WAIT_S)
     assert (answer.type, bytes(answer.data)) == (aiohttp.WSMsgType.PONG, b"first")
 
 
@@ -222,7 +223,7 @@ async def test_a_lost_connection_counts_as_held_while_it_may_be_resumed(two: Cli
 async def test_a_worker_that_drains_closes_all_sockets_with_1001(two: Clinic) -> None:
     clients = [await two.connect(two.provider(f"Dr {i}"), 0) for i in range(6)]
     stays = await two.connect(two.provider("Dr Stays"), 1)
-    async with asyncio.timeout(WITHIN_S):
+    async with asyncio.timeout(WAIT_S):
         await two.workers[0].drain()
     assert [await client.wait_closed() for client in clients] == [1001] * 6
     back = await two.connect(two.provider("Dr 0"), 1, resume=clients[0].welcome["resume"])
@@ -246,14 +247,14 @@ async def test_r36_a_new_socket_on_a_draining_worker_is_closed_with_1001_at_once
     late = asyncio.create_task(two.connect(two.provider("Dr Late"), 0))
     await asking.wait()
     drained = asyncio.create_task(worker.drain())
-    assert (await silent.receive(timeout=WITHIN_S)).data == 1001
+    assert (await silent.receive(timeout=WAIT_S)).data == 1001
     with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
         await two.http.ws_connect(two.url(0), headers=headers(two.provider()))
     assert refused.value.status == 503
     assert await stays.wait_closed() == 1001
     asked.set()
     assert await (await late).wait_closed() == 1001
-    async with asyncio.timeout(WITHIN_S):
+    async with asyncio.timeout(WAIT_S):
         await drained
 
 
@@ -273,9 +274,9 @@ async def refused_resume(two: Clinic, actor: Actor, token: str, worker: int = 1)
     """
     ws = await two.http.ws_connect(two.url(worker), protocols=(JSON,), headers=headers(actor))
     await ws.send_json({"type": "hello", "id": 1, "role": "staff", "resume": token})
-    answer = await ws.receive_json(timeout=WITHIN_S)
+    answer = await ws.receive_json(timeout=WAIT_S)
     await ws.send_json({"type": "hello", "id": 2, "role": "staff"})
-    welcome = await ws.receive_json(timeout=WITHIN_S)
+    welcome = await ws.receive_json(timeout=WAIT_S)
     assert (welcome["type"], welcome["resumed"]) == ("welcome", False)
     await ws.close()
     return str(answer["code"])
@@ -389,11 +390,11 @@ async def test_a_client_tries_its_network_before_a_visit_but_not_without_end(two
     ws = await hello(two)
     for number in (2, 3):
         await ws.send_json({"type": "media.probe", "id": number})
-    probe, refused = [await ws.receive_json(timeout=WITHIN_S) for _ in range(2)]
+    probe, refused = [await ws.receive_json(timeout=WAIT_S) for _ in range(2)]
     assert (probe["type"], probe["ice_servers"]) == ("probe", [])
     assert "a=candidate" in probe["sdp"]
     assert refused["code"] == "too_often"
     for number, path in ((4, "udp"), (5, "smoke")):
         await ws.send_json({"type": "media.probed", "id": number, "path": path})
-    assert [(await ws.receive_json(timeout=WITHIN_S))["type"] for _ in range(2)] == ["done", "error"]
+    assert [(await ws.receive_json(timeout=WAIT_S))["type"] for _ in range(2)] == ["done", "error"]
     await ws.close()

@@ -23,8 +23,9 @@ from signalling.sockets.connection import Connection
 from signalling.sockets.handlers import HANDLERS
 from signalling.sockets.reader_websocket import ReaderWebSocket
 from signalling.sockets.websocket import WebSocket
+from tests.limits import WAIT_S
 from tests.signalling.clinic import Clinic, clinic, headers
-from tests.signalling.waits import WITHIN_S, until
+from tests.signalling.waits import until
 from web.peers.people.frames import CLOSE, FINAL, PING, PONG, TEXT, frame, take
 
 SEED, CLIENTS, AT_ONCE = 1, 160, 40
@@ -188,7 +189,7 @@ async def test_clients_that_do_anything_get_their_replies_in_order_and_leave_not
             await clients.play(end)
 
     ends = [ENDS[number % len(ENDS)] for number in range(CLIENTS)]
-    async with asyncio.timeout(WITHIN_S):
+    async with asyncio.timeout(WAIT_S):
         await asyncio.gather(*map(play, ends))
         await worker.drain()
         for peer in clients.staying:

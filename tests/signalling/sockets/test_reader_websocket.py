@@ -25,6 +25,7 @@ from signalling.sockets.frame_limits import WINDOW_S
 from signalling.sockets.reader_websocket import ReaderWebSocket
 from signalling.sockets.websocket import WebSocket
 from signalling.worker import Limits
+from tests.limits import WAIT_S
 from tests.signalling.clinic import Clinic, clinic, headers
 from tests.signalling.protocol.test_protocol import DOCUMENT
 from tests.signalling.sockets.autobahn import (
@@ -39,7 +40,7 @@ from tests.signalling.sockets.autobahn import (
     more,
     reserved,
 )
-from tests.signalling.waits import WITHIN_S, until
+from tests.signalling.waits import until
 from web.peers.people.frames import BINARY, CLOSE, FINAL, PONG, TEXT, frame, take
 from web.server.tls import self_signed
 
@@ -168,7 +169,7 @@ async def outcome(one: Clinic, case: Case) -> tuple[list[Answer], int | None]:
     peer = await opened(one, case.binary)
     peer.closed = any(sent[0] & 0xF == CLOSE for sent in case.frames)
     try:
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(WAIT_S):
             await converse(peer, case)
     except TimeoutError:
         peer.transport.abort()
@@ -195,7 +196,7 @@ async def test_autobahn_cases_end_with_the_answers_and_the_close_code_of_the_tab
 
 async def test_autobahn_cases_of_compression_meet_a_server_that_offers_none(one: Clinic) -> None:
     for offer in sorted(set(COMPRESSION.values())):
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(WAIT_S):
             peer = await opened(one, offer=offer)
             assert b"extensions" not in peer.head.lower(), offer
             peer.transport.write(reserved(TEXT, 4, b"\xaaV*\xa9,HU\xb2R*\xc8\xccK\x07\x00"))
@@ -204,7 +205,7 @@ async def test_autobahn_cases_of_compression_meet_a_server_that_offers_none(one:
 
 
 async def test_a_hello_that_is_not_utf8_closes_with_1007(one: Clinic) -> None:
-    async with asyncio.timeout(WITHIN_S):
+    async with asyncio.timeout(WAIT_S):
         peer = await upgraded(one, frame(TEXT, b'{"type":"hello","id":1,"role":"\xed\xa0\x80"}'))
         await peer.lost.wait()
     assert (peer.answers, peer.code) == ([], 1007)
@@ -220,7 +221,7 @@ async def test_faults_that_aiohttp_overlooks_close_with_1002_and_have_no_answer(
     one: Clinic, frames: bytes
 ) -> None:
     peer = await opened(one)
-    async with asyncio.timeout(WITHIN_S):
+    async with asyncio.timeout(WAIT_S):
         peer.transport.write(frames)
         await peer.lost.wait()
     assert (peer.answers, peer.code) == ([], 1002)

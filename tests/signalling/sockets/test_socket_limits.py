@@ -11,10 +11,11 @@ from signalling.clients.client import JSON, SignallingClient
 from signalling.errors import ClosedError, RequestError
 from signalling.sockets.socket_limits import SocketCounts
 from signalling.worker import Limits
+from tests.limits import WAIT_S
 from tests.signalling.clinic import Clinic, clinic, headers
-from tests.signalling.waits import WITHIN_S, until
+from tests.signalling.waits import until
 
-LIMITS = Limits(sockets_before_hello=5, sockets_per_address=8, sockets_per_person=3, hello_s=WITHIN_S)
+LIMITS = Limits(sockets_before_hello=5, sockets_per_address=8, sockets_per_person=3, hello_s=WAIT_S)
 
 
 @pytest.fixture
@@ -33,8 +34,8 @@ async def refused(one: Clinic) -> int:
     """Send a hello of "Dr Many" that is refused; return the close code of the socket."""
     ws = await upgrade(one)
     await ws.send_json({"type": "hello", "id": 1, "role": "staff"})
-    assert (await ws.receive_json(timeout=WITHIN_S))["code"] == "too_many_sockets"
-    await ws.receive(timeout=WITHIN_S)
+    assert (await ws.receive_json(timeout=WAIT_S))["code"] == "too_many_sockets"
+    await ws.receive(timeout=WAIT_S)
     assert ws.close_code is not None
     return ws.close_code
 
@@ -57,7 +58,7 @@ async def test_s38_an_address_has_a_limit_of_sockets_before_hello_and_the_next_g
     waiting[0] = await upgrade(one)
     # After its hello, a socket no longer counts for the limit of sockets without a hello.
     await waiting[1].send_json({"type": "hello", "id": 1, "role": "staff"})
-    assert (await waiting[1].receive_json(timeout=WITHIN_S))["type"] == "welcome"
+    assert (await waiting[1].receive_json(timeout=WAIT_S))["type"] == "welcome"
     await upgrade(one)
 
 

@@ -22,8 +22,9 @@ from signalling.sockets.frame_limits import Counted
 from signalling.sockets.open_socket import OpenSocket
 from signalling.sockets.reader_websocket import ReaderWebSocket
 from signalling.sockets.websocket import WebSocket
+from tests.limits import WAIT_S
 from tests.signalling.clinic import Clinic, clinic, headers
-from tests.signalling.waits import WITHIN_S, until
+from tests.signalling.waits import until
 from web.peers.people.frames import PONG, TEXT, frame, take
 
 
@@ -64,14 +65,14 @@ class Telnet:
 
     async def upgraded(self) -> None:
         """Return as soon as the server has accepted the WebSocket."""
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(WAIT_S):
             head = await self._reader.readuntil(b"\r\n\r\n")
         assert b" 101 " in head
 
     async def receive(self, number: int) -> list[dict[str, Any]]:
         """Return the next `number` messages of the server."""
         while len(self._received) < number:
-            async with asyncio.timeout(WITHIN_S):
+            async with asyncio.timeout(WAIT_S):
                 self._rest += await self._reader.read(65536)
             self._rest = take(self._rest, lambda p: self._received.append(json.loads(p)), lambda *_: None)
         said, self._received = self._received[:number], self._received[number:]
@@ -168,7 +169,7 @@ async def test_a_client_that_leaves_before_its_answer_leaves_nothing_behind(
 async def test_the_class_that_handles_messages_in_the_reader_is_used_if_it_works(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(websocket, "TEST_S", WITHIN_S)
+    monkeypatch.setattr(websocket, "TEST_S", WAIT_S)
     assert await websocket.fastest() is ReaderWebSocket
     assert not await websocket.handles_messages(WebSocket), "every message is received"
 

@@ -17,14 +17,15 @@ from signalling.store.mirror import Reset
 from signalling.store.past_visits import IDLE_S, Index, folded
 from signalling.visit.record import Actor, PatientInformation, Role
 from tests.faults.ended import ended_visit, write_ended
+from tests.limits import WAIT_S
 from tests.signalling.clinic import ANA, ORG, Clinic, clinic
-from tests.signalling.waits import WITHIN_S, until
+from tests.signalling.waits import until
 
 
 @pytest.fixture
 async def two(valkey: "Redis", monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Clinic]:
     """A clinic of two workers, whose searches wait until the whole index is read."""
-    monkeypatch.setattr("signalling.store.past_visits.PATIENCE_S", WITHIN_S)
+    monkeypatch.setattr("signalling.store.past_visits.PATIENCE_S", WAIT_S)
     async with clinic(valkey) as opened:
         yield opened
 

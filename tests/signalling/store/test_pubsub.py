@@ -13,7 +13,8 @@ from redis.asyncio import Redis
 from signalling.errors import UnavailableError
 from signalling.store.pubsub import Bus
 from signalling.store.redis_connection import SharedRedis
-from tests.signalling.waits import WITHIN_S, until
+from tests.limits import WAIT_S
+from tests.signalling.waits import until
 from web.server.valkey import EmbeddedStore, LockedFolder
 
 pytestmark = pytest.mark.usefixtures("both_transports")
@@ -69,7 +70,7 @@ async def test_a_worker_that_starts_before_its_store_receives_everything_once_it
 ) -> None:
     folder = LockedFolder(tmp_path)
     store = EmbeddedStore(folder)
-    redis = SharedRedis.from_url(store.url, socket_timeout=WITHIN_S, socket_connect_timeout=WITHIN_S)
+    redis = SharedRedis.from_url(store.url, socket_timeout=WAIT_S, socket_connect_timeout=WAIT_S)
     bus = Bus(redis)
     heard: list[bytes] = []
     running = asyncio.create_task(bus.run())
@@ -114,7 +115,7 @@ async def test_a_store_that_refuses_subscriptions_is_tried_again_with_pauses(
     async with SharedRedis.from_url(own.url) as owner:
         deaf = ("deaf", "on", "nopass", "~*", "+@all", "resetchannels")
         await owner.execute_command("ACL", "SETUSER", *deaf)  # type: ignore[no-untyped-call]
-        redis = SharedRedis.from_url(own.url, username="deaf", password="x", socket_timeout=WITHIN_S)
+        redis = SharedRedis.from_url(own.url, username="deaf", password="x", socket_timeout=WAIT_S)
         back: list[int] = []
         bus = Bus(redis, lambda: back.append(1))
         running = asyncio.create_task(bus.run())

@@ -28,8 +28,8 @@ from signalling.store.redis_connection import SharedRedis
 from signalling.visit import audit_entries as audit
 from signalling.visit.record import Visit
 from signalling.visit.relations import Event
+from tests.limits import WAIT_S
 from tests.signalling.visits import ANA, ORG, T0, queued
-from tests.signalling.waits import WITHIN_S
 from web.server.valkey import EmbeddedStore
 
 CANARIES = [part.encode() for part in (ANA.name, "Ruiz", ANA.phone, ANA.email, ANA.birth_date, ANA.reason)]
@@ -51,7 +51,7 @@ async def opened(store: EmbeddedStore, timeout_s: float) -> AsyncIterator[Redis]
 @pytest.fixture
 async def client(own: EmbeddedStore) -> AsyncIterator[Redis]:
     """A client of the test's own store."""
-    async with opened(own, WITHIN_S) as redis:
+    async with opened(own, WAIT_S) as redis:
         yield redis
 
 
@@ -84,7 +84,7 @@ async def members(client: Any, key: str) -> list[str]:
 
 async def loaded(store: Store) -> int:
     """Load the visit v_1 again and again until the store answers in time; return the store's time in ms."""
-    async with asyncio.timeout(WITHIN_S):
+    async with asyncio.timeout(WAIT_S):
         while True:
             with contextlib.suppress(UnavailableError):
                 return (await store.load(ORG, Visit, "v_1"))[1]
@@ -193,7 +193,7 @@ async def test_a_commit_is_complete_or_absent_after_the_store_was_killed(
                 enough.set()
 
     writers = [asyncio.create_task(writer(n)) for n in range(8)]
-    async with asyncio.timeout(WITHIN_S):
+    async with asyncio.timeout(WAIT_S):
         await enough.wait()
     assert own.pid is not None
     os.kill(own.pid, signal.SIGKILL)
@@ -249,7 +249,7 @@ async def test_a_store_that_does_not_answer_is_unavailable_in_time_and_never_a_h
         store.stream.pulses([ORG], 0),
         store.history(ORG, "v_1"),
     ]
-    async with asyncio.timeout(WITHIN_S):
+    async with asyncio.timeout(WAIT_S):
         answers = await asyncio.gather(*calls, return_exceptions=True)
     assert [type(a) for a in answers] == [UnavailableError] * len(calls)
     if fault == "frozen":

@@ -20,7 +20,8 @@ from redis.exceptions import ConnectionError, RedisError, ResponseError, Timeout
 from signalling.store import redis_connection
 from signalling.store.redis_connection import SharedConnection, SharedRedis, connected
 from signalling.ticks import tick, tick_or
-from tests.signalling.waits import WITHIN_S, stopped_clock, until
+from tests.limits import WAIT_S
+from tests.signalling.waits import stopped_clock, until
 from web.server.valkey import EmbeddedStore
 
 PATIENCE_S = 0.3  # the time-out in s of a client that waits for a store which does not answer
@@ -31,7 +32,7 @@ pytestmark = pytest.mark.usefixtures("both_transports")
 @pytest.fixture
 async def shared(own: EmbeddedStore) -> AsyncIterator[Redis]:
     """A client on a shared connection, with time-outs that are never reached."""
-    client = SharedRedis.from_url(own.url, socket_timeout=WITHIN_S, socket_connect_timeout=WITHIN_S)
+    client = SharedRedis.from_url(own.url, socket_timeout=WAIT_S, socket_connect_timeout=WAIT_S)
     yield client
     await client.aclose()
 

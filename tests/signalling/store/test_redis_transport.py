@@ -16,7 +16,8 @@ from structlog.testing import capture_logs
 from signalling.store import redis_transport
 from signalling.store.redis_connection import SharedRedis
 from signalling.store.redis_transport import DirectTransport, PublicTransport, Transport
-from tests.signalling.waits import WITHIN_S, until
+from tests.limits import WAIT_S
+from tests.signalling.waits import until
 
 Change = Callable[[pytest.MonkeyPatch], None]
 
@@ -25,7 +26,7 @@ Change = Callable[[pytest.MonkeyPatch], None]
 def undecided(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forgets which transport was chosen, as in a process that has just started, and gives the choice much time."""
     monkeypatch.setattr(redis_transport, "chosen", None)
-    monkeypatch.setattr(redis_transport, "TEST_S", WITHIN_S)
+    monkeypatch.setattr(redis_transport, "TEST_S", WAIT_S)
 
 
 @pytest.mark.parametrize("kind", [DirectTransport, PublicTransport])
@@ -126,7 +127,7 @@ async def test_connections_that_open_at_the_same_time_say_once_that_redis_py_has
     valkey_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     has_a_parser_without_errors(monkeypatch)
-    clients = [SharedRedis.from_url(valkey_url, socket_timeout=WITHIN_S) for _ in range(3)]
+    clients = [SharedRedis.from_url(valkey_url, socket_timeout=WAIT_S) for _ in range(3)]
     with capture_logs() as logs:
         await asyncio.gather(*(client.ping() for client in clients))
     for client in clients:

@@ -19,8 +19,9 @@ from signalling.visit.record import Actor, Policy, Visit
 from signalling.visit.relations import Context, Decided
 from signalling.visit.rules import decide
 from signalling.visit.setup_guide import Guide
+from tests.limits import WAIT_S
 from tests.signalling.visits import ANA, GUIDE, VISIT, people
-from tests.signalling.waits import WITHIN_S, until
+from tests.signalling.waits import until
 from web.server.valkey import EmbeddedStore
 
 POLICY = Policy()
@@ -63,7 +64,7 @@ async def live_through(url: str, rounds: list[list[tuple[str, c.Command]]]) -> N
     """
     organisation = f"clinic-{next(_numbers)}"
     everybody = people(organisation)
-    redis = SharedRedis.from_url(url, socket_timeout=WITHIN_S)
+    redis = SharedRedis.from_url(url, socket_timeout=WAIT_S)
     workers, running = [], []
     for _ in range(2):
         bus = Bus(redis)
