@@ -3,10 +3,17 @@
 The history shows each person's actions and the quality of the call.
 """
 
+import re
+
 from playwright.async_api import Page, expect
 
+from signalling.visit import queue_watch
+from signalling.visit.notifications import TOLD
+from signalling.visit.rules import DEADLINES, QUIET, RULES
 from tests.web.pages.clinic import JSON, OSEI, Clinic
 from tests.web.pages.conftest import OpenPage
+from web.emergency import opening
+from web.pages.static_files import STATIC
 
 GOOD: JSON = {
     "party": "patient",
@@ -104,3 +111,24 @@ async def test_r32_a_search_that_is_still_reading_says_so_and_goes_on_by_itself(
     await expect(page.get_by_text("Still reading older sessions: 4000 left.")).to_be_visible()
     await expect(page.get_by_role("heading", name="Patient 1")).to_be_visible()
     await expect(page.get_by_text("Still reading older sessions")).to_have_count(0)
+
+
+def kinds_with_words(script: str) -> set[str]:
+    """Return the kinds that have a sentence in the table SENTENCES of a script of the staff's pages."""
+    text = (STATIC / "staff" / script).read_text("utf-8")
+    table = text.partition("const SENTENCES = {\n")[2].partition("\n};")[0]
+    return set(re.findall(r"^  (\w+): \(", table, re.MULTILINE))
+
+
+def test_every_event_that_a_visits_history_may_have_is_shown_in_words() -> None:
+    # These events are written to the history: `Store.commit` leaves out those in QUIET.
+    kinds = {row.event for table in (RULES, DEADLINES) for row in table} - QUIET
+    assert len(kinds) > 30
+    assert kinds - kinds_with_words("story.js") == set()
+
+
+def test_every_notification_is_shown_in_words() -> None:
+    kinds = {kind for kind, _ in TOLD.values()}
+    kinds |= {queue_watch.MANY, queue_watch.LONG, queue_watch.CLOSING, queue_watch.CLOSED}
+    kinds |= {opening.OPENED, opening.ENDED, "off_call"}
+    assert kinds - kinds_with_words("bell.js") == set()
