@@ -13,6 +13,7 @@ import pytest
 from tests.prepared import CHEAP_HASHER
 from tests.web.site import Site, settings_for
 from web.identity import accounts
+from web.pages import static_files
 
 FULL = accounts.HASHER
 OpenSite = Callable[..., Awaitable[Site]]
@@ -51,3 +52,10 @@ async def open_site(valkey_url: str, tmp_path: Path) -> AsyncIterator[OpenSite]:
 async def site(open_site: OpenSite) -> Site:
     """A running Greenroom site with default settings."""
     return await open_site()
+
+
+@pytest.fixture
+def joined() -> None:
+    """Fails a test that needs `web/joined`, and says why, if a source was changed after the files there were made."""
+    if not all(map(static_files.is_joined, (".js", ".css"))):
+        pytest.fail("web/joined is older than its sources; run `make joined`", pytrace=False)

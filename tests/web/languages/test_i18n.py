@@ -135,6 +135,7 @@ async def test_every_page_offers_the_other_languages_in_their_own_names(site: Si
         assert f'{link} translate="no">{name}</a>' in page
 
 
+@pytest.mark.usefixtures("joined")
 async def test_a_language_is_taught_to_the_scripts_by_a_module(site: Site) -> None:
     person = site.person(**{"Accept-Language": "es"})
     await person.ask_for_a_visit()

@@ -47,6 +47,7 @@ def test_f49_the_best_coding_is_one_that_the_browser_reads(header: str, coding: 
     assert best_coding(header, CODINGS) == coding
 
 
+@pytest.mark.usefixtures("joined")
 @pytest.mark.parametrize(
     ("coding", "plain"), [("br", brotli.decompress), ("gzip", gzip.decompress), ("", bytes)]
 )
@@ -64,6 +65,7 @@ async def test_f49_a_script_is_one_file_that_is_kept_for_good(site: Site, coding
     assert response.headers["Content-Type"] == "text/javascript; charset=utf-8"
 
 
+@pytest.mark.usefixtures("joined")
 async def test_f49_a_page_names_one_script_and_files_of_its_own(site: Site) -> None:
     ana = site.person()
     await ana.ask_for_a_visit()
@@ -81,11 +83,20 @@ async def test_a_file_has_one_name(site: Site, name: str) -> None:
 def test_f49_the_joined_files_are_those_of_the_sources() -> None:
     """Compare the scripts and style sheets with the hashes noted when they were joined into fewer files.
 
-    If this test fails, run `make joined`. `make check` compares the content of the joined files.
+    `make check` compares the content of the joined files.
     """
     sources = json.loads((JOINED / SOURCES).read_text("utf-8"))
     assert len(sources) > 90
-    assert [name for name, kept in sources.items() if not digest(STATIC / name).startswith(kept)] == []
+    older = [name for name, kept in sources.items() if not digest(STATIC / name).startswith(kept)]
+    assert older == [], "web/joined is older than its sources; run `make joined`"
+
+
+def test_a_test_that_needs_the_joined_files_says_so_if_they_are_older_than_their_sources(
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    monkeypatch.setattr(static_files, "is_joined", lambda suffix: suffix == ".css")
+    with pytest.raises(pytest.fail.Exception, match="older than its sources; run `make joined`"):
+        request.getfixturevalue("joined")
 
 
 async def test_f49_pages_load_the_sources_while_one_differs_from_what_was_joined(
@@ -113,6 +124,7 @@ def texts_of_files() -> dict[str, set[str]]:
     return texts
 
 
+@pytest.mark.usefixtures("joined")
 @pytest.mark.parametrize("script", sorted(modules()))
 def test_f49_a_script_gets_the_texts_of_its_modules_and_no_others(
     texts_of_files: dict[str, set[str]], script: str
