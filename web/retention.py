@@ -10,19 +10,18 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import structlog
 from aiohttp import web
 from redis.asyncio import Redis
 
-from signalling.errors import SealError, UnavailableError
+from signalling.errors import UnavailableError
 from signalling.service import Service
 from signalling.store import keys, notices
 from signalling.store.audit_log import AuditLog
 from signalling.store.event_stream import decode_entry
 from signalling.store.jobs import DEAD_KEPT_MS
 from signalling.store.unavailable import answering
-from signalling.visit.record import Visit
+from signalling.store.visit_erasure import VisitErasure
 from web.keys import AUDIT_LOG, ORGANISATIONS, REDIS, SERVICE, SETTINGS, SUPERVISOR
 from web.mail import outbox
 from web.organisations.documents import Organisations
@@ -31,33 +30,7 @@ from web.server.store_rewriting import erasing, mark
 DAY_MS = 86_400_000
 FIRST_S, PERIOD_S = 60.0, 3600.0
 AT_ONCE = 200
-OF_A_VISIT = (
-    keys.VISIT,
-    keys.HISTORY,
-    keys.CHAT,
-    keys.PHOTOS,
-    keys.CALLS,
-    keys.PAST,
-    keys.VISIT_DEVICES,
-)
 log = structlog.get_logger("web.retention")
-
-
-async def keys_of_visit(redis: Any, organisation: str, visit_id: str) -> list[str]:
-    """Return the names of all keys in the store that hold data of a visit."""
-    lines = await redis.zrange(keys.CHAT(organisation, visit_id), 0, -1)
-    return [
-        *(kind(organisation, visit_id) for kind in OF_A_VISIT),
-        *(keys.LINE(organisation, line.decode()) for line in lines),
-    ]
-
-
-async def erase_visit(redis: Any, organisation: str, visit_id: str) -> None:
-    """Erase everything of a visit, except its entries in indexes."""
-    # The packed form (one compressed value with all data of the visit) is deleted first, so that no worker
-    # unpacks the visit during the erasure.
-    await redis.delete(keys.PAST(organisation, visit_id))
-    await redis.delete(*await keys_of_visit(redis, organisation, visit_id))
 
 
 class Retention:
@@ -78,6 +51,7 @@ class Retention:
         self._organisations = organisations
         self._audit_log = audit_log
         self._audit_days = audit_days
+        self._visit_erasure = VisitErasure(service.store)
 
     async def run(self) -> None:
         """Erase data that is too old, every hour, until cancelled."""
@@ -143,20 +117,24 @@ class Retention:
         erased, ended = 0, keys.ENDED(organisation)
         while names := await self._redis.zrangebyscore(ended, "-inf", f"({before_ms}", start=0, num=AT_ONCE):
             for visit_id in (name.decode() for name in names):
-                try:
-                    visit, _ = await self._service.store.load(organisation, Visit, visit_id)
-                except (SealError, msgspec.DecodeError):
-                    # A visit that cannot be read is erased too, so that it does not prevent the erasure of later
-                    # visits.
-                    visit = None
-                # A visit that was reopened is not erased. When it ends again, it is added to the index again.
-                if visit is None or not visit.is_open:
-                    async with erasing(self._redis):
-                        await erase_visit(self._redis, organisation, visit_id)
-                    erased += 1
-                await self._redis.zrem(keys.UNPACKED(organisation), visit_id)
-                await self._redis.zrem(ended, visit_id)
+                erased += await self._visit(organisation, visit_id)
         return erased
+
+    async def _visit(self, organisation: str, visit_id: str) -> bool:
+        """Erase a visit, and return True; if it is open, remove it from the index of ended visits, and return False.
+
+        A visit that cannot be read is erased too, so that it does not prevent the erasure of later visits.
+        """
+        while True:
+            found = await self._visit_erasure.read(organisation, visit_id)
+            if found.is_open:
+                # A visit that was reopened is not erased. When it ends again, it is added to the index again.
+                done = await self._visit_erasure.unlist(found)
+            else:
+                async with erasing(self._redis):
+                    done = await self._visit_erasure.erase(found)
+            if done:
+                return not found.is_open
 
     async def erase_left(self, organisation: str) -> int:
         """Erase packed (compressed) visits that are not in the index of ended visits any more; return their number.

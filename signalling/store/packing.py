@@ -9,7 +9,6 @@ raise `UnavailableError` if the store does not answer.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
@@ -19,6 +18,7 @@ from redis.asyncio import Redis
 from signalling.errors import SealError
 from signalling.store import keys
 from signalling.store.encryption import Seal
+from signalling.store.guarded import Check, Command, Guarded
 from signalling.store.packed import PackedVisit, packed, record_of, unpacked
 from signalling.store.unavailable import answering
 from signalling.visit.call_quality import Tally, merged
@@ -31,17 +31,11 @@ MOST_PARTS = 200
 """A visit with more chat messages or more events is not packed: while it is read and written, all other visits of this
 worker and of the store would wait.
 """
-_SCRIPT = (Path(__file__).parent / "guarded.lua").read_text()
 _encode = msgspec.msgpack.Encoder().encode
 _VISIT = msgspec.msgpack.Decoder(Visit)
 _EVENT = msgspec.msgpack.Decoder(Event)
 _MESSAGE = msgspec.msgpack.Decoder(ChatMessage)
 _TALLY = msgspec.msgpack.Decoder(Tally)
-Command = tuple[str | bytes | int, ...]
-Check = tuple[Command, str | bytes | int]
-"""(a command, the reply that is expected from it). The reply is compared as text; "false" stands for no
-value.
-"""
 log = structlog.get_logger()
 
 
@@ -58,7 +52,7 @@ class PackedVisits:
     def __init__(self, redis: Redis, seal: Seal) -> None:
         self._redis: Any = redis
         self._seal = seal
-        self._guarded: Any = redis.register_script(_SCRIPT)
+        self._guarded = Guarded(redis)
 
     # --- reading
 
@@ -77,7 +71,7 @@ class PackedVisits:
             if sealed is None:
                 continue
             try:
-                found[visit_id] = record_of(self._seal.open(sealed, _place(organisation, visit_id)))
+                found[visit_id] = self.record(organisation, visit_id, sealed)
             except (SealError, msgspec.DecodeError):
                 log.error("store.unreadable_record", organisation=organisation, what="past")
         return found
@@ -100,6 +94,13 @@ class PackedVisits:
             before, reply, after = await pipe.execute()
         sealed = before if before is not None else after
         return reply, None if sealed is None else self._opened(organisation, visit_id, sealed)
+
+    def record(self, organisation: str, visit_id: str, sealed: bytes) -> Visit:
+        """Return the record of the packed visit in the encrypted bytes `sealed`.
+
+        Raises `SealError` or msgspec's `DecodeError` if it cannot be read.
+        """
+        return record_of(self._seal.open(sealed, _place(organisation, visit_id)))
 
     def _opened(self, organisation: str, visit_id: str, sealed: bytes) -> PackedVisit:
         return unpacked(self._seal.open(sealed, _place(organisation, visit_id)))
@@ -141,7 +142,7 @@ class PackedVisits:
             )
             record, events, ids, parts = await pipe.execute()
         if max(len(events), len(ids)) > MOST_PARTS:
-            return await self._run([queue], [_unchanged(queue, queued)], [("ZREM", queue, visit_id)])
+            return await self._run([_unchanged(queue, queued)], [("ZREM", queue, visit_id)])
         async with answering():
             lines = [keys.LINE(organisation, line.decode()) for line in ids]
             pipe = self._redis.pipeline(transaction=False)
@@ -163,7 +164,7 @@ class PackedVisits:
             commands += [("SET", past, self._seal.close(packed(whole), _place(organisation, visit_id)))]
             commands += [("DEL", name) for name in (*names, *lines)]
         commands.append(("ZREM", queue, visit_id))
-        return await self._run([queue, past, *names, *lines], checks, commands)
+        return await self._run(checks, commands)
 
     def _whole(
         self,
@@ -214,7 +215,7 @@ class PackedVisits:
         if sealed is None:
             return
         whole = self._opened(organisation, visit_id, sealed)
-        visit, history, chat, calls = names = _keys(organisation, visit_id)
+        visit, history, chat, calls = _keys(organisation, visit_id)
 
         def closed(value: object, kind: str, name: str = visit_id) -> bytes:
             return self._seal.close(_encode(value), f"{organisation}/{kind}/{name}")
@@ -236,17 +237,10 @@ class PackedVisits:
                 ("HSET", line, "version", message.version, "record", closed(message, "line", message.id))
             )
         commands += [("DEL", past), ("ZADD", queue, now_ms, visit_id)]
-        lines = [keys.LINE(organisation, message.id) for message in whole.messages]
-        await self._run([queue, past, *names, *lines], [(("GET", past), sealed)], commands)
+        await self._run([(("GET", past), sealed)], commands)
 
-    async def _run(self, names: list[str], checks: list[Check], commands: list[Command]) -> bool:
-        args: list[str | bytes | int] = [len(checks)]
-        for command, reply in checks:
-            args += [len(command), *command, reply]
-        for command in commands:
-            args += [len(command), *command]
-        async with answering():
-            return bool(await self._guarded(keys=names, args=args))
+    async def _run(self, checks: list[Check], commands: list[Command]) -> bool:
+        return await self._guarded.run(checks, commands)
 
 
 def _unchanged(queue: str, queued: Queued) -> Check:

@@ -18,7 +18,7 @@ from signalling.store.jobs import new_job
 from signalling.store.packed import unpacked
 from signalling.store.packing import AFTER_MS
 from signalling.visit import commands as c
-from signalling.visit.record import Actor, ChatMessage, Role
+from signalling.visit.record import Actor, Role
 from signalling.visit.relations import Refusal
 from tests.server import toml
 from tests.stored import kind_of
@@ -32,7 +32,7 @@ from web.identity.visitors import patient
 from web.keys import AUDIT_LOG, JOB_QUEUES, JOBS, ORGANISATIONS, SERVICE, SETTINGS, SUPERVISOR
 from web.mail import outbox
 from web.mail.carriers import Files
-from web.retention import DAY_MS, Retention, keys_of_visit
+from web.retention import DAY_MS, Retention
 from web.server.valkey import EmbeddedStore
 
 
@@ -81,28 +81,6 @@ async def test_a_visit_that_cannot_be_read_is_erased_and_does_not_keep_later_one
     later_ms = service.store.clock_ms() + 2600 * DAY_MS
     assert await retention_of(site, valkey).erase("demo", later_ms) == 2
     assert await valkey.exists(*(keys.VISIT("demo", visit) for visit in visits)) == 0
-
-
-async def test_r39_a_packed_visit_that_is_unpacked_while_it_is_erased_leaves_no_chat_message(
-    site: Site, valkey: Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    visit, service = await withdrawn(site), site.app[SERVICE]
-    now_ms, packed = service.clock_ms(), service.store.packed
-    message = ChatMessage(id="m_1", visit=visit, at_ms=now_ms, party="patient", name="Ana", text="Hello")
-    await service.write("demo", message, None)
-    (queued,) = await packed.due("demo", now_ms + 2 * AFTER_MS, 1)
-    assert await packed.pack("demo", queued)
-    real = keys_of_visit
-
-    async def unpacked_after(redis: Any, organisation: str, visit_id: str) -> list[str]:
-        names = await real(redis, organisation, visit_id)
-        await packed.unpack(organisation, visit_id, now_ms)
-        return names
-
-    monkeypatch.setattr("web.retention.keys_of_visit", unpacked_after)
-    assert await retention_of(site, valkey).erase("demo", now_ms + 2600 * DAY_MS) == 1
-    client: Any = valkey
-    assert await client.keys(keys.LINE("demo", "*")) == []
 
 
 async def test_r39_a_packed_visit_that_a_server_of_an_earlier_release_left_is_erased(

@@ -1,7 +1,7 @@
 """Erases visits and booked visits, and everything else that names them: messages, notifications, jobs, events, mails.
 
-This module defines which keys of the store hold such data. Entries of the audit log are kept; they contain ids, but
-nothing that a patient wrote.
+This module defines which keys of the store hold such data; `signalling/store/visit_erasure.py` defines the keys of a
+visit. Entries of the audit log are kept; they contain ids, but nothing that a patient wrote.
 """
 
 import asyncio
@@ -10,22 +10,27 @@ from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from signalling.errors import SealError
+from signalling.errors import SealError, UnavailableError
 from signalling.store import keys
 from signalling.store.event_stream import StreamEntry, decode_entry
+from signalling.store.guarded import Command, Guarded
 from signalling.store.jobs import Job, Jobs, Taken
 from signalling.store.records import Store
 from signalling.store.unavailable import answering
+from signalling.store.visit_erasure import StoredVisit, VisitErasure
 from signalling.visit.record import Visit
 from web.appointments.appointment import Appointment
 from web.errors import CommandError
 from web.mail import outbox
 from web.patients.exporting import LINES
 from web.patients.naming import Names
-from web.retention import erase_visit
 from web.server.store_rewriting import erasing
 
 EVENTS_AT_ONCE = 200
+AT_ONCE = 100
+"""The number of notifications or jobs that are decrypted in one turn of the event loop."""
+ROUNDS = 20
+"""The greatest number of times that an erasure is repeated because a visit was changed meanwhile."""
 
 
 class Erasure:
@@ -36,50 +41,88 @@ class Erasure:
         self._redis: Any = store.redis
         self._organisation = organisation
         self._data = data
+        self._visit_erasure = VisitErasure(store)
+        self._guarded = Guarded(store.redis)
 
     async def erase(self, visits: Sequence[Visit], booked: Sequence[Appointment]) -> None:
         """Erase these visits and booked visits, and all other data that name them.
 
         Raises CommandError if a visit has not ended, also if it was reopened in the meantime.
         """
-        _all_ended(visits)
         organisation, names = self._organisation, Names(visits, booked)
-        async with answering(), erasing(self._redis):
-            await self._events({*(visit.id for visit in visits), *await self._lines(visits)}, names)
-            await self._notifications(names)
-            await self._jobs(names)
-            key = keys.EMERGENCIES(organisation)
-            async for member in self._naming(key, f"{organisation}/emergency", names):
-                await self._redis.zrem(key, member)
-        await asyncio.to_thread(_erase_mails, self._data, organisation, names)
-        # The records are erased last. After an interrupted erasure the records can still be found, so the erasure
-        # can be repeated with everything that names them.
-        # A visit may have been reopened while the other data was erased, so the visits are read again.
-        now = [(await self._store.load(organisation, Visit, visit.id))[0] for visit in visits]
-        _all_ended([visit for visit in now if visit is not None])
-        async with answering(), erasing(self._redis):
-            await self._visits(visits)
-            for one in booked:
-                await self._redis.delete(keys.APPOINTMENT(organisation, one.id))
-                await self._redis.zrem(keys.APPOINTMENTS(organisation), one.id)
-                await self._redis.zrem(keys.SLOTS(organisation), one.id)
-                await self._redis.hdel(keys.SLOT_SPANS(organisation), one.id)
+        left, left_booked = [visit.id for visit in visits], [one.id for one in booked]
+        for _ in range(ROUNDS):
+            found = [await self._visit_erasure.read(organisation, visit) for visit in left]
+            _all_ended(found)
+            records = {one: await self._record(one) for one in left_booked}
+            async with answering(), erasing(self._redis):
+                # The notifications about an emergency access are stored before the access. So they are erased after
+                # the accesses: an access that is found here has no notification that comes later.
+                grants = await self._grants(names)
+                await self._events({*left, *await self._lines(found)}, names)
+                await self._notifications(names)
+                await self._jobs(names)
+            await asyncio.to_thread(_erase_mails, self._data, organisation, names)
+            # The records are erased last. After an interrupted erasure the records can still be found, so the erasure
+            # can be repeated with everything that names them.
+            async with answering(), erasing(self._redis):
+                left = await self._visits(found, grants)
+                left_booked = [one for one, record in records.items() if not await self._booked(one, record)]
+            if not left and not left_booked:
+                return
+            # Records have changed in the meantime, and the change may have added other data that name them.
+        raise UnavailableError("overtaken too often")
 
-    async def _lines(self, visits: Iterable[Visit]) -> list[str]:
+    async def _lines(self, found: Iterable[StoredVisit]) -> list[str]:
         """Return the ids of the chat messages of these visits."""
         ids = list[str]()
-        for visit in visits:
-            found = await self._redis.zrange(keys.CHAT(self._organisation, visit.id), 0, -1)
-            ids += [line.decode() for line in found]
-            ids += [line.id for line in await self._store.lines(self._organisation, visit.id, LINES)]
+        for one in found:
+            packed = [] if one.lines else await self._store.lines(self._organisation, one.id, LINES)
+            ids += (*one.lines, *(line.id for line in packed))
         return ids
 
-    async def _visits(self, visits: Iterable[Visit]) -> None:
-        """Erase visits with their chat messages."""
-        for visit in visits:
-            await erase_visit(self._redis, self._organisation, visit.id)
-            for index in (keys.ENDED, keys.UNPACKED, keys.OPEN, keys.DEADLINES):
-                await self._redis.zrem(index(self._organisation), visit.id)
+    async def _visits(self, found: Iterable[StoredVisit], grants: int) -> list[str]:
+        """Erase visits with their chat messages; return the ids of those that are not erased, because they were changed
+        since they were read.
+
+        `grants`: the number of the organisation's emergency accesses that do not name these visits. If there is
+        another one since, nothing is erased: the new one and its notifications may name a visit.
+        """
+        same = ("ZCARD", keys.EMERGENCIES(self._organisation)), grants
+        return [one.id for one in found if not await self._visit_erasure.erase(one, same)]
+
+    async def _record(self, booked: str) -> bytes | None:
+        """Return the encrypted record of a booked visit; None if there is none."""
+        async with answering():
+            found: bytes | None = await self._redis.hget(
+                keys.APPOINTMENT(self._organisation, booked), "record"
+            )
+        return found
+
+    async def _booked(self, booked: str, record: bytes | None) -> bool:
+        """Erase a booked visit and return True; if it has not this record any more, return False."""
+        organisation = self._organisation
+        key = keys.APPOINTMENT(organisation, booked)
+        commands: list[Command] = [
+            ("DEL", key),
+            ("ZREM", keys.APPOINTMENTS(organisation), booked),
+            ("ZREM", keys.SLOTS(organisation), booked),
+            ("HDEL", keys.SLOT_SPANS(organisation), booked),
+        ]
+        return await self._guarded.run([(("HGET", key, "record"), record or "false")], commands)
+
+    async def _grants(self, names: Names) -> int:
+        """Erase the emergency accesses that contain one of the names; return how many other accesses there are."""
+        organisation = self._organisation
+        key = keys.EMERGENCIES(organisation)
+        members, gone = await self._redis.zrange(key, 0, -1), list[bytes]()
+        for member in members:
+            with contextlib.suppress(SealError):
+                if names.in_packed(self._store.seal.open(member, f"{organisation}/emergency")):
+                    gone.append(member)
+        if gone:
+            await self._redis.zrem(key, *gone)
+        return len(members) - len(gone)
 
     async def _events(self, members: Collection[str], names: Names) -> None:
         """Delete from the stream the events of these records, and those whose notifications contain one of `names`.
@@ -141,15 +184,17 @@ class Erasure:
         # effect.
         while found:
             found = False
-            for member in await self._redis.zrange(key, 0, -1):
+            for number, member in enumerate(await self._redis.zrange(key, 0, -1)):
+                if number % AT_ONCE == 0:
+                    await asyncio.sleep(0)
                 with contextlib.suppress(SealError):
                     if names.in_packed(self._store.seal.open(member, place)):
                         found = True
                         yield member
 
 
-def _all_ended(visits: Iterable[Visit]) -> None:
-    if still := [visit.id for visit in visits if visit.is_open]:
+def _all_ended(found: Iterable[StoredVisit]) -> None:
+    if still := [one.id for one in found if one.is_open]:
         raise CommandError(f"{', '.join(still)} has not ended: end it first, then erase it")
 
 

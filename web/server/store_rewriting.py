@@ -46,11 +46,13 @@ async def erasing(redis: Redis) -> AsyncIterator[None]:
     """Record an erasure that happens inside this context, so that the append-only file will be rewritten.
 
     The erasure is recorded twice: before, because this worker may die, and after, because a rewriting may have begun
-    during the erasure.
+    during the erasure. This is also so if an error ends the erasure, because a part may have been erased.
     """
     await mark(redis)
-    yield
-    await mark(redis)
+    try:
+        yield
+    finally:
+        await mark(redis)
 
 
 class Rewriting:

@@ -10,6 +10,7 @@ import pytest
 import redis
 from redis.asyncio import Redis
 
+from signalling.errors import UnavailableError
 from signalling.service import Accepted
 from signalling.store import keys
 from signalling.store.encryption import Seal
@@ -146,6 +147,19 @@ async def test_s34_an_erasure_during_a_rewriting_is_followed_by_another_one(valk
     await rewriting.mark(valkey)
     assert await Slow(valkey).look()
     assert await valkey.get(keys.ERASED()) is not None
+
+
+async def test_s34_an_erasure_that_fails_after_a_rewriting_has_begun_is_followed_by_another_one(
+    valkey: Redis,
+) -> None:
+    async def fails() -> None:
+        async with rewriting.erasing(valkey):
+            assert await Rewriting(valkey).look()
+            raise UnavailableError("the store is away")
+
+    with pytest.raises(UnavailableError):
+        await fails()
+    assert await valkey.get(keys.ERASED()) is not None, "a part may have been erased"
 
 
 async def test_s34_a_store_that_may_not_be_rewritten_is_logged_once_a_day(
