@@ -1,13 +1,16 @@
 """Finds the ids and email addresses of records in other data, such as notifications, jobs and mails. Does no I/O."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 import msgspec
 
 from signalling.visit.record import Visit
 from web.appointments.appointment import Appointment
+
+GROUPED = 4
+"""The number of first characters by which ids are grouped in a pattern. The first two are the same for all visits."""
 
 
 class Names:
@@ -18,14 +21,15 @@ class Names:
 
     def __init__(self, visits: Iterable[Visit], booked: Iterable[Appointment]) -> None:
         records: list[Visit | Appointment] = [*visits, *booked]
-        parts = {re.escape(one.id) for one in records}
-        parts |= {
+        addresses = {
             # In the encoding "quoted-printable" of mails, one character is written as = and two hexadecimal digits.
             rf"(?:(?<![\w.+%-])|(?<==[0-9a-f]{{2}})){re.escape(one.patient.email)}(?![\w-]|\.\w)"
             for one in records
             if one.patient.email
         }
-        self._pattern = re.compile("|".join(sorted(parts)) or "(?!)", re.IGNORECASE)
+        ids = {one.id for one in records}
+        parts = [*sorted(addresses), *([_pattern_of(ids)] if ids else [])]
+        self._pattern = re.compile("|".join(parts) or "(?!)", re.IGNORECASE)
 
     def in_text(self, data: bytes) -> bool:
         """Return whether the text `data` contains one of the ids or addresses."""
@@ -48,3 +52,18 @@ def _texts(value: Any) -> Iterator[str]:
     elif isinstance(value, list | tuple):
         for one in value:
             yield from _texts(one)
+
+
+def _pattern_of(texts: Collection[str], grouped: int = GROUPED) -> str:
+    """Return a pattern that matches each of these texts.
+
+    Texts with the same first characters are grouped, `grouped` characters deep. Otherwise a search for the ids of
+    hundreds of visits would try each id at each place of the searched text.
+    """
+    if len(texts) == 1 or not grouped:
+        return "(?:" + "|".join(re.escape(text) for text in sorted(texts)) + ")"
+    rests = dict[str, set[str]]()
+    for text in texts:
+        rests.setdefault(text[:1], set()).add(text[1:])
+    groups = (re.escape(first) + _pattern_of(rests[first], grouped - 1) for first in sorted(rests))
+    return "(?:" + "|".join(groups) + ")"
