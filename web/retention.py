@@ -22,6 +22,7 @@ from signalling.store.event_stream import decode_entry
 from signalling.store.jobs import DEAD_KEPT_MS
 from signalling.store.unavailable import answering
 from signalling.store.visit_erasure import VisitErasure
+from web.emergency.erasing import erase_without_visit
 from web.keys import AUDIT_LOG, ORGANISATIONS, REDIS, SERVICE, SETTINGS, SUPERVISOR
 from web.mail import outbox
 from web.organisations.documents import Organisations
@@ -70,6 +71,7 @@ class Retention:
             async with answering():
                 if await self._redis.set(keys.SWEPT(organisation), b"1", nx=True, ex=DAY_MS // 1000):
                     await self.erase_left(organisation)
+                    await erase_without_visit(self._service.store, organisation)
             await self.erase_audit(organisation, self._service.clock_ms())
         except UnavailableError:
             raise
@@ -105,7 +107,10 @@ class Retention:
             return 0
         before_ms = now_ms - settings.retention_days * DAY_MS
         async with answering():
-            erased = await self._visits(organisation, before_ms) + await self._booked(organisation, before_ms)
+            visits = await self._visits(organisation, before_ms)
+            if visits:
+                await erase_without_visit(self._service.store, organisation)
+            erased = visits + await self._booked(organisation, before_ms)
             await self._events(organisation, before_ms)
             await self._by_score(organisation, now_ms, before_ms)
         self._service.past.erase(organisation, before_ms)

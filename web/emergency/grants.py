@@ -6,11 +6,14 @@ methods raise `UnavailableError` if the store does not answer.
 """
 
 import secrets
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
+import structlog
 from redis.asyncio import Redis
 
+from signalling.errors import SealError
 from signalling.store import keys
 from signalling.store.encryption import Seal
 from signalling.store.unavailable import answering
@@ -18,6 +21,7 @@ from signalling.store.unavailable import answering
 MINUTE_MS = 60_000
 LONGEST_MIN = 240
 """The longest time in minutes for which an organisation may give access."""
+log = structlog.get_logger("web.emergency")
 _REPLACE = "if redis.call('ZREM', KEYS[1], ARGV[1]) == 1 then return redis.call('ZADD', KEYS[1], ARGV[2], ARGV[3]) end"
 
 
@@ -77,9 +81,37 @@ class Grants:
         fits = (one for _, one in found if one.person == person and one.visit == visit and one.holds(now_ms))
         return next(fits, None)
 
-    async def newest(self, organisation: str, most: int) -> list[Grant]:
-        """Return at most `most` grants, the newest first."""
-        return [one for _, one in await self._read(organisation, 0)][:most]
+    async def newest(self, organisation: str, most: int, skip: int = 0) -> list[Grant]:
+        """Return at most `most` grants, the newest first. `skip`: how many of the newest grants are left out."""
+        async with answering():
+            found = await self._redis.zrange(keys.EMERGENCIES(organisation), skip, skip + most - 1, desc=True)
+        return [one for _, one in self._opened(organisation, found)]
+
+    async def between(self, organisation: str, since_ms: int, until_ms: int) -> list[Grant]:
+        """Return the grants that began between these two times, the newest first."""
+        return [one for _, one in await self._read(organisation, since_ms, until_ms)]
+
+    async def count(self, organisation: str) -> int:
+        """Return the number of all grants of an organisation."""
+        async with answering():
+            return int(await self._redis.zcard(keys.EMERGENCIES(organisation)))
+
+    async def without_visit(self, organisation: str) -> list[tuple[bytes, Grant]]:
+        """Return the grants for visits that do not exist any more, each with its stored bytes."""
+        found = await self._read(organisation, 0)
+        visits = sorted({one.visit for _, one in found})
+        async with answering():
+            pipe = self._redis.pipeline(transaction=False)
+            for visit in visits:
+                pipe.exists(keys.VISIT(organisation, visit), keys.PAST(organisation, visit))
+            kept = await pipe.execute() if visits else []
+        gone = {visit for visit, exists in zip(visits, kept, strict=True) if not exists}
+        return [(sealed, one) for sealed, one in found if one.visit in gone]
+
+    async def erase(self, organisation: str, stored: Iterable[bytes]) -> None:
+        """Erase grants. `stored`: the bytes of each grant in the store."""
+        async with answering():
+            await self._redis.zrem(keys.EMERGENCIES(organisation), *stored)
 
     async def end(self, organisation: str, grant_id: str, by: str, now_ms: int) -> Grant | None:
         """End the grant with this id, and return it; return None if there is no such grant or it has ended already.
@@ -102,14 +134,32 @@ class Grants:
                 ended = over
         return ended
 
-    async def _read(self, organisation: str, since_ms: int) -> list[tuple[bytes, Grant]]:
-        """Return the grants that began at `since_ms` or later, each with its stored bytes, the newest first."""
+    async def _read(
+        self, organisation: str, since_ms: int, until_ms: int | None = None
+    ) -> list[tuple[bytes, Grant]]:
+        """Return the grants that began at `since_ms` or later, each with its stored bytes, the newest first.
+
+        `until_ms`: only grants that began at this time or earlier; None for all.
+        """
+        last = "+inf" if until_ms is None else until_ms
         async with answering():
             found = await self._redis.zrange(
-                keys.EMERGENCIES(organisation), "+inf", since_ms, byscore=True, desc=True
+                keys.EMERGENCIES(organisation), last, since_ms, byscore=True, desc=True
             )
-        place = _place(organisation)
-        return [(sealed, _DECODER.decode(self._seal.open(sealed, place))) for sealed in found]
+        return self._opened(organisation, found)
+
+    def _opened(self, organisation: str, found: Iterable[bytes]) -> list[tuple[bytes, Grant]]:
+        """Return decrypted grants, each with its stored bytes.
+
+        A grant that cannot be read is left out, so that the pages still show the other grants. It gives no access.
+        """
+        place, opened = _place(organisation), list[tuple[bytes, Grant]]()
+        for sealed in found:
+            try:
+                opened.append((sealed, _DECODER.decode(self._seal.open(sealed, place))))
+            except (SealError, msgspec.DecodeError):
+                log.error("store.unreadable_record", organisation=organisation, what="emergency")
+        return opened
 
     def _sealed(self, organisation: str, grant: Grant) -> bytes:
         return self._seal.close(msgspec.msgpack.encode(grant), _place(organisation))

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from signalling.visit.record import Notice, Person, Role, Staff, Visit
 from signalling.visit.relations import Event
+from web.emergency.erasing import erase_without_visit
 from web.emergency.grants import Grant, Grants, new_grant
 from web.identity.accounts import Account
 from web.keys import ACCOUNTS, AUDIT_LOG, MAIL_QUEUE, REDIS, SEAL, SERVICE
@@ -30,8 +31,8 @@ async def open_access(
 ) -> Grant:
     """Give the account access to the visit for the organisation's minutes; return the grant.
 
-    `reason`: what the person wrote. Raises `UnavailableError` if the store does not answer; then there may be
-    notifications, but no access.
+    `reason`: what the person wrote. If the visit is erased at the same time, the grant is erased as well. Raises
+    `UnavailableError` if the store does not answer; then there may be notifications, but no access.
     """
     now_ms = app[SERVICE].clock_ms()
     grant = new_grant(visit.id, account.id, account.name, reason, now_ms, organisation.emergency_min)
@@ -52,6 +53,10 @@ async def open_access(
     )
     await _notify(app, organisation, account, notice, [admin.id for admin in admins])
     await grants_of(app).add(organisation.id, grant)
+    store = app[SERVICE].store
+    if (await store.load(organisation.id, Visit, visit.id))[0] is None:
+        await erase_without_visit(store, organisation.id)
+        return grant
     for admin in admins:
         await app[MAIL_QUEUE].queue(
             organisation.id,
