@@ -30,6 +30,8 @@ HOLDS_AT_MOST = 8
 patients may share an address."""
 
 ATTEMPTS = 20
+AT_ONCE = 250
+"""The number of records that are read and decrypted in one turn of the event loop."""
 SCRIPT = (Path(__file__).parent / "book.lua").read_text()
 log = structlog.get_logger("web.appointments")
 _decoder = msgspec.msgpack.Decoder(Appointment)
@@ -168,20 +170,22 @@ class Book:
         return await self._read(organisation, found)
 
     async def _read(self, organisation: str, found: Sequence[bytes]) -> list[Appointment]:
-        async with answering():
-            pipe = self._redis.pipeline(transaction=False)
-            for name in found:
-                pipe.hget(keys.APPOINTMENT(organisation, name.decode()), "record")
-            records = await pipe.execute()
         appointments = []
-        for name, sealed in zip(found, records, strict=True):
-            try:
-                if sealed is not None:
-                    appointments.append(self._open(organisation, name.decode(), sealed))
-            except (SealError, msgspec.DecodeError):
-                # A record that cannot be read is left out, so that the other appointments of the day are
-                # still shown.
-                log.error("appointment.unreadable", organisation=organisation)
+        for first in range(0, len(found), AT_ONCE):
+            some = found[first : first + AT_ONCE]
+            async with answering():
+                pipe = self._redis.pipeline(transaction=False)
+                for name in some:
+                    pipe.hget(keys.APPOINTMENT(organisation, name.decode()), "record")
+                records = await pipe.execute()
+            for name, sealed in zip(some, records, strict=True):
+                try:
+                    if sealed is not None:
+                        appointments.append(self._open(organisation, name.decode(), sealed))
+                except (SealError, msgspec.DecodeError):
+                    # A record that cannot be read is left out, so that the other appointments of the day are
+                    # still shown.
+                    log.error("appointment.unreadable", organisation=organisation)
         return sorted(appointments, key=lambda one: (one.starts_ms, one.booked_ms, one.id))
 
     def _open(self, organisation: str, appointment_id: str, sealed: bytes) -> Appointment:

@@ -1,5 +1,6 @@
 """Defines `greenroom export` and `greenroom erase`, which write the records of patients to files, or erase them."""
 
+import contextlib
 import json
 from functools import partial
 from pathlib import Path
@@ -79,6 +80,7 @@ def erase(
     wanted = _wanted(visit, patient, born, everything=False)
 
     async def work(office: Office) -> list[str]:
+        from signalling.errors import UnavailableError
         from web.patients.erasing import Erasure
         from web.server.redis_client import servers
         from web.server.store_rewriting import Rewriting
@@ -88,7 +90,13 @@ def erase(
         if not yes:
             _ask(visits, booked)
         store = await office.store()
-        await Erasure(store, slug, Path(office.settings.data.folder)).erase(visits, booked)
+        try:
+            await Erasure(store, slug, Path(office.settings.data.folder)).erase(visits, booked)
+        except UnavailableError:
+            # A part may be erased. If the store does not answer at all, there is no entry either.
+            with contextlib.suppress(UnavailableError):
+                await office.note(slug, "record.erased")
+            raise
         await office.note(slug, "record.erased")
         problem = await Rewriting(office.redis, partial(servers, office.settings)).now()
         if as_json:
@@ -111,15 +119,18 @@ def _wanted(visit: list[str] | None, patient: str, born: str, everything: bool) 
 
     `visit`: ids of visits; `patient` and `born`: a name and a date of birth; `everything`: True for all visits. Raises
     BadParameter unless exactly one of `visit`, `patient` and `everything` is given, or if `born` is given without
-    `patient`.
+    `patient` or is no date.
     """
-    from web.patients.finding import Wanted
+    from web.patients.finding import Wanted, born_of
 
     if sum(map(bool, (visit, patient, everything))) != 1:
         raise typer.BadParameter("say whose: --visit or --patient, and for an export also --all")
     if born and not patient:
         raise typer.BadParameter("--born goes with --patient")
-    return Wanted(tuple(visit or ()), patient, born)
+    try:
+        return Wanted(tuple(visit or ()), patient, born_of(born))
+    except ValueError:
+        raise typer.BadParameter("--born is a date as in 1990-04-02") from None
 
 
 async def _found(office: Office, slug: str, wanted: "Wanted") -> "tuple[list[Visit], list[Appointment]]":

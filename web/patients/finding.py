@@ -3,7 +3,9 @@
 Records are encrypted, so a search reads all records of an organisation. It can be done in parts.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from datetime import date
 from typing import NamedTuple
 
 import phonenumbers
@@ -43,6 +45,14 @@ class Wanted(NamedTuple):
         written = {folded(patient.name), folded(patient.email), *numbers} - {""}
         same = bool(self.patient) and bool({folded(self.patient), digits(self.patient)} & written)
         return same and self.born in ("", patient.birth_date)
+
+
+def born_of(text: str) -> str:
+    """Return a typed date of birth in the form 1990-04-02; "" for "".
+
+    Raises ValueError for a text that is no date.
+    """
+    return date.fromisoformat(text.strip()).isoformat() if text.strip() else ""
 
 
 def digits(phone: str) -> str:
@@ -86,16 +96,33 @@ async def still_open(store: Store, organisation: str, wanted: Wanted) -> list[Vi
 
 
 async def visits(store: Store, organisation: str, wanted: Wanted) -> AsyncIterator[Visit]:
-    """Yield the visits that `wanted` chooses: first the ended visits, the oldest of them first, then the open
-    visits.
+    """Yield the visits that `wanted` chooses, each once: first the ended visits, the oldest of them first, then the
+    open visits, then those that have ended meanwhile.
 
     Raises `UnavailableError` if the store does not answer.
     """
+    known, place = set[str](), OLDEST
     async for part in ended(store, organisation, wanted):
+        place = part.place
         for visit in part.found:
+            known.add(visit.id)
             yield visit
-    for visit in await still_open(store, organisation, wanted):
-        yield visit
+    for visit in [
+        *await still_open(store, organisation, wanted),
+        *await ended_since(store, organisation, wanted, place),
+    ]:
+        if visit.id not in known:
+            known.add(visit.id)
+            yield visit
+
+
+async def ended_since(store: Store, organisation: str, wanted: Wanted, after: Place) -> list[Visit]:
+    """Return the visits that `wanted` chooses and that have ended after the place of another visit.
+
+    Called after `still_open`: a visit that ends between the search of the ended visits and `still_open` is in neither
+    of them. Raises `UnavailableError` if the store does not answer.
+    """
+    return [visit async for part in ended(store, organisation, wanted, after) for visit in part.found]
 
 
 async def with_ids(
@@ -116,8 +143,12 @@ async def booked(book: Book, organisation: str, wanted: Wanted, ids: Collection[
 
     `ids`: ids of visits. Raises `UnavailableError` if the store does not answer.
     """
-    found = await book.between(organisation, 0, EVER_MS)
-    return [one for one in found if one.visit in ids or wanted.fits(one.id, one.patient)]
+    found, chosen = await book.between(organisation, 0, EVER_MS), list[Appointment]()
+    for first in range(0, len(found), AT_ONCE):
+        some = found[first : first + AT_ONCE]
+        chosen += [one for one in some if one.visit in ids or wanted.fits(one.id, one.patient)]
+        await asyncio.sleep(0)
+    return chosen
 
 
 class Patient(NamedTuple):

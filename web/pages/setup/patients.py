@@ -6,7 +6,6 @@ page continues the search with the next request. So the store keeps nothing abou
 """
 
 import asyncio
-from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,8 +32,8 @@ LONGEST = 254
 SECONDS = 2.0
 """The time in s for which one request searches; the next request continues."""
 MOST = 500
-"""The greatest number of visits that a search may find. A form with more visits would have more fields than the server
-accepts.
+"""The greatest number of visits and booked visits that a search may find. A form with more of them would have more
+fields than the server accepts.
 """
 
 
@@ -103,12 +102,7 @@ async def download(request: web.Request) -> web.StreamResponse:
 
 
 async def _find(request: web.Request, organisation: Organisation, posted: Posted) -> Shown:
-    form: Form = {
-        "patient": plain(posted.get("patient", ""), LONGEST),
-        "born": posted.get("born", "")[:10],
-        "name": "",
-    }
-    errors = _wrong(form)
+    form, errors = _checked(posted)
     if errors:
         return Shown(form, errors, 422)
     service, book = request.app[SERVICE], Book(request.app[REDIS], request.app[SERVICE].store.seal)
@@ -121,26 +115,43 @@ async def _find(request: web.Request, organisation: Organisation, posted: Posted
     if begins or search.done:
         await noted(request, "record.searched")
     if len(search.found) > MOST:
-        sentence = gettext("More than %(most)s visits fit. Write also the date of birth, or another value.")
-        return Shown(form, {"patient": sentence % {"most": MOST}}, 422)
+        return _too_many(form)
     if not search.done:
         return Shown(form, search=search, whole=await store.count_ended(organisation.id, NEWEST))
-    visits, _ = await finding.with_ids(store, book, organisation.id, search.found, ())
-    visits += await finding.still_open(store, organisation.id, search.wanted)
-    ids = {visit.id for visit in visits}
-    booked = await finding.booked(book, organisation.id, search.wanted, ids)
+    still_open = await finding.still_open(store, organisation.id, search.wanted)
+    ended_since = await finding.ended_since(store, organisation.id, search.wanted, search.place)
+    ids = [*search.found, *(visit.id for visit in (*still_open, *ended_since))]
+    # The visits are read again: one that was found may have been reopened or erased since.
+    visits, _ = await finding.with_ids(store, book, organisation.id, ids, ())
+    booked = await finding.booked(book, organisation.id, search.wanted, set(ids))
+    if len(visits) + len(booked) > MOST:
+        return _too_many(form)
     return Shown(form, patients=finding.by_patient(visits, booked))
 
 
-def _wrong(form: Form) -> dict[str, str]:
+def _too_many(form: Form) -> Shown:
+    sentence = gettext(
+        "More than %(most)s visits fit. Write also the date of birth, or another value. If all are of one patient, "
+        "the commands greenroom export and greenroom erase have no such limit."
+    )
+    return Shown(form, {"patient": sentence % {"most": MOST}}, 422)
+
+
+def _checked(posted: Posted) -> tuple[Form, dict[str, str]]:
+    """Return the values of the posted form of a search, and a sentence for each wrong field."""
+    form: Form = {
+        "patient": plain(posted.get("patient", ""), LONGEST),
+        "born": posted.get("born", "").strip()[:10],
+        "name": "",
+    }
     errors = {}
     if not 1 <= len(form["patient"]) <= LONGEST:
         errors["patient"] = gettext("Write a whole name, an email address or a phone number.")
     try:
-        date.fromisoformat(form["born"] or "1990-04-02")
+        form["born"] = finding.born_of(form["born"])
     except ValueError:
         errors["born"] = gettext("Write the date as in 1990-04-02, or leave it out.")
-    return errors
+    return form, errors
 
 
 def _continued(form: Form, posted: Posted) -> Search:
@@ -206,7 +217,9 @@ async def _erase(request: web.Request, organisation: Organisation, posted: Poste
     except CommandError:
         # A visit was reopened after the check above.
         return Shown(patients=finding.by_patient(*await _named(request, organisation, posted)), status=409)
-    await noted(request, "record.erased")
+    finally:
+        # An erasure that an error has ended leaves an entry as well, because a part was erased.
+        await noted(request, "record.erased")
     return Shown(erased=(len(visits), len(booked)))
 
 
