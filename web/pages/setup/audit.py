@@ -19,6 +19,7 @@ from signalling.visit.audit_entries import Act, Entry
 from signalling.visit.record import Role
 from web.audit.acts import ACTS, KINDS
 from web.audit.lines import Chosen, line
+from web.emergency.grants import MINUTE_MS
 from web.emergency.opening import grants_of
 from web.identity.accounts import Account, pseudonym
 from web.keys import ACCOUNTS, API_KEYS, AUDIT_LOG, FACILITIES
@@ -29,6 +30,7 @@ from web.pages.setup.frame import PAGES, admin, draw, path_of
 
 NAME = "audit"
 ROWS = 100
+OPENED = "visit.emergency_opened"
 # The number of entries that are read and decoded in one turn of the event loop.
 READ = 1000
 # the greatest number of entries that one request reads, so that a search does not slow the worker down
@@ -53,10 +55,7 @@ async def audit(request: web.Request) -> web.Response:
     below = int(before) if before.isascii() and before.isdigit() and len(before) < 15 else None
     found = await _search(request, organisation, chosen, below)
     names = await _names(request, organisation)
-    grants = await grants_of(request.app).newest(organisation.id, ROWS)
-    # In a row about an emergency access, the page shows the reason in place of the grant's id, as long as the grant
-    # is kept.
-    reasons = {grant.id: grant.reason for grant in grants}
+    reasons = await _reasons(request, organisation, found.entries)
     wanted = {name: value for name, value in (("who", chosen.who), ("visit", chosen.visit)) if value}
     path = path_of(organisation, NAME)
     further = ""
@@ -128,6 +127,20 @@ async def _search(
         await asyncio.sleep(0)
     first = head.first if head is not None else 1
     return Found(entries, first + end if end else None)
+
+
+async def _reasons(request: web.Request, organisation: Organisation, entries: list[Entry]) -> dict[str, str]:
+    """Return the reasons of the emergency accesses in these entries, as long as they are kept: id of the grant ->
+    reason. The page shows the reason in place of the id.
+    """
+    times = [entry.act.at_ms for entry in entries if entry.act.what == OPENED]
+    if not times:
+        return {}
+    # The entry is written a moment after the grant has got its time.
+    grants = await grants_of(request.app).between(
+        organisation.id, min(times) - MINUTE_MS, max(times) + MINUTE_MS
+    )
+    return {grant.id: grant.reason for grant in grants}
 
 
 async def _names(request: web.Request, organisation: Organisation) -> dict[str, str]:

@@ -12,22 +12,26 @@ from web.emergency.grants import Grant
 from web.emergency.opening import end_access, grants_of
 from web.keys import SERVICE
 from web.organisations.settings import Organisation
+from web.pages.list_parts import part_of
 from web.pages.setup.frame import admin, draw, path_of, posted_to, when
 
 NAME = "emergency"
 ROWS = 200
-"""The greatest number of accesses on the page."""
+"""The greatest number of accesses on one page."""
 
 
 async def page(request: web.Request) -> web.Response:
     """Answer GET …/setup/emergency with a list of the emergency accesses, the newest first."""
     organisation, _ = await admin(request)
-    now_ms = request.app[SERVICE].clock_ms()
-    found = await grants_of(request.app).newest(organisation.id, ROWS)
+    now_ms, grants = request.app[SERVICE].clock_ms(), grants_of(request.app)
+    path = path_of(organisation, NAME)
+    part = part_of(request, path, await grants.count(organisation.id), ROWS)
+    found = await grants.newest(organisation.id, ROWS, part.skipped)
     context = {
         "rows": [_row(one, organisation, now_ms) for one in found],
         "minutes": organisation.emergency_min,
         "policy": path_of(organisation, "policy"),
+        "part": part,
     }
     return draw(request, organisation, NAME, "setup/emergency.html", context)
 

@@ -9,6 +9,7 @@ form.
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import wraps
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
@@ -28,8 +29,9 @@ from web.languages.i18n import gettext, time_words
 from web.organisations.by_path import organisation_of
 from web.organisations.settings import Organisation
 from web.pages.errors import not_found
+from web.pages.list_parts import Part, part_of
 from web.pages.setup.frame import when
-from web.pages.staff.answers import answer_words
+from web.pages.staff.case import answers_of, facts_of
 from web.pages.staff.frame import staff_page
 from web.requests.fields import read_form
 from web.requests.security import Rule
@@ -44,24 +46,48 @@ READ = "emergency"
 the audit log.
 """
 MESSAGES = 500
+"""The greatest number of messages on one page."""
 
 
-Answer = Callable[[web.Request, Organisation, Account, Visit], Awaitable[web.Response]]
+class Asked(NamedTuple):
+    """What a request asks for: the signed-in member of staff wants to read the visit.
+
+    `now_ms`: the time of the request. `grant`: the access by which the person may read the visit now, or None.
+    """
+
+    organisation: Organisation
+    account: Account
+    visit: Visit
+    now_ms: int
+    grant: Grant | None
+
+    @property
+    def home(self) -> str:
+        """The path of the Sessions List."""
+        return f"/{self.organisation.id}/staff"
+
+    @property
+    def path(self) -> str:
+        """The path of this visit's page of emergency access."""
+        return f"{self.home}/visits/{self.visit.id}/emergency"
+
+
+Answer = Callable[[web.Request, Asked], Awaitable[web.Response]]
 
 
 def _of_visit(answer: Answer) -> Callable[[web.Request], Awaitable[web.Response]]:
-    """Return the handler that calls `answer` with what `_wanted` returns; without a visit, it answers HTTP 404."""
+    """Return the handler that calls `answer` with what `_asked` returns; without a visit, it answers HTTP 404."""
 
     @wraps(answer)
     async def handler(request: web.Request) -> web.Response:
-        wanted = await _wanted(request)
-        return _none(request) if wanted is None else await answer(request, *wanted)
+        asked = await _asked(request)
+        return _none(request) if asked is None else await answer(request, asked)
 
     return handler
 
 
-async def _wanted(request: web.Request) -> tuple[Organisation, Account, Visit] | None:
-    """Return the organisation, the signed-in member of staff and the visit.
+async def _asked(request: web.Request) -> Asked | None:
+    """Return what the request asks for.
 
     Returns None if there is no such visit, or if the organisation gives no emergency access. Raises HTTP 303 to the
     visit's usual page if the person may see it there, and the errors of `require`.
@@ -75,7 +101,9 @@ async def _wanted(request: web.Request) -> tuple[Organisation, Account, Visit] |
     actor = Actor(organisation=organisation.id, id=account.id, name=account.name, role=account.role)
     if may_see("case", visit, actor, (await service.mirrors.get(organisation.id)).staff):
         raise web.HTTPSeeOther(f"/{organisation.id}/staff/visits/{visit.id}")
-    return organisation, account, visit
+    now_ms = service.clock_ms()
+    grant = await grants_of(request.app).of(organisation.id, account.id, visit.id, now_ms)
+    return Asked(organisation, account, visit, now_ms, grant)
 
 
 def _none(request: web.Request) -> web.Response:
@@ -86,119 +114,97 @@ def _none(request: web.Request) -> web.Response:
 
 
 @_of_visit
-async def page(
-    request: web.Request, organisation: Organisation, account: Account, visit: Visit
-) -> web.Response:
+async def page(request: web.Request, asked: Asked) -> web.Response:
     """Answer GET …/visits/{visit}/emergency with the visit if the person has access, otherwise with the form."""
-    now_ms = request.app[SERVICE].clock_ms()
-    grant = await grants_of(request.app).of(organisation.id, account.id, visit.id, now_ms)
-    if grant is None:
-        return _form(request, organisation, account, visit)
+    if asked.grant is None:
+        return _form(request, asked)
     session = await sessions.get(request)
-    if session.get(READ) != grant.id:
-        await noted(request, "visit.emergency_read", visit.id)
-        session[READ] = grant.id
-    return await _shown(request, organisation, account, visit, grant, now_ms)
+    if session.get(READ) != asked.grant.id:
+        await noted(request, "visit.emergency_read", asked.visit.id)
+        session[READ] = asked.grant.id
+    return await _shown(request, asked, asked.grant)
 
 
 @_of_visit
-async def open_visit(
-    request: web.Request, organisation: Organisation, account: Account, visit: Visit
-) -> web.Response:
+async def open_visit(request: web.Request, asked: Asked) -> web.Response:
     """Answer POST …/visits/{visit}/emergency: give the signed-in person access, if the form has a reason."""
     reason = clean((await read_form(request)).get("reason"), LONGEST + 1)
     if not SHORTEST <= len(reason) <= LONGEST:
         sentence = gettext("Write the reason, in %(least)s to %(most)s characters.")
-        wrong = sentence % {"least": SHORTEST, "most": LONGEST}
-        return _form(request, organisation, account, visit, reason, wrong, 422)
-    now_ms = request.app[SERVICE].clock_ms()
-    if await grants_of(request.app).of(organisation.id, account.id, visit.id, now_ms) is None:
+        return _form(request, asked, reason, sentence % {"least": SHORTEST, "most": LONGEST}, 422)
+    if asked.grant is None:
+        organisation, account = asked.organisation, asked.account
         try:
             async with request.app[THROTTLE].attempt(RATE, organisation.id, account.id):
-                await open_access(request.app, organisation, account, visit, reason)
+                await open_access(request.app, organisation, account, asked.visit, reason)
         except (BlockedError, BusyError):
             wrong = gettext("You have used emergency access very often. Ask an administrator.")
-            return _form(request, organisation, account, visit, reason, wrong, 429)
-    raise web.HTTPSeeOther(request.path)
+            return _form(request, asked, reason, wrong, 429)
+    raise web.HTTPSeeOther(asked.path)
 
 
 @_of_visit
-async def end(
-    request: web.Request, organisation: Organisation, account: Account, visit: Visit
-) -> web.Response:
+async def end(request: web.Request, asked: Asked) -> web.Response:
     """Answer POST …/visits/{visit}/emergency/end: end the person's own access to the visit."""
-    now_ms = request.app[SERVICE].clock_ms()
-    grant = await grants_of(request.app).of(organisation.id, account.id, visit.id, now_ms)
-    if grant is not None and await end_access(request.app, organisation, account, grant.id):
-        await noted(request, "visit.emergency_ended", visit.id)
-    raise web.HTTPSeeOther(f"/{organisation.id}/staff")
+    grant = asked.grant
+    if grant is not None and await end_access(request.app, asked.organisation, asked.account, grant.id):
+        await noted(request, "visit.emergency_ended", asked.visit.id)
+    raise web.HTTPSeeOther(asked.home)
 
 
 def _form(
-    request: web.Request,
-    organisation: Organisation,
-    account: Account,
-    visit: Visit,
-    reason: str = "",
-    wrong: str = "",
-    status: int = 200,
+    request: web.Request, asked: Asked, reason: str = "", wrong: str = "", status: int = 200
 ) -> web.Response:
     context = {
-        "form_path": f"/{organisation.id}/staff/visits/{visit.id}/emergency",
-        "home": f"/{organisation.id}/staff",
-        "minutes": organisation.emergency_min,
+        "minutes": asked.organisation.emergency_min,
         "reason": reason,
         "wrong": wrong,
         "longest": LONGEST,
         "grant": None,
     }
-    title = gettext("Emergency access")
-    return staff_page(request, organisation, account, "", "emergency.html", context, title, status)
+    return _draw(request, asked, context, status)
 
 
-async def _shown(
-    request: web.Request,
-    organisation: Organisation,
-    account: Account,
-    visit: Visit,
-    grant: Grant,
-    now_ms: int,
-) -> web.Response:
-    service, zone = request.app[SERVICE], ZoneInfo(organisation.timezone)
+async def _shown(request: web.Request, asked: Asked, grant: Grant) -> web.Response:
+    organisation, visit, zone = asked.organisation, asked.visit, ZoneInfo(asked.organisation.timezone)
+    service = request.app[SERVICE]
     guide = await service.guide(organisation.id, visit.guide_version)
-    lines = await service.store.lines(organisation.id, visit.id, MESSAGES)
-    patient = visit.patient
-    facts = (
-        (gettext("Arrived"), when(visit.arrived_ms, organisation)),
-        (gettext("Date of birth"), patient.birth_date),
-        (gettext("Phone"), patient.phone_shown or patient.phone),
-        (gettext("Email"), patient.email),
-        (gettext("Reason for the visit"), patient.reason),
-        (gettext("Filled in by"), patient.filled_in_by or ""),
-    )
+    written = await service.store.count_lines(organisation.id, visit.id)
+    part = part_of(request, asked.path, written, MESSAGES)
     context = {
-        "form_path": f"/{organisation.id}/staff/visits/{visit.id}/emergency",
         "grant": grant,
         "until": time_words(datetime.fromtimestamp(grant.until_ms / 1000, UTC).astimezone(zone)),
-        "patient": patient.name,
-        "facts": [(label, value) for label, value in facts if value],
-        "answers": [
-            (step.title, answer_words(visit.answers[step.id]))
-            for step in guide.steps
-            if step.id in visit.answers
-        ],
+        "patient": visit.patient.name,
+        "facts": facts_of(visit, organisation),
+        "answers": answers_of(visit, guide),
         "photos": [
             (f"/{organisation.id}/visits/{visit.id}/photos/{photo.id}", photo.text, photo.width, photo.height)
             for photo in visit.photos
         ],
-        "messages": [(line.name, when(line.at_ms, organisation), line.text) for line in lines],
+        "messages": await _messages(request, asked, part),
+        "part": part,
     }
-    title = gettext("Emergency access")
-    response = staff_page(request, organisation, account, "", "emergency.html", context, title)
+    response = _draw(request, asked, context)
     # The browser loads the page again after the access has ended by time. If an administrator ends the access
     # earlier, `page.js` loads the page again.
-    response.headers["Refresh"] = str((grant.until_ms - now_ms) // 1000 + 1)
+    response.headers["Refresh"] = str((grant.until_ms - asked.now_ms) // 1000 + 1)
     return response
+
+
+async def _messages(request: web.Request, asked: Asked, part: Part) -> list[tuple[str, str, str]]:
+    """Return (name of the author, time, text) of the messages in one part of them, the oldest first."""
+    organisation, visit = asked.organisation, asked.visit
+    found = await request.app[SERVICE].store.lines(organisation.id, visit.id, part.skipped + MESSAGES)
+    lines = found[: max(0, len(found) - part.skipped)]
+    return [(line.name, when(line.at_ms, organisation), line.text) for line in lines]
+
+
+def _draw(request: web.Request, asked: Asked, context: dict[str, Any], status: int = 200) -> web.Response:
+    frame = {"form_path": asked.path, "home": asked.home}
+    title = gettext("Emergency access")
+    return staff_page(
+        request, asked.organisation, asked.account, "", "emergency.html", {**frame, **context}, title, status
+    )
 
 
 ROUTES = (web.get(PATH, page), web.post(PATH, open_visit), web.post(PATH + "/end", end))

@@ -12,13 +12,14 @@ from redis.asyncio import Redis
 from signalling.errors import UnavailableError
 from signalling.store import keys
 from signalling.visit import commands as c
-from signalling.visit.record import ChatMessage
+from signalling.visit.record import Actor, ChatMessage
 from signalling.visit.relations import Decided
 from tests.web.audit.test_noting import entries_of
 from tests.web.browsing import pages as opened_pages
 from tests.web.browsing import send_sign_in
 from tests.web.pages.setup.desk import desk
 from tests.web.pages.setup.test_patients import ANA, found, named
+from tests.web.pages.setup.test_people import account
 from tests.web.pages.test_accessibility import LOOKS, PICTURE, is_accessible
 from tests.web.site import ADMIN, FORM, LIND, OSEI, Site
 from tests.web.test_websocket import ask
@@ -27,6 +28,7 @@ from web.emergency.grants import MINUTE_MS, new_grant
 from web.emergency.opening import grants_of
 from web.identity.visitors import patient
 from web.keys import AUDIT_LOG, SERVICE, SETTINGS
+from web.pages.staff import emergency as page_of_visit
 
 REASON = {"reason": "The pharmacy asks for the dose, and she is on leave"}
 LIST = "/demo/staff/setup/emergency"
@@ -45,13 +47,21 @@ async def of_a_colleague(site: Site) -> str:
     ana = patient("demo", visit, FORM["name"])
     assert isinstance(await service.command(ana, visit, c.AddPhoto("p_1", 1600, 1200, "My arm")), Decided)
     await service.photos.keep("demo", visit, "p_1", PICTURE.read_bytes())
-    message = ChatMessage(
-        id="m_1", visit=visit, at_ms=service.clock_ms(), party="patient", name="Ana Ruiz", text="It itches"
-    )
-    await service.write("demo", message, None)
+    await service.write("demo", message_of(visit, "m_1", "It itches", service.clock_ms()), None)
     assert (await ask(socket, type="visit.end", visit=visit, by_phone=True))["type"] == "done"
     await ask(socket, type="on_call", on=False)
     return visit
+
+
+def message_of(visit: str, name: str, text: str, at_ms: int) -> ChatMessage:
+    """Return a chat message of the patient. `name`: its id."""
+    return ChatMessage(id=name, visit=visit, at_ms=at_ms, party="patient", name="Ana Ruiz", text=text)
+
+
+async def actor_of(site: Site, email: str) -> Actor:
+    """Return the author of the commands of a member of the demo's staff."""
+    who = await account(site, email)
+    return Actor(organisation="demo", id=who.id, name=who.name, role=who.role)
 
 
 def path_of(visit: str) -> str:
@@ -77,7 +87,14 @@ async def test_s45_a_provider_with_a_reason_reads_a_colleagues_ended_visit_and_n
     assert (await osei.post(path_of(visit), REASON)).status == 303
     answer = await osei.get(path_of(visit))
     html = await answer.text()
-    for shown in (FORM["name"], FORM["birth_date"], FORM["reason"], "It itches", "Emergency access until"):
+    for shown in (
+        FORM["name"],
+        "April 2, 1990",
+        "Texas",
+        FORM["reason"],
+        "It itches",
+        "Emergency access until",
+    ):
         assert shown in html, shown
     assert 1790 < int(answer.headers["Refresh"]) <= 1801, "the page shows nothing when the time is over"
     assert (await osei.get(photo)).status == 200
@@ -199,9 +216,12 @@ async def test_s45_the_reason_is_sealed_and_erased_with_the_visit(site: Site, va
 
 @pytest.mark.parametrize(("width", "dark"), LOOKS)
 async def test_s45_in_a_browser_a_provider_uses_emergency_access_and_an_administrator_ends_it(
-    site: Site, browser: Browser, width: int, dark: bool
+    site: Site, browser: Browser, width: int, dark: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    visit = await of_a_colleague(site)
+    visit, service = await of_a_colleague(site), site.app[SERVICE]
+    monkeypatch.setattr(page_of_visit, "MESSAGES", 1)  # so that there is a second page of messages
+    newest = "It itches more:\n- at night\n- in the sun"
+    await service.write("demo", message_of(visit, "m_2", newest, service.clock_ms()), None)
     async with opened_pages(site, browser, expected="^$") as opened:
         page = await opened("/demo/staff/sign-in", width=width, dark=dark)
         await send_sign_in(page, site, OSEI)
@@ -212,6 +232,10 @@ async def test_s45_in_a_browser_a_provider_uses_emergency_access_and_an_administ
         await page.get_by_label("Why do you need it?").fill(REASON["reason"])
         await page.get_by_role("button", name="Emergency access").click()
         await page.get_by_role("heading", name=FORM["name"]).wait_for()
+        await page.get_by_text("at night").wait_for()
+        await is_accessible(page)
+        await page.get_by_role("link", name="1 older message").click()
+        await page.get_by_text("It itches", exact=True).wait_for()
         await is_accessible(page)
         chief = await opened("/demo/staff/sign-in", width=width, dark=dark)
         await send_sign_in(chief, site, ADMIN)
