@@ -17,6 +17,8 @@ SHOWN_MS = 30_000
 
 The benchmarks measure how fast pages are.
 """
+SHOWN_S = SHOWN_MS / 1000
+"""The same time in s, for what a test waits for outside the page: a message of the page, or an answer to it."""
 
 NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 """The possible names of the program, the best one first: it needs half as much work for a new page, because it draws no

@@ -8,18 +8,18 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from copy import deepcopy
 from typing import Any, ClassVar
 
 from aiohttp import web
 
+from tests.browsers import SHOWN_S
 from tests.web.pages.guide_steps import STEPS
 
 JSON = dict[str, Any]
 OSEI = {"id": "u_osei", "name": "Dr Maya Osei"}
 LIND = {"id": "u_lind", "name": "Dr Jonas Lind"}
-
-
 Command = Callable[["Clinic", JSON, web.WebSocketResponse], Awaitable[JSON | None]]
 
 
@@ -211,15 +211,14 @@ class Clinic:
     async def push(self, topic: str, message: JSON) -> None:
         """Send a message to the subscribers of a topic, with the topic's next version."""
         self.version += 1
-        text = json.dumps({**message, "topic": topic, "version": self.version})
-        for socket, topics in list(self.sockets.items()):
-            if topic in topics and not socket.closed:
-                await socket.send_str(text)
+        await self.send({**message, "topic": topic, "version": self.version}, topic)
 
-    async def send(self, message: JSON) -> None:
-        """Send a message without a topic on all sockets."""
-        for socket in list(self.sockets):
-            await socket.send_str(json.dumps(message))
+    async def send(self, message: JSON, to: str | None = None) -> None:
+        """Send a message on all sockets; with `to`, only to the subscribers of this topic."""
+        for socket, topics in list(self.sockets.items()):
+            if to is None or to in topics:
+                with suppress(ConnectionResetError):  # the page was left a moment ago
+                    await socket.send_str(json.dumps(message))
 
     async def cut(self, code: int = 1012) -> None:
         """Close all sockets with this code."""
@@ -230,9 +229,9 @@ class Clinic:
         """Return the requests of this type that were received, in order."""
         return [message for message in self.received if message["type"] == kind]
 
-    async def until(self, true: Callable[[], Any], within_s: float = 8.0) -> None:
-        """Wait until the condition holds. Raises TimeoutError after `within_s`."""
-        async with asyncio.timeout(within_s):
+    async def until(self, true: Callable[[], Any]) -> None:
+        """Wait until the condition holds. Raises TimeoutError after SHOWN_S."""
+        async with asyncio.timeout(SHOWN_S):
             while not true():  # noqa: ASYNC110 - what is awaited is any condition at all
                 await asyncio.sleep(0.01)
 

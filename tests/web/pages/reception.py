@@ -37,6 +37,15 @@ async def _socket(request: web.Request) -> web.StreamResponse:
         return web.Response(status=503)
     socket = web.WebSocketResponse(protocols=["greenroom.v1.json"])
     await socket.prepare(request)
+    try:
+        await _follow(clinic, socket)
+    finally:
+        clinic.sockets.pop(socket, None)
+    return socket
+
+
+async def _follow(clinic: Clinic, socket: web.WebSocketResponse) -> None:
+    """Answer the messages of a page until it closes its socket."""
     async for frame in socket:
         if frame.type is not WSMsgType.TEXT:
             break
@@ -75,8 +84,6 @@ async def _socket(request: web.Request) -> web.StreamResponse:
                 }
             )
         )
-    clinic.sockets.pop(socket, None)
-    return socket
 
 
 ROSA = "guest-rosa"

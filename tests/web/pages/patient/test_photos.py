@@ -13,6 +13,7 @@ from signalling.store.guest_links import GuestLink
 from signalling.visit import commands as c
 from signalling.visit.record import Actor, Visit
 from signalling.visit.relations import Refusal
+from tests.browsers import SHOWN_S
 from tests.web.audit.test_noting import entries_of
 from tests.web.site import ADMIN, LIND, OSEI, Person, Site
 from web.keys import ACCOUNTS, INVITES, REDIS, SERVICE
@@ -73,7 +74,7 @@ async def test_s49_a_photo_is_sealed_in_the_store_and_shown_in_case_information(
     (photo,) = (await now(site)).photos
     assert (photo.width, photo.height, photo.text) == (40, 30, "My arm since Monday")
     assert len(photo.id) > 16, "an id that cannot be guessed"
-    while not (message := await socket.receive_json(timeout=20)).get("case", {}).get("photos"):
+    while not (message := await socket.receive_json(timeout=SHOWN_S)).get("case", {}).get("photos"):
         pass
     (shown,) = message["case"]["photos"]
     assert shown["path"] == f"/demo/visits/{visit.id}/photos/{photo.id}"

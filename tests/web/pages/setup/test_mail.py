@@ -6,6 +6,7 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from signalling.store.jobs import new_job
+from tests.browsers import SHOWN_S
 from tests.web.browsing import sign_in
 from tests.web.conftest import OpenSite
 from tests.web.mail.smtp import mail_server
@@ -50,7 +51,7 @@ async def test_the_page_says_how_mails_leave_and_how_many_could_not(site: Site) 
     assert "0 mails wait to leave" in page
     assert "could not be delivered" not in page
     await site.app[JOBS].add("demo", new_job("mail", {"mail": "of a kind that nobody can write"}, 1))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(SHOWN_S):
         while "1 mail could not be delivered, at" not in page:
             page = await (await admin.person.get(MAIL)).text()
 

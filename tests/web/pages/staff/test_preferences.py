@@ -8,6 +8,7 @@ import pytest
 from aiohttp import ClientResponse, WSMsgType
 from playwright.async_api import Browser, Page, expect
 
+from tests.browsers import SHOWN_S
 from tests.web.conftest import OpenSite
 from tests.web.pages.test_accessibility import is_accessible
 from tests.web.site import FORM, LIND, OSEI, Person, Site
@@ -137,7 +138,7 @@ async def test_a_changed_password_keeps_this_browser_signed_in_and_ends_every_ot
     assert (answer.status, answer.headers["Location"]) == (303, "/demo/staff/preferences?saved=password")
     assert "Your password is changed." in await (await here.get(answer.headers["Location"])).text()
     assert here.cookie != before, "the session goes on under a new id"
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(SHOWN_S):
         while (frame := await socket.receive()).type is not WSMsgType.CLOSE:
             pass
     assert frame.data == 4201

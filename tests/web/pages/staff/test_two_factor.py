@@ -11,6 +11,7 @@ import pytest
 from aiohttp import WSMsgType
 from redis.asyncio import Redis
 
+from tests.browsers import SHOWN_S
 from tests.server import CONSOLE_SCRIPT, toml
 from tests.web.conftest import OpenSite
 from tests.web.pages.setup.desk import desk
@@ -375,7 +376,7 @@ async def test_administrators_who_are_signed_in_already_are_led_to_the_set_up_to
     saved = await admin.change("policy", admins_two_factor="on")
     assert saved.status == 303
     assert (await admin.person.get(saved.headers["Location"])).headers["Location"] == HOME
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(SHOWN_S):
         while (frame := await socket.receive()).type is not WSMsgType.CLOSE:
             pass
     assert frame.data == 4201
