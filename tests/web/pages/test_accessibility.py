@@ -14,6 +14,7 @@ from playwright.async_api import Page
 
 from tests.web.pages.clinic import LIND, OSEI, PHOTO, Clinic
 from tests.web.pages.conftest import OpenPage
+from tests.web.pages.steady import device_check
 from tests.words import speaking
 
 AXE = (Path(__file__).parents[2] / "vendor/axe-core/axe.min.js").read_text("utf-8")
@@ -26,7 +27,8 @@ READERS = [pytest.param(*WIDE, "es", marks=pytest.mark.long), (*NARROW, "ar")]
 
 
 async def is_accessible(page: Page) -> None:
-    """Fail if axe reports a violation, or if the page is wider than its window."""
+    """Fail if axe reports a violation, or if the page is wider than its window. First wait until the page is loaded."""
+    await page.wait_for_load_state()
     wider = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert wider <= 0, f"{page.url} is {wider} px too wide"
     # Chromium's DevTools protocol (CDP) puts axe into the page, because the page's Content-Security-Policy
@@ -65,9 +67,12 @@ async def test_the_patients_pages_are_accessible(
 ) -> None:
     say = speaking(language)
     page = await open_page(f"/demo/visit?lang={language}", width=width, dark=dark)
+    await page.get_by_text(say("You are second in line")).wait_for()
     for step in clinic.case["steps"]:
         await page.goto(f"{clinic.url}/demo/visit?lang={language}#{step['id']}")
         await page.get_by_role("heading", level=1, name=step["title"]).wait_for()
+        if step["kind"] == "device_check":
+            await device_check(page)
         if step["kind"] in ("choice", "consent"):
             await page.get_by_role("button", name=say("Next")).click()
             await page.locator(".wrong").wait_for()

@@ -7,8 +7,9 @@ from playwright.async_api import Page, expect
 
 from tests.web.pages.clinic import Clinic
 from tests.web.pages.conftest import OpenPage
+from tests.web.pages.session_pages import in_the_call
+from tests.web.pages.steady import device_check, lobby
 from tests.web.pages.test_accessibility import is_accessible
-from tests.web.pages.test_session_page import in_the_call
 from tests.words import speaking
 
 
@@ -44,6 +45,7 @@ async def test_a_patient_changes_the_language_while_writing_and_nothing_is_lost(
 async def test_the_device_check_speaks_the_chosen_language_too(clinic: Clinic, open_page: OpenPage) -> None:
     page = await open_page("/demo/visit#devices")
     await expect(page.get_by_text("Only you see this")).to_be_visible()
+    await device_check(page)
     await page.get_by_role("link", name="Español").click()
     await expect(page.get_by_role("button", name="Reproducir un sonido")).to_be_visible()
     await expect(page.get_by_text("Only you see this")).to_have_count(0)
@@ -53,10 +55,11 @@ async def test_a_call_goes_on_in_another_language(clinic: Clinic, open_page: Ope
     await clinic.claimed_by()
     page = await open_page("/demo/visit")
     await same_page(page)
+    await lobby(page)
     await page.get_by_role("link", name="Español").click()
     await expect(page.get_by_role("button", name="Comenzar la sesión")).to_be_visible()
-    for role in clinic.visit["parties"]:
-        await clinic.party(role, started=True)
+    await in_the_call(clinic)
+    await expect(page.locator(".control.danger")).to_be_visible()
     await page.get_by_role("button", name="Mensajes").click()
     await page.locator("#chat-text").fill("Una cosa m")
     await page.locator("details.more summary").click()
@@ -140,6 +143,7 @@ async def test_on_a_phone_a_message_lies_over_no_button_of_the_call_and_goes_whe
     clinic: Clinic, open_page: OpenPage
 ) -> None:
     page = await open_page("/demo/visit", width=390)
+    await expect(page.get_by_text("You are second in line")).to_be_visible()
     await page.get_by_role("link", name="Español").click()
     await expect(page.locator("html")).to_have_attribute("lang", "es")
     await clinic.claimed_by()
@@ -152,6 +156,7 @@ async def test_on_a_phone_a_message_lies_over_no_button_of_the_call_and_goes_whe
     assert muted is not None
     assert own["x"] <= muted["x"], "the whole word is in view"
     assert muted["x"] + muted["width"] <= own["x"] + own["width"]
+    await clinic.until(lambda: clinic.got("media.mute"))
     line = {"at_ms": 0, "party": "provider", "name": "Dr Maya Osei", "text": "Can you show me your arm?"}
     await clinic.push("chat/v_1", {"type": "chat.line", "line": {**line, "id": "m_1"}})
     toast = await page.locator(".toast").bounding_box()

@@ -7,6 +7,7 @@ from playwright.async_api import Page, expect
 
 from tests.web.pages.clinic import Clinic
 from tests.web.pages.conftest import OpenPage
+from tests.web.pages.steady import device_check, lobby, stop_clock
 from tests.web.pages.test_accessibility import is_accessible
 
 REAR_CAMERA = """
@@ -16,6 +17,13 @@ REAR_CAMERA = """
     };
 """
 NO_SOUND = "AudioContext.prototype.resume = () => new Promise(() => {})"
+HEAR_SOUND = """
+    const { resume } = AudioContext.prototype;
+    AudioContext.prototype.resume = function () {
+        window.heard = this;
+        return resume.call(this);
+    };
+"""
 SILENT = """([kind, muted]) => {
     const { srcObject } = document.querySelector("video[aria-label='Your own picture']");
     const track = srcObject.getTracks().find((one) => one.kind === kind);
@@ -101,12 +109,17 @@ async def test_a_speaker_test_that_never_sounds_ends_in_words_and_may_be_pressed
     clinic: Clinic, open_page: OpenPage
 ) -> None:
     page = await opened(clinic, open_page, CHECK, NO_SOUND)
+    await device_check(page)
+    await stop_clock(page)
     button = page.get_by_role("button", name="Play a sound")
     await button.click()
     await expect(page.get_by_text("Playing…")).to_be_visible()
+    await page.clock.run_for(3_000)
     await expect(page.get_by_text("No sound started. Connect a speaker or headphones")).to_be_visible()
     await expect(button).to_have_attribute("aria-disabled", "false")
+    await page.clock.resume()
     await clinic.claimed_by()
+    await lobby(page)
     await page.get_by_role("button", name="Test speaker").click()
     await expect(page.locator(".toasts")).to_contain_text("No sound started.")
 
@@ -114,8 +127,13 @@ async def test_a_speaker_test_that_never_sounds_ends_in_words_and_may_be_pressed
 async def test_a_speaker_test_that_sounds_asks_whether_it_was_heard(
     clinic: Clinic, open_page: OpenPage
 ) -> None:
-    page = await opened(clinic, open_page, CHECK)
+    page = await opened(clinic, open_page, CHECK, HEAR_SOUND)
+    await device_check(page)
+    await stop_clock(page)
     await page.get_by_role("button", name="Play a sound").click()
+    # The sound of a busy machine may begin later than the page would wait for it.
+    await page.wait_for_function("window.heard?.currentTime > 0")
+    await page.clock.resume()
     await page.get_by_role("button", name="Yes").click()
     await clinic.until(lambda: clinic.case["answers"].get("devices", {}).get("speaker") == "on")
 
@@ -152,6 +170,7 @@ async def test_f04_a_camera_taken_by_another_program_is_reported_and_used_again(
     for role in clinic.visit["parties"]:
         await clinic.party(role, started=True)
     await expect(page.get_by_label("Your own picture")).to_be_visible()
+    await expect(page.get_by_role("button", name="Leave the call")).to_be_visible()
     await page.evaluate(SILENT, ["video", True])
     await expect(own).to_contain_text("No picture from the camera")
     await expect(page.locator(".toasts")).to_contain_text("Your camera gives no picture.")
@@ -198,6 +217,7 @@ async def test_if_the_browser_plays_sound_the_page_has_no_button_for_it(
 ) -> None:
     page = await opened(clinic, open_page, "/demo/visit", WANTS_A_PRESS)
     await clinic.claimed_by()
+    await lobby(page)
     await page.get_by_role("button", name="Start Session").click()
     await clinic.party("provider", started=True)
     await expect(page.get_by_role("button", name="Leave the call")).to_be_visible()
@@ -246,6 +266,7 @@ async def test_f02_a_browser_that_cannot_call_says_so_and_the_rest_of_the_visit_
     await expect(page.get_by_text("No video in this browser")).to_be_visible()
     await clinic.until(lambda: clinic.got("media.join"))
     await clinic.send({"type": "media.offer", "visit": "v_1", "offer": 1, "sdp": "v=0", "fresh": True})
+    await lobby(page)
     await page.get_by_role("button", name="Start Session").click()
     await expect(page.get_by_text("It begins as soon as Dr Maya Osei presses too.")).to_be_visible()
     await clinic.party("provider", started=True)
@@ -276,6 +297,7 @@ async def test_the_device_check_finds_a_network_without_any_path_before_the_visi
     await expect(page.get_by_text("Blocks video", exact=True)).to_be_visible()
     await clinic.until(lambda: clinic.case["answers"].get("devices", {}).get("network") == "blocked")
     assert [message["path"] for message in clinic.got("media.probed")] == ["none"]
+    await device_check(page)
     await is_accessible(page)
     await page.get_by_role("button", name="Try again").click()
     await clinic.until(lambda: len(clinic.got("media.probe")) == 2)
@@ -295,6 +317,7 @@ async def test_what_is_said_of_own_devices_is_accessible_in_the_lobby_and_in_the
     await is_accessible(page)
     for role in clinic.visit["parties"]:
         await clinic.party(role, started=True)
+    await expect(page.get_by_role("button", name="Leave the call")).to_be_visible()
     await page.evaluate(SILENT, ["video", True])
     await expect(page.get_by_text("No picture from the camera")).to_be_visible()
     await is_accessible(page)

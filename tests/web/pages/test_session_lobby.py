@@ -5,7 +5,7 @@ from playwright.async_api import expect
 
 from tests.web.pages.clinic import Clinic
 from tests.web.pages.conftest import OpenPage
-from tests.web.pages.test_session_page import in_the_call, patients_page, providers_page
+from tests.web.pages.session_pages import in_the_call, patients_page, providers_page
 
 PARTS = """() => [".bar .mark", ".bar h1", ".bar .marks > *", ".tile.other", ".tile.self", ".promise", ".way",
     ".device", ".devices", ".languages", ".controls .btn", ".beside"].map((part) => [part,

@@ -8,8 +8,8 @@ from playwright.async_api import expect
 from tests.media.protocols.test_sdp import OFFER
 from tests.web.pages.clinic import Clinic
 from tests.web.pages.conftest import OpenPage
+from tests.web.pages.session_pages import in_the_call, patients_page, providers_page
 from tests.web.pages.test_accessibility import is_accessible
-from tests.web.pages.test_session_page import in_the_call, patients_page, providers_page
 
 
 async def path(clinic: Clinic, party: str, state: str) -> None:

@@ -45,6 +45,7 @@ async def test_the_guests_pages_are_accessible_in_every_state(
     await page.get_by_label("Camera").wait_for()
     await is_accessible(page)
     await live(clinic)
+    await expect(page.get_by_text("Has pressed Start Session").first).to_be_visible()
     await page.get_by_role("button", name="Start Session").click()
     await page.get_by_role("button", name="Leave the call").wait_for()
     await is_accessible(page)
@@ -108,6 +109,7 @@ async def test_a_guest_can_leave_the_call_but_neither_hang_up_nor_end_the_visit(
     await with_rosa(clinic, started=True)
     await live(clinic)
     page = await open_page("/demo/guest")
+    await expect(page.get_by_role("button", name="Mute")).to_be_visible()
     await page.get_by_role("button", name="Leave the call").click()
     await page.get_by_role("heading", name="You have left the session").wait_for()
     assert clinic.got("visit.hang_up") == []

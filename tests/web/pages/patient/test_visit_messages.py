@@ -49,6 +49,7 @@ async def test_a_patient_reads_guide_and_consent_in_the_language_of_the_page_and
     # The clinic wrote this question in English, and it has no Spanish translation.
     await expect(title.locator("bdi")).to_have_attribute("lang", "en")
     await page.goto(f"{clinic.url}/demo/visit#consent")
+    await expect(page.locator(".consent")).to_be_visible()
     await page.get_by_role("link", name="Español").click()
     await expect(page.locator(".consent")).to_have_attribute("lang", "es")
     await page.locator("#step-consent").check()
@@ -60,6 +61,7 @@ async def test_f19_a_waiting_patient_answers_a_message_and_a_reload_keeps_what_i
 ) -> None:
     clinic.case["guide_done"] = True
     page = await open_page("/demo/visit")
+    await clinic.until(lambda: clinic.got("visit.enter"))
     await page.get_by_role("heading", name="You are second in line").click()
     box = page.get_by_role("textbox", name="Your message")
     await expect(box).to_have_count(0)

@@ -6,12 +6,16 @@ from playwright.async_api import Route, expect
 
 from tests.web.pages.clinic import Clinic, RefusedError
 from tests.web.pages.conftest import OpenPage
+from tests.web.pages.steady import device_check, lobby
 
 
 async def test_the_guide_is_walked_to_its_end_and_opens_the_waiting_room(
     clinic: Clinic, open_page: OpenPage
 ) -> None:
-    page = await open_page("/demo/visit")
+    page = await open_page("/demo/nowhere")
+    # By the page's clock, each answer of the server comes at once, also on a slow machine: the network is good.
+    await page.add_init_script("performance.now = () => 0")
+    await page.goto(f"{clinic.url}/demo/visit")
     title = page.get_by_role("heading", level=1)
     following = page.get_by_role("button", name="Next")
     await expect(title).to_have_text("How are you right now?")
@@ -74,6 +78,7 @@ async def test_back_and_the_browsers_back_lose_nothing(clinic: Clinic, open_page
     await page.get_by_role("button", name="Back").click()
     await expect(page.get_by_label("I cannot get up")).to_be_checked()
     await page.goto(f"{clinic.url}/demo/visit#allergies")
+    await clinic.until(lambda: clinic.case["answers"].get("allergies") == "None")
     await page.reload()
     await expect(page.get_by_label("Allergies")).to_have_value("None")
 
@@ -116,6 +121,7 @@ async def test_an_answer_that_the_server_refuses_is_shown_too(clinic: Clinic, op
 
 async def test_a_guide_with_a_gap_leads_back_to_the_gap(clinic: Clinic, open_page: OpenPage) -> None:
     page = await open_page("/demo/visit#devices")
+    await device_check(page)
     await page.get_by_role("button", name="Finish").click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("How are you right now?")
     await expect(page.get_by_role("alert")).to_have_text("This step still needs your answer.")
@@ -129,6 +135,7 @@ async def test_a_patient_in_the_guide_is_pulled_in_without_a_click_and_keeps_wha
     await clinic.claimed_by()
     await expect(page.get_by_role("heading", level=1)).to_have_text("Session with Dr Maya Osei")
     await expect(page.get_by_role("button", name="Start Session")).to_be_visible()
+    await lobby(page)
     await page.get_by_role("button", name="Setup guide · 3 to answer").click()
     beside = page.get_by_role("complementary")
     await expect(beside.get_by_role("heading", name="How are you right now?")).to_be_visible()
@@ -149,8 +156,8 @@ async def test_a_patient_whose_visit_is_returned_sees_the_waiting_room_again_wit
     await clinic.claimed_by()
     await expect(page.get_by_role("button", name="Start Session")).to_be_visible()
     await clinic.becomes(status="queued", claimant=None)
-    await expect(page.get_by_role("heading", name="You are second in line")).to_be_visible()
     await expect(page.get_by_text("You are back in line, at your old place.")).to_be_visible()
+    await expect(page.get_by_role("heading", name="You are second in line")).to_be_visible()
 
 
 async def test_f15_a_patient_who_is_handed_over_reads_to_whom_and_no_place_in_line(
@@ -161,8 +168,8 @@ async def test_f15_a_patient_who_is_handed_over_reads_to_whom_and_no_place_in_li
     await clinic.claimed_by()
     await expect(page.get_by_role("button", name="Start Session")).to_be_visible()
     await clinic.becomes(status="queued", claimant=None, taking_over={"id": "u_du", "name": "Dr Dubois"})
-    await expect(page.get_by_role("heading", name="Dr Dubois will take over")).to_be_visible()
     await expect(page.get_by_text("Nobody sees or hears you now.", exact=False).first).to_be_visible()
+    await expect(page.get_by_role("heading", name="Dr Dubois will take over")).to_be_visible()
     await expect(page.get_by_text("in line", exact=False).filter(has_text="second")).to_have_count(0)
     await expect(page).to_have_title("Waiting room · Riverside Clinic")
     # The provider has given the call up, because the patient has not joined it in time.
@@ -221,6 +228,7 @@ async def test_leaving_the_queue_needs_a_confirmation_and_is_shown(
 ) -> None:
     clinic.case["guide_done"] = True
     page = await open_page("/demo/visit")
+    await expect(page.get_by_role("heading", name="You are second in line")).to_be_visible()
     leave = page.get_by_role("button", name="Leave the line")
     await leave.click()
     dialog = page.get_by_role("dialog", name="Leave the line?")
@@ -386,5 +394,6 @@ async def test_the_camera_is_released_when_the_device_check_is_left(
     await expect(video).to_be_visible()
     track = await video.evaluate_handle("(video) => video.srcObject.getVideoTracks()[0]")
     assert await track.evaluate("(track) => track.readyState") == "live"
+    await device_check(page)
     await page.get_by_role("button", name="Back").click()
     await page.wait_for_function("(track) => track.readyState === 'ended'", arg=track)
