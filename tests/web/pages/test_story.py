@@ -12,6 +12,7 @@ from signalling.visit.notifications import TOLD
 from signalling.visit.rules import DEADLINES, QUIET, RULES
 from tests.web.pages.clinic import JSON, OSEI, Clinic
 from tests.web.pages.conftest import OpenPage
+from tests.web.pages.steady import stop_clock
 from web.emergency import opening
 from web.pages.static_files import STATIC
 
@@ -105,10 +106,14 @@ async def test_r32_a_search_that_is_still_reading_says_so_and_goes_on_by_itself(
 ) -> None:
     clinic.past = [ended(1, clinic.visit["arrived_ms"])]
     clinic.past_left = [0, 4000, 9000]
-    page = await open_page("/demo/staff#past")
+    page = await open_page("/demo/nowhere")
+    await stop_clock(page)
+    await page.goto(f"{clinic.url}/demo/staff#past")
     await expect(page.get_by_text("Still reading older sessions: 9000 left.")).to_be_visible()
     await expect(page.get_by_text("Nothing found")).to_have_count(0)
+    await page.clock.run_for(500)
     await expect(page.get_by_text("Still reading older sessions: 4000 left.")).to_be_visible()
+    await page.clock.run_for(500)
     await expect(page.get_by_role("heading", name="Patient 1")).to_be_visible()
     await expect(page.get_by_text("Still reading older sessions")).to_have_count(0)
 

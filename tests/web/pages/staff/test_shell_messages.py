@@ -17,6 +17,7 @@ async def test_f19_staff_read_an_answer_in_the_row_and_reply(clinic: Clinic, ope
     await clinic.writes("staff", "Do you have a fever?")
     await clinic.writes("patient", "Yes, since Monday", "Ana Ruiz")
     await clinic.arrives(clinic.row("v_1", "Ana Ruiz", 60, answered_ms=row["arrived_ms"] + 1), fresh=False)
+    await expect(answer).to_be_visible()
     await is_accessible(page)
     await answer.click()
     talk = page.get_by_role("dialog", name="Message to Ana Ruiz")
