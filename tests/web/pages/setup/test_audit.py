@@ -7,7 +7,7 @@ entries of one person or those about one visit.
 import re
 
 import pytest
-from playwright.async_api import Browser
+from playwright.async_api import Browser, expect
 
 from tests.web.browsing import sign_in
 from tests.web.pages.setup.desk import desk
@@ -134,6 +134,6 @@ async def test_the_log_is_accessible(site: Site, browser: Browser, width: int, d
     await page.get_by_label("Who", exact=True).select_option("u_osei")
     await page.get_by_label("Number of a visit").fill("v_1")
     await page.get_by_role("button", name="Show", exact=True).click()
-    await page.get_by_role("cell", name="claimed a visit").wait_for()
-    assert await page.get_by_role("row").count() == 2
+    await expect(page.get_by_role("row")).to_have_count(2)
+    await expect(page.get_by_role("cell", name="claimed a visit")).to_be_visible()
     await is_accessible(page)

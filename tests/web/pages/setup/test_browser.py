@@ -202,6 +202,7 @@ async def test_the_clinics_logo_and_colour_are_on_the_live_pages_too(site: Site,
     logo = FilePayload(name="logo.png", mimeType="image/png", buffer=png(120, 40))
     await page.locator("input[type=file]").set_input_files(logo)
     await page.get_by_role("button", name="Use this picture").click()
+    await expect(page.get_by_role("img", name="The logo now")).to_be_visible()
     await expect(page.get_by_text("Saved. It holds from now on.")).to_be_visible()
     ana = await open_page("/demo/information", width=390)
     for name in ("name", "birth_date", "phone", "email", "reason"):

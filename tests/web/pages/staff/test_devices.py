@@ -62,6 +62,8 @@ async def shown(page: Page, data: dict[str, Any]) -> Any:
     """Give a push message to the service worker of the page, and press the notification; return (the notification, the
     opened address).
     """
+    while not page.context.service_workers:
+        await page.wait_for_timeout(20)
     [worker] = page.context.service_workers
     await worker.evaluate(
         """self.shown = new Promise((resolve) => {
