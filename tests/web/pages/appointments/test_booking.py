@@ -10,10 +10,14 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
+from tests.web.appointments.test_desk import at
 from tests.web.appointments.visitor import BOOKING, CHICAGO, appointments, book, hold, offered
 from tests.web.site import FORM, Person, Site
 from web.keys import DESK, ORGANISATIONS, REDIS
 from web.organisations.settings import Area
+
+IN_SUMMER = datetime(datetime.now(CHICAGO).year + 1, 6, 15, 12, tzinfo=CHICAGO)
+"""A noon in a week in which no clocks are changed: no day has 23 or 25 hours, and no midnight is near."""
 
 
 async def test_a_time_is_chosen_held_and_booked_and_nobody_else_is_offered_it(site: Site) -> None:
@@ -152,7 +156,10 @@ async def test_without_booking_no_page_shows_it(site: Site) -> None:
     assert await appointments(site) == []
 
 
-async def test_where_a_week_is_full_the_first_one_with_a_time_left_is_shown(site: Site) -> None:
+async def test_where_a_week_is_full_the_first_one_with_a_time_left_is_shown(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await at(site, monkeypatch, round(IN_SUMMER.timestamp() * 1000))
     await site.change(booking=msgspec.structs.replace(BOOKING, slot_min=240, closes="04:00", opens="00:00"))
     ana = site.person()
     week = await offered(ana, later_than_min=0)
@@ -215,14 +222,17 @@ async def test_an_administrator_says_which_hours_can_be_booked(site: Site) -> No
     assert "are the same" in await wrong.text()
 
 
-async def test_a_time_after_midnight_of_a_night_is_booked_under_its_own_date(site: Site) -> None:
+async def test_a_time_after_midnight_of_a_night_is_booked_under_its_own_date(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await at(site, monkeypatch, round(IN_SUMMER.timestamp() * 1000))
     nights = ((("22:00", "02:00"),),) * 7
     await site.change(hours=nights, booking=msgspec.structs.replace(BOOKING, slot_min=45))
     ana = site.person()
     assert "10:00\u202fPM – 2:00\u202fAM" in await (await ana.get("/demo")).text()
-    local = {at: datetime.fromtimestamp(at / 1000, CHICAGO) for at in await offered(ana)}
-    assert {f"{at:%H:%M}" for at in local.values()} == {"22:00", "22:45", "23:30", "00:15", "01:00"}
-    later = next(at for at, when in local.items() if when.hour == 0)
+    local = {at_ms: datetime.fromtimestamp(at_ms / 1000, CHICAGO) for at_ms in await offered(ana)}
+    assert {f"{when:%H:%M}" for when in local.values()} == {"22:00", "22:45", "23:30", "00:15", "01:00"}
+    later = next(at_ms for at_ms, when in local.items() if when.hour == 0)
     page = await book(ana, later)
     when = local[later]
     words = f"{when:%A}, {when:%B} {when.day}, {when.year}, 12:15\u202fAM"
