@@ -14,13 +14,13 @@ TOP = "part => Math.round(part.getBoundingClientRect().top)"
 
 
 async def on_call(clinic: Clinic, open_page: OpenPage, path: str = "/demo/staff", **how: object) -> Page:
-    """Open `path` as a provider who is on call, by default On-Demand Requests; return the page.
-
-    `how`: options of the browser context.
+    """Open `path` as a provider who is on call, by default On-Demand Requests; return the page, which receives the
+    rows of the queue. `how`: options of the browser context.
     """
     clinic.staff["u_osei"]["on_call"] = True
     page = await open_page(path, **how)
     await expect(page.get_by_role("switch", name="On-Call")).to_be_checked()
+    await clinic.until(lambda: False in counted(clinic))
     return page
 
 
