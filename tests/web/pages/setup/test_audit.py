@@ -124,7 +124,10 @@ async def test_trimmed_entries_leave_the_numbers_of_the_rest_unchanged(site: Sit
 async def test_the_log_is_accessible(site: Site, browser: Browser, width: int, dark: bool) -> None:
     await noted(site, ("u_osei", "visit.claimed", "v_1"), ("", "visit.expired", "v_2"))
     context = await browser.new_context(
-        viewport={"width": width, "height": 860}, color_scheme="dark" if dark else "light", locale="en-US"
+        viewport={"width": width, "height": 860},
+        color_scheme="dark" if dark else "light",
+        reduced_motion="reduce",
+        locale="en-US",
     )
     page = await context.new_page()
     await sign_in(page, site)

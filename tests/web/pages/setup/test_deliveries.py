@@ -116,7 +116,8 @@ async def test_one_delivery_or_all_of_a_receiver_are_sent_again_and_the_audit_lo
 
 async def test_the_page_of_deliveries_is_accessible(site: Site, browser: Browser) -> None:
     await full(site)
-    context = await browser.new_context(base_url=str(site.server.make_url("/")), locale="en-US")
+    address = str(site.server.make_url("/"))
+    context = await browser.new_context(base_url=address, reduced_motion="reduce", locale="en-US")
     page = await context.new_page()
     await sign_in(page, site)
     for width, dark in (WIDE, NARROW):

@@ -84,6 +84,7 @@ async def test_the_page_about_mail_is_accessible(
         base_url=str(site.server.make_url("/")),
         viewport={"width": width, "height": 800},
         color_scheme="dark" if dark else "light",
+        reduced_motion="reduce",
         locale="en-US",
     )
     page = await context.new_page()

@@ -238,7 +238,10 @@ async def test_s45_in_a_browser_an_administrator_finds_downloads_and_erases(
     for name in ("Ana Ruiz", "Jon Bell", "Ana Ruiz"):
         await ended(site, name=name)
     context = await browser.new_context(
-        viewport={"width": width, "height": 860}, color_scheme="dark" if dark else "light", locale="en-US"
+        viewport={"width": width, "height": 860},
+        color_scheme="dark" if dark else "light",
+        reduced_motion="reduce",
+        locale="en-US",
     )
     page = await context.new_page()
     await sign_in(page, site)
