@@ -20,6 +20,8 @@ let endsAt = Infinity;
 let warnMs = WARN_MS;
 let active = false;
 let asking = false;
+// True if a request with POST must follow the request that is under way.
+let owed = false;
 let askedAt = -Infinity;
 
 const dialog = document.createElement("dialog");
@@ -49,11 +51,12 @@ document.addEventListener("language", write);
 
 /**
  * Ask the server how long the sign-in lasts, and keep the time of its end. If it has ended, go to the sign-in
- * page.
+ * page. While a request is under way, send no other; a POST is then sent after it.
  *
  * @param {"GET" | "POST"} method GET only asks; POST also prolongs the sign-in
  */
 async function ask(method) {
+  owed ||= asking && method === "POST";
   if (asking) return;
   asking = true;
   askedAt = performance.now();
@@ -73,6 +76,10 @@ async function ask(method) {
     // sends the request again.
   } finally {
     asking = false;
+    if (owed) {
+      owed = false;
+      ask("POST").then(look);
+    }
   }
 }
 
