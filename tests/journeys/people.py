@@ -149,6 +149,13 @@ class Patient(Person):
         guide. `changes`: values of the form to replace.
         """
         await self.page.get_by_role("link", name="Meet Now").first.click()
+        await self.fills_in(**changes)
+        await self.press("Get in line")
+        await self.page.wait_for_url("**/demo/visit**")
+        await self.sees(re.compile(r"Step 1 of \d"))
+
+    async def fills_in(self, **changes: str) -> None:
+        """Fill in the patient information, and do not send it. `changes`: values of the form to replace."""
         answers = {
             "name": "Ana Ruiz",
             "birth_date": "1990-04-02",
@@ -161,9 +168,6 @@ class Patient(Person):
             await self.page.locator(f"[name={name}]").fill(value)
         await self.page.locator("[name=state]").select_option("TX")
         await self.page.locator("[name=language]").select_option("en")
-        await self.press("Get in line")
-        await self.page.wait_for_url("**/demo/visit**")
-        await self.sees(re.compile(r"Step 1 of \d"))
 
     async def adds_photo(self, text: str) -> None:
         """Choose a photo, describe it with `text`, and send it; return when the patient's page shows it."""

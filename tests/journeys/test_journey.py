@@ -19,6 +19,8 @@ FIRST_VISIT_BYTES, SECOND_VISIT_BYTES = 80 * 1024, 10 * 1024
 """The greatest number of bytes that a patient's browser may receive, from the calendar until the waiting
 room: in the first visit, and in a later one. Headers, pages, files and WebSocket frames count.
 """
+ARABIC_BYTES = 84 * 1024
+"""The same for the first visit of a person who reads Arabic, whose texts are the longest of all languages."""
 SCRAPER = "a token for Prometheus"
 PHONE = {"viewport": {"width": 390, "height": 844}}
 
@@ -136,6 +138,22 @@ async def test_a_closed_tab_keeps_the_place_and_every_answer(
         await again.sees(re.compile(r"Step 2 of \d"))
         assert wire.down <= SECOND_VISIT_BYTES
         await _goes_back(again)
+
+
+async def test_a_patient_who_reads_arabic_receives_few_bytes_until_the_setup_guide(
+    browser: Browser, greenroom_server: StartServer
+) -> None:
+    server = greenroom_server()
+    async with counted(server.url) as wire:
+        server.url = wire.url
+        patient: Patient = await person(browser, server, Patient, locale="ar-EG", **PHONE)
+        await patient.go("/demo")
+        await patient.page.locator("a[href*='/information']").first.click()
+        await patient.fills_in()
+        await patient.page.locator("main form button").last.click()
+        await patient.page.locator("main input[type=date]").wait_for()
+        assert await patient.page.evaluate("document.documentElement.lang") == "ar"
+        assert wire.down <= ARABIC_BYTES
 
 
 async def _goes_back(again: Patient) -> None:
