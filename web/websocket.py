@@ -244,7 +244,8 @@ class Watch:
         self._worker, self._service, self._hub = worker, worker.service, worker.hub
 
     async def start(self) -> None:
-        """Subscribe to changes of accounts and begin to check sign-ins.
+        """Subscribe to changes of accounts, and begin to check every `WATCH_S` seconds whether the sign-in of each
+        open staff socket has ended.
 
         If the store does not answer yet, the subscription is tried again.
         """

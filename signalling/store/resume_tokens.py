@@ -85,7 +85,10 @@ class Tokens:
 
     @staticmethod
     def key(organisation: str, token: str) -> str:
-        """Return the key of the store under which the token's state is kept, also for a forged token."""
+        """Return the name of the Redis key under which a token's state is kept.
+
+        The token is not checked: for a forged token, the store has nothing under this name.
+        """
         return keys.RESUME(organisation, keys.hashed(token))
 
     async def redeem(self, token: str, actor: Actor) -> tuple[StoredConnection, Origin]:

@@ -59,7 +59,7 @@ Handler = Callable[[Call, Any], Awaitable[msgspec.Struct | None]]
 class Operation(NamedTuple):
     """An API operation, a row of the table of operations.
 
-    `path` is below /{organisation}/api/v1. The key needs one of `scopes`.
+    `path` is below /{organisation}/api/v1. A key with at least one of `scopes` may call it.
     """
 
     name: str

@@ -16,7 +16,7 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class Kind(NamedTuple):
-    """The HTTP status and the title of all problems (errors that the API answers) with the same code."""
+    """The HTTP status and the title of all problems (errors that the API answers) that have one code."""
 
     status: int
     title: str
@@ -48,7 +48,9 @@ KINDS: Mapping[str, Kind] = {
 
 
 class FieldProblem(msgspec.Struct, frozen=True, kw_only=True):
-    """A problem with one field: its place in the body (`patient.phone`), and a sentence."""
+    """A fault in one field of a request's body: the field's path (such as `patient.phone`), and a sentence about the
+    fault.
+    """
 
     field: str
     problem: str

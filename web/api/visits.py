@@ -1,8 +1,8 @@
 """The API operations about visits, about the queue and its expected wait, and about the staff.
 
-Each operation sends one command with the key as its actor; signalling defines the rules of a visit. Opening
-accepts an Idempotency-Key: if the same request is sent again because its answer was lost, no second visit is
-opened.
+Each operation that changes a visit carries out one command, with the API key as its actor; signalling defines the
+rules of a visit. Opening accepts an Idempotency-Key: if the same request is sent again because its answer was lost,
+no second visit is opened.
 """
 
 import hmac
@@ -81,7 +81,7 @@ async def _visit_id(call: Call, body: t.OpenVisit) -> str:
         )
     organisation = call.organisation.id
     name = keys.hashed(f"{organisation}/{call.key.id}/{given}")
-    # The hash of the body is an HMAC with `name` as its key. So equal bodies of different requests have
+    # The hash of the body is an HMAC with `name` as its key. So two Idempotency-Keys with equal bodies have
     # different hashes.
     print_, visit_id = hmac.digest(name.encode(), msgspec.json.encode(body), "sha256"), new_id("v")
     redis: Any = call.request.app[REDIS]
@@ -117,7 +117,7 @@ async def link(call: Call, _: None) -> t.PatientLink:
 async def withdraw(call: Call, _: None) -> t.Visit:
     """Remove a patient from the queue and return the visit.
 
-    Only the key that added the patient may do this; for any other key the visit does not exist.
+    Only the key that added the patient may do this; any other key gets the answer that there is no such visit.
     """
     visit = await _own(call, call.path("visit"))
     return await _command(call, call.facility(visit.facility or ""), c.Withdraw())
@@ -139,7 +139,7 @@ async def set_urgency(call: Call, body: t.SetUrgency) -> t.Visit:
 
 
 async def move(call: Call, body: t.Move) -> t.Visit:
-    """Move a waiting visit to the waiting area in the body, or out of all areas; return the visit."""
+    """Move a waiting visit to the waiting area that the body names, "" for no area; return the visit."""
     _check_area(call, body.area)
     return await _command(call, call.admin, c.Move(body.area))
 

@@ -32,12 +32,12 @@ class Status(StrEnum):
 class Appointment(msgspec.Struct, frozen=True, kw_only=True):
     """The record of a booked visit.
 
-    `zone`: the patient's time zone; "" means that of the organisation. `language`: the language of the patient's mails.
-    `wall`: the agreed time as clocks in the time zone `wall_zone` show it. `starts_ms`: the same time in ms since 1970,
-    calculated from `wall` and `wall_zone` by the rules of the time zone; governments change these rules. `uid`: the
-    name of the calendar entry in mails. In older records, `wall`, `wall_zone` and `uid` are "". `area`: the id of the
-    waiting area in whose calendar the visit was booked, "" for none. `changed_ms`: the time at which the visit was most
-    recently moved or cancelled; 0 if it never was, and in older records.
+    `zone`: the patient's time zone; "" means that of the organisation. `language`: the language of the patient's
+    mails. `wall`: the agreed time as clocks in the time zone `wall_zone` show it. `starts_ms`: the same time in ms
+    since 1970, calculated from `wall` and `wall_zone` by the rules of the time zone; governments change these rules.
+    `uid`: the name of the calendar entry in mails. In older records, `wall`, `wall_zone` and `uid` are "". `area`:
+    the id of the waiting area in whose calendar the visit was booked, "" for none. `changed_ms`: when the visit last
+    got another time or was cancelled; 0 if it never was, and in older records.
     """
 
     id: str
@@ -76,7 +76,9 @@ class Appointment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def may_change(appointment: Appointment, now_ms: int) -> bool:
-    """Return whether the visit may be moved or cancelled: before its time, and if the patient has not checked in."""
+    """Return whether the booked visit may get another time or be cancelled: only before its time, and only if the
+    patient has not checked in.
+    """
     return appointment.status is Status.BOOKED and now_ms < appointment.starts_ms
 
 
@@ -94,8 +96,8 @@ def missed(appointment: Appointment, now_ms: int) -> bool:
 def moved(appointment: Appointment, slot: Slot, zone: str, now_ms: int) -> Appointment:
     """Return the record with another time.
 
-    `slot`: the new time; `zone`: the time zone in which the patient has chosen it. Raises TooLateError if the
-    visit can no longer be moved (`may_change`).
+    `slot`: the new time; `zone`: the time zone in which the patient has chosen it. Raises TooLateError if the time
+    can no longer be changed (`may_change`).
     """
     if not may_change(appointment, now_ms):
         raise TooLateError
@@ -114,7 +116,8 @@ def moved(appointment: Appointment, slot: Slot, zone: str, now_ms: int) -> Appoi
 def by_current_rules(appointment: Appointment, now_ms: int) -> Appointment:
     """Return the record with `starts_ms` calculated again by the present rules of its time zone.
 
-    Returns the record unchanged if the result is the same moment, or if the visit can no longer be moved.
+    Returns the record unchanged if the result is the same moment, or if the time can no longer be changed
+    (`may_change`).
     """
     if not appointment.wall or not may_change(appointment, now_ms):
         return appointment

@@ -26,8 +26,9 @@ from web.errors import StaleAppointmentError, TimeTakenError, TooManyHoldsError
 HOLD_MS = 10 * MINUTE_MS
 """How long, in ms, a bookable time is held for a visitor who fills in the form."""
 HOLDS_AT_MOST = 8
-"""The greatest number of times that visitors from one IP address may hold at once. It is not 1, because many
-patients may share an address."""
+"""How many bookable times all visitors from one IP address together may hold at once, at most. It is not 1, because
+many patients may share an address.
+"""
 
 ATTEMPTS = 20
 AT_ONCE = 250
@@ -92,9 +93,9 @@ class Book:
         """Write a new appointment, or the next version of an appointment.
 
         `capacity`: how many visits may have this time. `hold` and `holder`: the id of the visitor's hold and the
-        visitor's address; the hold ends, because the appointment now occupies the held time. `jobs`: mails to queue in
-        the same commit. Raises TimeTakenError if the time is not free, and StaleAppointmentError if another change was
-        stored first.
+        visitor's address; the hold ends, because the appointment now occupies the held time. `jobs`: the jobs that
+        send mails about it, stored in the same commit. Raises TimeTakenError if the time is not free, and
+        StaleAppointmentError if another change was stored first.
         """
         taken = appointment.taken
         slot = None if taken is None else Slot(taken.starts_ms, taken.ends_ms, 1)
@@ -119,10 +120,10 @@ class Book:
     ) -> Appointment:
         """Change an appointment and return it.
 
-        `how` returns the changed record; it is called again if another change was stored first. `capacity`:
-        how many visits may have the new time. `jobs` returns the mails to queue, for the record before and
-        after the change. Raises LookupError if there is no such appointment, TimeTakenError if its new time
-        is not free, and the errors of `how`.
+        `how` returns the changed record; it is called again if another change was stored first. `capacity`: how many
+        visits may have the new time. `jobs` gets the record before and after the change, and returns the jobs that
+        send mails about it. Raises LookupError if there is no such appointment, TimeTakenError if its new time is not
+        free, and the errors of `how`.
         """
         for _ in range(ATTEMPTS):
             before = await self.get(organisation, appointment_id)
@@ -148,7 +149,9 @@ class Book:
         return None if sealed is None else self._open(organisation, appointment_id, sealed)
 
     async def between(self, organisation: str, since_ms: int, until_ms: int) -> list[Appointment]:
-        """Return all appointments, also if cancelled, that begin from `since_ms` until `until_ms`, in order."""
+        """Return all appointments, cancelled or not, that begin at `since_ms` or later and before `until_ms`, in
+        order.
+        """
         async with answering():
             found = await self._redis.zrangebyscore(keys.APPOINTMENTS(organisation), since_ms, f"({until_ms}")
         return await self._read(organisation, found)

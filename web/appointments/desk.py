@@ -1,7 +1,7 @@
-"""Carries out the actions on booked visits for pages and API: hold, book, move, cancel, check in.
+"""Carries out the actions on booked visits for pages and API: hold a time, book, change the time, cancel, check in.
 
-Each action also queues its mails. All methods raise `UnavailableError` if the store does not answer, and the
-errors that the modules `book` and `appointment` raise if the action is not possible.
+Each change is stored together with the jobs that send the mails about it. All methods raise `UnavailableError` if the
+store does not answer, and the errors that the modules `book` and `appointment` raise if the action is not possible.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ class Letters(Protocol):
     """Makes the mails about appointments."""
 
     def about(self, before: Appointment | None, after: Appointment, now_ms: int) -> Sequence[JobEntry]:
-        """Return the mails that a change causes, as job entries that are stored together with the change.
+        """Return the jobs that send the mails about a change; they are stored together with the change.
 
         `before`: the appointment before the change, None if it is new; `after`: the changed appointment.
         """
 
 
 class Desk:
-    """Carries out the actions on booked visits (hold a time, book, move, cancel, check in), in one worker."""
+    """Carries out the actions on booked visits (hold or change a time, book, cancel, check in), in one worker."""
 
     def __init__(self, book: Book, links: Links, service: Service, letters: Letters) -> None:
         self.book = book
@@ -114,7 +114,7 @@ class Desk:
         jobs = self._letters.about(None, made, now_ms)
         try:
             await self.book.book(made, organisation.booking.capacity, hold=hold, holder=holder, jobs=jobs)
-        # The same form was sent a moment ago, and its appointment is stored.
+        # The visitor's form was sent twice: the first request has stored the appointment a moment ago.
         except StaleAppointmentError:
             kept = await self.book.get(organisation.id, appointment_id)
             assert kept is not None, "what overtook it is there"
@@ -122,9 +122,9 @@ class Desk:
         return made
 
     async def move(self, organisation: Organisation, appointment_id: str, starts_ms: int) -> Appointment:
-        """Move the appointment to the time `starts_ms` and return it.
+        """Change the time of the appointment to `starts_ms`, and return it.
 
-        Raises TimeTakenError if the time is not free, TooLateError if the visit can no longer be moved, and
+        Raises TimeTakenError if that time is not free, TooLateError if the time can no longer be changed, and
         LookupError if there is no such appointment.
         """
 
@@ -146,7 +146,8 @@ class Desk:
         for found in await self.book.between(organisation, now_ms, now_ms + AHEAD_MS):
             if rules.by_current_rules(found, now_ms) == found:
                 continue
-            # Another worker may have erased the appointment since it was read; then there is nothing to move.
+            # Another worker may have erased the appointment since it was read; then there is no time to
+            # change.
             with contextlib.suppress(LookupError):
                 await self.book.change(
                     organisation,
@@ -214,10 +215,11 @@ class Desk:
         return await self._service.visit(appointment.organisation, appointment.visit)
 
     async def of_provider(self, organisation: str, person: str) -> list[Appointment]:
-        """Return the booked visits for the calendar of a member of staff, also cancelled visits, in order.
+        """Return the booked visits for the calendar of a member of staff, cancelled or not, in the order of their
+        times.
 
-        Future visits are included for every provider, because any provider may claim them. A visit that a colleague has
-        claimed is left out.
+        Future visits are included for every provider, because any provider may claim them. A visit that a colleague
+        has claimed is left out.
         """
         now_ms = self.now_ms()
         found = await self.book.nearest(

@@ -1,7 +1,8 @@
 """The mails about booked visits: which changes cause which mails, and how a mail is written when it is due.
 
-A mail is queued in the same commit as the change that it reports. The queued job names only the appointment.
-The text is written when the mail is sent, so that it is up to date, and no patient data waits in a queue.
+The job that sends a mail is stored in the same commit as the change that the mail reports. The job names only the
+appointment. The text is written when the mail is sent, so that it is up to date, and the job contains no patient
+data.
 """
 
 from __future__ import annotations
@@ -26,25 +27,26 @@ reminder. A reminder that would be closer is not sent.
 
 
 class Promises(Protocol):
-    """Queues mails whose text is written when they are due."""
+    """Makes jobs that send mails, and that write the text of a mail only when it is due."""
 
     def promise(
         self, organisation: str, kind: str, payload: dict[str, Any], *, now_ms: int, due_ms: int | None = None
     ) -> Extra:
-        """Return the entry that a commit adds to queue a mail. The mail's text is written only when the mail is due.
+        """Return the job that sends a mail, as a commit stores it. The mail's text is written only when the mail is
+        due.
 
         `kind`: the name of the mail; `payload`: the values that the text needs; `due_ms`: None for at once.
         """
 
 
 class Promised:
-    """Makes the commit entries that queue mails about an appointment."""
+    """Makes the jobs that send mails about an appointment; a change's commit stores them."""
 
     def __init__(self, promises: Promises) -> None:
         self._promises = promises
 
     def about(self, before: Appointment | None, after: Appointment, now_ms: int) -> Sequence[JobEntry]:
-        """Return the entries by which a change's commit queues mails: one about the change, and reminders.
+        """Return the jobs that a change's commit stores: a mail about the change, and reminders.
 
         `before`: the appointment before the change, None if it is new; `after`: the appointment after it.
         """
@@ -97,11 +99,11 @@ def entry_words(organisation: Organisation) -> ics.Words:
 
 
 def stale(name: str, appointment: Appointment, payload: Mapping[str, Any], now_ms: int) -> bool:
-    """Return whether a queued mail must not be sent any longer, because it is out of date.
+    """Return True if the mail of a job must not be sent, because it is out of date.
 
-    `name`: the mail's name; `payload`: the values that were queued with it. A reminder is out of date if the booked
-    time was changed, has passed or was cancelled, or if a later reminder is due within CLOSE_MS. Another mail is out of
-    date if the appointment has changed since, except by a check-in.
+    `name`: the mail's name; `payload`: the values in the job. A reminder is out of date if the booked time was
+    changed, has passed or was cancelled, or if a later reminder is due within CLOSE_MS. Another mail is out of date
+    if the appointment has changed since, except by a check-in.
     """
     if name == "reminder":
         moved = appointment.starts_ms != payload["starts_ms"]
@@ -125,11 +127,11 @@ def letter(
     sender: str,
     now_ms: int,
 ) -> Letter:
-    """Return the mail with this name, with the present calendar entry of the visit.
+    """Return the mail with this name; every mail except the reminder has the calendar entry of the visit as it is
+    now.
 
-    `payload`: the values that were queued with it; `url`: the patient's link; `sender`: the address of the
-    organisation. A visitor may have entered a stranger's address, so the mail contains no other text from the
-    visitor, not even a name.
+    `payload`: the values in its job; `url`: the patient's link; `sender`: the address of the organisation. A visitor
+    may have entered a stranger's address, so the mail contains no other text from the visitor, not even a name.
     """
     cancelled = appointment.status is Status.CANCELLED
     method = ics.CANCEL if cancelled else ics.REQUEST

@@ -138,8 +138,8 @@ def _free(
 def _starts(organisation: Organisation, day: date) -> Iterator[int]:
     """Yield the starting times (ms) of the slots that begin on a date, in order.
 
-    Each slot lies within the opening hours. The hours that began on the evening before come first, because
-    they may end on this date.
+    Each slot lies within the opening hours. First come the slots after midnight that lie in opening hours that began
+    on the day before.
     """
     booking, zone = organisation.booking, organisation.timezone
     window = (booking.opens, booking.closes)

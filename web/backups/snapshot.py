@@ -41,7 +41,8 @@ empty line each second.
 """
 READ_BYTES = 1 << 20
 SYNC_BYTES = 1 << 23
-"""After this number of bytes the file is flushed to the disk: more at once would delay the store's own file.
+"""After this number of bytes the snapshot's file is flushed to the disk. More at once would delay the store's writes
+to its own file.
 """
 ASK = (b"REPLCONF rdb-only 1", b"REPLCONF capa eof")
 """Commands that request only the snapshot, without the commands that the store gets after it.

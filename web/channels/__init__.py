@@ -1,4 +1,3 @@
-"""Sends messages about a visit to people who have no page open; decides on recipients, times and channels.
-
-It also records the results.
+"""Sends messages about a visit to people who have no page open; decides on recipients, times and channels, and
+records the results.
 """

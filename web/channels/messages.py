@@ -31,7 +31,7 @@ class Message(NamedTuple):
 
 
 def digits(phone: str) -> str:
-    """Return a phone number as digits, in the form E.164 with its country code."""
+    """Return the digits of a phone number that has a country code (E.164), without "+" and spaces: "15125550142"."""
     return "".join(char for char in phone if char.isdigit())
 
 
@@ -44,8 +44,8 @@ def jobs_of(
 ) -> list[Job]:
     """Return one job for each channel, which sends the message with this name.
 
-    `payload`: the values for the function that writes the message; `kinds`: the channels; `expires_ms`: the time in ms
-    after which the message is no longer sent.
+    `payload`: the values for the function that writes the message; `kinds`: the channels; `expires_ms`: the moment
+    (ms since the epoch) after which the message is no longer sent.
     """
     return [
         new_job(kind, {"message": name, "contact": kind, **payload}, now_ms, expires_ms=expires_ms)

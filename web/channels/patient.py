@@ -99,7 +99,7 @@ def letter(visits: Callable[[], service.Service]) -> Resolver:
 async def _awaited(
     visits: service.Service, organisation: Organisation, payload: dict[str, Any]
 ) -> Visit | None:
-    """Return the visit that a queued message is about if its patient is still absent, otherwise None.
+    """Return the visit that the message of a job is about if the visit's patient is still absent, otherwise None.
 
     `payload`: the values of the job. Raises `UnavailableError` if the store does not answer.
     """

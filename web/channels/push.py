@@ -97,7 +97,7 @@ class Push:
         kept_s = max(0, last_try_ms(taken) - taken.now_ms) // 1000
         devices, owner = (self.staff, message.person) if message.person else (self.visits, payload["visit"])
         if not await self._send(devices, organisation, owner, message, taken.now_ms, kept_s):
-            # the device was removed after the message was queued
+            # the device was removed after the job was stored
             raise PermanentJobError(N_("there is no device any more"))
         return True
 

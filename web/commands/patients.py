@@ -134,10 +134,10 @@ def _wanted(visit: list[str] | None, patient: str, born: str, everything: bool) 
 
 
 async def _found(office: Office, slug: str, wanted: "Wanted") -> "tuple[list[Visit], list[Appointment]]":
-    """Return the visits and the booked visits that `wanted` chooses; for `--all`, [] and all booked visits.
+    """Return the visits and the booked visits that `wanted` chooses. With the option `--all`, all booked visits are
+    returned, but no visits: the caller reads these one after another.
 
-    `slug`: the organisation's id. Raises CommandError if there is no such record, or if one of the ids is
-    unknown.
+    `slug`: the organisation's id. Raises CommandError if there is no such record, or if one of the ids is unknown.
     """
     from web.appointments.book import Book
     from web.patients import finding

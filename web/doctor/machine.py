@@ -54,8 +54,8 @@ def data_key(settings: Settings) -> Finding:
 def _shared(path: Path, verb: str, mode: str) -> Finding | None:
     """Return a finding if accounts other than its owner's may open or read a path; None if they may not.
 
-    `verb`: what they may do; `mode`: the mode that prevents it. Kubernetes gives the files of a pod to a group that has
-    no other account.
+    `verb`: what they may do; `mode`: the mode that prevents it. Access by the group is only doubtful, because
+    Kubernetes gives the files of a pod to a group that has no other account.
     """
     found = path.stat()
     if found.st_mode & stat.S_IRWXO:

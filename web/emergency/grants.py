@@ -82,7 +82,7 @@ class Grants:
         return next(fits, None)
 
     async def newest(self, organisation: str, most: int, skip: int = 0) -> list[Grant]:
-        """Return at most `most` grants, the newest first. `skip`: how many of the newest grants are left out."""
+        """Return at most `most` grants of an organisation, the newest first. `skip`: how many newer ones are left out."""
         async with answering():
             found = await self._redis.zrange(keys.EMERGENCIES(organisation), skip, skip + most - 1, desc=True)
         return [one for _, one in self._opened(organisation, found)]

@@ -29,7 +29,7 @@ def grants_of(app: web.Application) -> Grants:
 async def open_access(
     app: web.Application, organisation: Organisation, account: Account, visit: Visit, reason: str
 ) -> Grant:
-    """Give the account access to the visit for the organisation's minutes; return the grant.
+    """Give the account access to the visit for the number of minutes that the organisation has set; return the grant.
 
     `reason`: what the person wrote. If the visit is erased at the same time, the grant is erased as well. Raises
     `UnavailableError` if the store does not answer; then there may be notifications, but no access.

@@ -234,7 +234,7 @@ class Accounts:
         return None if person is None else await self.get(organisation, person)
 
     async def list(self, organisation: str) -> list[Account]:
-        """Return all accounts, also if disabled, sorted by name."""
+        """Return all accounts of the organisation, disabled or not, sorted by name."""
         kept = await self._redis.hvals(keys.ACCOUNTS(organisation))
         found = [msgspec.json.decode(record, type=Account) for record in kept]
         return sorted(found, key=lambda account: (account.name.casefold(), account.id))

@@ -1,9 +1,9 @@
 """Recognizes passwords that are easily guessed: common passwords, names of the person, repetitions, sequences.
 
 The rules are OWASP ASVS 5.0 6.2.4 and 6.2.11. The list `passwords.txt` has common passwords and words. An entry of
-twelve characters or more is recognized only if it is the whole password, an entry of four to eleven characters also if
-it is a part of the password. The list was made from the lists of zxcvbn 4.5 (MIT licence, © Dropbox). The length is
-checked in `web.identity.accounts`.
+twelve characters or more is recognized only if it is the whole password; a shorter entry, of at least four
+characters, is recognized in any part of the password. The list was made from the lists of zxcvbn 4.5 (MIT licence, ©
+Dropbox). The length is checked in `web.identity.accounts`.
 """
 
 import functools
@@ -79,7 +79,9 @@ def weakness(password: str, own: Iterable[str] = ()) -> Weak | None:
 
 
 def _words(texts: Iterable[str]) -> list[str]:
-    """Return each whole text and its single words, longest first, without those of one or two characters."""
+    """Return each of the texts as a whole and each of its words, the longest first, without those of one or two
+    characters.
+    """
     found: set[str] = set()
     for text in texts:
         plain = normalized("NFKC", text).casefold()

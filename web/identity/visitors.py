@@ -105,7 +105,10 @@ def guest_of(session: Session, organisation: str) -> tuple[str, str] | None:
 
 
 async def signed_in(request: web.Request, organisation: str) -> Account | None:
-    """Return the account that is signed in to the organisation, or None; also store it in `request`."""
+    """Return the account that is signed in to the organisation, or None.
+
+    An account is also stored in the request, under the key `SIGNED_IN`.
+    """
     account = await account_of(await sessions.get(request), organisation, request.app[ACCOUNTS])
     if account is not None:
         request[SIGNED_IN] = account

@@ -34,7 +34,7 @@ log = structlog.get_logger("web.closing")
 def closes_ms(organisation: Settings, now_ms: int, area: str) -> int | None:
     """Return the next closing time of a waiting area in ms; if the area is closed now, return its last closing time.
 
-    Return None if there is no closing time near `now_ms`.
+    Return None if there is none from a week before `now_ms` to the end of the next day.
     """
     assert isinstance(organisation, Organisation), "the app has no other settings"
     end = closes_at(organisation.within(area), datetime.fromtimestamp(now_ms / 1000, UTC))

@@ -1,9 +1,9 @@
-"""Limits how many visits strangers open, book and move, so that a script cannot fill the queue or send mail to other
-people.
+"""Limits how often strangers open or book visits, and change the times of booked visits, so that a script cannot fill
+the queue or send mail to other people.
 
-The limits are in the settings. Requests are counted in the store, across all workers. A request that opens
-or books nothing does not count. Facilities and programs that use the API are not limited by this module,
-because they identify themselves by a link or a key.
+The limits are in the settings. Requests are counted in the store, across all workers. A request that opens or books
+nothing does not count. Facilities and programs that use the API are not limited by this module, because they identify
+themselves by a link or a key.
 """
 
 from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ from web.requests.security import Attempt, Rule, Throttle, neighbourhood, remote
 WINDOW_MS = 10 * 60_000
 DAY_MS = 24 * 3600_000
 MOVES = Rule("move", 5, DAY_MS, first_delay_ms=0)
-"""The number of times that a patient may move one booked visit within a day; each move sends a mail."""
+"""How often a patient may change the time of one booked visit within a day; each change sends a mail."""
 
 EVERYBODY = "all"
 
@@ -29,7 +29,9 @@ def _daily(name: str, limit: int) -> Rule | None:
 
 
 class Openings:
-    """Limits how many visits are opened, booked and moved, by IP address and by organisation."""
+    """Limits how often visits are opened and booked, and how often booked visits get another time, by IP address and
+    by organisation.
+    """
 
     def __init__(self, throttle: Throttle, settings: Settings) -> None:
         limit = settings.limits.visits_per_address
@@ -44,10 +46,11 @@ class Openings:
 
     @asynccontextmanager
     async def one(self, request: web.Request, organisation: str) -> AsyncIterator[Attempt]:
-        """Count the opening of a visit inside this context, unless the caller calls `succeeded` on the yielded attempt.
+        """Count one opening of a visit, which happens inside this context.
 
-        The caller must call `succeeded` if no visit was opened. Raises BlockedError after too many visits from this IP
-        address, and BusyError if too many visits are being opened now.
+        If no visit was opened there, the caller must call `succeeded` on the yielded attempt; then nothing is
+        counted. Raises BlockedError after too many visits from this IP address, and BusyError if too many visits are
+        being opened now.
         """
         if self._rule is None:
             yield Attempt()
@@ -75,9 +78,11 @@ class Openings:
 
     @asynccontextmanager
     async def moving(self, organisation: str, appointment: str) -> AsyncIterator[None]:
-        """Count a move of one booked visit inside this context, unless the body of the context raises an error.
+        """Count one change of a booked visit's time, which happens inside this context; if the body of the context
+        raises an error, nothing is counted.
 
-        `appointment`: its id. Raises BlockedError after too many moves, and BusyError if too many are being made now.
+        `appointment`: the visit's id. Raises BlockedError after too many changes, and BusyError if too many are being
+        made now.
         """
         async with self._throttle.attempt(MOVES, organisation, appointment):
             yield

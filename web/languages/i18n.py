@@ -151,7 +151,7 @@ def direction() -> str:
 
 
 def use(code: str) -> None:
-    """Make the language `code` the current one of the running task; English if it does not exist."""
+    """Make the language `code` the current one of the running task; English if there is no such language."""
     _current.set(code if code in languages() else SOURCE)
 
 

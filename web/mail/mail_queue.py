@@ -1,8 +1,8 @@
-"""Queues mails: a mail is a job, and is sent when it is due.
+"""Stores mails as jobs in the store's mail queue, from which each is sent when it is due.
 
-A mail is queued either complete, or as a promise: only its name and a few values (`{"mail": name, ...}`). A
-function, its resolver, writes the mail when it is due, from the data at that time. If a mail is sent twice
-after a crash, both copies have the same Message-ID.
+A job has either the complete mail, or only a promise of it: its name and a few values (`{"mail": name, ...}`). The
+mail of a promise is written when it is due, from the data at that time, by a function that is called its resolver. If
+a mail is sent twice after a crash, both copies have the same Message-ID.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
@@ -28,15 +28,16 @@ LONGEST_PAUSE_MS = 60_000
 """The longest time in ms without attempts after failures of the mail server. It is short, because people wait
 for mails such as links to set a password."""
 Resolver = Callable[[Organisation, dict[str, Any]], Awaitable[Letter | None]]
-"""Writes the mail of a promise from current data, when it is due; returns None if the mail is no longer
-needed."""
+"""Writes a mail whose job has no text (a promise), from current data, when the mail is due; returns None if the mail
+is no longer needed.
+"""
 
 
 class MailQueue:
     """The mail queue of one worker.
 
-    For each mail that is queued without its text (as a promise), register a function that writes it in `resolvers`,
-    under the mail's name.
+    A mail may be stored without its text (as a promise). For each such mail, register in `resolvers`, under the
+    mail's name, a function that writes the text.
     """
 
     def __init__(
@@ -64,11 +65,12 @@ class MailQueue:
         due_ms: int | None = None,
         expires_ms: int | None = None,
     ) -> Extra:
-        """Return the Redis entry (key, score, member) by which a commit queues a mail that is written later.
+        """Return the job of a mail that is written later, as (key, score, member) of a sorted set, which a commit
+        adds there.
 
-        The mail is queued if, and only if, the commit succeeds. `kind`: the mail's name; `payload`: the values for the
-        function that writes the mail when it is due. `due_ms`: the time to send the mail, None for at once; after
-        `expires_ms`, the mail is not tried again.
+        If the commit fails, no mail is sent. `kind`: the mail's name; `payload`: the values for the function that
+        writes the mail when it is due. `due_ms`: the time to send the mail, None for at once; after `expires_ms`, the
+        mail is not tried again.
         """
         job = new_job(KIND, {"mail": kind, **payload}, now_ms, expires_ms=expires_ms)
         return self._jobs.entry(organisation, job, due_ms)
@@ -85,7 +87,8 @@ class MailQueue:
         now_ms: int,
         due_ms: int | None = None,
     ) -> None:
-        """Queue a mail to the address `to`. It is tried until it is sent, from `due_ms` on (None: at once).
+        """Add a mail to the address `to` to the mail queue. From `due_ms` on (None: at once), it is tried again and
+        again until it is sent.
 
         `kind`: the name of the mail; `language`: its language; `context`: the values for its template; `attachments`:
         its files. Raises `UnavailableError` if the store does not answer.

@@ -1,8 +1,6 @@
-"""Queues and writes the mails that a visit's events cause: "declined" and "closed" to the patient, "assigned" to staff.
-
-This module defines which event queues which mail, and writes the mail from the visit's record when it is due.
-A mail is queued in the same commit as its event. So no mail is lost, and none is sent about a change that
-failed.
+"""Defines and writes the mails that a visit's events cause: "declined" and "closed" to the patient, "assigned" to
+staff. The job that sends a mail is stored in the same commit as the event. So no mail is lost, and none is sent about
+a change that failed. The mail is written from the visit's record when it is due.
 """
 
 from collections.abc import Callable, Iterable
@@ -23,11 +21,11 @@ from web.organisations.settings import Organisation
 
 MINUTE_MS = 60_000
 LETTERS = {"closed": "closed", "declined": "declined", "assigned": "assigned", "transferred": "assigned"}
-"""Name of an event -> name of the mail that it queues."""
+"""Name of an event -> name of the mail that it causes."""
 
 
 def promises(mail_queue: MailQueue) -> service.Consequences:
-    """Return a function that returns the queue entries of the mails that an event of a visit causes."""
+    """Return a function that returns the jobs of the mails that an event of a visit causes."""
 
     def of(
         settings: service.Organisation, before: Visit | None, after: Visit, event: Event
@@ -72,8 +70,8 @@ def register(app: web.Application, mail_queue: MailQueue, visits: Callable[[], s
     async def assigned(organisation: Organisation, payload: dict[str, Any]) -> Letter | None:
         visit = await visits().visit(organisation.id, payload["visit"])
         if visit is None or visit.status is not Status.QUEUED or visit.assignee is None:
-            # No mail is sent, because the visit was claimed, or its assignment removed, after the mail was
-            # queued.
+            # No mail is sent, because the visit was claimed, or its assignment removed, after the job was
+            # stored.
             return None
         account = await accounts().get(organisation.id, visit.assignee.id)
         if account is None or account.disabled or not account.mail_assigned:

@@ -138,7 +138,9 @@ class Reporter:
 
 
 def _lag() -> tuple[float, int]:
-    """Return the sum of the event loop's delays in s, and the number of measurements."""
+    """Return the sum of the event loop's measured delays in s since this worker started, and the number of
+    measurements.
+    """
     return counts.LOOP_LAG_S.total, sum(counts.LOOP_LAG_S.numbers)
 
 

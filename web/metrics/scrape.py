@@ -84,7 +84,9 @@ def token_of(settings: Settings) -> str:
 
 
 async def gathered(app: web.Application) -> Found:
-    """Return the metrics of this machine by name: values of each worker, and values shared by all workers."""
+    """Return the metrics of this machine by name: values of each of its workers, and values that are the same for
+    all.
+    """
     own = app[WORKER].index if WORKER in app else 0
     boards = app[WORKER].boards if WORKER in app else None
     workers = {} if boards is None else boards.read(time.monotonic())

@@ -140,7 +140,7 @@ def _where(app: web.Application) -> Iterable[Series]:
 
 
 def memory_bytes() -> int:
-    """Return the resident memory of this process in bytes; 0 if the system is not Linux and does not report it."""
+    """Return the resident memory of this process in bytes; 0 if it cannot be read (it can only on Linux)."""
     try:
         return int(MEMORY.read_text().split()[1]) * PAGE_BYTES
     except OSError:

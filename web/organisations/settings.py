@@ -135,7 +135,7 @@ MailAddress = Annotated[str, Meta(max_length=254)]
 
 
 class Area(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A waiting area (service) with an address. Without hours or a guide of its own, the organisation's are used."""
+    """A waiting area (service) with its own address. Hours or a guide that it lacks are those of the organisation."""
 
     id: str
     name: Annotated[str, Meta(min_length=1, max_length=100)]

@@ -19,7 +19,10 @@ OFFICE = (("09:00", "17:00"),)
 
 
 def basic_steps(consent: str) -> tuple[Step, ...]:
-    """Return the steps at the end of every first setup guide; `consent` is the text to sign."""
+    """Return the steps with which the first setup guide of every new organisation ends.
+
+    `consent`: the text that the patient signs.
+    """
     return (
         Step(
             id="allergies",

@@ -47,7 +47,7 @@ class Erasure:
     async def erase(self, visits: Sequence[Visit], booked: Sequence[Appointment]) -> None:
         """Erase these visits and booked visits, and all other data that name them.
 
-        Raises CommandError if a visit has not ended, also if it was reopened in the meantime.
+        Raises CommandError if one of the visits is open, perhaps because it was reopened in the meantime.
         """
         organisation, names = self._organisation, Names(visits, booked)
         left, left_booked = [visit.id for visit in visits], [one.id for one in booked]
@@ -158,7 +158,9 @@ class Erasure:
                 await self._redis.zrem(key, member)
 
     async def _jobs(self, names: Names) -> None:
-        """Remove the mails, webhooks and short messages, queued or given up, that contain one of the names."""
+        """Remove the mails, messages to webhooks and short messages that wait or were given up, and contain one of
+        the names.
+        """
         organisation, place = self._organisation, f"{self._organisation}/job"
         prefix = keys.QUEUE(organisation, "")
         queues = [name.decode() async for name in self._redis.scan_iter(match=f"{prefix}*", count=1000)]

@@ -23,7 +23,8 @@ EVER_MS = 2**52
 class Wanted(NamedTuple):
     """Describes which records are wanted: those with these ids, and those of one patient.
 
-    `patient`: a name, an email address or a phone number; `born`: also the date of birth, "" for any.
+    `patient`: a name, an email address or a phone number; `born`: the date of birth that the patient must have in
+    addition, "" for any.
     """
 
     ids: Sequence[str] = ()

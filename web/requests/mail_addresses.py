@@ -8,8 +8,8 @@ LONGEST = 254
 def mail_address(text: str, *, public: bool = True) -> str:
     """Return an email address in the form in which it is stored; "" if no mail can be sent to it.
 
-    A domain with letters beyond ASCII, such as `bücher.example`, keeps these letters. A domain without a dot
-    belongs to the clinic's own network, so the address is refused if it must be `public`.
+    A domain with letters beyond ASCII, such as `bücher.example`, keeps these letters. A domain without a dot belongs
+    to the clinic's own network, so "" is returned for it if the address must be `public`.
     """
     found = _read(text)
     return "" if found is None or (public and "." not in found.domain) else found.normalized

@@ -256,7 +256,7 @@ class Trial:
         return self._process.poll() is not None
 
     def kill(self) -> None:
-        """Kill the trial's process and all processes that it has started, also if the trial's process has ended.
+        """Kill the trial's process, if it still runs, and all processes that it has started.
 
         Otherwise these processes would keep the pages' port and the lock of the data folder.
         """

@@ -30,8 +30,8 @@ def pages_listener(
 def metrics_listener(settings: Settings, handed: Handover | None) -> socket.socket | None:
     """Return the listening socket for metrics; None without `metrics.port`, and in the trial of an upgrade.
 
-    `handed`: the values of the previous program, None at an ordinary start. Raises ConfigError if the
-    address cannot be used, also in a trial, which opens the port only for this check.
+    `handed`: the values of the previous program, None at an ordinary start. Raises ConfigError if the address cannot
+    be used. A trial opens the port only to check this, and closes it again.
     """
     if not settings.metrics.port:
         return None

@@ -102,7 +102,8 @@ class Master(Arbiter):
             super().manage_workers()
         if any(worker.answers for worker in self.workers.values()):
             if self.is_trial:
-                # The line is written in one call, because the worker writes to the same standard output.
+                # The line is written in one call, because workers write to this standard output at the same
+                # time.
                 print(f"\n{READY}\n", end="", flush=True)  # noqa: T201 - the master of the server reads it
                 raise StopIteration
             self._notify.ready()

@@ -20,7 +20,7 @@ from web.server.redis_client import servers_now
 from web.server.valkey import OLDEST, parse_version
 
 CLOCK_S = 1.0
-"""Clocks that are further apart than this give wrong waits, links and sign-ins."""
+"""If two clocks differ by more than this time in s, waits, links and sign-ins are wrong."""
 SETTINGS = ("save", "min-replicas-to-write")
 WRITES = {
     "string": ("SET", "1"),

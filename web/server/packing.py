@@ -86,12 +86,13 @@ class Packer:
         return done
 
     async def _raised(self) -> bool:
-        """Return whether ended visits may be packed (compressed): all servers can read packed visits, and the
-        store's version allows them.
+        """Return whether ended visits may be packed (compressed): all servers can read packed visits, and the store's
+        version allows them.
 
-        If the store has an earlier version, queue all ended visits for packing, raise the version, and return
-        False. The visits are packed only after the next call, so that a server of an earlier release that has just
-        started has time to report that it runs. If this worker dies in between, another worker repeats these steps.
+        If the store has an earlier version, record that all ended visits wait to be packed, raise the version, and
+        return False. The visits are packed only after the next call, so that a server of an earlier release that has
+        just started has time to report that it runs. If this worker dies in between, another worker repeats these
+        steps.
         """
         async with answering():
             if any(one.reads < store_version.VERSION for one in await reports(self._redis)):

@@ -40,8 +40,8 @@ class PassedStreams:
         return [(receiving.fileno(), sending.fileno()) for receiving, sending in self._ends]
 
     def send(self, index: int, sock: socket.socket) -> bool:
-        """Pass a connection to the worker with this index; return False if that worker does not exist, or its queue is
-        full.
+        """Pass a connection to the worker with this index; return False if that worker does not exist, or too many
+        connections wait for it.
 
         The caller closes its own descriptor in any case.
         """

@@ -318,7 +318,10 @@ class WorkerProcess(GunicornUVLoopWebWorker):
         sys.exit(1)
 
     def _say(self, error: Exception) -> int:
-        """Print or log the error (in plain words if a setting is wrong) and return gunicorn's exit code for it."""
+        """Report the error that ended this worker's start; return gunicorn's exit code for it.
+
+        A wrong setting is printed in a sentence, another error is logged.
+        """
         if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
             # The port that is in use is one of the media relay's: the pages' port is bound by the master, not by the
             # worker.

@@ -279,7 +279,7 @@ def servers_now(store: Store, patience_s: float) -> Iterator[tuple[str, "redis.R
 
 
 async def servers(settings: Settings) -> AsyncIterator[Redis]:
-    """Yield a client of each server of the store, also of replicas.
+    """Yield a client of each server of the store, replicas included.
 
     Raises redis-py's errors or OSError if the servers are not found.
     """

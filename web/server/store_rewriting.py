@@ -56,7 +56,7 @@ async def erasing(redis: Redis) -> AsyncIterator[None]:
 
 
 class Rewriting:
-    """Rewrites the append-only file of each server of the store, also of replicas, after an erasure and once a day.
+    """Rewrites the append-only file of each server of the store, replicas included, after an erasure and once a day.
 
     `servers`: yields a client of each server; None if the store is one server.
     """

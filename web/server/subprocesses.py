@@ -1,7 +1,6 @@
-"""Ends child processes, also those that this process started before it changed its program with execve.
+"""Ends child processes. They may have been started before this process replaced its program by execve.
 
-`udp_ports` returns the ports of the UDP sockets of any process on this machine. A worker has such a socket
-for media.
+`udp_ports` returns the ports of the UDP sockets of any process on this machine. A worker has such a socket for media.
 """
 
 import os

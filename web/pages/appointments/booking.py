@@ -154,7 +154,7 @@ def _address(request: web.Request) -> str:
 
 
 def moment_of(text: str) -> int:
-    """Return a time in ms since the epoch; 0 if the text is not a time."""
+    """Return the time that a text of digits names, in ms since the epoch; 0 for any other text."""
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 14 else 0
 
 

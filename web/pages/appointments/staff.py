@@ -1,4 +1,5 @@
-"""Serves the staff's calendar: booked visits and check-ins; staff can move or cancel a visit for a patient.
+"""Serves the staff's calendar: booked visits and check-ins; staff can change the time of a booked visit or cancel it
+for the patient.
 
 The rules of booked visits are defined in `web.appointments`. All staff may open the calendar.
 """
@@ -34,7 +35,9 @@ LEADS = {
     True: N_("It is booked for {when}. The patient gets a letter about the new time."),
     False: N_("It is booked for {when}. No email is sent: please tell the patient the new time."),
 }
-"""The text above the times to which a visit can be moved. The key is True if this server can send mails."""
+"""The text above the times from which staff choose a new time for a booked visit. The key is True if this server can
+send mails.
+"""
 
 
 async def calendar(request: web.Request) -> web.Response:
@@ -73,7 +76,9 @@ async def choose(request: web.Request) -> web.Response:
 
 
 async def move(request: web.Request) -> web.Response:
-    """Answer POST …/{appointment}/move: move the visit; the patient receives a mail."""
+    """Answer POST …/{appointment}/move: give a booked visit another time, which the form contains; the patient
+    receives a mail.
+    """
     organisation, account = await _staff(request)
     starts_ms = moment_of((await read_form(request)).get("starts", ""))
     found = await _appointment(request, organisation)

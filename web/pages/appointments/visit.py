@@ -1,4 +1,5 @@
-"""Serves the page of one booked visit, opened by its signed link: show, move, cancel, check in.
+"""Serves the page of one booked visit, opened by its signed link: the patient can change the time, cancel and check
+in.
 
 The rules of booked visits are defined in `web.appointments`; the visit that begins at check-in is an ordinary visit.
 """
@@ -70,7 +71,7 @@ async def choose(request: web.Request, organisation: Organisation, appointment: 
 
 @opened
 async def move(request: web.Request, organisation: Organisation, appointment: Appointment) -> web.Response:
-    """Answer POST …/{token}/move: move the visit; the old time is free again."""
+    """Answer POST …/{token}/move: give the booked visit the time that the patient chose; the old time is free again."""
     posted = await read_form(request)
     try:
         async with request.app[OPENINGS].moving(organisation.id, appointment.id):

@@ -149,7 +149,9 @@ def _prefix(organisation: Organisation, facility: Facility) -> str:
 
 
 async def _placed(request: web.Request, organisation: Organisation, facility: Facility) -> dict[str, int]:
-    """Return the visits that this browser opened at the facility: id -> the time of opening in ms since 1970."""
+    """Return the visits that this browser opened at the facility: id of the visit -> when it was opened (ms since
+    1970).
+    """
     session, prefix = await sessions.get(request), _prefix(organisation, facility)
     return {key.removeprefix(prefix): at for key, at in session.items() if key.startswith(prefix)}
 

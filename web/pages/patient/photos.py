@@ -103,7 +103,7 @@ async def _by_emergency(request: web.Request, visit: Visit, actors: list[Actor])
 async def add_photo(request: web.Request) -> web.Response:
     """Answer POST …/photos: add the photo in the form's fields `photo` and `text`.
 
-    The answer is 204, or a sentence about the problem.
+    The answer is 204; if the photo is refused, it is a sentence about the problem.
     """
     actors = [a for a in await _actors(request, "patient") if a.visit == request.match_info["visit"]]
     if not actors:
@@ -156,7 +156,8 @@ def _unread(status: HTTPStatus, words: str) -> web.Response:
 async def remove_photo(request: web.Request) -> web.Response:
     """Answer POST …/photos/{photo}/remove: remove the photo.
 
-    The answer is 204, also if the photo was removed before; or a sentence about the problem.
+    The answer is 204, even if the photo was removed before; if there is a problem, it is a sentence about the
+    problem.
     """
     outcome: object = None
     service, visit, name = (

@@ -54,7 +54,7 @@ NOBODY = N_(
 
 
 async def start(request: web.Request) -> web.Response:
-    """Answer GET /: redirect to the only organisation; if there are several or none, name none of them."""
+    """Answer GET /: redirect to the only organisation; with several or none, show a page that names none of them."""
     names = await request.app[ORGANISATIONS].list()
     if len(names) == 1:
         raise web.HTTPSeeOther(f"/{names[0]}")

@@ -24,7 +24,7 @@ NAME = "deliveries"
 SHOWN = 20
 """The greatest number of deliveries in the list of a receiver."""
 WANTED = re.compile(r"([a-z]{1,16}|h_[\w-]{16})(?: (j_[\w-]{16}))?", re.ASCII)
-"""The form of the field `do`: a receiver, and the id of a job if only this job is sent again."""
+"""The format of the posted field `do`: a receiver, and the id of a job if only this job is sent again."""
 RECEIVERS = {"mail": N_("Mail"), "text": N_("Text messages"), "push": N_("Notifications")}
 STATES = {
     State.DUE: (N_("Due: %(num)s"), ""),

@@ -1,4 +1,5 @@
-"""Serves the set-up's page of facilities: adds, moves, revokes them, and shows each link as text, QR code and poster.
+"""Serves the set-up's page of facilities: adds and revokes facilities, changes their waiting areas, and shows each
+link as text, QR code and poster.
 
 The patients' own link has a QR code and a poster too.
 """

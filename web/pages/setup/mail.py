@@ -80,7 +80,9 @@ async def save_mail(request: web.Request) -> web.Response:
 
 
 async def try_mail(request: web.Request) -> web.Response:
-    """Answer POST …/setup/mail/try: send a test mail to the administrator, through the same queue as all mails."""
+    """Answer POST …/setup/mail/try: send a test mail to the administrator, through the mail queue, as all mails are
+    sent.
+    """
     organisation, account = await admin(request)
     now_ms = request.app[SERVICE].clock_ms()
     language = account.language or current()

@@ -1,7 +1,7 @@
 """Serves the set-up's page of the on-call rota, the order in which staff get a message when nobody claims a request.
 
-It also has each person's hours. People choose the channels in their preferences; `web.channels` sends the messages.
-The page lists the people whom no channel reached.
+An administrator sets there who is in the rota, in which order, and at which hours. People choose the channels in
+their preferences; `web.channels` sends the messages. The page lists the people whom no channel reached.
 """
 
 from collections.abc import Sequence
@@ -48,7 +48,7 @@ NUMBERS = {
 class RotaSection:
     """Handles the form of the set-up's section "On-call rota".
 
-    `accounts`: all accounts of the organisation, also if disabled.
+    `accounts`: all accounts of the organisation, disabled or not.
     """
 
     name = "rota"

@@ -40,7 +40,7 @@ PATH = "/{organisation}/staff/visits/{visit}/emergency"
 SHORTEST, LONGEST = 10, 500
 """The fewest and the most characters of a reason."""
 RATE = Rule("emergency", limit=10, window_ms=3600_000, first_delay_ms=0)
-"""How often a person may open visits within an hour."""
+"""How often a member of staff may begin an emergency access within an hour."""
 READ = "emergency"
 """The key in the session's dictionary. Its value is the id of the newest grant whose first use in this browser is in
 the audit log.
@@ -76,7 +76,11 @@ Answer = Callable[[web.Request, Asked], Awaitable[web.Response]]
 
 
 def _of_visit(answer: Answer) -> Callable[[web.Request], Awaitable[web.Response]]:
-    """Return the handler that calls `answer` with what `_asked` returns; without a visit, it answers HTTP 404."""
+    """Return a handler that passes a request with its organisation, its signed-in member of staff and its visit to
+    `answer`.
+
+    If there is no such visit (`_asked`), the handler answers HTTP 404.
+    """
 
     @wraps(answer)
     async def handler(request: web.Request) -> web.Response:

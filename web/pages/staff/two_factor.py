@@ -86,7 +86,7 @@ async def act(request: web.Request) -> web.Response:
 
 
 async def notify(request: web.Request, organisation: Organisation, account: Account, what: str) -> None:
-    """Queue a mail to the account's owner about a change of the two-factor sign-in.
+    """Send the account's owner a mail about a change of the two-factor sign-in, through the mail queue.
 
     `what`: "on", "off", or "reset" if an administrator has turned it off.
     """

@@ -84,7 +84,7 @@ class Adapter(ABC):
 
     @abstractmethod
     async def leave(self) -> None:
-        """Close the connection; also if `enter` failed or was not called."""
+        """Close the connection, if there is one: `enter` may have failed, or may not have been called."""
 
 
 def load(name: str) -> type[Adapter]:

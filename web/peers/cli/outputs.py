@@ -24,7 +24,9 @@ from web.peers.run.observations import Observations
 
 EVERY_S: Final = 1.0
 ASKED_S: Final = 10.0
-"""The time in s for which the live page is made anew after a request for it. Then it is no longer made."""
+"""After a request for the live page, the page is made again with new figures for this time in s; then not until it is
+requested again.
+"""
 WAIT_S: Final = 5.0
 """The time in s for which a request waits for the first figures of a run."""
 

@@ -28,8 +28,8 @@ async def rung(
 ) -> Message:
     """Return the next notification about a visit, after checking it.
 
-    `kind` and `note`: those that the notification must have; `by`: the socket of the person whom it must
-    name. Raises ViolationError if one of them differs.
+    `kind` and `note`: the values that these fields of the notification must have; `by`: the socket of the person whom
+    it must name. Raises ViolationError if one of them differs.
     """
     found = await line.expect("bell.item", lambda m: m["item"]["visit"] == visit, f"of kind {kind}")
     item = found["item"]

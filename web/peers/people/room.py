@@ -89,8 +89,8 @@ class Room:
         """Wait for the other side's first frame (in light media, its first packet).
 
         Return the time in s from the second press of Start Session to this frame. If the other person pressed second,
-        the time counts from the arrival of the status `live`. Raises TimeoutError after `timeout_s` seconds, also if
-        there is no media.
+        the time counts from the arrival of the status `live`. Raises TimeoutError after `timeout_s` seconds; without
+        media this always happens.
         """
         await self.person.until(lambda: self.flow.first_at is not None, "the first frame", timeout_s)
         assert self.flow.first_at is not None

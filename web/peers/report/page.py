@@ -1,7 +1,7 @@
 """Makes the HTML report of a run: converts the figures to the values that the template shows.
 
-The page contains its style, loads no other file and runs no script. Only the page of a run in progress has a script,
-which renews the page.
+The page contains its style and loads no other file. Only the page of a run in progress contains a script, which
+renews the page; the page of a finished run contains none.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""Plans when synthetic patients arrive and how long people take. The same text and seed always give the same plan.
+"""Plans when synthetic patients arrive, and how long people take for the setup guide and the call.
 
-This module reads no file: the text of a recorded day is an argument. `Arrivals.parse` parses `steady:2/s`,
-`poisson:30/min`, `burst:50/10s`, `at-once`, `stages:5/s@30s,5/s@2min,0/s@30s` and `day:FILE`; `Span.parse` parses
-`30s`, `5s..20s` and `~8s`.
+A plan is made from texts that the user of the load tester types, and from a seed; the same texts and seed always give
+the same plan. This module reads no file: the text of a recorded day is an argument. `Arrivals.parse` parses
+`steady:2/s`, `poisson:30/min`, `burst:50/10s`, `at-once`, `stages:5/s@30s,5/s@2min,0/s@30s` and `day:FILE`;
+`Span.parse` parses `30s`, `5s..20s` and `~8s`.
 """
 
 from __future__ import annotations
@@ -121,11 +122,11 @@ class Arrivals:
         )
 
     def times(self, patients: int, random: Random) -> list[float]:
-        """Return the times of this number of arrivals, in s from the beginning, in order.
+        """Return the times of the first `number` arrivals, in s from the beginning of the run, in order.
 
         If a recorded day has fewer arrivals, the day is repeated after its last arrival. If it has more, only the
-        first arrivals are used. After the last stage nobody arrives, so fewer times are returned if the stages
-        have fewer arrivals.
+        first arrivals are used. After the last stage nobody arrives, so fewer times are returned if the stages have
+        fewer arrivals.
         """
         return list(itertools.islice(self._all(random), patients))
 

@@ -1,6 +1,7 @@
 """Plans the faults of a server during a run: which process is killed or stopped, when, and for how long.
 
-This module does no I/O. The same texts and seed always give the same plan.
+The user of the load tester writes each kind of fault as a text. The same texts with the same seed always give the
+same plan. This module does no I/O.
 """
 
 from __future__ import annotations

@@ -72,7 +72,8 @@ class Crew:
         return sum(len(share.visitors) for share in [*self._shares, *self.remote_shares])
 
     def open(self, others: Sequence[Connection] = ()) -> None:
-        """Start the processes; return when all providers are On-Call, also those of the other machines in `others`.
+        """Start the processes; return when all providers are On-Call, those of the other machines in `others`
+        included.
 
         Raises RunError if a process fails, or if not all are On-Call after READY_S seconds.
         """
