@@ -69,7 +69,8 @@ class BlockedError(WebError):
 
 
 class BusyError(WebError):
-    """Too many guesses are being checked now; a later try may succeed."""
+    """Too much work of one kind, such as checks of passwords, is in progress or waits now; a later try may
+    succeed."""
 
 
 # --- errors of booked visits
@@ -84,7 +85,7 @@ class TooManyHoldsError(WebError):
 
 
 class StaleAppointmentError(WebError):
-    """Another change of the record was stored after it had been read."""
+    """A change of an appointment was not stored, because another change was stored after its record had been read."""
 
 
 class TooLateError(WebError):
@@ -111,7 +112,7 @@ class LetterError(WebError, ValueError):
 
 
 class AddressRefusedError(WebError, OSError):
-    """The address may not be called, because it is not public."""
+    """The server may not connect to the address, because it is not public."""
 
 
 class DeliveryError(WebError):

@@ -95,11 +95,11 @@ class Runner:
         self._looks_after = looks_after
         self._all_s = -EVERYWHERE_S
         self._busy: set[asyncio.Task[None]] = set()
-        self._last = ""  # the id of the organisation whose jobs were taken last
+        self._last = ""  # the id of the organisation whose jobs this runner took last
         self._awake = asyncio.Event()
 
     async def run(self) -> None:
-        """Take and run jobs until cancelled."""
+        """Take the jobs that are due from the queue and run them, again and again until cancelled."""
         while True:
             # the error is already in the log, and the loop tries again
             with contextlib.suppress(UnavailableError):

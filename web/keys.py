@@ -75,7 +75,7 @@ PICTURES: web.AppKey[Pictures] = web.AppKey("pictures")
 DESK: web.AppKey[Desk] = web.AppKey("desk")
 FEEDS: web.AppKey[Feeds] = web.AppKey("feeds")
 
-# Keys about people and organisations
+# Keys of the objects about people and organisations
 ORGANISATIONS: web.AppKey[Organisations] = web.AppKey("organisations")
 FACILITIES: web.AppKey[Facilities] = web.AppKey("facilities")
 ACCOUNTS: web.AppKey[Accounts] = web.AppKey("accounts")

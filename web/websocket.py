@@ -63,7 +63,7 @@ from web.server.socket_shares import NONE, Balance
 
 SIGNED_OUT = 4201
 WATCH_S = 5.0
-AT_ONCE = 100  # the number of sign-ins that one request to the store checks
+AT_ONCE = 100  # how many sign-ins one request to the store checks, at most
 DROPPED = "a proxy before this server drops the header Upgrade: let it pass WebSockets; docs/OPERATIONS.md"
 log = structlog.get_logger("web.sockets")
 
@@ -256,7 +256,7 @@ class Watch:
         self._worker.supervisor.keep("web.sign-ins", self.run)
 
     async def close(self) -> None:
-        """Stop checking sign-ins."""
+        """Stop checking whether the sign-ins of open staff sockets have ended."""
         await self._worker.supervisor.stop("web.sign-ins")
 
     def _on_changed(self, data: bytes) -> None:
@@ -270,7 +270,7 @@ class Watch:
             self._worker.spawn(self._off_call_if_closed(changed))
 
     async def run(self) -> None:
-        """Check all sign-ins every `WATCH_S` seconds until cancelled."""
+        """Check every `WATCH_S` seconds, until cancelled, whether the sign-ins of open staff sockets have ended."""
         while True:
             await asyncio.sleep(WATCH_S)
             try:

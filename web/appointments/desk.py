@@ -233,7 +233,7 @@ class Desk:
         ]
 
     async def may_check_in(self, appointment: Appointment) -> bool:
-        """Return whether Check In is possible now."""
+        """Return whether the patient of a booked visit may press Check In now."""
         visit = await self.visit(appointment)
         over = visit is not None and visit.status is Status.ENDED and visit.outcome not in AGAIN
         return rules.may_check_in(appointment, self.now_ms()) and not over

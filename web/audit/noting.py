@@ -28,7 +28,7 @@ async def nothing(_: web.Request) -> str | None:
 
 
 def in_path(name: str) -> Of:
-    """Return a function that returns the parameter `name` of a request's path."""
+    """Return a function that returns, for a request, the part of its path that the route calls `name`."""
 
     async def of(request: web.Request) -> str | None:
         return request.match_info[name]

@@ -178,7 +178,7 @@ def _ask(stream: Any, command: list[bytes]) -> None:
 
 
 def _line(stream: Any) -> bytes:
-    """Return the next line of the stream that is not empty."""
+    """Return the next line that the store sends and that is not empty, as bytes."""
     while line := stream.readline(READ_BYTES):
         if line.strip():
             return bytes(line.strip())

@@ -48,7 +48,7 @@ class Counts(msgspec.Struct):
     files: int = 0
 
     def add(self, part: Any) -> None:
-        """Count what a part of the backup contains."""
+        """Add the visits, keys and files that `part`, one part of the backup, contains."""
         if part[0] == KEYS:
             self.keys += len(part[1])
             self.visits += sum(b"}:visit:" in name or b"}:past:" in name for name, _, _ in part[1])
@@ -179,7 +179,7 @@ def _frozen(folder: Path, settings: Settings, progress: Progress) -> "Generator[
     lock = LockedFolder(folder / COPY)
     received = lock.path / "received"
     try:
-        # Remove the files of an earlier backup that was killed.
+        # Remove the files that remain if an earlier backup was killed.
         shutil.rmtree(received, ignore_errors=True)
         received.mkdir(mode=0o700)
         for file in snapshot.receive_all(

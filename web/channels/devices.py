@@ -48,7 +48,7 @@ class Device(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def service(self) -> str:
-        """The origin of the push service."""
+        """The origin of the device's push service, such as "https://push.example.org"."""
         return str(URL(self.endpoint).origin())
 
 

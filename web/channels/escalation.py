@@ -89,7 +89,7 @@ async def _present(
 
 
 async def run(app: web.Application) -> None:
-    """Check regularly, until cancelled, for requests that nobody has claimed."""
+    """Send, every few seconds until cancelled, the messages that are due about requests that nobody has claimed."""
     while True:
         # after an error of the store, the loop tries again at its next turn
         with contextlib.suppress(UnavailableError):

@@ -121,7 +121,7 @@ def recorder(visits: Callable[[], service.Service]) -> Callable[[str, Taken, str
             return
         visit = await visits().visit(organisation, payload["visit"])
         if visit is None or visit.claimed_ms != payload["claimed_ms"]:
-            # the result belongs to an earlier claim of the visit
+            # the result is about a message of an earlier claim of the visit, so it is not recorded
             return
         await visits().command(system(organisation), visit.id, RecordContact(payload["contact"], state))
 

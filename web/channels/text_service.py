@@ -40,7 +40,7 @@ class Service(msgspec.Struct, frozen=True, array_like=True):
 
 
 class TextServices:
-    """Reads and changes the text-message services of all organisations."""
+    """Reads and changes, for all organisations, which service sends their text messages."""
 
     def __init__(self, redis: Redis, seal: Seal, breakers: Breakers) -> None:
         self._redis: Any = redis

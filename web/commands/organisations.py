@@ -63,7 +63,7 @@ def located(settings: Settings) -> Settings:
 
 
 class Office:
-    """The organisations and accounts in the store, open while one command runs."""
+    """Gives one command access to the organisations and accounts in the store, as an async context manager."""
 
     def __init__(self, settings: Settings) -> None:
         from web.identity.accounts import Accounts, Hasher

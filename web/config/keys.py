@@ -280,7 +280,7 @@ class Settings(Section, frozen=True):
 
     @property
     def public(self) -> bool:
-        """Whether pages can be reached from another machine."""
+        """Whether other machines than this one can reach the pages."""
         return bool(self.server.public_url) or not is_loopback(self.server.host)
 
     @property

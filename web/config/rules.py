@@ -22,7 +22,7 @@ from web.config.store_address import Kind, store_address
 from web.errors import ConfigError
 
 EXIT_CODE = 2
-"""The exit code of a process that cannot start with its settings."""
+"""The exit code of `greenroom` if a server cannot start because of its settings."""
 
 
 LEAST_TOKEN = 16

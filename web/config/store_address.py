@@ -59,12 +59,12 @@ class StoreAddress(msgspec.Struct, frozen=True):
     master: str = ""
 
     def __repr__(self) -> str:
-        """Return a text without the URL, which may hold a password."""
+        """Return a text for logs that leaves out the URL, because the URL may hold a password."""
         return f"StoreAddress({self.kind})"
 
     @property
     def tls(self) -> bool:
-        """Whether connections are encrypted."""
+        """Whether connections to the store are encrypted (TLS)."""
         return self.server.startswith("rediss")
 
     @property

@@ -6,13 +6,13 @@ import msgspec
 
 
 class State(StrEnum):
-    """The verdict of a check."""
+    """The verdict of a check of `greenroom doctor`: good, doubtful or wrong."""
 
     GOOD = "good"
     DOUBTFUL = "doubtful"
-    """The checked part works, but an operator should know something about it."""
+    """The checked part of the installation works, but the operator should know something about it."""
     WRONG = "wrong"
-    """The checked part will cause problems for people."""
+    """The checked part of the installation does not work as it must; people will have problems."""
 
 
 class Finding(msgspec.Struct, frozen=True):

@@ -20,7 +20,7 @@ from signalling.store.unavailable import answering
 
 MINUTE_MS = 60_000
 LONGEST_MIN = 240
-"""The longest time in minutes for which an organisation may give access."""
+"""The longest time in minutes that an organisation may set for one emergency access."""
 log = structlog.get_logger("web.emergency")
 _REPLACE = "if redis.call('ZREM', KEYS[1], ARGV[1]) == 1 then return redis.call('ZADD', KEYS[1], ARGV[2], ARGV[3]) end"
 
@@ -43,7 +43,8 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     ended_ms: int = 0
 
     def holds(self, now_ms: int) -> bool:
-        """Return whether the access lasts at the time `now_ms`."""
+        """Return whether the access still lasts at the time `now_ms`: its time is not over, and nobody has ended
+        it."""
         return now_ms < self.until_ms and not self.ended_ms
 
 
@@ -61,7 +62,7 @@ def new_grant(visit: str, person: str, name: str, reason: str, now_ms: int, minu
 
 
 class Grants:
-    """Reads and writes the grants of all organisations."""
+    """Reads and writes the grants of emergency access of all organisations."""
 
     def __init__(self, redis: Redis, seal: Seal) -> None:
         self._redis: Any = redis
@@ -69,7 +70,7 @@ class Grants:
         self._swap: Any = redis.register_script(_REPLACE)
 
     async def add(self, organisation: str, grant: Grant) -> None:
-        """Store a grant. From now on, its person may read its visit."""
+        """Store a grant of emergency access. From now on, its person may read its visit."""
         async with answering():
             await self._redis.zadd(
                 keys.EMERGENCIES(organisation), {self._sealed(organisation, grant): grant.since_ms}
@@ -82,7 +83,7 @@ class Grants:
         return next(fits, None)
 
     async def newest(self, organisation: str, most: int, skip: int = 0) -> list[Grant]:
-        """Return at most `most` grants of an organisation, the newest first. `skip`: how many newer ones are left out."""
+        """Return at most `most` grants of an organisation, the newest first. `skip`: how many newer are left out."""
         async with answering():
             found = await self._redis.zrange(keys.EMERGENCIES(organisation), skip, skip + most - 1, desc=True)
         return [one for _, one in self._opened(organisation, found)]

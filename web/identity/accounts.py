@@ -103,7 +103,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def staff(self) -> Staff:
-        """The person in the form in which signalling records staff."""
+        """This person as a `Staff` record of signalling."""
         return Staff(id=self.id, name=self.name, role=self.role, states=self.states, areas=self.areas)
 
 
@@ -148,7 +148,7 @@ class Hasher:
         return bytes(await self._run(self._derive, secret, salt))
 
     def close(self) -> None:
-        """End the threads; passwords that still wait are not hashed."""
+        """End the threads that compute hashes; passwords that still wait are not hashed."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _verify(self, kept: str, password: str) -> bool:

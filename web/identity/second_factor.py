@@ -105,7 +105,7 @@ class SecondFactors:
         return codes
 
     async def codes_left(self, organisation: str, person: str) -> int:
-        """Return the number of unused recovery codes."""
+        """Return the number of recovery codes that the person has not used yet."""
         async with answering():
             return await self._redis.scard(keys.RECOVERY_CODES(organisation, person))
 

@@ -259,7 +259,7 @@ def storage(redis: "Redis", settings: Settings) -> Storage:
 
 
 async def get(request: web.Request) -> Session:
-    """Return this request's session; it is read once per request."""
+    """Return the browser session of this request. It is read from the store at the first call for a request."""
     session = await aiohttp_session.get_session(request)
     assert isinstance(session, Session)
     return session

@@ -45,7 +45,7 @@ def steps_of(secret: bytes, written: str, now_ms: int) -> Iterable[int]:
 
 
 def is_code(written: str) -> bool:
-    """Return whether the text has the form of a code: six digits."""
+    """Return whether the text has the form of an authenticator app's code: six digits."""
     return len(written) == DIGITS and written.isascii() and written.isdigit()
 
 

@@ -80,7 +80,7 @@ async def close_lines(service: Service, organisations: Organisations) -> int:
 async def run(service: Service, organisations: Organisations) -> None:
     """End, every few seconds until cancelled, the visits that still wait at clinics that have closed."""
     while True:
-        # After an error of the store, the loop tries again.
+        # After an error of the store, the visits are looked at again some seconds later.
         with contextlib.suppress(UnavailableError):
             await close_lines(service, organisations)
         await tick(PERIOD_S)

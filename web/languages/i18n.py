@@ -35,7 +35,7 @@ SOURCE = "en"
 
 COOKIE_AGE_S = 365 * 24 * 3600
 CHOSEN = web.RequestKey("language chosen", str)
-"""The language that this request chooses by `?lang=`."""
+"""The code of the language that this request chooses by `?lang=`."""
 SAID = web.RequestKey("language said", bool)
 """True if `?lang=`, the cookie or the Accept-Language header names one of the languages of the pages."""
 
@@ -69,7 +69,7 @@ class Language(NamedTuple):
     """The rule for plurals, in the syntax of C and JavaScript. For the number `n`, it gives the index of the
     form to use."""
     texts: tuple[Text, ...]
-    """The texts of scripts; none in the source language."""
+    """The translated texts that scripts show; () for English, because scripts contain the English texts."""
 
 
 _current: ContextVar[str] = ContextVar("language", default=SOURCE)
@@ -141,7 +141,7 @@ def forms(message: Message) -> list[str]:
 
 
 def current() -> str:
-    """Return the code of the current language."""
+    """Return the code of the language in which the running task writes its texts, such as "es"."""
     return _current.get()
 
 

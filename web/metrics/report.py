@@ -82,7 +82,9 @@ class Reporter:
         self._written = b""
 
     def report(self) -> Report:
-        """Return a report about the worker's present state."""
+        """Return a report about the worker's state now; figures such as the CPU's use are for the time since the last
+        report.
+        """
         cpu_s, at_s = time.process_time(), time.monotonic()
         lag_s, looks = _lag()
         relay, worker, settings = self._app[RELAY], self._app[SIGNALLING], self._app[SETTINGS]
@@ -114,7 +116,7 @@ class Reporter:
         changed = self._app[SIGNALLING].changed
         while True:
             changed.clear()
-            # The error is in the log already.
+            # An error of the store is in the log already; the next report is tried as usual.
             with contextlib.suppress(UnavailableError):
                 await self._write(self.report())
             await asyncio.sleep(GAP_S)

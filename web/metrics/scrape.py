@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 LOOK_S = 0.25
 ASK_S = 1.0
-"""The longest time in s to wait for the store's answer."""
+"""The longest time in s that a scrape waits for values from the store."""
 TASK = "metrics"
 Found = dict[str, list[Series]]
 _DECODER = msgspec.msgpack.Decoder(Found)

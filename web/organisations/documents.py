@@ -90,7 +90,8 @@ class Organisations:
             return kept[2]
         async with answering():
             document = cast(bytes | None, await self._redis.get(keys.ORGANISATION(organisation)))
-        # Unknown names are cached too, so the cache needs a limit.
+        # Names of organisations that do not exist are cached too, and anybody can send such names, so the cache needs
+        # a limit.
         if len(self._kept) > 1000:
             self._kept.clear()
         return self._keep(organisation, now_s, document)
@@ -122,9 +123,9 @@ class Organisations:
             self._keep(name, now_s, document)
 
     async def run(self) -> None:
-        """Refresh the cache regularly, until cancelled."""
+        """Refresh the cached documents every REFRESH_S seconds, until cancelled."""
         while True:
-            with contextlib.suppress(UnavailableError):  # the error is in the log already
+            with contextlib.suppress(UnavailableError):  # it is logged; the next refresh is tried as usual
                 await self.refresh()
             await tick(REFRESH_S)
 

@@ -55,7 +55,7 @@ class Facility(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Facilities:
-    """The facilities of all organisations."""
+    """Reads and changes the facilities of all organisations."""
 
     def __init__(self, redis: Redis, key: bytes) -> None:
         self._redis: Any = redis
@@ -147,7 +147,7 @@ class Facilities:
         return hmac.compare_digest(facility.hash, _hash(token))
 
     def token(self, organisation: str, facility: Facility) -> str:
-        """Return the token of a facility's link."""
+        """Return the token of a facility's link, the secret last part of its address."""
         return self._drawn(organisation, facility.id)
 
     def _drawn(self, organisation: str, facility_id: str) -> str:

@@ -82,7 +82,7 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     horizon_days: Annotated[int, Meta(ge=1, le=180)] = 28
     # The greatest number of booked visits at the same time, which is the number of providers for them
     capacity: Annotated[int, Meta(ge=1, le=100)] = 1
-    opens: str = "00:00"  # the earliest time of the opening hours that can be booked
+    opens: str = "00:00"  # the earliest time of day, "HH:MM", at which a booked visit may begin
     closes: str = "24:00"  # the latest time that can be booked; on the next day if it is before `opens`
     feed_initials: bool = False  # whether a provider's own calendar shows the patients' initials
 
@@ -116,7 +116,7 @@ class Rota(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     # The time in minutes that a request waits before the first person gets a message; 0: no messages
     first_min: Annotated[int, Meta(ge=0, le=1440)] = 0
-    # The time in minutes between two messages
+    # The time in minutes from the message to one person to the message to the next person
     next_min: Annotated[int, Meta(ge=1, le=1440)] = 5
     turns: Annotated[tuple[Turn, ...], Meta(max_length=50)] = ()
 
@@ -174,9 +174,9 @@ class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     checked: tuple[str, ...] = ()
     revision: int = 0
     mail_sender: MailAddress = ""  # the From address of the clinic's mails; "" for the server's address
-    reply_to: MailAddress = ""  # the Reply-To address of the clinic's mails
+    reply_to: MailAddress = ""  # the Reply-To address of the clinic's mails; "" for none
     admins_two_factor: bool = False  # whether administrators must use a second factor
-    emergency_min: Annotated[int, Meta(ge=0, le=240)] = 30  # minutes of emergency access; 0: no access
+    emergency_min: Annotated[int, Meta(ge=0, le=240)] = 30  # minutes of one emergency access; 0: none
     areas: tuple[Area, ...] = ()
     # Origins of the sites that may show the patient's pages in a frame
     frame_origins: Annotated[tuple[str, ...], Meta(max_length=10)] = ()

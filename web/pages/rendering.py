@@ -45,7 +45,7 @@ def environment() -> jinja2.Environment:
 
 
 def setup(app: web.Application) -> None:
-    """Prepare the app, so that files below /static/ are served."""
+    """Add the route of the files below /static/ to the app."""
     app.router.add_get("/static/{path:.+}", static_file)
 
 

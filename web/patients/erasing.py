@@ -74,7 +74,9 @@ class Erasure:
         raise UnavailableError("overtaken too often")
 
     async def _lines(self, found: Iterable[StoredVisit]) -> list[str]:
-        """Return the ids of the chat messages of these visits."""
+        """Return the ids of the chat messages of these visits; data elsewhere that contains one of them is erased
+        too.
+        """
         ids = list[str]()
         for one in found:
             packed = [] if one.lines else await self._store.lines(self._organisation, one.id, LINES)

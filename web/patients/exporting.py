@@ -42,7 +42,7 @@ class Target(Protocol):
         """Write a photo as the file `name` into the folder of the photos."""
 
     async def end(self) -> None:
-        """End the export, after its last file."""
+        """Complete the export; called once, after its last file."""
 
 
 class Folder:
@@ -183,7 +183,7 @@ class Export:
 
 
 async def each(items: Iterable[Item]) -> AsyncIterator[Item]:
-    """Yield these items, for a function that takes an asynchronous iterator."""
+    """Yield the items of a list, so that the list can be passed to a function that takes an asynchronous iterator."""
     for item in items:
         yield item
 

@@ -33,7 +33,7 @@ class Wanted(NamedTuple):
 
     @property
     def everything(self) -> bool:
-        """Whether all records are wanted."""
+        """Whether all records of the organisation are wanted."""
         return not self.ids and not self.patient
 
     def fits(self, id_: str, patient: PatientInformation) -> bool:
@@ -162,7 +162,7 @@ class Patient(NamedTuple):
 
     @property
     def open_visits(self) -> list[Visit]:
-        """The visits that have not ended."""
+        """Those of the patient's visits that have not ended."""
         return [visit for visit in self.visits if visit.is_open]
 
 

@@ -32,7 +32,7 @@ class Names:
         self._pattern = re.compile("|".join(parts) or "(?!)", re.IGNORECASE)
 
     def in_text(self, data: bytes) -> bool:
-        """Return whether the text `data` contains one of the ids or addresses."""
+        """Return whether `data`, a text as bytes, contains one of the ids or email addresses."""
         return self._pattern.search(data.decode("utf-8", "replace")) is not None
 
     def in_packed(self, data: bytes) -> bool:
@@ -41,7 +41,7 @@ class Names:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """Yield the texts in a decoded value."""
+    """Yield all texts in a value that was decoded from MessagePack, also those in lists and maps inside it."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, bytes):

@@ -35,11 +35,11 @@ class RunError(PeersError):
 
 
 class ObservationsError(PeersError, ValueError):
-    """The file of a run cannot be read as observations."""
+    """A file cannot be read as the observations of a run."""
 
 
 class ThresholdError(PeersError, ValueError):
-    """A threshold is not valid; the text says what was expected."""
+    """The text of a threshold, such as `pulled_in.p99>5ms`, cannot be parsed; the error says what was expected."""
 
 
 class HttpError(PeersError):

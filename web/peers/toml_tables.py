@@ -19,7 +19,7 @@ import msgspec
 from web.peers.errors import PlanError
 
 LARGEST: Final = 1 << 16
-"""The longest file in bytes."""
+"""The greatest length in bytes of a TOML file that is read."""
 _MISSING = re.compile(r"missing required field `(\w+)`")
 _HEADER = re.compile(r"\s*\[+\s*([\w.\s]+?)\s*\]+")
 _KEY = re.compile(r"\s*([\w.]+)\s*=")

@@ -63,7 +63,7 @@ class Breakers:
             raise PutOffError(wait_ms)
 
     async def succeeded(self, organisation: str, receiver: str) -> None:
-        """Forget the failures of a receiver after a success."""
+        """Set the number of a receiver's failures to 0, because a delivery to it has succeeded; its pause ends."""
         failures = await self._do(organisation, receiver, "succeeded", OPENS_AFTER, receiver)
         if failures >= OPENS_AFTER:
             log.info("receiver.resumed", organisation=organisation, kind=_kind(receiver), failures=failures)

@@ -36,7 +36,7 @@ def networks(texts: Sequence[str]) -> tuple[Network, ...]:
 
 
 def may_call(text: str, allowed: Sequence[Network]) -> bool:
-    """Return whether this IP address is public, or in an allowed network."""
+    """Return whether this server may connect to an IP address: it is public, or in an allowed network."""
     try:
         address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:

@@ -299,7 +299,7 @@ class Delivery(Shown, frozen=True, kw_only=True):
 
 
 class Deliveries(Shown, frozen=True, kw_only=True):
-    """The last attempts, the newest first."""
+    """The newest attempts to deliver events to a webhook, the newest first."""
 
     deliveries: tuple[Delivery, ...]
 

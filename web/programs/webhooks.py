@@ -147,7 +147,7 @@ class Webhooks:
             await pipe.execute()
 
     async def log(self, organisation: str, webhook_id: str) -> list[Delivery]:
-        """Return the newest attempts to deliver to a webhook, the newest first."""
+        """Return the newest attempts to deliver events to a webhook, the newest first."""
         async with answering():
             found = await self._redis.lrange(keys.WEBHOOK_LOG(organisation, webhook_id), 0, -1)
         return [msgspec.msgpack.decode(data, type=Delivery) for data in found]
@@ -175,7 +175,7 @@ class Known:
         self._known = await self._webhooks.everything()
 
     async def run(self) -> None:
-        """Refresh this worker's copy of the webhooks regularly, until cancelled."""
+        """Read all webhooks into this worker's copy every REFRESH_S seconds, until cancelled."""
         while True:
             # The error is already in the log, and the loop tries again.
             with contextlib.suppress(UnavailableError):

@@ -105,7 +105,7 @@ def report(found: Sequence[Past], first: date, last: date) -> Report:
 
 
 def summary(found: Iterable[Past]) -> Summary:
-    """Return the figures of the visits `found`."""
+    """Return the figures of a group of visits, `found`."""
     visits = list(found)
     waits = [one.wait_ms for one in visits if one.wait_ms is not None]
     talks = [one.talked_ms for one in visits if one.talked_ms]

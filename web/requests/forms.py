@@ -72,7 +72,7 @@ def check_encoding(request: web.Request, *kinds: str) -> None:
 
 
 def is_utf_8(headers: CIMultiDictProxy[str]) -> bool:
-    """Return whether a Content-Type names no charset, or only UTF-8."""
+    """Return True if a Content-Type names UTF-8 as its charset, or names no charset."""
     named = CHARSET.findall(headers.get("Content-Type", ""))
     return all(UTF_8.fullmatch(name.strip()) for name in named)
 

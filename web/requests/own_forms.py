@@ -51,7 +51,7 @@ def token_of(secret: str) -> str:
 
 
 def cookie_of(request: web.Request) -> str:
-    """Return the secret in the browser's cookie; "" if it has none."""
+    """Return the secret in the browser's cookie for forms; "" if the browser has no such cookie."""
     found = frames.cookie_of(request, _name(request))
     return found if SHAPE.fullmatch(found) else ""
 

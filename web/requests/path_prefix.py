@@ -54,7 +54,7 @@ def in_boot(value: Any, organisation: str, prefix: str) -> Any:
 
 
 async def add_to_redirect(prefix: str, response: web.StreamResponse) -> None:
-    """Add the prefix to the target of a redirect."""
+    """Add the path prefix to the address to which a response redirects the browser."""
     to = response.headers.get("Location", "")
     if to.startswith("/") and not to.startswith("//"):
         response.headers["Location"] = prefix + to

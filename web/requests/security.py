@@ -182,7 +182,8 @@ def headers_signal(
         )
         response.headers.update(HEADERS)
         if sites:
-            # The header X-Frame-Options cannot list origins.
+            # The header X-Frame-Options cannot list the origins that may frame the page, so only the policy names
+            # them.
             del response.headers["X-Frame-Options"]
         response.headers.setdefault("Cache-Control", "no-store")
         if secure:
@@ -324,7 +325,7 @@ class Attempt:
         self.failed = True
 
     def succeeded(self) -> None:
-        """Record that the guess was right, so that it does not count."""
+        """Record that the guess was right, so that it does not count as a wrong guess."""
         self.failed = False
 
 

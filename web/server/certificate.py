@@ -39,7 +39,7 @@ class Certificate:
         self._context = server_context(certificate, key)
 
     def newest(self) -> ssl.SSLContext:
-        """Return the TLS context for a new connection."""
+        """Return the TLS context for a new connection, with the certificate that was read last."""
         return self._context
 
     async def following(self, app: web.Application) -> AsyncIterator[None]:
@@ -52,7 +52,7 @@ class Certificate:
         await app[SUPERVISOR].stop(NAME)
 
     async def run(self) -> None:
-        """Check the files every EVERY_S seconds, until cancelled."""
+        """Check every EVERY_S seconds whether the certificate's files have changed, until cancelled."""
         while True:
             self.look()
             await asyncio.sleep(EVERY_S)

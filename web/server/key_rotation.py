@@ -71,7 +71,8 @@ class Follower:
         self._missed = b""
 
     async def run(self) -> None:
-        """Check for changed keys every LOOK_S seconds until cancelled."""
+        """Check every LOOK_S seconds, until cancelled, whether the data keys, or the key to encrypt with, have
+        changed."""
         while True:
             # after an error of the store, the check is repeated in a second
             with contextlib.suppress(UnavailableError):
@@ -267,7 +268,7 @@ async def rotate(settings: Settings, progress: Progress) -> Rotated:
             # an error that names no file is about the connection to the store
             raise
         why = MOUNTED if error.errno == errno.EBUSY else f"cannot be written ({error.strerror})"
-        # `filename2` names the file that was to be replaced.
+        # If replacing a file has failed, `filename2` of the error names that file.
         raise CommandError(f"{error.filename2 or error.filename} {why}") from None
     finally:
         await redis.aclose()

@@ -80,7 +80,7 @@ class Master(Arbiter):
         self.SIG_QUEUE.put_nowait(signal.SIGCHLD)
 
     def free_index(self) -> int:
-        """Return the smallest index that no worker has."""
+        """Return the smallest index, from 0, that no running worker has."""
         taken = self._reserved | {worker.index for worker in self.workers.values()}
         return next(index for index in range(len(taken) + 1) if index not in taken)
 
@@ -239,7 +239,7 @@ class Master(Arbiter):
     # --- processes
 
     def stop(self, graceful: bool = True) -> None:
-        """Stop the workers, and the trial if there is one."""
+        """Stop the workers, and the process that tries another program, if there is one."""
         self._notify.stopping()
         if self._trial is not None:
             self._trial[0].kill()

@@ -68,7 +68,7 @@ class Party:
             return self._party.restart_ice()
 
     def set_receiving(self, kind: media.Kind, allowed: bool) -> None:
-        """Set whether media of this kind from this party may be forwarded."""
+        """Set whether the sound or the video (`kind`) that this party sends may be forwarded."""
         self._party.set_receiving(kind, allowed)
 
     def set_admitted(self, admitted: bool) -> None:

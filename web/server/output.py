@@ -94,7 +94,7 @@ class Output(io.TextIOBase):
         return os.isatty(self._descriptor)
 
     def fileno(self) -> int:
-        """Return the file descriptor to which this stream writes."""
+        """Return the number of the file descriptor to which this stream writes."""
         return self._descriptor
 
     @property

@@ -81,7 +81,7 @@ class Site(web.BaseSite):
         return f"fd://{self._listening.fileno()}"
 
     async def start(self) -> None:
-        """Begin to accept connections."""
+        """Begin to accept connections on the pages' port."""
         await super().start()
         self._listening.setblocking(False)
         self._resume()
@@ -106,7 +106,7 @@ class Site(web.BaseSite):
         try:
             sock, _address = self._listening.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-            # Another worker was faster, or the client has disconnected.
+            # Another worker has accepted the connection first, or the client has disconnected.
             return
         except OSError:
             log.warning("server.accept_failed")
@@ -159,7 +159,7 @@ class Site(web.BaseSite):
             self._refuse(sock)
 
     def _settle(self, sock: socket.socket) -> None:
-        """End the wait for the first bytes of a connection."""
+        """Stop waiting for the first bytes of a connection: they have arrived, or the connection is given up."""
         self._waiting.pop(sock).cancel()
         self._seen.pop(sock, None)
         self._loop.remove_reader(sock.fileno())

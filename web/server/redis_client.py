@@ -239,7 +239,7 @@ def connect_now(store: Store, patience_s: float) -> Any:
 
 
 def _sentinels(store: Store, patience_s: float) -> Any:
-    """Return redis-py's client of the Sentinels for code without an event loop."""
+    """Return redis-py's client for requests to the Sentinels, for code that runs without an event loop."""
     made: Any = redis.Sentinel
     address = store_address(store.url)
     options = _sentinel_options(store, _options(store, address, redis.connection.parse_url), patience_s)

@@ -49,7 +49,7 @@ class Runner(web.AppRunner):
     use of aiohttp's private attributes; pass the result of `works`.
     """
 
-    # The time of the stop in s (`time.monotonic`).
+    # The time in s (`time.monotonic`) at which this worker began to stop; infinite before that.
     _stopped_s = float("inf")
 
     def __init__(

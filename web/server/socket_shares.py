@@ -80,7 +80,7 @@ class Balance:
     ) -> None:
         self._shares, self._index = shares, index
         self._count, self._move = count, move
-        # The time in s at which a worker was last missing.
+        # The monotonic time in s of the last moment at which a worker was missing.
         self._missing_s = float("-inf")
         # True once all workers were running at the same time; before that, no worker counts as missing.
         self._complete = False

@@ -67,7 +67,7 @@ class Rewriting:
         self._unmark = redis.register_script(UNMARK)
 
     async def run(self) -> None:
-        """Check every LOOK_S seconds until cancelled whether a rewriting is due."""
+        """Check every LOOK_S seconds, until cancelled, whether the append-only file must be rewritten."""
         while True:
             await asyncio.sleep(LOOK_S)
             # After an error of the store, the check is repeated in a minute.

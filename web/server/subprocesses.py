@@ -51,11 +51,11 @@ class Child:
         return code
 
     def terminate(self) -> None:
-        """Ask the process to stop."""
+        """Ask the child process to stop (SIGTERM)."""
         self._send(signal.SIGTERM)
 
     def kill(self) -> None:
-        """End the process at once."""
+        """End the child process at once (SIGKILL)."""
         self._send(signal.SIGKILL)
 
     def _send(self, number: signal.Signals) -> None:

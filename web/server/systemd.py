@@ -71,7 +71,7 @@ class Notify:
         self._send(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self) -> None:
-        """Report to systemd that the server has begun to stop."""
+        """Report to systemd that the whole server has begun to stop."""
         self._send("STOPPING=1")
 
     def _send(self, state: str) -> None:

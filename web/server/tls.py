@@ -19,7 +19,7 @@ from web.errors import ConfigError
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 VALID_FOR = datetime.timedelta(days=397)
-"""The longest time for which browsers accept a certificate."""
+"""The time for which a certificate is made valid: the longest that browsers accept."""
 
 
 def server_context(certificate: str, key: str) -> ssl.SSLContext:

@@ -246,7 +246,7 @@ class EmbeddedStore:
 
     @property
     def url(self) -> str:
-        """The store's address for clients, as redis-py reads it."""
+        """The URL of the embedded store, in the form that redis-py reads."""
         return f"unix://{self._socket}"
 
     @property
@@ -265,7 +265,7 @@ class EmbeddedStore:
         return address_file(self._folder.path)
 
     def begin(self) -> None:
-        """Start the store's process without waiting until it answers; `wait` does that."""
+        """Start the store's process, and return before it answers; `wait` waits for that."""
         self._log.unlink(missing_ok=True)
         self.address_file.unlink(missing_ok=True)
         for left in self._directory.rglob(

@@ -67,7 +67,7 @@ async def _actors(request: web.Request, *roles: str) -> list[Actor]:
 
 
 async def photo(request: web.Request) -> web.Response:
-    """Answer GET …/photos/{photo} with the JPEG file."""
+    """Answer GET …/photos/{photo} with the photo as a JPEG file, for people who may see Case Information."""
     actors = await _actors(request, "staff", "patient")
     service, at = request.app[SERVICE], request.match_info
     visit = await service.visit_now(at["organisation"], at["visit"]) if actors else None

@@ -64,7 +64,7 @@ class Section(Protocol):
 
 
 class Change(NamedTuple):
-    """A value that another person has changed since the form was made."""
+    """A value of a section that another person has changed since the form of the section was shown."""
 
     label: str
     before: str

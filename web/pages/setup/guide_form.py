@@ -97,7 +97,7 @@ class AreaGuide(GuideSection):
         self.area = area
 
     def form(self, organisation: Organisation) -> Form:
-        """Return the form with the area's guide."""
+        """Return the form, filled with the area's setup guide."""
         return super().form(organisation.within(self.area))
 
     def parse(self, posted: Posted, organisation: Organisation) -> Parsed:
@@ -121,12 +121,12 @@ class AreaGuide(GuideSection):
 
 
 def form_of(guide: Guide) -> Form:
-    """Return the form with the values of a guide."""
+    """Return the form of a setup guide, filled with the steps of this guide."""
     return {"steps": [_row(step, guide.levels.get(step.id, {})) for step in guide.steps]}
 
 
 def typed(posted: Posted) -> Form:
-    """Return the form with the values that were typed, unchecked."""
+    """Return the form of a setup guide with the values that were typed, unchecked."""
     keys = list(dict.fromkeys(key for key in posted.getall("key", []) if SLUG.fullmatch(key)))
     return {"steps": [_typed_row(posted, key) for key in keys[: MOST_STEPS + 1]]}
 

@@ -73,7 +73,7 @@ async def mail(request: web.Request) -> web.Response:
 
 
 async def save_mail(request: web.Request) -> web.Response:
-    """Answer POST …/setup/mail: save the addresses of the clinic's mails."""
+    """Answer POST …/setup/mail: save the sender's and the reply address of the clinic's mails."""
     organisation, account = await admin(request)
     more = await _context(request, organisation)
     return await save(request, organisation, account, SECTION, await posted_to(request), **more)

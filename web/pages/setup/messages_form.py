@@ -14,7 +14,7 @@ ROWS = tuple((f"after-{number}", f"say-{number}") for number in range(MOST_MESSA
 
 
 def form_of(organisation: Organisation) -> Form:
-    """Return the fields of all messages, filled with the organisation's messages."""
+    """Return the form's fields for the automatic messages, filled with the organisation's messages."""
     rows = [(str(one.after_min), one.text) for one in organisation.messages]
     rows += [("", "")] * (MOST_MESSAGES - len(rows))
     return {
@@ -25,7 +25,7 @@ def form_of(organisation: Organisation) -> Form:
 
 
 def typed(posted: Posted) -> Form:
-    """Return the fields with the values that were typed, unchecked."""
+    """Return the form's fields for the automatic messages, with the values that were typed, unchecked."""
     return {
         name: text
         for after, say in ROWS
@@ -58,7 +58,7 @@ def wrong(form: Form) -> dict[str, str]:
 
 
 def messages(form: Form) -> tuple[WaitingMessage, ...]:
-    """Return the messages of a form without wrong fields, sorted by time."""
+    """Return the automatic messages that a sent form describes, sorted by time. The form must have no wrong field."""
     found = [
         WaitingMessage(after_min=_minutes(form[after]), text=form[say]) for after, say in ROWS if form[say]
     ]
@@ -66,12 +66,12 @@ def messages(form: Form) -> tuple[WaitingMessage, ...]:
 
 
 def shown(organisation: Organisation) -> dict[str, str]:
-    """Return the messages in words: label -> text."""
+    """Return the automatic messages in words: label of the message -> its text."""
     return {label(one): one.text for one in organisation.messages}
 
 
 def label(message: WaitingMessage) -> str:
-    """Return the label of a message, which names its time."""
+    """Return the label of an automatic message, which names the length of the wait after which it is sent."""
     return gettext("Message after %(n)s minutes") % {"n": message.after_min}
 
 

@@ -151,7 +151,7 @@ async def after(request: web.Request) -> web.Response:
 
 
 async def save_after(request: web.Request) -> web.Response:
-    """Answer POST …/setup/after: save the form "After the visit"."""
+    """Answer POST …/setup/after: save the sent form "After the visit"."""
     return await _save(request, AFTER, **_after_context())
 
 

@@ -155,7 +155,9 @@ def _checked(posted: Posted) -> tuple[Form, dict[str, str]]:
 
 
 def _continued(form: Form, posted: Posted) -> Search:
-    """Return the search that a form begins or continues."""
+    """Return the search to carry on with: a new search for the patient in the form, or the search whose state the
+    form contains.
+    """
     numbers = [
         int(text) if text.isascii() and text.isdigit() and len(text) < 16 else 0
         for text in (posted.get("at_ms", ""), posted.get("read", ""))
@@ -215,7 +217,7 @@ async def _erase(request: web.Request, organisation: Organisation, posted: Poste
     try:
         await Erasure(request.app[SERVICE].store, organisation.id, data).erase(visits, booked)
     except CommandError:
-        # A visit was reopened after the check above.
+        # A visit was reopened between the check that all visits have ended and the erasure.
         return Shown(patients=finding.by_patient(*await _named(request, organisation, posted)), status=409)
     finally:
         # An erasure that an error has ended leaves an entry as well, because a part was erased.

@@ -52,7 +52,7 @@ class Shown(NamedTuple):
 
 
 async def people(request: web.Request) -> web.Response:
-    """Answer GET …/setup/people with the list of people."""
+    """Answer GET …/setup/people with the list of people who have an account of the organisation."""
     organisation, account = await admin(request)
     return await _draw(request, organisation, account, Shown())
 

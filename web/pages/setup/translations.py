@@ -31,7 +31,9 @@ async def save_page(request: web.Request) -> web.Response:
 
 
 def _offered(organisation: Organisation) -> list[str]:
-    """Return the languages of the pages, except the clinic's main language."""
+    """Return the languages into which the clinic's texts can be translated: those of the pages, except the clinic's
+    main language.
+    """
     return [code for code in languages() if code != organisation.main_language]
 
 

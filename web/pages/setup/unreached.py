@@ -16,7 +16,7 @@ from web.organisations.settings import Organisation
 from web.pages.setup.frame import when
 
 SHOWN = 20
-"""The greatest number of messages in the list."""
+"""The greatest number of mails and text messages in the list of those that could not be delivered."""
 ABOUT = {
     "assigned": N_("Assignment"),
     "booked": N_("Booked visit"),

@@ -30,7 +30,7 @@ TRIED = {
     "late": ENOUGH,
     "gone": N_("No device takes notifications any more. Turn them on again on each device."),
 }
-"""Result of a test notification -> the sentence on the page."""
+"""Result of a test notification -> the sentence that the page shows about it."""
 TRIAL_KEPT_S = 60
 TRIALS = Rule("push_trial", limit=5, window_ms=3600_000, first_delay_ms=0)
 """The number of test notifications that a person may send within an hour; push services block frequent senders."""

@@ -38,7 +38,7 @@ from web.requests.security import Rule
 
 PATH = "/{organisation}/staff/visits/{visit}/emergency"
 SHORTEST, LONGEST = 10, 500
-"""The fewest and the most characters of a reason."""
+"""The fewest and the most characters that the reason for an emergency access may have."""
 RATE = Rule("emergency", limit=10, window_ms=3600_000, first_delay_ms=0)
 """How often a member of staff may begin an emergency access within an hour."""
 READ = "emergency"
@@ -76,10 +76,9 @@ Answer = Callable[[web.Request, Asked], Awaitable[web.Response]]
 
 
 def _of_visit(answer: Answer) -> Callable[[web.Request], Awaitable[web.Response]]:
-    """Return a handler that passes a request with its organisation, its signed-in member of staff and its visit to
-    `answer`.
+    """Return a handler that finds out what a request asks for (an `Asked`), and passes that to `answer`.
 
-    If there is no such visit (`_asked`), the handler answers HTTP 404.
+    If there is no such visit, the handler answers HTTP 404.
     """
 
     @wraps(answer)
@@ -91,7 +90,8 @@ def _of_visit(answer: Answer) -> Callable[[web.Request], Awaitable[web.Response]
 
 
 async def _asked(request: web.Request) -> Asked | None:
-    """Return what the request asks for.
+    """Return what a request to a page of emergency access asks for: the visit, the person, and the access if there is
+    one.
 
     Returns None if there is no such visit, or if the organisation gives no emergency access. Raises HTTP 303 to the
     visit's usual page if the person may see it there, and the errors of `require`.

@@ -42,7 +42,7 @@ log = structlog.get_logger("web.preferences")
 
 
 async def show(request: web.Request) -> web.Response:
-    """Answer GET /{organisation}/staff/preferences with the page."""
+    """Answer GET /{organisation}/staff/preferences with the page *My settings*."""
     organisation = await organisation_of(request)
     account = await require(request, organisation.id, *ROLES)
     return await _page(request, organisation, account, saved=request.query.get("saved"))

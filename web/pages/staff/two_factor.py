@@ -62,7 +62,7 @@ Answer = web.Response | Wrong
 
 
 async def show(request: web.Request) -> web.Response:
-    """Answer GET /{organisation}/staff/two-factor with the page."""
+    """Answer GET /{organisation}/staff/two-factor with the page of the two-factor sign-in."""
     return await _page(await _at(request))
 
 

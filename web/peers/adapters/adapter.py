@@ -68,19 +68,19 @@ class Adapter(ABC):
 
     @abstractmethod
     async def called(self) -> None:
-        """Wait, as the patient, until a call for this person arrives."""
+        """Wait until a call for this person arrives; called for a patient."""
 
     @abstractmethod
     async def answer(self) -> None:
-        """Answer the call that has arrived, with `media`, as the patient."""
+        """Answer the call that has arrived, and connect `media`; called for a patient."""
 
     @abstractmethod
     async def hang_up(self) -> None:
-        """End the call as the provider."""
+        """End the present call; called for the provider."""
 
     @abstractmethod
     async def ended(self) -> None:
-        """Wait, as the patient, until the call has been ended."""
+        """Wait until the provider has ended the call; called for a patient."""
 
     @abstractmethod
     async def leave(self) -> None:

@@ -31,7 +31,7 @@ class JanusCall(Adapter):
         self._alive: asyncio.Task[None] | None = None
 
     async def enter(self) -> None:
-        """Create a session, attach to the plugin, and register the name."""
+        """Create a session at Janus, attach it to the videocall plugin, and register this person's name there."""
         self._socket = await JsonSocket.open(self.server, protocols=["janus-protocol"])
         self._ids["session_id"] = (await self._ask("create"))["data"]["id"]
         self._ids["handle_id"] = (await self._ask("attach", plugin=PLUGIN))["data"]["id"]
@@ -48,11 +48,11 @@ class JanusCall(Adapter):
         await self.media.accept((await self._event("accepted"))["jsep"]["sdp"])
 
     async def called(self) -> None:
-        """Wait for an incoming call."""
+        """Wait until a call for this person arrives."""
         self._offer = (await self._event("incomingcall"))["jsep"]["sdp"]
 
     async def answer(self) -> None:
-        """Accept the incoming call."""
+        """Accept the call that has arrived: send an SDP answer to the SDP offer that came with it."""
         answer = {"type": "answer", "sdp": await self.media.answer(self._offer)}
         await self._ask("message", body={"request": "accept"}, jsep=answer)
         await self._event("accepted")
@@ -69,7 +69,7 @@ class JanusCall(Adapter):
         await self._event("hangup")
 
     async def leave(self) -> None:
-        """Destroy the session, and close the WebSocket."""
+        """End the session at Janus, and close the WebSocket."""
         if self._alive is not None:
             self._alive.cancel()
         if self._socket is not None:

@@ -31,7 +31,7 @@ a=candidate:0 1 udp 1 {host} {port} typ host\r
 
 
 class MediasoupCall(Adapter):
-    """One person who joins rooms of mediasoup."""
+    """One person on a mediasoup server, who takes part in calls by joining rooms of that server."""
 
     def __init__(self, server: Server, name: str) -> None:
         super().__init__(server, name)
@@ -58,15 +58,15 @@ class MediasoupCall(Adapter):
         await self._ask("open")
 
     async def hang_up(self) -> None:
-        """Close the room."""
+        """Close the call's room on the server, which ends the call for both people."""
         await self._ask("close")
 
     async def ended(self) -> None:
-        """Wait until the room is closed."""
+        """Wait until the call's room on the server is closed."""
         await self._wait("closed")
 
     async def leave(self) -> None:
-        """Close the room, if it is still open."""
+        """Close the call's room on the server, if it is still open."""
         await self._ask("close")
 
     async def _wait(self, until: str) -> None:

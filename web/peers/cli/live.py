@@ -36,11 +36,11 @@ class Planned(Protocol):
 
     @property
     def patients(self) -> int:
-        """The number of patients who will arrive."""
+        """The number of patients who arrive in the whole run."""
 
 
 class Live:
-    """Shows a run while it goes on; it is a context manager."""
+    """Shows a run of the load tester in the terminal, as long as this context manager is open."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class Live:
             self._say()
 
     def picture(self) -> RenderableType:
-        """Return the text that the terminal shows now."""
+        """Return the present state of the run as the text and bars that the terminal shows."""
         now = people(self._seen)
         for name, value in zip(BARS, (now.arrived, now.waiting, now.in_call, now.done), strict=True):
             self._progress.update(self._tasks[name], completed=value)

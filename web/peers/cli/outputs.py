@@ -153,7 +153,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Log no request, because the terminal shows the run."""
+        """Log no request for the live page or the figures, because lines of a log would disturb the terminal's
+        display of the run.
+        """
 
 
 def prometheus(now: Moment) -> bytes:

@@ -149,7 +149,7 @@ async def too_late(people: People) -> None:
 @check("claim", "an admin claims without being on call, and invites as any claimant", "commands")
 async def admin_claims(people: People) -> None:
     admin = await people.admin()
-    # Meet Now is open only while a provider is on call.
+    # A provider goes on call first: Meet Now may be closed while no provider is on call.
     await people.provider()
     patient, line = await people.in_line()
     await whole(line, f"visit/{patient.visit}", "visit.state")

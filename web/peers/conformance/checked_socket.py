@@ -281,7 +281,7 @@ class CheckedSocket:
             raise ViolationError(expected, shown(got), self.sent)
 
     async def vanish(self) -> None:
-        """Close the TCP connection without a close frame."""
+        """Close the TCP connection without a close frame, like a device that loses its network."""
         connection = self.ws._response.connection
         if connection is not None and connection.transport is not None:
             connection.transport.abort()

@@ -62,7 +62,7 @@ class ClientMedia:
         return self._party.offer()
 
     def close(self) -> None:
-        """Close the observer's socket."""
+        """Close the socket of the observer, the second party of the call."""
         if self._observer is not None:
             asyncio.get_running_loop().remove_reader(self._observer.udp.fileno())
             self._observer.close()

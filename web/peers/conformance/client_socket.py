@@ -75,7 +75,7 @@ class ClientSocket:
         await self.done.wait()
 
     async def is_open(self) -> None:
-        """Wait until the client's request is upgraded to a WebSocket."""
+        """Wait until the client's HTTP request is upgraded to a WebSocket."""
         async with asyncio.timeout(HELLO_S):
             await self._opened.wait()
 

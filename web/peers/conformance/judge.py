@@ -109,7 +109,7 @@ class Judge:
             self.wrong(rule, expected, got, sent)
 
     def outcomes(self) -> list[Outcome]:
-        """Return the outcome of each rule."""
+        """Return the outcome of each rule for clients: followed, broken, or not observed."""
         return [
             Outcome(
                 rule.room,

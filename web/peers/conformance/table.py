@@ -103,7 +103,7 @@ def print_outcome(console: Console, outcome: Outcome) -> None:
 
 
 def print_table(console: Console, outcomes: Sequence[Outcome]) -> None:
-    """Print all outcomes as a table."""
+    """Print the outcomes of all checks as a table."""
     table = Table(box=None, pad_edge=False)
     for title in ("", "check", "PROTOCOL.md"):
         table.add_column(title, overflow="fold")

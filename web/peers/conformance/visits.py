@@ -158,7 +158,7 @@ async def journey(people: People) -> None:
     for line in (patient, provider):
         state = await status(line, visit, "live")
         line.want(state["live_ms"] is not None, "`live_ms`", state)
-    # The request is sent again: the second request must change nothing.
+    # `visit.start` is sent a second time, which must change nothing.
     await provider.get("visit.start", visit=visit)
     await patient.get("visit.hang_up", visit=visit)
     state = await status(provider, visit, "claimed")
@@ -172,7 +172,7 @@ async def journey(people: People) -> None:
     await provider.get("visit.end", visit=visit)
     state = await status(patient, visit, "ended")
     patient.want(state["outcome"] == "completed", "`outcome` completed", state)
-    # The request is sent again: the second request must change nothing.
+    # `visit.end` is sent a second time, which must change nothing.
     await provider.get("visit.end", visit=visit)
     details = await patient.refused("wrong_status", "visit.start", visit=visit)
     patient.want(details.get("status") == "ended", "`details.status` ended", details)

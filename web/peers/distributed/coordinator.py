@@ -276,7 +276,7 @@ class Coordinator:
             while True:
                 await helper.channel.send(await helper.outbox.get())
         except ChannelLostError:
-            # The loop in `_listen` ends when the channel is closed.
+            # The helper's channel is closed here, which ends the loop in `_listen` that receives its messages.
             await helper.channel.close()
 
     async def _listen(self, helper: _Helper) -> None:

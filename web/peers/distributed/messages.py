@@ -183,7 +183,7 @@ class Channel(Generic[T]):
 
 
 class Address(NamedTuple):
-    """The host and port of a coordinator."""
+    """The host and port at which helpers reach a coordinator."""
 
     host: str
     port: int

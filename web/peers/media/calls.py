@@ -40,11 +40,11 @@ class CallMedia(Protocol):
         ...
 
     def start(self) -> None:
-        """Send picture and sound instead of black and silence."""
+        """Send picture and sound from now on, instead of black and silence."""
         ...
 
     async def close(self) -> None:
-        """Close the sockets of this media."""
+        """Close the sockets of this side of the call."""
         ...
 
 

@@ -121,7 +121,7 @@ class Speaker(RawPeer):
         return REPORT_S
 
     def keyframe(self) -> None:
-        """Make the next frame a keyframe."""
+        """Make the next video frame that is sent a keyframe."""
         self._wants_keyframe = True
 
     def readable(self) -> None:
@@ -135,7 +135,7 @@ class Speaker(RawPeer):
         if packet_type == FEEDBACK and count in (PLI, FIR):
             self._wants_keyframe = True
             if self.on:
-                # The keyframe is sent at once, as a real encoder does.
+                # A requested keyframe is sent at once, as a real encoder does.
                 self.frame(time.monotonic())
 
     def _media(self, size: int) -> None:
@@ -180,7 +180,7 @@ class Pacer:
             self._timer = self._loop.call_later(0, self._wake)
 
     def remove(self, speaker: Speaker) -> None:
-        """Stop sending and reading for this speaker; close its socket."""
+        """Send no more packets of this speaker, read its socket no more, and close the socket."""
         self._loop.remove_reader(speaker.sock.fileno())
         speaker.close()
         self._due = [entry for entry in self._due if entry[2] is not speaker]
@@ -235,15 +235,15 @@ class LightMedia:
         await until(lambda: self._speaker is not None and self._speaker.ready, self._ready, timeout_s)
 
     def start(self) -> None:
-        """Send picture and sound instead of black and silence."""
+        """Send picture and sound from now on, instead of black and silence."""
         self._switch(on=True)
 
     def stop(self) -> None:
-        """Send black and silence again."""
+        """Send black and silence again from now on, as a browser does with camera and microphone off."""
         self._switch(on=False)
 
     async def close(self) -> None:
-        """Close the socket."""
+        """Close the socket of this media, and send nothing more."""
         if self._speaker is not None:
             pacer().remove(self._speaker)
             self._speaker = None

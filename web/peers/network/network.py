@@ -114,12 +114,12 @@ class Network(Table, frozen=True):
         return found
 
     def way(self, side: Side) -> Way:
-        """Return what happens to packets in this direction."""
+        """Return the values (`Way`) that decide what happens to packets in this direction."""
         return self.up if side == "up" else self.down
 
     @property
     def rebinds_s(self) -> list[float]:
-        """Return the times in s at which the peer's addresses change."""
+        """Return the times in s since the start of the call at which the peer gets a new address (`Phase.rebind`)."""
         return [phase.from_s for phase in self.phases if phase.rebind]
 
 

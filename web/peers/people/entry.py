@@ -117,7 +117,7 @@ class Clinic:
         return f"{self.origin}{self.path}/ws"
 
     async def close(self) -> None:
-        """Close the session of `http`."""
+        """Close the aiohttp session that the attribute `http` opened, if it did."""
         if self._http is not None:
             await self._http.close()
             self._http = None
@@ -238,7 +238,7 @@ class Browser:
             raise EntryError(sentence(problem, self.clinic.origin)) from problem
 
     def close(self) -> None:
-        """Close the connection; the next request opens another."""
+        """Close this browser's connection to the server; its next request opens another."""
         if self._wire is not None:
             self._wire.abort()
             self._wire = None

@@ -56,7 +56,7 @@ class Patient(Person):
 
     @property
     def page(self) -> str:
-        """The path of the visit's page."""
+        """The path of the page of this patient's visit."""
         return f"{self.clinic.path}/visit"
 
     @property
@@ -181,7 +181,10 @@ class Patient(Person):
         await self.room.say(text)
 
     async def withdraw(self) -> None:
-        """Withdraw from the queue. Raises RefusedError if the patient no longer waits."""
+        """Leave the queue for good: the visit ends as withdrawn.
+
+        Raises RefusedError if the patient no longer waits.
+        """
         await self.request("visit.withdraw", visit=self.room.visit)
 
     async def leave(self) -> None:
@@ -221,7 +224,7 @@ class Provider(Person):
 
     @property
     def page(self) -> str:
-        """The path of Sessions List."""
+        """The path of the page of the Sessions List, which this provider has open."""
         return f"{self.clinic.path}/staff"
 
     @property
@@ -307,7 +310,9 @@ class Provider(Person):
         await self.together(*requests, ("visit.leave", {"visit": room.visit}))
 
     def receive(self, message: dict[str, Any]) -> None:
-        """Handle a message about the queue (PROTOCOL.md#queue) or a visit."""
+        """Handle a message that this provider's connection has received about the queue (PROTOCOL.md#queue) or a
+        visit.
+        """
         if message.get("topic") != "queue":
             super().receive(message)
             return

@@ -180,7 +180,7 @@ class Person(ABC):
             raise self.refused(refused) from None
 
     def refused(self, problem: RequestError) -> RefusedError:
-        """Record a refusal; return the error to raise."""
+        """Record in `seen` that the server refused a request; return the error to raise."""
         self.seen.refusals.append(problem.code)
         return RefusedError(problem.code, str(problem).partition(": ")[2], problem.details)
 

@@ -231,7 +231,7 @@ class Room:
                 self.media.start()
 
     async def drop_media(self) -> None:
-        """Close the media, if there is any."""
+        """Close this person's media of the call, if there is any."""
         media, self.media = self.media, None
         if media is not None:
             await asyncio.shield(media.close())

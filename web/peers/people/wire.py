@@ -191,19 +191,19 @@ class Wire(asyncio.Protocol):
             self._http()
 
     def connection_lost(self, problem: Exception | None) -> None:
-        """Make a waiting request raise HttpError, and call `on_end` (called by asyncio)."""
+        """Let a request that waits for its answer raise HttpError, and call `on_end` (called by asyncio)."""
         self.closed, self._transport = True, None
         self._fail("the connection was lost")
         if self._upgraded:
             self.on_end(self._code)
 
     def pause_reading(self) -> None:
-        """Stop reading from the connection."""
+        """Stop reading what the server sends, so that data accumulates there."""
         if self._transport is not None:
             self._transport.pause_reading()
 
     def abort(self) -> None:
-        """Close the connection without a close frame."""
+        """Close the TCP connection at once, without a close frame."""
         self.closed = True
         if self._transport is not None:
             self._transport.abort()
@@ -293,11 +293,11 @@ class LeanClient(SignallingClient):
         return reply
 
     def stop_reading(self) -> None:
-        """Stop reading, like an overloaded device."""
+        """Stop reading what the server sends, like an overloaded device."""
         self._wire.pause_reading()
 
     def vanish(self) -> None:
-        """Abort the socket without a close frame."""
+        """Abort the socket without a close frame, like a device that loses its network."""
         self._wire.abort()
 
     async def close(self) -> None:

@@ -66,7 +66,7 @@ class Comparison(msgspec.Struct, frozen=True):
     confidence: float
 
     def count(self, verdict: str) -> int:
-        """Return the number of figures that have this verdict."""
+        """Return the number of compared figures that have this verdict, such as "worse"."""
         return sum(change.verdict == verdict for change in self.changes)
 
 

@@ -65,7 +65,7 @@ class Span:
         return span
 
     def draw(self, random: Random) -> float:
-        """Return one duration in s, drawn with this generator of random numbers."""
+        """Return one duration of this span in s, drawn with this generator of random numbers."""
         if self.mean_s:
             return min(random.expovariate(1 / self.mean_s), LONGEST * self.mean_s)
         return random.uniform(self.low_s, self.high_s)

@@ -56,7 +56,7 @@ class Driver(ABC):
 
     @abstractmethod
     async def patient(self, visitor: Visitor) -> None:
-        """Play one patient, from the arrival to the end."""
+        """Play one patient, from the arrival to the end of the call or visit."""
 
     @abstractmethod
     def closed(self) -> None:
@@ -64,7 +64,7 @@ class Driver(ABC):
 
     @abstractmethod
     def finished(self) -> None:
-        """Record what the providers have noticed by the end of the run."""
+        """Add what the providers have noticed during the run, such as lost sockets, to the run's observations."""
 
     async def play(self, seen: Observations, *, began: float | None = None) -> None:
         """Play the share, and add what happens to `seen`; return when all patients are done, or soon after `stop`.
@@ -138,7 +138,7 @@ class Driver(ABC):
         self.count("frames", flow.frames)
 
     def count(self, name: str, number: int) -> None:
-        """Add `number` to the count `name` of the observations."""
+        """Add `number` to the count with this `name` in the run's observations."""
         if number:
             self.seen.count(name, number)
 

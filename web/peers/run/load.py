@@ -77,7 +77,7 @@ class VisitDriver(Driver):
         self.floor.close()
 
     def finished(self) -> None:
-        """Record what the providers have noticed by the end of the run."""
+        """Add what the providers have noticed during the run, such as lost sockets, to the run's observations."""
         for provider in self.staff:
             self._problems(provider)
 

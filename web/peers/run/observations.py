@@ -112,7 +112,7 @@ class Observations:
         return max((max(series.at) for _, _, series in self._all() if len(series)), default=0.0)
 
     def step(self, name: str, seconds: float) -> None:
-        """Add a step that ends now and took `seconds`."""
+        """Add one duration of the step with this name: it ends now and took `seconds` seconds."""
         _named(self.steps, name, Series).add(self._clock() - self._zero, seconds)
 
     def count(self, name: str, n: int = 1, *, at_s: float | None = None) -> None:

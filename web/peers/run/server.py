@@ -57,7 +57,7 @@ def processes(*pids: int) -> set[int]:
 
 
 def is_store(pid: int) -> bool:
-    """Return whether a process is a Valkey or a Redis."""
+    """Return whether a process is the store: a Valkey or a Redis."""
     try:
         return (PROC / str(pid) / "comm").read_text("utf-8", "replace").startswith(STORES)
     except OSError:
