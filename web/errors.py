@@ -31,14 +31,14 @@ class IncompleteClusterError(CommandError):
 
 
 class ServerNotReadyError(WebError):
-    """The server did not start; the text is the end of its log."""
+    """A server that this program started was not ready in time, or has ended; the text is the end of its log."""
 
 
 # --- errors of organisations
 
 
 class OrganisationError(WebError):
-    """The settings are not valid; the text names the field and the reason."""
+    """The settings of an organisation are not valid; the text names the field and the reason."""
 
 
 class FacilityError(WebError):
@@ -89,7 +89,9 @@ class StaleAppointmentError(WebError):
 
 
 class TooLateError(WebError):
-    """The change is no longer possible: the booked time has come, or the visit was cancelled."""
+    """The change of a booked visit is no longer possible: its time has come, it was cancelled, or the patient has
+    checked in.
+    """
 
 
 # --- errors of jobs, mail and webhooks

@@ -101,7 +101,7 @@ class Runner:
     async def run(self) -> None:
         """Take the jobs that are due from the queue and run them, again and again until cancelled."""
         while True:
-            # the error is already in the log, and the loop tries again
+            # an error of the store is already in the log; the jobs are looked at again a moment later
             with contextlib.suppress(UnavailableError):
                 await self._round()
             await tick_or(self._awake, PERIOD_S)  # a job that ends sets `_awake`, so this wait ends early
@@ -223,7 +223,9 @@ class Runner:
 
 
 def setup(app: web.Application, settings: Settings) -> None:
-    """Create the queues and the empty maps of handlers, to which modules add before the app starts."""
+    """Create the queues of jobs, and the empty maps of handlers and of `CONSEQUENCES`, to which modules add before
+    the app starts.
+    """
     redis, seal = app[REDIS], app[SEAL]
     first, *others = QUEUES
     app[JOBS] = Jobs(redis, seal)

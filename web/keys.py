@@ -104,7 +104,7 @@ KNOWN_WEBHOOKS: web.AppKey[Known] = web.AppKey("known webhooks")
 HELD_BACK: web.RequestKey[bool] = web.RequestKey("held back")
 """True if the response asks a new visitor to wait because of much work; this is no failure of the server."""
 ORGANISATION: web.RequestKey[Organisation] = web.RequestKey("organisation")
-"""The organisation that the path names; set as soon as a handler has found it."""
+"""The organisation that the request's path names; set as soon as a handler has read it."""
 SIGNED_IN: web.RequestKey[Account] = web.RequestKey("signed in")
 """The signed-in account; set as soon as a handler has found it. A request of a person who is not signed in may
 send only a small form."""

@@ -80,7 +80,7 @@ class Retention:
             log.error("retention.failed", organisation=organisation, exc_info=error)
 
     async def erase_audit(self, organisation: str, now_ms: int) -> int:
-        """Erase the organisation's audit entries that are too old at the time `now_ms`; return their number."""
+        """Erase the organisation's audit entries that are older at `now_ms` than it keeps them; return their number."""
         gone = await self._audit_log.trim(organisation, now_ms - self._audit_days * DAY_MS)
         if gone:
             async with answering():
@@ -101,7 +101,9 @@ class Retention:
         return erased
 
     async def erase(self, organisation: str, now_ms: int) -> int:
-        """Erase the visits that are too old at the time `now_ms`; return their number, booked visits included."""
+        """Erase the visits and booked visits that are older at `now_ms` than the organisation keeps them; return
+        their number.
+        """
         settings = await self._organisations.get(organisation)
         if settings is None:
             return 0

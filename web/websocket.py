@@ -143,7 +143,9 @@ async def _authenticate(request: web.Request, role: str) -> Actor | None:
 
 
 async def signalling(app: web.Application) -> AsyncIterator[None]:
-    """Open this worker's media relay and signalling; close both and their connections when the app ends."""
+    """Open this worker's media relay and signalling when the app starts; close both and their connections when it
+    ends.
+    """
     settings, process = app[SETTINGS], app.get(WORKER)
     index = process.index if process is not None else 0
     relay = await Relay.open(relay_settings(settings, index))
@@ -279,7 +281,7 @@ class Watch:
             except UnavailableError:
                 log.debug(
                     "sign_ins.store_unavailable"
-                    # The sockets stay open, but their commands are refused while the store does not answer.
+                    # The staff sockets stay open, but their commands are refused while the store does not answer.
                 )
 
     async def _look(self) -> None:

@@ -75,7 +75,7 @@ class Operation(NamedTuple):
     takes: type[msgspec.Struct] | None = None
     status: int = 200
     problems: tuple[str, ...] = ()
-    """The error codes of this operation, in addition to those of all operations."""
+    """The error codes that this operation may answer, in addition to those that every operation may answer."""
     headers: Mapping[str, str] = {}
     """The request headers that the operation reads, with their meaning."""
     description: str = ""

@@ -107,7 +107,7 @@ async def show(call: Call, _: None) -> t.Visit:
 
 
 async def link(call: Call, _: None) -> t.PatientLink:
-    """Make a further link for the patient of an open visit, and return this link."""
+    """Make one more link by which the patient of an open visit opens its page, and return this link."""
     visit = await _own(call, call.path("visit"))
     if not visit.is_open:
         raise ProblemError("wrong_status", details={"status": visit.status})
@@ -202,7 +202,7 @@ async def _command(call: Call, actor: Actor, command: c.Command) -> t.Visit:
 
 
 async def shown(call: Call, visit: Visit) -> t.Visit:
-    """Return a visit in the form of the API, with its place in the queue."""
+    """Return a visit as the API shows it, with its place in the queue if it waits."""
     mirror = await call.service.mirrors.get(call.organisation.id)
     place = mirror.visits.place(visit.id, urgent_first=call.organisation.policy.urgent_first)
     wait_ms = wait_at(mirror, place, call.service.clock_ms(), visit.area_id)

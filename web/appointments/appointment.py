@@ -71,7 +71,9 @@ class Appointment(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def sequence(self) -> int:
-        """The number of changes so far, which mails write into the calendar entry (RFC 5545 §3.8.7.4)."""
+        """How often the booked visit was changed so far; mails write the number into its calendar entry (RFC 5545
+        §3.8.7.4).
+        """
         return self.moved + (self.status is Status.CANCELLED)
 
 

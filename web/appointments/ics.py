@@ -77,7 +77,7 @@ def entry(
         # and any name.
         attendee.params["CN"] = vText(address)
         attendee.params["PARTSTAT"] = vText("ACCEPTED")
-        # Calendars need not ask for a confirmation, because the person has booked the visit.
+        # A calendar program need not ask whether the person will come, because the person has booked the visit.
         attendee.params["RSVP"] = vText("FALSE")
         event.add("attendee", attendee)
     if appointment.status is not Status.CANCELLED:

@@ -63,7 +63,7 @@ class ByHandler(NamedTuple):
 
 
 class NoEntry(NamedTuple):
-    """Declares that the request adds no entry. `why`: the reason, for readers of the table."""
+    """Declares that the request adds no entry. `why`: the reason, for people who read the table of routes."""
 
     why: str
 
@@ -71,7 +71,7 @@ class NoEntry(NamedTuple):
 Declared = Row | ByHandler | NoEntry
 UNKNOWN = NoEntry("no route")
 DECLARED: web.RequestKey[Declared] = web.RequestKey("declared audit entry")
-"""A request's key for the audit entries that its route declares."""
+"""The key under which a request keeps the declaration of the audit entries of its route."""
 
 
 async def noted(request: web.Request, what: str, about: str = "", *, who: str = "") -> None:

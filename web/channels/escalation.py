@@ -91,7 +91,7 @@ async def _present(
 async def run(app: web.Application) -> None:
     """Send, every few seconds until cancelled, the messages that are due about requests that nobody has claimed."""
     while True:
-        # after an error of the store, the loop tries again at its next turn
+        # after an error of the store, the requests are checked again some seconds later
         with contextlib.suppress(UnavailableError):
             await escalate(app)
         await tick(PERIOD_S)

@@ -168,5 +168,7 @@ class Push:
 
 
 def _receiver(device: Device) -> str:
-    """Return the name under which the failures and pauses of the device's push service are counted."""
+    """Return the name of the receiver to which a device's messages go, its push service; failures and pauses belong
+    to it.
+    """
     return f"{KIND} {device.service}"

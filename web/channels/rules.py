@@ -9,7 +9,7 @@ from signalling.visit.relations import PATIENT, Event
 
 GRACE_MS = 10_000
 PATIENT_FOR_MS = 30 * 60_000
-"""The time in ms after the claim in which a message to the patient may be sent."""
+"""A message to an absent patient may be sent up to this time in ms after the claim of the visit."""
 
 
 def patient_due_ms(after: Visit, event: Event) -> int | None:

@@ -26,7 +26,7 @@ from web.organisations.settings import Organisation
 
 WAITING = "waiting"
 VALID_MS = 30 * 60_000
-"""The time in ms for which a message to staff may still be sent."""
+"""A message to staff may be sent up to this time in ms after the event that caused it."""
 
 
 Reach = Callable[[web.Application, str, Sequence[Account]], Awaitable[frozenset[str]]]

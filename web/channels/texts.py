@@ -25,7 +25,7 @@ WORDS = {
     "refused": N_("The service did not take the message. Look at its own page for the reason."),
     "late": N_("The service did not answer in time."),
 }
-"""The word that `send_text.py` prints -> the result in a sentence for the clinic."""
+"""The word that `send_text.py` prints -> a sentence that explains this result to the clinic's administrator."""
 
 
 async def ask(url: str, text: str | None, allowed: Sequence[str]) -> str:

@@ -105,7 +105,10 @@ class Office:
         return self._audit_log
 
     async def store(self) -> "Store":
-        """Return the store's visit records. Raises CommandError if the server's data key is missing."""
+        """Return the object that reads and writes the records of visits in the store.
+
+        Raises CommandError if the server's data key is missing.
+        """
         await self.audit_log()
         return self._store
 

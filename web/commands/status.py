@@ -168,7 +168,7 @@ def _rooms(workers: Iterable[Report]) -> int:
 
 
 def _cells(worker: Report) -> tuple[str, ...]:
-    """Return the cells of a worker's row in the table, in the order of the columns."""
+    """Return the cells of a worker's row in the table of workers, in the order of the columns."""
     return (
         worker.worker,
         worker.machine,
@@ -203,7 +203,9 @@ def line(worker: Report) -> str:
 
 
 def summary(status: Status) -> list[str]:
-    """Return the lines below the workers: the store, the visits and the problems."""
+    """Return the lines that `greenroom status` prints below the workers: about the store, the visits and the
+    problems.
+    """
     lines = []
     if status.store is not None:
         store = status.store

@@ -86,7 +86,7 @@ def is_address(text: str) -> bool:
 
 
 def is_network(text: str) -> bool:
-    """Return whether `text` is an IP address or a network of them (RFC 4632 §3.1)."""
+    """Return whether `text` is an IP address, or a network such as 10.0.0.0/8 (RFC 4632 §3.1)."""
     try:
         ipaddress.ip_network(text, strict=False)
     except ValueError:
@@ -95,7 +95,7 @@ def is_network(text: str) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether `host`, as written in the settings, can be reached only from this machine."""
+    """Return whether a server that listens on `host` (a host of the settings) can be reached only from this machine."""
     return host == "localhost" or (is_address(host) and ipaddress.ip_address(host).is_loopback)
 
 

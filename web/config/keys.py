@@ -125,13 +125,18 @@ class Media(Section, frozen=True):
 
 
 class Cluster(Section, frozen=True):
-    """The section [cluster] names the region in which this machine is, if several machines share a store."""
+    """The section [cluster] names the region (a word of the operator's choice) in which this machine is, if several
+    machines share a store.
+    """
 
     region: Annotated[str, Meta(max_length=50, description='a name such as "eu-west", or ""')] = ""
 
 
 class Metrics(Section, frozen=True):
-    """The section [metrics] defines where metrics for Prometheus are served; without a port and a token, nowhere."""
+    """The section [metrics] defines where metrics for Prometheus are served.
+
+    If it has neither a port nor a token, they are not served.
+    """
 
     host: Annotated[str, Meta(min_length=1, description="an IP address or host name to listen on")] = (
         "127.0.0.1"
@@ -142,7 +147,7 @@ class Metrics(Section, frozen=True):
 
 
 class Tracing(Section, frozen=True):
-    """The section [tracing] defines where traces are sent by OpenTelemetry; without an `endpoint`, nowhere."""
+    """The section [tracing] defines where OpenTelemetry sends traces. Without an `endpoint`, no traces are sent."""
 
     endpoint: Annotated[
         str,

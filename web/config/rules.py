@@ -133,7 +133,9 @@ RULES: tuple[Callable[[Settings], str], ...] = (
 
 
 def refuse_plain_http(settings: Settings) -> None:
-    """Raise ConfigError if other machines can connect by plain http: other people could then read the traffic."""
+    """Raise ConfigError if other machines can connect to the pages by plain http: other people could then read what
+    is sent.
+    """
     if not (settings.secure or is_loopback(settings.server.host)):
         raise ConfigError(
             f"server.host: {settings.server.host} can be reached from outside, which takes https: set tls.certificate "

@@ -45,7 +45,7 @@ def ports(settings: Settings) -> Finding:
 
 
 async def address(settings: Settings) -> Finding:
-    """Check whether browsers in other networks receive an address that they can reach."""
+    """Check whether the addresses that browsers get for media include one that browsers in other networks can reach."""
     if is_loopback(settings.media_host) and not is_loopback(urlsplit(settings.origin).hostname or ""):
         return wrong(
             f"picture and sound are received on this machine alone ({settings.media_host})",

@@ -60,7 +60,7 @@ async def answers(settings: Settings) -> Finding:
 
 
 async def keeps(settings: Settings) -> Finding:
-    """Check whether the store's settings let it lose data that it has confirmed."""
+    """Check whether the store may lose data that it has confirmed, because of its settings."""
     if not settings.redis.url:
         return good(NOT_RUNNING)
     try:

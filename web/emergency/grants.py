@@ -77,7 +77,7 @@ class Grants:
             )
 
     async def of(self, organisation: str, person: str, visit: str, now_ms: int) -> Grant | None:
-        """Return the grant by which a person may read a visit now; None if there is none."""
+        """Return the grant of emergency access by which a person may read a visit now; None if there is none."""
         found = await self._read(organisation, now_ms - LONGEST_MIN * MINUTE_MS)
         fits = (one for _, one in found if one.person == person and one.visit == visit and one.holds(now_ms))
         return next(fits, None)

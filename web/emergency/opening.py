@@ -18,7 +18,9 @@ from web.keys import ACCOUNTS, AUDIT_LOG, MAIL_QUEUE, REDIS, SEAL, SERVICE
 from web.organisations.settings import Organisation
 
 OPENED, ENDED = "emergency", "emergency_ended"
-"""The kinds of the notifications; the first kind is also the name of the mail."""
+"""The kinds of the notifications about an emergency access. The mail that administrators get has the name of the
+first kind.
+"""
 
 
 def grants_of(app: web.Application) -> Grants:

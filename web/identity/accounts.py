@@ -257,7 +257,7 @@ class Accounts:
         return await self._change(organisation, email, disabled=True)
 
     async def enable(self, organisation: str, email: str) -> Account:
-        """Let the account sign in again. Raises AccountError if it does not exist."""
+        """Allow the account, which was disabled, to sign in again. Raises AccountError if it does not exist."""
         return await self._change(organisation, email, disabled=False)
 
     async def set_password(self, organisation: str, email: str, password: str) -> Account:
@@ -275,7 +275,7 @@ class Accounts:
         return await self._change(organisation, email, second_factor=on)
 
     async def forget_password(self, organisation: str, email: str) -> Account:
-        """Remove the password and end all sessions. Raises AccountError if there is no account."""
+        """Remove the account's password, and end all its sessions. Raises AccountError if there is no account."""
         return await self._change(organisation, email, hash="")
 
     async def edit(
@@ -317,7 +317,7 @@ class Accounts:
         return await self._change(organisation, email, ends_sessions=False, **chosen)
 
     async def _clinic(self, organisation: str) -> tuple[str, ...]:
-        """Return the clinic's names. Strangers know these names, so a password must not consist of them."""
+        """Return the clinic's name and slug. Strangers know them, so a password must not consist of them."""
         document = await Organisations(self._redis).read(organisation)
         return (organisation,) if document is None else (organisation, document.name)
 

@@ -39,7 +39,10 @@ class Invitations:
         self._accounts = accounts
 
     async def make(self, organisation: str, account: Account) -> str:
-        """Return a new token for the account. Only the account's owner may receive it."""
+        """Return a new token for a link by which the owner of the account sets a password.
+
+        Only the owner may receive it.
+        """
         token = secrets.token_urlsafe(TOKEN_BYTES)
         kept = msgspec.msgpack.encode(Kept(account.id, account.generation))
         await self._links.keep(keys.INVITATION(organisation, name_of(token)), kept, HOURS * 3_600_000)

@@ -200,7 +200,10 @@ class Storage(aiohttp_session.AbstractStorage):
         await self._hold(keys=[key], args=[HOLD_MS])
 
     async def delete(self, identity: str) -> None:
-        """Delete the session with the id `identity`. Requests that are running cannot write it again."""
+        """Delete the session with the id `identity`.
+
+        A request that runs now and has read this session cannot write it again.
+        """
         await self.redis.delete(_key(identity))
 
     async def save_session(

@@ -116,7 +116,9 @@ async def signed_in(request: web.Request, organisation: str) -> Account | None:
 
 
 async def was_signed_in(request: web.Request, organisation: str) -> bool:
-    """Return whether this browser had a sign-in to the organisation that ended by its time limit."""
+    """Return whether a person was signed in to the organisation in this browser until the sign-in ended by its time
+    limit.
+    """
     lapsed = (await sessions.get(request)).lapsed
     return lapsed is not None and await _as_begun(lapsed, organisation, request.app[ACCOUNTS]) is not None
 
@@ -163,7 +165,7 @@ def home_of(organisation: str, account: Account) -> str:
 
 
 def owes_second_factor(organisation: Organisation, account: Account) -> bool:
-    """Return whether the clinic's rules demand that the account first sets up a second factor."""
+    """Return whether the account must first set up a second factor, because the organisation's rules require it."""
     owing = account.role in (Role.ADMIN, Role.AUDITOR)
     return organisation.admins_two_factor and owing and not account.second_factor
 

@@ -42,7 +42,9 @@ def closes_ms(organisation: Settings, now_ms: int, area: str) -> int | None:
 
 
 def is_closing(organisation: Organisation, at: datetime) -> bool:
-    """Return whether visits that still wait at the time `at` must end. `at` has a time zone."""
+    """Return True if the organisation's rule ends visits that still wait after closing time, and at the time `at`
+    (with a time zone) it has been closed for GRACE or longer.
+    """
     return organisation.policy.closes_line and not (
         is_open(organisation, at) or is_open(organisation, at - GRACE)
     )

@@ -8,6 +8,9 @@ ENOUGH = 32
 
 
 def derived_id(prefix: str, *parts: str) -> str:
-    """Return the id that is derived from these parts (96 bits); it reveals none of them."""
+    """Return the id that is derived from these parts.
+
+    It has 96 bits, and none of the parts can be calculated from it.
+    """
     digest = hashlib.sha256("/".join(parts).encode()).digest()[:12]
     return f"{prefix}_{base64.urlsafe_b64encode(digest).decode()}"

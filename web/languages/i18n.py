@@ -46,7 +46,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Text(NamedTuple):
-    """A text of scripts: in English, in translated forms, and the files below web/static that show it."""
+    """A text that scripts show: the English text, its translated forms, and the files below web/static that show it."""
 
     english: str
     forms: list[str]
@@ -192,7 +192,7 @@ def isolated(value: object) -> object:
 
 
 def filled(text: str, **values: object) -> str:
-    """Return a text with its {names} replaced by values, each of which is isolated by `isolated`."""
+    """Return a text with its {names} replaced by values, each in the form that `isolated` returns."""
     return text.format(**{name: isolated(value) for name, value in values.items()})
 
 
@@ -251,7 +251,7 @@ def _date_words(day: date, form: str, written: str) -> str:
 
 
 def time_words(value: datetime | time) -> str:
-    """Return a time of day such as "10:30 AM", in the value's own time zone."""
+    """Return the time of day of `value` in words of the current language, such as "10:30 AM", in its own time zone."""
     return _time_words(value.hour, value.minute, locale())
 
 

@@ -42,7 +42,7 @@ IDLE = (
     b'"Last-',
     b'"Language-Team',
 )
-"""Header lines that are left out, because they are not needed, or would change at every run."""
+"""Header lines of a .po file that are not written, because they are not needed, or would change at every run."""
 STRING = r'("(?:[^"\\\n]|\\.)*"(?:\s*\+\s*"(?:[^"\\\n]|\\.)*")*)'
 """The pattern of a string in a script, or of several that are joined by + because one line would be too long."""
 CALL = re.compile(rf"(?<![\w.$])(tn?)\(\s*{STRING}(?:\s*,\s*{STRING})?")

@@ -105,7 +105,7 @@ def carrier(settings: Settings) -> Carrier:
 
 
 def where(settings: Settings) -> str:
-    """Return words for the person who starts the server: where this server sends or writes its mails."""
+    """Return a few words, for the person who starts the server, about where this server sends or writes its mails."""
     if settings.mails:
         return f"through {settings.mail.host}"
     return f"files in {Path(settings.data.folder) / OUTBOX} (no SMTP server is set)"

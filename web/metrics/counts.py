@@ -6,10 +6,12 @@
 from collections import Counter
 
 JOBS: Counter[tuple[str, str]] = Counter()
-"""Attempts at jobs, by kind and result: "sent", "retried" or "failed"."""
+"""The number of attempts at jobs, by (kind of the job, result): "sent", "retried" (tried again later) or "failed"."""
 TOKENS_REFUSED: Counter[str] = Counter()
-"""Links and other tokens that were refused as wrong, by kind."""
+"""The number of links and other tokens that were refused as wrong, by kind of token."""
 NEWCOMERS: Counter[str] = Counter()
-"""New visitors of a calendar or the form, by result: "admitted", or "waits" if there was too much work."""
+"""The number of new visitors of a calendar or the patient information form, by result: "admitted", or "waits" if
+there was too much work.
+"""
 REQUESTS: Counter[tuple[str, str]] = Counter()
-"""Answered requests, by method and by class of the status, such as "2xx"."""
+"""The number of answered requests, by (method, class of the status such as "2xx")."""

@@ -100,7 +100,7 @@ async def gathered(app: web.Application) -> Found:
         async with asyncio.timeout(ASK_S):
             shared |= await _stored(app)
     except (UnavailableError, TimeoutError):
-        # The error is already in the log; these values are left out.
+        # An error of the store is already in the log; the values that are read from the store are left out.
         pass
     each = {
         metric.name: [

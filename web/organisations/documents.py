@@ -59,7 +59,7 @@ class Organisations:
         self._replace = redis.register_script(REPLACE)
         # organisation -> (the time in s at which its document was read, the document as stored, and decoded)
         self._kept: dict[str, tuple[float, bytes | None, Organisation | None]] = {}
-        self._used: set[str] = set()  # the organisations that were asked for since the last refresh
+        self._used: set[str] = set()  # the ids with which `get` was called since the last refresh
         self._names: tuple[float, list[str]] | None = None
         self._changes = 0  # how often this object has written a document
 
@@ -80,7 +80,9 @@ class Organisations:
         return count
 
     async def get(self, organisation: str) -> Organisation | None:
-        """Return the organisation with this id, at most two seconds old, or None."""
+        """Return the settings of the organisation with this id, as they were at most two seconds ago; None if there
+        is none.
+        """
         if not SLUG.fullmatch(organisation):
             return None
         now_s = time.monotonic()
@@ -130,7 +132,7 @@ class Organisations:
             await tick(REFRESH_S)
 
     async def read(self, organisation: str) -> Organisation | None:
-        """Return the organisation as it is in the store now, or None. Use this before a change."""
+        """Return the settings of an organisation as the store has them now, or None. Use this before a change."""
         if not SLUG.fullmatch(organisation):
             return None
         async with answering():

@@ -14,7 +14,7 @@ from signalling.store.unavailable import answering
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True):
-    """A version of the guide: the name of its author, the time, and its number of steps."""
+    """A version of the setup guide: the name of its author, the time at which it was saved, and its number of steps."""
 
     version: int
     by: str
@@ -32,7 +32,10 @@ class Versions:
         self._redis = redis
 
     async def note(self, organisation: str, version: Version) -> None:
-        """Record the author of a version. A second call for the same version changes nothing."""
+        """Record the author and the time of a version of the setup guide.
+
+        A second call for the same version changes nothing.
+        """
         async with answering():
             await self._redis.hsetnx(
                 keys.GUIDE_VERSIONS(organisation), str(version.version), msgspec.json.encode(version).decode()

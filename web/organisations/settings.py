@@ -180,7 +180,7 @@ class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     areas: tuple[Area, ...] = ()
     # Origins of the sites that may show the patient's pages in a frame
     frame_origins: Annotated[tuple[str, ...], Meta(max_length=10)] = ()
-    # the highest version number that a guide of the organisation or of an area has had
+    # the highest version number that a setup guide of the organisation or of an area has had
     newest_guide: int = 0
 
     @property
@@ -254,7 +254,7 @@ def _hints(kind: type[msgspec.Struct]) -> dict[str, Any]:
 
 
 def validated(organisation: Organisation) -> Organisation:
-    """Return the organisation unchanged. Raises OrganisationError, naming the field, if a value is not allowed."""
+    """Return the organisation unchanged. Raises OrganisationError, which names the field, if a value is wrong."""
     return parsed(msgspec.to_builtins(organisation))
 
 
@@ -269,7 +269,7 @@ def parsed(document: Mapping[str, Any] | bytes) -> Organisation:
 
 
 def _consistent(organisation: Organisation) -> Organisation:
-    """Return the organisation unchanged. Raises OrganisationError, naming the field, if values break a rule."""
+    """Return the organisation unchanged. Raises OrganisationError, naming the field, if values do not fit together."""
     for area in organisation.areas:
         _consistent_area(organisation, area)
     ids = [area.id for area in organisation.areas]

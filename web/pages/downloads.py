@@ -10,7 +10,7 @@ from aiohttp import web
 from signalling.errors import UnavailableError
 
 WRITE_S = 60.0
-"""The time in s within which a browser must receive one part of a file."""
+"""If a browser does not receive one part of a file within this time in s, the download ends."""
 Send = Callable[[bytes], Awaitable[None]]
 log = structlog.get_logger("web.downloads")
 

@@ -111,7 +111,7 @@ def texts_link(code: str, script: str) -> str | None:
 
 
 def digest(path: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal digits; "" if there is none."""
+    """Return the SHA-256 of a file in hexadecimal digits; "" if there is no such file."""
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
 
 

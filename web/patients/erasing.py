@@ -102,7 +102,10 @@ class Erasure:
         return found
 
     async def _booked(self, booked: str, record: bytes | None) -> bool:
-        """Erase a booked visit and return True; if it has not this record any more, return False."""
+        """Erase a booked visit and return True.
+
+        If its record has changed since it was read, erase nothing and return False.
+        """
         organisation = self._organisation
         key = keys.APPOINTMENT(organisation, booked)
         commands: list[Command] = [

@@ -82,11 +82,11 @@ class Breakers:
             log.warning("receiver.paused", organisation=organisation, kind=_kind(receiver), failures=failures)
 
     async def probe(self, organisation: str, receiver: str) -> None:
-        """Allow the next attempt at a paused receiver at once; other attempts wait for its result."""
+        """Let the next delivery to a paused receiver be tried at once; other deliveries wait for its result."""
         await self._do(organisation, receiver, "probe", OPENS_AFTER, receiver)
 
     async def all_paused(self, organisation: str, now_ms: int) -> dict[str, Paused]:
-        """Return the receivers that may not be called now: name of a receiver -> its pause."""
+        """Return the organisation's receivers that have a pause now: name of a receiver -> its pause."""
         async with answering():
             found = await self._redis.smembers(keys.PAUSED(organisation))
         pauses = {

@@ -27,7 +27,7 @@ from web.programs.types import Delivery
 MOST = 20
 LOG_KEPT, LOG_MS = 100, 30 * 86_400_000
 REFRESH_S = 1.0
-"""The time in s between two readings of all webhooks from the store."""
+"""A worker reads all webhooks from the store again after this time in s."""
 
 ADD = """
 if redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[3]) then return 0 end
@@ -94,7 +94,7 @@ class Webhooks:
         async with answering():
             args = [after.id, self._sealed(organisation, after)]
             done = await self._replace(keys=[keys.WEBHOOKS(organisation)], args=args)
-            # The failures of the receiver are forgotten, so that it is called again at once.
+            # The failures of the webhook's receiver are set to 0, so that it is called again at once.
             await self._redis.delete(keys.BREAKER(organisation, webhook.id))
         return after if done else None
 
@@ -177,7 +177,7 @@ class Known:
     async def run(self) -> None:
         """Read all webhooks into this worker's copy every REFRESH_S seconds, until cancelled."""
         while True:
-            # The error is already in the log, and the loop tries again.
+            # An error of the store is already in the log; the webhooks are read again a second later.
             with contextlib.suppress(UnavailableError):
                 await self.refresh()
             await tick(REFRESH_S)

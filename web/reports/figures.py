@@ -47,7 +47,10 @@ class Summary(NamedTuple):
 
 
 class Report(NamedTuple):
-    """The report about a range of days. It has every day and hour, also those without visits."""
+    """The report about a range of days.
+
+    Every day of the range and every hour has figures, even if it has no visits.
+    """
 
     total: Summary
     days: dict[date, Summary]

@@ -25,7 +25,7 @@ def header() -> str:
 
 
 def lines(found: Iterable[Past]) -> str:
-    """Return a line for each visit. `wait_s` is empty if the visit was not claimed."""
+    """Return a CSV line for each visit. `wait_s` is empty if the visit was not claimed."""
     out = io.StringIO()
     writer = csv.writer(out)
     for one in found:

@@ -37,7 +37,7 @@ OWN_CPU = 0.5
 """If the event loop uses less than this share of a core, it is late because of other processes on the machine, or of
 other threads of the worker, which compress pages and check passwords."""
 LOOKS = 10
-"""The number of newest measurements that are used; a measurement is made every LOOK_S."""
+"""The number of newest measurements (of the event loop's delay) that are used; one is made every LOOK_S."""
 FALL, RISE, LEAST = 0.7, 0.005, 0.02
 """The factor and the step by which the share of admitted newcomers changes at each measurement, and its least value.
 
@@ -109,7 +109,7 @@ class Admission:
 
     @contextmanager
     def entering(self) -> Iterator[None]:
-        """Count a newcomer whose page is made in the body of this context."""
+        """Count a newcomer as served at present while the body of this context makes the newcomer's page."""
         self._entering += 1
         self._looks_alone = 0
         try:

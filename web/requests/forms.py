@@ -41,7 +41,7 @@ class Posted(NamedTuple):
 
 
 POSTED = web.RequestKey("posted form", Posted)
-"""The key under which a request keeps its form after it was read."""
+"""The key under which a request keeps its posted form after the form was read."""
 
 
 def refuse_other_encodings(exempt: Callable[[web.Request], bool]) -> Middleware:

@@ -164,7 +164,7 @@ def headers_signal(
         # The header is removed, so that no software version is disclosed.
         response.headers.popall("Server", None)
         if response.status == HTTPStatus.SWITCHING_PROTOCOLS:
-            # The response is a script or style sheet, which does not need these headers.
+            # The response is a script or style sheet, which needs none of the headers below.
             return
         if request.path.startswith("/static/") and response.content_type in PARTS:
             response.headers.update(PART_HEADERS)

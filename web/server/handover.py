@@ -127,7 +127,7 @@ def received(environment: Environment) -> Handover | None:
 
 
 def this_program() -> list[str]:
-    """Return the beginning of a command line that runs this program, to which its arguments are added."""
+    """Return the beginning of a command line that runs this program; the caller adds the arguments."""
     script = Path(sys.argv[0]).absolute()
     if script.suffix != ".py" and os.access(script, os.X_OK):
         # Symbolic links in this path (/opt/greenroom -> greenroom-0.1.0) are not resolved, so that the next

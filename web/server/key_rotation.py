@@ -72,7 +72,8 @@ class Follower:
 
     async def run(self) -> None:
         """Check every LOOK_S seconds, until cancelled, whether the data keys, or the key to encrypt with, have
-        changed."""
+        changed.
+        """
         while True:
             # after an error of the store, the check is repeated in a second
             with contextlib.suppress(UnavailableError):
@@ -94,7 +95,7 @@ class Follower:
             if looks != self._read:
                 self._known, self._read = secret.keys_in(secret.content(self._folder)), looks
         except (OSError, ConfigError):
-            # the file is being written, or is lost; the worker keeps the keys that it has
+            # the key file is being written, or is lost; the worker keeps the keys that it has
             self._known, self._read = {}, None
         if newest not in self._known:
             if newest not in self._seal.ids and newest != self._missed:

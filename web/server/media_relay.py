@@ -76,7 +76,7 @@ class Party:
         self._party.set_admitted(admitted)
 
     def quality(self) -> media.Quality:
-        """Return the measured loss, jitter, round trip and bit rate of the party's connection."""
+        """Return the loss, jitter, round trip and bit rate of the party's connection, as measured until now."""
         return self._party.quality()
 
     def leave(self) -> None:
@@ -142,7 +142,7 @@ class Relay:
         self._turn = turn
 
     def room(self, room_id: str) -> Room:
-        """Return the room with this name; make it first if there is none."""
+        """Return this relay's room with this name; make it first if there is none."""
         return Room(self._relay.room(room_id))
 
     def ice_servers(self) -> list[IceServer]:

@@ -63,7 +63,7 @@ class OpenTelemetry:
         self._tracer = self.provider.get_tracer("greenroom", version)
 
     def begin(self, name: str) -> BegunSpan | None:
-        """Begin a trace now. Return None if the sampling leaves this trace out."""
+        """Begin a trace now, and return its first span; None if the sampling of OpenTelemetry leaves this trace out."""
         span = self._tracer.start_span(name, Context(), SpanKind.SERVER)
         return BegunSpan(span) if span.is_recording() else None
 

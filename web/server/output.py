@@ -75,7 +75,7 @@ class Output(io.TextIOBase):
         return True
 
     def _send(self, data: bytes) -> int:
-        """Write as much as is possible now; return the number of bytes written."""
+        """Write as much of the data as is possible without waiting; return the number of bytes written."""
         sent = 0
         try:
             while sent < len(data) and (count := self._put(data[sent:])):

@@ -48,7 +48,7 @@ class Packer:
         self._organisations = organisations
 
     async def run(self) -> None:
-        """Compress (pack) the ended visits that are due, every LOOK_S seconds, until cancelled."""
+        """Pack (compress) the ended visits whose last change was an hour ago, every LOOK_S seconds, until cancelled."""
         while True:
             await asyncio.sleep(LOOK_S)
             # After an error of the store, the compression of ended visits is tried again in a minute.
@@ -56,7 +56,9 @@ class Packer:
                 await self.look()
 
     async def look(self) -> int:
-        """Compress (pack) the ended visits that are due, unless another worker does; return their number."""
+        """Pack (compress) the ended visits whose last change was an hour ago, unless another worker does it; return
+        their number.
+        """
         async with answering():
             if not await self._redis.set(keys.PACKING(), b"1", nx=True, px=TURN_MS):
                 return 0

@@ -333,7 +333,7 @@ class WorkerProcess(GunicornUVLoopWebWorker):
         return Arbiter.WORKER_BOOT_ERROR
 
     def notify(self) -> None:
-        """Show the master that the event loop runs; at the first call, also print the welcome text."""
+        """Show the master that the event loop runs. The first call prints the welcome text, too."""
         super().notify()
         self._answers[0] = 1
         output.retry()
@@ -349,7 +349,7 @@ class WorkerProcess(GunicornUVLoopWebWorker):
             log.exception("server.welcome_not_printed")
 
     def handle_quit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to end the connections, and keep showing the master that the event loop runs."""
+        """Begin to end this worker's connections, and keep showing the master that the event loop runs."""
         super().handle_quit(sig, frame)
         self._beat()
 

@@ -248,7 +248,10 @@ def _sentinels(store: Store, patience_s: float) -> Any:
 
 
 def masters(client: Any) -> "list[redis.Redis]":
-    """Return a client of each server that takes writes. `client`: the result of `connect_now`."""
+    """Return a client of each server of the store that takes writes: one, or the masters of a cluster.
+
+    `client`: the result of `connect_now`.
+    """
     if not hasattr(client, "get_primaries"):
         return [client]
     nodes = sorted(client.get_primaries(), key=lambda node: str(node.name))

@@ -6,7 +6,7 @@ import struct
 import sys
 
 NUMBERS = {"x86_64": 314, "aarch64": 274}
-"""The number of the system call sched_setattr on each architecture; sched_getattr has the next number."""
+"""Architecture -> the number of its system call sched_setattr; the number of sched_getattr is one higher."""
 _ATTR = struct.Struct("=IIQiIQQQ")
 """struct sched_attr: size, policy, flags, nice, priority, runtime in ns, deadline, period."""
 _OTHER = 0

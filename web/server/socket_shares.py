@@ -86,7 +86,7 @@ class Balance:
         self._complete = False
 
     async def run(self) -> None:
-        """Compare the numbers of sockets of the workers every LOOK_S seconds until cancelled."""
+        """Call `look`, which compares the workers' numbers of sockets, every LOOK_S seconds until cancelled."""
         while True:
             self.look(time.monotonic())
             await asyncio.sleep(LOOK_S)

@@ -33,7 +33,7 @@ def passed_listener(environment: Environment) -> socket.socket | None:
     )
     if receiver != str(os.getpid()):
         return None
-    # The descriptor may be something other than a socket. Then ConfigError is raised below.
+    # What systemd has passed may be no socket. Then ConfigError is raised below.
     with contextlib.suppress(OSError):
         listener = socket.socket(fileno=FIRST)
         if count == "1" and listener.family in INTERNET and listener.type == socket.SOCK_STREAM:

@@ -123,7 +123,7 @@ class LockedFolder:
         return self._descriptor
 
     def close(self) -> None:
-        """Close the descriptor in this process; the folder stays locked while a child process has it."""
+        """Close the lock's descriptor in this process; the folder stays locked while a child process has it."""
         os.close(self._descriptor)
 
 
@@ -353,11 +353,11 @@ class EmbeddedStore:
 
     def _spawn(self, now_s: float) -> None:
         self._started_s, self._next_try_s = now_s, None
-        # The file is written only once, because a store that is started again keeps its address.
+        # The address's file is written only once, because a store that is started again keeps its address.
         if not self.address_file.exists():
             draft = self.address_file.with_suffix(".new")
             draft.write_text(self.url, "utf-8")
-            # The file is replaced in one step, because a command may read it now.
+            # The address's file is replaced in one step, because a command may read it at this moment.
             draft.replace(self.address_file)
         options = {
             "port": "0",

@@ -27,7 +27,7 @@ from web.organisations.settings import Organisation
 from web.requests.security import Rule, origin_of
 
 READS = Rule("feed", 60, HOUR_MS, first_delay_ms=0)
-"""The number of times that one link may be read within an hour."""
+"""How often a calendar program may read the feed of one link within an hour."""
 
 
 async def visits(request: web.Request) -> web.Response:
@@ -64,7 +64,7 @@ async def _opened(request: web.Request, organisation: Organisation) -> tuple[Fee
         raise web.HTTPNotFound
     try:
         async with request.app[THROTTLE].attempt(READS, organisation.id, found.person):
-            # The attempt is not marked as succeeded, so that each request counts.
+            # `succeeded` is not called, so that each request counts towards the limit of reads (READS).
             return found, account
     except BlockedError as blocked:
         raise web.HTTPTooManyRequests(headers={"Retry-After": str(blocked.retry_s)}) from None

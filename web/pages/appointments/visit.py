@@ -142,7 +142,7 @@ def _path(request: web.Request, organisation: Organisation, appointment: Appoint
 
 
 async def _refused(request: web.Request, organisation: Organisation) -> web.Response:
-    """Return the current page, with the message that it is too late for the action."""
+    """Return the page of the booked visit as it is now, with the message that it is too late for the action."""
     now = await _found(request, organisation)
     assert now is not None, "records last longer than their time"
     return await _visit_page(request, organisation, now, error=gettext(TOO_LATE), status=409)

@@ -157,7 +157,7 @@ async def _within(request: web.Request) -> tuple[Organisation, str]:
 
 
 def asked_area(request: web.Request, organisation: Organisation) -> str:
-    """Return the id of the waiting area that the request asks for by `?area=`; "" for none."""
+    """Return the id of the waiting area that `?area=` names in the request's address; "" for none."""
     asked = request.query.get("area", "")
     return asked if asked in organisation.area_names else ""
 

@@ -136,7 +136,7 @@ async def _reasons(request: web.Request, organisation: Organisation, entries: li
     times = [entry.act.at_ms for entry in entries if entry.act.what == OPENED]
     if not times:
         return {}
-    # The entry is written a moment after the grant has got its time.
+    # The audit entry about a grant is written a moment after the time that the grant has.
     grants = await grants_of(request.app).between(
         organisation.id, min(times) - MINUTE_MS, max(times) + MINUTE_MS
     )

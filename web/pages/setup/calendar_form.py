@@ -178,7 +178,7 @@ class Calendar:
 
 
 def zones() -> list[str]:
-    """Return the names of the time zones to choose from, those with a city first."""
+    """Return the names of the time zones to choose from; those that are named after a city come first."""
     return sorted(available_timezones(), key=lambda name: ("/" not in name or name.startswith("Etc/"), name))
 
 

@@ -83,7 +83,7 @@ class Conflict(NamedTuple):
 
 
 ADMIN = web.RequestKey("administrator", Account)
-"""The administrator or auditor who is signed in, a value of each request to the set-up."""
+"""The key under which each request to the set-up keeps the signed-in administrator or auditor."""
 
 PAGES: tuple[tuple[str, str], ...] = (
     ("", N_("First set-up")),

@@ -10,7 +10,7 @@ from web.pages.setup.frame import Form, Posted, plain
 LONGEST = bounds(WaitingMessage, "text").most
 TIMES = bounds(WaitingMessage, "after_min")
 ROWS = tuple((f"after-{number}", f"say-{number}") for number in range(MOST_MESSAGES))
-"""The names of the fields of each message: its time and its text."""
+"""The names of the form's fields for each automatic message: the field for its time, and the field for its text."""
 
 
 def form_of(organisation: Organisation) -> Form:

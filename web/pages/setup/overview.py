@@ -195,7 +195,7 @@ async def _save(request: web.Request, section: Section, **more: Any) -> web.Resp
 
 
 def calendar_context() -> dict[str, Any]:
-    """Return the values for the template of the calendar's page, except those of its form."""
+    """Return the values for the template of the set-up's page "Calendar", except those of its form."""
     return {
         "languages": list(LANGUAGES.items()),
         "zones": calendar_form.zones(),

@@ -21,9 +21,9 @@ from web.pages.setup.frame import Form, Parsed, Posted, admin, posted_to, save, 
 
 MOST = bounds(Rota, "turns").most
 SHOWN = 20
-"""The greatest number of people in the list of those who were not reached."""
+"""The greatest number of people in the page's list of staff whom no message has reached."""
 CHANNELS = {"text": N_("Text message"), "push": N_("Notification")}
-"""Channel -> its name in the list of people who were not reached."""
+"""Channel of messages -> its name in the page's list of staff whom no message has reached."""
 
 
 class Number(NamedTuple):

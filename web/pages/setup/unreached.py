@@ -35,7 +35,7 @@ ABOUT = {
     "two_factor": N_("Two-factor sign-in"),
     "waiting": N_("A patient waits"),
 }
-"""Name of a mail or short message -> its name in the lists."""
+"""Name of a mail or short message -> the words by which the pages' lists name it."""
 
 
 class Unreached(NamedTuple):

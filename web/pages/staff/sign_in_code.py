@@ -93,7 +93,7 @@ async def right_code(
 
 
 def blocked_words(blocked: BlockedError) -> str:
-    """Return the sentence for a person who must wait after too many wrong codes."""
+    """Return the sentence for a person who has typed too many wrong codes, which says how long to wait."""
     return gettext(BLOCKED).format(minutes=-(-blocked.retry_s // 60))
 
 

@@ -95,7 +95,7 @@ async def play(
 
 
 async def _listen(line: CheckedSocket) -> None:
-    """Read from a socket until it closes, so that the server's pings are answered."""
+    """Read from a socket until it closes, and drop the messages, so that the server's pings are answered."""
     while not line.ws.closed:
         await line.ws.receive()
 

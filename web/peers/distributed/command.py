@@ -136,7 +136,7 @@ def join(
 
 
 def say(sentence: str) -> None:
-    """Print a sentence for the person at the terminal, without delay."""
+    """Print a sentence for the person at the terminal, and flush it at once."""
     print(sentence, file=sys.stderr, flush=True)  # noqa: T201
 
 

@@ -20,11 +20,13 @@ from web.peers.run.plan import SharedPlan
 
 PORT = 7700
 LARGEST = 16 * 2**20
-"""The longest message in bytes. Observations are sent in pieces of at most PIECE bytes."""
+"""The greatest length in bytes of a message between two machines. Observations are sent in pieces of at most PIECE
+bytes.
+"""
 PIECE = 2**19
 HEARTBEAT_S = 15.0
 ANSWER_S = 20.0
-"""The longest time in s for an answer, or for the sending of one message."""
+"""The longest time in s to wait for the other machine's answer, or until one message is sent."""
 CLOSE_S = 5.0
 OTHER_VERSION = 4400
 T = TypeVar("T")

@@ -30,7 +30,7 @@ class Gated(Switched):
     """
 
     def __init__(self, file: Path, kind: str) -> None:
-        """Open the file. Raises PlanError if it has no track of this kind."""
+        """Open the media file. Raises PlanError if it has no track of this `kind` (audio or video)."""
         super().__init__()
         self.kind = kind
         self._file = file

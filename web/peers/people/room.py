@@ -33,7 +33,7 @@ class Room:
         self.at: dict[str, float] = {}
         self.lines: list[dict[str, Any]] = []
         self.muted: dict[tuple[str, str], bool] = {}
-        """(party, kind) -> True if that party has switched this kind of media off."""
+        """(party, kind of media) -> True if that party has switched it off, False if it has switched it on again."""
         self.paths: dict[str, str] = {}
         """Party -> the `path` of the last message `media.path` about it: `open`, `lost` or `none`."""
         self.media: Media | None = None

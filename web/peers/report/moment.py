@@ -36,7 +36,7 @@ class Moment(msgspec.Struct, frozen=True):
 
 
 def moment(seen: Observations, planned: int) -> Moment:
-    """Return the figures of a run now. `planned`: the number of patients of the whole run."""
+    """Return the figures of a run as they are now. `planned`: the number of patients of the whole run."""
     return Moment(
         at_s=round(seen.now_s, 3),
         planned=planned,

@@ -67,7 +67,7 @@ class Floor:
         self.meetings.pop(visit, None)
 
     def again(self, visit: str) -> None:
-        """Offer a visit that has returned to the queue to the next free provider."""
+        """Let the next free provider claim a visit that has returned to the queue."""
         meeting = self.meetings.get(visit)
         if meeting is not None:
             meeting.provider = None

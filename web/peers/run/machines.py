@@ -142,7 +142,7 @@ class Crew:
         self.stop()
 
     def stop(self) -> None:
-        """Send all processes the order to stop: no further patient arrives, and running visits end."""
+        """Order all processes to stop: no further patient arrives, and the visits that are open are ended."""
         for pipe in self._pipes:
             if not pipe.closed:
                 self._order(pipe, "stop")

@@ -127,7 +127,7 @@ class Observations:
         self._error(self._clock() - self._zero, code, example)
 
     def gauge(self, name: str, value: float) -> None:
-        """Set a gauge, which has this value from now until the next call."""
+        """Record that a gauge has this value from now on, until the next call for this gauge."""
         _named(self.gauges, name, _Sources).setdefault(0, Series()).add(self._clock() - self._zero, value)
 
     def save(self, path: Path) -> None:
