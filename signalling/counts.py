@@ -39,7 +39,7 @@ class Histogram:
         self.total = 0.0
 
     def observe(self, value: float) -> None:
-        """Add one value to the counts and to the total."""
+        """Count one measured value in its size class, and add it to the total."""
         self.numbers[bisect_left(self.bounds, value)] += 1
         self.total += value
 
@@ -69,7 +69,7 @@ BUS_LOST: Counter[str] = Counter()
 STORE_S = Histogram(_STORE_S)
 """The time in s from sending commands to the store to their replies."""
 STORE_ERRORS: Counter[str] = Counter()
-"""The errors of the store, by reason."""
+"""How often a request to the store failed, by the reason that `UnavailableError` has."""
 TAKEOVERS: Counter[str] = Counter()
 """The number of rooms whose media this worker took over from dead workers. The only key is ""."""
 FIRST_PICTURE_S = Histogram(_PICTURE_S)

@@ -140,7 +140,7 @@ class Socket:
         log.debug("hub.socket_died", connection=self.connection, problem=type(problem).__name__)
 
     def send(self, message: Message) -> None:
-        """Send a message to the client of this socket only."""
+        """Send a message to this one socket's client, whatever topics it is subscribed to."""
         self.write(frame(self.codec.encode(message), self.codec.opcode))
 
     def abort(self) -> None:
@@ -191,7 +191,7 @@ class Topic:
         # `ring` (the list of kept updates) has every update of the topic whose version is above this number
         self.floor = floor
         self.sending: asyncio.Task[None] | None = None
-        self.sent = 0  # the number of messages sent by `Hub.send`
+        self.sent = 0  # the number of messages that `Hub.send` has sent to this topic
 
 
 class Hub:

@@ -49,7 +49,7 @@ ATTEMPTS = 100
 
 
 class Organisation(Protocol):
-    """The settings of one organisation, as far as the rules need them."""
+    """The settings of one organisation, as far as the rules of a visit need them."""
 
     @property
     def policy(self) -> Policy: ...

@@ -98,7 +98,7 @@ class Supervisor:
             await asyncio.wait({task}, timeout=0.5)
 
     async def close(self) -> None:
-        """End all tasks, and wait until they have ended."""
+        """End all supervised tasks, and wait until they have ended."""
         await asyncio.gather(*map(self.stop, list(self._tasks)))
 
 

@@ -93,7 +93,7 @@ class Sweep:
         self._written: dict[str, tuple[float, frozenset[str]]] = {}
 
     async def run(self) -> None:
-        """Sweep all organisations every PERIOD_S until cancelled."""
+        """Do one sweep over all organisations every PERIOD_S, until cancelled."""
         while True:
             try:
                 await self._round()
@@ -226,7 +226,7 @@ class Sweep:
             policy = (await self._service.organisation(organisation)).policy
             next_ms = next_deadline_ms(done.visit, policy)
         elif done is None:
-            # the visit's record cannot be read
+            # the visit's record cannot be read now, so its deadline is tried again later
             next_ms = self._service.clock_ms() + RETRY_MS
         await self._service.store.move_deadline(organisation, visit_id, due_ms, next_ms)
 

@@ -29,7 +29,7 @@ class Span(Protocol):
         """Return the id of the trace (16 bytes), and then the id of this span (8 bytes)."""
 
     def end(self, result: str) -> None:
-        """End the span now. `result`: "done", or the code of the refusal."""
+        """End the span now. `result` of the claim: "done", or the code of its refusal."""
 
 
 class Tracer(Protocol):

@@ -154,7 +154,7 @@ class Worker:
         return {*self.memberships.owners(), *self.sweep.holders()}
 
     def present(self) -> Iterable[Connection]:
-        """Return the connections that have an open socket on this worker."""
+        """Return the clients' connections that have an open socket on this worker now."""
         return self.connections.values()
 
     def holds(self, connection: str) -> bool:

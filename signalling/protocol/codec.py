@@ -39,7 +39,7 @@ class Codec:
         self._head = kind.Decoder(_Head).decode
 
     def encode(self, message: Message | Request) -> bytes:
-        """Return a message as bytes in this encoding."""
+        """Return a message as bytes, encoded by this codec."""
         encoded: bytes = self._encode(message)
         return encoded
 

@@ -96,7 +96,7 @@ _PLAIN: Final[dict[type[inspect.Type], str]] = {
 
 
 def _type(shape: inspect.Type) -> str:
-    """Return a type of a field in the syntax of TypeScript."""
+    """Return the type of a message's field in the syntax of TypeScript."""
     match shape:
         case inspect.Metadata():
             return _type(shape.type)

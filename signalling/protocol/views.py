@@ -26,7 +26,7 @@ def person(of: Person | None) -> shapes.PersonPart | None:
 
 
 def row(visit: Visit) -> shapes.Row:
-    """Return a visit as a row of On-Demand Requests."""
+    """Return a waiting visit as a row of On-Demand Requests."""
     patient = visit.parties[PATIENT]
     return shapes.Row(
         visit=visit.id,

@@ -30,7 +30,8 @@ from signalling.store.unkept import unkept
 from signalling.ticks import tick
 
 PERIOD_S = 0.5
-# After this time in ms without a sign of life, a worker is asked directly. If it does not answer either, it is dead.
+# If a worker has given no sign of life for this time in ms, a request is sent to its relay directly. If the relay
+# does not answer either, the worker is dead.
 SIGN_MS = 1200
 # Of the signs of life of a worker, the store writes one to its disk in each period of this length in s. It keeps the
 # other signs of life only in memory. Without any write to the disk, nobody would notice that the disk is full.

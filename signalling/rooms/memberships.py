@@ -189,7 +189,7 @@ class Memberships:
         await self._pass_on(lease, wire.Moved(member, lease.fence))
 
     def holds(self, connection: str) -> bool:
-        """Return True if a connection has a membership in a room."""
+        """Return True if a connection of this worker has a membership in any room."""
         return connection in self._memberships
 
     def superseded(self, connection: str) -> None:

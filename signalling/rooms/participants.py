@@ -126,7 +126,7 @@ class Room:
 
     @property
     def workers(self) -> set[str]:
-        """The ids of the workers on which the parties have their sockets."""
+        """The ids of the workers on which the parties of this room have their sockets."""
         return {participant.member.worker for participant in self.participants.values()}
 
     def switches(self, besides: str) -> list[tuple[str, MediaKind, bool]]:

@@ -63,7 +63,7 @@ class Shares:
         self._places = places
         self._liveness = liveness
         self._worker = worker
-        # worker -> the address of its machine
+        # id of each running worker -> the address of its machine, by which workers of one machine are recognised
         self._machines = {worker: ""}
         self._mine: dict[str, bool] = {}
 

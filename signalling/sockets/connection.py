@@ -109,7 +109,7 @@ class Connection:
         self._probed_s = float("-inf")
         self._bad = 0
         self._busy = False  # True while a task answers requests, so that later messages must wait
-        self._pending: Pending = None  # the request that the reader has queued, with its reply coroutine
+        self._pending: Pending = None  # the request whose reply waits for the store, if there is one
 
     def cut(self, code: int) -> None:
         """Close the socket with a close code.

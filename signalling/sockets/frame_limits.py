@@ -72,7 +72,7 @@ class Counted:
         # The number of bytes of the current frame that have not arrived yet, or one of two special values. IN_HEAD:
         # the header is incomplete. HOLLOW: a frame has ended, and all fragments of its message so far are empty.
         self._left = 0
-        self._head = b""  # the first bytes of an incomplete frame header
+        self._head = b""  # the first bytes of a frame header of which the rest has not arrived yet
         self._hollow = False  # True while a message has begun, and all its fragments so far are empty
         self._over = False
         self._since_s = time.monotonic()

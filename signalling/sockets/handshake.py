@@ -70,7 +70,7 @@ the store does not answer.
 
 
 async def _everybody(request: web.Request) -> str:
-    """Admit every request; return its IP address, "" if it is unknown."""
+    """Admit every request to open a socket: return the IP address of its browser, "" if it is unknown."""
     return request.remote or ""
 
 

@@ -27,7 +27,7 @@ HELLO_FRAMES, FRAMES = 100, 2000
 HELLO_MESSAGES, MESSAGES = 2, 64
 """The number of bytes allowed within ten seconds, before and after `hello`, as a multiple of the largest message."""
 QUEUE_BYTES = 131_072
-"""While more than this number of bytes waits in the queue, nothing is read from the client."""
+"""While messages of a client with more bytes than this wait to be handled, nothing more is read from the client."""
 
 
 class OpenSocket(WebSocketDataQueue, asyncio.Protocol):
@@ -82,7 +82,7 @@ class OpenSocket(WebSocketDataQueue, asyncio.Protocol):
 
     @property
     def ended(self) -> bool:
-        """Whether the connection is lost, or closed at the client's request."""
+        """Whether the connection has ended: it is lost, or the client has asked to close it."""
         return self._ended
 
     def welcome(self) -> None:
@@ -102,8 +102,9 @@ class OpenSocket(WebSocketDataQueue, asyncio.Protocol):
     # --- called by aiohttp's reader and by aiohttp's WebSocketResponse
 
     def feed_data(self, data: Any, size: int) -> None:
-        """Give a message to the handler; queue it if the handler does not handle it. `size`: the length of the
-        message in bytes.
+        """Give a received message to the handler; if the handler does not handle it, keep it for `receive`.
+
+        `size`: the length of the message in bytes.
         """
         if self._closing:
             # The server has sent its close frame, and only waits for the client's close frame.
@@ -134,7 +135,7 @@ class OpenSocket(WebSocketDataQueue, asyncio.Protocol):
         return self._problem
 
     def is_eof(self) -> bool:
-        """Return True if the connection has ended."""
+        """Return True if the connection has ended, so that no more messages come."""
         return self._ended
 
     async def read(self) -> WSMessage:
@@ -173,7 +174,7 @@ class OpenSocket(WebSocketDataQueue, asyncio.Protocol):
     # --- called by the connection after `detach`
 
     async def receive(self) -> WSMessage | None:
-        """Return the next message in the queue, None if there is none. This method never waits.
+        """Return the next message that waits to be handled, None if there is none. This method never waits.
 
         After the client's close frame or invalid data the connection is closed, and a message of the type CLOSE or
         ERROR is returned. If the handler of a message has failed, the connection is closed, and its error is raised.
@@ -209,7 +210,7 @@ class OpenSocket(WebSocketDataQueue, asyncio.Protocol):
         return True
 
     def _end(self, code: int) -> None:
-        self._closing = self._ended = True  # set also if the transport is closing already
+        self._closing = self._ended = True  # set even if the transport is closing already
         if not self._transport.is_closing():
             self._send_close(code)
             self._transport.close()

@@ -61,7 +61,7 @@ class SocketCounts:
         return not (address and of_address) and not of_person
 
     def add(self, address: str, actor: Actor) -> None:
-        """Count an open socket of this person, `actor`, from this address."""
+        """Count an open socket after its `hello`: one of this person, `actor`, from this address."""
         self.by_address[address] += 1
         self.by_person[_key(actor)] += 1
 

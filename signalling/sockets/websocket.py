@@ -24,7 +24,7 @@ log = structlog.get_logger()
 TEST_S, CLOSE_S = 2.0, 0.1
 CLOSE_ANSWER_S = 2.0  # a client that does not answer a close frame is disconnected after this time in s
 Handler = Callable[[WSMessage], bool]
-"""A handler of received messages: returns True if it has handled the message, False to have it queued.
+"""A handler of received messages: returns True if it has handled the message, False if the message must wait.
 
 Must not raise.
 """
@@ -50,7 +50,7 @@ class WebSocket(web.WebSocketResponse):
 
     @property
     def ended(self) -> bool:
-        """Whether the connection is closed."""
+        """Whether the socket is closed."""
         return self.closed
 
     def welcome(self) -> None:

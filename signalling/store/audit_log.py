@@ -26,7 +26,7 @@ from signalling.store.unavailable import answering
 from signalling.visit import audit_entries as audit
 from signalling.visit.audit_entries import Act, Chain, Head
 
-MOST = 20_000  # `ready` raises if more entries than this wait in memory for the store
+MOST = 20_000  # if more entries than this wait in memory for the store, `ready` raises an error
 AT_ONCE = 200  # the greatest number of queued entries that one call of `bind` chains to the log
 FLUSH_S = 0.05
 BIND_S = 0.25
@@ -84,7 +84,7 @@ class AuditLog(AuditReader):
 
     @property
     def unwritten(self) -> int:
-        """Return the number of entries that wait in memory for the store."""
+        """Return the number of audit entries that wait in this worker's memory until the store answers."""
         return self._count
 
     def note(self, organisation: str, who: str, what: str, about: str = "", to: str = "") -> None:

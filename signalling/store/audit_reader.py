@@ -16,7 +16,7 @@ from signalling.store.unavailable import answering
 from signalling.visit import audit_entries as audit
 from signalling.visit.audit_entries import Chain, Checker, Entry, Head
 
-READ = 1000  # the number of entries that are read in one request
+READ = 1000  # the number of entries of the log that one request to the store reads
 
 
 class SeenEntries(Protocol):
@@ -48,8 +48,9 @@ class NothingSeen:
 class Verdict(NamedTuple):
     """The result of a check of an organisation's audit log.
 
-    `good`: the number of unchanged entries. `since_ms`: the time from which the log has entries. `waiting`: the number
-    of queued entries. `problem`: the first problem as a text, "" if there is none.
+    `good`: the number of unchanged entries. `since_ms`: the time from which the log has entries. `waiting`: the
+    number of new entries that are not yet chained to the log. `problem`: the first problem as a text, "" if there is
+    none.
     """
 
     good: int

@@ -46,7 +46,7 @@ class Seal:
 
     @property
     def ids(self) -> tuple[bytes, ...]:
-        """Return the ids of the data keys, the newest key last."""
+        """Return the ids of the keys that this object has, that of the newest key last."""
         return tuple(self._keys)
 
     def close(self, data: bytes, place: str) -> bytes:

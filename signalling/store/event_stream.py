@@ -115,7 +115,7 @@ def mark_of(entry: StreamEntry) -> bytes:
 
 
 def new_epoch() -> str:
-    """Return a random name for a new epoch of a stream."""
+    """Return a random name for a new epoch of an organisation's event stream."""
     return "e_" + secrets.token_hex(6)
 
 

@@ -303,7 +303,9 @@ class Jobs:
         return msgspec.msgpack.decode(data, type=Job)
 
     def key(self, organisation: str) -> str:
-        """Return the key of an organisation's sorted set of jobs, ordered by the time at which they are due."""
+        """Return the name of the Redis key of an organisation's jobs: a sorted set, in the order of the times at
+        which they are due.
+        """
         return keys.QUEUE(organisation, self._queue) if self._queue else keys.JOBS(organisation)
 
     def _keys(self, organisation: str) -> list[str]:

@@ -23,9 +23,9 @@ class Erasure(StrEnum):
     EXPIRY = "expires"
     """The store itself erases the key, which has a time to live. A backup need not contain it."""
     RETENTION = "retention"
-    """`web/retention.py` erases the key, or its entries, after a number of days."""
+    """`web/retention.py` erases the key, or its entries, when they are older than a number of days."""
     USE = "use"
-    """The code that writes the key also removes it."""
+    """The code that writes the key removes it when the key is no longer used."""
     NONE = "kept"
 
 

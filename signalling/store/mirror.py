@@ -106,7 +106,7 @@ class Mirror:
 
     @property
     def version(self) -> int:
-        """Return the version of the topics that show this copy."""
+        """Return the version that the topics have now, by the newest event in this copy."""
         return version_of(self.seq)
 
     async def open(self) -> None:
@@ -349,7 +349,7 @@ class Mirror:
             await asyncio.wait([self._repairing], timeout=1)
 
     async def close(self) -> None:
-        """End the repair that runs in the background, if there is one."""
+        """End the repair of this copy that runs in the background, if there is one."""
         if self._gap is not None:
             self._gap.cancel()
             self._gap = None

@@ -188,7 +188,7 @@ class Index:
             del self._rows[at]
 
     def erase(self, before_ms: int) -> None:
-        """Remove the rows of visits that ended before the time `before_ms`."""
+        """Remove from this index the rows of visits that ended before the time `before_ms`."""
         del self._rows[: bisect_left(self._rows, (before_ms, ""), key=_place)]
 
     async def search(self, query: Query, limit: int) -> list[Place]:
@@ -223,7 +223,7 @@ class Index:
         )
 
     async def close(self) -> None:
-        """Stop reading visits from the store."""
+        """Stop the task that reads visits from the store for this index."""
         if self._reading is not None:
             self._reading.cancel()
             await asyncio.gather(self._reading, return_exceptions=True)
@@ -304,7 +304,7 @@ class PastVisits:
         task.add_done_callback(self._closing.discard)
 
     async def close(self) -> None:
-        """Stop reading from the store, and drop all indexes."""
+        """Stop the tasks that read visits from the store, and drop all indexes."""
         for organisation in list(self._indexes):
             self._give_up(organisation)
         await asyncio.gather(*self._closing, return_exceptions=True)

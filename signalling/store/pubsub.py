@@ -46,7 +46,7 @@ class _Subscriber(SharedConnection):
         self._handlers = handlers
         self._woken = woken
         self.channels: set[bytes] = set()
-        self.missed = False  # True if messages may have been lost
+        self.missed = False  # True if messages may have been lost since `on_reconnected` was last called
         self.silent = True  # True if no message has come since `Bus` last checked this connection
 
     def first_commands(self) -> Iterable[Arguments]:
@@ -225,7 +225,7 @@ class Bus:
             added = channels - subscriber.channels
             self._missed |= bool(added)
             subscriber.channels &= channels
-            # A connection on which messages come needs no PING.
+            # A connection on which messages have come since the last check needs no PING.
             if added or subscriber.missed or subscriber.silent:
                 await subscriber.subscribe(*added)
             subscriber.silent = True
@@ -243,6 +243,6 @@ class Bus:
         await subscriber.close()
 
     async def close(self) -> None:
-        """Close the receiving connections."""
+        """Close the connections on which this worker receives messages."""
         for subscriber in list(self._subscribers.values()):
             await self._end(subscriber)

@@ -261,7 +261,7 @@ class ClusterRedis(SharedRedis):
             receiver.set_exception(problem)
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
-        """Return a pipeline. All keys of a transaction must be in one slot."""
+        """Return redis-py's pipeline. If it is a transaction, all its keys must be in one slot."""
         return _ClusterPipeline(self, transaction, shard_hint)
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:

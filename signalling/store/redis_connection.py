@@ -100,7 +100,7 @@ class SharedConnection:
         self.patience_s = float(pool.connection_kwargs.get("socket_timeout") or PATIENCE_S)
         self._connection: Any = None  # redis-py's connection, which owns the socket
         self._transport: Transport | None = None
-        self.opened = 0  # how often this connection was opened
+        self.opened = 0  # how often this shared connection was opened, reconnections included
         self._connecting: asyncio.Task[None] | None = None
         self._waiting: deque[_Sent] = deque()
         self._unsent: list[bytes] = []
@@ -213,7 +213,7 @@ class SharedConnection:
         self._flush()
 
     def connection_lost(self, reason: str) -> None:
-        """Fail all waiting commands. Called by the transport."""
+        """Give each command that waits for a reply an error, as the connection is lost. Called by the transport."""
         self._lose(LostError(reason))
 
     def _look(self) -> None:
@@ -259,7 +259,7 @@ class SharedConnection:
                 question.done.set_result(question.answers)
 
     async def close(self) -> None:
-        """Close the connection. The next command opens a new connection."""
+        """Close the connection to the store. The next command opens a new one."""
         if self._connecting is not None:
             self._connecting.cancel()
         if self._watch is not None:
@@ -332,7 +332,7 @@ class SharedRedis(Redis):
         """
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
-        """Return a pipeline. Without a transaction it uses the shared connection, too."""
+        """Return redis-py's pipeline. If it is no transaction, its commands use the shared connection."""
         if transaction:
             return super().pipeline(transaction, shard_hint)
         return _SharedPipeline(self.shared, self.connection_pool, self.response_callbacks, False, shard_hint)

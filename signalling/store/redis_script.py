@@ -9,7 +9,10 @@ from redis.exceptions import NoScriptError
 
 
 class Script(AsyncScript):
-    """A Lua script. It is called as redis-py's scripts are."""
+    """A Lua script that the store runs.
+
+    Its objects are called in the same way as those of redis-py's class `Script`.
+    """
 
     async def __call__(self, keys: Any = (), args: Any = (), client: Any = None) -> Any:
         """Carry out the script on these keys with these arguments; return its reply. Raises redis-py's errors."""

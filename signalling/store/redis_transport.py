@@ -63,7 +63,7 @@ class DirectTransport(asyncio.Protocol):
         self._aborted = False
 
     def write(self, data: bytes) -> None:
-        """Write packed commands to the socket."""
+        """Write commands, which redis-py has encoded, to the socket."""
         self._transport.write(data)
 
     def abort(self) -> None:
@@ -98,12 +98,15 @@ class PublicTransport:
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     def write(self, data: bytes) -> None:
-        """Queue packed commands. All commands are sent in the order in which they were written."""
+        """Pass commands, which redis-py has encoded, to the task that writes.
+
+        It sends all commands in the order of these calls.
+        """
         self._unsent += data
         self._more.set()
 
     def abort(self) -> None:
-        """Close the connection at once, by ending its tasks."""
+        """Close the connection at once, and end the tasks that write and read."""
         self._task.cancel()
 
     async def _run(self) -> None:

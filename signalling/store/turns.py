@@ -45,7 +45,7 @@ class Turn:
         return await done
 
     def release(self) -> None:
-        """End the turn, and wake all commands that wait for it."""
+        """End the caller's turn, and wake all commands that wait for a turn."""
         self._taken = False
         self._wake(True)
 

@@ -76,7 +76,7 @@ class Debouncer:
             del self._tasks[name]
 
     async def close(self) -> None:
-        """Cancel all work that still waits for its delay, or runs."""
+        """Cancel all work that still waits for its delay, and all work that runs."""
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()

@@ -49,7 +49,7 @@ person looks at the list of notifications.
 OPENED_BELL = "bell.read"
 
 ASSIGNING = frozenset({"assigned", "transferred"})
-"""The events whose entry also names the person who receives the visit."""
+"""The events whose audit entry names, in its field `to`, the provider to whom the visit is assigned."""
 
 KINDS = (
     ("patient:", "patient"),
@@ -138,7 +138,7 @@ def act_of(record: Record, event: Event) -> Act | None:
 
 
 def encode(found: Act) -> bytes:
-    """Return the act `found` as bytes; `decode` returns the act again."""
+    """Return the act `found` as bytes, from which `decode` makes the act again."""
     return _encode(found)
 
 
@@ -204,7 +204,7 @@ def hash_of(kept: bytes) -> bytes:
 
 
 def entry_of(kept: bytes) -> Entry | None:
-    """Return the entry in stored bytes, None if they cannot be decoded."""
+    """Return the audit entry in an entry's stored bytes, None if they cannot be decoded."""
     try:
         return _ENTRY.decode(kept[TAG:])
     except (msgspec.DecodeError, UnicodeDecodeError):

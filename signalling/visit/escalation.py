@@ -24,7 +24,7 @@ class Escalation(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def reached(self) -> bool:
-        """Return True unless every channel has failed to deliver the message."""
+        """Return True if at least one channel may have delivered the message: not all channels have failed."""
         return not self.channels or not set(self.channels) <= set(self.failed)
 
     def without(self, channel: str) -> Escalation:

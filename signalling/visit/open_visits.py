@@ -54,7 +54,7 @@ class OpenVisits(Mapping[str, Visit]):
         self._index(before, visit)
 
     def drop(self, visit_id: str) -> None:
-        """Remove a visit, if it is there."""
+        """Remove a visit, if it is among the open visits."""
         before = self._visits.pop(visit_id, None)
         if before is not None:
             self._index(before, None)
@@ -92,12 +92,12 @@ class OpenVisits(Mapping[str, Visit]):
 
     @property
     def waiting(self) -> int:
-        """Return the number of patients who wait in the queue."""
+        """Return the number of patients of the organisation who wait in the queue."""
         return len(self._queues[False])
 
     @property
     def first(self) -> Visit | None:
-        """Return the visit that has waited longest; None if nobody waits."""
+        """Return the visit whose patient has waited longest; None if nobody waits."""
         ranks = self._queues[False]
         return self._visits[ranks[0][-1]] if ranks else None
 

@@ -14,7 +14,7 @@ from signalling.visit.urgency import Urgency
 
 
 class AtClosing(StrEnum):
-    """An organisation's rule for the visits that still wait when it closes."""
+    """An organisation's rule for what becomes of the visits that still wait when it closes."""
 
     KEEP = "keep"
     ASK = "ask"

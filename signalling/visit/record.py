@@ -234,12 +234,12 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def area_id(self) -> str:
-        """Return the id of the waiting area; "" for none."""
+        """Return the id of the visit's waiting area; "" for none."""
         return self.area.id if self.area is not None else ""
 
     @property
     def urgency(self) -> Urgency:
-        """Return the level of urgency; routine if none was set."""
+        """Return the visit's level of urgency; routine if none was set."""
         return self.triage.level if self.triage is not None else Urgency.ROUTINE
 
     @property

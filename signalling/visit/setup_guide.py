@@ -167,7 +167,7 @@ def visible(guide: Guide, answers: Mapping[str, Any]) -> tuple[Step, ...]:
 
 
 def _same(given: Any, wanted: str | bool) -> bool:
-    # The types are compared too, because in Python 1 == True.
+    # The types are compared too, because in Python the number 1 equals True.
     return type(given) is type(wanted) and bool(given == wanted)
 
 
