@@ -64,7 +64,7 @@ class AddressChecks:
         try:
             sock.sendto(ice.request(remote.ufrag, own_ufrag, remote.password, transaction_id), address)
         except OSError:
-            # the check could not be sent; a later check may succeed
+            # the network did not take the check; a later check may be sent
             return
 
     def on_response(self, datagram: bytes, address: Address, sock: PacketSocket) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class MediaError(Exception):
-    """The base of all errors in this module."""
+    """The base of all errors that the package media raises to its callers."""
 
 
 class PartyGoneError(MediaError):
@@ -22,7 +22,7 @@ class RoomClosedError(MediaError):
 
 
 class PortsTakenError(MediaError, OSError):
-    """No UDP port in the range of the settings is free."""
+    """No UDP port of those that the settings allow for media is free."""
 
 
 class SdpError(MediaError):

@@ -396,5 +396,5 @@ class Party:
             try:
                 self.endpoint.sendto(datagram, self.endpoint.address)
             except OSError:
-                # The datagram is lost; DTLS sends it again later.
+                # The network did not take the datagram, so it is lost; DTLS sends it again later.
                 return

@@ -16,9 +16,9 @@ from media.forwarding.subscriptions import limit_kbps
 from media.party import Party
 from media.protocols import rtcp
 
-# the time in s between two checks of a receiver
+# the time in s between two checks whether a receiver's network is too weak for pictures
 LOOK_S: Final = 1.0
-# the time in s between two limits sent to a sender
+# the time in s between two limits of its video's bit rate that are sent to a sender
 LIMIT_S: Final = 0.5
 
 

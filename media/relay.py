@@ -76,7 +76,7 @@ class Relay:
         self._checks = AddressChecks()
         self._probes = Probes()
         self._timer: asyncio.TimerHandle | None = None
-        self._mending: asyncio.TimerHandle | None = None  # the timer that runs while packets are missing
+        self._mending: asyncio.TimerHandle | None = None  # calls `_mend` while packets are missing
         self._ticked_s = self._passed_s = 0.0
         self._part, self._parts_done, self._pause_s = 0, 0, TICK_S
         # the parties that this tick has not reached yet
@@ -104,7 +104,7 @@ class Relay:
 
     @property
     def stats(self) -> Counters:
-        """Return a copy of the packet counters."""
+        """Return a copy of this relay's packet counters, which count since it opened."""
         return dataclasses.replace(self.forwarder.counters)
 
     @property
@@ -214,7 +214,7 @@ class Relay:
         party.end(reason)
 
     def remove_room(self, room: Room) -> None:
-        """Remove a closed room."""
+        """Remove a closed room from the rooms of this relay."""
         if self._rooms.get(room.room_id) is room:
             del self._rooms[room.room_id]
 

@@ -52,12 +52,12 @@ class Layers:
 
     @property
     def level(self) -> int:
-        """Return the highest layer that is sent to the receiver now."""
+        """Return the highest temporal layer of the video that is sent to the receiver now."""
         return self._spans[-1].level
 
     @property
     def sequence_shift(self) -> int:
-        """Return the number that is added to the next sequence number."""
+        """Return the number that is added to the sequence number of the next packet for the receiver."""
         return self._spans[-1].sequence_shift
 
     def restart(self, first: int, sequence_shift: int) -> None:

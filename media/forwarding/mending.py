@@ -215,5 +215,6 @@ class Mender:
         try:
             to.sendto(self._view[: self._length[0]], to.address)
         except OSError:
-            # the sent packet is lost; the receiver will request it again
+            # the send buffer is full or the network is down: this packet is lost, and the receiver will request it
+            # again
             return

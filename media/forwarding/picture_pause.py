@@ -9,7 +9,7 @@ from typing import Final
 
 # The bit rate of the smallest pictures that browsers send, in kbit/s. Such pictures are already poor.
 FLOOR_KBPS: Final = 150.0
-WHOLE_KBPS: Final = 2500.0  # the highest bit rate of a video, in kbit/s
+WHOLE_KBPS: Final = 2500.0  # the highest bit rate of a video that a sender may be allowed, in kbit/s
 GROWTH: Final = 1.15
 # If more than this share (0 to 1) of sound packets is lost in spite of retransmissions, the network is weak.
 SOUND_LOSS: Final = 0.08

@@ -62,7 +62,7 @@ class Sink:
         self.forget()
 
     def forget(self) -> None:
-        """Remove all packets that are kept."""
+        """Remove all packets that are kept to be sent again."""
         self.kept = _KeepsNothing() if self.kind == "rtx" else [None] * KEPT
 
     def forget_rows(self, missing: Iterable[int]) -> None:
@@ -127,7 +127,7 @@ class Missing:
         return found
 
     def arrived(self, number: int) -> None:
-        """Remove a packet that has arrived."""
+        """Remove a packet from the missing packets, because it has arrived."""
         self._asked.pop(number, None)
 
     def clear(self) -> None:

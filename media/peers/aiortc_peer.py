@@ -43,7 +43,7 @@ FRAME_S: Final = 1 / 15
 SAMPLE_RATE: Final = 48_000
 AUDIO_FRAME_S: Final = 0.020
 TONE_HZ: Final = 440
-BLACK: Final = 16  # the luma (brightness) of black in limited range
+BLACK: Final = 16  # the luma (brightness) of black in video whose luma is from 16 to 235
 WHITE: Final = 235
 BAR: Final = 32
 TILE: Final = 8
@@ -231,11 +231,11 @@ class SyntheticParty:
         return connection.localDescription.sdp
 
     def start(self) -> None:
-        """Send picture and tone instead of black and silence."""
+        """Send picture and tone from now on, instead of black and silence."""
         self._picture.enabled = self._tone.enabled = True
 
     def stop(self) -> None:
-        """Send black and silence again."""
+        """Send black and silence again from now on."""
         self._picture.enabled = self._tone.enabled = False
 
     @property
@@ -258,7 +258,7 @@ class SyntheticParty:
                 await self._changed.wait()
 
     async def close(self) -> None:
-        """Close the connection and end the tracks."""
+        """Close the connection to the server, and end the tracks that this party sends."""
         await self._drop_connection()
         self._picture.stop()
         self._tone.stop()

@@ -223,11 +223,11 @@ class RawPeer:
                 self.failed = True
 
     def send(self, datagram: bytes | memoryview) -> None:
-        """Send raw bytes to the relay."""
+        """Send a datagram (over TCP: a framed packet) with these bytes to the relay."""
         try:
             self.sock.sendto(datagram, self.remote)
         except OSError:
-            # The datagram is lost, as on a network.
+            # The socket does not take the datagram, so it is lost, as may happen on a network.
             return
 
     def send_rtp(self, packet: bytes) -> None:

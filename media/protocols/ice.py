@@ -184,7 +184,7 @@ class Path:
     def __init__(self) -> None:
         self.address: Address | None = None
         self.proven: list[Address] = []
-        # the number of requests that came with the right password
+        # how many STUN requests with the right password have come from the browser
         self.checks = 0
         # the time in s of the newest request with the right password, or of the newest authentic packet, from any
         # address

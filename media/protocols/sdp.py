@@ -66,7 +66,7 @@ class Answer:
     sources: Mapping[StreamKind, int]
     sending: frozenset[Kind]
     rejected: frozenset[Kind]
-    payload_types: frozenset[int]  # the payload types that the browser accepts
+    payload_types: frozenset[int]  # the RTP payload types (codecs) that the browser accepts
     prefers_h264: bool  # True if the browser accepts H.264, and lists it before VP8
     mends: frozenset[
         StreamKind

@@ -1,7 +1,8 @@
 """SRTP (RFC 3711, RFC 7714) in place: packets are decrypted and encrypted in the buffer in which they were received.
 
 Uses libsrtp through pylibsrtp's private cffi binding, which is tested when a relay opens. If the test fails,
-pylibsrtp's public API is used behind the same four functions; it is slower, because it copies.
+pylibsrtp's public API is used instead. That is slower, because it copies each packet. Callers notice no difference:
+both ways of access to libsrtp have the type `Binding`.
 """
 
 from __future__ import annotations

@@ -140,7 +140,7 @@ class Stream:
         return self._sock.fileno()
 
     def getsockname(self) -> Any:
-        """Return this side's address, as `socket.getsockname` does."""
+        """Return the server's address of the connection, as `socket.getsockname` does."""
         return self._sock.getsockname()
 
     def close(self) -> None:
@@ -160,7 +160,7 @@ class Stream:
     def _readable(self) -> None:
         if self._closed:
             return
-        assert self._on_readable is not None  # `start` has set it
+        assert self._on_readable is not None  # `start`, which is always called first, has set it
         self._on_readable(self)
         if self._ended and not self._closed:
             self._on_end(self)
@@ -216,7 +216,7 @@ class Listener:
         # the number of connections closed because there were too many, or because no right ICE check came in
         # time
         self.refused = 0
-        self.broken = 0  # the number of connections closed because of wrong framing
+        self.broken = 0  # the number of connections closed because their framing was wrong (RFC 4571)
         for sock in sockets:
             self._loop.add_reader(sock.fileno(), self._accept, sock)
 
