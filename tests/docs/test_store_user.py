@@ -14,9 +14,10 @@ import redis
 
 from tests.conftest import StartServer
 from tests.docs.marked import DOCS
-from tests.faults.sentinels import Program, free_ports, wait_for
+from tests.faults.sentinels import Program, wait_for
 from tests.faults.test_cluster import opens_a_visit, whole_visit
 from tests.faults.test_sentinel import clinic_at
+from tests.ports import free_ports
 from tests.web.commands.test_organisations import greenroom
 
 PASSWORD = "a-password-of-the-store"

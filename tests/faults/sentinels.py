@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -17,11 +16,12 @@ from typing import Any
 
 import redis
 
+from tests.limits import WAIT_S
+from tests.ports import free_ports
 from web.server.valkey import find_binary
 
 MASTER = "clinic"
 DOWN_MS = 1000
-READY_S = 30.0
 COPYING = "copying"
 """The user name with which a store copies the master. A test disables this user in order to cut only the links
 between stores.
@@ -46,13 +46,6 @@ sentinel down-after-milliseconds {master} {down_ms}
 sentinel failover-timeout {master} 2000
 {known}
 """
-
-
-def free_ports(number: int) -> list[int]:
-    """Return `number` ports of loopback that no program uses now."""
-    with contextlib.ExitStack() as stack:
-        held = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)]
-        return [each.getsockname()[1] for each in held]
 
 
 class Program:
@@ -90,7 +83,7 @@ class Program:
 
     def client(self) -> Any:
         """Return a client of this store, which may be the master or a copy."""
-        return redis.Redis(port=self.port, socket_timeout=5)
+        return redis.Redis(port=self.port, socket_timeout=WAIT_S)
 
     def says(self, section: str, name: str) -> Any:
         """Return the value `name` in a section of the reply to INFO; None if the server does not answer."""
@@ -100,8 +93,8 @@ class Program:
 
 
 def wait_for(condition: Callable[[], object]) -> None:
-    """Return as soon as the condition holds. Raises AssertionError after READY_S."""
-    deadline = time.monotonic() + READY_S
+    """Return as soon as the condition holds. Raises AssertionError after WAIT_S."""
+    deadline = time.monotonic() + WAIT_S
     while not condition():
         assert time.monotonic() < deadline, "the stores are not ready"
         time.sleep(0.02)

@@ -20,7 +20,7 @@ from tests.docs.install.test_containers import INSTALL, servers
 from tests.docs.marked import ROOT
 from tests.faults.conftest import Measured
 from tests.faults.containers import MINUTE, Podman, limits, podman
-from tests.faults.sentinels import free_ports
+from tests.ports import free_ports
 from tests.web.server.test_processes import until
 from tests.web.site import LIND, OSEI
 from web.config import parse

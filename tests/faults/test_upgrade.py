@@ -20,8 +20,8 @@ import pytest
 from tests.conftest import StartServer
 from tests.faults.caller import Caller, call, until_received
 from tests.faults.conftest import Measured, Rounds
-from tests.faults.sentinels import free_ports
 from tests.faults.test_deaths import in_line, signed_in
+from tests.ports import free_ports
 from tests.server import ROOT, RunningServer
 from web.commands.organisations import located
 from web.commands.status import _status

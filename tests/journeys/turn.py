@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.limits import WAIT_S
+from tests.ports import free_ports
+
 SECRET = "a secret of the tests"
-START_S = 20.0
 
 
 @asynccontextmanager
@@ -21,9 +23,7 @@ async def coturn(folder: Path) -> AsyncIterator[int]:
     program = shutil.which("turnserver")
     if program is None:
         pytest.skip("coturn is not installed (Debian: apt install coturn)")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    (port,) = free_ports(1)
     options = [
         "--no-tls",
         "--no-dtls",
@@ -51,7 +51,7 @@ async def coturn(folder: Path) -> AsyncIterator[int]:
         program, "-c", str(configuration), *options, stdout=output, stderr=output
     )
     try:
-        async with asyncio.timeout(START_S):
+        async with asyncio.timeout(WAIT_S):
             while not _answers(port):
                 assert process.returncode is None, (folder / "coturn.log").read_text()
                 await asyncio.sleep(0.05)

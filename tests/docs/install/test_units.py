@@ -23,8 +23,9 @@ from typer.testing import CliRunner
 
 from tests.conftest import StartServer
 from tests.docs.marked import DOCS
-from tests.faults.sentinels import free_ports
 from tests.faults.test_peers import credentials
+from tests.limits import WAIT_S
+from tests.ports import free_ports
 from tests.prepared import GREENROOM
 from tests.server import CONSOLE_SCRIPT
 from tests.web.server.test_processes import until
@@ -107,9 +108,9 @@ def test_the_services_command_serves_the_socket_that_systemd_opens(tmp_path: Pat
         ["systemd-socket-activate", f"--listen=127.0.0.1:{port}", *words], start_new_session=True
     ) as server:
         try:
-            assert until(lambda: page(port, certificate), 60) == 200
+            assert until(lambda: page(port, certificate), WAIT_S) == 200
             server.terminate()
-            assert server.wait(30) == 0
+            assert server.wait(WAIT_S) == 0
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(server.pid, signal.SIGKILL)
@@ -123,7 +124,7 @@ def page(port: int, certificate: Path) -> int:
     is trusted.
     """
     trusted = ssl.create_default_context(cafile=str(certificate))
-    connection = HTTPSConnection("localhost", port, timeout=60, context=trusted)
+    connection = HTTPSConnection("localhost", port, timeout=WAIT_S, context=trusted)
     with contextlib.closing(connection):
         try:
             connection.request("GET", "/healthz", headers={"Host": "visits.example.org"})

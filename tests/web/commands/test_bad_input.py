@@ -20,8 +20,10 @@ from typer.testing import CliRunner
 
 from tests.conftest import StartServer
 from tests.faults.link import link_to
-from tests.faults.sentinels import MASTER, Program, free_ports, wait_for
+from tests.faults.sentinels import MASTER, Program, wait_for
 from tests.faults.test_store_clock import an_hour_back
+from tests.limits import WAIT_S
+from tests.ports import free_ports
 from tests.web.server.test_own_store import too_old
 from web.commands.main import app
 from web.config import EXIT_CODE
@@ -73,7 +75,7 @@ class Place:
 
 def leads_to(store: Program, begin: str = "redis://", rest: str = "", **access: str) -> Sections:
     """Return settings that lead to a store. `begin` and `rest` are around the host and port in its URL."""
-    return {"redis": {"url": f"{begin}127.0.0.1:{store.port}{rest}", "socket_timeout_s": 0.5, **access}}
+    return {"redis": {"url": f"{begin}127.0.0.1:{store.port}{rest}", "socket_timeout_s": WAIT_S, **access}}
 
 
 def no_answer(place: Place) -> Sections:
@@ -276,7 +278,7 @@ def test_wrong_input_is_one_sentence_with_its_key_and_reason_at_start_and_from_d
 ) -> None:
     wrong = KINDS[kind]
     server = start_server(wrong.prepare(place))
-    assert server.process.wait(60) == EXIT_CODE, server.log
+    assert server.process.wait(WAIT_S) == EXIT_CODE, server.log
     (line,) = server.log.splitlines()
     assert re.match(rf"greenroom: (\S+: )?{wrong.said}", line), line
     assert "s3cret" not in line
