@@ -9,15 +9,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.faults.sentinels import Program, free_ports, wait_for
+from tests.faults.sentinels import Program, wait_for
+from tests.ports import free_ports
 
 MASTERS = 3
+DOWN_MS, STEADY_MS = 1000, 5000
+"""The time in ms after which a node that does not answer counts as dead: in tests in which a node dies, and in all
+others. These must not lose a node that only waits for a CPU of a busy machine.
+"""
 SLOTS = 16_384
 NODE = """port {port}
 bind 127.0.0.1
 cluster-enabled yes
 cluster-port {bus}
-cluster-node-timeout 1000
+cluster-node-timeout {down_ms}
 cluster-replica-validity-factor 0
 cluster-require-full-coverage no
 appendonly yes
@@ -33,12 +38,13 @@ class Cluster:
     `masters`: the nodes that have slots at the beginning. `copies[n]`: the copy of `masters[n]`.
     """
 
-    def __init__(self, folder: Path, stack: contextlib.ExitStack, copies: bool) -> None:
+    def __init__(self, folder: Path, stack: contextlib.ExitStack, copies: bool, down_ms: int) -> None:
         folder.mkdir(exist_ok=True)
         ports = free_ports(2 * MASTERS * (1 + copies))
         self.nodes = []
         for port, bus in zip(ports[::2], ports[1::2], strict=True):
-            node = Program(folder / str(port), port, NODE.format(port=port, bus=bus))
+            text = NODE.format(port=port, bus=bus, down_ms=down_ms)
+            node = Program(folder / str(port), port, text)
             stack.callback(node.end)
             self.nodes.append(node)
         self.masters, self.copies = self.nodes[:MASTERS], self.nodes[MASTERS:]
@@ -113,7 +119,10 @@ def ask(node: Program, *words: Any) -> Any:
 
 
 @contextlib.contextmanager
-def cluster(folder: Path, *, copies: bool = True) -> Iterator[Cluster]:
-    """Yield a cluster for this test only; kill all its nodes at the end. `copies`: True if each master has a copy."""
+def cluster(folder: Path, *, copies: bool = True, down_ms: int = STEADY_MS) -> Iterator[Cluster]:
+    """Yield a cluster for this test only; kill all its nodes at the end. `copies`: True if each master has a copy.
+
+    `down_ms`: the time in ms after which a node that does not answer counts as dead.
+    """
     with contextlib.ExitStack() as stack:
-        yield Cluster(folder, stack, copies)
+        yield Cluster(folder, stack, copies, down_ms)

@@ -12,10 +12,11 @@ import pytest
 import redis
 
 from signalling.store import keys
-from tests.faults.nodes import SLOTS, Cluster, ask, cluster
+from tests.faults.nodes import DOWN_MS, SLOTS, Cluster, ask, cluster
 from tests.faults.sentinels import wait_for
 from tests.faults.test_cluster import SLOT, other
 from tests.faults.test_sentinel import clinic_at, writing
+from tests.limits import WAIT_S
 from tests.signalling.clinic import ORG
 from web.backups import snapshot
 from web.backups.restoring import restore
@@ -57,7 +58,7 @@ async def test_r38_a_backup_of_a_cluster_under_load_is_restored_into_one_server_
 ) -> None:
     with cluster(tmp_path / "nodes") as nodes:
         mine, file = settings_with(tmp_path / "mine", nodes.url), tmp_path / "backup"
-        with connect_now(mine.redis, 5) as client:
+        with connect_now(mine.redis, WAIT_S) as client:
             for name in CLINICS:
                 client.set(keys.ORGANISATION(name), name)
         async with clinic_at(nodes.url) as at, writing(at) as writer:
@@ -91,7 +92,7 @@ async def test_r38_a_backup_of_a_cluster_under_load_is_restored_into_one_server_
         for node in nodes.masters:
             ask(node, "FLUSHALL")
         restore(into, again, nothing)
-        with connect_now(into.redis, 5) as client:
+        with connect_now(into.redis, WAIT_S) as client:
             assert content(client) == restored
             assert {node.says("keyspace", "db0")["keys"] > 0 for node in nodes.masters} == {True}
 
@@ -133,9 +134,9 @@ def is_refused(settings: Settings, file: Path, reason: str) -> None:
 
 
 def test_r38_a_backup_waits_for_the_failover_of_a_dead_node(tmp_path: Path) -> None:
-    with cluster(tmp_path / "nodes") as nodes:
+    with cluster(tmp_path / "nodes", down_ms=DOWN_MS) as nodes:
         mine = settings_with(tmp_path / "mine", nodes.url)
-        with connect_now(mine.redis, 5) as client:
+        with connect_now(mine.redis, WAIT_S) as client:
             client.sadd(keys.ORGANISATIONS(), *CLINICS)
             for name in CLINICS:
                 client.set(keys.ORGANISATION(name), name)
@@ -149,7 +150,7 @@ def test_r38_a_backup_of_a_cluster_is_refused_while_an_organisation_may_be_out_o
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(snapshot, "FAILOVER_S", 0.0)
-    with cluster(tmp_path / "nodes", copies=False) as nodes:
+    with cluster(tmp_path / "nodes", copies=False, down_ms=DOWN_MS) as nodes:
         mine, dead = settings_with(tmp_path / "mine", nodes.url), nodes.masters[0]
         ask(nodes.masters[1], "CLUSTER", "DELSLOTS", SLOTS // 2)
         is_refused(mine, tmp_path / "backup", "1 of 16384 slots of the cluster have no node")

@@ -14,7 +14,7 @@ from signalling.store import keys
 from signalling.store.redis_cluster import slot_of
 from tests.conftest import StartServer
 from tests.faults.conftest import Measured
-from tests.faults.nodes import Cluster, cluster
+from tests.faults.nodes import DOWN_MS, Cluster, cluster
 from tests.faults.sentinels import Program
 from tests.faults.test_sentinel import USABLE_S, clinic_at, in_store, same, writing
 from tests.server import RunningServer
@@ -90,7 +90,7 @@ async def test_r10_visits_run_on_a_cluster_and_go_on_while_their_slot_moves(
 async def test_r10_a_node_that_dies_while_visits_run_loses_nothing(
     tmp_path: Path, measured: Measured
 ) -> None:
-    with cluster(tmp_path) as nodes:
+    with cluster(tmp_path, down_ms=DOWN_MS) as nodes:
         async with clinic_at(nodes.url) as at:
             async with writing(at) as writer:
                 await writer.more()
@@ -108,7 +108,7 @@ async def test_r10_a_node_that_dies_while_visits_run_loses_nothing(
 
 @pytest.mark.minutes
 async def test_r10_a_node_that_stands_still_is_left_for_its_copy(tmp_path: Path, measured: Measured) -> None:
-    with cluster(tmp_path) as nodes:
+    with cluster(tmp_path, down_ms=DOWN_MS) as nodes:
         async with clinic_at(nodes.url) as at, writing(at) as writer:
             await writer.more()
             owner = nodes.owner(SLOT)
