@@ -15,12 +15,14 @@ from media.protocols.codecs import OPUS, VP8, VP8_RTX
 from media.protocols.ice import Transport
 from media.transport.dtls import Identity
 from media.transport.srtp import Binding, native_binding
+from tests.limits import WAIT_S
 
 IDENTITY = Identity(0.0)
 QUIET_S = 0.15  # in s; if no packet comes within QUIET_S, a test assumes that none will come
+DRAINED_S = 0.02  # in s; if the relay has read nothing for DRAINED_S, nothing waits in its sockets
 
 
-async def until(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
+async def until(condition: Callable[[], bool], timeout_s: float = WAIT_S) -> None:
     """Return as soon as the condition holds. Raises TimeoutError after `timeout_s`."""
     async with asyncio.timeout(timeout_s):
         while not condition():  # noqa: ASYNC110 - a test asks about plain counters
@@ -63,7 +65,7 @@ class Speaker(RawPeer):
         asyncio.get_running_loop().remove_reader(self.sock.fileno())
         super().connect_tcp()
 
-    async def connect(self, timeout_s: float = 20.0) -> None:
+    async def connect(self, timeout_s: float = WAIT_S) -> None:
         """Send ICE checks and do the DTLS handshake until SRTP packets can be sent. Raises TimeoutError after
         `timeout_s`.
         """
@@ -178,8 +180,14 @@ class Duo:
         await until(lambda: self.relay.stats.received >= count)
 
     async def quiet(self) -> None:
-        """Wait QUIET_S, in which a packet that is forwarded by mistake would arrive."""
+        """Wait QUIET_S, in which a packet that is forwarded by mistake would arrive, and until the relay has read all that
+        was sent to it.
+        """
         await asyncio.sleep(QUIET_S)
+        before = None
+        while before != (now := self.relay.stats):
+            before = now
+            await asyncio.sleep(DRAINED_S)
 
 
 @asynccontextmanager

@@ -21,6 +21,7 @@ from media.peers.aiortc_peer import (
     ToneTrack,
     _in_each_section,
 )
+from tests.limits import WAIT_S
 from tests.media.duo import until
 
 
@@ -36,12 +37,15 @@ async def test_two_synthetic_parties_see_and_hear_each_other() -> None:
         assert len(set(re.findall("a=candidate:.*", answer))) == 1, "on this machine alone, as the relay is"
         party.accept(answer)
     for peer in peers.values():
-        await peer.wait_connected()
+        await peer.wait_connected(WAIT_S)
         peer.start()
     assert all(peer.frames_decoded == 0 for peer in peers.values())
     room.set_gate(True)
     for peer in peers.values():
-        await peer.wait_for(lambda peer=peer: peer.pictures_decoded > 3 and peer.audio_energy > 0.5)  # type: ignore[misc]
+        await peer.wait_for(
+            lambda peer=peer: peer.pictures_decoded > 3 and peer.audio_energy > 0.5,  # type: ignore[misc]
+            WAIT_S,
+        )
         assert peer.first_frame_was_picture
     assert events == {"a": [Connected()], "b": [Connected()]}
     for peer in peers.values():
@@ -58,7 +62,7 @@ async def test_a_busy_machine_that_answers_every_check_too_late_does_not_end_a_c
     peer = SyntheticParty()
     party = room.join("a", lambda event: None)
     party.accept(await peer.answer(party.offer()))
-    await peer.wait_connected()
+    await peer.wait_connected(WAIT_S)
     monkeypatch.setattr("aioice.stun.RETRY_RTO", 0.0)
     seen = relay.stats.stun
     await until(lambda: relay.stats.stun > seen + 20)
@@ -83,7 +87,7 @@ async def test_a_synthetic_party_sends_black_and_silence_until_it_starts() -> No
     for name, peer in zip("ab", peers, strict=True):
         party = room.join(name, lambda event: None)
         party.accept(await peer.answer(party.offer()))
-    await peers[0].wait_for(lambda: peers[0].frames_decoded > 5 and peers[0].audio_frames > 5)
+    await peers[0].wait_for(lambda: peers[0].frames_decoded > 5 and peers[0].audio_frames > 5, WAIT_S)
     assert peers[0].pictures_decoded == 0
     assert peers[0].audio_energy < 1e-3
     for peer in peers:
@@ -101,7 +105,7 @@ async def test_three_synthetic_parties_see_and_hear_each_other_in_any_order_of_a
         opposite = "provider" if name == "patient" else "patient"
         party = parties[name] = room.join(name, events[name].append, opposite=opposite)
         party.accept(await peer.answer(party.offer()))
-        await peer.wait_connected()
+        await peer.wait_connected(WAIT_S)
         for other, heard in events.items():
             if OfferNeeded() in heard:
                 heard.remove(OfferNeeded())
@@ -113,7 +117,8 @@ async def test_three_synthetic_parties_see_and_hear_each_other_in_any_order_of_a
         await peer.wait_for(
             lambda peer=peer, others=others: (  # type: ignore[misc]
                 all(peer.pictures_from[other] > 3 for other in others) and peer.audio_energy > 0.5
-            )
+            ),
+            WAIT_S,
         )
     heard = [[event for event in events[name] if not isinstance(event, Speaking)] for name in peers]
     for peer in peers.values():
