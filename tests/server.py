@@ -12,6 +12,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ CONSOLE_SCRIPT = [GREENROOM, "serve", "--config"]
 # fast a start is.
 READY_S = 60.0
 STOP_S = 30.0
+ANSWER_S = 20.0
+"""The longest time in s that a test waits for an answer, because the machine may be busy."""
 
 
 def toml(settings: dict[str, dict[str, Any]]) -> str:
@@ -83,17 +86,24 @@ class RunningServer:
 
     @property
     def events(self) -> list[dict[str, Any]]:
-        """Return the events in the log, if the server logs in JSON."""
-        return [json.loads(line) for line in self.log.splitlines() if line.startswith("{")]
+        """Return the events in the log, if the server logs in JSON. A line that is not complete yet is left out."""
+        complete = self.log.rpartition("\n")[0]
+        return [json.loads(line) for line in complete.splitlines() if line.startswith("{")]
 
     @property
     def pids(self) -> list[int]:
         """Return the process ids of the workers that the master process has now.
 
-        The store's process is also a child of the master; its id is left out.
+        The store's process is also a child of the master; its id is left out. So is the id of a process that ends
+        meanwhile.
         """
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return [int(pid) for pid in children if "valkey" not in Path(f"/proc/{pid}/comm").read_text()]
+        found = []
+        for pid in children:
+            with suppress(OSError):
+                if "valkey" not in Path(f"/proc/{pid}/comm").read_text():
+                    found.append(int(pid))
+        return found
 
     def wait(self) -> "RunningServer":
         """Return this object when /healthz answers 200. Raises AssertionError with the log if that takes longer
@@ -120,7 +130,7 @@ class RunningServer:
             time.sleep(0.02)
         raise AssertionError(f"the server does not say {text!r}:\n{self.log[-4000:]}")
 
-    def get(self, path: str, timeout_s: float = 5.0) -> dict[str, Any]:
+    def get(self, path: str, timeout_s: float = ANSWER_S) -> dict[str, Any]:
         """Return the JSON of the answer to a GET of `path`. Raises OSError if the server does not answer within
         `timeout_s`.
         """
@@ -131,7 +141,7 @@ class RunningServer:
     def status(self, path: str) -> int:
         """Return the status of the answer to a GET of `path`; 0 if the server does not answer."""
         try:
-            with urllib.request.urlopen(self.url + path, timeout=2) as answer:
+            with urllib.request.urlopen(self.url + path, timeout=ANSWER_S) as answer:
                 return int(answer.status)
         except urllib.error.HTTPError as refused:
             return refused.code
@@ -146,4 +156,4 @@ class RunningServer:
             return self.process.wait(STOP_S)
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
-            return self.process.wait(5)
+            return self.process.wait(STOP_S)
