@@ -29,6 +29,17 @@ async def until(condition: Callable[[], bool], timeout_s: float = WAIT_S) -> Non
             await asyncio.sleep(0.002)
 
 
+class StillClock:
+    """A clock that stands still until a test moves it. It replaces the module `time` in a module under test."""
+
+    def __init__(self) -> None:
+        self.now_s = time.monotonic()
+
+    def monotonic(self) -> float:
+        """Return the time in s of this clock."""
+        return self.now_s
+
+
 class Speaker(RawPeer):
     """A peer on the test's event loop that records the packets it receives."""
 
@@ -180,8 +191,8 @@ class Duo:
         await until(lambda: self.relay.stats.received >= count)
 
     async def quiet(self) -> None:
-        """Wait QUIET_S, in which a packet that is forwarded by mistake would arrive, and until the relay has read all that
-        was sent to it.
+        """Wait QUIET_S, in which a packet that is forwarded by mistake would arrive, and until the relay has read all
+        that was sent to it.
         """
         await asyncio.sleep(QUIET_S)
         before = None

@@ -12,14 +12,16 @@ import asyncio
 import itertools
 import json
 import statistics
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from playwright.async_api import Browser, Page, async_playwright
 
-from tests.browsers import ARGUMENTS, SHOWN_MS, find_chromium
+from tests.browsers import ARGUMENTS, find_chromium
+from tests.limits import WAIT_S
 from tests.media.call_server import CallServer, call_server
 from web.peers.network.network import Network, lossy
 
@@ -55,7 +57,13 @@ class Person:
 
     async def until(self, expression: str) -> None:
         """Wait until an expression is true in the page."""
-        await self.page.wait_for_function(expression, timeout=SHOWN_MS, polling=20)
+        await self.page.wait_for_function(expression, timeout=WAIT_S * 1000, polling=20)
+
+    async def until_value(self, expression: str, holds: Callable[[Any], bool], pause_s: float = 0.2) -> None:
+        """Ask for the value of an expression in the page every `pause_s`, until `holds` is true for it."""
+        async with asyncio.timeout(WAIT_S):
+            while not holds(await self.ask(expression)):  # noqa: ASYNC110 - the page has no event for it
+                await asyncio.sleep(pause_s)
 
     async def press(self) -> float:
         """Press Start Session; return the page's time in ms."""
@@ -149,18 +157,24 @@ async def press_to_picture(browser: Browser, server: CallServer, runs: int) -> l
     return rows
 
 
-async def reload_gaps(server: CallServer, a: Person, b: Person, room: str, times: int) -> list[int]:
-    """Reload the page of `a` `times` times; return for each reload the longest time in ms without a new frame on the
-    screen of `b`.
+async def reload_gaps(
+    server: CallServer, a: Person, b: Person, room: str, times: int
+) -> list[tuple[int, int]]:
+    """Reload the page of `a` `times` times; return two times in ms for each reload.
+
+    They are the longest time without a new frame on the screen of `b`, and the time until the page of `a` is connected.
     """
     gaps = []
     for _ in range(times):
         seen = len(await b.frames())
+        began_s = time.monotonic()
         await load(a, server, room, "&started=1")
+        loaded_s = time.monotonic() - began_s
         await a.until(f"call.frames.some(([, luma]) => luma > {PICTURE})")
         await decoded(b, 15)
         moments = [at for at, _ in (await b.frames())[seen - 1 :]]
-        gaps.append(round(max(after - before for before, after in itertools.pairwise(moments))))
+        longest = max(after - before for before, after in itertools.pairwise(moments))
+        gaps.append((round(longest), round(loaded_s * 1000)))
     return gaps
 
 
@@ -186,7 +200,7 @@ async def sound_under_loss(server: CallServer, b: Person, loss: float, packets: 
     assert server.link is not None
     server.link.change(lossy(loss))
     before = after = await b.ask("call.received('audio')")
-    async with asyncio.timeout(2 * SHOWN_MS / 1000):
+    async with asyncio.timeout(WAIT_S):
         while after["packetsReceived"] < before["packetsReceived"] + packets:
             await asyncio.sleep(0.2)
             after = await b.ask("call.received('audio')")
@@ -202,7 +216,7 @@ async def measure() -> dict[str, Any]:
             async with pair(browser, server) as (a, b):
                 await talking(a, b)
                 await decoded(b, 60)
-                gaps = await reload_gaps(server, a, b, "room", 5)
+                gaps = [gap for gap, _ in await reload_gaps(server, a, b, "room", 5)]
         async with call_server() as server:
             await server.behind(Network())
             async with pair(browser, server) as (a, b):

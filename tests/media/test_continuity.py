@@ -5,6 +5,7 @@ The numbers are the sequence numbers, timestamps, numbers of retransmissions and
 
 import asyncio
 import struct
+import time
 
 from media import Connected, Disconnected, OfferNeeded, Relay, RelaySettings
 from media.events import REPLACED
@@ -21,12 +22,13 @@ H264_KEYFRAME, H264_DELTA = b"\x78\x00\x02\x67\x42\x00\x02\x68\xce", b"\x41\x9a"
 async def test_the_roll_over_of_sequence_numbers_behind_a_closed_gate_does_no_harm() -> None:
     async with call() as (peers, a, b):
         peers.room.set_gate(False)
-        for number in range(1, 3 * 65536, 97):
+        before, numbers = peers.relay.stats.received, range(1, 3 * 65536, 97)
+        for number in numbers:
             a.audio(2 + number)
             if number % 2000 < 97:
                 await asyncio.sleep(0)
                 await asyncio.sleep(0)
-        await asyncio.sleep(0.05)
+        await peers.handled(before + len(numbers))
         peers.room.set_gate(True)
         heard = len(b.of(AUDIO))
         a.audio(2 + 3 * 65536 + 10)
@@ -36,6 +38,7 @@ async def test_the_roll_over_of_sequence_numbers_behind_a_closed_gate_does_no_ha
 
 async def test_a_reload_is_invisible_in_the_numbers_of_the_other_side() -> None:
     async with call() as (peers, a, b):
+        began_s = time.monotonic()
         a.video(1000, timestamp=90_000)
         await until(lambda: len(b.of(VIDEO)) == 2)
         before = b.of(VIDEO)[-1]
@@ -50,8 +53,7 @@ async def test_a_reload_is_invisible_in_the_numbers_of_the_other_side() -> None:
             (before.sequence + 1) & 0xFFFF,
             (before.sequence + 2) & 0xFFFF,
         )
-        passed_s = (first.timestamp - before.timestamp) / 90_000
-        assert 0 < passed_s < 5
+        assert 0 < (first.timestamp - before.timestamp) / 90_000 < time.monotonic() - began_s + 0.1
         assert second.timestamp - first.timestamp == 3000
 
 
@@ -76,9 +78,11 @@ async def test_missing_packets_are_requested_from_the_sender_by_the_senders_numb
         again.video(504)
         again.audio(70)
         again.audio(72)
-        await until(lambda: len(again.rtcp(205, 1)) >= 2)
-        requests = [struct.unpack_from("!IHH", packet, 8) for packet in again.rtcp(205, 1)]
-        assert {(again.video_ssrc, 501, 3), (again.audio_ssrc, 71, 0)} <= set(requests)
+
+        def requests() -> set[tuple[int, ...]]:
+            return {struct.unpack_from("!IHH", packet, 8) for packet in again.rtcp(205, 1)}
+
+        await until(lambda: {(again.video_ssrc, 501, 3), (again.audio_ssrc, 71, 0)} <= requests())
         again.audio(71, text=b"again")
         await until(lambda: b.of(AUDIO)[-1].payload == b"again")
         first, newest, late = (packet.sequence for packet in b.of(AUDIO)[-3:])

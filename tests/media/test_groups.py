@@ -340,6 +340,7 @@ async def test_the_weakest_receiver_bounds_what_a_sender_sends() -> None:
         for _ in range(6):
             people["guest-a"].send_rtcp(report)
         await until(lambda: limit(people["patient"].rtcp(206, 15)[-1]) < before / 2)
+        await until(lambda: bool(people["provider"].rtcp(206, 15)))
         assert limit(people["provider"].rtcp(206, 15)[-1]) == before, "what the provider sends arrives well"
         assert peers.relay.stats.faults == 0
 

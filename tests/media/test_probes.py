@@ -11,7 +11,7 @@ from media import probes
 from media.probes import LASTS_S, PROBES_MAX, Probes
 from media.protocols import stun
 from media.protocols.ice import Credentials, Transport
-from tests.media.duo import Speaker, duo, until
+from tests.media.duo import Speaker, StillClock, duo, until
 from tests.signalling.rooms.apart import Noted
 
 
@@ -37,7 +37,8 @@ async def test_a_probe_is_answered_on_each_path_and_connects_to_nothing(transpor
 
 async def test_a_probe_ends_by_itself_and_their_number_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probes, "PROBES_MAX", 2)
-    monkeypatch.setattr(probes, "LASTS_S", 0.3)
+    clock = StillClock()
+    monkeypatch.setattr("media.relay.time", clock)
     async with duo() as peers:
         speaker = Speaker()
         peers.speakers.append(speaker)
@@ -45,7 +46,8 @@ async def test_a_probe_ends_by_itself_and_their_number_is_limited(monkeypatch: p
         assert offer is not None
         assert peers.relay.probe() is not None
         assert peers.relay.probe() is None
-        await until(lambda: peers.relay.probe() is not None)
+        clock.now_s += LASTS_S
+        assert peers.relay.probe() is not None
         speaker.answer(offer)
         speaker.check()
         await peers.quiet()

@@ -21,9 +21,11 @@ from media import (
     RoomFullError,
 )
 from media.events import CLOSED_BY_PARTY, CONSENT_EXPIRED
+from media.forwarding.streams import KEYFRAME_RETRY_S
 from media.protocols.codecs import OPUS, VP8, VP8_RTX
 from media.protocols.ice import Transport
 from media.transport.srtp import Binding, native_binding, public_binding
+from tests.limits import WAIT_S
 from tests.media.duo import Speaker, call, duo, until
 
 AUDIO, VIDEO, RTX = OPUS.payload_type, VP8.payload_type, VP8_RTX.payload_type
@@ -83,6 +85,7 @@ async def test_the_gate_closes_again_and_nothing_more_crosses() -> None:
 
 async def test_opening_twice_is_opening_once() -> None:
     async with call() as (peers, a, b):
+        await peers.quiet()
         asked = len(a.rtcp(206, 1))
         peers.room.set_gate(True)
         a.video(2)
@@ -122,16 +125,17 @@ async def test_the_first_picture_of_each_party_after_the_gate_opens_is_reported_
 async def test_a_picture_begins_with_a_keyframe_which_is_asked_for_until_it_comes() -> None:
     async with duo() as peers:
         a, b = await peers.join("a"), await peers.join("b")
-        peers.room.set_gate(True)
         began_s, number = time.monotonic(), 0
-        while time.monotonic() - began_s < 0.4:
-            number += 1
-            a.video(number)
-            await asyncio.sleep(0.02)
+        peers.room.set_gate(True)
+        async with asyncio.timeout(WAIT_S):
+            while len(a.rtcp(206, 1)) < 4:
+                number += 1
+                a.video(number)
+                await asyncio.sleep(0.02)
         assert not b.of(VIDEO)
         # The first request for a keyframe is sent when the gate opens (media may pass), further requests every 150
         # ms.
-        assert 2 <= len(a.rtcp(206, 1)) <= 5
+        assert time.monotonic() - began_s > 3 * KEYFRAME_RETRY_S - 0.01
         a.video(number + 1, key=True, text=b"key")
         a.video(number + 2, text=b"delta")
         await until(lambda: len(b.of(VIDEO)) == 2)
@@ -144,7 +148,7 @@ async def test_a_black_frame_left_in_the_encoder_is_not_the_first_thing_seen() -
         peers.room.set_gate(True)
         a.video(1, key=True, marker=True, text=b"black")
         await peers.handled(1)
-        await until(lambda: len(a.rtcp(206, 1)) == 1)
+        await until(lambda: bool(a.rtcp(206, 1)))
         a.video(2, key=True, text=b"real")
         a.video(3, marker=True)
         await until(lambda: len(b.of(VIDEO)) == 2)
@@ -289,6 +293,7 @@ async def test_a_closed_room_lets_nobody_in_and_nothing_across() -> None:
 
 async def test_quality_is_known_in_both_directions() -> None:
     async with call() as (peers, a, b):
+        began_s = time.monotonic()
         a.send_rtcp(struct.pack("!BBHIIIIII", 0x80, 200, 6, a.audio_ssrc, 0x11112222, 0x33334444, 0, 1, 1))
         await until(lambda: bool(b.rtcp(200, 0)))
         sink = peers.parties["b"].endpoint.sinks["audio"].ssrc
@@ -299,7 +304,7 @@ async def test_quality_is_known_in_both_directions() -> None:
         assert quality.received["audio"].loss == 0.25
         assert quality.received["audio"].jitter_ms == 10.0
         assert quality.rtt_ms is not None
-        assert 0 <= quality.rtt_ms < 1000
+        assert 0 <= quality.rtt_ms <= 1000 * (time.monotonic() - began_s) + 1
         assert peers.parties["a"].quality().sent["audio"].jitter_ms == 10.0
 
 

@@ -6,6 +6,7 @@ These bytes must not fill the memory, and must not block the event loop or anoth
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
 import struct
 from collections.abc import AsyncIterator, Sequence
@@ -19,7 +20,9 @@ from media.events import CONSENT_EXPIRED
 from media.protocols.codecs import OPUS, VP8
 from media.protocols.ice import Candidate, candidate_lines
 from media.transport import tcp, udp
+from tests.limits import WAIT_S
 from tests.media.duo import Duo, Speaker, duo, until
+from tests.ports import free_ports
 
 AUDIO, VIDEO = OPUS.payload_type, VP8.payload_type
 
@@ -105,17 +108,17 @@ async def test_udp_is_offered_first_and_tcp_on_the_same_port_after_it() -> None:
 
 
 async def test_without_tcp_none_is_offered_and_none_listens() -> None:
-    relay = await Relay.open(RelaySettings(tcp=False))
+    relay = await Relay.open(RelaySettings(tcp=False, ports=tuple(free_ports(1))))
     (only,) = relay.candidates()
     assert only.transport == "udp"
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", only.port), timeout=1)
+        socket.create_connection(("127.0.0.1", only.port), timeout=WAIT_S)
     await relay.close()
 
 
 async def test_a_port_that_another_program_has_leaves_calls_over_udp() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    (port,) = free_ports(1)
+    with socket.create_server(("127.0.0.1", port)):
         relay = await Relay.open(RelaySettings(ports=(port,)))
         assert [(found.port, found.transport) for found in relay.candidates()] == [(port, "udp")]
         await relay.close()
@@ -173,14 +176,14 @@ async def test_a_call_moves_from_udp_to_tcp_when_its_party_nominates_it() -> Non
 
 
 async def _closed_by(relay: Relay, *sent: bytes) -> bool:
-    """Return True if the relay closes a stranger's connection within a second after it has sent these bytes."""
+    """Return True if the relay closes a stranger's connection after it has sent these bytes."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port_of(relay))
     try:
         for piece in sent:
             writer.write(piece)
             await writer.drain()
             await asyncio.sleep(0.02)
-        async with asyncio.timeout(1.0):
+        async with asyncio.timeout(WAIT_S):
             return await reader.read(1) == b""
     except TimeoutError:
         return False
@@ -226,7 +229,7 @@ async def test_a_frame_in_single_bytes_is_read_whole() -> None:
         for byte in b"\0\0" + pieces[0]:  # the first frame has no content
             writer.write(bytes([byte]))
             await writer.drain()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WAIT_S):
             size = struct.unpack("!H", await reader.readexactly(2))[0]
         assert (await reader.readexactly(size))[:2] == b"\x01\x01"
         writer.close()
@@ -235,8 +238,8 @@ async def test_a_frame_in_single_bytes_is_read_whole() -> None:
 async def test_a_stream_that_proves_no_password_is_closed_after_a_while(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(tcp, "PROOF_S", 0.2)
     async with pair() as (peers, a, b):
+        monkeypatch.setattr(tcp, "PROOF_S", 0.5)
         assert await _closed_by(peers.relay, framed(b"\x80" + bytes(40)), framed(bytes(30)))
         assert peers.relay.streams.refused == 1
         a.audio(2)
@@ -248,7 +251,7 @@ async def test_one_address_has_a_limit_of_streams(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(tcp, "STREAMS_PER_HOST", 3)
     async with pair() as (peers, a, b):
         strangers = [
-            socket.create_connection(("127.0.0.1", port_of(peers.relay)), timeout=5) for _ in range(10)
+            socket.create_connection(("127.0.0.1", port_of(peers.relay)), timeout=WAIT_S) for _ in range(10)
         ]
         await until(lambda: peers.relay.streams.refused == 8)
         assert len(peers.relay.streams) == 3
@@ -312,13 +315,18 @@ async def test_a_stream_asks_the_kernel_for_no_more_than_it_has_to() -> None:
         sock = Counted(listening.accept()[0])
     stream = tcp.Stream(sock, lambda _: None)  # type: ignore[arg-type]
     buffer = bytearray(2048)
-    far.sendall(struct.pack("!H", 5) + b"first" + struct.pack("!H", 6) + b"second" + b"\0")
+
+    def send(data: bytes) -> None:
+        far.sendall(data)
+        select.select([sock.fileno()], [], [], WAIT_S)
+
+    send(struct.pack("!H", 5) + b"first" + struct.pack("!H", 6) + b"second" + b"\0")
     assert stream.recvfrom_into(buffer)[0] == 5
     assert stream.recvfrom_into(buffer)[0] == 6
     with pytest.raises(BlockingIOError):
         stream.recvfrom_into(buffer)
     assert sock.reads == 1, "a read that found room left has taken all"
-    far.sendall(b"\x05third")
+    send(b"\x05third")
     assert stream.recvfrom_into(buffer)[0] == 5, "the loop says that there is more"
     stream.close()
     far.close()
@@ -336,7 +344,7 @@ async def test_a_stream_that_was_full_sends_what_waits_and_new_packets_once_the_
             await asyncio.sleep(0)
     assert stream.unsent_bytes
     reader, writer = await asyncio.open_connection(sock=far)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(WAIT_S):
         await reader.readexactly(count * (2 + len(packet)))
         assert stream.unsent_bytes == 0
         stream.sendto(b"later", None)
@@ -346,7 +354,8 @@ async def test_a_stream_that_was_full_sends_what_waits_and_new_packets_once_the_
 
 
 async def test_a_closed_listener_accepts_no_more_connections() -> None:
-    listener = tcp.Listener(tcp.listen([(socket.AF_INET, "127.0.0.1", 0)]), print, print)
+    (port,) = free_ports(1)
+    listener = tcp.Listener(tcp.listen([(socket.AF_INET, "127.0.0.1", port)]), print, print)
     (found,) = listener.candidates([Candidate("127.0.0.1", 9)])
     socket.create_connection(("127.0.0.1", found.port)).close()
     listener.close()
