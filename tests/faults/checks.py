@@ -10,16 +10,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from signalling.visit import commands as c
-from signalling.visit.record import Actor, ChatMessage, Policy, Role, Staff, Status, Visit
+from signalling.visit.record import Actor, ChatMessage, Role, Staff, Status, Visit
 from signalling.visit.relations import PATIENT, Context, Decided
 from signalling.visit.rules import QUIET, decide
-from signalling.visit.setup_guide import Guide
 from signalling.visit.urgency import Urgency
-from tests.faults.history import CHAIN, NOTICE_S, Commit, Held, History, Request
+from tests.faults.history import CHAIN, Commit, Held, History, Request, Rules
 
-LAG_S = 0.5  # time in s by which samples and events may be late on a busy machine
-OVERLAP_S = 0.2  # While a worker takes over a room, both workers may carry it for this time in s.
-GATE_S = 1.0  # media must be stopped within this time in s after the visit is no longer live
+GAP_S = 1.0  # a worker that gives no sample for this time in s has stood still
 KINDS: Mapping[str, frozenset[str]] = {
     "arrive": frozenset({"opened"}),
     "visit.save": frozenset({"saved"}),
@@ -66,21 +63,14 @@ OWNERS, ROOMS, LOST, UNCAUSED, SUPERSEDED, SCREEN, GATE, ANSWERS = (
 )
 
 
-class Rules(NamedTuple):
-    """The limits and the setup guide of the organisation, which the rules of visits need (`decide`)."""
-
-    policy: Policy
-    guide: Guide
-
-
 def check(history: History, rules: Rules) -> list[Finding]:
     """Return a finding for each rule that the history breaks, the earliest first."""
     found = [
-        *two_owners(history),
-        *two_rooms(history),
+        *two_owners(history, rules),
+        *two_rooms(history, rules),
         *lost(history),
         *replayed(history, rules),
-        *gates(history),
+        *gates(history, rules),
         *(
             Finding(SCREEN, w.at_s, f"{w.person} sees {w.topic} as {w.shown}; the store: {w.stored}")
             for w in history.wrong
@@ -98,7 +88,7 @@ def _of_visits(history: History) -> dict[str, list[tuple[Commit, Visit]]]:
     return found
 
 
-def two_owners(history: History) -> Iterator[Finding]:
+def two_owners(history: History, rules: Rules) -> Iterator[Finding]:
     """Yield a finding for each visit with two claimants at a time: in the store, in answers, or on a screen."""
     visits = _of_visits(history)
     for visit_id, changes in visits.items():
@@ -119,11 +109,11 @@ def two_owners(history: History) -> Iterator[Finding]:
             if other != sent.person:
                 text = f"{sent.visit} was given to {other} and to {sent.person}"
                 yield Finding(OWNERS, sent.answered_s or sent.sent_s, text)
-    yield from _owners_on_screens(history, visits)
+    yield from _owners_on_screens(history, visits, rules)
 
 
 def _owners_on_screens(
-    history: History, visits: Mapping[str, list[tuple[Commit, Visit]]]
+    history: History, visits: Mapping[str, list[tuple[Commit, Visit]]], rules: Rules
 ) -> Iterator[Finding]:
     for saw in history.saw:
         might_be: set[str | None] = set()
@@ -131,7 +121,7 @@ def _owners_on_screens(
             whose = record.claimant.id if record.claimant is not None else None
             if commit.seq <= saw.version // 2:
                 might_be = {whose}
-            elif commit.seen_s <= saw.at_s + LAG_S:
+            elif commit.seen_s <= saw.at_s + rules.lag_s:
                 might_be.add(whose)
         if might_be and saw.claimant not in might_be:
             text = (
@@ -140,16 +130,16 @@ def _owners_on_screens(
             yield Finding(OWNERS, saw.at_s, text)
 
 
-def _troubled(history: History) -> dict[str, list[tuple[float, float]]]:
+def _troubled(history: History, rules: Rules) -> dict[str, list[tuple[float, float]]]:
     """Return worker -> (begin, end) in s of its outages, and of the long gaps between its samples."""
     found: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for outage in history.outages:
-        found[outage.worker].append((outage.from_s, outage.until_s + NOTICE_S))
+        found[outage.worker].append((outage.from_s, outage.until_s + rules.notice_s))
     last: dict[str, float] = {}
     for sample in history.held:
         before = last.get(sample.worker, sample.at_s)
-        if sample.at_s - before > 2 * LAG_S:
-            found[sample.worker].append((before, sample.at_s + NOTICE_S))
+        if sample.at_s - before > GAP_S:
+            found[sample.worker].append((before, sample.at_s + rules.notice_s))
         last[sample.worker] = sample.at_s
     return found
 
@@ -160,7 +150,7 @@ def _spans(history: History) -> dict[str, list[tuple[str, float, float]]]:
     before: dict[str, Held] = {}
     for sample in history.held:
         last = before.get(sample.worker)
-        if last is not None and sample.at_s - last.at_s <= 2 * LAG_S:
+        if last is not None and sample.at_s - last.at_s <= GAP_S:
             for visit in last.rooms.keys() & sample.rooms.keys():
                 known = spans[visit]
                 at = next((i for i in range(len(known) - 1, -1, -1) if known[i][0] == sample.worker), None)
@@ -172,9 +162,9 @@ def _spans(history: History) -> dict[str, list[tuple[str, float, float]]]:
     return spans
 
 
-def two_rooms(history: History) -> Iterator[Finding]:
-    """Yield a finding for each room that two workers carry for over OVERLAP_S without an outage."""
-    troubled = _troubled(history)
+def two_rooms(history: History, rules: Rules) -> Iterator[Finding]:
+    """Yield a finding for each room that two workers carry for over `overlap_s` without an outage."""
+    troubled = _troubled(history, rules)
     for visit, spans in _spans(history).items():
         for number, (worker, begin_s, end_s) in enumerate(spans):
             for other, other_begin_s, other_end_s in spans[number + 1 :]:
@@ -183,7 +173,7 @@ def two_rooms(history: History) -> Iterator[Finding]:
                 both = (max(begin_s, other_begin_s), min(end_s, other_end_s))
                 left = _without(both, [*troubled[worker], *troubled[other]])
                 for from_s, until_s in left:
-                    if until_s - from_s > OVERLAP_S:
+                    if until_s - from_s > rules.overlap_s:
                         text = f"{worker} and {other} carry {visit} for {until_s - from_s:.1f} s, both being well"
                         yield Finding(ROOMS, from_s, text)
 
@@ -200,8 +190,8 @@ def _without(
         yield at, end
 
 
-def gates(history: History) -> Iterator[Finding]:
-    """Yield a finding for each gate that still lets media pass GATE_S after its visit stopped being live."""
+def gates(history: History, rules: Rules) -> Iterator[Finding]:
+    """Yield a finding for each gate that still lets media pass `gate_s` after its visit stopped being live."""
     live: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for visit, changes in _of_visits(history).items():
         since: float | None = None
@@ -213,15 +203,15 @@ def gates(history: History) -> Iterator[Finding]:
                 since = None
         if since is not None:
             live[visit].append((since, float("inf")))
-    troubled, reported = _troubled(history), set()
+    troubled, reported = _troubled(history, rules), set()
     for sample in history.held:
         for visit, open_ in sample.rooms.items():
             if not open_ or (sample.worker, visit) in reported:
                 continue
             at_s = sample.at_s
             holes = [hole for hole in troubled[sample.worker] if hole[0] <= at_s <= hole[1]]
-            earliest = min([at_s, *(hole[0] for hole in holes)]) - GATE_S
-            if not any(a <= at_s + LAG_S and b >= earliest for a, b in live[visit]):
+            earliest = min([at_s, *(hole[0] for hole in holes)]) - rules.gate_s
+            if not any(a <= at_s + rules.lag_s and b >= earliest for a, b in live[visit]):
                 reported.add((sample.worker, visit))
                 yield Finding(GATE, at_s, f"{sample.worker} lets media cross in {visit}, which is not live")
 

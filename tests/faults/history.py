@@ -11,12 +11,30 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from signalling.visit.record import Actor, Record, Visit
+from signalling.visit.record import Actor, Policy, Record, Visit
 from signalling.visit.relations import Event
+from signalling.visit.setup_guide import Guide
 
 # After a worker was frozen or cut off, other workers may have taken over its rooms and connections. The worker must
 # give these up within this time in s.
 NOTICE_S = 3.0
+
+
+class Rules(NamedTuple):
+    """The limits and the setup guide of the organisation, which the rules of visits need (`decide`), and times in s.
+
+    `lag_s`: by how much samples and events may be late. `overlap_s`: how long two workers may carry a room, while one
+    takes it over. `gate_s`: how long media may pass after the visit is no longer live. `notice_s`: see NOTICE_S.
+    """
+
+    policy: Policy
+    guide: Guide
+    lag_s: float = 0.5
+    overlap_s: float = 0.2
+    gate_s: float = 1.0
+    notice_s: float = NOTICE_S
+
+
 CHAIN = (
     # The numbers of a connection's sockets begin at a multiple of this number; a new connection gets the next multiple.
     1000

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-START_S = 30.0
+START_S = 60.0
 SAMPLE_S, BEAT_S = 0.02, 0.2
 POLICY = {"grace_ms": 4_000, "return_grace_ms": 8_000, "away_expiry_ms": 12_000, "assignment_ms": 6_000}
 """Limits in ms that are short enough for deadlines to pass in a story, but longer than any single fault."""

@@ -17,10 +17,12 @@ from signalling.clients.client import Received, SignallingClient
 from signalling.clients.reconnecting import Subscription
 from signalling.errors import ClosedError, RequestError
 from signalling.visit.record import Actor
+from tests.faults.conftest import ALL
 from tests.faults.history import CHAIN, History, Request, Saw
 from tests.signalling.clinic import headers
 
-PATIENCE_S = 1.2  # if a request has no answer after this time in s, the person reconnects to another worker
+PATIENCE_S = 1.2 if ALL else 2.4
+"""If a request has no answer after this time in s, the person reconnects to another worker."""
 AGAIN_S = 0.1
 
 

@@ -38,7 +38,7 @@ from web.server.valkey import EmbeddedStore
 
 PACE_S = 0.004
 QUEUED_STEPS = 2
-STEP_S = 30.0  # the limit in s for one step of a story
+STEP_S = 60.0  # the limit in s for one step of a story
 
 
 class Run:

@@ -7,7 +7,6 @@ with which it fails are printed.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import zip_longest
@@ -31,21 +30,24 @@ from tests.faults.checks import (
     UNCAUSED,
     check,
 )
-from tests.faults.conftest import ALL, QUICK_SLACK, Measured, Rounds
+from tests.faults.conftest import ALL, Measured, Rounds
 from tests.faults.history import Commit, Held, History, Outage, Request, Saw, Wrong
 from tests.faults.machine import POLICY
 from tests.faults.plans import plan
 from tests.faults.stories import RULES, SHOWN_S, Result, in_words, run_story, shortest, shrink
+from tests.limits import WAIT_S
+from tests.media.duo import StillClock
 from tests.signalling.clinic import ANA, ORG
 
 FULL = {"operations": 2500, "chapters": 6, "faults": 5}
 QUICK = {"operations": 150, "chapters": 1, "faults": 4}
 SHRINK_S = 60.0
+QUICK_SHOWN_S = 30.0
 
 
 async def _result(seed: int) -> Result:
     steps = plan(seed, **(FULL if ALL else QUICK))
-    shown_s = SHOWN_S if ALL else SHOWN_S * QUICK_SLACK
+    shown_s = SHOWN_S if ALL else QUICK_SHOWN_S
     result = await run_story(steps, seed, shown_s)
     if result.findings:
         print(in_words([], result.findings, seed))
@@ -87,7 +89,8 @@ async def test_the_promises_hold_in_random_histories_with_many_people_and_all_fa
     measured("F", "histories: gates open though not both had started", found[GATE], at_most=0)
     others = found[UNCAUSED] + found[ANSWERS]
     measured("F", "histories: changes without a cause, requests answered twice", others, at_most=0)
-    assert acknowledged > sent / 3, "too little was carried out for the checks to mean anything"
+    least = sent / (3 if ALL else 6)
+    assert acknowledged > least, "too little was carried out for the checks to mean anything"
 
 
 # --- the checker finds each kind of violation
@@ -314,19 +317,22 @@ async def test_a_failing_story_is_shrunk_to_the_steps_that_make_it_fail() -> Non
         tried.append(len(steps))
         return {17, 171} <= set(steps)
 
-    assert await shrink(range(300), fails, within_s=20) == [17, 171]
+    assert await shrink(range(300), fails, within_s=WAIT_S) == [17, 171]
     assert len(tried) < 120
 
 
-async def test_shrinking_ends_in_time() -> None:
-    began_s = time.monotonic()
+async def test_shrinking_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = StillClock()
+    monkeypatch.setattr("tests.faults.stories.time", clock)
+    tried: list[int] = []
 
     async def fails(steps: Sequence[int]) -> bool:
-        await asyncio.sleep(0.05)
+        tried.append(len(steps))
+        clock.now_s += 0.05
         return True
 
-    assert len(await shrink(range(1000), fails, within_s=0.2)) < 1000
-    assert time.monotonic() - began_s < 2
+    assert len(await shrink(range(1000), fails, within_s=0.18)) < 1000
+    assert len(tried) == 4
 
 
 def test_a_story_is_the_same_for_the_same_seed_and_has_its_operations_and_faults() -> None:
