@@ -26,8 +26,14 @@ from media.transport.srtp import best_binding
 from signalling.clients.client import MSGPACK, SignallingClient
 from signalling.clients.reconnecting import pause_s
 from signalling.errors import ClosedError, RequestError
+from tests.faults.conftest import ALL
+from tests.limits import WAIT_S
 
 FRAME_S = 0.02
+STEADY_S, ANSWER_S = (0.2, 5.0) if ALL else (1.0, 20.0)
+"""Times in s: in how long five packets arrive if packets arrive steadily, and how long an answer may take. Both are
+longer beside other tests on the same cores.
+"""
 IDENTITY = Identity(0.0)
 
 
@@ -112,9 +118,10 @@ class Caller:
         self._take(None)
 
     def receives(self, since_s: float) -> bool:
-        """Return True if packets arrive steadily: at least five in the last 200 ms that came after `since_s`."""
+        """Return True if packets arrive steadily: at least five in the last STEADY_S that came after
+        `since_s`."""
         now_s = time.monotonic()
-        recent = [at for at in self.arrivals[-20:] if at > max(since_s, now_s - 0.2)]
+        recent = [at for at in self.arrivals[-20:] if at > max(since_s, now_s - STEADY_S)]
         return len(recent) >= 5
 
     def longest_gap_s(self, since_s: float) -> float:
@@ -135,7 +142,7 @@ class Caller:
             headers={**self._headers, "Origin": str(URL(url).origin()).replace("ws", "http", 1)},
             resume=resume,
             subprotocol=MSGPACK,
-            timeout_s=5,
+            timeout_s=ANSWER_S,
             listener=self._heard,
         )
 
@@ -194,6 +201,19 @@ class Caller:
                     break
 
 
+async def once_back(client: SignallingClient, request: str, **fields: Any) -> None:
+    """Send a request, and send it again while the worker does not reach the store again."""
+    async with asyncio.timeout(WAIT_S):
+        while True:
+            try:
+                await client.request(request, **fields)
+                return
+            except RequestError as refused:
+                if refused.code != "unavailable":
+                    raise
+            await asyncio.sleep(0.1)
+
+
 def p95(values: Sequence[float]) -> float:
     """Return the value that 95 percent of these values do not exceed."""
     return sorted(values)[math.ceil(0.95 * len(values)) - 1]
@@ -221,7 +241,7 @@ async def call(patient: Caller, provider: Caller) -> AsyncIterator[None]:
         await provider.client.request("visit.claim", visit=provider.visit)
         await provider.join()
         await patient.join()
-        await until_received((patient, provider), time.monotonic(), 10)
+        await until_received((patient, provider), time.monotonic(), WAIT_S)
         yield
     finally:
         await patient.close()

@@ -21,6 +21,7 @@ from media.protocols import rtcp, rtp
 from media.protocols.codecs import OPUS, VP8, VP8_RTX
 from tests.faults.hostile import Target, hellos, sdp_answers
 from tests.faults.mutation import Mutator
+from tests.limits import WAIT_S
 from tests.media.duo import Duo, Speaker, call
 
 
@@ -72,7 +73,7 @@ class Peer:
         """
         if self._stream is None:
             port = next(found.port for found in self.peers.relay.candidates() if found.transport == "tcp")
-            self._stream = socket.create_connection(("127.0.0.1", port), timeout=5)
+            self._stream = socket.create_connection(("127.0.0.1", port), timeout=WAIT_S)
             self._stream.setblocking(False)
         try:
             self._stream.send(data)

@@ -21,6 +21,7 @@ from tests.conftest import StartServer
 from tests.faults.caller import Caller, call, p95, until_received
 from tests.faults.conftest import Measured, Rounds
 from tests.journeys.people import Patient, credentials, on_call, person, see_and_hear
+from tests.limits import WAIT_S
 from tests.server import RunningServer
 from web.peers.people import entry
 from web.peers.people.answers import information
@@ -29,7 +30,7 @@ from web.server.valkey import address_file
 
 # A JavaScript function that runs in a page. `known`: the number of peer connections that the page had made
 # before the kill. `killed`: the time of the kill. It returns the time in ms from then until a newer peer
-# connection has pictures and sound; 15000 if none has by then.
+# connection has pictures and sound; 60000 if none has by then.
 BACK = """async ([known, killed]) => {
   for (;;) {
     for (const peer of window.__peers.slice(known)) {
@@ -41,7 +42,7 @@ BACK = """async ([known, killed]) => {
       }
       if (frames >= 2 && sound > 0) return Date.now() - killed;
     }
-    if (Date.now() - killed > 15000) return 15000;
+    if (Date.now() - killed > 60000) return 60000;
     await new Promise((done) => setTimeout(done, 20));
   }
 }"""
@@ -50,7 +51,7 @@ BACK = """async ([known, killed]) => {
 def owner_of(server: RunningServer, visit: str) -> str:
     """Return the id of the worker that carries a visit's media."""
     url = address_file(server.data).read_text("utf-8")
-    with redis.Redis.from_url(url, socket_timeout=5) as store:
+    with redis.Redis.from_url(url, socket_timeout=WAIT_S) as store:
         owner = store.hget(f"{{demo}}:lease:{visit}", "owner")
     assert isinstance(owner, bytes)
     return owner.decode()
@@ -141,7 +142,7 @@ async def test_r30_light_media_flows_again_soon_after_its_worker_was_killed(
                 victim = pid_of(server, owner_of(server, visit))
                 killed_s = time.monotonic()
                 os.kill(victim, signal.SIGKILL)
-                back_s.append(await until_received((patient, provider), killed_s + 0.05, 15))
+                back_s.append(await until_received((patient, provider), killed_s + 0.05, WAIT_S))
                 await provider.client.request("visit.end", visit=visit)
     print("R30 light media:", [round(each, 2) for each in back_s])
     measured("R30", "kill -9 of the media's worker, light media, p95", p95(back_s), "s", at_most=1.0)
@@ -167,7 +168,7 @@ async def test_r30_a_call_moves_to_the_other_machine_when_a_whole_machine_dies(
             async with call(patient, provider):
                 killed_s = time.monotonic()
                 os.killpg(dies.process.pid, signal.SIGKILL)
-                back_s.append(await until_received((patient, provider), killed_s + 0.05, 15))
+                back_s.append(await until_received((patient, provider), killed_s + 0.05, WAIT_S))
                 await provider.client.request("visit.end", visit=visit)
     print("R30 machine:", [round(each, 2) for each in back_s])
     measured("R30", "kill -9 of one machine of two, p95", p95(back_s), "s", at_most=3.0)

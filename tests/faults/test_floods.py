@@ -13,13 +13,14 @@ from urllib.parse import urlsplit
 from aiohttp import ClientSession
 
 from signalling.clients.client import JSON, SignallingClient
-from tests.faults.conftest import Measured
+from tests.faults.conftest import ALL, Measured
+from tests.limits import WAIT_S
 from tests.signalling.clinic import Clinic, headers
 from tests.signalling.worker_process import worker_process
 from web.peers.people.frames import frame
 
 CHUNK = 65_536
-FOR_S = 12.0
+FOR_S = 12.0 if ALL else WAIT_S
 FLOODER = Clinic.provider("Dr Flood")
 HELLO = frame(0x1, b'{"type":"hello","id":1,"role":"staff"}')
 MASK = b"\0\0\0\0"
@@ -48,7 +49,7 @@ def flood(url: str, hello: bool, first: bytes, more: bytes) -> tuple[float, int]
     True to send a hello before.
     """
     at = urlsplit(url)
-    with socket.create_connection((at.hostname, at.port), timeout=5) as peer:
+    with socket.create_connection((at.hostname, at.port), timeout=WAIT_S) as peer:
         lines = {
             "Host": at.netloc,
             "Connection": "Upgrade",
@@ -98,7 +99,10 @@ async def test_s30_a_flood_of_any_frames_is_cut_off_and_others_hardly_notice(
     worst, longest = 0.0, 0.0
     async with worker_process(valkey_url) as worker, ClientSession() as http:
         quiet = [headers(Clinic.provider(f"Dr Quiet{number}")) for number in range(8)]
-        clients = [await SignallingClient.connect(http, worker.url, "staff", headers=who) for who in quiet]
+        clients = [
+            await SignallingClient.connect(http, worker.url, "staff", headers=who, timeout_s=WAIT_S)
+            for who in quiet
+        ]
         loop = asyncio.get_running_loop()
         for (name, (first, more)), hello in itertools.product(FLOODS.items(), (False, True)):
             flooding = loop.run_in_executor(None, flood, worker.url, hello, first, more)

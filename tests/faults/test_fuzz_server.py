@@ -21,6 +21,7 @@ from tests.conftest import StartServer
 from tests.faults.conftest import Measured, Rounds
 from tests.faults.hostile import FRAME_BYTES, JSON_TOKENS, hostile_forms, hostile_parts
 from tests.faults.mutation import Mutator
+from tests.limits import WAIT_S
 from tests.server import RunningServer
 from tests.signalling.protocol.test_protocol import EXAMPLES
 from tests.web.site import FORM, OSEI
@@ -54,8 +55,7 @@ class Stranger:
         before = self._spent_ns()
         sockets = []
         for data in inputs:
-            sock = socket.create_connection(self._at, 10)
-            sock.settimeout(10)
+            sock = socket.create_connection(self._at, WAIT_S)
             with contextlib.suppress(OSError):
                 sock.sendall(data)
             sockets.append(sock)
@@ -87,7 +87,7 @@ class Stranger:
         """Open a visit, as anybody may; return the cookie that the patient's browser gets."""
         form = urllib.parse.urlencode(FORM).encode()
         kind = "application/x-www-form-urlencoded"
-        with socket.create_connection(self._at, 10) as sock:
+        with socket.create_connection(self._at, WAIT_S) as sock:
             sock.sendall(self.request("POST", "/demo/information", form, Content_Type=kind))
             answer = sock.recv(65_536)
         found = re.search(rb"Set-Cookie: (greenroom=[^;]+)", answer, re.IGNORECASE)
@@ -227,7 +227,7 @@ def test_f_a_server_lives_through_hostile_requests_and_frames(
         mutator = Mutator(f"{SEED} {make.__name__}", samples, tokens, FRAME_BYTES)
         # The valid samples go first, so that the time to load modules at first use is not measured.
         for sample in samples:
-            stranger.send([sample], wait_s=10)
+            stranger.send([sample], wait_s=WAIT_S)
         assert stranger.answered >= len(samples), "what is valid is answered"
         for _ in range(inputs // 2 // AT_ONCE):
             together = [mutator.next() for _ in range(AT_ONCE)]

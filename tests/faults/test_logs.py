@@ -20,11 +20,12 @@ from aiohttp import ClientSession, ClientTimeout, CookieJar
 
 from tests.conftest import StartServer
 from tests.faults.conftest import Measured
+from tests.limits import WAIT_S
+from tests.ports import free_ports
 from tests.server import CONSOLE_SCRIPT, RunningServer
 from tests.web.site import FORM, OSEI
 from web.config import load
 from web.organisations import demo
-from web.server.listeners import bind
 
 F_SETPIPE_SZ = 1031
 """A command of fcntl(2), on Linux only: it sets the size of a pipe."""
@@ -58,12 +59,7 @@ def descriptors() -> Iterator[Callable[[str], tuple[int | None, int | None]]]:
             os.close(descriptor)
 
 
-def free_port() -> int:
-    with bind("127.0.0.1", 0) as listener:
-        return int(listener.getsockname()[1])
-
-
-async def until(condition: Callable[[], Any], within_s: float = 20.0) -> None:
+async def until(condition: Callable[[], Any], within_s: float = WAIT_S) -> None:
     deadline = time.monotonic() + within_s
     while not await asyncio.to_thread(condition):
         assert time.monotonic() < deadline
@@ -76,7 +72,7 @@ async def somebody(server: RunningServer) -> AsyncIterator[ClientSession]:
         server.url,
         cookie_jar=CookieJar(unsafe=True),
         headers={"Origin": server.url},
-        timeout=ClientTimeout(total=20),
+        timeout=ClientTimeout(total=WAIT_S),
     ) as session:
         yield session
 
@@ -85,7 +81,7 @@ async def reply_to(ws: Any, **message: Any) -> dict[str, Any]:
     """Send a message on the socket `ws`; return the reply to it."""
     await ws.send_json({"id": 9, **message})
     while True:
-        answer: dict[str, Any] = await ws.receive_json(timeout=20)
+        answer: dict[str, Any] = await ws.receive_json(timeout=WAIT_S)
         if answer.get("reply_to") == 9:
             return answer
 
@@ -105,7 +101,7 @@ async def guest_joins(server: RunningServer) -> int:
         assert (await reply_to(ws, type="hello", role="staff"))["type"] == "welcome"
         assert (await reply_to(ws, type="on_call", on=True))["type"] == "done"
         await ws.send_json({"type": "subscribe", "id": 2, "topic": "queue"})
-        while (shown := await ws.receive_json(timeout=20))["type"] != "queue.snapshot":
+        while (shown := await ws.receive_json(timeout=WAIT_S))["type"] != "queue.snapshot":
             pass
         visit = shown["rows"][0]["visit"]
         assert (await reply_to(ws, type="visit.claim", visit=visit))["type"] == "done"
@@ -117,7 +113,7 @@ async def guest_joins(server: RunningServer) -> int:
 
 def store_pid(server: RunningServer) -> int:
     url = (server.data / "valkey/address").read_text()
-    with contextlib.suppress(redis.RedisError), redis.Redis.from_url(url, socket_timeout=2) as client:
+    with contextlib.suppress(redis.RedisError), redis.Redis.from_url(url, socket_timeout=20) as client:
         return int(client.info("server")["process_id"])
     return 0
 
@@ -129,7 +125,7 @@ async def test_r29_a_log_that_cannot_be_written_does_not_disturb_the_server(
     kind: str, start_server: StartServer, descriptors: Any, measured: Measured
 ) -> None:
     stderr, reader = descriptors(kind)
-    port = free_port()
+    (port,) = free_ports(1)
     server = start_server(
         {"server": {"port": port}, "log": {"level": "debug", "format": "json"}}, stderr=stderr
     )
@@ -163,13 +159,13 @@ async def test_r29_a_log_that_cannot_be_written_does_not_disturb_the_server(
 
 
 def told_lost(reader: int) -> int:
-    """Read the log until it reports more than ten lost lines, but at most for 10 s; return the reported
-    number.
+    """Read the log until it reports more than ten lost lines, but at most for WAIT_S; return the
+    reported number.
 
     `reader`: the descriptor from which the log is read.
     """
     os.set_blocking(reader, False)
-    found, deadline = b"", time.monotonic() + 10
+    found, deadline = b"", time.monotonic() + WAIT_S
     while time.monotonic() < deadline and lost_in(found) <= 10:
         with contextlib.suppress(BlockingIOError):
             found += os.read(reader, 65536)
@@ -188,10 +184,10 @@ def test_r29_a_server_without_standard_streams_starts_and_logs_into_no_other_fil
     start_server: StartServer,
 ) -> None:
     closed = ["sh", "-c", 'exec >&- 2>&-; exec "$0" serve --config "$1"', CONSOLE_SCRIPT[0]]
-    port = free_port()
+    (port,) = free_ports(1)
     server = start_server({"server": {"port": port}}, command=closed, quick=False)
     server.url = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + WAIT_S
     while server.status("/readyz") != 200:
         assert time.monotonic() < deadline
         time.sleep(0.05)

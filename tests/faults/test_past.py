@@ -25,6 +25,7 @@ from signalling.visit.record import MINUTE_MS
 from tests.faults.conftest import Measured, Rounds
 from tests.faults.ended import ended_visit, name_of, write_ended
 from tests.faults.link import link_to
+from tests.limits import WAIT_S
 from tests.signalling.clinic import ORG, Clinic, clinic
 from tests.signalling.past import whole_visit
 from tests.web.site import ADMIN, Person, Site, settings_for
@@ -182,7 +183,7 @@ async def test_r32_a_file_that_cannot_be_finished_is_a_failed_download_not_a_sho
         await answer.content.readline()
         link.cut()
         with pytest.raises(aiohttp.ClientPayloadError):
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(WAIT_S):
                 await answer.read()
         link.delay_s = 0.0
         link.heal()

@@ -14,6 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.conftest import StartServer
+from tests.ports import LOOPBACK, free_ports
 from tests.server import RunningServer
 from tests.web.site import LIND, OSEI
 from web.config import parse
@@ -60,8 +61,8 @@ def test_r35_a_port_that_refuses_is_a_server_that_is_gone_until_it_takes_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("web.peers.run.presence.GONE_S", 0.0)
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        host, port = server.getsockname()
+    host, port = LOOPBACK, free_ports(1)[0]
+    with socket.create_server((host, port)):
         presence = Presence(host, port)
         presence.look()
         assert not presence.is_gone

@@ -23,6 +23,7 @@ from signalling.visit.record import Role
 from signalling.worker import Worker
 from tests.faults.conftest import Measured
 from tests.faults.link import Link, link_to
+from tests.limits import WAIT_S
 from tests.signalling.clinic import ANA, ORG, Clinic, open_worker
 from tests.signalling.waits import until
 
@@ -48,7 +49,7 @@ async def two_workers(url: str) -> AsyncIterator[tuple[Clinic, Link]]:
         link = await stack.enter_async_context(link_to(url))
         workers, servers = [], []
         for index, where in enumerate((url, link.url)):
-            redis = SharedRedis.from_url(where, socket_timeout=2)
+            redis = SharedRedis.from_url(where, socket_timeout=30)
             stack.push_async_callback(redis.aclose)
             worker, server = await stack.enter_async_context(open_worker(redis, index))
             workers.append(worker)
@@ -92,8 +93,8 @@ async def test_r28_every_topic_shows_what_a_reset_mirror_missed(
             await provider.request("subscribe", topic=topic)
         for room in ("visit", "case", "place", "chat"):
             await page.request("subscribe", topic=f"{room}/{visit}")
-        before = newest([provider, page], {})
-        assert {kind for kind, _ in SHOWN.values()} <= set(before)
+        before: dict[str, Message] = {}
+        await until(lambda: {kind for kind, _ in SHOWN.values()} <= set(newest([provider, page], before)))
         assert not any(shows(before[kind], visit) for kind, shows in SHOWN.values())
         news: list[Change | Reset] = []
         far.service.mirrors.observers.append(news.append)
@@ -122,7 +123,7 @@ async def test_r28_every_topic_shows_what_a_reset_mirror_missed(
 
         start = time.monotonic()
         with contextlib.suppress(AssertionError):
-            await until(lambda: not missing(), 5)
+            await until(lambda: not missing(), WAIT_S)
         took = time.monotonic() - start
         assert missing() == []
         assert [type(n) for n in news if n.organisation == ORG][:1] == [Reset]

@@ -98,8 +98,8 @@ def shares(everybody: Sequence[Member]) -> Counter[str]:
 async def roll(server: RunningServer, pids: Sequence[int]) -> None:
     """Stop each worker process of `pids` in turn, and wait each time until `server` has a new process in its place."""
     for pid in pids:
-        os.kill(pid, signal.SIGTERM)
         started = _started(server)
+        os.kill(pid, signal.SIGTERM)
         await until(lambda pid=pid: not Path(f"/proc/{pid}").exists(), START_S)  # type: ignore[misc]
         await until(lambda started=started: _started(server) > started, START_S)  # type: ignore[misc]
 

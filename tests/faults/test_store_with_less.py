@@ -28,7 +28,8 @@ from signalling.store.records import Snapshot, Store
 from signalling.store.redis_connection import SharedRedis
 from signalling.visit import commands as c
 from signalling.visit.record import Actor
-from tests.faults.conftest import Measured
+from tests.faults.conftest import ALL, Measured
+from tests.limits import WAIT_S
 from tests.signalling.clinic import ORG, Clinic, Organisations, clinic
 from tests.signalling.waits import until
 from web.server.valkey import EmbeddedStore, LockedFolder
@@ -95,8 +96,9 @@ def valkey_in(folder: Path) -> Iterator[EmbeddedStore]:
 
 @contextlib.asynccontextmanager
 async def connected(url: str) -> AsyncIterator[Redis]:
-    """Yield a client of the store at `url`, which has the same short time-outs as the client of a worker."""
-    redis = SharedRedis.from_url(url, socket_timeout=1, socket_connect_timeout=1)
+    """Yield a client of the store at `url`. In `make faults`, its time-outs are as short as those of workers."""
+    timeout_s = 1 if ALL else 10
+    redis = SharedRedis.from_url(url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s)
     try:
         yield redis
     finally:
@@ -135,7 +137,7 @@ async def replaced(own: EmbeddedStore, folder: Path, earlier: Path) -> None:
     """
     assert own.pid is not None
     os.kill(own.pid, signal.SIGKILL)
-    await asyncio.sleep(0.05)
+    await until(lambda: own.pid is None)
     shutil.rmtree(data_of(folder))
     shutil.copytree(earlier, data_of(folder))
     await asyncio.to_thread(own.start)
@@ -275,7 +277,7 @@ async def test_r26_every_screen_equals_a_store_that_lost_events_and_shows_lost_v
                     other.stop()
                     await replaced(own, folder, data_of(tmp_path / "other"))
             try:
-                took_s = await until(screens.right, 8)
+                took_s = await until(screens.right, 8 if ALL else WAIT_S)
             except AssertionError:
                 raise AssertionError(f"wrong: {await screens.wrong()}") from None
             measured("R26", f"all screens right, {how}, {count} count", took_s, "s", at_most=WITHIN_S)
@@ -307,11 +309,12 @@ async def test_r26_workers_that_start_beside_an_older_store_begin_a_new_epoch_on
                 async def anew() -> bool:
                     return (await store.stream.head(ORG)).epoch != epoch
 
-                await until(anew, WITHIN_S)
+                await until(anew, WITHIN_S if ALL else WAIT_S)
                 newest = await store.stream.head(ORG)
                 await asyncio.sleep(0.6)
                 assert (await store.stream.head(ORG)).epoch == newest.epoch, (
                     "one new epoch, however many workers look"
                 )
                 page, _ = await page_of(again, patient, 1, f"visit/{patient.visit}")
+                await until(lambda: f"visit/{patient.visit}" in page.shown)
                 assert page.shown[f"visit/{patient.visit}"]["epoch"] == newest.epoch
