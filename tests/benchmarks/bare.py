@@ -6,18 +6,19 @@ ratio of our server's cost to this figure shows how much the server adds.
 """
 
 import asyncio
-import socket
 import time
 from collections.abc import Callable
 
 import uvloop
 
 from tests.benchmarks.process import Child, ChildError
+from tests.limits import WAIT_S
+from tests.ports import free_ports
 
 MESSAGE = bytes(450)  # a message as long as a row of On-Demand Requests
 HOST = "127.0.0.1"
 PER_TURN = 64
-READY_S = 20.0
+READY_S = WAIT_S
 Tell = Callable[[float], None]
 
 
@@ -26,8 +27,7 @@ def write_us(sockets: int, rate: float, seconds: float) -> float:
 
     The measurement lasts `seconds`. Raises ChildError if a process of the measurement fails.
     """
-    with socket.create_server((HOST, 0)) as free:
-        port = free.getsockname()[1]
+    (port,) = free_ports(1)
     writer = Child(write_all, port, sockets, rate, seconds)
     writer.wait_for(0.1, READY_S)
     reader = Child(read_all, port, sockets)

@@ -21,8 +21,9 @@ from tests.benchmarks.others.stacks import Stack, stacks
 from tests.benchmarks.others.turns import Field
 from tests.benchmarks.process import Child, cpu_ns
 from tests.benchmarks.server import BenchServer
+from tests.limits import WAIT_S
 
-ARRIVE_S = 10.0
+ARRIVE_S = WAIT_S
 LIMIT_S = 1800.0
 TARGETS = {"socket.io": 2.5, "python-socketio": 5.0}
 KEPT_TARGETS = {"socket.io": 1.0}

@@ -15,12 +15,13 @@ from tests.benchmarks.figures import Figure, Made, percentile
 from tests.benchmarks.peers import Endpoint, Login, Peer, answers, decode, enter_evenly, refuse_errors
 from tests.benchmarks.process import Child
 from tests.benchmarks.server import BenchServer
+from tests.limits import WAIT_S
 
 PROVIDERS = 50
 ROUNDS = 300
 WARM_UP = 20
 PAUSE_S = 0.01
-LIMIT_S = 120.0
+LIMIT_S = 200.0
 Tell = Callable[[float], None]
 
 
@@ -51,11 +52,11 @@ def measure(server: BenchServer, rounds: int, progress: Tell) -> Made:
     patient, visit = server.patient()
     page = Child(watch, server.endpoint, patient, visit, rounds + WARM_UP)
     try:
-        page.wait_for(0.0, 30)
+        page.wait_for(0.0, WAIT_S)
         races: list[Round] = Child(race, server.endpoint, staff, visit, rounds + WARM_UP).result(
             LIMIT_S, progress
         )
-        seen: Seen = page.result(10)
+        seen: Seen = page.result(WAIT_S)
     finally:
         page.stop()
     return Made(judge(races[WARM_UP:], seen))

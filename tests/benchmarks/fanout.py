@@ -23,6 +23,7 @@ from tests.benchmarks.others.turns import Field
 from tests.benchmarks.process import Child, cpu_ns
 from tests.benchmarks.server import BenchServer
 from tests.benchmarks.wire import PeerError
+from tests.limits import WAIT_S
 
 SOCKETS = 1000
 PEOPLE = 50
@@ -35,7 +36,7 @@ BARE = 1.85
 STORE_TARGET_US = 350.0
 BARE_NOTE = "the 10 µs were set where a bare write takes 5.4"
 SETTLE_S = 1.0
-ARRIVE_S = 20.0
+ARRIVE_S = WAIT_S
 LIMIT_S = 1800.0
 Tell = Callable[[float], None]
 

@@ -146,7 +146,7 @@ class Profile:
                 _, errors = self._program.communicate()
             if self._file.is_file():
                 self.raw = self._file.read_text("utf-8")
-            else:
+            if not self.raw:
                 said = errors.decode("utf-8", "replace").strip().splitlines()
                 self.problem = f"py-spy: {said[-1] if said else 'no samples'}"
         self._folder.cleanup()

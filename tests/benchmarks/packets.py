@@ -35,6 +35,7 @@ from media.transport.srtp import best_binding
 from media.transport.udp import RelaySettings
 from tests.benchmarks.figures import Figure, Made
 from tests.benchmarks.process import cpu_ns
+from tests.limits import WAIT_S
 
 CALLS: Final = 20
 VIDEO_PER_S: Final = 110
@@ -48,7 +49,7 @@ CONNECT_S: Final = 0.02
 """The time in s between two attempts of a party to connect. With TICK_S, calls would begin too late."""
 TICK: Final = 3
 SETTLE_S: Final = 1.0
-ANSWER_S: Final = 10.0
+ANSWER_S: Final = WAIT_S
 STOP_S: Final = 5.0
 _STAMP = Struct("!Q")
 _STAMP_AT: Final = 16  # the place of the time stamp in a payload; a server may rewrite earlier bytes
@@ -181,7 +182,7 @@ class Load:
         for descriptor, _ in self.poll.poll(max(0.0, min(timeout_s, 0.05))):
             self.speakers[descriptor].readable()
 
-    def connect(self, speakers: Sequence[Speaker], limit_s: float = 10.0) -> None:
+    def connect(self, speakers: Sequence[Speaker], limit_s: float = WAIT_S) -> None:
         """Send ICE checks until all speakers are connected. Raises TimeoutError after `limit_s`."""
         end_s = time.monotonic() + limit_s
         while not all(speaker.ready for speaker in speakers):

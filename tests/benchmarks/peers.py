@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tests.benchmarks.wire import OPEN_S, PeerError, TimedWire, settle
+from tests.limits import WAIT_S
 from web.peers.people.frames import BINARY, TEXT
 
-ANSWER_S = 10.0
+ANSWER_S = WAIT_S
 AT_ONCE = 64
 ROUNDS = 60
 

@@ -166,7 +166,7 @@ def kept(path: Path = FILE) -> dict[str, Kept]:
     return msgspec.json.decode(path.read_bytes(), type=dict[str, Kept])
 
 
-def fallen(name: str, before: Kept, measure: Callable[[str], float] = measured, tries: int = 5) -> float:
+def fallen(name: str, before: Kept, measure: Callable[[str], float] = measured, tries: int = 20) -> float:
     """Return by how much a ratio exceeds the value of `before` plus its noise, as a share of that value; 0.0 if
     it does not.
 

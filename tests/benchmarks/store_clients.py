@@ -28,6 +28,7 @@ from signalling.visit.relations import Event
 from tests.benchmarks.figures import Comparison, Made, Skipped, compared, percentile, times, written
 from tests.benchmarks.others.turns import alternating
 from tests.benchmarks.process import Child
+from tests.limits import WAIT_S
 from tests.signalling.visits import ORG, T0, queued
 from web.server.valkey import EmbeddedStore, LockedFolder
 
@@ -83,7 +84,7 @@ async def ours(path: str, received: Call) -> AsyncIterator[Client]:
 
     `path`: the store's socket. `received`: called with each published message.
     """
-    client: Any = SharedRedis(unix_socket_path=path, socket_timeout=5, protocol=3)
+    client: Any = SharedRedis(unix_socket_path=path, socket_timeout=WAIT_S, protocol=3)
     bus = Bus(client)
     await bus.subscribe(CHANNEL, received)
     script = client.register_script(COMMIT)
@@ -113,7 +114,7 @@ async def redis_py(path: str, received: Call) -> AsyncIterator[Client]:
 
     `path`: the store's socket. `received`: called with each published message.
     """
-    client: Any = redis.asyncio.Redis(unix_socket_path=path, socket_timeout=5, protocol=3)
+    client: Any = redis.asyncio.Redis(unix_socket_path=path, socket_timeout=WAIT_S, protocol=3)
     script = client.register_script(COMMIT)
     async with client.pubsub(ignore_subscribe_messages=True) as listener:
         await listener.subscribe(CHANNEL)
@@ -137,7 +138,7 @@ async def coredis(path: str, received: Call) -> AsyncIterator[Client]:
     """
     import coredis
 
-    async with coredis.Redis(unix_socket_path=path, stream_timeout=5) as client:
+    async with coredis.Redis(unix_socket_path=path, stream_timeout=WAIT_S) as client:
         script = client.register_script(COMMIT)
         async with client.pubsub(channel_handlers={CHANNEL: received}):
             yield Client(client.get, client.publish, lambda keys, args: script(keys, args))
@@ -155,7 +156,7 @@ async def valkey_glide(path: str, received: Call) -> AsyncIterator[Client]:
     client = await glide.GlideClient.create(
         config(
             [glide.NodeAddress(unix_socket_path=path)],
-            request_timeout=5000,
+            request_timeout=round(WAIT_S * 1000),
             pubsub_subscriptions=config.PubSubSubscriptions(
                 {config.PubSubChannelModes.Exact: {CHANNEL}}, lambda message, _: received(message), None
             ),

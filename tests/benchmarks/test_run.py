@@ -36,9 +36,9 @@ def test_quick_claims_on_the_real_server_have_one_winner_each_and_every_assignme
     figures = {figure["id"]: figure["value"] for figure in report["figures"]}
     assert figures["claim_wrong"] == 0
     assert figures["claim_unseen"] == 0
-    assert 0 < figures["claim_p50_ms"] <= figures["claim_p99_ms"] < 10_000
+    assert 0 < figures["claim_p50_ms"] <= figures["claim_p99_ms"]
     assert figures["assign_unheard"] == 0
-    assert 0 < figures["assign_p50_ms"] <= figures["assign_p99_ms"] < 10_000
+    assert 0 < figures["assign_p50_ms"] <= figures["assign_p99_ms"]
     assert "| claim to the patient’s page on the other worker, p99 |" in page.read_text()
     assert "claim to the patient’s page" in ended.output
     # The output is no terminal, so each part is a line.

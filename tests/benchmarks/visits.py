@@ -21,6 +21,7 @@ from signalling.visit.record import PatientInformation, Visit
 from signalling.visit.relations import Context, Refusal
 from signalling.visit.rules import decide, next_deadline_ms
 from tests.benchmarks.peers import Login
+from tests.limits import WAIT_S
 from web.config import Settings
 from web.identity import sessions
 from web.identity.visitors import patient, visit_key
@@ -42,7 +43,7 @@ INFORMATION = PatientInformation(
 @asynccontextmanager
 async def client(settings: Settings) -> AsyncIterator[Any]:
     """Yield a client of the server's store."""
-    found = redis.asyncio.Redis.from_url(settings.redis.url, socket_timeout=10)
+    found = redis.asyncio.Redis.from_url(settings.redis.url, socket_timeout=WAIT_S)
     try:
         yield found
     finally:

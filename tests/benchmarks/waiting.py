@@ -28,12 +28,13 @@ from tests.benchmarks.peers import (
 )
 from tests.benchmarks.process import Child, cpu_ns
 from tests.benchmarks.server import BenchServer
+from tests.limits import WAIT_S
 from web.config import Settings
 
 LISTENING = 10
 SETTLE_S = 1.0
 PAUSE_S = 0.01
-ARRIVE_S = 10.0
+ARRIVE_S = WAIT_S
 LIMIT_S = 1800.0
 OPEN_TARGET_MS = 1000.0
 CLAIM_TARGET_MS = 4.0

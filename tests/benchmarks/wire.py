@@ -7,11 +7,12 @@ import asyncio
 import time
 from typing import Any
 
+from tests.limits import WAIT_S
 from web.peers.errors import HttpError
 from web.peers.people.frames import TEXT
 from web.peers.people.wire import Wire
 
-OPEN_S = 20.0
+OPEN_S = WAIT_S
 
 
 class PeerError(Exception):

@@ -22,6 +22,8 @@ import ifaddr
 from tests.benchmarks.others.calls import Party
 from tests.benchmarks.others.setup import MissingServerError
 from tests.benchmarks.packets import Load
+from tests.limits import WAIT_S
+from tests.ports import free_ports
 from web.server.subprocesses import end
 
 PLUGIN = "janus.plugin.videocall"
@@ -29,7 +31,7 @@ OTHER_PLUGINS = (
     "audiobridge duktape echotest lua nosip recordplay sip streaming textroom videoroom voicemail".split()
 )
 TRANSPORTS = "http mqtt nanomsg pfunix rabbitmq websockets".split()
-START_S, ANSWER_S = 10.0, 10.0
+START_S, ANSWER_S = WAIT_S, WAIT_S
 STOP_S = 5.0
 
 
@@ -51,9 +53,7 @@ def running(program: str, transport: str = "http") -> Iterator[tuple[int, str]]:
     Raises MissingServerError if it does not start.
     """
     folder = Path(tempfile.mkdtemp(prefix="greenroom-bench-"))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    (port,) = free_ports(1)
     (folder / "janus.jcfg").write_text(_general(folder, address(), transport), "utf-8")
     (folder / "janus.transport.http.jcfg").write_text(
         f'general: {{ json = "compact" base_path = "/janus" http = true port = {port} ip = "127.0.0.1" '

@@ -25,7 +25,7 @@ from tests.benchmarks.others.turns import FAILURES, Field, alternating
 from tests.benchmarks.packets import ANSWER_S, SETTLE_S, Load, served
 from tests.benchmarks.process import cpu_ns, resident_bytes, versions_of
 
-FIRST_LIMIT_S = 8.0
+FIRST_LIMIT_S = 30.0
 LATENCY_S = 1.5
 LOOPBACK = "127.0.0.1"
 DECODES = "aiortc MediaRelay"

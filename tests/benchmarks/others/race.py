@@ -21,8 +21,9 @@ from tests.benchmarks.others.turns import Field, all_done
 from tests.benchmarks.process import Child, cpu_ns
 from tests.benchmarks.server import BenchServer
 from tests.benchmarks.wire import PeerError, TimedWire
+from tests.limits import WAIT_S
 
-ARRIVE_S = 10.0
+ARRIVE_S = WAIT_S
 LIMIT_S = 1800.0
 Tell = Callable[[float], None]
 
