@@ -19,6 +19,7 @@ import pytest
 
 import greenroom
 from tests.conftest import StartServer
+from tests.limits import WAIT_S
 from tests.web.site import OSEI
 from web.config import parse
 from web.organisations import demo
@@ -39,7 +40,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy(ROOT / name, sources)
     pip = [sys.executable, "-m", "pip", "wheel", "-qq", "--disable-pip-version-check"]
     offline = ["--no-deps", "--no-build-isolation", "--no-index", "--no-cache-dir"]
-    subprocess.run([*pip, *offline, "--wheel-dir", str(folder), str(sources)], check=True, timeout=120)
+    subprocess.run([*pip, *offline, "--wheel-dir", str(folder), str(sources)], check=True, timeout=200)
     return next(folder.glob("greenroom-*.whl"))
 
 
@@ -47,7 +48,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def python(wheel: Path) -> Path:
     """The path of the Python in a new environment with this wheel, and with the dependencies that the tests have."""
     folder = wheel.parent / "venv"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True, timeout=60)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True, timeout=200)
     packages = next(folder.glob("lib/python*/site-packages"))
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(packages)
@@ -70,7 +71,7 @@ def run(python: Path, *words: str, **environment: str) -> str:
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=200,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -133,7 +134,7 @@ def test_a_server_from_the_wheel_serves_pages_with_scripts_styles_and_translatio
     program = [str(python), "-P", "-c", "from web.commands.main import main; main()", "serve", "--config"]
     server = start_server(command=program, quick=False).wait()
     request = urllib.request.Request(f"{server.url}/demo", headers={"Accept-Language": "es"})
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=WAIT_S) as answer:
         page = answer.read().decode()
     assert "Consultar ahora" in page
     parts = set(re.findall(r'(?:src|href)="(/static/[^"]+)"', page))

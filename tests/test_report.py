@@ -47,7 +47,7 @@ def run(tmp_path: Path, **environment: str) -> subprocess.CompletedProcess[str]:
         env={**kept, "PATH": str(tmp_path), "PYTHONPATH": str(ROOT), **environment},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=200,
         check=False,
     )
 

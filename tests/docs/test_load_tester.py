@@ -37,8 +37,8 @@ async def test_every_example_of_the_load_testers_page_runs_against_a_real_server
     site, shown = await open_site(), examples()
     who = f"{str(site.server.make_url('')).rstrip('/')}/demo", OSEI, demo.password(site.settings, OSEI)
     steps = await shown["a_visit"](*who)
-    assert 0 < steps["waited"] < 10
-    assert 0 < steps["picture"] < 10
+    assert steps["waited"] > 0
+    assert steps["picture"] > 0
     assert await shown["a_patient_who_reloads"](*who) == 1
     assert await shown["a_run"](*who) == []
 

@@ -20,6 +20,7 @@ import pytest
 
 from tests.conftest import StartServer
 from tests.docs.marked import DOCS
+from tests.limits import WAIT_S
 from tests.server import RunningServer
 from web.metrics.table import METRICS
 
@@ -123,7 +124,7 @@ def started(program: str, folder: Path, *servers: RunningServer) -> Iterator[Run
         yield Running(f"http://{_address(process, log)}")
     finally:
         process.terminate()
-        process.wait(60)
+        process.wait(WAIT_S)
 
 
 def _address(process: subprocess.Popen[bytes], log: Path) -> str:
@@ -131,7 +132,7 @@ def _address(process: subprocess.Popen[bytes], log: Path) -> str:
 
     `log`: its output.
     """
-    deadline_s = time.monotonic() + 60
+    deadline_s = time.monotonic() + WAIT_S
     while "ready to receive web requests" not in log.read_text():
         assert process.poll() is None, log.read_text()
         assert time.monotonic() < deadline_s, log.read_text()
@@ -152,7 +153,7 @@ def test_prometheus_scrapes_a_server_and_evaluates_each_rule_and_each_panel(
 ) -> None:
     server = greenroom_server(workers=2, metrics={"token": TOKEN})
     with started(prometheus, tmp_path, server) as running:
-        deadline_s = time.monotonic() + 60
+        deadline_s = time.monotonic() + 2 * WAIT_S
         while not running.get("query", query="greenroom_workers == 2")["result"]:
             assert time.monotonic() < deadline_s, running.get("targets")
             time.sleep(0.1)

@@ -56,7 +56,7 @@ def test_an_installation_that_fails_ends_with_the_exit_code_and_the_reason_of_pi
         cwd=Path(install.__file__).parents[1],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=200,
     )
     assert done.returncode == 1
     assert "0 of 1 packages fetched" in done.stdout
