@@ -26,7 +26,7 @@ from playwright.async_api import Browser, expect
 from signalling.store.redis_connection import SharedRedis
 from tests.browsers import SHOWN_MS, Shared, find_chromium, shared
 from tests.limits import WAIT_S
-from tests.server import RunningServer
+from tests.server import STORE_S, RunningServer
 from tests.stored import faults
 from web.server.valkey import EmbeddedStore, LockedFolder
 
@@ -136,13 +136,16 @@ def start_server(tmp_path: Path) -> Iterator[StartServer]:
 
     All servers are stopped after the test. They share a folder, so that a second server finds the data of the first.
     They start fast, as forks of a process that has loaded all modules (tests/prepared.py). With
-    `quick=False`, and in `make faults`, which publishes times, they start as in production.
+    `quick=False`, and in `make faults`, which publishes times, they start as in production. Except in `make faults`,
+    they wait for their store for STORE_S, because it may wait for a CPU.
     """
     servers: list[RunningServer] = []
 
     def start(settings: dict[str, dict[str, Any]] | None = None, **how: Any) -> RunningServer:
         merged = {name: dict(values) for name, values in (settings or {}).items()}
         merged["server"] = {"port": 0, **merged.get("server", {})}
+        if QUICK:
+            merged["redis"] = {"socket_timeout_s": STORE_S, **merged.get("redis", {})}
         servers.append(RunningServer(tmp_path, merged, **{"quick": QUICK, **how}))
         return servers[-1]
 

@@ -26,6 +26,8 @@ READY_S = 60.0
 STOP_S = 30.0
 ANSWER_S = 20.0
 """The longest time in s that a test waits for an answer, because the machine may be busy."""
+STORE_S = 20.0
+"""The time in s after which the store counts as unavailable, for servers beside other tests on a busy machine."""
 
 
 def toml(settings: dict[str, dict[str, Any]]) -> str:

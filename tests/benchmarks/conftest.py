@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
 from tests.benchmarks.server import BenchServer
+from tests.server import STORE_S
 from web.server.throwaway import Throwaway, throwaway
 
 NUMBERS = itertools.count(1)
@@ -15,8 +17,11 @@ NUMBERS = itertools.count(1)
 
 @pytest.fixture(scope="package")
 def server() -> Iterator[Throwaway]:
-    """A server with an empty store."""
-    with throwaway(2) as running:
+    """A server with an empty store, for which it waits for STORE_S."""
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as environment:
+            environment.setenv("GREENROOM_REDIS__SOCKET_TIMEOUT_S", str(STORE_S))
+            running = stack.enter_context(throwaway(2))
         yield running
 
 

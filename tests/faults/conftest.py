@@ -18,7 +18,7 @@ import pytest
 
 from tests.conftest import QUICK
 from tests.faults.table import Figure, Ran, markdown, placed, read, written
-from tests.server import RunningServer
+from tests.server import STORE_S, RunningServer
 
 ALL = os.environ.get("GREENROOM_FAULTS") == "all"
 README = Path(__file__).resolve().parents[2] / "README.md"
@@ -75,7 +75,7 @@ def machines(valkey_url: str, tmp_path: Path) -> Iterator[Callable[..., RunningS
             shutil.copy(started[0].data / "secret.key", data / "secret.key")
         settings: dict[str, dict[str, Any]] = {
             "server": {"port": 0, "workers": 1},
-            "redis": {"url": valkey_url},
+            "redis": {"url": valkey_url, **({"socket_timeout_s": STORE_S} if QUICK else {})},
             "data": {"folder": str(data)},
             **sections,
         }
