@@ -94,7 +94,8 @@ def replace(folder: Path, found: bytes) -> None:
     path = folder / FILE
     owner, draft = path.stat(), _draft(path, found)
     try:
-        os.chown(draft, owner.st_uid, owner.st_gid)
+        # The group may stay another one, which only root could change: the file's mode gives it no right.
+        os.chown(draft, owner.st_uid, -1)
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)

@@ -1,6 +1,8 @@
 """Tests the data key: it is made once, a lost key is reported, and a store that belongs to another key is refused."""
 
+import os
 import stat
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -59,3 +61,34 @@ async def test_a_server_with_another_key_does_not_touch_the_store(valkey: Redis)
     await secret.check(valkey, b"a" * 32)
     with pytest.raises(ConfigError, match="not the key"):
         await secret.check(valkey, b"b" * 32)
+
+
+def _replaced_by(account: int, folder: Path) -> int:
+    """Replace the key in a process of this account; return 0 if that worked, otherwise the number of the error."""
+    child = os.fork()
+    if child == 0:
+        number = 255
+        try:
+            os.setgroups([])
+            os.setgid(account)
+            os.setuid(account)
+            secret.replace(folder, b"r" * 32 + b"k" * 32)
+            number = 0
+        except OSError as error:
+            number = error.errno or number
+        finally:
+            os._exit(number)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another group")
+def test_an_account_replaces_its_own_key_file_also_if_the_file_has_the_group_of_root() -> None:
+    account = 10001
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        secret.make_data_key(folder)
+        os.chown(folder, account, account)
+        os.chown(folder / "secret.key", account, 0)
+        assert _replaced_by(account, folder) == 0
+        found = (folder / "secret.key").stat()
+        assert (found.st_uid, stat.S_IMODE(found.st_mode)) == (account, 0o600)
