@@ -44,6 +44,10 @@ RECIPES = DOCS / "install/proxies"
 SITE = "visits.example.org"
 SERVER = "127.0.0.1:8000"
 PATIENCE_S = 60.0
+AND = {"nginx": ";\n    server ", "haproxy": " check\n    server two ", "caddy": " "}
+"""The text between two servers in each recipe."""
+ANSWERED_S = 3.0
+"""The longest time in s for a page if one of two servers does not answer; the recipes wait for it for 1 s."""
 
 
 class Place(NamedTuple):
@@ -159,15 +163,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 
 
 @contextlib.contextmanager
-def running(name: str, server: RunningServer, folder: Path) -> Iterator[Place]:
+def running(name: str, server: RunningServer, folder: Path, *others: str) -> Iterator[Place]:
     """Run the proxy of this name by its recipe, in front of a server; yield where the proxy runs.
 
-    `folder`: the folder for the proxy's files.
+    `folder`: the folder for the proxy's files. `others`: addresses (host:port) of further servers.
     """
     if shutil.which(name) is None or sys.platform != "linux":
         pytest.skip(f"no {name} here, or only one loopback address")
     proxy = PROXIES[name]
-    at = Place(folder, "127." + ".".join(str(random.randint(2, 254)) for _ in range(3)), server.url[7:])
+    behind = AND[name].join([*others, server.url[7:]])
+    at = Place(folder, "127." + ".".join(str(random.randint(2, 254)) for _ in range(3)), behind)
     make_certificate(folder)
     text = (RECIPES / proxy.recipe).read_text("utf-8")
     for old, new in proxy.replaced(at).items():
@@ -261,6 +266,36 @@ def test_behind_a_proxy_the_documents_settings_receive_media_from_other_machines
     settings = parse(tomllib.loads(block), "docs/OPERATIONS.md")
     assert settings.media_host == "::"
     assert settings.media_ports(0) != (0,)
+
+
+@contextlib.contextmanager
+def silent() -> Iterator[str]:
+    """Yield an address (host:port) at which nothing answers, as at that of a machine without power.
+
+    It belongs to a socket whose queue of new connections is full, so that the system drops further ones.
+    """
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", PROXIES)
+async def test_a_proxy_with_its_recipe_asks_another_server_if_one_does_not_answer(
+    name: str, server: RunningServer, tmp_path: Path
+) -> None:
+    with silent() as address, running(name, server, tmp_path, address) as at:
+        for number in range(1, 7):
+            began_s = time.monotonic()
+            async with person(at, number) as somebody, somebody.get("/demo") as calendar:
+                assert calendar.status == 200
+            assert time.monotonic() - began_s < ANSWERED_S
 
 
 def test_the_recipe_for_traefik_leads_to_the_server_and_asks_for_its_health() -> None:
