@@ -36,7 +36,7 @@ test-long: $(VENV)/.test
 
 # The tests run one at a time, because they measure times.
 faults: $(VENV)/.test
-	@.ci/programs chromium containers firefox gstreamer prometheus
+	@.ci/programs chromium containers firefox gstreamer iproute2 prometheus
 	@GREENROOM_FAULTS=all $(BIN)/python -m pytest tests/faults tests/journeys/peers $(ARGS)
 
 # Checks the scripts and the Python files at the same time.

@@ -12,13 +12,16 @@ import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.conftest import QUICK
 from tests.faults.table import Figure, Ran, markdown, placed, read, written
 from tests.server import STORE_S, RunningServer
+
+if TYPE_CHECKING:
+    from tests.faults.machine_with_engine import Base
 
 ALL = os.environ.get("GREENROOM_FAULTS") == "all"
 README = Path(__file__).resolve().parents[2] / "README.md"
@@ -85,6 +88,18 @@ def machines(valkey_url: str, tmp_path: Path) -> Iterator[Callable[..., RunningS
     yield start
     for server in started:
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def base() -> Iterator["Base"]:
+    """What machines with an engine of containers are made of; a test that uses it is skipped if this machine can run
+    no container.
+    """
+    from tests.faults.containers import opened_podman
+    from tests.faults.machine_with_engine import make_base
+
+    with opened_podman() as podman:
+        yield make_base(podman)
 
 
 @pytest.hookimpl(trylast=True)

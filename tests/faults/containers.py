@@ -14,10 +14,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from tests.docs.marked import ROOT
+
+SOURCES = "requirements pyproject.toml README.md LICENSE greenroom signalling media web docs"
 PIP_KEYS = ("index-url", "extra-index-url", "trusted-host", "proxy", "timeout", "cert")
 """The settings of pip that a container takes over from this machine, so that pip reaches the same registry."""
 ENGINE = """[engine]
@@ -117,6 +121,17 @@ class Podman:
         self._carried_out(["umount", "--lazy", str(self.folder / "store/overlay")])
 
 
+def copy_checkout(to: Path) -> None:
+    """Copy what a checkout of this repository has for an installation into the new folder `to`."""
+    to.mkdir(parents=True)
+    for name in SOURCES.split():
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, to / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, to)
+
+
 def limits() -> list[str]:
     """Return the options of podman that set a container's limits.
 
@@ -126,9 +141,9 @@ def limits() -> list[str]:
     return [f"--ulimit=nofile={files}:{files}", "--ulimit=nproc=4096:4096"]
 
 
-@pytest.fixture
-def podman() -> Iterator[Podman]:
-    """Podman with a folder of its own; a test that uses it is skipped if this machine can run no container."""
+@contextmanager
+def opened_podman() -> Iterator[Podman]:
+    """Yield podman with a folder of its own; skip the test if this machine can run no container."""
     if why := unable():
         pytest.skip(why)
     # podman accepts no long path for `--runroot`.
@@ -138,3 +153,10 @@ def podman() -> Iterator[Podman]:
             yield made
         finally:
             made.close()
+
+
+@pytest.fixture
+def podman() -> Iterator[Podman]:
+    """Podman with a folder of its own; a test that uses it is skipped if this machine can run no container."""
+    with opened_podman() as made:
+        yield made

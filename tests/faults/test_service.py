@@ -6,16 +6,15 @@ systemd is the first process of a container, and starts the units as they are, w
 from __future__ import annotations
 
 import re
-import shutil
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from tests.docs.marked import DOCS, ROOT
+from tests.docs.marked import DOCS
 from tests.faults.conftest import Measured
-from tests.faults.containers import MINUTE, Podman, limits, podman
+from tests.faults.containers import MINUTE, Podman, copy_checkout, limits, podman
 from tests.web.server.test_processes import until
 from tests.web.site import LIND, OSEI
 from web.config import parse
@@ -28,7 +27,6 @@ __all__ = ["podman"]  # a fixture
 RELEASE = "bookworm"
 """A release of Debian whose systemd runs with either version of the kernel's control groups."""
 NAME = "visits.example.org"
-SOURCES = "requirements pyproject.toml README.md LICENSE greenroom signalling media web docs"
 INIT = '"Lakeside Clinic" --slug lakeside --timezone America/Chicago --email ida@lakeside.example --person "Ida Berg"'
 ASK = (
     "import ssl, urllib.request as r; print(r.urlopen('https://{name}{path}', "
@@ -49,14 +47,7 @@ def commands() -> tuple[str, str]:
 
 def checkout(root: Path) -> None:
     """Put a checkout into the machine at /root/greenroom, and a certificate where certbot keeps it."""
-    to = root / "root/greenroom"
-    to.mkdir()
-    for name in SOURCES.split():
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, to / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, to)
+    copy_checkout(root / "root/greenroom")
     live = root / f"etc/letsencrypt/live/{NAME}"
     live.mkdir(parents=True)
     certificate, key = self_signed(live, datetime.now(UTC))
