@@ -57,7 +57,7 @@ QUEUES = ("mail", "webhook", "text", "push")
 PERIOD_S = 1.0
 EVERYWHERE_S = 10.0
 AT_ONCE = 8
-"""The greatest number of jobs of a queue that one worker runs at the same time."""
+"""The greatest number of jobs from one queue of jobs that a worker runs at the same time."""
 EACH_S = 60.0
 """The longest time in s that a job may take. It is shorter than the time for which a worker reserves the job."""
 FINISH_S = 5.0

@@ -86,7 +86,7 @@ ADMISSION: web.AppKey[Admission] = web.AppKey("admission")
 
 # Keys of jobs, and of programs that use the API
 JOBS: web.AppKey[Jobs] = web.AppKey("jobs")
-"""The queue of mails, and of all kinds of job that have no queue of their own."""
+"""The queue with the jobs that send mails, and with all jobs whose kind has no queue of its own."""
 JOB_QUEUES: web.AppKey[dict[str, Jobs]] = web.AppKey("job queues")
 TEXT_SERVICES: web.AppKey[TextServices] = web.AppKey("text services")
 TEXTS: web.AppKey[Texts] = web.AppKey("texts")

@@ -1,8 +1,8 @@
 """Sends messages to the people of the on-call rota, one after another, if nobody claims a request.
 
-The clinic sets how long a request waits before the first message. Every worker checks the requests. One
-commit writes the recipient into the visit and queues the message, and the commit of only one worker
-succeeds. `rota.py` decides who is the recipient.
+The clinic sets how long a request waits before the first message. Every worker checks the requests. One commit writes
+the recipient into the visit and stores the job that sends the message; of several workers' commits only one succeeds.
+`rota.py` decides who is the recipient.
 """
 
 import contextlib

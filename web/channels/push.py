@@ -168,7 +168,5 @@ class Push:
 
 
 def _receiver(device: Device) -> str:
-    """Return the name of the receiver to which a device's messages go, its push service; failures and pauses belong
-    to it.
-    """
+    """Return the name of the device's push service as a receiver; failures and pauses are counted under this name."""
     return f"{KIND} {device.service}"

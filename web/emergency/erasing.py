@@ -37,7 +37,7 @@ async def erase_without_visit(store: Store, organisation: str) -> None:
 
 
 async def _notifications(store: Store, organisation: str, visits: Collection[str]) -> None:
-    """Erase the notifications about these visits."""
+    """Erase all notifications about these visits from the bells of the organisation's staff."""
     notices = Notices(store)
     people = {
         *await store.redis.zrange(keys.STAFF(organisation), 0, -1),

@@ -89,7 +89,7 @@ async def run(service: Service, organisations: Organisations) -> None:
 
 
 async def running(app: web.Application) -> AsyncIterator[None]:
-    """Run the check for clinics that have closed, from the start of the app to its end.
+    """End the visits that still wait at clinics that have closed (`run`), from the start of the app to its end.
 
     The app must open this context after the context of signalling, because it uses signalling.
     """

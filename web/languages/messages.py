@@ -56,8 +56,8 @@ def scripts(
 ) -> Iterator[tuple[int, str, str | tuple[str, ...], list[str]]]:
     """Yield the texts of a script, in the form that Babel's extraction needs: line, function, texts, comments.
 
-    The texts are those in t("…") and tn("…", "…"), also inside template strings. The other arguments are
-    Babel's and are not used.
+    The texts are those in t("…") and tn("…", "…"), wherever they are in the script, template strings included. The
+    other arguments are Babel's and are not used.
     """
     source = file.read().decode()
     for call in CALL.finditer(source):

@@ -147,8 +147,8 @@ class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """The settings of one organisation.
 
     `hours`: seven days from Monday, each with its spans in order. `closed`: dates (ISO 8601). The bounds of numbers
-    and the lengths of texts are part of their types, also in `Booking`, `Policy` and `Guide`; `bounds` returns them
-    for forms.
+    and the lengths of texts are part of their types, here and in `Booking`, `Policy` and `Guide`; `bounds` returns
+    them for forms.
     """
 
     id: str

@@ -41,7 +41,7 @@ class Names:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """Yield all texts in a value that was decoded from MessagePack, also those in lists and maps inside it."""
+    """Yield all texts in a value that was decoded from MessagePack, those in lists and maps inside it included."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, bytes):

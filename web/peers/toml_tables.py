@@ -196,7 +196,9 @@ def _shown(value: object) -> str:
 
 
 def _meaning(hint: Any) -> str:
-    """Return the description of the `msgspec.Meta` in a type annotation, also inside `… | None`; "" without one."""
+    """Return the description of the `msgspec.Meta` in a type annotation, even if it is inside `… | None`; "" if there
+    is none.
+    """
     if (extra := getattr(hint, "__metadata__", None)) is not None:
         return str(extra[0].description)
     return next(filter(None, map(_meaning, get_args(hint))), "")

@@ -14,7 +14,7 @@ from web.keys import BREAKERS, JOB_QUEUES, JOBS, SERVICE
 
 LATE_MS = 60_000
 MOST = 1_000
-"""The greatest number of jobs that are read from a queue, beginning with those that are due first."""
+"""The greatest number of jobs that are read from one queue of jobs; those that are due first are read."""
 
 
 class State(StrEnum):

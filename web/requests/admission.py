@@ -29,9 +29,9 @@ LATE_S = 0.010
 """A worker has more work than it can do if its event loop is later than this time in s in the median of LOOKS
 measurements.
 
-The median is used and not the mean, because a single long task makes only one measurement late, while a queue
-of work makes all late. A timer becomes due at any moment of a turn of the loop, so on average it is late by
-half a turn. So a worker has too much work if the turns of its loop are longer than twice LATE_S.
+The median is used and not the mean, because a single long task makes only one measurement late, while too much work
+makes all of them late. A timer becomes due at any moment of a turn of the loop, so on average it is late by half a
+turn. So a worker has too much work if the turns of its loop are longer than twice LATE_S.
 """
 OWN_CPU = 0.5
 """If the event loop uses less than this share of a core, it is late because of other processes on the machine, or of

@@ -78,7 +78,10 @@ def is_utf_8(headers: CIMultiDictProxy[str]) -> bool:
 
 
 async def read_body(request: web.Request, most: int) -> bytes:
-    """Return the body. Raises HTTP 413 if it has more than `most` bytes, 408 if it takes more than BODY_S seconds."""
+    """Return the request's body.
+
+    Raises HTTP 413 if it has more than `most` bytes, 408 if it takes more than BODY_S seconds.
+    """
     if (request.content_length or 0) > most:
         raise web.HTTPRequestEntityTooLarge(most, request.content_length or 0)
     try:

@@ -57,7 +57,7 @@ def cookie_of(request: web.Request) -> str:
 
 
 def is_right(request: web.Request, token: str) -> bool:
-    """Return whether the token belongs to this browser's own forms."""
+    """Return whether a posted token is the token that this browser's forms have."""
     secret = cookie_of(request)
     return bool(secret) and hmac.compare_digest(token.encode(), token_of(secret).encode())
 

@@ -72,7 +72,7 @@ class Master(Arbiter):
         self._replace_all()
 
     def init_signals(self) -> None:
-        """Handle signals from now on, also those that came while this program replaced the previous program."""
+        """Handle signals from now on, and those that came while this program replaced the previous program."""
         super().init_signals()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, self.SIGNALS)
         # If a worker ended during the replacement, no program has handled its SIGCHLD, so the signal is

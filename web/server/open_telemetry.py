@@ -29,7 +29,7 @@ from web.config import Tracing
 
 SAMPLED = TraceFlags(TraceFlags.SAMPLED)
 RESULT = "greenroom.result"
-"""The only attribute of a span: "done", or the code of the refusal."""
+"""The name of the only attribute of a span: its value is "done", or the code with which the command was refused."""
 
 
 class BegunSpan:

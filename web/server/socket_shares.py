@@ -86,13 +86,15 @@ class Balance:
         self._complete = False
 
     async def run(self) -> None:
-        """Call `look`, which compares the workers' numbers of sockets, every LOOK_S seconds until cancelled."""
+        """Call `look`, which compares the numbers of sockets of the workers, every LOOK_S seconds until cancelled."""
         while True:
             self.look(time.monotonic())
             await asyncio.sleep(LOOK_S)
 
     def look(self, now_s: float) -> None:
-        """Write this worker's number of sockets; ask a few clients to move if it is clearly above the average."""
+        """Write this worker's number of sockets; if the number is clearly above the average, ask a few clients to
+        reconnect to other workers.
+        """
         mine = self._count()
         self._shares.write(self._index, mine, now_s)
         others = self._shares.others(self._index, now_s)

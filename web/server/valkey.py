@@ -34,7 +34,7 @@ BACKOFF_S = (0.0, 0.2, 1.0, 2.0, 5.0)
 STEADY_S = 30.0
 FULL_BYTES = 64 * 1024
 SOCKET_PATH_LIMIT = 100
-"""The longest path in bytes; unix(7) allows 107 (sun_path), but a client may add a suffix of its own."""
+"""The longest path of the store's socket in bytes; unix(7) allows 107 (sun_path), but a client may add a suffix."""
 
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None

@@ -16,8 +16,8 @@ from web.requests.fields import read_form
 async def agree(request: web.Request) -> web.Response:
     """Answer POST …/visits/{visit}/contact: store the choice; the answer is 204.
 
-    The form has `text` or `push`, each with "yes" or "no"; with `push` also the browser's subscription. Raises HTTP
-    404 if this browser has no open visit with this id, and HTTP 422 if the browser cannot be notified.
+    The form has `text` or `push`, each with "yes" or "no"; with `push` it contains the browser's subscription, too.
+    Raises HTTP 404 if this browser has no open visit with this id, and HTTP 422 if the browser cannot be notified.
     """
     organisation, wanted = await organisation_of(request), request.match_info["visit"]
     actor = await ACTORS["patient"](request.app, await sessions.get(request), organisation.id, wanted)

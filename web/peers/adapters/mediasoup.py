@@ -73,7 +73,7 @@ class MediasoupCall(Adapter):
         await self._ask("wait", until=until)
 
     async def _join(self) -> None:
-        """Join the room with the SDP offer of `media`, and apply mediasoup's SDP answer."""
+        """Join the call's room with the SDP offer of `media`, and apply mediasoup's SDP answer to `media`."""
         offer = await self.media.offer()
         found = FINGERPRINT.search(offer)
         assert found is not None

@@ -46,7 +46,7 @@ class ClientMedia:
         self._asked: dict[Kind, tuple[float, int]] = {}
 
     def offer(self) -> str:
-        """Return an offer for a new connection of the client."""
+        """Return an SDP offer for a new media connection of the client."""
         self._connected_s = None
         self._asked.clear()
         room = self._relay.room("conformance")

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta
 
 DRAWS: Final = 5
-"""The number of random numbers that are drawn for each packet, also if a network needs fewer.
+"""The number of random numbers that are drawn for each packet, even if a network needs fewer.
 
 So packet n gets the same random numbers in all networks with the same seed.
 """

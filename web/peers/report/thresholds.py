@@ -37,8 +37,8 @@ PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?|100)")
 class Threshold(msgspec.Struct, frozen=True):
     """A parsed expression, such as `pulled_in.p99>5ms`: name, statistic, comparison, limit.
 
-    `family`: what `name` is the name of: a step, a gauge, a count, errors or the throughput. `limit`: in the base
-    unit of `kind`.
+    `family`: the kind of thing that `name` names: a step, a gauge, a count, errors or the throughput. `limit`: in the
+    base unit of `kind`.
     """
 
     expression: str

@@ -37,8 +37,8 @@ T = TypeVar("T")
 class Call:
     """One patient's call, with the data that patient and provider share in this process.
 
-    `lost`: completed when the provider has ended its work on the call, also after an error. `ready`: set when the
-    patient has received the provider's first picture.
+    `lost`: completed when the provider has ended its work on the call, with or without an error. `ready`: set when
+    the patient has received the provider's first picture.
     """
 
     name: str
