@@ -31,7 +31,8 @@ class _Ticks:
         # process.
         self._begun_s = loop.time() - random.SystemRandom().random()
         self._waiting: dict[int, list[asyncio.Future[None]]] = {}
-        self.number = 0  # the number of the newest tick
+        # the number of the newest tick
+        self.number = 0
         # for this number of further turns of the event loop, the tasks that the newest tick woke may send requests to
         # the store
         self._left = 0

@@ -140,7 +140,7 @@ class Forwarder:
                     dropped += 1
                     continue
                 length[0] = size
-                # Packets are decrypted also while the gate is closed, because libsrtp must see each roll-over of the
+                # Packets are decrypted even while the gate is closed, because libsrtp must see each roll-over of the
                 # sequence number.
                 status = unprotect(endpoint.rx, handle, length)
                 if status:

@@ -203,8 +203,8 @@ class SyntheticParty:
     async def answer(self, offer: str) -> str:
         """Return the SDP answer to an SDP offer.
 
-        An offer with the same ufrag as the previous offer continues the connection, also with more m-lines. Any other
-        offer begins a new connection.
+        An offer with the same ufrag as the previous offer continues the connection, even if it has more m-lines. Any
+        other offer begins a new connection.
         """
         ufrags = set(_UFRAG.findall(offer))  # one ufrag, because all sections share a transport
         if self._connection is None or ufrags != self._ufrags:

@@ -22,8 +22,8 @@ _DELTA_US: Final = 250
 _REFERENCE_US: Final = 64_000
 # the bits of a chunk that hold the length of a run
 _RUN_LENGTH: Final = 0x1FFF
-# One feedback may cover this number of packets, also lost packets. The time differences in it (two bytes each) then
-# need at most 4 KiB. Far fewer packets arrive in 50 ms, the time between two feedbacks.
+# One feedback may cover this number of packets, lost packets included. The time differences in it (two bytes each)
+# then need at most 4 KiB. Far fewer packets arrive in 50 ms, the time between two feedbacks.
 _SPAN_MAX: Final = 2_000
 _FIT_MAX: Final = 400  # the number of packets that one feedback may describe, so that it fits into a datagram
 

@@ -22,7 +22,8 @@ INPUT_BYTES: Final = 16_384
 # The size of a send buffer in bytes. A keyframe fits into it. Packets that do not fit, on a slow connection, are
 # dropped.
 OUTPUT_BYTES: Final = 65_536
-UNSENT_BYTES: Final = 16_384  # TCP_NOTSENT_LOWAT in bytes: the unsent data that the kernel accepts
+# TCP_NOTSENT_LOWAT in bytes: the unsent data that the kernel accepts
+UNSENT_BYTES: Final = 16_384
 # the time in s after which a stream is closed if no ICE check with the right password came on it
 PROOF_S: Final = 10.0
 STREAMS_MAX: Final = 1_024

@@ -1,4 +1,4 @@
-"""Records which connections of this worker are in rooms (the calls of visits), also in rooms that another worker owns.
+"""Records which connections of this worker are in rooms (the calls of visits), no matter which worker owns the room.
 
 Requests are passed on to the worker that owns the room, and its replies and offers are passed back. Each request
 receives one reply, even if the owner dies. A membership keeps the lease by which its room is owned; messages of an

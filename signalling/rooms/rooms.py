@@ -34,7 +34,8 @@ from signalling.visit.record import Status, Visit
 from signalling.visit.relations import PATIENT, PROVIDER
 
 log = structlog.get_logger()
-CHECK_S = 2.0  # time in s between two checks of all leases; `doubt` causes a check at once
+# time in s between two checks of all leases; `doubt` causes a check at once
+CHECK_S = 2.0
 # party -> its opposite: the other party whose media it receives on the same m-lines of the SDP on which it sends its
 # own media. The opposite of every party except the patient is the patient.
 _OPPOSITE = {PATIENT: PROVIDER}
@@ -129,7 +130,7 @@ class Rooms:
     def receive(self, message: wire.RoomMessage) -> wire.Join | None:
         """Carry out a party's message. A `Join` is only returned; the caller must then await `join(message)`.
 
-        Every request receives a reply, also after an error.
+        Every request receives a reply, even after an error.
         """
         try:
             return self._receive(message)

@@ -1,9 +1,9 @@
 """The receiving side of one WebSocket: an asyncio protocol, and the queue of the messages that must wait.
 
-After `hello`, an `OpenSocket` replaces aiohttp as the protocol of the transport. aiohttp keeps two tasks, a request and
-a parser for each connection as long as the handler of the request runs. With an `OpenSocket`, an idle socket has no
-task, and nothing of its HTTP request. aiohttp's reader still parses the frames and gives each message to `feed_data`.
-All frames are counted, also those without a message; a client that sends too many is disconnected.
+After `hello`, an `OpenSocket` replaces aiohttp as the protocol of the transport. aiohttp keeps two tasks, a request
+and a parser for each connection as long as the handler of the request runs. With an `OpenSocket`, an idle socket has
+no task, and nothing of its HTTP request. aiohttp's reader still parses the frames and gives each message to
+`feed_data`. All frames are counted, those without a message included; a client that sends too many is disconnected.
 """
 
 from __future__ import annotations
@@ -202,7 +202,8 @@ class OpenSocket(WebSocketDataQueue, asyncio.Protocol):
             return False
         self._send_close(code)
         if any(message.type is WSMsgType.CLOSE for message, _ in self._messages):
-            self._transport.close()  # the client has sent its close frame already
+            # the client has sent its close frame already
+            self._transport.close()
         # The requests that wait are not answered any more. Without them, the client's close frame can be read.
         self._messages.clear()
         self._bytes = 0

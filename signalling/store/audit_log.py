@@ -27,10 +27,10 @@ from signalling.visit import audit_entries as audit
 from signalling.visit.audit_entries import Act, Chain, Head
 
 MOST = 20_000  # if more entries than this wait in memory for the store, `ready` raises an error
-AT_ONCE = 200  # the greatest number of queued entries that one call of `bind` chains to the log
+AT_ONCE = 200  # the greatest number of new entries that one call of `bind` chains to the log
 FLUSH_S = 0.05
 BIND_S = 0.25
-LEFT_S = 20.0  # time in s between two searches for entries that dead workers have queued but not chained
+LEFT_S = 20.0  # time in s between two searches for entries that dead workers have written but not chained
 RECORD_S = 10.0
 STOP_S = 5.0
 _SCRIPTS = {name: (Path(__file__).parent / f"{name}.lua").read_text() for name in ("bind", "trim")}
@@ -129,7 +129,9 @@ class AuditLog(AuditReader):
     # --- chaining the queued entries to the log
 
     async def bind(self, organisation: str) -> bool:
-        """Chain at most AT_ONCE queued entries of an organisation to its log; return True if more may be queued."""
+        """Chain at most AT_ONCE entries from the queue of an organisation's audit log to the log; return True if more
+        may be waiting.
+        """
         chain = self.chain(organisation)
         async with answering():
             pipe = self._redis.pipeline(transaction=False)
@@ -185,7 +187,7 @@ class AuditLog(AuditReader):
         return Head(1, chain.begin.anchor, number, last), False
 
     async def bind_all(self, organisation: str) -> None:
-        """Chain all queued entries to the log, unless another worker chains them first."""
+        """Chain all entries from the queue of the audit log to the log, unless another worker chains them first."""
         while await self.bind(organisation):
             pass
 

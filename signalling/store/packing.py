@@ -119,7 +119,9 @@ class PackedVisits:
             )
 
     async def due(self, organisation: str, now_ms: int, limit: int) -> list[Queued]:
-        """Return at most `limit` queued visits that were last changed AFTER_MS before `now_ms` or earlier."""
+        """Return at most `limit` of the visits that wait to be packed: those last changed AFTER_MS before `now_ms` or
+        earlier.
+        """
         async with answering():
             found = await self._redis.zrange(
                 keys.UNPACKED(organisation), "-inf", now_ms - AFTER_MS, byscore=True, offset=0, num=limit,

@@ -46,7 +46,9 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def needs_index(self) -> bool:
-        """Return True if records must be decrypted to find the visits that match."""
+        """Return True if the conditions of this search are about the contents of records, so that it must use the
+        index.
+        """
         filters = (self.provider, self.outcome, self.tag)
         return bool(self.text.strip()) or any(one is not None for one in filters)
 

@@ -228,7 +228,7 @@ class Store:
     async def snapshot(self, organisation: str) -> Snapshot:
         """Return all open records of an organisation.
 
-        Raises `UnavailableError` also if the stream is trimmed again and again during the read.
+        Raises `UnavailableError` if the store does not answer, or if its stream is trimmed during each try to read.
         """
         for _ in range(SNAPSHOT_TRIES):
             head = await self.stream.head(organisation)

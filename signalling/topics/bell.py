@@ -29,9 +29,9 @@ class Unread:
     """A person's unread notifications: the times of the newest notifications in order of arrival, and the number of
     `older` notifications.
 
-    Notifications are marked as read in order of arrival, also if the clock was set back between two of them. `counted`:
-    the ids of the notifications that were read from the store. Events of some of them may arrive at this worker later,
-    and must not be counted again.
+    Notifications are marked as read in order of arrival, even if the clock was set back between two of them.
+    `counted`: the ids of the notifications that were read from the store. Events of some of them may arrive at this
+    worker later, and must not be counted again.
     """
 
     def __init__(self, at_ms: list[int], older: int, counted: frozenset[str] = frozenset()) -> None:

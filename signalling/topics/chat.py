@@ -20,7 +20,7 @@ MOST_MESSAGES, MOST_MESSAGES_WITH_STAFF = 1_000, 2_000
 
 Only staff may write the second thousand, so that a patient or guest cannot prevent staff from writing.
 """
-# a worker remembers the number of messages for this number of visits
+# the number of visits for which a worker remembers how many chat messages they have
 VISITS_KNOWN = 1_024
 # status -> the persons who may write, by their relation to the visit; `rights.py` defines who may read
 WRITES: dict[Status, frozenset[str]] = {
@@ -58,10 +58,10 @@ class Chat:
         service.mirrors.observers.append(self.news)
 
     async def snapshot(self, mirror: Mirror, visit: Visit) -> server.ChatSnapshot:
-        """Return a snapshot: all chat messages of a visit, also those that arrive during the read.
+        """Return a snapshot: all chat messages of a visit, those that arrive during the read included.
 
-        `mirror`: this worker's copy of the organisation's open visits. Raises `UnavailableError` if the store does not
-        answer.
+        `mirror`: this worker's copy of the organisation's open visits. Raises `UnavailableError` if the store does
+        not answer.
         """
         name, arrived = f"{mirror.organisation}/chat/{visit.id}", list[ChatMessage]()
         self._reading.setdefault(name, []).append(arrived)

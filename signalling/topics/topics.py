@@ -117,7 +117,7 @@ class Topics:
                 self._hub.unsubscribe(socket, name)
             raise
         if name not in socket.topics:
-            return error(request.id, "not_found")  # the person lost the right during the read
+            return error(request.id, "not_found")  # the right to see the topic was lost during the read
         socket.send(message)
         return server.Subscribed(
             reply_to=request.id, topic=request.topic, epoch=mirror.epoch, version=message.version

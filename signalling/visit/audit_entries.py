@@ -21,7 +21,7 @@ from signalling.visit.rules import DEADLINES, QUIET, RULES
 TAG = 16
 # name of the entry that the server writes if another program has changed the log
 BROKEN = "trail.broken"
-# Name of the entry that the server writes in place of a queued item that no server wrote.
+# Name of the entry that the server writes to the log if something in the log's queue was not written by a server.
 FORGED = "trail.forged"
 
 KEPT = sorted(({row.event for row in RULES} | {row.event for row in DEADLINES}) - QUIET)

@@ -100,7 +100,8 @@ def average(seen: Mapping[int, int]) -> float:
 
 
 def percentile(seen: Mapping[int, int], percent: int) -> int:
-    """Return the smallest value that at least `percent` of the counted values do not exceed; 0 if there are none.
+    """Return the smallest value such that at least `percent` % of the counted values are not greater than it; 0 if
+    there are none.
 
     `seen`: value -> how often it was counted.
     """

@@ -125,7 +125,9 @@ class OpenVisits(Mapping[str, Visit]):
 
     @property
     def taken(self) -> ValuesView[Visit]:
-        """Return the visits that a provider has claimed, also those whose call has begun (live)."""
+        """Return the visits that a provider has claimed and that have not ended: those whose call has begun (live),
+        and those whose call has not.
+        """
         return self._taken.values()
 
     @property

@@ -35,7 +35,7 @@ The queue is sorted by this tuple, the lowest first.
 
 
 def rank(visit: Visit, *, urgent_first: bool) -> Rank:
-    """Return the rank of a visit in the order of the queue, also if the visit does not wait.
+    """Return the rank that a visit has in the order of the queue, or would have if it waited.
 
     If `urgent_first` is False, all visits count as equally urgent, so that only their arrival decides.
     """
