@@ -82,6 +82,11 @@ class Grants:
         fits = (one for _, one in found if one.person == person and one.visit == visit and one.holds(now_ms))
         return next(fits, None)
 
+    async def holding(self, organisation: str, now_ms: int) -> list[Grant]:
+        """Return the grants that give access now, the newest first."""
+        found = await self._read(organisation, now_ms - LONGEST_MIN * MINUTE_MS)
+        return [one for _, one in found if one.holds(now_ms)]
+
     async def newest(self, organisation: str, most: int, skip: int = 0) -> list[Grant]:
         """Return at most `most` grants of an organisation, the newest first. `skip`: how many newer are left out."""
         async with answering():

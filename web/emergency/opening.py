@@ -87,6 +87,17 @@ async def end_access(
     return ended
 
 
+async def end_all(app: web.Application, organisation: Organisation, account: Account) -> None:
+    """End every access to a visit of the organisation, because it gives no emergency access any more.
+
+    `account`: the administrator who has turned it off. Each person is notified, and their page is cleared. Raises
+    `UnavailableError` if the store does not answer.
+    """
+    for grant in await grants_of(app).holding(organisation.id, app[SERVICE].clock_ms()):
+        if await end_access(app, organisation, account, grant.id):
+            app[AUDIT_LOG].note(organisation.id, account.id, "visit.emergency_ended", grant.visit)
+
+
 async def _notify(
     app: web.Application, organisation: Organisation, account: Account, notice: Notice, people: Sequence[str]
 ) -> None:

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from web.audit.noting import noted
 from web.emergency.grants import Grant
-from web.emergency.opening import end_access, grants_of
+from web.emergency.opening import end_access, end_all, grants_of
 from web.keys import SERVICE
 from web.organisations.settings import Organisation
 from web.pages.list_parts import part_of
@@ -44,6 +44,13 @@ async def act(request: web.Request) -> web.Response:
     if ended is not None:
         await noted(request, "visit.emergency_ended", ended.visit)
     raise web.HTTPSeeOther(path_of(organisation, NAME))
+
+
+async def end_if_turned_off(request: web.Request) -> None:
+    """End every access if the organisation gives none any more. Called after an administrator has changed the rules."""
+    organisation, account = await admin(request)
+    if not organisation.emergency_min:
+        await end_all(request.app, organisation, account)
 
 
 def _row(grant: Grant, organisation: Organisation, now_ms: int) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from tests.web.pages.setup.test_patients import ANA, PATH, found, named
 from tests.web.pages.staff.test_emergency import LIST, REASON, message_of, of_a_colleague, path_of
 from tests.web.site import FORM, OSEI, Site
 from tests.web.test_organisations_apart import PASSWORD, lakeside
+from tests.web.test_websocket import ask
 from web.emergency.grants import MINUTE_MS, Grants, new_grant
 from web.emergency.opening import grants_of
 from web.identity.visitors import patient
@@ -252,3 +253,23 @@ async def test_s45_the_page_shows_no_answer_to_a_step_that_is_not_asked_any_more
     assert "Does it hurt?" in html
     assert "My knee" not in html
     assert "Anything else?" not in html
+
+
+async def test_s45_an_administrator_who_turns_emergency_access_off_ends_what_is_open_for_good(
+    site: Site,
+) -> None:
+    visit, osei, admin = await of_a_colleague(site), (await desk(site, OSEI)).person, await desk(site)
+    await osei.post(path_of(visit), REASON)
+    bell = await osei.socket("staff")
+    await ask(bell, type="subscribe", topic="bell")
+    assert (await admin.change("policy", emergency_min="15")).status == 303
+    assert FORM["name"] in await (await osei.get(path_of(visit))).text(), "another time ends nothing"
+    assert (await admin.change("policy", emergency_min="0")).status == 303
+    while (message := await bell.receive_json(timeout=20))["type"] != "bell.item":
+        pass
+    assert (message["item"]["kind"], message["item"]["visit"]) == ("emergency_ended", visit)
+    assert (await admin.change("policy", emergency_min="30")).status == 303
+    assert "Why do you need it?" in await (await osei.get(path_of(visit))).text()
+    ended = [entry[0] for entry in await entries_of(site) if entry[1] == "visit.emergency_ended"]
+    assert ended == ["u_admin"]
+    assert (await site.person().post("/demo/staff/setup/policy", {"do": "save"})).status in (303, 401)
