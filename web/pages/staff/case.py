@@ -3,6 +3,9 @@
 In scripts, `shared/case.js` draws it.
 """
 
+import re
+from typing import NamedTuple
+
 from signalling.visit.record import Visit
 from signalling.visit.setup_guide import Guide, visible
 from web.languages.i18n import gettext
@@ -11,20 +14,29 @@ from web.pages.setup.frame import when
 from web.pages.staff.answers import answer_words, day_words, language_name
 
 
-def facts_of(visit: Visit, organisation: Organisation) -> list[tuple[str, str]]:
-    """Return (label, value) of what the patient wrote into the patient information form, without empty values."""
+class Fact(NamedTuple):
+    """A value of the patient information form, with its label. `path`: the address to which it leads, "" for none."""
+
+    label: str
+    value: str
+    path: str = ""
+
+
+def facts_of(visit: Visit, organisation: Organisation) -> list[Fact]:
+    """Return what the patient wrote into the patient information form, without empty values."""
     patient = visit.patient
+    dialled = re.sub(r"[^+\d]", "", patient.phone)
     facts = (
-        (gettext("Arrived"), when(visit.arrived_ms, organisation)),
-        (gettext("Date of birth"), day_words(patient.birth_date)),
-        (gettext("Region"), organisation.regions.get(patient.state, patient.state)),
-        (gettext("Phone"), patient.phone_shown or patient.phone),
-        (gettext("Email"), patient.email),
-        (gettext("Language"), language_name(patient.language)),
-        (gettext("Reason for the visit"), patient.reason),
-        (gettext("Filled in by"), patient.filled_in_by or ""),
+        Fact(gettext("Arrived"), when(visit.arrived_ms, organisation)),
+        Fact(gettext("Date of birth"), day_words(patient.birth_date)),
+        Fact(gettext("Region"), organisation.regions.get(patient.state, patient.state)),
+        Fact(gettext("Phone"), patient.phone_shown or patient.phone, f"tel:{dialled}"),
+        Fact(gettext("Email"), patient.email),
+        Fact(gettext("Language"), language_name(patient.language)),
+        Fact(gettext("Reason for the visit"), patient.reason),
+        Fact(gettext("Filled in by"), patient.filled_in_by or ""),
     )
-    return [(label, value) for label, value in facts if value]
+    return [fact for fact in facts if fact.value]
 
 
 def answers_of(visit: Visit, guide: Guide) -> list[tuple[str, str]]:
