@@ -32,6 +32,7 @@ from web.server.valkey import EmbeddedStore, LockedFolder
 
 NO_BROWSER = "no Chromium here: install chromium, or name one with GREENROOM_CHROMIUM"
 NO_SKIP = "GREENROOM_NO_SKIP"
+PRODUCT = ("media.", "signalling.", "web.")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A background shell ignores SIGINT, and its child processes also ignore it. Without this line, a command under test
@@ -203,7 +204,7 @@ async def browser(shared_chromium: Shared, request: pytest.FixtureRequest) -> As
 
 @pytest.fixture(autouse=True)
 async def nothing_runs_on() -> AsyncIterator[None]:
-    """Ends the tasks that a test leaves in the event loop, which all tests share."""
+    """Ends the tasks, and the timers of the product, that a test leaves in the event loop, which all tests share."""
     before = asyncio.all_tasks()
     yield
     left = [
@@ -216,6 +217,17 @@ async def nothing_runs_on() -> AsyncIterator[None]:
     for task in left:
         task.cancel()
     await asyncio.gather(*left, return_exceptions=True)
+    loop: Any = asyncio.get_running_loop()
+    for timer in loop._scheduled:
+        # A tick only wakes tasks, and tasks of the next tests may wait for the same one.
+        if (name := module_of(timer._callback)).startswith(PRODUCT) and name != "signalling.ticks":
+            timer.cancel()
+
+
+def module_of(callback: Any) -> str:
+    """Return the name of the module that defines a callback of the event loop; "" for a timer that was cancelled."""
+    function = getattr(callback, "func", callback)
+    return str(getattr(function, "__module__", None) or "")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
