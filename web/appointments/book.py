@@ -71,7 +71,7 @@ class Book:
         return found
 
     async def hold(self, organisation: str, slot: Slot, capacity: int, hold: str, holder: str) -> int:
-        """Hold a time for ten minutes; return the end of these minutes in ms since the epoch.
+        """Hold a bookable time for a visitor for ten minutes; return the end of these minutes in ms since the epoch.
 
         `slot`: the time; `capacity`: how many visits may have it; `hold`: the id of the hold; `holder`: the address
         of the visitor. Raises TimeTakenError if the time is not free, and TooManyHoldsError if the holds of this

@@ -57,7 +57,7 @@ class Desk:
         return self._service.clock_ms()
 
     async def hold(self, organisation: Organisation, starts_ms: int, hold: str, holder: str) -> int:
-        """Hold a time for ten minutes; return the end of these minutes in ms since the epoch.
+        """Hold a bookable time for a visitor for ten minutes; return the end of these minutes in ms since the epoch.
 
         `starts_ms`: the time; `hold`: the id of the hold; `holder`: the visitor's address. Raises TimeTakenError if
         the time is not free, and TooManyHoldsError if the holds of this address have reached their limit.

@@ -52,12 +52,13 @@ The store must send the snapshot from its memory, without writing it to a file f
 
 
 def receive_all(store: Store, folder: Path, received: Callable[[int], None]) -> list[Path]:
-    """Write a snapshot of each server of the store that takes writes to a file in `folder`; return the files.
+    """Write one file into `folder` for each server of the store that takes writes: a snapshot of that server. Return
+    the files.
 
-    Each organisation is complete in one of the files, because all its keys are on one node of a cluster. `received` is
-    called with the number of bytes so far. Raises CommandError if a snapshot is not complete, or, in a cluster, if
-    slots move to another node during the backup or have no node that answers. Raises redis-py's errors if a store that
-    is no cluster does not answer.
+    Each organisation is complete in one of the files, because all its keys are on one node of a cluster. `received`
+    is called with the number of bytes so far. Raises CommandError if a snapshot is not complete, or, in a cluster, if
+    slots move to another node during the backup or have no node that answers. Raises redis-py's errors if a store
+    that is no cluster does not answer.
     """
     files: list[Path] = []
     client, places = complete(store)

@@ -100,8 +100,8 @@ async def first(
     if password is not None:
         check_password(password, email, person, slug, name)
     for there in await office.organisations.list():
-        # An organisation with the same slug and without people was left by an `init` that was interrupted. This call
-        # continues with it.
+        # If there is an organisation with this slug and without people, an `init` that was interrupted has left it.
+        # This call continues with it.
         if there != demo.ID and (there != slug or await office.accounts.list(there)):
             raise CommandError(
                 f"There is an organisation already, {there}; another one is made by `greenroom organisation add` and "

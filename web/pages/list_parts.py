@@ -10,7 +10,7 @@ from typing import NamedTuple
 from aiohttp import web
 
 PART = "part"
-"""The name of the parameter in the address."""
+"""The name of the parameter of a page's address that has the number of a part, as in `?part=2`."""
 
 
 class Part(NamedTuple):

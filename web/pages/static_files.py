@@ -46,7 +46,8 @@ TYPES: Mapping[str, str] = {
     ".woff2": "font/woff2",
 }
 """Extension -> content type; files with other extensions are not served. The machine's own table of types is not
-used, because machines differ."""
+used, because it differs between machines.
+"""
 TEXTS = frozenset({".css", ".html", ".js", ".json", ".svg", ".txt", ".webmanifest"})
 CODINGS: Mapping[str, Callable[[bytes], bytes]] = {
     "br": lambda body: brotli.compress(body, quality=10),
@@ -56,7 +57,9 @@ CODINGS: Mapping[str, Callable[[bytes], bytes]] = {
 as long, for 2 % less."""
 HASHED = re.compile(r"([0-9a-f]{12})/(.+)", re.DOTALL)
 LOCALE = re.compile(r"locale/([A-Za-z-]+)(?:/(.+))?\.js")
-"""The texts for scripts in a language: all of them, or those of one joined script, such as locale/es/patient/app.js."""
+"""Matches the path of a file with texts for scripts in a language: all texts, or those of one joined script, as in
+locale/es/patient/app.js.
+"""
 
 
 class File:

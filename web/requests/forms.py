@@ -60,7 +60,7 @@ def refuse_other_encodings(exempt: Callable[[web.Request], bool]) -> Middleware:
 
 
 def check_encoding(request: web.Request, *kinds: str) -> None:
-    """Raise HTTP 415 if the request has a body that is not of one of these kinds, not in UTF-8, or compressed."""
+    """Raise HTTP 415 if the request's body has none of these content types, is not in UTF-8, or is compressed."""
     if "Content-Encoding" in request.headers:
         # The rest of the body is ignored; otherwise aiohttp would decompress it before ignoring it.
         request.content.feed_eof()

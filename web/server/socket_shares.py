@@ -23,9 +23,10 @@ LOOK_S = 1.0
 FRESH_S = 3.0
 # The number that a stopping worker writes in place of its number of sockets.
 NONE = -1
-# A worker asks no client to move while it has at most MARGIN times the average number of sockets, plus SPARE.
+# A worker asks no client to reconnect to another worker while it has at most MARGIN times the average number of
+# sockets, plus SPARE.
 MARGIN, SPARE = 1.2, 4
-# The greatest part (0 to 1) of its sockets that a worker asks to move at a time.
+# The greatest part (0 to 1) of its sockets whose clients a worker asks at a time to reconnect to other workers.
 MOST = 0.1
 # Sockets are moved only in the period between these two times, in s after the last moment when a worker was missing.
 SETTLED_S, WINDOW_S = 3.0, 120.0
@@ -58,7 +59,7 @@ class Shares:
 
 
 def surplus(mine: int, others: Sequence[int]) -> int:
-    """Return how many of its sockets a worker should ask to move now.
+    """Return how many of a worker's clients should be asked now to reconnect to other workers.
 
     `mine`: the worker's number of sockets; `others`: the numbers of sockets of the other workers.
     """
@@ -71,8 +72,8 @@ def surplus(mine: int, others: Sequence[int]) -> int:
 class Balance:
     """Moves sockets from one worker to the other workers if it has clearly more sockets than the average.
 
-    `count`: returns the worker's number of sockets, NONE if the worker is stopping. `move`: is called with the
-    number of clients that must be asked to move.
+    `count`: returns the worker's number of sockets, NONE if the worker is stopping. `move`: is called with the number
+    of clients that must be asked to reconnect to other workers.
     """
 
     def __init__(

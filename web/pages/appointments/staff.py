@@ -50,9 +50,9 @@ async def calendar(request: web.Request) -> web.Response:
 
 
 async def cancel(request: web.Request) -> web.Response:
-    """Answer POST …/{appointment}/cancel: cancel the visit.
+    """Answer POST …/{appointment}/cancel: cancel the booked visit.
 
-    The patient gets a mail, with the reason if one is given.
+    The patient gets a mail, which has the reason if staff have given one.
     """
     organisation, account = await _staff(request)
     reason = " ".join((await read_form(request)).get("reason", "").split())[:REASON_LONGEST]

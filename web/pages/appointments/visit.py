@@ -87,7 +87,7 @@ async def move(request: web.Request, organisation: Organisation, appointment: Ap
 
 @opened
 async def cancel(request: web.Request, organisation: Organisation, appointment: Appointment) -> web.Response:
-    """Answer POST …/{token}/cancel: cancel the visit."""
+    """Answer POST …/{token}/cancel: cancel the booked visit for the patient."""
     try:
         await request.app[DESK].cancel(organisation, appointment.id)
     except TooLateError:

@@ -110,7 +110,7 @@ class Speaker(RawPeer):
             try:
                 self.udp.send(self._view[: self._length[0]])
             except OSError:
-                # The system has no space for the packet, so it is lost, as can happen on any network.
+                # The system's send buffer is full, so the packet is lost, as can happen on any network.
                 return
 
     def report(self, now: float) -> float:

@@ -189,7 +189,7 @@ class Direction:
         return now_s + waited_s
 
     def _left(self, way: Way, size: int, now_s: float) -> tuple[float | None, float, float, float]:
-        """Return the time at which a packet has left the queue, and three random numbers.
+        """Return the time at which a packet has left the queue for the link, and three random numbers.
 
         `way`: what happens to packets now; `size`: the packet's bytes; `now_s`: when it is sent. The time is None if
         the packet is lost or dropped. The numbers decide on its jitter, its delay and its doubling.
