@@ -21,7 +21,9 @@ from tests.ports import free_ports
 from web.server.valkey import find_binary
 
 MASTER = "clinic"
-DOWN_MS = 1000
+DOWN_MS = 2000
+"""The time after which a master counts as down. With 1000, Sentinels may count a new master as down before they have
+reached it, and promote another one at once."""
 COPYING = "copying"
 """The user name with which a store copies the master. A test disables this user in order to cut only the links
 between stores.
