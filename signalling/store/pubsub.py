@@ -222,6 +222,10 @@ class Bus:
             if subscriber not in here:
                 await self._end(subscriber)
         for subscriber, channels in here.items():
+            commands = await self._redis.connection_of(min(channels))
+            if None not in (*commands.server, *subscriber.server) and commands.server != subscriber.server:
+                # After a failover the former master may still be connected, but it gets no more messages.
+                subscriber.connection_lost("commands go to another server")
             added = channels - subscriber.channels
             self._missed |= bool(added)
             subscriber.channels &= channels

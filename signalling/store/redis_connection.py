@@ -110,18 +110,20 @@ class SharedConnection:
         # The event loop is kept here, because on Python 3.11 asking for the running loop is a system call.
         self._loop: Any = None
 
-    def first_commands(self) -> Iterable[Arguments]:
-        """Return the commands to send first on each new connection.
+    @property
+    def server(self) -> tuple[Any, Any]:
+        """The host and port to which this is connected; None for each without a connection, or with a Unix socket."""
+        return getattr(self._connection, "host", None), getattr(self._connection, "port", None)
 
-        They must have no reply. A subclass overrides this method.
-        """
+    def first_commands(self) -> Iterable[Arguments]:
+        """Return the commands to send first on each new connection. They must have no reply."""
         return ()
 
     def on_push(self, words: list[Any]) -> None:
-        """Handle a push message of the store (RESP3). Must not raise. A subclass overrides this method."""
+        """Handle a push message of the store (RESP3). Must not raise."""
 
     def on_lost(self) -> None:
-        """Handle the loss or the end of the connection. A subclass overrides this method."""
+        """Handle the loss or the end of the connection."""
 
     async def call(
         self, commands: Iterable[Arguments], answers: int | None = None, *, once: bool = False
@@ -326,10 +328,7 @@ class SharedRedis(Redis):
         return await self.info(*sections)
 
     def doubt(self) -> None:
-        """Record that a connection was lost, after which a key may be at another server.
-
-        Does nothing in this class, which uses only one server.
-        """
+        """Record that a connection was lost. Does nothing in this class, which uses only one server."""
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
         """Return redis-py's pipeline. If it is no transaction, its commands use the shared connection."""

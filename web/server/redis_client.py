@@ -7,6 +7,7 @@ answer in time.
 
 import asyncio
 import builtins
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -21,12 +22,14 @@ from redis.exceptions import RedisClusterException, TimeoutError
 from redis.retry import Retry as SynchronousRetry
 
 from signalling.store.redis_cluster import ClusterRedis
-from signalling.store.redis_connection import SharedRedis
+from signalling.store.redis_connection import SharedConnection, SharedRedis
 from web.config import Settings, first_line
 from web.config.keys import Redis as Store
 from web.config.store_address import Kind, Node, StoreAddress, store_address
 
 CONNECTIONS = 64
+ASK_S = 0.5
+"""The least time in s between two questions to the Sentinels whether another server is the master."""
 SENTINEL_S = 0.5
 """The time in s after which the next Sentinel is asked. It is short, because the machine that failed often has a
 Sentinel too."""
@@ -98,6 +101,42 @@ class _MasterTls(_AtMaster, _Tls):
     pass
 
 
+class _ToMaster(SharedConnection):
+    """The connection for commands to the master that Sentinels name. `find`: asks them for its address.
+
+    If the Sentinels promote two servers in short succession, the one between remains a master without a copy for some
+    seconds, until they demote it. It refuses writes meanwhile (`min-replicas-to-write`), so after such a refusal they
+    are asked whether another server is the master.
+    """
+
+    def __init__(self, pool: Any, find: Callable[[], Awaitable[Node]]) -> None:
+        super().__init__(pool)
+        self._find = find
+        self._asking: asyncio.Task[None] | None = None
+
+    def reply_received(self, reply: Any) -> None:
+        """Give a reply to the command that waits for it; if it refuses a write, check whether this is the master."""
+        super().reply_received(reply)
+        if isinstance(reply, Exception) and "NOREPLICAS" in str(reply) and self._asking is None:
+            self._asking = asyncio.create_task(self._ask())
+
+    async def _ask(self) -> None:
+        # If no Sentinel answers, this server may be the right one.
+        with contextlib.suppress(redis.RedisError, OSError):
+            if await self._find() != self.server:
+                self.connection_lost("the Sentinels name another master")
+                # Transactions are sent on connections of the pool.
+                await self.pool.disconnect(inuse_connections=True)
+        await asyncio.sleep(ASK_S)
+        self._asking = None
+
+    async def close(self) -> None:
+        """Close the connection, and ask no more."""
+        if self._asking is not None:
+            self._asking.cancel()
+        await super().close()
+
+
 CLASSES: dict[type, type] = {Connection: _Tcp, SSLConnection: _Tls, UnixDomainSocketConnection: _Unix}
 AT_MASTER: dict[type, type] = {_Tcp: _MasterTcp, _Tls: _MasterTls}
 
@@ -127,8 +166,11 @@ def connect(settings: Settings) -> Redis:
         return ClusterRedis(address.nodes, lambda node: _pool(store, kind, {**options, **_at(node)}))
     if address.kind is Kind.SENTINEL:
         kind = AT_MASTER[kind]
-        options["find_master"] = _master_finder(store, address)
+        options["find_master"] = find = _master_finder(store, address)
         options["redis_connect_func"] = _greet_master
+        client: Any = SharedRedis.from_pool(_pool(store, kind, options))
+        client.shared = _ToMaster(client.connection_pool, find)
+        return client  # type: ignore[no-any-return]
     return SharedRedis.from_pool(_pool(store, kind, options))
 
 

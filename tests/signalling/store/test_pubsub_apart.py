@@ -28,7 +28,7 @@ class Pool:
 class Servers:
     """Servers in memory. `at`: channel -> its server, "a" without one. `refused`: the error of every command, or None.
 
-    `calls`: the commands that each server got.
+    `calls`: the commands that each server got. `server`: the host and port to which commands are sent.
     """
 
     subscribe_command = "SSUBSCRIBE"
@@ -38,6 +38,7 @@ class Servers:
         self.refused: Exception | None = None
         self.calls: list[tuple[str, list[Arguments]]] = []
         self.doubts = self.gaps = 0
+        self.server: tuple[Any, Any] = (None, None)
         self._pools = {name: Pool(name) for name in "ab"}
         self.bus = Bus(cast(Any, self), self._reconnected)
 
@@ -50,6 +51,9 @@ class Servers:
 
     async def pool_of(self, channel: bytes) -> Any:
         return self._pools[self.at.get(channel, "a")]
+
+    async def connection_of(self, channel: bytes) -> Any:
+        return SimpleNamespace(server=self.server)
 
     def doubt(self) -> None:
         self.doubts += 1
@@ -119,6 +123,23 @@ async def test_a_subscription_that_failed_is_a_gap_as_soon_as_it_succeeds(server
     servers.refused = None
     await servers.bus._look()
     assert servers.gaps == 1
+
+
+async def test_messages_are_received_from_the_server_to_which_commands_go(servers: Servers) -> None:
+    await servers.bus.subscribe("one", ignored)
+    subscriber = servers.subscriber("a")
+    for commands, messages, gaps in (
+        ("new", "old", 1),
+        ("new", "new", 1),
+        (None, "new", 1),
+        ("new", None, 1),
+        ("old", "new", 2),
+    ):
+        servers.server = commands, commands and 6379
+        subscriber._connection = messages and SimpleNamespace(host=messages, port=6379)
+        subscriber._transport = cast(Any, SimpleNamespace(abort=lambda: None))
+        await servers.bus._look()
+        assert servers.gaps == gaps, (commands, messages)
 
 
 async def test_a_lost_connection_is_counted_once_and_is_a_gap(servers: Servers) -> None:
