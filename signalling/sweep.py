@@ -159,11 +159,11 @@ class Sweep:
         return looked
 
     async def _recognise(self, looked: Iterable[tuple[Mirror, Pulse]]) -> None:
-        """Begin a new epoch for the organisations whose epoch belongs to another store.
+        """Begin a new epoch for each organisation whose epoch began in another store, for example before a failover.
 
-        The present store may have lost events, even if the numbers of the last events are equal. `looked`: (this
-        worker's copy of an organisation's records, what the store has of this organisation). Raises `UnavailableError`
-        if the store does not answer.
+        This store may have lost events, even if its last event and that of this worker's copy have the same number.
+        `looked`: for each organisation, (this worker's copy of its records, what the store has of it). Raises
+        `UnavailableError` if the store does not answer.
         """
         store, looked = self._service.store, list(looked)
         identities = await store.stream.identities([mirror.organisation for mirror, _ in looked])

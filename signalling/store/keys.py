@@ -204,7 +204,7 @@ WEBHOOKS = Key("{<organisation>}:webhooks", "hash", "webhooks by id, sealed", _U
 WEBHOOK_LOG = Key(
     "{<organisation>}:webhook-log:<webhook>", "list", "the last 100 attempts", _EXPIRY, "30 days"
 )
-# --- the keys of servers
+# --- names in the store that belong to no organisation
 DATA_KEY = Key("greenroom:key", "string", "a hash of the data key", _NONE)
 ROTATING = Key("greenroom:rotating", "string", "a command rotates the data key", _EXPIRY, "five seconds")
 STORE_VERSION = Key("greenroom:version", "string", "the version of the store's contents", _NONE)

@@ -101,9 +101,9 @@ _NAMES = [
 
 
 class Kept(NamedTuple):
-    """A key of the store whose values are encrypted.
+    """A key that exists in the store, and whose values are encrypted.
 
-    `parts`: the variable parts of its name, such as the organisation, in order.
+    `parts`: the ids in its name, in order, such as the organisation's id and the visit's id.
     """
 
     name: str

@@ -1,8 +1,8 @@
 """Makes the calendar entry of a booked visit, for mails, downloads and feeds (iCalendar, RFC 5545; iTIP, RFC 5546).
 
 Times are in UTC, so that a calendar program needs no time zone rules from this server. Mail servers and
-shared calendars can read the entry, so it contains the organisation's name and the link, and no text of the
-patient. The caller gives the title of an entry in a feed. This module does no I/O.
+shared calendars can read the entry, so it contains the organisation's name and the visit's link, and no text of
+the patient. The caller gives the title of an entry in a feed. This module does no I/O.
 """
 
 from __future__ import annotations

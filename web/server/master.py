@@ -94,8 +94,8 @@ class Master(Arbiter):
             self._judge(*self._trial)
         if self._next:
             self._become(self._next)
-        # The signals of workers that have ended are handled first: this removes the workers from the table of
-        # workers.
+        # Before another worker is replaced, the signals of workers that have ended are handled, which removes these
+        # workers from the table.
         if self._leaving and self.SIG_QUEUE.empty() and not self._changes:
             self._replace_next()
         if not self._leaving:

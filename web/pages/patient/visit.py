@@ -381,7 +381,7 @@ def _form_cookie(request: web.Request) -> str:
 
 
 def _with_form_cookie(request: web.Request, response: web.Response) -> web.Response:
-    """Return the response; if the browser does not have the cookie of the form, the response sets the cookie."""
+    """Return the response. If the browser has no random number for this form in a cookie, the response sets one."""
     if not frames.cookie_of(request, _form_cookie(request)):
         _set_form_cookie(request, response, secrets.token_urlsafe(24))
     return response

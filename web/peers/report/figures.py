@@ -208,7 +208,7 @@ def histogram(ordered: Sequence[float], bins: int = BINS) -> list[Bin]:
         return []
     low = max(ordered[0], 1e-6)
     high = max(ordered[-1], low)
-    # If all values are the same, the scale is made wider than the values. Otherwise the only bar would fill the whole
+    # If all values are the same, the scale is made wider than the values, so that the only bar does not fill the whole
     # width of the plot.
     middle = math.sqrt(low * high)
     low, high = min(low, middle / 1.25), max(high, middle * 1.25)
