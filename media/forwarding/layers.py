@@ -71,15 +71,15 @@ class Layers:
         self._spans.append(Span(first, sequence_shift, 0, self.target))
 
     def take(self, number: int, timestamp: int, layer: int, syncs: bool) -> Span | None:
-        """Return what to add to the numbers of a packet (`Span`); None if the receiver must not get this packet.
+        """Return what to add to the numbers of a packet (`Span`); None if the caller must drop the packet.
 
         `number`, `timestamp`, `layer`: those of the packet. `syncs`: True if the packet's picture needs only the
         lowest layer. A layer can be removed at any picture. It can be added only at a picture that `syncs`, one layer
         at a time.
 
-        A packet that comes late gets the `Span` whose range contains its number. If the packet's layer is higher than
-        the `level` of this span, the receiver must not get the packet. But the receiver waits for the packet's
-        number, so the caller must send other data with this number.
+        For a packet that comes late, the result is the `Span` whose range contains its number. If the packet's layer is
+        higher than the `level` of this span, the caller must send padding with the packet's number in place of the
+        packet, because the receiver waits for the number.
         """
         ahead = (number - self._newest) & _MASK
         if ahead == 0 or ahead >= _HALF:

@@ -183,7 +183,7 @@ class Stream:
         except BlockingIOError:
             pass  # the kernel's buffer is full
         except OSError:
-            self._output.clear()  # the next read finds that the connection has ended
+            self._output.clear()  # the connection has ended; the next read handles that
         del self._output[:sent]
         self._flushing = waits = bool(self._output)
         if waits and not self._writing:

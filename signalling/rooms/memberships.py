@@ -31,7 +31,7 @@ from signalling.visit.record import Visit
 
 log = structlog.get_logger()
 Ask = Callable[[Member, int], wire.Request]
-"""Makes a request to a room. Arguments: the member that asks, and the fence (number) of the room's lease."""
+"""Creates, but does not send, a request to a room. Arguments: the member that asks, the fence of the room's lease."""
 
 
 class OwnRooms(Protocol):

@@ -211,7 +211,7 @@ class OpenSocket(WebSocketDataQueue, asyncio.Protocol):
         return True
 
     def _end(self, code: int) -> None:
-        self._closing = self._ended = True  # set even if the transport is closing already
+        self._closing = self._ended = True  # also if the transport is already closing
         if not self._transport.is_closing():
             self._send_close(code)
             self._transport.close()

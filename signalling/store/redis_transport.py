@@ -150,7 +150,7 @@ async def fastest() -> type[Transport]:
     global chosen
     if chosen is None:
         problem = await _problem(DirectTransport)
-        if chosen is None:  # another connection may have chosen the class during the test
+        if chosen is None:  # it stays if another connection has chosen a class during the test
             chosen = PublicTransport if problem else DirectTransport
             if problem:
                 log.warning("store.connection_changed", problem=problem)

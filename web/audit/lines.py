@@ -20,7 +20,7 @@ class Chosen(NamedTuple):
     visit: str = ""
 
     def fits(self, entry: "Entry") -> bool:
-        """Return whether the entry meets all conditions."""
+        """Return whether an entry of the audit log meets all conditions of this search."""
         act = entry.act
         of_visit = self.visit in ("", act.about) or act.who == f"patient:{self.visit}"
         return act.at_ms >= self.since_ms and self.who in ("", act.who) and of_visit

@@ -52,7 +52,7 @@ class Report(Place, frozen=True, kw_only=True):
     lag_ms: float
     memory_bytes: int
     reads: int = 0
-    """The latest version of the store's contents that the worker reads (`keys.CONTENTS`); 0 for a release that does not
+    """The newest format of the store's contents that the worker can read (`keys.CONTENTS`); 0 if its release does not
     report it."""
     keys: tuple[str, ...] = ()
     """The ids of the data keys that the worker has; it encrypts with the last key. Empty for a version with

@@ -63,8 +63,8 @@ class Erasure:
                 await self._notifications(names)
                 await self._jobs(names)
             await asyncio.to_thread(_erase_mails, self._data, organisation, names)
-            # The records are erased last. After an interrupted erasure the records can still be found, so the erasure
-            # can be repeated with everything that names them.
+            # The records are erased last, because the other data of the patient is found by them. So an erasure that
+            # was interrupted can be repeated from its beginning.
             async with answering(), erasing(self._redis):
                 left = await self._visits(found, grants)
                 left_booked = [one for one, record in records.items() if not await self._booked(one, record)]

@@ -52,10 +52,10 @@ class TableKind(NamedTuple, Generic[T]):
 
 
 def read(path: Path, kind: TableKind[T], problem: Problem[T]) -> T:
-    """Return the table that a TOML file describes. `kind`: the tables that it may have.
+    """Return the content of a TOML file as an object of `kind`, which defines the tables that the file may have.
 
-    `problem`: returns what is wrong with a table as a whole. Raises PlanError if the file is not valid, and OSError
-    if it cannot be read.
+    `problem`: a function that gets this object, and returns a sentence about what is wrong with it as a whole. Raises
+    PlanError if the file is not valid, and OSError if it cannot be read.
     """
     with path.open("rb") as file:
         encoded = file.read(LARGEST + 1)

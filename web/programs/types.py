@@ -95,7 +95,7 @@ class Move(Given, frozen=True, kw_only=True):
 
 
 class Decline(Given, frozen=True, kw_only=True):
-    """The decision to decline a request."""
+    """The body of an API request that declines a visit which waits."""
 
     reason: Annotated[
         str, Meta(max_length=500, description="Shown to the patient, and sent by email. May be left out.")

@@ -235,9 +235,9 @@ async def open_a_visit(request: web.Request) -> web.Response:
 async def _opened(
     request: web.Request, organisation: Organisation, found: PatientInformation, area: str
 ) -> str:
-    """Return the id of the visit that this form opens; a new id if the form's earlier visit has ended.
+    """Open a visit under the id that belongs to this form, or under a new id if that visit has ended; return the id.
 
-    `found`: the patient's data; `area`: the id of the waiting area, "" for none.
+    A form that is sent twice opens one visit. `found`: the patient's data; `area`: the id of the waiting area or "".
     """
     visit_id = id_of_form(organisation.id, frames.cookie_of(request, _form_cookie(request)))
     for one in (visit_id, new_id("v")):

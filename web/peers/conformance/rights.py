@@ -47,9 +47,10 @@ def about_a_visit() -> dict[str, Message]:
 async def refused(
     line: CheckedSocket, visit: str, allowed: Iterable[str], *codes: str, media: bool = False
 ) -> None:
-    """Send each request about a visit whose type is not in `allowed`; check that it is refused with one of `codes`.
+    """Send a request of each type about a visit, except the types in `allowed`; check that each is refused with one of
+    `codes`.
 
-    `media`: True if the requests about media are allowed too.
+    `media`: True if the types that concern media are allowed, too.
     """
     left_out = frozenset(allowed)
     for kind, fields in about_a_visit().items():
