@@ -37,7 +37,10 @@ async def sending(
     try:
         yield send
         await response.write_eof()
-    except (UnavailableError, OSError, TimeoutError) as problem:
-        log.warning("download.failed", problem=type(problem).__name__)
+    except Exception as problem:
+        # Without this, the browser would wait for the rest of the file until its own time limit.
         if request.transport is not None:
             request.transport.abort()
+        if not isinstance(problem, (UnavailableError, OSError, TimeoutError)):
+            raise
+        log.warning("download.failed", problem=type(problem).__name__)
