@@ -10,7 +10,9 @@ from typing import Any, NamedTuple, Protocol, TypeVar, cast
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
 
 import msgspec
+import structlog
 
+from signalling.errors import SealError
 from signalling.rooms.quality_watch import calls_of
 from signalling.store.photos import Photos
 from signalling.store.records import Store
@@ -22,6 +24,7 @@ VISITS, BOOKED, PHOTOS = "visits.jsonl", "booked.jsonl", "photos"
 LINES = 2**31
 """A limit on the chat messages of a visit that is above any real number, so that all messages are read."""
 Item = TypeVar("Item")
+log = structlog.get_logger("web.patients")
 
 
 class Written(NamedTuple):
@@ -160,7 +163,7 @@ class Export:
         count, photos = await self._target.lines(VISITS, self._lines_of(visits)), 0
         await self._target.lines(BOOKED, each(map(_line, booked)))
         for visit, photo in self._photos:
-            data = await Photos(self._store).get(self._organisation, visit, photo)
+            data = await self._readable(Photos(self._store).get(self._organisation, visit, photo))
             if data is not None:
                 await self._target.photo(f"{visit}-{photo}.jpg", data)
                 photos += 1
@@ -175,11 +178,19 @@ class Export:
             yield _line(
                 {
                     "visit": visit,
-                    "events": await self._store.history(organisation, visit.id),
+                    "events": await self._readable(self._store.history(organisation, visit.id)),
                     "messages": await self._store.lines(organisation, visit.id, LINES),
                     "calls": await calls_of(self._store, organisation, visit.id),
                 }
             )
+
+    async def _readable(self, read: Awaitable[Item]) -> Item | None:
+        """Return what `read` returns; None if it cannot be decrypted, so that all other data are still exported."""
+        try:
+            return await read
+        except (SealError, msgspec.DecodeError):
+            log.error("store.unreadable_record", organisation=self._organisation, what="export")
+            return None
 
 
 async def each(items: Iterable[Item]) -> AsyncIterator[Item]:

@@ -1,9 +1,13 @@
 """Tests the page of one patient's records against tampered forms, namesakes and two acts at once: row 45."""
 
 import asyncio
+import io
+import json
+import zipfile
 from typing import Any
 
 import pytest
+from aiohttp import ClientError
 from msgspec.structs import replace
 
 from signalling.errors import UnavailableError
@@ -29,6 +33,7 @@ from web.keys import REDIS, SEAL, SERVICE
 from web.pages.setup import patients as page_of
 from web.patients import finding
 from web.patients.erasing import Erasure
+from web.patients.exporting import Archive
 
 
 async def test_s45_an_erasure_leaves_the_jobs_of_a_person_whose_address_contains_the_patients(
@@ -323,3 +328,39 @@ async def test_s45_booked_visits_are_read_in_parts_so_that_a_worker_does_not_sto
     task.cancel()
     assert len(booked) == 3
     assert max(opened_at_once) == 2
+
+
+async def test_s45_a_photo_and_events_that_cannot_be_read_do_not_keep_the_rest_out_of_the_file(
+    site: Site,
+) -> None:
+    visits, admin = [await ended(site), await ended(site)], (await desk(site)).person
+    client: Any = site.app[REDIS]
+    await client.lset(keys.HISTORY("demo", visits[0]), 0, b"bytes of a key that is gone")
+    await client.hset(keys.PHOTOS("demo", visits[0]), "p_1", b"bytes of a key that is gone")
+    answer = await admin.post(f"{PATH}/export", named(await found(admin)))
+    with zipfile.ZipFile(io.BytesIO(await answer.read())) as file:
+        assert file.testzip() is None
+        records = [json.loads(line) for line in file.read("visits.jsonl").splitlines()]
+        photos = [name for name in file.namelist() if name.endswith(".jpg")]
+    assert [record["visit"]["id"] for record in records] == visits
+    assert [bool(record["events"]) for record in records] == [False, True]
+    assert photos == [f"photos/{visits[1]}-p_1.jpg"]
+
+
+async def test_s45_a_download_that_a_fault_of_the_server_ends_fails_at_once(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await ended(site)
+    admin = (await desk(site)).person
+    fields = named(await found(admin))
+
+    async def fails(_: Archive) -> None:
+        raise RuntimeError("a fault")
+
+    async def downloaded() -> None:
+        async with asyncio.timeout(20):
+            await (await admin.post(f"{PATH}/export", fields)).read()
+
+    monkeypatch.setattr(Archive, "end", fails)
+    with pytest.raises(ClientError):
+        await downloaded()

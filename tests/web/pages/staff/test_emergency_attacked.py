@@ -21,10 +21,11 @@ from tests.web.pages.staff.test_emergency import LIST, REASON, message_of, of_a_
 from tests.web.site import FORM, OSEI, Site
 from tests.web.test_organisations_apart import PASSWORD, lakeside
 from tests.web.test_websocket import ask
-from web.emergency.grants import MINUTE_MS, Grants, new_grant
+from web.emergency.grants import LONGEST_MIN, MINUTE_MS, Grants, new_grant
 from web.emergency.opening import grants_of
 from web.identity.visitors import patient
 from web.keys import ACCOUNTS, SERVICE
+from web.organisations.settings import Organisation, bounds
 from web.pages.setup import audit as page_of_audit
 from web.pages.setup import emergency as page_of_list
 from web.pages.staff import emergency as page_of_visit
@@ -273,3 +274,7 @@ async def test_s45_an_administrator_who_turns_emergency_access_off_ends_what_is_
     ended = [entry[0] for entry in await entries_of(site) if entry[1] == "visit.emergency_ended"]
     assert ended == ["u_admin"]
     assert (await site.person().post("/demo/staff/setup/policy", {"do": "save"})).status in (303, 401)
+
+
+def test_s45_an_access_is_found_for_the_longest_time_that_an_organisation_may_give() -> None:
+    assert bounds(Organisation, "emergency_min").most == LONGEST_MIN
