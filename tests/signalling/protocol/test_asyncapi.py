@@ -11,6 +11,7 @@ import pytest
 
 from signalling.protocol import asyncapi
 from signalling.protocol.reference import TOPICS, client_types, server_types
+from tests.limits import WAIT_S
 from tests.signalling.protocol.test_protocol import DOCUMENT
 
 CHECK = Path(__file__).with_name("asyncapi_parser.mjs")
@@ -37,7 +38,7 @@ def parsed(*documents: dict[str, Any]) -> list[dict[str, Any]]:
         cwd=PACKAGES,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=3 * WAIT_S,  # the parser computes for ten seconds, and for a minute on a busy machine
         check=True,
     )
     found: list[dict[str, Any]] = json.loads(said.stdout)
