@@ -38,7 +38,7 @@ def parsed(*documents: dict[str, Any]) -> list[dict[str, Any]]:
         cwd=PACKAGES,
         capture_output=True,
         text=True,
-        timeout=3 * WAIT_S,  # the parser computes for ten seconds, and for a minute on a busy machine
+        timeout=3 * WAIT_S,  # the parser computes for 3 s, and for 46 s on a busy machine
         check=True,
     )
     found: list[dict[str, Any]] = json.loads(said.stdout)
