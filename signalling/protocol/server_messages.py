@@ -222,7 +222,7 @@ class BellMarked(TopicMessage, frozen=True, kw_only=True, tag="bell.marked"):
 
 
 class ChatSnapshot(WholeMessage, frozen=True, kw_only=True, tag="chat.snapshot"):
-    """All chat messages of a visit: PROTOCOL.md#chat."""
+    """The newest 500 chat messages of a visit: PROTOCOL.md#chat."""
 
     lines: Annotated[tuple[ChatMessagePart, ...], Meta(description="the chat messages, oldest first")]
 

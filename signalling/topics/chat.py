@@ -20,6 +20,8 @@ MOST_MESSAGES, MOST_MESSAGES_WITH_STAFF = 1_000, 2_000
 
 Only staff may write the second thousand, so that a patient or guest cannot prevent staff from writing.
 """
+SHOWN = 500
+"""The greatest number of messages that a snapshot reads from the store: the newest ones."""
 # the number of visits for which a worker remembers how many chat messages they have
 VISITS_KNOWN = 1_024
 # status -> the persons who may write, by their relation to the visit; `rights.py` defines who may read
@@ -58,7 +60,7 @@ class Chat:
         service.mirrors.observers.append(self.news)
 
     async def snapshot(self, mirror: Mirror, visit: Visit) -> server.ChatSnapshot:
-        """Return a snapshot: all chat messages of a visit, those that arrive during the read included.
+        """Return a snapshot: the newest SHOWN chat messages of a visit, and those that arrive during the read.
 
         `mirror`: this worker's copy of the organisation's open visits. Raises `UnavailableError` if the store does
         not answer.
@@ -66,7 +68,7 @@ class Chat:
         name, arrived = f"{mirror.organisation}/chat/{visit.id}", list[ChatMessage]()
         self._reading.setdefault(name, []).append(arrived)
         try:
-            found = await self._service.store.lines(mirror.organisation, visit.id)
+            found = await self._service.store.lines(mirror.organisation, visit.id, SHOWN)
         finally:
             self._reading[name] = [others for others in self._reading[name] if others is not arrived]
             if not self._reading[name]:

@@ -1,7 +1,9 @@
 """Tests the chat while the patient waits, over two workers. The chat of a session is tested in test_clinic_side.py."""
 
+import pytest
 from redis.asyncio import Redis
 
+from signalling.topics import chat
 from tests.signalling.clinic import clinic
 from tests.signalling.test_clinic_side import LIN, OSEI, refused, staff, waiting
 
@@ -29,3 +31,19 @@ async def test_f19_a_waiting_patient_answers_staff_who_read_it_and_reply(valkey:
         await provider.request("subscribe", topic=f"chat/{visit}")
         lines = (await provider.expect("chat.snapshot"))["lines"]
         assert [line["party"] for line in lines] == ["staff", *["patient"] * 5, "staff", "patient"]
+
+
+async def test_a_snapshot_has_the_newest_messages_of_a_long_chat(
+    valkey: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert chat.SHOWN == 500, "PROTOCOL.md names the number"
+    monkeypatch.setattr(chat, "SHOWN", 3)
+    async with clinic(valkey) as two:
+        provider = await staff(two, OSEI, 1)
+        visit, patient = await waiting(two)
+        await provider.request("visit.claim", visit=visit)
+        for number in range(5):
+            await patient.request("chat.send", visit=visit, text=f"Line {number}")
+        await provider.request("subscribe", topic=f"chat/{visit}")
+        lines = (await provider.expect("chat.snapshot"))["lines"]
+        assert [line["text"] for line in lines] == ["Line 2", "Line 3", "Line 4"]
