@@ -186,7 +186,7 @@ async def test_the_number_of_messages_is_known_for_1024_visits_and_limits() -> N
 async def test_messages_that_arrive_while_older_ones_are_read_are_in_the_snapshot_once() -> None:
     apart = ChatApart(visits.claimed())
 
-    async def lines(organisation: str, visit: str) -> list[ChatMessage]:
+    async def lines(organisation: str, visit: str, limit: int) -> list[ChatMessage]:
         for each in (message(2), message(3), message(4, "v_2")):
             apart.chat.news(Change(ORG, each.at_ms, "wrote", None, each))
         return [message(1), message(2)]
@@ -202,11 +202,11 @@ async def test_messages_that_arrive_while_older_ones_are_read_are_in_the_snapsho
 async def test_of_two_reads_at_once_each_gets_what_arrives_until_its_own_end() -> None:
     apart = ChatApart(visits.claimed())
 
-    async def second(organisation: str, visit: str) -> list[ChatMessage]:
+    async def second(organisation: str, visit: str, limit: int) -> list[ChatMessage]:
         apart.chat.news(Change(ORG, 1, "wrote", None, message(1)))
         return []
 
-    async def first(organisation: str, visit: str) -> list[ChatMessage]:
+    async def first(organisation: str, visit: str, limit: int) -> list[ChatMessage]:
         apart.lines = second
         inner = await apart.chat.snapshot(apart.mirror, visits.claimed())
         assert [line.id for line in inner.lines] == ["m_1"]
