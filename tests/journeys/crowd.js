@@ -65,14 +65,21 @@ globalThis.crowd = {
     return this.painted(() => field.dispatchEvent(new Event("input", { bubbles: true })));
   },
 
-  /**
-   * Opens another tab and then the list again, so that the page builds every row. Resolves to the time in ms
-   * until the list was painted.
-   */
+  /** Marks all rows, those that are hidden included. */
+  mark() {
+    for (const row of document.querySelectorAll("[data-visit]")) row.marked = true;
+  },
+
+  /** Returns how many rows were built since the last call of `mark`. */
+  built() {
+    return [...document.querySelectorAll("[data-visit]")].filter((row) => !row.marked).length;
+  },
+
+  /** Opens another tab and then the list again, so that the page builds every row. */
   async build() {
     const [requests, other] = document.querySelectorAll(".tabs a");
     await this.painted(() => other.click());
-    return this.painted(() => requests.click());
+    await this.painted(() => requests.click());
   },
 
   /** Resolves when this number of rows have changed. */

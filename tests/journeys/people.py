@@ -9,6 +9,7 @@ import asyncio
 import io
 import json
 import re
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,9 @@ from PIL import Image
 from playwright.async_api import Browser, FilePayload, Page, WebSocket, expect
 
 from tests.browsers import SHOWN_MS
+from tests.limits import WAIT_S
 from tests.server import RunningServer
+from tests.signalling.waits import until
 
 MEASURE = Path(__file__).with_name("measure.js").read_text("utf-8")
 
@@ -79,11 +82,7 @@ class Person:
                 return
             self.worker = ""
             await self.page.reload()
-            await self.page.wait_for_function("() => true")
-            for _ in range(60):
-                if self.worker:
-                    break
-                await self.page.wait_for_timeout(50)
+            await until(lambda: self.worker)
         raise AssertionError("only one worker ever answered")
 
     async def received(self) -> dict[str, Any]:
@@ -91,22 +90,41 @@ class Person:
         found: dict[str, Any] = await self.page.evaluate("__received()")
         return found
 
-    async def sees_picture(self) -> None:
-        """Return when a picture of the other person has been decoded. Raises TimeoutError after SHOWN_MS."""
-        async with asyncio.timeout(SHOWN_MS / 1000):
-            while not (await self.received())["frames"]:
-                await self.page.wait_for_timeout(20)
+    async def sees_picture(self, frames: int = 1) -> None:
+        """Return when this number of further pictures of the other person have been decoded."""
+        before = (await self.received())["frames"]
+
+        async def decoded() -> bool:
+            return bool((await self.received())["frames"] >= before + frames)
+
+        await until(decoded)
 
     async def sees_and_hears(self) -> None:
         """Fail unless, from now on, a moving and bright picture arrives, and sound that is not silence."""
         before = await self.received()
-        for _ in range(40):
+        end_s = time.monotonic() + WAIT_S
+        while time.monotonic() < end_s:
             picture = await self.page.evaluate("__picture()")
             now = await self.received()
             shown = picture["light"] > 20 and picture["moved"] > 50
             if shown and now["frames"] >= before["frames"] + 5 and now["energy"] > before["energy"] + 1e-6:
                 return
+            if now["frames"] < before["frames"]:
+                before = now  # a new connection, whose counters begin at 0
         raise AssertionError(f"no moving picture or no sound: {before} -> {now}, {picture}")
+
+    async def receives_nothing_more(self) -> None:
+        """Return when no picture and no sound has arrived for a second. Fail if they do not stop.
+
+        Packets that were sent before may still arrive, and wait to be decoded.
+        """
+        end_s, before = time.monotonic() + WAIT_S, dict[str, Any]()
+        now = await self.received()
+        while any(now[name] != before.get(name) for name in ("frames", "videoBytes", "audioBytes")):
+            assert time.monotonic() < end_s, f"picture or sound goes on: {before} -> {now}"
+            before = now
+            await asyncio.sleep(1)
+            now = await self.received()
 
 
 async def see_and_hear(*people: Person) -> None:
@@ -126,12 +144,11 @@ def _photo() -> FilePayload:
 
 async def credentials(server: RunningServer, who: str) -> tuple[str, str]:
     """Return (email, password) of a demo account, as the server has printed them. `who`: the name before the @."""
-    for _ in range(200):
-        found = re.search(rf"({who}@\S+)\s+(\S+)", server.output)
-        if found is not None:
-            return found[1], found[2]
-        await asyncio.sleep(0.05)
-    raise AssertionError(f"{who} was not printed: {server.output}")
+    line = re.compile(rf"({who}@\S+)\s+(\S+)\s")
+    await until(lambda: line.search(server.output))
+    found = line.search(server.output)
+    assert found is not None
+    return found[1], found[2]
 
 
 class Patient(Person):

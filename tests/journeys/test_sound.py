@@ -4,13 +4,14 @@ press.
 
 from __future__ import annotations
 
-import asyncio
+import time
 
 from playwright.async_api import expect
 
 from tests.browsers import ARGUMENTS, SHOWN_MS, shared
 from tests.conftest import StartServer
 from tests.journeys.people import Patient, on_call, person
+from tests.signalling.waits import until
 
 NO_DEVICES = (
     "navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('none', 'NotFoundError') }"
@@ -24,6 +25,8 @@ SAYS_REFUSED = """
         return playing;
     };
 """
+NOT_ALLOWED = "NotAllowedError"
+# The page tries to play sound each time that media arrive, so the test waits until this time in s after the last try.
 SETTLED_S = 2.0
 
 
@@ -45,10 +48,10 @@ async def test_a_patient_without_devices_hears_again_after_a_reload_by_one_press
         await expect(button).to_have_count(0)
         # For the browser, each evaluation by Playwright counts as a press of the person. So the test evaluates
         # nothing until the page has failed to play sound.
-        refused = patient.page.expect_console_message(lambda said: said.text == "NotAllowedError")
-        async with refused:
-            await patient.page.reload()
-        await asyncio.sleep(SETTLED_S)
+        refused: list[float] = []
+        patient.page.on("console", lambda said: said.text == NOT_ALLOWED and refused.append(time.monotonic()))
+        await patient.page.reload()
+        await until(lambda: refused and time.monotonic() - refused[-1] > SETTLED_S)
         await expect(button).to_be_visible(timeout=SHOWN_MS)
         await button.click()
         await expect(button).to_have_count(0)

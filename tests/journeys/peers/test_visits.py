@@ -15,6 +15,7 @@ import ifaddr
 import pytest
 
 from tests.journeys.peers.process import ProcessSources, peer_process
+from tests.limits import WAIT_S
 from tests.media.duo import until
 from tests.web.conftest import OpenSite
 from tests.web.site import OSEI
@@ -26,7 +27,6 @@ from web.peers.people.people import Patient, Provider
 HERE = Path(__file__).parent
 WERIFT = HERE.parents[1] / "javascript" / "node_modules" / "werift"
 SOUND = 0.01  # the energy of a third of a second of tone; a minute of silence has a thousandth of this energy
-WAIT_S = 60.0
 
 
 def address() -> str:
@@ -55,7 +55,7 @@ def no_gstreamer() -> str:
     """Return the reason why GStreamer cannot be a peer on this machine; "" if it can."""
     asked = ["/usr/bin/python3", "-c", "import gi; gi.require_version('GstWebRTC', '1.0')"]
     try:
-        fits = subprocess.run(asked, capture_output=True, timeout=30, check=False).returncode == 0
+        fits = subprocess.run(asked, capture_output=True, timeout=WAIT_S, check=False).returncode == 0
     except OSError:
         fits = False
     return "" if fits else "GStreamer's webrtcbin with Python's bindings is not installed (see .ci/programs)"
