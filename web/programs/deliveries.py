@@ -95,6 +95,11 @@ async def send_again(app: web.Application, organisation: str, receiver: str, job
         return receiver_of(one) == receiver and job in ("", one.id)
 
     count, queues, now_ms = 0, app[JOB_QUEUES], app[SERVICE].clock_ms()
+    # The attempt is allowed before the jobs are due. Otherwise a worker that takes them at once would put them off until
+    # the end of the pause.
+    for name in await app[BREAKERS].all_paused(organisation, now_ms):
+        if of_breaker(name) == receiver:
+            await app[BREAKERS].probe(organisation, name)
     given_up = [one for _, one in await app[JOBS].dead(organisation) if chosen(one)]
     for kind in {one.kind for one in given_up}:
         ids = {one.id for one in given_up if one.kind == kind}
@@ -107,7 +112,4 @@ async def send_again(app: web.Application, organisation: str, receiver: str, job
         ]
         if late:
             count += await queue.soon(organisation, late)
-    for name in await app[BREAKERS].all_paused(organisation, now_ms):
-        if of_breaker(name) == receiver:
-            await app[BREAKERS].probe(organisation, name)
     return count

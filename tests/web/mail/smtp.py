@@ -10,6 +10,9 @@ from typing import Any, cast
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from tests.limits import WAIT_S
+from tests.ports import free_ports
+
 
 class MailServer:
     """A mail server. `mails`: the mails that have arrived.
@@ -23,7 +26,7 @@ class MailServer:
         self.arrived = asyncio.Event()
         self.asked = 0
         self.hold: asyncio.Event | None = None
-        self.port = 0
+        (self.port,) = free_ports(1)
         self._server: asyncio.Server | None = None
 
     async def handle_RCPT(
@@ -44,12 +47,11 @@ class MailServer:
         return "250 OK"
 
     async def start(self) -> None:
-        """Listen on a free port; after `stop`, on the same port as before."""
+        """Listen on the port; before, and after `stop`, connections are refused."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
             lambda: SMTP(self, hostname="mail.example", enable_SMTPUTF8=False), "127.0.0.1", self.port
         )
-        self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
         """Stop listening."""
@@ -57,9 +59,9 @@ class MailServer:
             self._server.close()
             self._server = None
 
-    async def until(self, count: int, within_s: float = 15.0) -> list[EmailMessage]:
-        """Return all mails as soon as `count` mails have arrived. Raises TimeoutError after `within_s`."""
-        async with asyncio.timeout(within_s):
+    async def until(self, count: int) -> list[EmailMessage]:
+        """Return all mails as soon as `count` mails have arrived. Raises TimeoutError after WAIT_S."""
+        async with asyncio.timeout(WAIT_S):
             while len(self.mails) < count:
                 self.arrived.clear()
                 await self.arrived.wait()
