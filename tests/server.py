@@ -16,16 +16,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from tests.limits import WAIT_S
 from tests.prepared import GREENROOM, Forked, prepared
 
 ROOT = Path(__file__).resolve().parents[1]
 CONSOLE_SCRIPT = [GREENROOM, "serve", "--config"]
-# The longest time in s that a start may take, on a machine with ten times the usual load. Another test checks how
-# fast a start is.
-READY_S = 60.0
-STOP_S = 30.0
-ANSWER_S = 20.0
-"""The longest time in s that a test waits for an answer, because the machine may be busy."""
 STORE_S = 20.0
 """The time in s after which the store counts as unavailable, for servers beside other tests on a busy machine."""
 
@@ -109,9 +104,9 @@ class RunningServer:
 
     def wait(self) -> "RunningServer":
         """Return this object when /healthz answers 200. Raises AssertionError with the log if that takes longer
-        than READY_S.
+        than WAIT_S.
         """
-        deadline = time.monotonic() + READY_S
+        deadline = time.monotonic() + WAIT_S
         while time.monotonic() < deadline and self.process.poll() is None:
             listening = [event for event in self.events if event["event"] == "server.listening"]
             if listening:
@@ -123,16 +118,16 @@ class RunningServer:
 
     def until_said(self, text: str) -> str:
         """Return standard output when it contains `text`. Raises AssertionError with the log if that takes
-        longer than READY_S.
+        longer than WAIT_S.
         """
-        deadline = time.monotonic() + READY_S
+        deadline = time.monotonic() + WAIT_S
         while time.monotonic() < deadline and self.process.poll() is None:
             if text in self.output:
                 return self.output
             time.sleep(0.02)
         raise AssertionError(f"the server does not say {text!r}:\n{self.log[-4000:]}")
 
-    def get(self, path: str, timeout_s: float = ANSWER_S) -> dict[str, Any]:
+    def get(self, path: str, timeout_s: float = WAIT_S) -> dict[str, Any]:
         """Return the JSON of the answer to a GET of `path`. Raises OSError if the server does not answer within
         `timeout_s`.
         """
@@ -143,7 +138,7 @@ class RunningServer:
     def status(self, path: str) -> int:
         """Return the status of the answer to a GET of `path`; 0 if the server does not answer."""
         try:
-            with urllib.request.urlopen(self.url + path, timeout=ANSWER_S) as answer:
+            with urllib.request.urlopen(self.url + path, timeout=WAIT_S) as answer:
                 return int(answer.status)
         except urllib.error.HTTPError as refused:
             return refused.code
@@ -155,7 +150,7 @@ class RunningServer:
         if self.process.poll() is None:
             self.process.terminate()
         try:
-            return self.process.wait(STOP_S)
+            return self.process.wait(WAIT_S)
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
-            return self.process.wait(STOP_S)
+            return self.process.wait(WAIT_S)

@@ -1,7 +1,10 @@
-"""Compares the keys in a store with the table of keys in `signalling/store/keys.py`."""
+"""Compares the keys in a store with the table of keys in `signalling/store/keys.py`, and reads its files."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from redis import Redis
@@ -48,3 +51,11 @@ def faults(client: Redis) -> list[str]:
         for name, type_, ttl in zip(names, answers, answers, strict=True)
         for fault in wrong(name.decode(), type_.decode(), ttl)
     )
+
+
+def contents(folder: Path) -> Iterator[bytes]:
+    """Yield the content of each file in a folder, except those files that the store removes meanwhile."""
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):
+            if path.is_file():
+                yield path.read_bytes()

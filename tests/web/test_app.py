@@ -15,6 +15,7 @@ from aiohttp import ClientSession, CookieJar, WSMsgType
 from redis.exceptions import ConnectionError
 
 from tests.conftest import StartServer
+from tests.limits import WAIT_S
 from tests.web.site import FORM, OSEI, Site
 from web.config import load
 from web.keys import ACCOUNTS, DRAINING
@@ -116,7 +117,7 @@ async def test_a_body_that_does_not_come_is_not_waited_for(
         f"POST /demo/information HTTP/1.1\r\nHost: {host}:{port}\r\nOrigin: http://{host}:{port}\r\n"
         "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\nname=Ana".encode()
     )
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(WAIT_S):
         assert (await reader.readline()).startswith(b"HTTP/1.1 408")
     writer.close()
 
@@ -138,7 +139,7 @@ async def test_a_worker_is_ready_until_it_drains(site: Site) -> None:
 
 def page(url: str) -> tuple[int, str]:
     try:
-        with urllib.request.urlopen(url, timeout=20) as answer:
+        with urllib.request.urlopen(url, timeout=WAIT_S) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as refused:
         return refused.code, refused.read().decode()
@@ -156,7 +157,7 @@ async def test_a_frozen_store_fails_closed_and_heals_alone(greenroom_server: Sta
     store = store_process(server.process.pid)
     os.kill(store, signal.SIGSTOP)
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(WAIT_S):
             # A worker keeps the organisation's settings for two seconds, so it can answer during this time.
             while (answer := await ask(None, page, server.url + "/demo"))[0] == 200:  # noqa: ASYNC110 (another process)
                 await asyncio.sleep(0.1)
@@ -165,7 +166,7 @@ async def test_a_frozen_store_fails_closed_and_heals_alone(greenroom_server: Sta
         assert await ask(None, server.status, "/healthz") == 200
     finally:
         os.kill(store, signal.SIGCONT)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(WAIT_S):
         while await ask(None, server.status, "/readyz") != 200:  # noqa: ASYNC110 (another process)
             await asyncio.sleep(0.1)
     assert (await ask(None, page, server.url + "/demo"))[0] == 200
@@ -221,7 +222,7 @@ async def test_a_server_that_stops_sends_people_on_and_exits_0(greenroom_server:
         welcome = await ws.receive_json()
         await ws.send_json({"type": "visit.enter", "id": 2, "visit": welcome["visit"]})
         stopped = asyncio.get_running_loop().run_in_executor(None, server.stop)
-        while (message := await ws.receive(timeout=10)).type not in (WSMsgType.CLOSE, WSMsgType.CLOSED):
+        while (message := await ws.receive(timeout=WAIT_S)).type not in (WSMsgType.CLOSE, WSMsgType.CLOSED):
             pass
         assert message.data == 1001
         assert await stopped == 0
@@ -234,6 +235,6 @@ def test_a_worker_loads_neither_aiortc_nor_ffmpeg() -> None:
         check=True,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=WAIT_S,
     )
     assert loaded.stdout.strip() == "set()"

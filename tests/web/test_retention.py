@@ -20,8 +20,10 @@ from signalling.store.packing import AFTER_MS
 from signalling.visit import commands as c
 from signalling.visit.record import Actor, Role
 from signalling.visit.relations import Refusal
+from tests.limits import WAIT_S
 from tests.server import toml
-from tests.stored import kind_of
+from tests.signalling.waits import until
+from tests.stored import contents, kind_of
 from tests.web.api.client import PATIENT, program
 from tests.web.appointments.visitor import BOOKING, book, offered
 from tests.web.pages.setup.desk import desk
@@ -250,7 +252,7 @@ async def content(client: Any, name: bytes) -> Any:
 async def ask(ws: ClientWebSocketResponse, kind: str, **fields: Any) -> None:
     """Send a request on a socket, and wait until the server has carried it out."""
     await ws.send_json({"type": kind, "id": 99, **fields})
-    while (answer := await ws.receive_json(timeout=20)).get("reply_to") != 99:
+    while (answer := await ws.receive_json(timeout=WAIT_S)).get("reply_to") != 99:
         pass
     assert answer["type"] != "error", answer
 
@@ -297,9 +299,7 @@ async def leave_traces(site: Site) -> list[str]:
     queued, *_ = await service.store.packed.due("demo", now_ms + 2 * AFTER_MS, 1)
     assert await service.store.packed.pack("demo", queued)
     await site.app[JOBS].add("demo", new_job("nobody's", {"to": MAIL, "name": NAME}, now_ms))
-    async with asyncio.timeout(20):
-        while not await site.app[JOBS].dead("demo"):  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
+    await until(lambda: site.app[JOBS].dead("demo"))
     return visits
 
 
@@ -339,7 +339,7 @@ async def test_s34_an_exported_and_erased_patient_is_in_no_file_and_the_audit_lo
         return done.output
 
     def on_disk() -> set[bytes]:
-        texts = [path.read_bytes().lower() for one in folders for path in one.rglob("*") if path.is_file()]
+        texts = [content.lower() for one in folders for content in contents(one)]
         return {canary for canary in CANARIES if any(canary in text for text in texts)}
 
     assert on_disk() >= {b"quetzal"}
@@ -365,7 +365,7 @@ async def test_s34_an_exported_and_erased_patient_is_in_no_file_and_the_audit_lo
     await command("erase", "--patient", NAME, code=1)
     assert "nothing of it" in await command("erase", "--patient", NAME.upper(), "--yes")
     assert await naming(valkey) == {}
-    assert on_disk() == set()
+    await until(lambda: on_disk() == set())  # the store removes its old files in the background
     assert await site.app[SERVICE].visit("demo", other) is not None
     assert "unbroken" in await command("audit", "verify")
     entries = [json.loads(line) for line in (await command("audit", "export")).splitlines() if line]

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.limits import WAIT_S
+
 ROOT = Path(__file__).parents[2]
 TOOLS = ROOT / "tests/javascript"
 LONGEST = 110
@@ -52,6 +54,6 @@ def test_without_node_one_sentence_is_printed_and_only_ci_fails(
         assert found
         (tmp_path / tool).symlink_to(found)
     env = {**os.environ, "PATH": str(tmp_path), "GREENROOM_NO_SKIP": no_skip}
-    done = subprocess.run([TOOLS / "check"], env=env, capture_output=True, text=True, timeout=20)
+    done = subprocess.run([TOOLS / "check"], env=env, capture_output=True, text=True, timeout=WAIT_S)
     assert (done.returncode, done.stdout) == (status, "")
     assert done.stderr == "The tools for JavaScript and CSS are missing: install nodejs and npm.\n"

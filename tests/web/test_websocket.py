@@ -12,6 +12,7 @@ from signalling import repeated
 from signalling.service import Accepted
 from signalling.visit import commands as c
 from signalling.visit.record import Actor, Role
+from tests.limits import WAIT_S
 from tests.signalling.waits import until
 from tests.web.conftest import OpenSite
 from tests.web.sessions import is_held, passes
@@ -24,7 +25,7 @@ WITHIN_S = 1.0
 
 
 async def next_message(ws: ClientWebSocketResponse) -> dict[str, Any]:
-    message: dict[str, Any] = await ws.receive_json(timeout=20)
+    message: dict[str, Any] = await ws.receive_json(timeout=WAIT_S)
     return message
 
 
@@ -51,7 +52,7 @@ async def on_call(site: Site) -> bool:
 
 
 async def goes_off_call(site: Site) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(WAIT_S):
         while await on_call(site):  # noqa: ASYNC110 (the mirror hears it from the bus)
             await asyncio.sleep(0.02)
 
@@ -242,7 +243,7 @@ async def test_a_sign_in_does_not_end_during_a_live_visit(open_site: OpenSite, m
     await ask(staff, type="visit.enter", visit=visit)
     await ask(staff, type="visit.start", visit=visit)
     await ask(patient, type="visit.start", visit=visit)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(WAIT_S):
         while not await is_held(site.app[REDIS], osei.cookie):  # noqa: ASYNC110 (the watch writes it)
             await asyncio.sleep(0.02)
     await passes(site.app[REDIS], osei.cookie, 50)

@@ -10,12 +10,15 @@ import sys
 from pathlib import Path
 
 from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
 
 from signalling.supervision import Supervisor
+from tests.limits import WAIT_S
 from web.config import Settings, load
 from web.errors import ConfigError
 from web.keys import DRAINING, SUPERVISOR, WORKER
 from web.server import processes as module
+from web.server import runner
 from web.server.processes import serve
 
 MARK = "first"
@@ -26,7 +29,8 @@ def create_app(settings: Settings) -> web.Application:
     """Return an app with the paths /healthz, /slow, /form and /fail.
 
     /healthz answers with the worker's id, /slow after the given time, and /form after it has read the whole
-    body; /fail raises an error.
+    body; /fail raises an error. A request to /slow or /form makes the file `begun` in the data folder; a
+    worker that stops makes the file `stops`.
     """
 
     async def healthz(request: web.Request) -> web.Response:
@@ -42,14 +46,19 @@ def create_app(settings: Settings) -> web.Application:
         )
 
     async def slow(request: web.Request) -> web.Response:
+        (folder / "begun").touch()
         await asyncio.sleep(float(request.query["seconds"]))
         return web.Response(text="done")
 
     async def form(request: web.Request) -> web.Response:
+        (folder / "begun").touch()
         return web.Response(body=await request.read())
 
     async def fail(request: web.Request) -> web.Response:
         raise ValueError("Jane Doe")
+
+    async def stops(app: web.Application) -> None:
+        (folder / "stops").touch()
 
     folder = Path(settings.data.folder)
     if (folder / "refuse").exists():
@@ -68,6 +77,7 @@ def create_app(settings: Settings) -> web.Application:
     app = web.Application()
     app[SUPERVISOR] = Supervisor()
     app[DRAINING] = asyncio.Event()
+    app.on_shutdown.append(stops)
     app.add_routes(
         [
             web.get("/healthz", healthz),
@@ -80,9 +90,18 @@ def create_app(settings: Settings) -> web.Application:
 
 
 def main() -> None:
-    """Serve with the settings file that the first argument names."""
+    """Serve with the settings file that the first argument names.
+
+    Options change the times in s for which a server waits: `--impatient` for a request; `--patient` for a request and
+    for the rest of one that is already answered; `--late` for the first request on a connection, after the stop.
+    """
     if "--impatient" in sys.argv:
         module.IDLE_S = 1.0
+    if "--patient" in sys.argv:
+        module.IDLE_S = 10 * WAIT_S
+        (RequestHandler.__init__.__kwdefaults__ or {})["lingering_time"] = 10 * WAIT_S
+    if "--late" in sys.argv:
+        runner.FIRST_S = 10 * WAIT_S
     try:
         serve(load(Path(sys.argv[1])), "--self-signed" in sys.argv, application="tests.web.tiny:create_app")
     except ConfigError as problem:

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from msgspec.structs import replace
 
+from tests.limits import WAIT_S
 from tests.web.api.client import PATIENT, Program, program
 from tests.web.conftest import OpenSite
 from tests.web.pages.facility.test_kiosk import link
@@ -35,7 +36,7 @@ async def test_a_webhook_made_on_one_worker_receives_the_events_of_another(open_
     one, other = await open_site(webhooks=LOOPBACK), await open_site(webhooks=LOOPBACK)
     async with receiver() as there:
         await made(await program(one), there.url)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(WAIT_S):
             while not other.app[KNOWN_WEBHOOKS].of("demo", "opened"):  # noqa: ASYNC110 (it looks at the store by itself)
                 await asyncio.sleep(0.05)
         visit = (await (await program(other)).open())["visit"]["id"]

@@ -12,6 +12,7 @@ import pytest
 from aiohttp import ClientWebSocketResponse
 from playwright.async_api import Browser, Page, expect
 
+from tests.limits import WAIT_S
 from tests.web.api.client import PATIENT, program
 from tests.web.browsing import pages, sign_in
 from tests.web.pages.facility.test_kiosk import link
@@ -68,7 +69,7 @@ async def provider(site: Site) -> ClientWebSocketResponse:
 async def say(ws: ClientWebSocketResponse, **message: Any) -> None:
     """Send a request, and wait until it is answered with `done`."""
     await ws.send_json(message)
-    while (answer := await ws.receive_json(timeout=20)).get("reply_to") != message["id"]:
+    while (answer := await ws.receive_json(timeout=WAIT_S)).get("reply_to") != message["id"]:
         pass
     assert answer["type"] == "done", answer
 

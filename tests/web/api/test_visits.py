@@ -7,6 +7,7 @@ import pytest
 from aiohttp import ClientWebSocketResponse
 from redis.asyncio import Redis
 
+from tests.limits import WAIT_S
 from tests.web.api.client import ALL, PATIENT, Program, program, stranger
 from tests.web.audit.test_noting import entries_of
 from tests.web.site import ADMIN, OSEI, Site
@@ -19,7 +20,7 @@ from web.programs import keys
 async def received(ws: ClientWebSocketResponse, kind: str) -> dict[str, Any]:
     """Return the next message of this type that arrives on a socket."""
     while True:
-        message: dict[str, Any] = await ws.receive_json(timeout=20)
+        message: dict[str, Any] = await ws.receive_json(timeout=WAIT_S)
         if message["type"] == kind:
             return message
 

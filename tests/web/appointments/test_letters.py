@@ -12,6 +12,7 @@ import icalendar
 import pytest
 from msgspec.structs import replace
 
+from tests.limits import WAIT_S
 from tests.web.appointments.test_appointment import BOOKED, Noted
 from tests.web.appointments.visitor import CHICAGO, book, offered
 from tests.web.site import Site
@@ -25,7 +26,7 @@ from web.organisations.demo import ORGANISATION
 async def mails(site: Site, count: int) -> list[EmailMessage]:
     """Return all sent mails as soon as `count` mails were sent."""
     outbox = Path(site.settings.data.folder) / "outbox"
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(WAIT_S):
         while len(found := sorted(outbox.glob("*.eml"), key=lambda path: path.stat().st_mtime_ns)) < count:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     return [message_from_bytes(path.read_bytes(), policy=default) for path in found]

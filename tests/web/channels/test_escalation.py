@@ -14,6 +14,7 @@ import pytest
 from signalling.store import keys
 from signalling.visit.commands import Claim, Command, Escalate
 from signalling.visit.record import Actor, Role, Visit
+from tests.limits import WAIT_S
 from tests.signalling.waits import until
 from tests.web.channels.push_service import LOOPBACK as LOCAL
 from tests.web.channels.push_service import push_service
@@ -69,7 +70,7 @@ async def waiting(site: Site) -> list[Visit]:
 async def sent(count: int, *sites: Site) -> None:
     """Check for requests on all workers at the same time, until messages about exactly `count` requests were sent."""
     total = 0
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(WAIT_S):
         while total < count:
             total += sum(await asyncio.gather(*(escalate(site.app) for site in sites)))
             await asyncio.sleep(0.02)
@@ -129,7 +130,7 @@ async def test_f41_a_provider_without_a_page_gets_a_text_message_then_the_next_a
             assert (await admin.change("rota", first_min="1", next_min="1", new=person)).status == 303
         await site.person().ask_for_a_visit()
         await sent(1, site)
-        await until(lambda: len(there.taken) == 2, 60)
+        await until(lambda: len(there.taken) == 2)
         number, text = there.taken[-1]
         link = f"{site.settings.origin}/demo/staff"
         assert number == "15125550150"
@@ -137,7 +138,7 @@ async def test_f41_a_provider_without_a_page_gets_a_text_message_then_the_next_a
         assert not [value for value in FORM.values() if len(value) > 2 and value in text]
         await site.app[TEXT_SERVICES].put("demo", Service("nonsense://{phone}", "Robin Hale", 2))
         await sent(1, site)
-        await until(lambda: unreached(site, "u_lind"), 60)
+        await until(lambda: unreached(site, "u_lind"))
         (visit,) = await waiting(site)
         for address in (PAGE, "/demo/staff/setup/texts"):
             listed = (await (await admin.person.get(address)).text()).partition("Not delivered")[2]
@@ -164,7 +165,7 @@ async def test_f41_of_two_workers_one_sends_each_message_and_a_worker_that_begin
     for _ in range(4):
         await one.person().ask_for_a_visit()
     for site in (one, other):
-        await until(partial(all_due, site, 4), 60)
+        await until(partial(all_due, site, 4))
     decide_before_one_writes(monkeypatch, one, other)
     assert sum(await asyncio.gather(escalate(one.app), escalate(other.app))) == 4
     third = await open_site()
@@ -185,7 +186,7 @@ async def test_f41_somebody_with_an_open_page_is_passed_over_and_a_claim_ends_th
     osei = site.person()
     await osei.sign_in(OSEI)
     await osei.socket("staff")
-    await until(lambda: is_here(site, "u_osei"), 30)
+    await until(lambda: is_here(site, "u_osei"))
     await site.person().ask_for_a_visit()
     await sent(1, site)
     (visit,) = await waiting(site)
@@ -231,7 +232,7 @@ async def test_f41_the_rota_wakes_a_device_whose_page_is_closed(
         await site.change(rota=of("u_osei"))
         await site.person().ask_for_a_visit()
         await sent(1, site)
-        await until(lambda: there.read, 60)
+        await until(lambda: there.read)
     [note] = there.read
     assert (note["path"], note["lang"]) == ("/demo/staff", "en")
     assert "1 patient waits" in note["body"]

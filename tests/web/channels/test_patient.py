@@ -13,6 +13,7 @@ from signalling.store.records import Extra
 from signalling.visit.commands import Claim
 from signalling.visit.record import Actor, Role, Visit
 from signalling.visit.relations import Event
+from tests.limits import WAIT_S
 from tests.signalling.visits import T0, claimed
 from tests.web.mail.smtp import MailServer, mail_server
 from tests.web.site import FORM, Person, Site, settings_for
@@ -65,7 +66,7 @@ async def claim(site: Site, visit: str) -> None:
 
 async def contacts(site: Site, visit: str, state: str) -> Visit:
     """Return the visit as soon as it has exactly one message to the patient (contact), in this state."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(WAIT_S):
         while True:
             found = await site.app[SERVICE].visit("demo", visit)
             if found is not None and [one.state for one in found.contacts] == [state]:
@@ -124,11 +125,11 @@ async def test_f11_a_patient_who_is_there_gets_no_letter(site: Site, smtp: MailS
     person, visit = await waiting(site)
     socket = await person.socket("patient")
     await socket.send_json({"type": "visit.enter", "id": 2, "visit": visit})
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(WAIT_S):
         while (await socket.receive_json()).get("reply_to") != 2:
             pass
     await claim(site, visit)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(WAIT_S):
         while await site.app[JOBS].waiting("demo"):  # noqa: ASYNC110 - the store sends no event
             await asyncio.sleep(0.02)
     assert smtp.mails == []
@@ -143,7 +144,7 @@ async def test_f11_a_letter_to_the_outbox_is_written_once_and_is_no_message_that
     async with Site(settings_for(valkey_url, tmp_path)) as site:
         _, visit = await waiting(site)
         await claim(site, visit)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(WAIT_S):
             while await site.app[JOBS].waiting("demo"):  # noqa: ASYNC110 - the store reports nothing
                 await asyncio.sleep(0.02)
         found = await site.app[SERVICE].visit("demo", visit)

@@ -16,6 +16,7 @@ from signalling.store import keys
 from signalling.store.jobs import Taken, new_job
 from signalling.visit.commands import Claim
 from signalling.visit.record import Actor, Role
+from tests.limits import WAIT_S
 from tests.web.channels.push_service import LOOPBACK, PushService, claims_of, push_service
 from tests.web.site import FORM, OSEI, Person, Site
 from web import jobs
@@ -66,7 +67,7 @@ async def waiting(site: Site, there: PushService) -> tuple[Person, str]:
 
 async def came_of(site: Site, visit: str, last: str) -> list[str]:
     """Return the notes on push messages in the visit's history, as soon as the history has the note `last`."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(WAIT_S):
         while True:
             history = await site.app[SERVICE].store.history("demo", visit)
             notes = [event.note for event in history if event.kind == "contacted" and event.note]

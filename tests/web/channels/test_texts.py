@@ -20,6 +20,7 @@ from signalling.store.encryption import Seal
 from signalling.store.jobs import Taken, new_job
 from signalling.visit.commands import Claim
 from signalling.visit.record import Actor, Role
+from tests.limits import WAIT_S
 from tests.web.pages.setup.desk import desk
 from tests.web.site import FORM, Site, settings_for
 from web import jobs
@@ -79,7 +80,7 @@ async def test_f11_a_patient_who_agreed_gets_a_text_message_that_is_tried_again_
         [visit] = (await service.mirrors.get("demo")).visits
         assert (await person.post(f"/demo/visits/{visit}/contact", {"text": "yes"})).status == 204
         await service.command(ADMIN, visit, Claim())
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(WAIT_S):
             notes: list[str | None] = []
             while "text sent" not in notes:
                 notes = [event.note for event in await service.store.history("demo", visit)]
@@ -165,7 +166,7 @@ async def test_f20_the_page_names_whom_a_text_message_did_not_reach(site: Site) 
     for payload in ({"message": "turn"}, to_staff):
         await site.app[JOB_QUEUES]["text"].add("demo", new_job("text", {**payload, "visit": visit}, 1))
     link, page = f'<a href="/demo/staff/visits/{visit}"><bdi>', ""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(WAIT_S):
         while (
             f"A patient’s turn, {link}محمد علي" not in page or f"A patient waits, {link}Dr Maya" not in page
         ):

@@ -10,6 +10,7 @@ from typing import Any
 import redis
 
 from tests.conftest import StartServer
+from tests.limits import WAIT_S
 from tests.server import RunningServer
 from tests.web.commands.test_organisations import Browser, greenroom
 from web.audit.seen_entries import SeenEntriesFile
@@ -23,7 +24,7 @@ LIND = "lind@riverside.example"
 
 def store_of(server: RunningServer) -> Any:
     """Return a client of the server's own store, as an intruder on the machine could have."""
-    return redis.Redis.from_url(address_file(server.data).read_text("utf-8"), socket_timeout=20)
+    return redis.Redis.from_url(address_file(server.data).read_text("utf-8"), socket_timeout=WAIT_S)
 
 
 def test_the_log_is_verified_exported_and_found_broken(greenroom_server: StartServer) -> None:

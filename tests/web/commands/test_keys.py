@@ -5,6 +5,7 @@ import urllib.error
 import urllib.request
 
 from tests.conftest import StartServer
+from tests.limits import WAIT_S
 from tests.server import RunningServer
 from tests.web.commands.test_organisations import greenroom
 
@@ -15,7 +16,7 @@ def status(server: RunningServer, token: str) -> int:
         f"{server.url}/demo/api/v1/queue", headers={"Authorization": f"Bearer {token}"}
     )
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=WAIT_S) as answer:
             assert json.load(answer) == {"patients": []}
             return int(answer.status)
     except urllib.error.HTTPError as refused:

@@ -18,6 +18,7 @@ import tzdata
 from typer.testing import CliRunner
 
 from tests.conftest import StartServer
+from tests.limits import WAIT_S
 from tests.server import CONSOLE_SCRIPT
 from web.commands.main import app
 from web.config import Settings
@@ -30,7 +31,7 @@ GREENROOM = CONSOLE_SCRIPT[0]
 def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run `greenroom` with these arguments in `folder`; return its output and exit code."""
     return subprocess.run(
-        [GREENROOM, *arguments], cwd=folder, capture_output=True, text=True, timeout=30, check=False
+        [GREENROOM, *arguments], cwd=folder, capture_output=True, text=True, timeout=WAIT_S, check=False
     )
 
 
@@ -144,7 +145,7 @@ def test_self_signed_serves_https_to_the_network_and_says_where(
         assert server.process.poll() is None, server.log
         time.sleep(0.02)
     context = ssl.create_default_context(cafile=str(trusted))
-    with urllib.request.urlopen(f"{listening[0]['url']}/healthz", context=context, timeout=10) as answer:
+    with urllib.request.urlopen(f"{listening[0]['url']}/healthz", context=context, timeout=WAIT_S) as answer:
         assert answer.status == 200
     assert listening[0]["url"].startswith("https://127.0.0.1:")
 

@@ -10,6 +10,7 @@ from http.cookiejar import CookieJar
 from typer.testing import CliRunner
 
 from tests.conftest import StartServer
+from tests.limits import WAIT_S
 from tests.server import CONSOLE_SCRIPT, RunningServer
 from web.commands.main import app
 
@@ -44,7 +45,7 @@ class Browser:
 
     def _open(self, request: urllib.request.Request) -> tuple[int, str]:
         try:
-            with self.opener.open(request, timeout=10) as answer:
+            with self.opener.open(request, timeout=WAIT_S) as answer:
                 return answer.status, urllib.parse.urlsplit(answer.url).path
         except urllib.error.HTTPError as error:
             return error.code, urllib.parse.urlsplit(error.url or "").path
@@ -148,7 +149,7 @@ def test_without_a_running_server_the_commands_say_so(greenroom_server: StartSer
     server = greenroom_server()
     server.stop()
     command = [CONSOLE_SCRIPT[0], "user", "list", "--config", str(server.config)]
-    found = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    found = subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S, check=False)
     assert found.returncode == 2
     assert "no Greenroom is running on" in found.stderr
     assert "greenroom serve" in found.stderr

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.limits import WAIT_S
 from tests.prepared import GREENROOM
 from web.config import MEANINGS, Settings, load
 from web.config.environment import from_environment
@@ -98,7 +99,7 @@ def test_the_command_reads_its_environment(tmp_path: Path) -> None:
         env={**os.environ, "GREENROOM_SERVER__PORT": "9123"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=WAIT_S,
         check=True,
     )
     assert "9123" in found.stdout

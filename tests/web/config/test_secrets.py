@@ -13,6 +13,7 @@ import typer
 from typer.testing import CliRunner
 
 from tests.conftest import StartServer, kept_log
+from tests.limits import WAIT_S
 from tests.server import toml
 from tests.web.conftest import OpenSite
 from tests.web.pages.setup.desk import desk
@@ -208,7 +209,7 @@ def test_s37_no_log_of_the_server_holds_a_secret(start_server: StartServer, valk
         if url == urls(valkey_url)[0]:
             server.wait().status("/demo")
             server.stop()
-        assert server.process.wait(20) in (0, 2)
+        assert server.process.wait(WAIT_S) in (0, 2)
         assert CANARY not in server.log + server.output
 
 

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 
 from signalling.store import keys
 from signalling.visit.record import Role
+from tests.limits import WAIT_S
 from web.errors import AccountError, BusyError
 from web.identity import accounts as module
 from web.identity.accounts import Accounts, Hasher, pseudonym
@@ -93,7 +94,7 @@ async def test_each_change_ends_earlier_sessions_and_is_sent_to_all_workers(
     ]
     assert [step.generation for step in steps] == [2, 3, 4, 5]
     told: list[module.Changed] = []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(WAIT_S):
         while len(told) < 4:
             message = await pubsub.get_message(timeout=1)
             if message is not None:

@@ -17,6 +17,7 @@ from redis.asyncio import Redis
 from signalling.store.guest_links import GuestLink
 from signalling.visit import commands as c
 from signalling.visit.record import Actor, Role
+from tests.limits import WAIT_S
 from tests.web.api.client import program
 from tests.web.pages.facility.test_kiosk import link
 from tests.web.site import ADMIN, Person, Site
@@ -187,7 +188,7 @@ async def hello(person: Person, resume: str) -> str:
         "/demo/ws", protocols=("greenroom.v1.json",), headers={"Origin": person.origin}
     )
     await ws.send_json({"type": "hello", "id": 1, "role": "patient", "resume": resume})
-    code: str = (await ws.receive_json(timeout=20))["code"]
+    code: str = (await ws.receive_json(timeout=WAIT_S))["code"]
     try:
         end = await ws.receive(timeout=0.05)
         return f"{code} {end.data}" if end.type is WSMsgType.CLOSE else code
@@ -203,7 +204,7 @@ async def test_s41_wrong_resume_tokens_are_counted_and_one_that_is_too_old_is_no
     ana = site.person()
     assert (await ana.ask_for_a_visit()).status == 303
     ws = await ana.socket("patient")
-    genuine: str = (await ws.receive_json(timeout=20))["resume"]
+    genuine: str = (await ws.receive_json(timeout=WAIT_S))["resume"]
     await ws.close()
     async for key in valkey.scan_iter("*resume*"):
         await valkey.delete(key)
@@ -214,7 +215,7 @@ async def test_s41_wrong_resume_tokens_are_counted_and_one_that_is_too_old_is_no
     assert await hello(ana, "r_" + secrets.token_urlsafe(34)) == "resume_invalid 4005"
     assert await hello(ana, genuine) == "resume_expired"
     again = await ana.socket("patient")
-    assert (await again.receive_json(timeout=20))["type"] == "welcome", "a visit is reached all the same"
+    assert (await again.receive_json(timeout=WAIT_S))["type"] == "welcome", "a visit is reached all the same"
 
 
 async def kept(valkey: Redis) -> bytes:
@@ -247,7 +248,7 @@ async def test_s41_no_secret_that_opens_something_lies_in_the_store(site: Site, 
     office = await program(site)
     found: dict[str, str] = {
         **{str(kind): token for kind, token in tokens.items()},
-        "resume": (await ws.receive_json(timeout=20))["resume"],
+        "resume": (await ws.receive_json(timeout=WAIT_S))["resume"],
         "key": office.headers["Authorization"].rsplit("_", 1)[1],
         "link of the API": (await office.open())["link"]["url"].rsplit("/", 1)[1],
         **{

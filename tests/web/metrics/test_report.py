@@ -13,7 +13,7 @@ from web.metrics.report import KEPT_MS, Reporter, reports
 
 async def test_a_worker_reports_itself_and_only_its_newest_report_is_read(site: Site) -> None:
     redis = site.app[REDIS]
-    await until(lambda: redis.exists(keys.REPORTS()), within_s=30)
+    await until(lambda: redis.exists(keys.REPORTS()))
     (first,) = await reports(redis)
     assert first.worker == site.app[SIGNALLING].id
     assert (first.sockets, first.rooms, first.parties, first.draining) == (0, 0, 0, False)
@@ -43,7 +43,7 @@ async def test_a_change_is_reported_at_once_and_replaces_the_report_before(
     redis, worker = site.app[REDIS], site.app[SIGNALLING]
     monkeypatch.setattr("web.metrics.report.EVERY_S", 3600)
     site.app[SUPERVISOR].keep("another", Reporter(site.app).run)
-    await until(lambda: redis.exists(keys.REPORTS()), within_s=30)
+    await until(lambda: redis.exists(keys.REPORTS()))
 
     async def draining() -> list[bool]:
         return [report.draining for report in await reports(redis)]
@@ -55,7 +55,7 @@ async def test_a_change_is_reported_at_once_and_replaces_the_report_before(
     async def reported() -> bool:
         return await draining() == [True]
 
-    await until(reported, within_s=30)
+    await until(reported)
     assert await redis.zcard(keys.REPORTS()) <= 2, "one for each of the two tasks"
 
 

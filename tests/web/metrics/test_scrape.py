@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from signalling.errors import UnavailableError
 from tests.conftest import StartServer
+from tests.limits import WAIT_S
 from tests.signalling.waits import until
 from tests.web.conftest import OpenSite
 from tests.web.site import Site
@@ -66,7 +67,7 @@ def test_a_token_that_cannot_be_read_or_is_short_is_said_at_start(tmp_path: Path
 async def test_a_scrape_has_each_worker_s_values_and_what_they_share_once(site: Site) -> None:
     boards = Boards(2)
     site.app._state[WORKER] = Worker(0, "w0", 1, boards=boards)
-    await until(lambda: 0 in boards.read(time.monotonic()), within_s=30)
+    await until(lambda: 0 in boards.read(time.monotonic()))
     other = {**values(site.app), "greenroom_rooms": [((), 7.0)]}
     boards.write(1, msgspec.msgpack.encode(other), time.monotonic() + 60)
     found = await scrape.gathered(site.app)
@@ -113,5 +114,5 @@ async def test_a_port_that_is_in_use_is_said_in_a_sentence(start_server: StartSe
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         server = start_server({"metrics": {"port": port}})
-        assert server.process.wait(60) == 2
+        assert server.process.wait(WAIT_S) == 2
     assert f"metrics.port: port {port} on 127.0.0.1 is in use" in server.log

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 
+from tests.limits import WAIT_S
 from web.requests.admission import (
     AGAIN_S,
     FALL,
@@ -88,7 +89,7 @@ async def test_a_worker_looks_at_its_event_loop_again_and_again() -> None:
     gate = Admission()
     gate.share = 0.5
     watching = asyncio.create_task(watch(gate))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(WAIT_S):
         while gate.share == 0.5:  # noqa: ASYNC110 (a gate has no event for it)
             await asyncio.sleep(0)
     watching.cancel()
@@ -100,7 +101,7 @@ async def test_work_of_other_threads_is_not_counted_as_work_of_the_event_loop() 
     gate = Admission()
     gate.look = lambda late_s, cpu: looks.append(Look(late_s, cpu))  # type: ignore[method-assign]
     watching = asyncio.create_task(watch(gate))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(WAIT_S):
         while len(looks) < 3:
             await asyncio.to_thread(hashlib.pbkdf2_hmac, "sha256", b"", b"", 100_000)
     watching.cancel()

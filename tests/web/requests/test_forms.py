@@ -12,6 +12,7 @@ from aiohttp import StreamReader, web
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.test_utils import make_mocked_request
 
+from tests.limits import WAIT_S
 from tests.web.site import ADMIN, FORM, OSEI, Site
 from web.keys import API_KEYS, REDIS
 from web.programs.keys import SCOPES
@@ -65,7 +66,7 @@ async def answer_to_head(site: Site, method: str, path: str, *lines: str) -> int
     head = [f"{method} {path} HTTP/1.1", f"Host: {host}:{port}", f"Origin: http://{host}:{port}", *lines]
     writer.write(("\r\n".join(head) + "\r\n\r\n").encode())
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WAIT_S):
             return int((await reader.readline()).split()[1])
     finally:
         writer.close()
@@ -252,7 +253,7 @@ async def test_f_a_request_whose_headers_are_not_utf_8_is_a_bad_request(
     host = f"{site.server.host}:{site.server.port}"
     head = f"GET {path} HTTP/1.1\r\nHost: {host}\r\n{name}: Bearer greenroom=".encode()
     writer.write(head + b"\xff\xfe\r\n\r\n")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WAIT_S):
         status = int((await reader.readline()).split()[1])
     writer.close()
     assert status == 400

@@ -15,6 +15,7 @@ import pytest
 import structlog.testing
 
 from tests.conftest import StartServer
+from tests.limits import WAIT_S
 from web.server import tls
 from web.server.certificate import Certificate
 
@@ -101,7 +102,7 @@ def test_f46_every_worker_takes_a_renewed_certificate_up_and_open_connections_go
     context = ssl._create_unverified_context()
 
     def connected() -> http.client.HTTPSConnection:
-        return http.client.HTTPSConnection(address, context=context, timeout=30)
+        return http.client.HTTPSConnection(address, context=context, timeout=WAIT_S)
 
     def worker(connection: http.client.HTTPSConnection) -> int:
         connection.request("GET", "/healthz")

@@ -15,6 +15,7 @@ import aiohttp
 
 from greenroom import SignallingClient
 from tests.conftest import StartServer
+from tests.limits import WAIT_S
 from tests.server import RunningServer
 from tests.web.commands.test_organisations import greenroom
 
@@ -60,7 +61,7 @@ async def test_visits_accounts_keys_and_the_audit_log_of_an_earlier_version_are_
         async with http.get(f"{server.url}/demo") as answer:
             assert "Riverside Clinic" in await answer.text()
     entries = 0
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(WAIT_S):
         while entries <= ENTRIES:  # a worker adds the newest entries to the log within a second
             said = await asyncio.to_thread(greenroom, server, "audit", "verify")
             assert "unbroken since 2026-11-28" in said

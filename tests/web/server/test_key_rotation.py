@@ -23,6 +23,7 @@ from signalling.store.records import Store
 from signalling.store.redis_connection import SharedRedis
 from signalling.visit.record import Visit
 from tests.benchmarks.visits import open_visit
+from tests.limits import WAIT_S
 from tests.prepared import GREENROOM
 from tests.server import toml
 from tests.signalling.waits import until
@@ -79,7 +80,8 @@ async def called(*arguments: str) -> asyncio.subprocess.Process:
 
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes workers look for new keys and report more often."""
+    """Makes workers look for new keys and report more often, and rotations wait longer for them."""
+    monkeypatch.setattr(key_rotation, "PATIENCE_S", WAIT_S)
     monkeypatch.setattr(key_rotation, "LOOK_S", 0.1)
     monkeypatch.setattr(report, "EVERY_S", 0.2)
 
@@ -96,7 +98,7 @@ async def writing(*sites: Site) -> AsyncIterator[list[str]]:
 
     tasks = [asyncio.create_task(write(site)) for site in sites]
     try:
-        await until(lambda: len(opened) > 10, within_s=60)
+        await until(lambda: len(opened) > 10)
         yield opened
         assert not any(task.done() for task in tasks)
     finally:
@@ -127,8 +129,8 @@ async def test_a_rotation_under_load_on_two_servers_loses_no_write_and_nothing_n
         assert found.records > before
         assert len(opened) > before
         shutil.copy(path, tmp_path / "other")
-        await until(lambda: site.app[SEAL].ids == other.app[SEAL].ids == (found.key.encode(),), within_s=30)
-        await until(lambda: len(opened) > before + 10, within_s=60)
+        await until(lambda: site.app[SEAL].ids == other.app[SEAL].ids == (found.key.encode(),))
+        await until(lambda: len(opened) > before + 10)
     assert secret.content(folder_of(site)) == old + newest(site)
     assert await left(site, old) == set()
     reader = Store(site.app[REDIS], Seal({secret.key_id(newest(site)): newest(site)}))
@@ -138,7 +140,7 @@ async def test_a_rotation_under_load_on_two_servers_loses_no_write_and_nothing_n
     snapshot = await reader.snapshot(ORG)
     assert {*opened} < {*snapshot.visits}
     mirror = await site.app[SERVICE].mirrors.get(ORG)
-    await until(lambda: mirror.visits.keys() == snapshot.visits.keys(), within_s=30)
+    await until(lambda: mirror.visits.keys() == snapshot.visits.keys())
     assert (await site.app[AUDIT_LOG].head(ORG)) is not None
     assert await site.app[REDIS].exists(keys.ERASED()), "the store's file is rewritten"
 
@@ -163,7 +165,7 @@ async def test_a_rotation_that_was_killed_is_continued_and_the_next_one_drops_th
         named: Any = await redis.get(keys.DATA_KEY())
         return bool(named != secret.key_id(first))
 
-    await until(switched, within_s=60)
+    await until(switched)
     command.send_signal(signal.SIGKILL)
     await command.wait()
     assert len(secret.content(folder_of(site))) == 3 * secret.BYTES
@@ -193,7 +195,7 @@ async def test_a_rotation_that_was_killed_is_continued_and_the_next_one_drops_th
     store = EmbeddedStore(lock)
     try:
         await asyncio.to_thread(store.start)
-        async with SharedRedis.from_url(store.url, socket_timeout=5) as client:
+        async with SharedRedis.from_url(store.url, socket_timeout=WAIT_S) as client:
             assert await client.get(keys.DATA_KEY()) == secret.key_id(newest(site))
     finally:
         store.stop()
@@ -212,7 +214,7 @@ async def test_the_old_key_stays_as_long_as_a_worker_has_a_job_that_needs_it(
     task = asyncio.create_task(
         rotate(settings_for(valkey_url, tmp_path), lambda step, done, whole: steps.append(step))
     )
-    await until(lambda: steps.count("encrypting") > 2 or task.done(), within_s=60)
+    await until(lambda: steps.count("encrypting") > 2 or task.done())
     assert not task.done()
     assert len(secret.content(tmp_path)) == 3 * secret.BYTES
     await queue.done(ORG, held)

@@ -20,13 +20,13 @@ import pytest
 import redis
 
 from tests.conftest import StartServer
+from tests.limits import WAIT_S
 from tests.server import RunningServer
 from tests.web.server.test_processes import TINY, alive, both, store_pid, until
 from web.server.handover import LAST, FormerWorker, Request, Steps
 from web.server.master import Master
 
 SECOND = [sys.executable, "-c", "from tests.web import tiny; tiny.MARK = 'second'; tiny.main()"]
-PATIENCE_S = 60.0
 
 
 def asked(server: RunningServer, program: list[str]) -> list[dict[str, Any]]:
@@ -37,7 +37,7 @@ def asked(server: RunningServer, program: list[str]) -> list[dict[str, Any]]:
     steps = Steps(server.data)
     steps.ask(Request(program))
     server.process.send_signal(signal.SIGUSR2)
-    until(lambda: (found := steps.read()) and found[-1]["step"] in LAST, PATIENCE_S)
+    until(lambda: (found := steps.read()) and found[-1]["step"] in LAST, WAIT_S)
     return steps.read()
 
 
@@ -50,7 +50,7 @@ def visited(server: RunningServer) -> Iterator[list[str]]:
     def run() -> None:
         while not stop.wait(0.02):
             try:
-                socket.create_connection((str(address.hostname), int(address.port or 0)), PATIENCE_S).close()
+                socket.create_connection((str(address.hostname), int(address.port or 0)), WAIT_S).close()
             except OSError as error:
                 refused.append(repr(error))
 
@@ -81,7 +81,7 @@ def test_r36_a_server_goes_on_with_other_code_or_stays_as_it_is(start_server: St
         assert both(server).keys() == first.keys(), "the workers of the first code serve"
         until(
             lambda: [step["step"] for step in Steps(server.data).read()].count("worker_failed") > 1,
-            PATIENCE_S,
+            WAIT_S,
         )
         back = asked(server, TINY)
         assert [step["step"] for step in back] == ["trying", "taken_over", "serves", "serves", "done"]

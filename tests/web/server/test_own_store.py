@@ -14,6 +14,7 @@ import redis
 
 from tests.faults.nodes import cluster
 from tests.faults.sentinels import MASTER, watched
+from tests.limits import WAIT_S
 from web.config.keys import Redis as Store
 from web.errors import ConfigError
 from web.server.own_store import Weaknesses, check_own_store, weaknesses
@@ -37,7 +38,7 @@ def at(url: str, **access: Any) -> Store:
 
 
 def client_of(store: EmbeddedStore) -> "redis.Redis":
-    return redis.Redis.from_url(store.url, socket_timeout=5)
+    return redis.Redis.from_url(store.url, socket_timeout=WAIT_S)
 
 
 class Old(socketserver.StreamRequestHandler):

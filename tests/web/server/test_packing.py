@@ -155,5 +155,5 @@ async def test_r39_a_running_server_packs_visits_by_itself(
     visit = ended_visit("demo", 0, round(time.time() * 1000) - DAY_MS)
     await write_ended(valkey, site.app[SEAL], [visit])
     async with site:
-        await until(lambda: valkey.exists(keys.PAST("demo", visit.id)), 30)
+        await until(lambda: valkey.exists(keys.PAST("demo", visit.id)))
         assert await site.app[SERVICE].visit("demo", visit.id) == visit

@@ -14,6 +14,7 @@ from aiohttp.test_utils import make_mocked_request
 from structlog.testing import capture_logs
 
 from tests.conftest import StartServer
+from tests.limits import WAIT_S
 from tests.server import RunningServer
 from web.requests.security import HEADERS, host_of
 from web.server import runner
@@ -61,7 +62,7 @@ REFUSED = [
 def answer(server: RunningServer, sent: bytes) -> list[bytes]:
     """Send these bytes on a new connection; return the head of each answer."""
     port = int(server.url.rpartition(":")[2])
-    with socket.create_connection(("127.0.0.1", port), timeout=0.5) as client:
+    with socket.create_connection(("127.0.0.1", port), timeout=WAIT_S) as client:
         client.sendall(sent)
         found = b""
         try:

@@ -16,6 +16,9 @@ from signalling.store import keys
 from signalling.store.encryption import Seal
 from signalling.store.redis_connection import SharedRedis
 from signalling.visit import commands as c
+from tests.limits import WAIT_S
+from tests.signalling.waits import until
+from tests.stored import contents
 from tests.web.site import Site, settings_for
 from tests.web.test_retention import retention_of
 from web.identity.visitors import patient
@@ -38,7 +41,7 @@ async def kept(tmp_path: Path) -> AsyncIterator[tuple[Site, Redis, EmbeddedStore
     folder = LockedFolder(tmp_path / "data")
     store = EmbeddedStore(folder)
     store.start()
-    client = SharedRedis.from_url(store.url, socket_timeout=5)
+    client = SharedRedis.from_url(store.url, socket_timeout=WAIT_S)
     async with Site(settings_for(store.url, tmp_path / "data")) as site:
         await site.change(retention_days=ORGANISATION_DAYS)
         yield site, client, store
@@ -52,7 +55,7 @@ def on_disk(folder: Path, key: bytes) -> set[bytes]:
     more bytes.
     """
     mark = re.escape(bytes((8,)) + secret.key_id(key))
-    texts = b"\0".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+    texts = b"\0".join(contents(folder))
     return set(re.findall(mark + b".{20}", texts, re.DOTALL))
 
 
@@ -112,12 +115,8 @@ async def test_s34_erased_data_is_in_no_file_of_the_data_folder(
     gone = before - in_store(store.url, key)
     assert {record[:29] for record in records} <= gone, "deleting alone leaves it in the append-only file"
     assert await Rewriting(client).look()
-    # The store removes its old files in the background, so the test looks several times.
-    for _ in range(100):
-        if not (left := gone & on_disk(tmp_path, key)):
-            break
-        await asyncio.sleep(0.05)
-    assert not left
+    # The store removes its old files in the background.
+    await until(lambda: not gone & on_disk(tmp_path, key))
     assert in_store(store.url, key), "what stays is there"
 
 

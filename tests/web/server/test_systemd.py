@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.limits import WAIT_S
 from tests.server import toml
 from web.errors import ConfigError
 from web.server import systemd
@@ -23,14 +24,13 @@ os.dup2(int(sys.argv[1]), 3)
 os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1")
 os.execv(sys.argv[2], sys.argv[2:])
 """
-PATIENCE_S = 60.0
 
 
 @pytest.fixture
 def states(tmp_path: Path) -> Iterator[socket.socket]:
     """The socket on which the states of the server arrive. Its path is `notify` in the test's folder."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
-        receiver.settimeout(PATIENCE_S)
+        receiver.settimeout(WAIT_S)
         receiver.bind(str(tmp_path / "notify"))
         yield receiver
 
@@ -39,7 +39,7 @@ def test_the_passed_socket_is_served_and_each_state_is_sent(states: socket.socke
     config = tmp_path / "config.toml"
     config.write_text(toml({"server": {"host": "192.0.2.1", "port": 1, "workers": 2}}), "utf-8")
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        early = socket.create_connection(listener.getsockname(), timeout=PATIENCE_S)
+        early = socket.create_connection(listener.getsockname(), timeout=WAIT_S)
         early.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
         server = subprocess.Popen(
             [
@@ -67,10 +67,10 @@ def test_the_passed_socket_is_served_and_each_state_is_sent(states: socket.socke
             assert Steps(tmp_path / "data").read()[-1]["step"] == "done", "the workers were replaced by then"
             server.terminate()
             assert states.recv(200) == b"STOPPING=1"
-            assert server.wait(PATIENCE_S) == 0
+            assert server.wait(WAIT_S) == 0
         finally:
             server.kill()
-        with socket.create_connection(listener.getsockname(), timeout=PATIENCE_S):
+        with socket.create_connection(listener.getsockname(), timeout=WAIT_S):
             pass  # this connection waits for the next start of the server
 
 
@@ -121,7 +121,7 @@ def test_anything_but_one_tcp_socket_is_refused(
 
 def test_states_reach_an_abstract_address_and_are_lost_without_systemd() -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
-        receiver.settimeout(PATIENCE_S)
+        receiver.settimeout(WAIT_S)
         receiver.bind(f"\0greenroom-test-{os.getpid()}")
         systemd.Notify({"NOTIFY_SOCKET": f"@greenroom-test-{os.getpid()}"}).reloaded()
         assert receiver.recv(200) == b"READY=1"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.limits import WAIT_S
 from web.errors import ServerNotReadyError
 from web.server import throwaway
 
@@ -24,7 +25,7 @@ def test_a_server_for_a_trial_answers_until_its_end_and_leaves_no_file(
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with throwaway.throwaway(2) as running:
-        with urllib.request.urlopen(f"{running.url}/readyz", timeout=10) as answer:
+        with urllib.request.urlopen(f"{running.url}/readyz", timeout=WAIT_S) as answer:
             assert answer.status == 200
         assert len(running.workers) == 2
         assert all(Path(f"/proc/{pid}").exists() for pid in (*running.workers, running.store))
@@ -32,7 +33,7 @@ def test_a_server_for_a_trial_answers_until_its_end_and_leaves_no_file(
     assert not any(Path(f"/proc/{pid}").exists() for pid in (*running.workers, running.store))
     assert folders(tmp_path) == []
     with pytest.raises(urllib.error.URLError):
-        urllib.request.urlopen(f"{running.url}/readyz", timeout=10)
+        urllib.request.urlopen(f"{running.url}/readyz", timeout=WAIT_S)
 
 
 def test_a_server_that_does_not_start_is_reported_with_the_end_of_its_log_and_leaves_no_file(

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import redis
 
+from tests.limits import WAIT_S
 from web.errors import ConfigError
 from web.server import valkey
 from web.server.valkey import EmbeddedStore, LockedFolder, parse_version
@@ -32,7 +33,7 @@ def store(folder: LockedFolder) -> Iterator[EmbeddedStore]:
 
 
 def client_of(store: EmbeddedStore) -> "redis.Redis":
-    return redis.Redis.from_url(store.url, socket_timeout=5)
+    return redis.Redis.from_url(store.url, socket_timeout=WAIT_S)
 
 
 def test_acknowledged_writes_survive_a_kill(store: EmbeddedStore) -> None:
@@ -116,14 +117,17 @@ def test_a_store_that_cannot_start_says_why(folder: LockedFolder) -> None:
         EmbeddedStore(folder).start()
 
 
-def test_a_store_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
+def test_a_store_ends_with_the_process_that_started_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(valkey, "LOCK_S", WAIT_S)
     script = (
         "import os, sys; from pathlib import Path; from web.server.valkey import *\n"
         "store = EmbeddedStore(LockedFolder(Path(sys.argv[1]))); store.start()\n"
         "print(store.pid, flush=True); os.kill(os.getpid(), 9)"
     )
     command = [sys.executable, "-c", script, str(tmp_path)]
-    said = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    said = subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S, check=False)
     assert int(said.stdout) > 0
     # This succeeds only if the store has ended: a running store holds the lock of the folder.
     locked = LockedFolder(tmp_path)

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.limits import WAIT_S
+
 ROOT = Path(__file__).parents[3]
 HERE = Path(__file__).parent
 NO_NODE = "no Node here: install nodejs"
@@ -30,7 +32,7 @@ def test_the_pure_modules_pass_their_javascript_tests(tmp_path: Path) -> None:
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=WAIT_S,
     )
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     assert "\n# fail 0\n" in done.stdout

@@ -23,6 +23,7 @@ from media.protocols.codecs import OPUS, VP8
 from tests.benchmarks.others.mediasoup import WORKER
 from tests.benchmarks.others.setup import cache
 from tests.benchmarks.others.stacks import SERVERS
+from tests.limits import WAIT_S
 from tests.web.peers.adapters.playing import all_are_called
 from web.peers.adapters.adapter import Server
 from web.peers.adapters.mediasoup import MediasoupCall
@@ -100,7 +101,7 @@ async def test_a_provider_and_a_patient_meet_in_the_room_of_the_patient(
 ) -> None:
     served, server = rooms
     patient, provider = (with_media(MediasoupCall(server, name)) for name in ("patient", "provider"))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(WAIT_S):
         await asyncio.gather(patient.enter(), provider.enter())
         calling = asyncio.create_task(provider.call("patient"))
         await patient.called()
@@ -154,7 +155,7 @@ if BUILT.exists() and NODE:
         )
         try:
             assert program.stdout is not None
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(WAIT_S):
                 port = json.loads(await program.stdout.readline())["port"]
             await all_are_called(f"http://127.0.0.1:{port}", "mediasoup")
         finally:

@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.marked import DOCS
+from tests.limits import WAIT_S
 from tests.server import RunningServer
 from tests.web.peers.cli.running import refused, run
 from tests.web.site import LIND, OSEI
@@ -204,7 +205,7 @@ def test_ctrl_c_ends_cleanly_and_still_reports(server: RunningServer, staff: Pat
         assert told, line
         come = int(told[1])
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=WAIT_S)
     assert process.returncode == 0, err
     assert "Ended early" in out
     assert "Traceback" not in err
@@ -302,7 +303,7 @@ def example(server: RunningServer) -> Callable[..., str]:
             env={**os.environ, **given},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=WAIT_S,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr

@@ -16,6 +16,7 @@ import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.limits import WAIT_S
 from tests.web.peers.runs import run
 from web.peers.cli import outputs as module
 from web.peers.cli.outputs import Outputs
@@ -30,7 +31,7 @@ def page(seen: Observations) -> str:
 
 
 def got(address: str) -> str:
-    with urllib.request.urlopen(address, timeout=10) as answer:
+    with urllib.request.urlopen(address, timeout=WAIT_S) as answer:
         return str(answer.read().decode())
 
 

@@ -12,6 +12,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from tests.limits import WAIT_S
 from tests.web.site import OSEI, Site
 from web.organisations import demo
 from web.peers.cli.command import peers_app
@@ -68,7 +69,7 @@ async def test_the_command_prints_where_a_client_connects_and_its_faults(
     loop = asyncio.get_running_loop()
     monkeypatch.setattr(typer, "echo", lambda text: loop.call_soon_threadsafe(told.put_nowait, text))
     running = asyncio.create_task(asyncio.to_thread(typed, "--conformance-client"))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(WAIT_S):
         url = (await told.get()).split()[-1]
     headers = {"Origin": "http://127.0.0.1"}
     async with (
@@ -77,7 +78,7 @@ async def test_the_command_prints_where_a_client_connects_and_its_faults(
     ):
         # The client sends a ping instead of a hello, so the check cannot continue.
         await ws.send_json({"type": "ping", "id": 1})
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(WAIT_S):
             code, said, _ = await running
     assert code == 1
     assert "hello first" in said

@@ -17,6 +17,7 @@ import msgspec
 import pytest
 from typer.testing import CliRunner, Result
 
+from tests.limits import WAIT_S
 from tests.server import RunningServer
 from web.peers.cli.command import peers_app
 from web.peers.distributed import coordinator as coordinator_module
@@ -27,8 +28,6 @@ from web.peers.run.plan import Credential, Plan
 from web.server import tls
 
 KEY = "a key of more than sixteen letters"
-# the longest time in s that a test waits for an event, also on a busy machine
-LONG_S = 60.0
 
 
 def join(at: object, *words: object, certificate: str = "00" * 32) -> Result:
@@ -128,7 +127,7 @@ def test_a_coordinator_with_another_certificate_never_receives_the_key(tmp_path:
     def serve(listener: socket.socket) -> None:
         connection, _ = listener.accept()
         with suppress(OSError), context.wrap_socket(connection, server_side=True) as peer:
-            peer.settimeout(LONG_S)
+            peer.settimeout(WAIT_S)
             read.append(peer.recv(1000))
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -136,7 +135,7 @@ def test_a_coordinator_with_another_certificate_never_receives_the_key(tmp_path:
         thread.start()
         at = Address("127.0.0.1", listener.getsockname()[1])
         assert f"{at} has another certificate" in refused(join(at, "--key", KEY))
-        thread.join(LONG_S)
+        thread.join(WAIT_S)
     assert not b"".join(read)
 
 
@@ -159,14 +158,14 @@ def recorded(at: Address) -> Iterator[tuple[Address, bytearray]]:
     async def serve() -> None:
         server = await asyncio.start_server(connected, "127.0.0.1", 0)
         bound.set_result(server.sockets[0].getsockname()[1])
-        await asyncio.to_thread(over.wait, LONG_S)
+        await asyncio.to_thread(over.wait, WAIT_S)
         server.close()
 
     thread = threading.Thread(target=asyncio.run, args=(serve(),))
     thread.start()
-    yield Address("127.0.0.1", bound.result(LONG_S)), seen
+    yield Address("127.0.0.1", bound.result(WAIT_S)), seen
     over.set()
-    thread.join(LONG_S)
+    thread.join(WAIT_S)
 
 
 def test_neither_the_key_nor_the_plan_travels_in_clear() -> None:
@@ -184,7 +183,7 @@ async def _strangers(lobby: Lobby) -> list[int | None]:
     """
     url, bearer = f"https://{lobby.at}/", {"Authorization": f"Bearer {KEY}"}
     codes: list[int | None] = []
-    async with aiohttp.ClientSession() as http, asyncio.timeout(LONG_S):
+    async with aiohttp.ClientSession() as http, asyncio.timeout(WAIT_S):
         async with http.get(url, ssl=False) as answer:
             codes.append(answer.status)
         async with http.get(url, ssl=False, headers=bearer) as answer:
@@ -208,7 +207,7 @@ def test_strangers_receive_nothing_and_the_run_continues_to_wait() -> None:
 
 async def _half_dead(lobby: Lobby) -> None:
     """Join the run, then neither answer a ping nor close the connection."""
-    async with aiohttp.ClientSession() as http, asyncio.timeout(LONG_S):
+    async with aiohttp.ClientSession() as http, asyncio.timeout(WAIT_S):
         headers = {"Authorization": f"Bearer {KEY}"}
         socket = await http.ws_connect(f"https://{lobby.at}/", ssl=False, headers=headers, autoping=False)
         await socket.send_bytes(msgspec.msgpack.encode(Join("box2", "1", 2)))

@@ -16,6 +16,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from tests.limits import WAIT_S
 from web.peers.distributed.messages import (
     COORDINATORS,
     HELPERS,
@@ -50,7 +51,6 @@ PLAN = Plan(
     media_file=Path("/films/one.mp4"),
     insecure=True,
 )
-WITHIN_S = 20
 
 
 def welcome(plan: SharedPlan) -> Welcome:
@@ -168,7 +168,7 @@ async def channels() -> AsyncIterator[tuple[Channel[FromHelper], Channel[FromCoo
 
     app = web.Application()
     app.router.add_get("/", accept)
-    async with asyncio.timeout(WITHIN_S), TestServer(app) as server, aiohttp.ClientSession() as http:
+    async with asyncio.timeout(WAIT_S), TestServer(app) as server, aiohttp.ClientSession() as http:
         socket = await http.ws_connect(server.make_url("/"))
         yield Channel(await opened.get(), HELPERS), Channel(socket, COORDINATORS), socket
         over.set()

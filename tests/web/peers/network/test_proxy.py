@@ -13,11 +13,10 @@ from typing import Any
 
 import pytest
 
+from tests.limits import WAIT_S
 from web.peers.network import proxy as module
 from web.peers.network.network import Network, Phase, Way
 from web.peers.network.proxy import Proxy, proxied
-
-WAIT_S = 20
 
 
 class Udp(asyncio.DatagramProtocol):

@@ -63,7 +63,7 @@ def test_the_workers_of_a_server_are_its_processes_with_a_udp_socket(server: tup
 
 
 async def reaches(pid: int, *states: str) -> None:
-    await until(lambda: state(pid) in states, within_s=60)
+    await until(lambda: state(pid) in states)
 
 
 async def test_a_worker_is_stopped_and_goes_on_when_the_time_is_over(server: tuple[int, int]) -> None:

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import pytest
 
+from tests.limits import WAIT_S
 from tests.signalling.waits import until
 from web.peers.adapters.adapter import Adapter
 from web.peers.errors import RefusedError
@@ -109,7 +110,7 @@ async def test_a_run_that_is_stopped_ends_its_calls() -> None:
     playing = asyncio.create_task(driver.play(seen))
     await until(lambda: driver.in_call == 2)
     driver.stop()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_S):
         await playing
     await driver.close()
     assert len(seen.steps["journey"]) == 2
