@@ -19,6 +19,8 @@ The benchmarks measure how fast pages are.
 """
 SHOWN_S = SHOWN_MS / 1000
 """The same time in s, for what a test waits for outside the page: a message of the page, or an answer to it."""
+START_MS = 120_000
+"""The longest time in ms that a browser may take to start, on a busy machine."""
 
 NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 """The possible names of the program, the best one first: it needs half as much work for a new page, because it draws no
@@ -87,7 +89,7 @@ class Shared:
         """
         if self._browser is None or not self._browser.is_connected():
             self._browser = await self._playwright.chromium.launch(
-                executable_path=self._path, args=self._arguments
+                executable_path=self._path, args=self._arguments, timeout=START_MS
             )
         yield self._browser
         for context in list(self._browser.contexts):

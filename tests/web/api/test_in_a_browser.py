@@ -43,7 +43,7 @@ async def opened(
 
 
 async def fill_in(page: Page, name: str) -> None:
-    """Fill in the kiosk's form and send it."""
+    """Fill in the kiosk's form and send it; wait for the empty form of the next patient."""
     for label, text in (
         ("Full name", name),
         ("Date of birth", PATIENT["birth_date"]),
@@ -55,6 +55,7 @@ async def fill_in(page: Page, name: str) -> None:
     await page.get_by_label("Where is the patient now?").select_option("TX")
     await page.get_by_label("Preferred language").select_option("es")
     await page.get_by_role("button", name="Place in line").click()
+    await expect(page.get_by_label("Full name", exact=True)).to_have_value("")
 
 
 async def provider(site: Site) -> ClientWebSocketResponse:
@@ -107,17 +108,27 @@ async def test_a_ward_places_two_patients_sees_the_call_without_a_reload_and_tak
         await expect(page.get_by_role("button", name="Start Session")).to_be_visible()
 
 
-async def test_a_kiosk_that_nobody_touches_warns_and_is_cleared(
-    site: Site, browser: Browser, monkeypatch: pytest.MonkeyPatch
-) -> None:
+HOUR_MS = 3_600_000
+
+
+@pytest.fixture
+def an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes a kiosk warn after an hour, and clear its form an hour later. A test moves the clock of the page."""
+    monkeypatch.setattr(kiosk, "IDLE_S", HOUR_MS // 1000)
+    monkeypatch.setattr(kiosk, "WARNED_S", HOUR_MS // 1000)
+
+
+@pytest.mark.usefixtures("an_hour")
+async def test_a_kiosk_that_nobody_touches_warns_and_is_cleared(site: Site, browser: Browser) -> None:
     async with opened(site, browser, await link(site)) as page:
         await fill_in(page, "Ana Ruiz")
         await page.get_by_text("Done: the patient").wait_for()
-        monkeypatch.setattr(kiosk, "IDLE_S", 1)
-        monkeypatch.setattr(kiosk, "WARNED_S", 1)
+        await page.clock.install()
         await page.reload()
         await page.get_by_label("Full name").fill("Ben Ode")
+        await page.clock.fast_forward(HOUR_MS)
         await expect(page.get_by_text("will be cleared in a moment")).to_be_visible()
+        await page.clock.fast_forward(HOUR_MS)
         await page.wait_for_url("**?cleared")
         await expect(page.get_by_text("This screen was cleared")).to_be_visible()
         await expect(page.get_by_label("Full name")).to_have_value("")
@@ -127,12 +138,13 @@ async def test_a_kiosk_that_nobody_touches_warns_and_is_cleared(
         assert "Ana Ruiz" not in await page.content()
 
 
-async def test_a_touch_keeps_the_screen(
-    site: Site, browser: Browser, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(kiosk, "IDLE_S", 1)
+@pytest.mark.usefixtures("an_hour")
+async def test_a_touch_keeps_the_screen(site: Site, browser: Browser) -> None:
     async with opened(site, browser, await link(site)) as page:
+        await page.clock.install()
+        await page.reload()
         await page.get_by_label("Full name").fill("Ben Ode")
+        await page.clock.fast_forward(HOUR_MS)
         warning = page.get_by_text("will be cleared in a moment")
         await expect(warning).to_be_visible()
         await page.keyboard.press("Shift")
@@ -165,7 +177,8 @@ async def test_an_administrator_makes_a_facility_and_a_key_by_keyboard(site: Sit
         await page.keyboard.press("Enter")
         await expect(page.get_by_role("heading", name="Ward 3")).to_be_visible()
         code = page.get_by_role("img", name="QR code of the link of Ward 3")
-        assert await code.evaluate("(image) => image.complete && image.naturalWidth > 0")
+        await expect(code).to_have_js_property("complete", True)
+        assert await code.evaluate("(image) => image.naturalWidth") > 0
         await page.goto(str(site.server.make_url("/demo/staff/setup/api")))
         await page.get_by_label("Name of the program").fill("Front office")
         await page.keyboard.press("Enter")

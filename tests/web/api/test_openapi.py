@@ -6,12 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.limits import WAIT_S
 from tests.web.api.client import Program, program, stranger
 from tests.web.site import Site
 from web.api.operations import OPERATIONS
 
 CONFIG = """
 color = false
+# A busy machine may take long to make examples, and to answer.
+suppress-health-check = ["too_slow"]
+request-timeout = {timeout_s}
 [generation]
 max-examples = {examples}
 deterministic = true
@@ -40,7 +44,7 @@ async def tried(
     requests that are made up for each operation.
     """
     config = folder / "schemathesis.toml"
-    config.write_text(CONFIG.format(examples=examples, expected=expected), "utf-8")
+    config.write_text(CONFIG.format(examples=examples, expected=expected, timeout_s=WAIT_S), "utf-8")
     base = str(site.server.make_url(program.base))
     authorization = program.headers.get("Authorization", "")
     headers = ["--header", f"Authorization: {authorization}"] if authorization else []

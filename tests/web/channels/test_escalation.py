@@ -24,7 +24,7 @@ from tests.web.pages.setup.desk import desk
 from tests.web.pages.setup.test_areas import arrives
 from tests.web.site import FORM, LIND, OSEI, Site, settings_for
 from web import jobs
-from web.channels import escalation, rota, staff
+from web.channels import escalation, rota, staff, texts
 from web.channels.devices import Device
 from web.channels.escalation import escalate
 from web.channels.messages import Message
@@ -44,7 +44,7 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
     Shortens each minute of the rota to 0.1 s.
     """
-    monkeypatch.setattr(escalation, "PERIOD_S", 3600)
+    monkeypatch.setattr(escalation, "run", lambda app: asyncio.Event().wait())
     monkeypatch.setattr(rota, "MINUTE_MS", 100)
 
 
@@ -117,6 +117,7 @@ async def test_f41_a_provider_without_a_page_gets_a_text_message_then_the_next_a
     valkey_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(jobs, "PERIOD_S", 0.05)
+    monkeypatch.setattr(texts, "TIMEOUT_S", WAIT_S)
     async with phones() as there, Site(settings_for(valkey_url, tmp_path, webhooks=LOOPBACK)) as site:
         await site.app[TEXT_SERVICES].put("demo", Service(there.url, "Robin Hale", 1))
         osei, admin = site.person(), await desk(site)

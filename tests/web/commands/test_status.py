@@ -2,8 +2,9 @@
 
 import io
 import json
-import time
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -11,6 +12,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from tests.conftest import StartServer
+from tests.web.server.test_processes import until
 from web.commands.main import app
 from web.commands.status import COLUMNS, Status, Store, line, problems, summary, table
 from web.metrics.report import Report
@@ -31,25 +33,28 @@ def status(config: Path, *options: str) -> tuple[int, str]:
     return done.exit_code, done.stdout
 
 
+def both_listed(config: Path) -> tuple[list[str], dict[str, Any]] | None:
+    """Return what `greenroom status` prints, as lines and from JSON, if both list two workers and no problem.
+
+    A worker is not listed until it has reported, nor after it has been busy for seconds.
+    """
+    (code, said), (json_code, found) = status(config), status(config, "--json")
+    lines, parsed = said.splitlines(), json.loads(found)
+    if (code, json_code, len(lines), len(parsed["workers"])) != (0, 0, 5, 2):
+        return None
+    return lines, parsed
+
+
 def test_it_lists_each_worker_and_the_store_and_says_that_no_server_runs(
     greenroom_server: StartServer,
 ) -> None:
     server = greenroom_server(workers=2)
-    deadline_s = time.monotonic() + 60
-    while len(json.loads(status(server.config, "--json")[1])["workers"]) < 2:
-        assert time.monotonic() < deadline_s, server.log
-        time.sleep(0.1)
-    code, said = status(server.config)
-    assert code == 0, said
-    lines = said.splitlines()
-    assert len(lines) == 5, said
+    lines, found = until(partial(both_listed, server.config))
     assert {text.split("-")[0] for text in lines[:2]} == {"worker=w0", "worker=w1"}
     assert lines[2].startswith("store: valkey ")
     assert lines[3] == "visits: 0 open, organisations: 1"
     assert lines[4] == "deliveries: 0 due, 0 of them late, 0 given up"
-    code, said = status(server.config, "--json")
-    found = json.loads(said)
-    assert (code, found["problems"]) == (0, [])
+    assert found["problems"] == []
     assert {worker["pid"] for worker in found["workers"]} == set(server.pids)
     server.stop()
     code, said = status(server.config)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from tests.limits import WAIT_S
 from web.commands import upgrade
 from web.commands.main import app
 from web.errors import ConfigError
@@ -39,7 +40,7 @@ def called(
 
     Return (the result of the command, the programs that it asked the master to start).
     """
-    monkeypatch.setattr(upgrade, "ANSWERS_S", 0.3)
+    monkeypatch.setattr(upgrade, "ANSWERS_S", WAIT_S if steps else 0.3)
     programs: list[list[str]] = []
 
     def answer(*_: object) -> None:
