@@ -188,7 +188,7 @@ async def test_a_check_that_fails_or_hangs_hides_no_other(
 
     table: dict[str, Callable[[Settings], Any]] = {"hangs": hang, "fails": fail, "folder": data_folder}
     monkeypatch.setattr(checks, "CHECKS", table)
-    monkeypatch.setattr(checks, "EACH_S", 0.05)
+    monkeypatch.setattr(checks, "EACH_S", 2.0)
     each = {name: finding async for name, finding in look(settings(tmp_path / "none"))}
     assert "no answer within" in each["hangs"].found
     assert each["fails"].found == "the check failed (ValueError)"
