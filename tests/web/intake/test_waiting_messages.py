@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 
 from signalling.visit.record import Visit
@@ -14,6 +15,12 @@ from web.organisations.settings import WaitingMessage
 
 SOON, LATER = (WaitingMessage(after_min=after, text=f"After {after}") for after in (1, 20))
 CLINIC = replace(demo.ORGANISATION, messages=(SOON, LATER))
+
+
+@pytest.fixture(autouse=True)
+def _only_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stops the regular check for due messages, because the tests carry it out themselves."""
+    monkeypatch.setattr(Sender, "run", lambda _: asyncio.Event().wait())
 
 
 async def the_visit(site: Site) -> Visit:

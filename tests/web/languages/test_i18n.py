@@ -17,7 +17,8 @@ from tests.web.conftest import OpenSite
 from tests.web.site import Person, Site
 from tests.words import speaking
 from web.languages import i18n, messages
-from web.pages.static_files import link
+from web.pages import static_files
+from web.pages.static_files import is_joined, link
 
 FILES = sorted(i18n.FOLDER.glob(f"*/{i18n.FILE}"))
 PLACEHOLDER = re.compile(r"%\(\w+\)s|%%|\{\w+\}|</?[a-z]+>")
@@ -137,6 +138,7 @@ async def test_every_page_offers_the_other_languages_in_their_own_names(site: Si
 
 @pytest.mark.usefixtures("joined")
 async def test_a_language_is_taught_to_the_scripts_by_a_module(site: Site) -> None:
+    assert is_joined(".js"), "web/joined is older than web/static: run make joined"
     person = site.person(**{"Accept-Language": "es"})
     await person.ask_for_a_visit()
     page = await (await person.get("/demo/visit")).text()
@@ -234,6 +236,12 @@ def test_a_buttons_name_contains_its_words_in_every_language(language: str) -> N
         assert say(written) in say(named, name="Ana", step="Allergies", n=1)
 
 
+def forget_languages() -> None:
+    """Forget the languages that were read, and the scripts with their texts."""
+    i18n.languages.cache_clear()
+    static_files._file.cache_clear()
+
+
 async def test_a_third_language_is_one_catalogue_file(
     open_site: OpenSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source_texts: Catalog
 ) -> None:
@@ -245,7 +253,7 @@ async def test_a_third_language_is_one_catalogue_file(
         "utf-8",
     )
     monkeypatch.setattr(i18n, "FOLDER", tmp_path)
-    i18n.languages.cache_clear()
+    forget_languages()
     try:
         assert list(i18n.languages()) == ["en", "fr"]
         site = await open_site()
@@ -257,7 +265,7 @@ async def test_a_third_language_is_one_catalogue_file(
         assert ">Français</a>" in page
     finally:
         monkeypatch.undo()
-        i18n.languages.cache_clear()
+        forget_languages()
 
 
 def test_scripts_know_a_sentence_for_every_refusal_that_a_person_may_meet() -> None:
