@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.limits import WAIT_S
 from web.peers.adapters.adapter import address, check, load
 from web.peers.adapters.janus import JanusCall
 from web.peers.adapters.mediasoup import MediasoupCall
@@ -80,4 +81,4 @@ def test_a_text_that_is_no_address_is_refused_and_no_password_is_shown(url: str)
 
 async def test_a_server_that_is_not_there_is_one_sentence() -> None:
     with pytest.raises(EntryError, match="nobody answers at ws://"):
-        await check("ws://127.0.0.1:1", 5.0)
+        await check("ws://127.0.0.1:1", WAIT_S)

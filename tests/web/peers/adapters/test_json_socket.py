@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from tests.limits import WAIT_S
 from web.peers.adapters.adapter import Server
 from web.peers.adapters.json_socket import KEPT, JsonSocket
 from web.peers.errors import EntryError, RefusedError
@@ -33,7 +34,7 @@ async def server() -> AsyncIterator[Server]:
     app = web.Application()
     app.router.add_get("/calls", _echo)
     async with TestServer(app) as running, aiohttp.ClientSession() as http:
-        yield Server(str(running.make_url("/")).replace("http", "ws", 1), http, 5.0)
+        yield Server(str(running.make_url("/")).replace("http", "ws", 1), http, WAIT_S)
 
 
 def kind(name: str) -> Callable[[dict[str, object]], bool]:
@@ -71,4 +72,4 @@ async def test_a_server_that_opens_no_websocket_is_one_sentence(server: Server) 
     with pytest.raises(EntryError, match="opens no WebSocket: it answers with 404"):
         await JsonSocket.open(server, path="/elsewhere")
     with pytest.raises(EntryError, match="nobody answers"):
-        await JsonSocket.open(Server("ws://127.0.0.1:1", server.http, 5.0))
+        await JsonSocket.open(Server("ws://127.0.0.1:1", server.http, WAIT_S))

@@ -88,7 +88,7 @@ async def rooms(ice: socket.socket) -> AsyncIterator[tuple[Rooms, Server]]:
     rooms, app = Rooms(ice.getsockname()[1]), web.Application()
     app.router.add_post("/", rooms.handle)
     async with TestServer(app) as running, aiohttp.ClientSession() as http:
-        yield rooms, Server(str(running.make_url("/")), http, 5.0)
+        yield rooms, Server(str(running.make_url("/")), http, WAIT_S)
 
 
 def with_media(person: MediasoupCall) -> MediasoupCall:
@@ -139,7 +139,7 @@ async def test_a_server_that_is_not_there_or_is_another_is_one_sentence(rooms: t
         ("http://127.0.0.1:1", "nobody answers at"),
     ):
         with pytest.raises(EntryError, match=why):
-            await MediasoupCall(Server(url, server.http, 5.0), "patient").enter()
+            await MediasoupCall(Server(url, server.http, WAIT_S), "patient").enter()
 
 
 if BUILT.exists() and NODE:

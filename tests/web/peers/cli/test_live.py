@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
+from tests.limits import WAIT_S
 from tests.web.peers.runs import run
 from web.peers.cli.live import Live
 from web.peers.run.observations import Observations
@@ -26,7 +27,7 @@ def test_without_a_terminal_a_line_is_printed_now_and_then() -> None:
     shown, written = console(terminal=False)
     seen = run(patients=100)
     with Live(seen, SimpleNamespace(patients=100), console=shown, every_s=0.01):
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + WAIT_S
         while written.getvalue().count("\n") < 3:
             assert time.monotonic() < deadline
             threading.Event().wait(0.005)
@@ -56,7 +57,7 @@ def test_a_run_that_fails_ends_its_live_view(terminal: bool) -> None:
     before = threading.active_count()
     with pytest.raises(KeyboardInterrupt), Live(Observations(), SimpleNamespace(patients=0), console=shown):
         raise KeyboardInterrupt
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + WAIT_S
     while threading.active_count() > before:
         assert time.monotonic() < deadline
         threading.Event().wait(0.01)

@@ -26,6 +26,12 @@ from web.peers.report.moment import METRICS, moment
 from web.peers.run.observations import Observations
 
 
+@pytest.fixture(autouse=True)
+def _any_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets a request and an export take as long as they do on a busy machine."""
+    monkeypatch.setattr(module, "WAIT_S", WAIT_S)
+
+
 def page(seen: Observations) -> str:
     return live_page(seen, ["errors>0", "hang_up.p99>1s"])
 
@@ -35,7 +41,10 @@ def got(address: str) -> str:
         return str(answer.read().decode())
 
 
-def test_each_second_is_a_line_of_json_and_the_end_of_the_run_is_the_last_one(tmp_path: Path) -> None:
+def test_each_second_is_a_line_of_json_and_the_end_of_the_run_is_the_last_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "EVERY_S", WAIT_S)
     seen = run(lost=3)
     with Outputs(500, page, lines=tmp_path / "lines") as outputs:
         for last in (False, False, True):
