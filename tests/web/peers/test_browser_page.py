@@ -16,6 +16,7 @@ import web
 from tests.browsers import SHOWN_MS
 from tests.web.conftest import OpenSite
 from tests.web.peers.broken import Broken
+from tests.web.peers.conformance.test_endpoint import wait_for_clients
 from tests.web.site import OSEI, Person
 from web.peers.conformance import endpoint as scripted
 from web.peers.conformance.endpoint import Endpoint
@@ -98,7 +99,7 @@ async def test_the_browser_client_passes_the_client_check(
     browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scripted, "AWAY_S", 1.2)
-    monkeypatch.setattr(scripted, "BACK_S", 6.0)
+    wait_for_clients(monkeypatch)
 
     async def static(route: Route) -> None:
         name = route.request.url.partition("/static/")[2]

@@ -127,13 +127,13 @@ class CheckedSocket:
 
     # --- methods that receive messages
 
-    async def receive(self, expected: str, within_s: float = WITHIN_S) -> Message:
+    async def receive(self, expected: str, within_s: float | None = None) -> Message:
         """Return the next message.
 
         `expected`: what should arrive, for the text of a fault. Raises ViolationError if no message arrives within
-        `within_s` seconds, if the socket closes, or if the message is not valid.
+        `within_s` seconds (None: WITHIN_S), if the socket closes, or if the message is not valid.
         """
-        frame = await self._frame(expected, within_s)
+        frame = await self._frame(expected, WITHIN_S if within_s is None else within_s)
         if frame.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
             return self._read(frame)
         raise ViolationError(expected, f"the socket closed with {self.ws.close_code or ABNORMAL}", self.sent)
@@ -222,15 +222,15 @@ class CheckedSocket:
         kind: str,
         fits: Callable[[Message], bool] = lambda _: True,
         what: str = "",
-        within_s: float = WITHIN_S,
+        within_s: float | None = None,
     ) -> Message:
         """Return the first message of the type `kind` for which `fits` returns True.
 
-        `what`: names the message in the text of a fault; `within_s`: the time limit in s.
+        `what`: names the message in the text of a fault; `within_s`: the time limit in s, None for WITHIN_S.
         """
         expected = f"`{kind}`" + (f" {what}" if what else "")
         loop = asyncio.get_running_loop()
-        until = loop.time() + within_s
+        until = loop.time() + (WITHIN_S if within_s is None else within_s)
         while True:
             message = (
                 self.news.popleft()
@@ -255,16 +255,16 @@ class CheckedSocket:
         except TimeoutError:
             return
 
-    async def closes(self, *codes: int, within_s: float = WITHIN_S) -> list[Message]:
+    async def closes(self, *codes: int, within_s: float | None = None) -> list[Message]:
         """Wait until the server closes the socket with one of these codes; return the messages received before.
 
-        Raises ViolationError if the server does not close the socket within `within_s` seconds, or closes it
-        with another code.
+        Raises ViolationError if the server does not close the socket within `within_s` seconds (None: WITHIN_S), or
+        closes it with another code.
         """
         wanted, messages = " or ".join(map(str, codes)), []
         expected = f"the socket closed with {wanted}"
         loop = asyncio.get_running_loop()
-        until = loop.time() + within_s
+        until = loop.time() + (WITHIN_S if within_s is None else within_s)
         while True:
             frame = await self._frame(expected, max(0.01, until - loop.time()))
             if frame.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):

@@ -34,12 +34,14 @@ class ClientMedia:
 
     def __init__(self, judge: Judge, relay: Relay) -> None:
         self.answered = False
+        self.awaits_answer = False  # whether the newest offer has no answer yet
         self._judge, self._relay = judge, relay
         self._party: Party | None = None
         self._answered_s = 0.0
         self._connected_s: float | None = None
-        # The number of ICE checks that arrived within REPEATED_S; they are not counted as consent checks.
-        self._checks = 0
+        # The number of ICE checks that had arrived at the first look after REPEATED_S; only later ones are counted as
+        # consent checks. None before this look.
+        self._checks: int | None = None
         self._consents = False
         self._observer: RawPeer | None = None
         # kind of media -> (time of the request in s, number of packets that had been sent again before the request)
@@ -59,6 +61,7 @@ class ClientMedia:
             observer = room.join("observer", lambda _: None)
             observer.accept(self._observer.answer(observer.offer()))
             room.set_gate(True)
+        self.awaits_answer = True
         return self._party.offer()
 
     def close(self) -> None:
@@ -72,6 +75,7 @@ class ClientMedia:
         if self._party is None:
             # The client has received no offer, so its answer is ignored.
             return
+        self.awaits_answer = False
         try:
             self._party.accept(sdp)
         except PartyGoneError:
@@ -92,11 +96,11 @@ class ClientMedia:
         if self._connected_s is None or self._party is None:
             return now_s - self._answered_s > CONNECT_S
         checks = self._party.endpoint.path.checks
-        if now_s - self._connected_s < REPEATED_S:
-            self._checks = checks
-        else:
+        if now_s - self._connected_s >= REPEATED_S:
+            if self._checks is None:
+                self._checks = checks
             self._ask(now_s)
-        self._consents = checks > self._checks
+        self._consents = self._checks is not None and checks > self._checks
         waits = any(
             now_s - at_s < AGAIN_S and not self._came(kind) for kind, (at_s, _) in self._asked.items()
         )
@@ -154,4 +158,4 @@ class ClientMedia:
 
     def _take(self, event: PartyEvent) -> None:
         if isinstance(event, Connected):
-            self._connected_s = time.monotonic()
+            self._connected_s, self._checks = time.monotonic(), None

@@ -24,6 +24,8 @@ from web.peers.conformance.client_media import ClientMedia
 from web.peers.conformance.judge import Judge
 
 HELLO_S, TOPIC_S, AGAIN_S, PONG_S = 5.0, 15.0, 5.0, 5.0
+# The time in s for which the server waits for the client's answer to an offer.
+ANSWER_S = 10.0
 WELCOME_AFTER_S, SETTLE_S, LOOK_S = 0.2, 0.3, 0.1
 VISIT: Final = "v_1"
 ME: Final = {
@@ -196,7 +198,8 @@ class ClientSocket:
         return {**found, "topic": topic, "epoch": epoch, "version": version}
 
     async def serve_media(self) -> None:
-        """Answer requests until the client's media can be judged; do nothing if the client has answered no offer."""
+        """Answer requests until the client's media can be judged; do nothing if the client answers no offer."""
+        await self._serve(lambda: not self._media.awaits_answer, ANSWER_S)
         if not self._media.answered:
             return
         while not self._ws.closed and not self._media.settled():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -11,10 +12,18 @@ from media import Relay, RelaySettings
 from media.protocols import red, rtcp, rtp
 from media.protocols.codecs import RED
 from media.protocols.ice import Transport
+from tests.limits import WAIT_S
 from tests.media.duo import Speaker, until
 from web.peers.conformance import client_media
 from web.peers.conformance.client_media import ClientMedia
 from web.peers.conformance.judge import Judge
+
+
+@pytest.fixture(autouse=True)
+def _any_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets a client that follows the rules take as long as it does on a busy machine."""
+    monkeypatch.setattr(client_media, "CONNECT_S", WAIT_S)
+    monkeypatch.setattr(client_media, "AGAIN_S", WAIT_S)
 
 
 @asynccontextmanager
@@ -63,6 +72,19 @@ async def test_a_client_that_sends_no_check_after_the_first_is_at_fault(
         await until(media.settled)
         media.decide()
         assert judge.faults.keys() == {"consent"}
+
+
+async def test_checks_that_came_while_nobody_looked_are_no_consent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_media, "REPEATED_S", 0.05)
+    async with offered() as (_, media, speaker):
+        media.accept(speaker.answer(media.offer()))
+        await speaker.connect()
+        await until(lambda: media._connected_s is not None)
+        time.sleep(0.1)  # noqa: ASYNC251 - the process is busy, and nobody looks
+        assert not media.settled()
+        for _ in range(2):
+            speaker.check()
+        await until(media.settled)
 
 
 async def test_a_client_that_answers_and_does_not_connect_is_at_fault(

@@ -16,7 +16,8 @@ import pytest
 
 from signalling.clients.client import JSON
 from signalling.clients.reconnecting import ReturningClient
-from web.peers.conformance import client_socket
+from tests.limits import WAIT_S
+from web.peers.conformance import client_media, client_socket
 from web.peers.conformance import endpoint as scripted
 from web.peers.conformance.endpoint import Endpoint
 from web.peers.conformance.judge import RULES
@@ -27,12 +28,22 @@ NOT_SEEN = {"repeats", "media", "connects", "consent", "framing", "red", "nack"}
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shortens the times for which the server waits for a client."""
+    """Shortens the times for which the server waits for what a client may do, and lengthens the others."""
     monkeypatch.setattr(scripted, "AWAY_S", 1.2)
     monkeypatch.setattr(scripted, "BACK_S", 3.0)
     monkeypatch.setattr(client_socket, "TOPIC_S", 1.0)
     monkeypatch.setattr(client_socket, "PONG_S", 0.5)
-    monkeypatch.setattr(scripted, "FIRST_S", 10.0)
+    monkeypatch.setattr(scripted, "FIRST_S", WAIT_S)
+    monkeypatch.setattr(client_socket, "HELLO_S", WAIT_S)
+
+
+def wait_for_clients(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the server wait for a client that follows the rules as long as a busy machine needs."""
+    for name in ("BACK_S", "SLACK_S"):
+        monkeypatch.setattr(scripted, name, WAIT_S)
+    for name in ("HELLO_S", "TOPIC_S", "AGAIN_S", "PONG_S", "ANSWER_S"):
+        monkeypatch.setattr(client_socket, name, WAIT_S)
+    monkeypatch.setattr(client_media, "CONNECT_S", WAIT_S)
 
 
 async def judged(client: Callable[[str], Awaitable[Any]]) -> dict[str, Outcome]:
@@ -52,7 +63,8 @@ def faults(outcomes: dict[str, Outcome]) -> dict[str, tuple[str, str]]:
     return {key: (o.fault.expected, o.fault.got) for key, o in outcomes.items() if o.fault is not None}
 
 
-async def test_our_python_client_passes() -> None:
+async def test_our_python_client_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    wait_for_clients(monkeypatch)
     heard: list[dict[str, Any]] = []
 
     async def client(url: str) -> None:
@@ -67,7 +79,13 @@ async def test_our_python_client_passes() -> None:
     assert {m["epoch"] for m in heard if "epoch" in m} == {"e_1", "e_2", "e_3"}
 
 
-async def test_each_fault_of_a_broken_client_is_found() -> None:
+async def test_each_fault_of_a_broken_client_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    # This client never makes the server wait, except for a pong.
+    monkeypatch.setattr(scripted, "BACK_S", WAIT_S)
+    monkeypatch.setattr(scripted, "AWAY_S", WAIT_S)
+    monkeypatch.setattr(client_socket, "TOPIC_S", WAIT_S)
+    monkeypatch.setattr(client_socket, "WELCOME_AFTER_S", WAIT_S)
+
     async def client(url: str) -> None:
         async with aiohttp.ClientSession() as http:
             token, versions = "", 0
@@ -122,6 +140,25 @@ async def test_a_client_that_gives_up_has_that_fault_and_the_other_rules_are_und
     found = await judged(once)
     assert found["drains"].fault is not None
     assert found["stale"].undecided
+
+
+async def test_a_client_that_answers_an_offer_after_a_while_is_judged_by_its_answer() -> None:
+    async def late(url: str) -> None:
+        async with aiohttp.ClientSession() as http:
+            headers = {"Origin": "http://127.0.0.1"}
+            async with http.ws_connect(url, protocols=(JSON,), headers=headers) as ws:
+                await ws.send_json({"type": "hello", "id": 1, "role": "patient"})
+                assert (await ws.receive_json())["type"] == "welcome"
+                await ws.send_json({"type": "subscribe", "id": 2, "topic": "visit/v_1"})
+                await ws.send_json({"type": "media.join", "id": 3, "visit": "v_1"})
+                async for frame in ws:
+                    if (message := json.loads(frame.data))["type"] == "media.offer":
+                        await asyncio.sleep(5 * client_socket.SETTLE_S)
+                        answer = {"type": "media.answer", "id": 4, "visit": "v_1", "sdp": "v=0"}
+                        await ws.send_json({**answer, "offer": message["offer"]})
+
+    found = await judged(late)
+    assert found["media"].fault is not None
 
 
 async def test_a_very_deep_message_of_a_client_is_a_fault_and_no_crash() -> None:
