@@ -68,7 +68,7 @@ async def reaches(pid: int, *states: str) -> None:
 
 async def test_a_worker_is_stopped_and_goes_on_when_the_time_is_over(server: tuple[int, int]) -> None:
     root, worker = server
-    with Breaker(iter([Fault(0.0, FROZEN, 1.0, 0.0)]), (root,), time.monotonic()) as breaker:
+    with Breaker(iter([Fault(0.0, FROZEN, 3.0, 0.0)]), (root,), time.monotonic()) as breaker:
         await reaches(worker, "T")
         await reaches(worker, "S")
     assert breaker.done == {FROZEN: 1}
