@@ -9,6 +9,7 @@ from web.requests.admission import (
     FALL,
     LATE_S,
     LEAST,
+    LOOK_S,
     LOOKS,
     MOST_AT_ONCE,
     ONE_LOOKS,
@@ -91,7 +92,7 @@ async def test_a_worker_looks_at_its_event_loop_again_and_again() -> None:
     watching = asyncio.create_task(watch(gate))
     async with asyncio.timeout(WAIT_S):
         while gate.share == 0.5:  # noqa: ASYNC110 (a gate has no event for it)
-            await asyncio.sleep(0)
+            await asyncio.sleep(LOOK_S / 5)
     watching.cancel()
     assert gate.share > 0.5
 

