@@ -151,7 +151,7 @@ def store_process(server_pid: int) -> int:
 
 
 async def test_a_frozen_store_fails_closed_and_heals_alone(greenroom_server: StartServer) -> None:
-    server = greenroom_server(redis={"socket_timeout_s": 0.3})
+    server = greenroom_server(redis={"socket_timeout_s": 2.0})
     ask = asyncio.get_running_loop().run_in_executor
     assert server.status("/readyz") == 200
     store = store_process(server.process.pid)

@@ -109,10 +109,8 @@ async def test_settings_saved_on_one_worker_apply_on_the_others_within_two_secon
     assert settings is not None
     named = msgspec.structs.replace(settings, name="Hillside Clinic")
     assert await one.app[ORGANISATIONS].replace(settings, named, "Robin Hale")
-    loop = one.app[SERVICE].store.clock_ms()
-    while "Hillside Clinic" not in await (await other.person().get("/demo")).text():
-        # This limit is high enough for a machine on which three tests share two cores.
-        assert one.app[SERVICE].store.clock_ms() - loop < (KEEP_S + 3) * 1000
+    await asyncio.sleep(KEEP_S)
+    assert "Hillside Clinic" in await (await other.person().get("/demo")).text()
 
 
 async def test_a_worker_reads_the_settings_in_use_again_before_they_are_two_seconds_old(

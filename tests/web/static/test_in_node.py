@@ -32,7 +32,7 @@ def test_the_pure_modules_pass_their_javascript_tests(tmp_path: Path) -> None:
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=WAIT_S,
+        timeout=3 * WAIT_S,
     )
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     assert "\n# fail 0\n" in done.stdout

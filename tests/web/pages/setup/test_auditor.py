@@ -11,7 +11,6 @@ from playwright.async_api import Browser
 
 from signalling.store import keys
 from signalling.visit.record import Role
-from tests.browsers import SHOWN_S
 from tests.web.api.client import program
 from tests.web.browsing import pages
 from tests.web.pages.appointments.test_feed import made
@@ -74,7 +73,7 @@ async def test_s45_an_auditors_socket_is_refused(site: Site) -> None:
     socket = await (await auditor(site)).socket("staff")
     message = await socket.receive_json()
     assert (message["type"], message.get("code")) == ("error", "not_signed_in")
-    assert await closes(socket, SHOWN_S) == 4202
+    assert await closes(socket) == 4202
     assert (await site.app[SERVICE].mirrors.get("demo")).staff == {}
 
 
@@ -89,7 +88,7 @@ async def test_s45_a_provider_who_becomes_an_auditor_is_of_staff_no_longer(site:
     await client.hset(keys.STAFF_DEVICES("demo", who.id), "d_1", b"a device")
     status, _ = await change(admin, who, "save", role="auditor")
     assert status == 303
-    assert await closes(socket, SHOWN_S) == 4201
+    assert await closes(socket) == 4201
     await goes_off_call(site)
     assert not await client.exists(keys.STAFF_DEVICES("demo", who.id))
     assert (await site.person().get(feed)).status == 404
