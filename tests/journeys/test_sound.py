@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import time
 
-from playwright.async_api import expect
+from playwright.async_api import ConsoleMessage, expect
 
 from tests.browsers import ARGUMENTS, SHOWN_MS, shared
 from tests.conftest import StartServer
@@ -49,7 +49,12 @@ async def test_a_patient_without_devices_hears_again_after_a_reload_by_one_press
         # For the browser, each evaluation by Playwright counts as a press of the person. So the test evaluates
         # nothing until the page has failed to play sound.
         refused: list[float] = []
-        patient.page.on("console", lambda said: said.text == NOT_ALLOWED and refused.append(time.monotonic()))
+
+        def note(said: ConsoleMessage) -> None:
+            if said.text == NOT_ALLOWED:
+                refused.append(time.monotonic())
+
+        patient.page.on("console", note)
         await patient.page.reload()
         await until(lambda: refused and time.monotonic() - refused[-1] > SETTLED_S)
         await expect(button).to_be_visible(timeout=SHOWN_MS)

@@ -95,8 +95,8 @@ async def send_again(app: web.Application, organisation: str, receiver: str, job
         return receiver_of(one) == receiver and job in ("", one.id)
 
     count, queues, now_ms = 0, app[JOB_QUEUES], app[SERVICE].clock_ms()
-    # The attempt is allowed before the jobs are due. Otherwise a worker that takes them at once would put them off until
-    # the end of the pause.
+    # The attempt is allowed before the jobs are due. Otherwise a worker that takes them at once would put them off
+    # until the end of the pause.
     for name in await app[BREAKERS].all_paused(organisation, now_ms):
         if of_breaker(name) == receiver:
             await app[BREAKERS].probe(organisation, name)
