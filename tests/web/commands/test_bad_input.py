@@ -27,6 +27,7 @@ from tests.ports import free_ports
 from tests.web.server.test_own_store import too_old
 from web.commands.main import app
 from web.config import EXIT_CODE
+from web.doctor import checks
 from web.server import store_version
 from web.server.data_key import FILE, RESTORED, RESTORING, key_id
 
@@ -73,9 +74,10 @@ class Place:
         return leads_to(program)
 
 
-def leads_to(store: Program, begin: str = "redis://", rest: str = "", **access: str) -> Sections:
+def leads_to(store: Program, begin: str = "redis://", rest: str = "", **access: str | float) -> Sections:
     """Return settings that lead to a store. `begin` and `rest` are around the host and port in its URL."""
-    return {"redis": {"url": f"{begin}127.0.0.1:{store.port}{rest}", "socket_timeout_s": WAIT_S, **access}}
+    url = f"{begin}127.0.0.1:{store.port}{rest}"
+    return {"redis": {"url": url, "socket_timeout_s": 10, **access}}
 
 
 def no_answer(place: Place) -> Sections:
@@ -180,7 +182,8 @@ KINDS = {
         r"redis\.url: the store there has no database of this number: put another one after the last slash",
     ),
     "url: TLS": Wrong(
-        lambda place: leads_to(place.store(), "rediss://"),
+        # The store waits for the rest of a command, and never answers.
+        lambda place: leads_to(place.store(), "rediss://", socket_timeout_s=0.5),
         r"redis\.url: no store answers there by TLS \(TimeoutError\)",
     ),
     "url: host": Wrong(
@@ -256,8 +259,12 @@ SHORT = (
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    """The folder of a server that a test starts with wrong input."""
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    """The folder of a server that a test starts with wrong input.
+
+    `greenroom doctor` waits longer for each check, because the machine may be busy.
+    """
+    monkeypatch.setattr(checks, "EACH_S", WAIT_S)
     with ExitStack() as stack:
         yield Place(tmp_path, stack)
 
@@ -317,10 +324,10 @@ async def test_a_clock_that_differs_from_the_stores_is_named_and_a_server_goes_o
         server = start_server({"redis": {"url": link.url}})
         await asyncio.to_thread(server.wait)
         (warned,) = [each for each in server.events if each["event"] == "store.clock_differs"]
-        assert re.fullmatch(r"clocks 3,(599|600)\.\d s apart", warned["reason"]), warned
+        # On a busy machine, an answer of the store may be some seconds old when it arrives.
+        apart = r"clocks 3,(5[5-9]|6[0-4])\d\.\d s apart"
+        assert re.fullmatch(apart, warned["reason"]), warned
         code, found, _ = await asyncio.to_thread(doctor, server.config)
         assert (code, found["clock"]["state"], found["clock"]["advice"]) == (1, "wrong", "Let NTP set both.")
-        assert re.fullmatch(
-            r"this machine and the store have clocks 3,(599|600)\.\d s apart", found["clock"]["found"]
-        )
+        assert re.fullmatch(f"this machine and the store have {apart}", found["clock"]["found"])
         await asyncio.to_thread(server.stop)

@@ -18,7 +18,7 @@ from tests.web.site import Person, Site
 from tests.words import speaking
 from web.languages import i18n, messages
 from web.pages import static_files
-from web.pages.static_files import is_joined, link
+from web.pages.static_files import link
 
 FILES = sorted(i18n.FOLDER.glob(f"*/{i18n.FILE}"))
 PLACEHOLDER = re.compile(r"%\(\w+\)s|%%|\{\w+\}|</?[a-z]+>")
@@ -138,7 +138,6 @@ async def test_every_page_offers_the_other_languages_in_their_own_names(site: Si
 
 @pytest.mark.usefixtures("joined")
 async def test_a_language_is_taught_to_the_scripts_by_a_module(site: Site) -> None:
-    assert is_joined(".js"), "web/joined is older than web/static: run make joined"
     person = site.person(**{"Accept-Language": "es"})
     await person.ask_for_a_visit()
     page = await (await person.get("/demo/visit")).text()
