@@ -162,8 +162,8 @@ class Sweep:
         """Begin a new epoch for each organisation whose epoch began in another store, for example before a failover.
 
         This store may have lost events, even if its last event and that of this worker's copy have the same number.
-        `looked`: for each organisation, (this worker's copy of its records, what the store has of it). Raises
-        `UnavailableError` if the store does not answer.
+        `looked`: for each organisation, (this worker's mirror, the head of its event stream and the deadlines in the
+        store). Raises `UnavailableError` if the store does not answer.
         """
         store, looked = self._service.store, list(looked)
         identities = await store.stream.identities([mirror.organisation for mirror, _ in looked])

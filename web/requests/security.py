@@ -289,8 +289,8 @@ ACCOUNT = Rule("account", limit=0, longest_delay_ms=5_000)
 an account."""
 
 PENDING_MS = 60_000
-"""The time in ms after which an attempt whose check has not ended is forgotten: the worker that checked it must have
-died."""
+"""The time in ms after which a guess of a password or code whose check has not ended no longer counts against the
+limit: the worker that checked it must have died."""
 
 BEGIN = """
 local t = redis.call('TIME')

@@ -79,7 +79,7 @@ class ClientMedia:
         try:
             self._party.accept(sdp)
         except PartyGoneError:
-            # The answer is ignored: the connection that it belongs to has already failed.
+            # The SDP answer is ignored: the media connection that it was meant for has already failed.
             return
         except SdpError as problem:
             wanted = f"an answer that can be used ({problem.code}: {problem.detail})"
