@@ -92,7 +92,7 @@ def about(kind: type[msgspec.Struct]) -> tuple[str, str]:
 
 
 def fields(kind: type[msgspec.Struct]) -> Iterator[Field]:
-    """Yield the fields of a message type, or of the type of a map inside a message, in their order."""
+    """Yield the fields of a message type, or of an object nested in a message, in the order of their declaration."""
     for field in _struct(kind).fields:
         shape, schema = field.type, dict[str, Any]()
         while isinstance(shape, inspect.Metadata):

@@ -41,8 +41,8 @@ class Device(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def id(self) -> str:
-        """The id of the device in its owner's list. A page on the device can calculate the id from the address of its
-        subscription.
+        """The id of the device in the list of the person's devices. A page on the device can calculate the id from the
+        URL (endpoint) of the device's push subscription.
         """
         return hashlib.sha256(self.endpoint.encode()).hexdigest()[:16]
 

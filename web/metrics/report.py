@@ -36,7 +36,8 @@ TASK = "report"
 
 
 class Report(Place, frozen=True, kw_only=True):
-    """The state of one worker at one moment. The base class `Place` has the values that place new calls.
+    """The state of one worker at one moment. The base class `Place` has the values by which the worker
+    of a new call is chosen.
 
     `cpu`: the share of one core that the worker has used since its last report; `lag_ms`: the mean
     delay of its event loop since then. `memory_bytes`: its memory, 0 if the system does not report it.

@@ -57,7 +57,8 @@ It limits newcomers who come at once, before a measurement shows the delay.
 """
 TASK = "admission"
 AGAIN_S = 5, 10
-"""The least and the greatest time in s after which a newcomer who waits tries again."""
+"""A new patient whom the busy server has asked to wait opens the page again after a random time between these two, in
+s."""
 
 
 class Look(NamedTuple):

@@ -273,7 +273,7 @@ def wrong_day(pairs: Sequence[Span]) -> str:
 
 
 def spans_of(pairs: Sequence[Span]) -> tuple[Span, ...]:
-    """Return the opening hours of a day in order, made from typed pairs of times; adjacent periods are joined."""
+    """Return a day's opening hours, in order, from the pairs of times that an admin entered; adjacent hours are one."""
     found: list[Span] = []
     for opens, closes in sorted(
         (opens, MIDNIGHT if closes == "00:00" else closes) for opens, closes in pairs

@@ -40,7 +40,7 @@ class Endpoint:
 
     def __init__(self, host: str = "127.0.0.1", port: int = 0, say: Say = lambda _: None) -> None:
         self.judge = Judge()
-        self.tokens: list[str] = []  # the tokens that were sent to the client, the newest last
+        self.tokens: list[str] = []  # the resume tokens that were sent to the client, the newest last
         self.held: dict[
             str, tuple[str, int]
         ] = {}  # topic -> (epoch, version) that the client has if it follows the rules

@@ -63,7 +63,7 @@ class Floor:
             self._offer(visit, meeting)
 
     def left(self, visit: str) -> None:
-        """Remove the visit of a patient who has finished or left, so that no provider takes it."""
+        """Forget the visit of a patient who has left or whose visit is over, so that no provider claims it."""
         self.meetings.pop(visit, None)
 
     def again(self, visit: str) -> None:
