@@ -1,8 +1,8 @@
 """Sends a check (a STUN request) to a new address, to learn whether the browser receives there.
 
 A browser's address changes when its network does. An authentic SRTP packet shows that the browser sends from an
-address; only an answer to a check shows that it receives there (RFC 8445 §7.3). So an address that is known from such
-packets gets media only after a check was answered from there.
+address; only an answer to a check shows that it receives there (RFC 8445 §7.3). So if only SRTP packets have come from
+an address, the server sends media there only after the browser has answered a check from there.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from media.transport.tcp import PacketSocket
 
 PENDING_MAX: Final = 256
 LASTS_S: Final = 2.0
-# Time in s between two checks of an address, because a check may get lost on the network.
+# The shortest time in s between two checks of one address. A check is repeated because it may get lost on the network.
 AGAIN_S: Final = 0.1
 
 
@@ -64,7 +64,7 @@ class AddressChecks:
         try:
             sock.sendto(ice.request(remote.ufrag, own_ufrag, remote.password, transaction_id), address)
         except OSError:
-            # the network did not take the check; a later check may be sent
+            # The check could not be sent. After AGAIN_S, `send` may send another check to this address.
             return
 
     def on_response(self, datagram: bytes, address: Address, sock: PacketSocket) -> None:

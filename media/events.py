@@ -46,9 +46,9 @@ class Speaking:
 
 @dataclass(frozen=True, slots=True)
 class PicturePaused:
-    """The party receives no pictures from now on, because its network is too weak; or it receives pictures again.
+    """The pictures to the party are paused, because its network is too weak, or are sent again.
 
-    `paused`: True in the first case, False in the second.
+    `paused`: True if they are paused, False if they are sent again.
     """
 
     paused: bool

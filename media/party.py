@@ -192,7 +192,7 @@ class Party:
     # -- the methods that the room calls
 
     def renew_offer(self, *, always: bool = False) -> None:
-        """Send `OfferNeeded` to the listener if the codec to offer first has changed, or if `always`."""
+        """Send `OfferNeeded` to the listener if the codec to offer first has changed, or if `always` is True."""
         if self._version and not self._failed and (always or self._offered_h264 != self.room.h264_first):
             self._offered_h264 = self.room.h264_first
             self.notify(OfferNeeded())
@@ -323,7 +323,7 @@ class Party:
     # -- the methods that only this module calls
 
     def _add_address(self, address: Address, sock: PacketSocket, nominated: bool, now_s: float) -> None:
-        """Add an address after an ICE check; send there if `Path.on_check` (with `nominated`) decides so."""
+        """Add an address from which an ICE check came; send media there from now on if `Path.on_check` chooses it."""
         moved, forgotten = self.endpoint.path.on_check(address, nominated, now_s)
         self.room.relay.add_address(self.endpoint, address, forgotten)
         for gone in forgotten:

@@ -18,7 +18,7 @@ from media.protocols import rtcp
 
 # the time in s between two checks whether a receiver's network is too weak for pictures
 LOOK_S: Final = 1.0
-# the time in s between two limits of its video's bit rate that are sent to a sender
+# the time in s after which the limit of a sender's bit rate of video is calculated again and sent to the sender
 LIMIT_S: Final = 0.5
 
 
@@ -32,9 +32,9 @@ class Pictures:
         self._send_rtcp = send_rtcp
 
     def tick(self, party: Party, now_s: float) -> None:
-        """Pause or resume the pictures to a party, and send it the limit of its own video, if one of these is due.
+        """Do the work that is due for a party: pause or resume the pictures to it, and limit the video that it sends.
 
-        Called every 50 ms. `now_s`: the monotonic time.
+        The first is due every LOOK_S, the second every LIMIT_S. Called every 50 ms. `now_s`: the monotonic time.
         """
         endpoint = party.endpoint
         if now_s - endpoint.looked_s >= LOOK_S:
@@ -47,8 +47,8 @@ class Pictures:
             self._limit(endpoint, len(party.room.parties), now_s)
 
     def _limit(self, endpoint: Endpoint, parties: int, now_s: float) -> None:
-        """Send the endpoint the limit of the video that it sends; in a room of more than two, choose the layers for
-        each receiver.
+        """Limit the bit rate of the video that an endpoint sends; in a room of more than two, also choose the layers
+        of this video for each receiver.
 
         `parties`: the number of parties in the room. `now_s`: the monotonic time.
         """

@@ -2,7 +2,7 @@
 
 A probe's STUN requests are answered, and nothing else: it has no endpoint, so none of its packets are forwarded. The
 address of a probe does not count as the address of a party. So a TCP connection that is used only for a probe is closed
-after some seconds, like a connection of a stranger.
+after some seconds, like each TCP connection on which no party's ICE check came.
 """
 
 from __future__ import annotations

@@ -46,7 +46,8 @@ class Room:
     def set_gate(self, open: bool) -> None:
         """Open or close the gate. A repeated call changes nothing.
 
-        When the gate opens, every party is asked for a keyframe. Its video is forwarded from that keyframe on.
+        When the gate opens, each party's browser receives a request for a keyframe, and the party's video is forwarded
+        from that keyframe on.
         """
         if self._closed:
             open = False
@@ -108,9 +109,9 @@ class Room:
         self.relay.remove_room(self)
 
     def tick(self, now_s: float) -> None:
-        """In a room of more than two parties, find the active speaker and send it to the parties. Called every 50 ms.
+        """In a room of more than two parties, choose the active speaker every STEP_S, and send its id to the listeners.
 
-        `now_s`: the monotonic time.
+        Called every 50 ms. `now_s`: the monotonic time.
         """
         if not self._subscribing or now_s < self._speaker_due_s:
             return

@@ -103,8 +103,8 @@ def committed(before: Visit | None, after: Visit, event: Event) -> None:
 
 
 def shown(role: Role, before: Visit | None, after: Visit, now_ms: int) -> None:
-    """Count the time from a claim until it is sent to the patient's page. Called for each change that is sent to a
-    person.
+    """Count the time from a claim until the message about it is sent to the patient's page. Called for each change of a
+    visit that is sent to a person.
 
     `role`: the role of that person. `before`, `after`: the visit before and after the change. `now_ms`: the time in ms
     since 1970. Nothing is counted if the change is no claim, or the person is not the patient.
@@ -115,7 +115,7 @@ def shown(role: Role, before: Visit | None, after: Visit, now_ms: int) -> None:
 
 
 def measured(quality: PartyQuality) -> None:
-    """Count one measurement of the quality of a party's connection: round trip and lost packets."""
+    """Count one measurement of the quality of a party's call: round trip and lost packets."""
     if quality.rtt_ms is not None:
         ROUND_TRIP_S.observe(quality.rtt_ms / 1000)
     for kinds, lost in ((quality.sent, SENT_LOST), (quality.received, RECEIVED_LOST)):

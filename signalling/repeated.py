@@ -24,8 +24,8 @@ class Repeated:
     def count(self, event: str, now_s: float) -> int:
         """Count an event; return the number to log now, 0 if it must not be logged yet.
 
-        The number is the count since the last log, or 0 while EVERY_S has not passed. `event` must be one of a fixed
-        set of names, because each name is kept in memory. `now_s`: the monotonic time in s.
+        The number is the count since the event was last logged; it is 0 for EVERY_S after that. `event` must be one of
+        a fixed set of names, because each name is kept in memory. `now_s`: the monotonic time in s.
         """
         self._count[event] = self._count.get(event, 0) + 1
         if now_s < self._until_s.get(event, now_s):

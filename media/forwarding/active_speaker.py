@@ -13,8 +13,8 @@ from typing import Final
 STEP_S: Final = 0.2
 # a level in -dBov (127 is silence); sound at this level, or quieter, counts as noise
 QUIET_LEVEL: Final = 55
-# The greatest loudness that is counted for a packet. Without this limit, a party with a loud microphone would
-# stay the speaker for too long after it became silent.
+# The greatest loudness in dB that is counted for a packet; a packet at QUIET_LEVEL has the loudness 0. Without this
+# limit, a party with a loud microphone would stay the speaker for too long after it became silent.
 LOUDEST: Final = 40.0
 # If a party sent fewer packets than this in a step (STEP_S), the missing packets count as silence: a browser sends no
 # packets during silence (DTX).

@@ -1,6 +1,6 @@
 """Handles the RTCP packets (reports and requests) that the endpoints of a room send.
 
-Replaces the SSRCs, sequence numbers and timestamps in them by those of the receiving party's connection. Some
+Replaces the SSRCs, sequence numbers and timestamps in a packet by those that the receiving browser knows. Some
 packets are not forwarded: the server itself answers them.
 """
 
@@ -64,10 +64,10 @@ class ControlForwarder:
             self._mender.answer(peer, source, endpoint.sinks, numbers, now_s)
 
     def _group(self, endpoint: Endpoint, data: bytes, now_s: float) -> None:
-        """Send the other parties of a room of more than two those parts of an RTCP packet that concern their streams.
+        """In a room of more than two, send each other party the parts of an RTCP packet that concern this other party.
 
-        `endpoint`: the connection to the sender of the packet. `data`: the packet. Each of the other parties gets the
-        parts about the media that it sends. `now_s`: the monotonic time.
+        These parts are about the streams between the packet's sender and this other party, in both directions.
+        `endpoint`: the endpoint of the packet's sender. `data`: the packet. `now_s`: the monotonic time.
         """
         for subscription in endpoint.subscribers.values():
             back = subscription.to.subscribers.get(endpoint)

@@ -1,4 +1,4 @@
-"""An endpoint is the server's side of the connection to one browser.
+"""An endpoint is the server's side of the media connection with one browser.
 
 An endpoint has the streams that the browser sends (sources) and receives (sinks), the SRTP keys, and the browser's
 address. The code that runs for every packet (hot path) reads the fields directly. State that changes rarely is computed
@@ -44,7 +44,7 @@ SendTo = Callable[[Any, Any], int]
 
 
 class Endpoint:
-    """The connection to one browser, as the forwarding code sees it.
+    """The server's side of the media connection with one browser: its streams, keys and address.
 
     `tx` and `rx` are the SRTP contexts for sending and receiving, None until the browser's certificate was checked.
     """
@@ -135,10 +135,10 @@ class Endpoint:
         self.voice = Voice()
         # Decides whether pictures are sent to this endpoint, or paused because its network is too weak.
         self.pause = PicturePause()
-        # The time in s at which this endpoint's network was last judged, to decide about its pictures.
+        # The time in s of the last check whether this endpoint's network is too weak for pictures.
         self.looked_s = 0.0
         # `limit_kbps`: the limit in kbit/s that the server last sent for this endpoint's video (None: no limit).
-        # `limited_s`: the time in s at which the server sent this limit.
+        # `limited_s`: the time in s at which the server last calculated this limit.
         self.limit_kbps: float | None = None
         self.limited_s = 0.0
         self.budget = BUDGET_MAX
@@ -276,7 +276,9 @@ class Endpoint:
         self.note_arrival(packet, length)
 
     def answer(self) -> None:
-        """Let the server itself send transport-cc feedback to this endpoint, until `feedback` ends that.
+        """Set the flag `answering`: the server itself sends transport-cc feedback to this endpoint.
+
+        The method `feedback` resets the flag.
 
         Needed when packets are not forwarded, when the receiver sends no feedback, and after an outage.
         """
@@ -320,9 +322,9 @@ class Endpoint:
     def feedback(self, now_s: float) -> bytes | None:
         """Return the server's own transport-cc feedback as RTCP, or None if none is due. Called every 50 ms.
 
-        Feedback is due while packets are not forwarded, and while the receiver sends none. The server's feedback
-        replaces that of the receiver, so that the receiver's bad path does not lower the sender's bit rate. `now_s`:
-        the monotonic time.
+        Feedback is due while packets are not forwarded, and while the receiver sends no feedback. The server's feedback
+        replaces that of the receiver, so that losses between the server and the receiver do not lower the sender's bit
+        rate. `now_s`: the monotonic time.
         """
         peer = self.peer
         unheard = peer is not None and self.gate and 0 < peer.feedback_s < now_s - SILENT_S

@@ -16,7 +16,7 @@ SPANS_MAX: Final = 64
 # span, and all earlier spans are forgotten, because sequence numbers start again after 2^16.
 SPAN_MAX: Final = 0x4000
 # A receiver gets one more layer if its estimated bandwidth is enough for this layer and all lower layers. It keeps the
-# layer while these layers together need at most KEEP times the bandwidth.
+# layer while this layer and all lower layers together need at most KEEP times the estimated bandwidth.
 KEEP: Final = 1.25
 SHARES_WHOLE: Final = (1.0,) * LAYERS
 MEASURE_S: Final = 1.0

@@ -1,4 +1,4 @@
-"""Repairs packet loss in two parts: between a sender and the server, and between the server and a receiver.
+"""Repairs the loss of packets, separately on the way from a sender to the server and from there to a receiver.
 
 Packets that are lost on the way to a receiver are sent again: each sink (stream to a receiver) keeps its newest
 packets. Packets that are lost on the way to the server are requested at once, and again until they arrive or are given
@@ -23,8 +23,8 @@ OUTAGE_S: Final = 0.8
 MEND_S: Final = 0.010
 # In a room of more than two parties, the time in s between two keyframe requests to a sender.
 KEYFRAME_PAUSE_S: Final = 0.5
-# If a receiver requests a packet that the server has not kept, the server requests it from the sender. The
-# server does so only for this number of the newest packets of a video.
+# If a receiver requests a video packet that the server has not kept, the server requests the packet from the sender,
+# but only if it is one of the FORWARDED_MAX newest packets of the video.
 FORWARDED_MAX: Final = 500
 
 
@@ -32,7 +32,7 @@ class Mender:
     """Sends lost packets again, and requests packets that are missing. It has a buffer of its own.
 
     `send_rtcp` and `ask_for_keyframe` are the methods of `Forwarder`. `on_missing` is called when packets are missing:
-    then `mend` must be called.
+    then `mend` must be called every MEND_S seconds until it returns False.
     """
 
     def __init__(
@@ -67,11 +67,11 @@ class Mender:
                 self._ask_for_keyframe(endpoint, source, now_s)
 
     def mend(self, now_s: float) -> bool:
-        """Request the missing packets whose next request is due. Return True if `mend` must be called after
-        MEND_S.
+        """Request the missing packets whose next request is due. Return True if `mend` must be called again after
+        MEND_S seconds.
 
         An endpoint whose outage has ended gets feedback at once, because a browser lowers its bit rate while it gets
-        none.
+        no feedback.
         """
         for endpoint in self._returned:
             feedback = endpoint.feedback(now_s)
@@ -178,7 +178,7 @@ class Mender:
         """Handle a browser's first packet after an outage: request keyframes from this browser and from the browsers
         whose video it gets.
 
-        `endpoint`: the connection to this browser. `now_s`: the monotonic time.
+        `endpoint`: the endpoint of this browser. `now_s`: the monotonic time.
         """
         endpoint.answer()
         self._look_again(self._returned, endpoint)

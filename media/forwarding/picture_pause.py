@@ -20,12 +20,13 @@ RTT_MS: Final = 1000.0
 WEAK_S: Final = 6.0
 WAIT_S: Final = 10.0
 WAIT_MAX_S: Final = 80.0
-# If the next pause begins less than this time in s after pictures were resumed, it lasts twice as long.
+# If a pause begins less than this time in s after the end of the previous pause, it ends only after twice the time of
+# good sound that ended the previous pause (at most WAIT_MAX_S).
 PROVEN_S: Final = 30.0
 
 
 def is_weak(sound_loss: float | None, rtt_ms: float | None, picture_kbps: float) -> bool | None:
-    """Return True if the sound suffers although the pictures cannot become smaller; None if that is not known.
+    """Return True if the sound suffers although the pictures cannot become smaller; None without a report on sound.
 
     `sound_loss`: the share (0 to 1) of lost sound in the receiver's newest report, None without a report. `rtt_ms`: the
     round trip to the receiver, None if unknown. `picture_kbps`: the bit rate of pictures that reaches the receiver, 0
@@ -58,7 +59,7 @@ class PicturePause:
         self._wait_s = WAIT_S
 
     def look(self, weak: bool | None, now_s: float) -> bool:
-        """Apply a result of `is_weak`; return True if `paused` has changed.
+        """Update `paused` with `weak`, the newest result of `is_weak`; return True if `paused` has changed.
 
         Call once a second. `now_s`: the monotonic time.
         """
@@ -82,8 +83,9 @@ class PicturePause:
 def next_limit(kbps: float | None, paused: bool) -> float | None:
     """Return the next limit of a sender's video in a room of two, in kbit/s; None if no limit is needed.
 
-    `kbps`: the limit before, None if there was none. `paused`: True while the receiver gets no pictures; then the limit
-    is FLOOR_KBPS, so that the picture begins small, and afterwards the limit grows. Call every LIMIT_S.
+    `kbps`: the previous limit, None if there was none. `paused`: True while the receiver gets no pictures. Then the
+    limit is FLOOR_KBPS, so that the video has a low bit rate when it is sent again. After the pause, each call raises
+    the limit. Call every LIMIT_S.
     """
     if paused:
         return FLOOR_KBPS

@@ -63,10 +63,10 @@ class Meter:
     _reported: dict[Kind, _Reported] = field(default_factory=lambda: {kind: _Reported() for kind in KINDS})
 
     def observe(self, translation: Translation, now_s: float) -> None:
-        """Record the reports in an RTCP packet that this endpoint has sent, and when its own sender reports were
-        forwarded.
+        """Record an RTCP packet from this endpoint: its report blocks, and the time at which its sender reports were
+        forwarded (now).
 
-        `translation`: the packet's parts. `now_s`: the monotonic time.
+        `translation`: what the packet contains. `now_s`: the monotonic time.
         """
         for source, middle in translation.sender_reports:
             source.reports[middle] = now_s

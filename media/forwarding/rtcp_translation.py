@@ -1,7 +1,7 @@
-"""Translates RTCP (RFC 3550 §6, RFC 4585) from one connection to another.
+"""Translates RTCP (RFC 3550 §6, RFC 4585) that one browser has sent, so that another browser can receive it.
 
-The SSRCs, sequence numbers and timestamps of one connection are replaced by those of the other. Only the blocks that a
-call needs are forwarded: a BYE, a CNAME or an unknown block of one side never reaches the other.
+The SSRCs, sequence numbers and timestamps that the sender knows are replaced by those that the receiver knows. Only the
+blocks that a call needs are forwarded: a BYE, a CNAME or an unknown block never reaches the receiver.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from media.protocols.transport_cc import Arrivals, is_whole, read_feedback
 class ReportBlock:
     """A receiver's report on one stream (RFC 3550 §6.4.1).
 
-    `loss`: the share (0 to 1) of lost packets. `jitter`: in ticks of the RTP clock. `last_report`: the middle 32 bits
+    `loss`: the share (0 to 1) of lost packets. `jitter`: in units of the RTP clock. `last_report`: the middle 32 bits
     of the NTP time in the sender report that was received last. `delay`: the time since that report, in 1/65536 s.
     """
 
@@ -49,11 +49,11 @@ class ReportBlock:
 
 @dataclass(slots=True)
 class Translation:
-    """The result of `translate` for one compound packet: the packet for the other connection, and what the original
+    """The result of `translate` for one compound packet: the packet for the other browser, and what the original
     packet contains.
     """
 
-    payload: bytes = b""  # the packet for the other connection; empty if nothing is forwarded
+    payload: bytes = b""  # the packet for the other browser; empty if nothing is forwarded
     blocks: list[ReportBlock] = field(default_factory=list)
     # for each forwarded sender report: its source, and the middle 32 bits of its NTP time
     sender_reports: list[tuple[Source, int]] = field(default_factory=list)
@@ -78,7 +78,7 @@ def translate(
     answered_here: bool,
     arrivals: Arrivals,
 ) -> Translation:
-    """Translate a decrypted compound packet of one connection for another, and return what it contains.
+    """Translate a decrypted compound packet of one browser for another browser; return it and what it contains.
 
     `sent`: the sources of the packet's sender, by SSRC. `received`: the other side's sources, by the SSRC
     under which the packet's sender receives them. `sender_ssrc`: written as the sender of a report, if the
@@ -107,7 +107,7 @@ def translate(
                     )
                 continue
             if packet_type == PAYLOAD_FEEDBACK and count == FULL_INTRA_REQUEST and len(packet) >= 20:
-                # In a full intra request, the SSRC is not in the header but in its entry (RFC 5104 §4.3.1).
+                # In a full intra request, the SSRC of the video comes after the header (RFC 5104 §4.3.1).
                 (about,) = U32.unpack_from(packet, 12)
                 count = PICTURE_LOSS
             source = received.get(about)

@@ -25,8 +25,8 @@ KEPT: Final = 46
 # and late sound delays all sound and pictures after it. If more video is missing, a keyframe is quicker.
 GAP_MAX: Final[dict[StreamKind, int]] = {"audio": 12, "video": 64, "rtx": 0}
 MISSING_MAX: Final = 256
-# The greatest number of requests for one missing packet. Requests and answers are lost too: on a path that loses a
-# fifth of all packets, one packet in a thousand needs seven requests.
+# The greatest number of requests for one missing packet. Requests and answers are lost too: in a network that loses
+# a fifth of all packets, one packet in a thousand needs seven requests.
 ASKED_MAX: Final = 12
 ASK_AGAIN_S: Final = 0.015  # pause in s between two requests for a packet; the round trip if that is longer
 ASKED_STEADILY: Final = 8  # after this number of requests for a packet, each further pause is twice as long
@@ -99,7 +99,7 @@ class Missing:
         return number in self._asked
 
     def add(self, kind: StreamKind, sequence: int, count: int, now_s: float) -> list[int]:
-        """Record the `count` packets before `sequence` as missing; return them. If too many, clear all; return []."""
+        """Record the `count` numbers before `sequence` as missing; return them. If too many: clear all, return []."""
         if count > GAP_MAX[kind] or len(self._asked) + count > MISSING_MAX:
             self._asked.clear()
             return []
@@ -195,7 +195,7 @@ class Source:
         self.reports: dict[int, float] = {}
 
     def copy(self) -> Source:
-        """Return a copy with the same numbers. If this source is its sink's `feeder`, the copy becomes the feeder."""
+        """Return a copy with the same sink and shifts. If `sink.feeder` is this source, the copy replaces it there."""
         copy = Source(self.kind, self.ssrc)
         copy.sink, copy.forward, copy.settled = self.sink, self.forward, self.settled
         copy.sequence_shift, copy.timestamp_shift = self.sequence_shift, self.timestamp_shift
@@ -229,8 +229,8 @@ class Source:
     def settle(self, sequence: int, timestamp: int, now_s: float) -> None:
         """Set the shifts so that this packet continues the sink's numbers. `sequence`, `timestamp`: the packet's own.
 
-        If a source is forwarded again, its timestamps stay the same, so that audio and video stay synchronous. A new
-        source begins with the timestamp of the sink's newest packet, plus the time since that packet.
+        If a source is forwarded again, its timestamp shift stays the same, so that audio and video stay synchronous. A
+        new source begins with the timestamp of the sink's newest packet, plus the time since that packet.
         """
         sink = self.sink
         assert sink is not None

@@ -1,8 +1,8 @@
 """Rooms of more than two parties: each party subscribes to the media of each other party.
 
 There is one subscription per ordered pair of endpoints; each has its own sequence numbers and timestamps, begins with
-its own keyframe, and has a flag `open`. A room of two parties has no subscriptions, and forwards the sources of its
-endpoints themselves.
+its own keyframe, and has a flag `open`. A room of two parties has no subscriptions: each endpoint's sources are
+forwarded without copies.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from media.forwarding.endpoint import Endpoint
 
 LOSS_HIGH: Final = (
-    # The estimate of bandwidth falls if more than this share (0 to 1) of packets is lost, and grows if less
-    # than LOSS_LOW is lost.
+    # The estimate of a receiver's bandwidth falls if more than this share (0 to 1) of packets is lost. It grows
+    # if the lost share is less than LOSS_LOW.
     0.10
 )
 LOSS_LOW: Final = 0.02
 KBPS_MIN: Final = FLOOR_KBPS
-# After a loss, the estimate is lowered as if at least this bit rate in kbit/s had been sent. A sender with a
-# black or still picture sends less, and a loss then does not show that the path carries no more.
+# After a loss, the bandwidth estimate is calculated as if at least this bit rate in kbit/s had been sent. A sender with
+# a black or still picture sends less, and a loss then does not show that the receiver's network carries no more.
 KBPS_BASE: Final = 400.0
 
 # Number of parties in the room -> the most kbit/s of one sender's video. A party of a larger room receives
@@ -48,9 +48,9 @@ class BandwidthEstimate:
         self.kbps = KBPS_MAX_OF_TWO
 
     def observe(self, loss: float, sent_kbps: float) -> None:
-        """Update the estimate with a loss report of the receiver.
+        """Update the estimate, `kbps`, by a loss report of the receiver.
 
-        `loss`: the share (0 to 1) of packets lost. `sent_kbps`: the sender's bit rate now.
+        `loss`: the share (0 to 1) of packets lost. `sent_kbps`: the kbit/s of video that are sent to the receiver now.
         """
         if loss > LOSS_HIGH:
             base = min(self.kbps, max(sent_kbps, KBPS_BASE))

@@ -32,9 +32,9 @@ from aiortc import (
 from aiortc.mediastreams import VIDEO_CLOCK_RATE, VIDEO_TIME_BASE
 from av import AudioFrame, VideoFrame
 
-# aioice ignores a response that comes after 0.5 s, and closes the connection after six missing responses. On a busy
-# machine this would end a call that a browser keeps (30 s, RFC 7675). The relay checks consent too, so this limit is
-# high.
+# aioice ignores a response that comes after 0.5 s, and closes the connection after six requests without a response in
+# time. On a busy machine it would close a connection that a browser keeps: a browser waits for 30 s (RFC 7675). This
+# number is high because the relay itself ends a connection without consent.
 aioice.ice.CONSENT_FAILURES = 1_000
 
 WIDTH: Final = 320
@@ -95,9 +95,9 @@ class _Paced(Switched):
 
 
 class _Relayed(MediaStreamTrack):
-    """A track for one connection that passes on the frames of another track, the source.
+    """A track for one connection that passes on the frames of another track, `source`.
 
-    aiortc stops a connection's tracks when it closes the connection, but the next connection still needs the source.
+    aiortc stops a connection's tracks when it closes the connection, but the next connection still needs `source`.
     """
 
     def __init__(self, source: MediaStreamTrack) -> None:
@@ -106,7 +106,7 @@ class _Relayed(MediaStreamTrack):
         self._source = source
 
     async def recv(self) -> Any:
-        """Return the next frame of the source. Raises MediaStreamError if this track or the source has ended."""
+        """Return the next frame of `source`. Raises MediaStreamError if this track or `source` has ended."""
         if self.readyState != "live":
             raise MediaStreamError
         return await self._source.recv()

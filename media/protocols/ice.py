@@ -1,4 +1,4 @@
-"""ICE-lite (RFC 8445 §2.5): checks which addresses may use a connection, and until when.
+"""ICE-lite (RFC 8445 §2.5): decides to which addresses of a browser media may be sent, and until when.
 
 Handles STUN binding requests, passwords, nomination and consent (RFC 7675). An ICE-lite server does not
 search paths, so the browser's candidates are not read. An address is proven when a request with the right
@@ -17,22 +17,24 @@ from media.protocols import stun
 
 # the time in s without a valid packet after which consent expires (RFC 7675 §5.1)
 CONSENT_S: Final = 30.0
-# Time in s without a packet from the path's address after which a request from another address moves the path.
+# If no packet has come from the address in use (`Path.address`) for this time in s, a request from another address puts
+# that other address in use.
 SILENT_S: Final = 3.0
-# The path moves to another proven address (see `Path.proven`) after this number of calls of `on_media` in a
-# row with that address.
+# Another proven address (see `Path.proven`) comes into use after this number of calls of `Path.on_media` in a row with
+# that address.
 FOLLOWS: Final = 2
 UDP_PREFERENCE: Final = 126  # the type preference of a UDP host candidate (RFC 8445 §5.1.2.2)
 TCP_PREFERENCE: Final = 90
 # the direction preference of a passive TCP candidate (RFC 6544 §4.2)
 PASSIVE: Final = 4
-# The greatest number of relays on a machine. Each ufrag (ICE user name) begins with three digits that name its relay.
+# The greatest number of relays on a machine. Each ufrag (ICE user name) begins with three hexadecimal
+# digits that name its relay.
 UFRAG_INDEXES: Final = 0xFFF + 1
 # The greatest length in bytes of a request. A longer request might be too long for some IPv4 networks (RFC 8489 §6.1).
 REQUEST_MAX: Final = 548
 # the length in bytes of the length field before each packet over TCP (RFC 4571)
 FRAME_LENGTH: Final = 2
-# the number of proven addresses that are kept per connection; the oldest is removed first
+# the greatest number of proven addresses of one browser; if there are more, the oldest that is not in use is removed
 ADDRESSES_MAX: Final = 8
 
 Address = tuple[str, int] | tuple[str, int, int, int] | tuple[str, int, str]
@@ -94,7 +96,7 @@ def is_framed(data: bytes) -> bool:
 
 
 def frame_size(data: bytes) -> int:
-    """Return the length in bytes of the first frame, with its length field.
+    """Return the length in bytes of the first frame, its length field included.
 
     Returns FRAME_LENGTH while `data` does not contain the whole length field.
     """
@@ -173,10 +175,10 @@ def is_answer(datagram: bytes, password: str) -> bool:
 
 
 class Path:
-    """The network path to one browser, and the addresses that it may use.
+    """The address of one browser to which media is sent, and the browser's other proven addresses.
 
-    `address`: the address to which packets are sent, None if there is none yet. `proven`: the addresses from which a
-    request with the right password came.
+    `address`: the address in use, to which media is sent; None if there is none now. `proven`: the addresses from which
+    a request with the right password came.
     """
 
     __slots__ = ("_elsewhere", "_used_s", "address", "alive_s", "checks", "proven")
@@ -194,13 +196,13 @@ class Path:
         self._elsewhere = 0
 
     def on_check(self, address: Address, nominates: bool, now_s: float) -> tuple[bool, list[Address]]:
-        """Handle a request with the right password. Return (True if the path moved to `address`, addresses to
+        """Handle a request with the right password. Return (True if `address` has now come into use, addresses to
         forget).
 
-        `nominates`: True if the request chooses this address. The path begins at the first address that sends a
-        request. It moves to another address if a request nominates that address (RFC 8445 §8.1.1), or if a request
-        comes from there after SILENT_S without packets from the path's address. The second case is needed because a
-        browser does not notice that its network has changed its address, and does not nominate again.
+        `nominates`: True if the request chooses `address`. The first address that sends a request comes into use.
+        Another address comes into use if a request nominates it (RFC 8445 §8.1.1), or if a request comes from it after
+        SILENT_S without packets from the address in use. The second case is needed because a browser does not notice
+        that its network has changed its address, and does not nominate again.
         """
         self.alive_s = now_s
         self.checks += 1
@@ -220,10 +222,10 @@ class Path:
         return moved, forgotten
 
     def on_media(self, address: Address, now_s: float) -> bool:
-        """Handle the address of the newest authentic packet; return True if the path moved there. Called every 50 ms.
+        """Handle the address of the newest authentic packet; return True if it has now come into use.
 
-        The path moves after media came from another proven address at FOLLOWS calls in a row. A single late packet from
-        an old address does not move it. `now_s`: the monotonic time.
+        Another proven address comes into use after FOLLOWS calls in a row with it. A single late packet from an old
+        address changes nothing. Called at most every 50 ms. `now_s`: the monotonic time.
         """
         self.alive_s = now_s
         if address == self.address:
@@ -242,14 +244,14 @@ class Path:
     def consented(self, now_s: float) -> bool:
         """Return True if the browser has sent a valid packet within the consent time (RFC 7675 §5.1).
 
-        Authentic media counts too, because some peers send no requests after the first.
+        Authentic media counts too, because some clients send no requests after the first.
         """
         return now_s - self.alive_s < CONSENT_S
 
     def lose(self, address: Address) -> bool:
-        """Remove an address whose TCP connection has ended; return True if it was the address of the path.
+        """Remove an address whose TCP connection has ended; return True if it was the address in use.
 
-        If it was, the next request from any address sets the new path.
+        If it was, the next address that sends a request comes into use.
         """
         if address in self.proven:
             self.proven.remove(address)

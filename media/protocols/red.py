@@ -12,7 +12,7 @@ from media.protocols.rtp import payload_start
 
 # the greatest number of earlier payloads in one packet; browsers send one or two
 BLOCKS_MAX: Final = 8
-# the greatest age of an earlier payload, in RTP clock ticks; the field has 14 bits
+# the greatest age of an earlier payload, in units of the RTP clock; the field has 14 bits
 AGE_MAX: Final = 0x3FFF
 # the greatest size of an earlier payload, in bytes; the field has 10 bits
 SIZE_MAX: Final = 0x3FF
@@ -25,7 +25,8 @@ _PADDED: Final = 0x20
 class Block(NamedTuple):
     """The position of one payload in a RED packet.
 
-    `age`: in RTP clock ticks, 0 for the packet's own payload. `at`: the index of its first byte. `size`: in bytes.
+    `age`: in units of the RTP clock, 0 for the packet's own payload. `at`: the index of the payload's first byte in the
+    packet. `size`: in bytes.
     """
 
     payload_type: int
@@ -68,8 +69,8 @@ def _place(announced: list[tuple[int, int, int]], own: int, at: int, end: int) -
 def build(own: bytes | bytearray, earlier: list[tuple[int, bytes]]) -> bytes:
     """Return the payload of a RED packet with Opus sound. `own`: the newest payload.
 
-    `earlier`: (age in ticks, payload) pairs, the oldest first. An age is at most AGE_MAX, a payload has at most
-    SIZE_MAX bytes.
+    `earlier`: pairs (age in units of the RTP clock, payload), the oldest first. An age is at most AGE_MAX, a payload
+    has at most SIZE_MAX bytes.
     """
     head = bytearray()
     for age, payload in earlier:
@@ -80,7 +81,7 @@ def build(own: bytes | bytearray, earlier: list[tuple[int, bytes]]) -> bytes:
 
 
 def keep_newer(packet: bytearray, length: int, age_max: int) -> int:
-    """Remove the payloads that are older than `age_max` RTP clock ticks from a RED packet, in place.
+    """Remove from a RED packet, in place, the payloads that are older than `age_max`, in units of the RTP clock.
 
     Returns the packet's new length, 0 if it is malformed.
     """
@@ -110,8 +111,8 @@ def payload(packet: bytearray, length: int) -> bytes:
 def wrap(packet: bytearray, length: int, age: int, earlier: bytes) -> int:
     """Replace a plain Opus packet by a RED packet that also contains `earlier`, in place; return the new length.
 
-    `age`: the age of `earlier` in RTP clock ticks. The packet is unchanged if it would become too long, or if `earlier`
-    is too old or too long.
+    `age`: the age of `earlier` in units of the RTP clock. The packet is unchanged if it would become too long, or if
+    `earlier` is too old or too long.
     """
     start = payload_start(packet, length)
     fits = 0 < age <= AGE_MAX and len(earlier) <= SIZE_MAX

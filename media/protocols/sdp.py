@@ -151,7 +151,8 @@ def enumerate_mids(others: int) -> Iterable[tuple[str, Kind]]:
 def parse_answer(text: str, others: int = 1) -> Answer:
     """Return the parsed answer to an `offer` for a party that receives the media of `others` other parties.
 
-    The party may send only on the first two m-lines. Raises SdpError if the answer cannot be used, and no other error.
+    The party may send only on the first two m-lines. The only error that this raises is SdpError, if the answer cannot
+    be used.
     """
     if len(text) > BYTES_MAX:
         raise SdpError("too-large", f"an answer has at most {BYTES_MAX} characters")

@@ -33,8 +33,8 @@ _PIECES_MAX: Final = 40
 LOSS_SHOWN: Final = 0.35
 # the weight of one packet in the running mean of lost packets (`share`)
 _LOSS_MEMORY: Final = 0.01
-# If one feedback reports this number of lost packets or more, the path was interrupted. Such a loss is not
-# counted, because it does not show how many packets the path can carry.
+# If one feedback reports this number of lost packets or more, the network was interrupted. These lost packets are not
+# counted, because they do not show how many packets the network can carry.
 OUTAGE: Final = 100
 
 NOT_RECEIVED, SMALL_DELTA, LARGE_DELTA = 0, 1, 2

@@ -68,8 +68,8 @@ class Established:
     profile: str
 
     def shows(self, fingerprints: tuple[Fingerprint, ...]) -> bool:
-        """Return True if the other side's certificate has one of the `fingerprints`, which come from its answer (RFC
-        8122 §5).
+        """Return True if the other side's certificate has one of the `fingerprints`, which the other side's SDP names
+        (RFC 8122 §5).
         """
         return any(fingerprint(self.certificate, known.algorithm) == known for known in fingerprints)
 

@@ -1,4 +1,4 @@
-"""Asks a STUN server for the public address of this machine, which browsers need if a router translates addresses.
+"""Requests this machine's public address from a STUN server: browsers need it if a router translates addresses.
 
 Sends the same request again until it is answered (RFC 8489). The port is that of the relay: the router must forward it
 unchanged.

@@ -97,7 +97,7 @@ class Stream:
             if self._start:
                 self._input[:held] = self._view[self._start : self._stop]
                 self._start, self._stop = 0, held
-            if self._drained:  # no more data has arrived; the event loop calls again if more does
+            if self._drained:  # all data was read; the event loop calls `_readable` when more arrives
                 self._drained = False
                 raise BlockingIOError
             room = self._view[self._stop :]

@@ -35,8 +35,8 @@ class RelaySettings:
 
     `announce`: the addresses for candidates. If it is empty, the address `host` is used, or, if `host` is a wildcard,
     all local addresses and 127.0.0.1. `tcp`: True to accept ICE over TCP as well, on the same port numbers.
-    `pages_port`: the port of another server that accepts ICE over TCP too and passes these connections to the relay
-    (`Listener.take`); 0 if there is none. `index`: the number of the relay on its machine, which is a part of each
+    `pages_port`: the port of the web pages, whose server also accepts ICE over TCP and passes such connections to the
+    relay (`Listener.take`); 0 if it does not. `index`: the number of the relay on its machine, which is a part of each
     ufrag.
     """
 

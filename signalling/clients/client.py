@@ -92,10 +92,10 @@ class SignallingClient:
 
         `http`, `url`, `headers` and `ssl` are used to open the socket. `subprotocol` chooses JSON or MessagePack.
         `or_anew`: True begins a new connection on the same socket if the token `resume` is refused. `timeout_s` limits
-        the opening and the reply of each request. `listener` is called with each message that is no reply when it
-        arrives; an exception in it ends the connection. Raises `RequestError` if the server refuses `hello`,
-        `ClosedError` if it closes the socket, `aiohttp.ClientError` if no socket can be opened, `TimeoutError` if it
-        does not answer.
+        the opening and the reply of each request. Each received message that is no reply is passed to `listener` at
+        once; an exception in `listener` ends the connection. Raises `RequestError` if the server refuses `hello`,
+        `ClosedError` if the server closes the socket, `aiohttp.ClientError` if no socket can be opened, `TimeoutError`
+        if the server does not answer.
         """
         async with asyncio.timeout(timeout_s):
             ws = await http.ws_connect(

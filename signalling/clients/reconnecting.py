@@ -20,8 +20,8 @@ from signalling.protocol.errors import TEXTS
 FIRST_S, MOST_S, DRAIN_S = 0.5, 15.0, 2.0
 STAY_AWAY_FROM, BYE, DRAINS, LOST, NOT_SIGNED_IN = 4200, 1000, 1001, 1006, 4202
 PING_EVERY_S = 20.0
-# At most this number of changes of a topic is kept until the topic's first whole state arrives. Further changes are
-# dropped.
+# At most this number of changes of a topic is kept until the topic's first whole state arrives. If more arrive, the
+# oldest change is dropped.
 MOST_EARLY = 256
 ASK_AGAIN_S = 1.0
 Connect = Callable[..., Awaitable[SignallingClient]]

@@ -82,13 +82,13 @@ def _is_utf8(data: bytes | str) -> bool:
 
 
 def _path(problem: Exception) -> str:
-    """Return the place of the wrong value in a message, as a path such as `$.sdp`. `problem`: the error of msgspec.
+    """Return the place of the wrong value in a message, such as `$.sdp`. `problem`: the error of msgspec.
 
-    The path shows no content of the message.
+    The returned text has no content of the message.
     """
     text = str(problem)
     if text.startswith("Object contains unknown field"):
-        # the field's name may be any text that a client sends, so the path does not repeat it
+        # the field's name may be any text that a client sends, so the returned text does not repeat it
         return "$"
     where = text.rsplit(" - at `", 1)[1].rstrip("`") if " - at `" in text else "$"
     return where[:80]

@@ -27,8 +27,8 @@ _LEASE_S = 86_400
 # The script that takes a lease. KEYS: the lease; the resume token of the connection that requests it (any key if no
 # connection does). ARGV: the present owner ('' if none), the new owner ('' to change no owner), the seconds until the
 # lease expires, the generation (socket number) of the connection or '', and the number that the new fence must exceed.
-# If the lease has another owner than the given owner, it stays as it is. Returns {owner, fence, 1 if the owner is new},
-# or {} if a newer socket uses the connection. The fence stays in the store when the lease is given back.
+# If the lease's owner is not the first ARGV, owner and fence do not change. Returns {owner, fence, 1 if the owner is
+# new}, or {} if a newer socket uses the connection. The fence stays in the store when the lease is given back.
 _TAKE = """if ARGV[4] ~= '' then
   local generation = redis.call('HGET', KEYS[2], 'generation')
   if generation and tonumber(generation) > tonumber(ARGV[4]) then return {} end
@@ -95,9 +95,9 @@ class Leases:
     ) -> Lease:
         """Take the lease of the visit's media, unless a living worker has it; return the lease, which names its owner.
 
-        `known`: the highest fence that this worker has seen, in case the store has lost it. `origin`: the connection
-        that requests the media, None if no connection does. `choose`: returns the id of the new owner; None to choose
-        this worker. Raises `SupersededError` if a newer socket uses that connection.
+        `known`: the highest fence that this worker has seen; a new owner's fence is higher, even if the store has lost
+        the lease. `origin`: the connection that requests the media, None if no connection does. `choose`: returns the
+        id of the new owner; None to choose this worker. Raises `SupersededError` if a newer socket uses `origin`.
         """
         owner = self._worker if choose is None else ""
         lease = await self._ask(organisation, visit, "", owner, origin, known)
@@ -166,7 +166,7 @@ class Leases:
     async def keep_muted(self, member: Member, fence: int, kinds: frozenset[MediaKind]) -> None:
         """Store the kinds of media that the party `member` has muted, for the next worker that owns the visit's room.
 
-        `fence`: the fence of this worker's lease. Nothing is stored if another lease is newer.
+        `fence`: the fence of this worker's lease. Nothing is stored if the lease in the store has another fence.
         """
         async with answering():
             await self._set(
