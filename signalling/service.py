@@ -287,11 +287,10 @@ class Service:
     async def write(
         self, organisation: str, message: ChatMessage, by: Person | None, origin: Origin | None = None
     ) -> int | None:
-        """Store a chat message; return the version of the topic `chat` with this message, None if the id is stored
-        already.
+        """Store a chat message; return the version of the topic `chat` that contains it.
 
-        `by`: the person who has sent it. Raises `SupersededError` if the connection `origin` was resumed on another
-        socket.
+        Return None if a message with the same id is stored already. `by`: the person who has sent the message. Raises
+        `SupersededError` if the connection `origin` was resumed on another socket.
         """
         mirror = await self.mirrors.get(organisation)
         committed = await self.store.commit(

@@ -83,7 +83,7 @@ class Supervisor:
 
     @property
     def failing(self) -> list[str]:
-        """Return the names of the tasks that failed at least `MOST` times (a number) in the last `WINDOW_S` seconds."""
+        """Return the names of the tasks that failed MOST times or more in the last WINDOW_S seconds."""
         since_s = time.monotonic() - WINDOW_S
         return [name for name, at_s in self._recent.items() if len(at_s) == MOST and at_s[0] >= since_s]
 

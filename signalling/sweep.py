@@ -30,8 +30,8 @@ from signalling.visit.relations import party_key
 from signalling.visit.rules import next_deadline_ms
 
 PERIOD_S = 0.5
-# For organisations whose sweep other workers do: this worker reads their state again after this time in s. The first
-# value is used if this worker has connections of the organisation, otherwise the second value.
+# If other workers do the sweep of an organisation, this worker reads the organisation's state from the store only once
+# in this time in s: the first value if it has connections of the organisation, otherwise the second value.
 SHOWN_S, ELSEWHERE_S = 1.4, 10.0
 # After a worker has lost its connection to the store, each of its sweeps reads all organisations, for this time in s.
 DOUBT_S = 3.0
@@ -84,7 +84,7 @@ class Sweep:
         # organisation -> the identity of its store at this worker's last sweep of the organisation
         self._identities: dict[str, str] = {}
         self._dead_since_s: dict[str, float] = {}
-        self._opened = 0  # how often the connection to the store had been opened when the sweep ran before
+        self._opened = 0  # the number of times that the store's connection had been opened, at the last sweep
         self._doubted_until_s = 0.0
         # organisation -> the time in s at which this worker last read the organisation's state from the store
         self._looked_s: dict[str, float] = {}

@@ -33,8 +33,8 @@ class _Ticks:
         self._waiting: dict[int, list[asyncio.Future[None]]] = {}
         # the number of the newest tick
         self.number = 0
-        # for this number of further turns of the event loop, the tasks that the newest tick woke may send requests to
-        # the store
+        # the number of turns of the event loop until the requests are sent that the tasks woken by the newest tick have
+        # made
         self._left = 0
         self._ends: dict[Callable[[], None], None] = {}
 

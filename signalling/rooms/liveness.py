@@ -33,8 +33,8 @@ PERIOD_S = 0.5
 # If a worker has given no sign of life for this time in ms, a request is sent to its relay directly. If the relay
 # does not answer either, the worker is dead.
 SIGN_MS = 1200
-# Of the signs of life of a worker, the store writes one to its disk in each period of this length in s. It keeps the
-# other signs of life only in memory. Without any write to the disk, nobody would notice that the disk is full.
+# A worker's sign of life is written to the store's disk once in this time in s. The signs of life between two such
+# writes stay in the store's memory. Without any write to the disk, nobody would notice that the disk is full.
 KEPT_S = 5.0
 # the time in s after the store's return in which no worker is declared dead
 DISTRUST_S = 3.0
@@ -218,7 +218,7 @@ class Liveness:
     async def _all(self, names: list[str]) -> list[bytes | None]:
         """Return the store's values of the keys `names`, in the same order; None for a missing key.
 
-        The keys may be at several nodes of a cluster, so they are read by one command each.
+        The keys may be at several nodes of a cluster, so each key is read by a command of its own.
         """
         pipe = self._store.redis.pipeline(transaction=False)
         for name in names:

@@ -100,8 +100,8 @@ class Memberships:
 
         `request_id`: the client's request that is answered, None if no client has sent one. `origin`: the connection's
         resume token and socket number, None to take the lease without a check of the connection. `moving`: the
-        membership that moves to a new owner, None for a new membership; nothing happens if it was removed while the
-        lease was taken. Raises `UnavailableError` if the store or the room's worker cannot be reached,
+        membership that moves to a new owner, None for a new membership. If `moving` is removed while the lease
+        is taken, nothing more happens. Raises `UnavailableError` if the store or the room's worker cannot be reached,
         `SupersededError` if a newer socket uses the connection.
         """
         if self.draining:

@@ -115,7 +115,8 @@ class Room:
         self.fence = fence
         self.muted = muted
         self.missing: Muted = {}
-        # The room's name in the relay differs from the name of another worker's room for the same visit.
+        # The first part of this room's field names in the visit's hash of counts (`quality_watch.py`). It is random, so
+        # that the rooms of two workers for the same visit write different fields.
         self.name = secrets.token_hex(4)
         self.participants: dict[str, Participant] = {}
         self.screen = NO_SCREEN
@@ -149,7 +150,7 @@ class Room:
         return self.missing.get((member.party, member.person), frozenset())
 
     def lacks(self, party: str, kind: MediaKind) -> bool:
-        """Return True if a party that is in the room has no device of this kind."""
+        """Return True if the party `party` is in the room and has no device for this kind of media."""
         participant = self.participants.get(party)
         return participant is not None and kind in self.missing_by(participant.member)
 

@@ -1,7 +1,7 @@
-"""Follows, for each party of a room, whether media and pictures can flow to it, and who speaks: PROTOCOL.md#media.
+"""Reports to the parties of a room: which parties have a network path, whose pictures are paused, and who speaks.
 
-When a participant leaves or the room closes, the state of the participant's network path is forgotten, and the timer
-for the path is cancelled.
+See PROTOCOL.md#media. Each party's state is kept in its `Participant`. When a party leaves or the room closes, the
+timer that waits for the party's network path is cancelled.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ class PathWatch:
         self.no_path_s = NO_PATH_S
 
     def joined(self, room: Room, participant: Participant, before: Participant | None) -> None:
-        """Begin to follow a party that has joined. `before`: the participant that it replaces, or None.
+        """Begin to follow the network path of `participant`, who has joined.
 
-        If the same page joins again, the state of the party's network path and the time of the party's first join are
-        kept. If the party joins from another tab, the state and the time are new.
+        `before`: the participant that `participant` replaces, or None. If both have the same connection, the state of
+        the network path and the running timer are kept. Otherwise both begin anew.
         """
         member = participant.member
         if before is not None and before.member.connection == member.connection:
@@ -67,8 +67,10 @@ class PathWatch:
             participant.overdue = loop.call_later(self.no_path_s, self.follow, room, member.party, _Overdue())
 
     def follow(self, room: Room, party: str, event: object) -> None:
-        """Handle an event about a party's network path, its pictures or the speaker; send the change to the parties
-        that must know it.
+        """Handle an event of a party: its network path, the pictures that it receives, or the speaker has changed.
+
+        A change of the network path is sent to the other parties, and also to this party if the path was or is "none".
+        Any other change is sent only to this party.
         """
         participant = room.participants.get(party)
         if isinstance(event, PicturePaused) and participant is not None:
@@ -96,10 +98,10 @@ class PathWatch:
                 self._report(room, other.member, participant)
 
     def send(self, room: Room, member: Member, *states: PathState) -> None:
-        """Send a party the state of each other party's network path, if it is one of `states`.
+        """Send the party of `member` those states of the other parties' network paths that are in `states`.
 
-        Also send who speaks, and whether the pictures to the party are paused. If `states` contains "none" and the
-        party's own path was never found, send the state of this path as well.
+        If somebody speaks, or the pictures to the party are paused, send this, too. If the party's own network path
+        has the state "none", and `states` contains "none", send this state as well.
         """
         participant = room.participants[member.party]
         if participant.speaker is not None:

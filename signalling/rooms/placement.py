@@ -76,9 +76,9 @@ def ranked(places: Sequence[Place], own: str, near: Iterable[str]) -> list[str]:
 
 
 def _reach(place: Place) -> int:
-    """Return from where browsers reach the media of a worker: 2 the internet, 1 its network, 0 only its machine.
+    """Return from where browsers reach the media of a worker: 2 the internet, 1 the local network, 0 its machine.
 
-    A worker without addresses has 0.
+    For a worker without addresses, the result is 0.
     """
     hosts = [ipaddress.ip_address(host) for host, _ in place.addresses]
     return max((2 if host.is_global else 0 if host.is_loopback else 1 for host in hosts), default=0)

@@ -1,7 +1,7 @@
-"""The interfaces of a media relay that signalling needs, the errors that they raise, and the events that they send.
+"""The interfaces by which signalling uses a media relay, and the events that the relay sends.
 
-`web/server/media_relay.py` implements them with the relay of the package `media`. `Parties`, with which rooms reach
-their parties, is implemented by `memberships.py`.
+`web/server/media_relay.py` implements them with the relay of the package `media`. The interface `Parties`, by which a
+room sends messages to its parties, is implemented by `memberships.py`.
 """
 
 from __future__ import annotations
@@ -41,8 +41,9 @@ class Speaking(msgspec.Struct, frozen=True):
 
 
 class PicturePaused(msgspec.Struct, frozen=True):
-    """The party receives no pictures from now on (`paused` is True), because its network is too weak, or it receives
-    them again (False).
+    """The relay has paused or resumed the pictures that it sends to the party.
+
+    `paused`: True if the party receives no pictures from now on, because its network is too weak.
     """
 
     paused: bool

@@ -1,8 +1,8 @@
 """Measures the quality of calls and stores the figures with the visits.
 
-The connections of live rooms are measured every LOOK_S. The counts, defined in `call_quality.py`, are written to the
-store every KEEP_S, when a party leaves, and at the end. Each visit has one Redis hash for its counts, to which several
-workers may write. If a write fails, its counts are lost unless a later write contains them.
+The media connections of live rooms are measured every LOOK_S. The counts (`call_quality.py`) are written to the store
+every KEEP_S, when a party leaves, and at the end. Each visit has one Redis hash for its counts, to which several
+workers may write. Each write has all counts of a room, so a failed write loses counts only if no other write follows.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 It also calculates how many visits can be claimed before all workers are full.
 
-A worker that has not reported for FRESH_MS gets no room. Without any report (no page is served, as in some tests) a
-worker carries its rooms itself.
+A worker that has not reported for FRESH_MS gets no new room. If no worker reports, as in tests without web pages, this
+worker carries each new room itself.
 """
 
 from __future__ import annotations
@@ -67,9 +67,9 @@ class Registry:
         return self._most - sum(len(mirror.visits.taken) for mirror in self._mirrors)
 
     async def places(self) -> list[Place]:
-        """Return the `Place` of each worker that reports. Its load is the reported load, plus the rooms that this
-        worker has placed on that worker after the report.
+        """Return the `Place` of each worker that reports.
 
+        Its `rooms` is the reported number, plus the number of rooms that `choose` has placed there since the report.
         Raises `UnavailableError` if the store does not answer.
         """
         since_ms = self._store.clock_ms() - FRESH_MS

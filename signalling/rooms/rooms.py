@@ -36,8 +36,8 @@ from signalling.visit.relations import PATIENT, PROVIDER
 log = structlog.get_logger()
 # time in s between two checks of all leases; `doubt` causes a check at once
 CHECK_S = 2.0
-# party -> its opposite: the other party whose media it receives on the same m-lines of the SDP on which it sends its
-# own media. The opposite of every party except the patient is the patient.
+# Party -> its opposite. On the m-lines of the SDP on which a party sends its own media, it receives the media of its
+# opposite. The patient is the opposite of every party that is missing in this map.
 _OPPOSITE = {PATIENT: PROVIDER}
 WITH_MEDIA = frozenset({Status.CLAIMED, Status.LIVE})
 

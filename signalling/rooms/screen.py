@@ -47,9 +47,9 @@ class Screens:
         self._send = send
 
     def act(self, room: Room, participant: Participant, act: ScreenAct) -> Refused | None:
-        """Carry out what a party of a room asks about the sharing of screens; return None, or a refusal.
+        """Carry out a party's act; return None, or a refusal: (error code, details).
 
-        `act`: share, end, ask for the patient's screen, or decline. The refusal is (error code, details).
+        `act`: share the screen, end the sharing, ask the patient to share, or decline this request.
         """
         if not room.media.gate:
             return "wrong_status", {"status": Status.CLAIMED}
@@ -62,7 +62,7 @@ class Screens:
     def joined(self, room: Room, participant: Participant) -> None:
         """End the sharing of a party that has joined again after a reload: its new page shares nothing.
 
-        If another screen is shared or asked for, send the party that state.
+        If another party shares its screen, or the patient is asked to share, send the party a message about this.
         """
         self._become(room, after(room.screen, participant.member.party, "end") or NO_SCREEN)
         participant.let_through(room)

@@ -19,10 +19,10 @@ from signalling.rooms.placement import Place
 from signalling.ticks import tick
 
 EACH = 3
-"""The number of workers that look after one organisation. If one of them does not respond, the other two do the work.
-"""
+"""The number of workers that do the periodic work for one organisation: if one does not run, the other two do it."""
 LOOK_S = 2.0
-# 2**64 divided by the golden ratio: to multiply a number by this changes the number's upper bits
+# 2**64 divided by the golden ratio. After a multiplication by this number, each lower bit has an effect on the upper
+# bits, so that similar numbers have very different hashes.
 _MIXER = 0x9E3779B97F4A7C15
 _BITS = (1 << 64) - 1
 

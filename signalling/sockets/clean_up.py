@@ -26,7 +26,7 @@ LINGER_S = 3.0
 
 
 def socket_ended(worker: Worker, connection: Connection, address: str) -> None:
-    """Remove a connection whose socket has closed from everything that lists this worker's sockets."""
+    """Remove `connection`, because its socket has closed, from this worker's lists and counts of open sockets."""
     worker.socket_counts.remove(address, connection.actor)
     worker.hub.remove(connection.socket)
     if worker.connections.get(connection.id) is connection:

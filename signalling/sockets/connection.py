@@ -97,7 +97,7 @@ class Connection:
         self.id = connection_id
         self.origin = origin
         self._ws: WebSocket | OpenSocket = ws
-        # the function to call at the socket's end; None until `continue_on`, and after this call
+        # the function to call once at the socket's end; None before `continue_on`, and None again when it was called
         self._ended: Callable[[], None] | None = None
         self.socket = Socket(transport, codec, actor, connection_id, unsent_bytes, self.cut)
         self.entered: frozenset[str] = frozenset()
@@ -166,8 +166,8 @@ class Connection:
                 message = await self._ws.receive()
                 if message is None or message.type not in CLIENT_FRAMES:
                     return
-                # If `handled` has already decoded this message and begun its request, `_pending` contains that
-                # request. Otherwise `_handle` does this now.
+                # `handled` may have decoded this message already: then `_pending` contains its request. Otherwise
+                # `_handle` decodes the message now.
                 pending, self._pending = self._pending, None
                 pending = pending or self._handle(message)
                 if pending is not None:

@@ -327,7 +327,7 @@ async def _restore(worker: Worker, connection: Connection) -> None:
 
 
 async def _enter_again(worker: Worker, connection: Connection) -> None:
-    """Add a resumed connection again to the pages and calls of the visits in which it was when its socket was lost.
+    """Add a resumed connection again to each visit whose page it had open: to the visit's page, and to its call.
 
     Raises `UnavailableError` if the store or a room's owner cannot be reached, `SupersededError` if a newer socket uses
     the connection.

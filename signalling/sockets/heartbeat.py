@@ -19,8 +19,8 @@ from signalling.hub import PING, frame
 ROUND_S = 25.0
 TICK_S = 0.5
 SLOTS = round(ROUND_S / TICK_S)
-# If a client sends nothing within this number of ticks after a ping, its socket is closed. Each socket is pinged
-# every ROUND_S. This number is one less than the number of ticks in half of ROUND_S. So a dead client is shown
+# If a client sends nothing in this number of periods of TICK_S after a ping, its socket is closed. These periods are
+# together TICK_S shorter than half of ROUND_S, and each socket is pinged every ROUND_S. So a dead client is shown
 # offline after at most 1.5 * ROUND_S, even if timers are late.
 ANSWERED_BY = SLOTS // 2 - 1
 _PING = frame(b"", PING)
@@ -66,7 +66,8 @@ class Heartbeat:
     def tick(self, now_s: float, *, judge: bool = True) -> None:
         """Send a ping to the sockets of the next of the SLOTS groups. `now_s`: the monotonic time in s.
 
-        If `judge` is True, also close the sockets that were pinged ANSWERED_BY ticks ago and have sent nothing since.
+        If `judge` is True, also close the sockets to which the ping was sent ANSWERED_BY calls of `tick` ago, if they
+        have sent nothing since then.
         """
         self._at = at = (self._at + 1) % SLOTS
         pinged = (at - ANSWERED_BY) % SLOTS
@@ -81,7 +82,7 @@ class Heartbeat:
 
 
 def _alone(act: Callable[..., None], *args: Any) -> None:
-    """Call `act` with `args`, for one socket, and log its error: the other sockets must still be served."""
+    """Call `act(*args)`, which is for one socket. Log its exception, so that the loop continues with other sockets."""
     try:
         act(*args)
     except Exception:

@@ -1,9 +1,9 @@
 """The receiving side of one WebSocket: an asyncio protocol, and the queue of the messages that must wait.
 
-After `hello`, an `OpenSocket` replaces aiohttp as the protocol of the transport. aiohttp keeps two tasks, a request
-and a parser for each connection as long as the handler of the request runs. With an `OpenSocket`, an idle socket has
-no task, and nothing of its HTTP request. aiohttp's reader still parses the frames and gives each message to
-`feed_data`. All frames are counted, those without a message included; a client that sends too many is disconnected.
+After `hello`, an `OpenSocket` replaces aiohttp as the protocol of the transport. For each connection, aiohttp keeps
+two tasks, the HTTP request and its parser in memory while the request's handler runs. With an `OpenSocket`, an idle
+socket needs none of them. aiohttp's reader still parses the frames and gives each message to `feed_data`. All frames
+are counted, also frames that complete no message; a client that sends too many frames is disconnected.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ log = structlog.get_logger()
 HELLO_FRAMES, FRAMES = 100, 2000
 """The number of frames allowed within ten seconds, before and after `hello`. Messages have another limit: 50/s."""
 HELLO_MESSAGES, MESSAGES = 2, 64
-"""The number of bytes allowed within ten seconds, before and after `hello`, as a multiple of the largest message."""
+"""The limit for bytes in ten seconds, before and after `hello`: that of so many messages of the greatest length."""
 QUEUE_BYTES = 131_072
-"""While messages of a client with more bytes than this wait to be handled, nothing more is read from the client."""
+"""While a client's messages that wait have more bytes than this in all, nothing more is read from the client."""
 
 
 class OpenSocket(WebSocketDataQueue, asyncio.Protocol):
@@ -72,7 +72,8 @@ class OpenSocket(WebSocketDataQueue, asyncio.Protocol):
         reader = WebSocketReader(self, message_bytes + 1, compress=False, decode_text=False)
         bound = Bound(HELLO_FRAMES, HELLO_MESSAGES * message_bytes)
         self._counted = Counted(reader.feed_data, reader.feed_eof, bound, self.flooded, self.malformed)
-        # The event loop calls `data_received` for received data. An attribute is used in place of a method.
+        # The event loop calls `data_received` for received data. It is an attribute, so that the loop calls the method
+        # of `_counted` directly.
         self.data_received = self._counted.feed_data  # type: ignore[method-assign,assignment]
 
     @property
@@ -82,7 +83,7 @@ class OpenSocket(WebSocketDataQueue, asyncio.Protocol):
 
     @property
     def ended(self) -> bool:
-        """Whether the connection has ended: it is lost, or the client has asked to close it."""
+        """Whether the connection has ended: it is lost, or `receive` has returned a close frame or invalid data."""
         return self._ended
 
     def welcome(self) -> None:
@@ -204,22 +205,23 @@ class OpenSocket(WebSocketDataQueue, asyncio.Protocol):
         if any(message.type is WSMsgType.CLOSE for message, _ in self._messages):
             # the client has sent its close frame already
             self._transport.close()
-        # The requests that wait are not answered any more. Without them, the client's close frame can be read.
+        # The requests that wait are not answered any more. They are removed, so that reading continues up to the
+        # client's close frame.
         self._messages.clear()
         self._bytes = 0
         self._resume()
         return True
 
     def _end(self, code: int) -> None:
-        self._closing = self._ended = True  # also if the transport is already closing
+        self._closing = self._ended = True  # even if the transport is closing, and so no close frame is sent
         if not self._transport.is_closing():
             self._send_close(code)
             self._transport.close()
 
     def _send_close(self, code: int) -> None:
-        """Send a close frame, and abort the connection if it is still there CLOSE_ANSWER_S later.
+        """Send a close frame, and abort the connection if it is still open CLOSE_ANSWER_S later.
 
-        A transport that is closed waits without end for a client that does not read.
+        Without the abort, the transport would wait for ever for a client that does not read the close frame.
         """
         self._closing = True
         self._transport.write(_close_frame(code))

@@ -49,12 +49,14 @@ class ReaderWebSocket(WebSocket):
         Afterwards the handler of the HTTP request must return, so that aiohttp frees what it keeps of the request.
         """
         found, protocol = self._open, request.protocol
-        # A TLS transport may report its end to aiohttp only, even if `set_protocol` comes before this report.
+        # A transport that is closing stays with aiohttp: a TLS transport may report its end to aiohttp only, even if
+        # `set_protocol` was called before, and the `OpenSocket` would wait for this report without end.
         if found is None or request.transport is None or request.transport.is_closing():
             return None
         self._detached = True
         found.detach(handler, wake)
-        # aiohttp treats the connection as ended. So it neither ends the parsing of the frames nor closes the transport.
+        # From here on, aiohttp treats the connection as lost. So aiohttp neither stops the parser of the frames nor
+        # closes the transport.
         protocol._payload_parser = None
         protocol.transport = None
         protocol.connection_lost(None)

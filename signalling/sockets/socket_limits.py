@@ -61,12 +61,12 @@ class SocketCounts:
         return not (address and of_address) and not of_person
 
     def add(self, address: str, actor: Actor) -> None:
-        """Count an open socket after its `hello`: one of this person, `actor`, from this address."""
+        """Count a socket after its `hello`. `address`: the client's address. `actor`: the person at the client."""
         self.by_address[address] += 1
         self.by_person[_key(actor)] += 1
 
     def remove(self, address: str, actor: Actor) -> None:
-        """Stop counting a closed socket of this person, `actor`, from this address, which `add` has counted."""
+        """Stop counting a closed socket. `address` and `actor`: the values with which `add` has counted it."""
         _decrease(self.by_address, address)
         _decrease(self.by_person, _key(actor))
 

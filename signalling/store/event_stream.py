@@ -138,12 +138,12 @@ class EventStream:
     def __init__(
         self, redis: Redis, read_clock: Callable[[tuple[int, int]], object] = lambda answer: None
     ) -> None:
-        """`read_clock` is called with the store's time, in s and µs, whenever it was read."""
+        """Use the client `redis`. `read_clock`: called with the store's time (s since 1970, µs) whenever that was read."""
         self._redis: Any = redis  # the type stubs of redis-py do not know that replies are bytes
         self._read_clock = read_clock
         self._epoch: Any = redis.register_script(_EPOCH)
-        # connection -> (the number of times that it had been opened when the process at its other end was asked for its
-        # identity, that identity)
+        # Connection to a server -> the identity of the Redis process at the server, with the value of
+        # `connection.opened` at the request for this identity: (opened, identity).
         self._asked: dict[Any, tuple[int, str]] = {}
 
     async def head(self, organisation: str) -> StreamHead:
@@ -206,8 +206,8 @@ class EventStream:
 
         The identity changes with a restart, a failover or a restored copy, and in a cluster when the
         organisation moves to another node. It is Redis's `run_id`. Redis's replication id is not used: it
-        changes whenever a backup is taken, because the backup is a replica for a moment. Each time a
-        connection is opened, the process at its other end is asked once for its identity.
+        changes whenever a backup is taken, because the backup is a replica for a moment. The identity
+        is requested once after each opening of a connection.
         """
         found = []
         async with answering():

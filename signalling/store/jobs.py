@@ -1,7 +1,7 @@
 """Jobs: work that is done outside of requests, such as sending mail. The store keeps each job until it is done.
 
 A job is one encrypted member of a sorted set, whose score is the time at which the job is due. So the commit of an
-event can also write the job that the event causes (`entry`). A worker that takes a job gets a lease on it: no other
+event can add the jobs that the event causes (`entry`). A worker that takes a job gets a lease on it: no other
 worker can take the job before the lease ends. If the worker dies, the job is due again when its lease ends. Each `Jobs`
 object has one queue per organisation. Jobs that may wait for an external server have a separate queue. `web/jobs.py`
 passes each job to its handler. All methods raise `UnavailableError` if the store does not answer.
@@ -126,9 +126,9 @@ class Jobs:
         self._looked_ms = 0
 
     def entry(self, organisation: str, job: Job, due_ms: int | None = None) -> tuple[str, int, bytes]:
-        """Return (key, score, member) of the sorted set's entry with which the caller adds a job to the queue by ZADD.
+        """Return (key, score, member): the arguments of the ZADD by which the caller adds a job to its queue.
 
-        `due_ms`: the time at which it is due, None for at once.
+        `due_ms`: the time in ms at which the job is due, None for at once.
         """
         due_ms = job.made_ms if due_ms is None else due_ms
         return self.key(organisation), due_ms, self._sealed(organisation, job)

@@ -21,7 +21,7 @@ RECORDS = {
     "mark": keys.MARK,
     "watch": keys.WATCH,
 }
-"""Name of a kind -> the kind of key that holds its records."""
+"""Name of a kind of record -> the `Key` under which the records of this kind are stored."""
 
 
 def index_of(organisation: str, record: Record) -> str:

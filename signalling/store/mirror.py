@@ -322,7 +322,7 @@ class Mirror:
         self._notify(Reset(self.organisation))
 
     def _lost_since(self, before: int, mark: bytes, there: StreamEntry | None) -> int:
-        """Return how many of the events up to the number `before` the store has lost, at least.
+        """Return at least how many events the store has lost, of those with numbers up to `before`.
 
         `mark`: the mark (`mark_of`) of the event `before`. `there`: the event that has the number `before` in the store
         now, or None. None alone does not prove a loss, because old events are removed from the stream.

@@ -28,8 +28,8 @@ from signalling.visit.relations import Event
 AFTER_MS = 3_600_000
 """A visit is packed this time in ms after its last change: by then it is no longer tagged, rated or opened again."""
 MOST_PARTS = 200
-"""A visit with more chat messages or more events is not packed: while it is read and written, all other visits of this
-worker and of the store would wait.
+"""A visit with more chat messages, or more events, than this number is not packed: while such a visit is read and
+written, all other visits of this worker and of the store would wait.
 """
 _encode = msgspec.msgpack.Encoder().encode
 _VISIT = msgspec.msgpack.Decoder(Visit)

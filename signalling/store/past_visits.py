@@ -132,9 +132,9 @@ class Index:
             raise self._problem
 
     def unread_for(self, since_ms: int | None) -> int:
-        """Return the greatest number of visits that ended at `since_ms` or later and may still be missing in the index.
+        """Return an upper limit for the number of visits since `since_ms` that are not read into the index yet.
 
-        `since_ms`: a time in ms; None for all visits.
+        `since_ms`: only visits that ended at this time in ms or later are counted; None: all.
         """
         return 0 if since_ms is not None and self._frontier[0] < since_ms else self.unread
 

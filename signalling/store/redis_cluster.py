@@ -73,7 +73,7 @@ def slot_of(key: Any) -> int:
 class ClusterRedis(SharedRedis):
     """A client for a Redis cluster, whose commands share one connection per node.
 
-    `seeds`: the nodes that are asked for the addresses of all other nodes. `pool_to` returns redis-py's pool of
+    `seeds`: the nodes from which the addresses of all nodes are first read. `pool_to` returns redis-py's pool of
     connections to a node.
     """
 
@@ -94,7 +94,7 @@ class ClusterRedis(SharedRedis):
     # --- finding the node of a key
 
     def doubt(self) -> None:
-        """Record that slots may have moved, so that the nodes are asked before the next command."""
+        """Record that slots may have moved, so that the map from slots to nodes is read again before the next command."""
         self._doubted = True
 
     def _to(self, node: Node) -> SharedConnection:
@@ -134,8 +134,8 @@ class ClusterRedis(SharedRedis):
 
     @property
     def opened(self) -> int:
-        """Return the sum of two numbers: how often a connection to a node was opened, and how often the
-        cluster was asked which node has which slot.
+        """Return the sum of two numbers: how often connections to nodes were opened, and how often the map from
+        slots to nodes was read from the cluster.
         """
         return self._loads + sum(connection.opened for connection in self._connections.values())
 

@@ -107,12 +107,12 @@ class SharedConnection:
         # True from the first command of a turn of the event loop until the other commands of that turn are sent
         self._holding = False
         self._watch: asyncio.TimerHandle | None = None
-        # The event loop is kept here, because on Python 3.11 asking for the running loop is a system call.
+        # The event loop is kept here, because `get_running_loop` makes a system call on Python 3.11.
         self._loop: Any = None
 
     @property
     def server(self) -> tuple[Any, Any]:
-        """The host and port to which this is connected; None for each without a connection, or with a Unix socket."""
+        """The host and port of the server: (None, None) if there is no connection, or if it is a Unix socket."""
         return getattr(self._connection, "host", None), getattr(self._connection, "port", None)
 
     def first_commands(self) -> Iterable[Arguments]:
@@ -274,7 +274,7 @@ class SharedConnection:
 
 
 class SharedRedis(Redis):
-    """redis-py's client, with all commands on one shared connection.
+    """redis-py's client; all commands outside of transactions are sent on one shared connection.
 
     `redis_cluster.py` defines the client for a cluster.
     """
@@ -380,8 +380,8 @@ async def all_converted(
 async def converted(client: Redis, args: Arguments, options: Mapping[str, Any], answer: Any) -> Any:
     """Return the reply `answer` to a command in the form in which redis-py's method for this command returns it.
 
-    If `answer` is an error, raise it. `client`: has redis-py's functions for this. `args` and `options`: the arguments
-    and options of the command.
+    If `answer` is an error, raise it. `client`: has redis-py's functions that convert replies (`response_callbacks`).
+    `args` and `options`: the arguments and options of the command.
     """
     if isinstance(answer, Exception):
         raise answer

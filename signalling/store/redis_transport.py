@@ -1,4 +1,4 @@
-"""Carries bytes and replies over a connection of redis-py in one of two ways, and chooses between them.
+"""Writes commands to a connection of redis-py and reads the replies, by one of two classes; chooses the class.
 
 `DirectTransport` takes the socket over from redis-py. It needs a private name of redis-py, so it is tested
 once in each process, on a connection to a small server with fixed replies (`_serve`). If the test fails,
@@ -150,7 +150,7 @@ async def fastest() -> type[Transport]:
     global chosen
     if chosen is None:
         problem = await _problem(DirectTransport)
-        if chosen is None:  # it stays if another connection has chosen a class during the test
+        if chosen is None:  # otherwise another task has set `chosen` during the test
             chosen = PublicTransport if problem else DirectTransport
             if problem:
                 log.warning("store.connection_changed", problem=problem)

@@ -142,10 +142,10 @@ class Resealing:
         self._swap: Any = redis.register_script(_SWAP)
 
     async def look(self, progress: Callable[[int, int], None]) -> Passed:
-        """Read all encrypted values of the store once. Encrypt each value that is encrypted with the old key again,
-        with the new key.
+        """Read all encrypted values of the store once, and encrypt those that have the old key with the new key.
 
-        Remove events that are encrypted with the old key. Return how many values were found and changed.
+        Events that are encrypted with the old key are removed. Return how many values had the old key, and how many of
+        them were changed or removed.
 
         `progress` is called with the number of keys read so far, and the number of all keys. Raises `SealError` with
         the name of the key if a value cannot be decrypted, `UnavailableError` if the store does not answer.
@@ -204,9 +204,9 @@ class Resealing:
     def _other(self, one: Kept, at: bytes, old: bytes) -> bytes:
         """Return the content of the encrypted bytes `old`, encrypted with the new data key.
 
-        `one`: the entry of the store that holds these bytes. `at`: the field of the bytes if the entry is a hash,
-        otherwise b"". Raises `SealError` if the bytes cannot be decrypted; its message begins with the name of the
-        entry in the store.
+        `one`: the key of the store whose value contains these bytes. `at`: the field of the bytes if the value is a
+        hash, otherwise b"". Raises `SealError` if the bytes cannot be decrypted; its message begins with the name of
+        the store's key.
         """
         place = PLACES[one.kind].format(*one.parts, at=at.decode())
         try:
@@ -217,7 +217,7 @@ class Resealing:
     async def _trim(self, stream: str) -> Passed:
         """Remove the newest event that has data encrypted with the old key, and all older events.
 
-        Both numbers of the result are the number of removed events.
+        In the result, `found` and `changed` are both the number of removed events.
         """
         start, last = "-", b""
         while found := await self._redis.xrange(stream, min=start, count=EVENTS_AT_ONCE):

@@ -26,7 +26,7 @@ from signalling.visit.record import Actor
 OPEN_MS = 24 * 3_600_000
 LOST_MS = 60_000
 _MAC = 16
-# The script that resumes a connection. KEYS: the connection's resume token. ARGV: the connection's new state, the
+# The script that resumes a connection. KEYS: the key of its resume token (`Tokens.key`). ARGV: its new state, the
 # time in ms until the token expires. Returns {the connection's old state, its new generation}, or {} if there is no
 # token.
 _TAKE = """local before = redis.call('HGET', KEYS[1], 'held')
@@ -34,8 +34,8 @@ if not before then return {} end
 redis.call('HSET', KEYS[1], 'held', ARGV[1])
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return {before, redis.call('HINCRBY', KEYS[1], 'generation', 1)}"""
-# The script that writes a connection's state. KEYS: the token. ARGV: the generation of the writer, the state ('' leaves
-# it unchanged), the time in ms until it expires. A writer with an older generation writes nothing.
+# The script that writes a connection's state. KEYS: the key of its resume token. ARGV: the writer's generation, the
+# state ('' leaves it unchanged), the time in ms until the token expires. With an older generation, nothing is written.
 _KEEP = """local generation = redis.call('HGET', KEYS[1], 'generation')
 if generation and tonumber(generation) > tonumber(ARGV[1]) then return 0 end
 if ARGV[2] ~= '' then redis.call('HSET', KEYS[1], 'held', ARGV[2], 'generation', ARGV[1]) end
@@ -71,9 +71,10 @@ class Tokens:
         self._keep: Any = store.redis.register_script(_KEEP)
 
     async def issue(self, connection: str, actor: Actor) -> tuple[str, Origin]:
-        """Return (a new resume token for the connection with the id `connection`, the origin that its requests have).
+        """Return (a new resume token for a connection, the `Origin` of the connection's requests).
 
-        `actor`: the person at the connection. Raises `UnavailableError` if the store does not answer.
+        `connection`: the connection's id. `actor`: the person at the connection. Raises `UnavailableError` if the store
+        does not answer.
         """
         random = secrets.token_bytes(18)
         token = "r_" + base64.urlsafe_b64encode(random + self._mac(random)).decode().rstrip("=")

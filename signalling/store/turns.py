@@ -1,5 +1,5 @@
-"""Makes the commands of one worker on one visit run one after another. The commands share the visit's records that
-they have read from the store.
+"""Makes one worker's commands on the same visit run one after another, so that several commands can use a record of
+the visit that one of them has read from the store.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Turns every error of redis-py into `UnavailableError` with a reason, and logs it as one event.
+"""Turns every error of redis-py into `UnavailableError` with a reason, and logs it as `store.unavailable`.
 
 All code that uses the store calls this module, so that each reason has one name.
 """

@@ -34,8 +34,8 @@ INDEXES = (*INDEXES_OF_ENDED, keys.OPEN, keys.DEADLINES)
 class StoredVisit(NamedTuple):
     """A visit as it was read from the store.
 
-    `visit`: its record; None if it does not exist or cannot be read. `lines`: the ids of its chat messages, except
-    those of a packed visit. `checks`: fail if the visit has changed since it was read.
+    `visit`: its record; None if it does not exist or cannot be read. `lines`: the ids of its chat messages; ()
+    for a packed visit, whose one value contains them. `checks`: fail if the visit has changed since it was read.
     """
 
     organisation: str
@@ -86,7 +86,7 @@ class VisitErasure:
     async def erase(self, found: StoredVisit, *more: Check) -> bool:
         """Erase everything of a visit and return True; if it has changed since it was read, return False.
 
-        `more`: further checks of values of the organisation, which must not have changed either.
+        `more`: checks of other values of the organisation; if one of them fails, nothing is erased either.
         """
         names = [
             *(kind(found.organisation, found.id) for kind in OF_A_VISIT),
@@ -97,8 +97,9 @@ class VisitErasure:
         return await self._guarded.run([*found.checks, *more], commands)
 
     async def unlist(self, found: StoredVisit) -> bool:
-        """Remove a reopened visit from the indexes of ended visits and return True; if it has changed since it was
-        read, as it may have ended again, return False.
+        """Remove a reopened visit from the indexes of ended visits, and return True.
+
+        If the visit has changed since it was read (it may have ended again), remove nothing, and return False.
         """
         commands: list[Command] = [
             ("ZREM", index(found.organisation), found.id) for index in INDEXES_OF_ENDED

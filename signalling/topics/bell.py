@@ -26,8 +26,8 @@ log = structlog.get_logger()
 
 
 class Unread:
-    """A person's unread notifications: the times of the newest notifications in order of arrival, and the number of
-    `older` notifications.
+    """A person's unread notifications. `at_ms`: the times of the newest unread notifications, in order of arrival.
+    `older`: the number of unread notifications before these.
 
     Notifications are marked as read in order of arrival, even if the clock was set back between two of them.
     `counted`: the ids of the notifications that were read from the store. Events of some of them may arrive at this

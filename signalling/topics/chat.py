@@ -49,13 +49,13 @@ class Chat:
     def __init__(self, hub: Hub, service: Service) -> None:
         self._hub = hub
         self._service = service
-        # name of a topic in the hub -> a list for each read of its older messages, to which the messages that arrive
-        # during this read are added
+        # Name of a topic in the hub -> one list for each snapshot that is being read from the store. A message that
+        # arrives during the read is added to the list.
         self._reading: dict[str, list[list[ChatMessage]]] = {}
         self._unasked: dict[
             str, int
-            # (visit, limit) -> how many more messages may be sent before the store is asked again for the number of
-            # messages
+            # "organisation/visit/limit" -> how many more messages may be sent before the number of stored messages is
+            # read again
         ] = {}
         service.mirrors.observers.append(self.news)
 
@@ -85,8 +85,8 @@ class Chat:
         """Return True if a visit has fewer than `most` chat messages. Raises `UnavailableError` if the store does not
         answer.
 
-        The store is not asked for each message. It is asked again after this worker has sent a quarter of the
-        messages that were still allowed, because other workers may have sent messages, too.
+        The number of messages is not read from the store each time. It is read again after this worker has sent a
+        quarter of the messages that were still allowed, because other workers may have sent messages, too.
         """
         name = f"{organisation}/{visit}/{most}"
         left = self._unasked.get(name, 0)
