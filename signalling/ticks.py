@@ -33,8 +33,8 @@ class _Ticks:
         self._waiting: dict[int, list[asyncio.Future[None]]] = {}
         # the number of the newest tick
         self.number = 0
-        # the number of turns of the event loop until the requests are sent that the tasks woken by the newest tick have
-        # made
+        # While this number is above 0, the tasks that the newest tick woke may send requests to the store. Each turn of
+        # the event loop lowers it by 1.
         self._left = 0
         self._ends: dict[Callable[[], None], None] = {}
 

@@ -1,4 +1,4 @@
-"""Reports to the parties of a room: which parties have a network path, whose pictures are paused, and who speaks.
+"""Reports to the parties of a room which network paths work, who speaks, and whether pictures are paused.
 
 See PROTOCOL.md#media. Each party's state is kept in its `Participant`. When a party leaves or the room closes, the
 timer that waits for the party's network path is cancelled.
@@ -113,7 +113,7 @@ class PathWatch:
                 self._report(room, member, other)
 
     def left(self, room: Room, participant: Participant) -> None:
-        """Send the other parties of a room that the network path of `participant`, who has left, is lost."""
+        """Report to the other parties that the network path of `participant`, who has left, is lost, if it was open."""
         _cancel(participant)
         if participant.path == "open":
             participant.path = "lost"

@@ -1,9 +1,9 @@
 """The receiving side of one WebSocket: an asyncio protocol, and the queue of the messages that must wait.
 
 After `hello`, an `OpenSocket` replaces aiohttp as the protocol of the transport. For each connection, aiohttp keeps
-two tasks, the HTTP request and its parser in memory while the request's handler runs. With an `OpenSocket`, an idle
-socket needs none of them. aiohttp's reader still parses the frames and gives each message to `feed_data`. All frames
-are counted, also frames that complete no message; a client that sends too many frames is disconnected.
+the HTTP request, a parser and two tasks in memory while the request's handler runs. With an `OpenSocket`, an idle
+socket needs none of these objects. aiohttp's reader still parses the frames and gives each message to `feed_data`.
+All frames are counted, also frames that complete no message; a client that sends too many frames is disconnected.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ log = structlog.get_logger()
 HELLO_FRAMES, FRAMES = 100, 2000
 """The number of frames allowed within ten seconds, before and after `hello`. Messages have another limit: 50/s."""
 HELLO_MESSAGES, MESSAGES = 2, 64
-"""The limit for bytes in ten seconds, before and after `hello`: that of so many messages of the greatest length."""
+"""The bytes allowed in ten seconds, before and after `hello`: this number times the greatest length of a message."""
 QUEUE_BYTES = 131_072
 """While a client's messages that wait have more bytes than this in all, nothing more is read from the client."""
 
@@ -221,7 +221,7 @@ class OpenSocket(WebSocketDataQueue, asyncio.Protocol):
     def _send_close(self, code: int) -> None:
         """Send a close frame, and abort the connection if it is still open CLOSE_ANSWER_S later.
 
-        Without the abort, the transport would wait for ever for a client that does not read the close frame.
+        Without the abort, the transport would wait without end for a client that does not read the close frame.
         """
         self._closing = True
         self._transport.write(_close_frame(code))

@@ -138,7 +138,7 @@ class EventStream:
     def __init__(
         self, redis: Redis, read_clock: Callable[[tuple[int, int]], object] = lambda answer: None
     ) -> None:
-        """Use the client `redis`. `read_clock`: called with the store's time (s since 1970, µs) whenever that was read."""
+        """Use the client `redis`. `read_clock` is called with (s, µs) whenever the store's clock was read."""
         self._redis: Any = redis  # the type stubs of redis-py do not know that replies are bytes
         self._read_clock = read_clock
         self._epoch: Any = redis.register_script(_EPOCH)

@@ -94,7 +94,7 @@ class ClusterRedis(SharedRedis):
     # --- finding the node of a key
 
     def doubt(self) -> None:
-        """Record that slots may have moved, so that the map from slots to nodes is read again before the next command."""
+        """Record that slots may have moved, so that the map from slots to nodes is read before the next command."""
         self._doubted = True
 
     def _to(self, node: Node) -> SharedConnection:

@@ -142,10 +142,10 @@ class Resealing:
         self._swap: Any = redis.register_script(_SWAP)
 
     async def look(self, progress: Callable[[int, int], None]) -> Passed:
-        """Read all encrypted values of the store once, and encrypt those that have the old key with the new key.
+        """Read all encrypted values of the store once; replace each that is encrypted with the old key.
 
-        Events that are encrypted with the old key are removed. Return how many values had the old key, and how many of
-        them were changed or removed.
+        The new value has the same content, encrypted with the new key. Events that are encrypted with the old key are
+        removed. Return how many values had the old key, and how many of them were replaced or removed.
 
         `progress` is called with the number of keys read so far, and the number of all keys. Raises `SealError` with
         the name of the key if a value cannot be decrypted, `UnavailableError` if the store does not answer.
