@@ -33,18 +33,19 @@ class Span(Protocol):
 
 
 class Tracer(Protocol):
-    """Makes spans. A new span belongs to another span, which is named by its context (`Span.context`). Times are in
-    ns since 1970.
+    """Makes spans. Each span except the first of a trace belongs to a parent, the span whose `Span.context` it names.
+
+    Times are in ns since 1970.
     """
 
     def begin(self, name: str) -> Span | None:
         """Begin a trace now, and return its first span; None if the sample does not include this trace."""
 
     def add(self, name: str, parent: bytes, begun_ns: int, ended_ns: int) -> bytes:
-        """Add a part that has already ended to a trace; return the context of this part.
+        """Add a span that has already ended to a trace; return the context of this span.
 
-        `name`: the name of the part. `parent`: the context of the part above it. `begun_ns`, `ended_ns`: in ns since
-        1970.
+        `name`: the name of the span. `parent`: the context of the span to which it belongs. `begun_ns`, `ended_ns`: its
+        begin and its end, in ns since 1970.
         """
 
 
@@ -129,7 +130,7 @@ class ClaimTraces:
         """Add a span to the trace of the visit's claim: from the delivery of the claim until now, when the patient's
         page joins the call.
 
-        Does nothing if this worker has delivered no traced claim of the visit since the last call.
+        Does nothing if this worker has delivered no traced claim of the visit since this method last ran for it.
         """
         delivered = self._delivered.pop(visit, None)
         if delivered is not None:

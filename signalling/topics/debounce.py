@@ -26,7 +26,7 @@ Work = Callable[[], Awaitable[None]]
 
 
 class Debouncer:
-    """Runs work once after a delay, however often it was asked for during the delay. Each piece of work has a name."""
+    """Runs work once after a delay, even if it was requested several times meanwhile. Each piece of work has a name."""
 
     def __init__(self, failed: Failed = unsupervised) -> None:
         self._failed = failed
@@ -64,8 +64,8 @@ class Debouncer:
                     await asyncio.sleep(pause_s)
                     pause_s = min(pause_s * 2, LONGEST_S)
                 else:
-                    # The pause after a run limits the work to the share SHARE of this worker's time. It is at most
-                    # REST_S: a run that takes long has mostly waited for the store.
+                    # The pause after a run limits the work to the share SHARE of this worker's time. It is never longer
+                    # than REST_S, because most of a long run is a wait for the store, which needs no CPU time.
                     pause_s = RETRY_S
                     rest_s = min((time.monotonic() - began_s) * (1 / SHARE - 1), REST_S)
                 await asyncio.sleep(rest_s)

@@ -48,15 +48,15 @@ WHOLE = Shown()
 
 
 def queue_topic(organisation: str, shown: Shown = WHOLE) -> str:
-    """Return the hub's name for the part `shown` of an organisation's queue, which a subscriber receives."""
+    """Return the name of the topic in the hub, for subscribers of the part `shown` of an organisation's queue."""
     about = COUNTED * shown.counted + "+".join(shown.areas)
     return f"{organisation}/{TOPIC}" + (f":{about}" if about else "")
 
 
 def _shown_by(about: str) -> Shown:
-    """Return the part of the queue whose name `queue_topic` has made.
+    """Return the part of the queue that subscribers of a topic receive, from the topic's name in the hub.
 
-    `about`: the part of the name after its colon, "" if the name has no colon.
+    `about`: the text after the colon in a name that `queue_topic` returned, "" if the name has no colon.
     """
     areas = about.removeprefix(COUNTED)
     return Shown(tuple(areas.split("+")) if areas else (), about.startswith(COUNTED))
@@ -115,8 +115,8 @@ class Queue:
     async def show_whole(self, mirror: Mirror, about: str) -> None:
         """Send a new snapshot to all subscribers of one part of the queue.
 
-        `about`: the end of the part's name in the hub, "" for the whole queue. Raises `UnavailableError` if the store
-        does not answer.
+        `about`: the text after the colon in the topic's name, "" for the whole queue. Raises `UnavailableError` if the
+        store does not answer.
         """
         try:
             policy = (await self._service.organisation(mirror.organisation)).policy
@@ -266,13 +266,13 @@ def _rules(mirror: Mirror, policy: Policy) -> QueueRules:
 
 
 def _areas_of(mirror: Mirror, socket: Socket) -> Areas:
-    """Return the waiting areas whose rows a socket's person receives; () for all rows, as for admins."""
+    """Return the waiting areas whose rows a socket's person receives; () for all rows. An admin receives all rows."""
     staff = mirror.staff.get(socket.actor.id)
     return () if staff is None or socket.actor.role is Role.ADMIN else staff.areas
 
 
 def _is_shown(visit: Visit | None, areas: Areas) -> bool:
-    """Return True if a visit waits, and its row is sent to subscribers of these areas.
+    """Return True if a visit waits, and its row is sent to staff who receive the rows of `areas` (() for all).
 
     A visit without an area is sent to all subscribers.
     """
@@ -319,7 +319,7 @@ def _staff_part(mirror: Mirror, staff: Staff) -> shapes.StaffPart:
 
 
 def _session_changed(mirror: Mirror, before: Visit | None, after: Visit) -> Staff | None:
-    """Return the member of staff who begins or ends a session by this change of a visit; None if nobody does.
+    """Return the claimant whose visit becomes live, or stops being live, by this change; None if there is none.
 
     `before`: the visit before the change, None if the change opens it. `after`: the visit after it. `mirror`: this
     worker's copy of the organisation's records.

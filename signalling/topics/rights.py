@@ -52,7 +52,7 @@ OF_STAFF: Mapping[str, frozenset[str]] = {
 def may_see(topic: str, visit: Visit, actor: Actor, on_duty: Mapping[str, Staff]) -> bool:
     """Return True if the actor may see a visit's topic, by the present state of the visit and the staff.
 
-    `topic`: its name without the visit's id. `on_duty`: the staff of the organisation, by id.
+    `topic`: the topic's name without the visit's id. `on_duty`: the staff of the organisation, by id.
     """
     seen = OF_VISITS.get(topic)
     return seen is not None and not relations(visit, actor, on_duty).isdisjoint(seen[visit.status])

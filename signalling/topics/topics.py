@@ -117,7 +117,7 @@ class Topics:
                 self._hub.unsubscribe(socket, name)
             raise
         if name not in socket.topics:
-            return error(request.id, "not_found")  # the right to see the topic was lost during the read
+            return error(request.id, "not_found")  # the right to see the topic ended while the state was read
         socket.send(message)
         return server.Subscribed(
             reply_to=request.id, topic=request.topic, epoch=mirror.epoch, version=message.version
@@ -303,8 +303,8 @@ class Topics:
                 socket.send(server.Gone(topic=f"{kind}/{visit_id}"))
             elif kind == "visit" or rights.may_see(kind, visit, socket.actor, mirror.staff):
                 state = await self._state(kind, mirror, visit, socket.actor)
-                # A person who has lost the right to see the topic during the read is no longer subscribed, and receives
-                # nothing.
+                # If the person lost the right to see the topic while its state was read, the socket is no longer
+                # subscribed, and receives nothing.
                 if name in socket.topics:
                     socket.send(state)
             if visit is not None and name in socket.topics:

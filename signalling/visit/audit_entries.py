@@ -21,7 +21,7 @@ from signalling.visit.rules import DEADLINES, QUIET, RULES
 TAG = 16
 # name of the entry that the server writes if another program has changed the log
 BROKEN = "trail.broken"
-# Name of the entry that the server writes to the log if something in the log's queue was not written by a server.
+# name of the entry that the server writes if another program has put data among the acts that wait to be logged
 FORGED = "trail.forged"
 
 KEPT = sorted(({row.event for row in RULES} | {row.event for row in DEADLINES}) - QUIET)
@@ -32,7 +32,7 @@ OF_EVENTS: dict[tuple[type[Record], str], str] = {
     (Staff, "on_call"): "staff.on_call",
     (Staff, "off_call"): "staff.off_call",
 }
-"""(type of record, event) -> the name of the audit entry, which is part of the same commit."""
+"""(type of record, event) -> the name of the audit entry, which is written in the same commit as the event."""
 
 OF_TOPICS = {
     "queue": "queue.read",

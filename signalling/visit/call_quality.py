@@ -14,8 +14,8 @@ import msgspec
 
 MediaKind = Literal["audio", "video"]
 HEARD_LOST, SENT_LOST, ROUND_TRIP, PICTURE = "heard_lost", "sent_lost", "round_trip", "picture"
-"""The names of the figures: packets lost (in 1/1000) among those sent to the party, and among those that it sent; the
-round trip in ms; the video sent to the party, in kbit/s.
+"""The names of the figures, in this order: the share of lost packets (in 1/1000) of those sent to the party; the same
+share of those that the party sent; the round trip in ms; the video sent to the party, in kbit/s.
 """
 
 
@@ -32,7 +32,7 @@ class KindQuality(Protocol):
 
 
 class PartyQuality(Protocol):
-    """A relay's measurement of a party's connection at one moment. `sent`: the media that the party sends.
+    """What a relay has measured of a party's media at one moment. `sent`: the media that the party sends.
 
     `received`: the media that is sent to the party. `rtt_ms`: the round trip, None if not known.
     """
@@ -58,7 +58,7 @@ class Tally(msgspec.Struct, kw_only=True):
     seen: dict[str, dict[int, int]] = {}
 
     def take(self, quality: PartyQuality) -> None:
-        """Count the values of one measurement of the party's connection."""
+        """Add the values of one measurement of the party's media to the counts."""
         losses = [kind.loss for kind in quality.received.values() if kind.loss is not None]
         sent = [kind.loss for kind in quality.sent.values() if kind.loss is not None]
         if losses:
@@ -100,8 +100,9 @@ def average(seen: Mapping[int, int]) -> float:
 
 
 def percentile(seen: Mapping[int, int], percent: int) -> int:
-    """Return the smallest value such that at least `percent` % of the counted values are not greater than it; 0 if
-    there are none.
+    """Return the percentile of the counted values: at least `percent` % of them are at most as large as the result.
+
+    Return 0 if no value was counted.
 
     `seen`: value -> how often it was counted.
     """
@@ -114,9 +115,9 @@ def percentile(seen: Mapping[int, int], percent: int) -> int:
 
 
 def merged(tallies: Iterable[Tally]) -> list[Tally]:
-    """Add up the tallies that have the same party and name; return the sums, the longest connected first.
+    """Add up the tallies that have the same party and name; return one sum for each party and name.
 
-    Parties that were connected for less than 1 ms are left out.
+    The party that was connected longest comes first. A party that was connected for less than 1 ms is left out.
     """
     found: dict[tuple[str, str], Tally] = {}
     for tally in tallies:

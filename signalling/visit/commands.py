@@ -125,7 +125,7 @@ class Enter(Command, frozen=True):
 
 
 class AgreeToContact(Command, frozen=True):
-    """Record the ways, besides mail, in which the patient agrees to be called when the turn comes: "text" or "push"."""
+    """Record whether the patient agrees to receive the message "it is your turn" by this channel: "text" or "push"."""
 
     channel: str
     agrees: bool
@@ -143,7 +143,8 @@ class RecordContact(Command, frozen=True):
 class Escalate(Command, frozen=True):
     """Record messages that are sent to staff because nobody has claimed the visit; sent by the server.
 
-    `after`: the number of such messages in the record when this was decided. If there are more by now, nothing changes.
+    `after`: the number of these messages in the record when the server decided to send more. If the record has more
+    messages now, nothing changes.
     """
 
     to: tuple[Escalation, ...]
@@ -161,7 +162,7 @@ class RecordUnreached(Command, frozen=True):
 
 
 class Leave(Command, frozen=True):
-    """Remove a party's connection that its worker has lost, unless another worker has resumed it."""
+    """Remove a party's connection that `worker` has lost, unless the connection was resumed on another worker."""
 
     connection: str
     worker: str

@@ -24,7 +24,7 @@ class Escalation(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def reached(self) -> bool:
-        """Return True if at least one channel may have delivered the message: not all channels have failed."""
+        """Return False if all channels of the message have failed; True otherwise, also if no message was sent."""
         return not self.channels or not set(self.channels) <= set(self.failed)
 
     def without(self, channel: str) -> Escalation:

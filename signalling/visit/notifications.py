@@ -42,8 +42,9 @@ def _writers(_: Visit | None, after: Visit, __: Event, staff: Mapping[str, Staff
 def _claimant_if_back(
     before: Visit | None, after: Visit, event: Event, _: Mapping[str, Staff]
 ) -> Iterable[str]:
-    """Return the id of the person who claimed the visit, if the patient has come back after at least AWAY_MS,
-    otherwise nothing. `before`, `after`: the visit before and after `event`.
+    """Return (the id of the claimant,) if the patient comes back by `event` after at least AWAY_MS, otherwise ().
+
+    `before`, `after`: the visit before and after `event`.
     """
     if before is None or after.claimant is None:
         return ()

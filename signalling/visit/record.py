@@ -128,8 +128,8 @@ class PatientInformation(msgspec.Struct, frozen=True, kw_only=True):
 class Party(msgspec.Struct, frozen=True, kw_only=True):
     """One participant of a visit. `connections`: the public id of a connection -> the worker that has it.
 
-    `changes`: how many changes of the visit this party has made. `left_ms`: the time at which the patient left the
-    call, None otherwise.
+    `changes`: how many changes of the visit this party has made. `left_ms`: the time at which the patient
+    hung up; None for other parties, and if the patient has not hung up since the last Start Session.
     """
 
     id: str
@@ -280,7 +280,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
     """The newest notification that a person has read. `id` is the person's id.
 
-    `until_ms`: the time of that notification. `place`: its position (`store/notices.py`); 0 in older records.
+    `until_ms`: the time of that notification. `place`: its number (`store/notices.py`); 0 in older records.
     """
 
     id: str

@@ -240,11 +240,11 @@ DONE_BEFORE: tuple[DoneBefore, ...] = (
 )
 
 MOST_CHANGES = 20_000
-"""The greatest number of changes by one party. A page saves at most every 0.4 s, so this is two hours of typing."""
+"""How many changes one party may make to a visit. A page saves at most every 0.4 s: two hours of typing are allowed."""
 BOUNDED: frozenset[type[Command]] = frozenset(
     {Save, Finish, AddPhoto, AgreeToContact, Enter, Start, Invite, SetTags, Write}
 )
-"""The commands that are refused to a party after MOST_CHANGES. Other commands undo these commands, or end the visit."""
+"""The commands that are refused to a party after MOST_CHANGES. The other commands remove something or end the visit."""
 
 QUIET = frozenset({"saved", "entered", "left", "staff_wrote", "answered"})
 """The events that are not in the history, because they are too frequent or are kept as chat messages."""
