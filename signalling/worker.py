@@ -80,8 +80,8 @@ class Worker:
 
     `id` is new at every start, so that connections and leases of a dead worker are not confused with those of the
     worker that replaces it. `root`: 32 bytes that never change, from which tokens and the audit log's hashes are
-    derived. `seal` encrypts records. `worker_id`: the id that this worker gets from the process that announces its
-    death (`liveness.death_of`); None: make a new id. `tracer`: None if tracing is off.
+    derived. `seal` encrypts records. `worker_id`: the id of this worker, chosen by the process that started it
+    and announces its death (`liveness.death_of`); None: make a new id. `tracer`: None if tracing is off.
     """
 
     def __init__(
@@ -207,7 +207,7 @@ class Worker:
         return self._stopping.is_set()
 
     async def lingered(self, seconds: float) -> None:
-        """Wait for this number of seconds, or until this worker begins to stop."""
+        """Wait for `seconds`, or until this worker begins to stop if that is earlier."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._stopping.wait()
@@ -248,7 +248,7 @@ class Worker:
             self.spawn(left_behind(self, held))
 
     async def until_store_is_back(self, seconds: float) -> None:
-        """Wait until the store answers or this worker stops, at most this number of seconds."""
+        """Wait until the store answers or this worker begins to stop, but at most for `seconds`."""
         end_s = time.monotonic() + seconds
         while not self.liveness.healthy and time.monotonic() < end_s:
             with contextlib.suppress(TimeoutError):

@@ -266,7 +266,7 @@ def _rules(mirror: Mirror, policy: Policy) -> QueueRules:
 
 
 def _areas_of(mirror: Mirror, socket: Socket) -> Areas:
-    """Return the waiting areas whose rows a socket's person receives; () for all rows. An admin receives all rows."""
+    """Return the waiting areas whose rows a socket's person receives; () for all rows, and for every admin."""
     staff = mirror.staff.get(socket.actor.id)
     return () if staff is None or socket.actor.role is Role.ADMIN else staff.areas
 

@@ -39,7 +39,7 @@ Subscribe = Callable[[Socket, client.Subscribe, Mirror], Awaitable[server.Subscr
 Whole = Callable[[Mirror, str], Awaitable[None]]
 """Sends the whole state of a topic to its subscribers.
 
-The second argument is the id of a visit or a person, "" for none.
+The second argument is the second result of `kind_of`, such as a visit's id.
 """
 
 
@@ -275,7 +275,7 @@ class Topics:
 
     async def _show_all(self, mirror: Mirror) -> None:
         """Send the whole state of all topics, because it is not known which changes were missed."""
-        # Topics with many subscribers are sent first; they cause no request to the store.
+        # The queue and the Sessions List are sent first: they have many subscribers, and are in this worker's copy.
         order = list(self._whole)
         names = sorted(self._hub.names(mirror.organisation), key=lambda name: order.index(kind_of(name)[0]))
         for start in range(0, len(names), AT_ONCE):
@@ -323,8 +323,9 @@ def _lost(before: Staff, after: Staff) -> bool:
 
 
 def kind_of(name: str) -> tuple[str, str]:
-    """Return (the kind of a topic, the id of its visit or person) from its name in the hub; the id is "" if it has
-    none.
+    """Return (the kind of a topic, the rest) from its name in the hub.
+
+    The rest is the id of the topic's visit or person, or names the part of the queue; "" if the name has no more.
     """
     kind, *about = re.split("[/:]", name.partition("/")[2], maxsplit=1)
     return kind, about[0] if about else ""

@@ -87,9 +87,9 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
 class Head(msgspec.Struct, frozen=True, array_like=True):
     """The record of the first and the last entry of an audit log.
 
-    `first`: the number of the first entry that the log still has. `anchor`: the hash of the removed entry
-    before it; if none was removed, the hash with which the chain begins. `count`: the number of the last
-    entry. `last`: the hash of the last entry. `since_ms`: the time of the first entry.
+    `first`: the number of the first entry that the log still has. `anchor`: the hash of the last removed entry; if no
+    entry was removed, the hash with which the chain begins. `count`: the number of the last entry. `last`: the hash of
+    the last entry. `since_ms`: the time of the first entry.
     """
 
     first: int

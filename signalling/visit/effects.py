@@ -79,7 +79,7 @@ def own(visit: Visit, actor: Actor) -> str:
 
 def paused(visit: Visit, now_ms: int) -> Visit:
     """Return the visit after a pause of its call: `talked_ms` grows by the time since `live_ms`, which becomes None."""
-    # If the clock was set back, the time that was counted before must not become less.
+    # If the clock was set back since `live_ms`, 0 is added, so that `talked_ms` does not become less.
     talked = visit.talked_ms + (max(0, now_ms - visit.live_ms) if visit.live_ms is not None else 0)
     return replace(visit, talked_ms=talked, live_ms=None)
 
@@ -347,8 +347,8 @@ def within_limit(visit: Visit, _: Command, __: Actor, context: Context) -> Refus
     return Refusal("wrong_status", {"status": "ended"}) if late else None
 
 
-# A chooser is a function that returns True if its row of the table is used. It decides between rows with the same
-# command.
+# A chooser is a function (visit, actor) that returns True if its row of the table is used. It decides between rows
+# that have the same command and the same status.
 
 
 def other_pressed(visit: Visit, actor: Actor) -> bool:

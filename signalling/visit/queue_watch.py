@@ -112,7 +112,10 @@ def _line(visits: OpenVisits, area: str) -> Line:
 
 
 def _alerts(line: Line, area: str, policy: Policy, now_ms: int) -> list[str]:
-    """Return the alerts of one area. If a limit in the policy is 0, there is no alert about this limit."""
+    """Return the names of the alerts that the waits in `line` cause. A limit of 0 causes no alert.
+
+    `area`: the id of the area whose patients are in `line`, "" for all patients.
+    """
     long_ago_ms = now_ms - policy.alert_wait_ms
     over = {
         MANY: policy.alert_waiting and line.waiting > policy.alert_waiting,

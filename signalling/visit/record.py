@@ -169,7 +169,7 @@ class Triage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Contact(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of a message that asked an absent patient to come back. `state`: "sent", "retried" or "failed"."""
+    """`state`: the result of a message to an absent patient: "sent", "retried" (is tried again later) or "failed"."""
 
     channel: str
     state: str
@@ -216,7 +216,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     area: Area | None = None  # None if there are no areas, or none was chosen
     triage: Triage | None = None  # None means routine: no level was set
     contacts: tuple[Contact, ...] = ()  # for each channel, the newest result since the newest claim
-    agreed: tuple[str, ...] = ()  # the channels besides mail by which the patient agreed to be called
+    agreed: tuple[str, ...] = ()  # the channels, besides mail, by which the patient accepts messages
     tags: tuple[str, ...] = ()
     survey: SurveyAnswer | None = None
     writers: tuple[str, ...] = ()  # the ids of the staff who wrote to the patient during the wait

@@ -60,10 +60,9 @@ def paced(events: Iterable[tuple[str, int]], on_call: int) -> list[Paced]:
 def expected_wait(place: int, claims: Sequence[Paced], on_call: int, now_ms: int) -> tuple[int, int] | None:
     """Return the expected wait (low, high) in ms for a `place`, counted from 1; None if there is not enough data.
 
-    The wait is estimated from the recent gaps between claims: `place` claims must happen before it is this patient's
-    turn. If fewer staff are on call now than at these claims, longer gaps are assumed; if more staff are on call,
-    shorter gaps. The range is half to one and a half times the mean. It becomes wider if the last claim is long ago
-    compared with the gaps.
+    The estimate is `place` times the mean gap between recent claims. It is larger if fewer staff are on call now than
+    were on call at these claims, and smaller if more are. The result is the range from half the estimate to one and a
+    half times the estimate. If half the time since the last claim is longer than the mean gap, it is used instead.
     """
     recent = sorted(claim for claim in claims if now_ms - claim.at_ms <= RECENT_MS)[-RECENT:]
     if len(recent) < FEWEST or on_call == 0:

@@ -129,8 +129,8 @@ def _with_problems(handler: Handler) -> Handler:
 async def _key(request: web.Request, organisation: Organisation) -> ApiKey:
     """Return the API key that a request presents, after checking it for this organisation.
 
-    Raises ProblemError if the request has no valid key, if the key was used too often, or after too many
-    wrong keys from the address.
+    Raises ProblemError `not_signed_in` if the request has no valid key. Raises ProblemError `too_many` if the key was
+    used too often, or if it is not valid and its sender's address has sent too many keys that are not valid.
     """
     keys = request.app[API_KEYS]
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")

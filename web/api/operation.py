@@ -49,7 +49,7 @@ class Call:
         return Actor(organisation=self.organisation.id, id=self.actor_id, name=name, role=Role.FACILITY)
 
     def path(self, name: str) -> str:
-        """Return the part of the request's path that the operation's path calls `name`, such as "visit"."""
+        """Return the part of the request's path for which the operation's path has {name}, such as an id."""
         return self.request.match_info[name]
 
 

@@ -31,7 +31,7 @@ from web.requests.security import origin_of
 
 IDEMPOTENCY = "Idempotency-Key"
 REMEMBERED_MS = 24 * 3_600_000
-"""The time in ms for which an Idempotency-Key is stored with its body and its visit; afterwards it counts as new."""
+"""The time in ms for which an Idempotency-Key is stored with its body and visit. Later, the key counts as new."""
 
 
 async def open_visit(call: Call, body: t.OpenVisit) -> t.Opened:
@@ -147,7 +147,7 @@ async def move(call: Call, body: t.Move) -> t.Visit:
 async def decline(call: Call, body: t.Decline) -> t.Visit:
     """Decline a waiting visit, with the reason in the body; return the visit.
 
-    The patient's page shows the refusal, and the patient gets an email.
+    The patient's page shows that the visit was declined, and the patient gets an email.
     """
     return await _command(call, call.admin, c.Decline(body.reason.strip() or None))
 

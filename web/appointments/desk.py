@@ -146,8 +146,7 @@ class Desk:
         for found in await self.book.between(organisation, now_ms, now_ms + AHEAD_MS):
             if rules.by_current_rules(found, now_ms) == found:
                 continue
-            # Another worker may have erased the appointment since it was read; then there is no time to
-            # change.
+            # Another worker may have erased the appointment since it was read. Then nothing is changed.
             with contextlib.suppress(LookupError):
                 await self.book.change(
                     organisation,

@@ -83,7 +83,7 @@ class Feeds:
 
     @staticmethod
     def opens(feed: Feed, token: str) -> bool:
-        """Return whether `token` is the valid token of this link."""
+        """Return whether `token` is the token of the link `feed`, by comparing its hash."""
         return hmac.compare_digest(feed.hash, keys.hashed(token))
 
     def token(self, organisation: str, feed: Feed) -> str:
@@ -91,9 +91,9 @@ class Feeds:
         return self._drawn(organisation, feed.person, feed.part)
 
     async def shown(self, organisation: str, feed: Feed, etag: str, now_ms: int) -> int:
-        """Record that a feed is read now; return the time in ms since which its content is the same.
+        """Store the hash of a feed's content if it is new; return the time in ms since which the content is the same.
 
-        `etag`: the hash of the present content.
+        `etag`: the hash of the present content. `now_ms`: the time now, which is stored with a new hash.
         """
         if etag == feed.etag:
             return feed.changed_ms

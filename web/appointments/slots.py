@@ -164,8 +164,8 @@ def _cut(day: date, spans: tuple[Span, ...], window: Span, length_ms: int, timez
         for opens, closes in _within(span, window):
             start_ms, end_ms = _moment_ms(timezone, day, opens), _moment_ms(timezone, day, closes)
             while start_ms + length_ms <= end_ms:
-                # When clocks are set back, clocks show one hour of the day twice, and the clinic may be closed between
-                # the two. A slot must not include such a break.
+                # When clocks are set back, they show one hour of the day twice. A clinic that closes within this hour
+                # may open again when the hour is repeated. A slot must not include the time when it is closed.
                 ends = (start_ms, start_ms + length_ms - MINUTE_MS)
                 if all(_is_open(spans, _minute(timezone, at)) for at in ends):
                     found.append(start_ms)

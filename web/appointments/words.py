@@ -33,7 +33,7 @@ def moment(at_ms: int, zone: str) -> datetime:
 def zone_words(at_ms: int, zone: str) -> str:
     """Return the name of the time that a zone has at a moment, such as "Central Standard Time".
 
-    If CLDR has no name for this time, its city is named: "Kolkata time".
+    If CLDR has no name for this time, return the name of the zone's city, such as "Kolkata time".
     """
     locale = languages()[current()].locale
     name = dates.get_timezone_name(moment(at_ms, zone), width="long", locale=locale)

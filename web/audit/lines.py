@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class Chosen(NamedTuple):
-    """Describes which entries are wanted. An empty value sets no condition.
+    """Describes which entries of the audit log are wanted. 0 or "" sets no condition.
 
     `since_ms`: only entries from this time on. `who`: only entries with this actor's id. `visit`: only entries that
     are about the visit with this id, or whose actor is its patient.
@@ -20,7 +20,7 @@ class Chosen(NamedTuple):
     visit: str = ""
 
     def fits(self, entry: "Entry") -> bool:
-        """Return whether an entry of the audit log meets all conditions of this search."""
+        """Return whether an entry of the audit log meets all these conditions (`since_ms`, `who` and `visit`)."""
         act = entry.act
         of_visit = self.visit in ("", act.about) or act.who == f"patient:{self.visit}"
         return act.at_ms >= self.since_ms and self.who in ("", act.who) and of_visit

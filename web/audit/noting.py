@@ -42,8 +42,8 @@ class Row(NamedTuple):
     `what`: the entry's name. `about`: a function that returns the id of the object of the entry; if it
     returns None, no entry is added. `who`: a function that returns the actor; if `who` is None, the actor is
     the signed-in member of staff, or in the API the key of the program. `done`: the response statuses that
-    mean success. `goes`: if set, a response counts only if it redirects to an address that contains this
-    text.
+    mean success. `goes`: a text; the entry is added only if the address to which the response redirects
+    contains this text. "" sets no condition.
     """
 
     what: str

@@ -74,8 +74,8 @@ def _key(folder: Path, what: About, path: Path) -> bytes:
 def _embedded(folder: LockedFolder) -> "Iterator[tuple[redis.Redis, Path]]":
     """Yield a client of an empty store in a temporary folder, and that folder.
 
-    If no error was raised in the context, move the store's files and the mails from there into the data
-    folder.
+    If no error was raised in the context, move the store's files and the mails from the temporary folder into the
+    data folder.
     """
     aside = folder.path / RESTORED
     _refuse_full(folder.path, begun=(aside / "valkey").exists())

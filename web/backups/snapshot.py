@@ -34,7 +34,7 @@ WITHOUT_NODE = (
     "the command again when all slots are at their place"
 )
 FAILOVER_S, LOOK_S = 30.0, 0.5
-"""(how long in s to wait for a replica to replace a node that does not answer, how often to check this)."""
+"""(the longest wait in s until a replica replaces a node that does not answer, the pause in s between two checks)."""
 BEGINS_S = 30.0
 """If the store sends nothing for this time in s, the backup fails. While the store prepares the snapshot, it sends an
 empty line each second.
@@ -52,13 +52,12 @@ The store must send the snapshot from its memory, without writing it to a file f
 
 
 def receive_all(store: Store, folder: Path, received: Callable[[int], None]) -> list[Path]:
-    """Write one file into `folder` for each server of the store that takes writes: a snapshot of that server. Return
-    the files.
+    """Write a snapshot of each server of the store that takes writes into a file in `folder`. Return the files.
 
-    Each organisation is complete in one of the files, because all its keys are on one node of a cluster. `received`
-    is called with the number of bytes so far. Raises CommandError if a snapshot is not complete, or, in a cluster, if
-    slots move to another node during the backup or have no node that answers. Raises redis-py's errors if a store
-    that is no cluster does not answer.
+    All data of an organisation is in one of the files, because all its keys are on one node of a cluster. `received`
+    is called with the number of bytes so far. Raises CommandError if a snapshot is not complete. In a cluster, also
+    raises CommandError if hash slots move to another node during the backup, or if the node of a hash slot does not
+    answer. Raises redis-py's errors if a store that is no cluster does not answer.
     """
     files: list[Path] = []
     client, places = complete(store)
@@ -74,9 +73,9 @@ def receive_all(store: Store, folder: Path, received: Callable[[int], None]) -> 
 
 
 def complete(store: Store) -> tuple[Any, dict[str, list[list[str]]]]:
-    """Wait until all masters of the store answer; return (a client, the slots of each master of a cluster).
+    """Wait until all masters of the store answer; return (a client, the hash slots of each master of a cluster).
 
-    Raises CommandError if a master does not answer within FAILOVER_S, or if slots move.
+    Raises CommandError if a master does not answer within FAILOVER_S, or if hash slots move to another master.
     """
     until_s = time.monotonic() + FAILOVER_S
     while True:
@@ -91,10 +90,10 @@ def complete(store: Store) -> tuple[Any, dict[str, list[list[str]]]]:
 
 
 def _places(client: Any) -> dict[str, list[list[str]]]:
-    """Return the slots of each master of a cluster, by the master's id; {} if the store is no cluster.
+    """Return the hash slots of each master of a cluster, by the master's id; {} if the store is no cluster.
 
-    Raises CommandError if slots move to another master, and IncompleteClusterError if a master does not
-    answer or a slot has no master.
+    Raises CommandError if hash slots move to another master, and IncompleteClusterError if a master does not
+    answer or a hash slot has no master.
     """
     if not isinstance(client, RedisCluster):
         return {}

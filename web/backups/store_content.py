@@ -88,7 +88,7 @@ def write(store: Any, entries: Sequence[Entry]) -> None:
 
 
 def _by_slot(entries: Sequence[Entry]) -> list[list[Entry]]:
-    """Return the entries in groups, one for each slot of a cluster: a script may write to one slot only."""
+    """Return the entries in groups, one for each hash slot of a cluster: a script may write to one hash slot only."""
     found: dict[int, list[Entry]] = {}
     for entry in entries:
         found.setdefault(slot_of(entry[0]), []).append(entry)

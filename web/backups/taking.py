@@ -33,11 +33,11 @@ PATIENCE_S = 60.0
 NICE = 10
 """The niceness of this process and of its second store while a backup is taken, so that visits go first."""
 SLICE_NS = 100_000
-"""The time in ns after which another process that wakes up gets the processor of this process: the shortest that Linux
-accepts. The usual one, about 3 ms, is long for a claim, which passes through four processes."""
+"""How long, in ns, this process may run on after another process is ready for the same processor. Linux accepts no
+shorter time. The default, about 3 ms, would delay a claim, which passes through four processes, too much."""
 KEYS, FILE, END = "keys", "file", "end"
 Progress = Callable[[str, int, int], None]
-"""Receives the name of a step, how much of the step is done, and how much it has in all; each is 0 if it is unknown."""
+"""Receives the name of a step, the amount that is done, and the whole amount (in bytes or keys; 0 if unknown)."""
 
 
 class Counts(msgspec.Struct):
@@ -136,8 +136,8 @@ def check(path: Path, key: bytes, progress: Progress) -> Backup:
 def _low_priority() -> Iterator[None]:
     """Lower the priority of this process, and of those that it starts, within this context.
 
-    Niceness is not enough: since version 6.6, Linux lets a nice process keep its processor until its slice is over.
-    The priority is raised again at the end if the system allows that.
+    Niceness is not enough: since version 6.6, Linux lets even a nice process run until its time slice (SLICE_NS) ends.
+    At the end of the context, the old priority is set again if the system allows that.
     """
     before = os.getpriority(os.PRIO_PROCESS, 0)
     nice = max(before, NICE)
@@ -171,10 +171,10 @@ def _parts(folder: Path, settings: Settings, key: bytes, progress: Progress) -> 
 
 
 def _frozen(folder: Path, settings: Settings, progress: Progress) -> "Generator[redis.Redis]":
-    """Yield, for each server of the store in turn, a client of a second store that has the same content.
+    """Yield, for each server of the store in turn, a client of a second store with the content of that server.
 
-    First, a snapshot is received from each server, one soon after the other. The second store works below
-    `folder`; everything in it is removed at the end.
+    Before the first client is yielded, a snapshot is received from each server, one soon after the other. The second
+    store works below `folder`; everything in it is removed at the end.
     """
     lock = LockedFolder(folder / COPY)
     received = lock.path / "received"

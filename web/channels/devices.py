@@ -19,7 +19,7 @@ from signalling.store.unavailable import answering
 MOST = 10
 """The greatest number of devices of a visit, or of a member of staff."""
 VISIT_MS = 2 * 86_400_000
-"""The time in ms for which a visit's devices are kept: a patient who is away for a day no longer has an open visit."""
+"""The time in ms for which a visit's devices are kept. A visit expires if its waiting patient is away for a day."""
 
 ADD = """
 local known = redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1

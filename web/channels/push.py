@@ -33,10 +33,10 @@ LATER = (408, 429)
 
 
 def result_of(status: int, problem: str | None) -> str:
-    """Return the result of a call to a push service, from its HTTP status or the problem of the connection.
+    """Return the result of a call to a push service. `status`: the HTTP status, 0 if the call got no answer.
 
-    The results are "sent"; "gone" (the device no longer exists); "failed", to be tried again; "refused", not
-    to be tried again.
+    `problem`: why the call got no answer. The result is "sent", "gone" (the device no longer exists), "failed" (the
+    caller tries again) or "refused" (the caller does not try again).
     """
     if 200 <= status < 300:
         return "sent"
@@ -84,7 +84,7 @@ class Push:
     async def deliver(self, organisation_id: str, taken: Taken) -> bool:
         """Send the message of a job to the devices of its member of staff, or else of its visit.
 
-        This is the handler of jobs of this kind. Returns False if the message is no longer needed. Raises PutOffError
+        Handles the jobs of the kind "push". Returns False if the message is no longer needed. Raises PutOffError
         while all services have a pause, DeliveryError if the job must be tried again, PermanentJobError if another try
         would be useless.
         """

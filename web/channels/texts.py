@@ -77,7 +77,7 @@ class Texts:
         """Send a test message through a clinic's service to a phone number (E.164) at once; return the result as a
         word.
 
-        The words are those of `ask`, such as "sent" or "late". A success also ends the pause that failures have caused.
+        The words are those of `ask`, such as "sent" or "late". "sent" also ends the pause that failures have caused.
         """
         text = gettext("%(clinic)s: this is a test message.") % {"clinic": organisation.name}
         word = await ask(service.to(digits(phone)), text, self._allowed)
@@ -89,7 +89,7 @@ class Texts:
         """Deliver the message of a job; return False if it is no longer needed, or if there is no service or number.
 
         Raises PutOffError during a pause after failures, DeliveryError if the job must be tried again, and
-        PermanentJobError if not.
+        PermanentJobError if the service cannot be called, so that another try would be useless.
         """
         organisation = await self._organisations.get(organisation_id)
         service = await self._services.get(organisation_id)

@@ -139,7 +139,7 @@ class Office:
     async def change(
         self, named: str | None, change: "Callable[[str, str], Awaitable[Account]]", email: str, what: str
     ) -> None:
-        """Call `change` with the organisation's id and this email, and add an audit entry with the name `what`.
+        """Call `change` with the organisation's id and `email`; add an audit entry `what` about the changed account.
 
         `named`: the organisation, None for the only one. Raises CommandError if no organisation can be chosen or the
         entry cannot be written, AccountError if the account does not exist or the change is refused.

@@ -93,7 +93,7 @@ def erase(
         try:
             await Erasure(store, slug, Path(office.settings.data.folder)).erase(visits, booked)
         except UnavailableError:
-            # A part may be erased. If the store does not answer at all, there is no entry either.
+            # Some records may be erased already, so an audit entry is added if the store answers now.
             with contextlib.suppress(UnavailableError):
                 await office.note(slug, "record.erased")
             raise

@@ -24,9 +24,9 @@ from web.server.valkey import running_process
 
 LOOK_S = 0.1
 ANSWERS_S = 20.0
-"""The time in s in which the master must report its first step. A server of an older release never does."""
+"""The time in s in which the master must report its first step. A master of an older release never reports one."""
 STARTS_S = 60.0
-"""The time in s in which a new worker must be ready."""
+"""The time in s in which a new worker must report that it is ready."""
 
 
 def run(settings: Settings, backup: Path | None, *, only_try: bool, as_json: bool) -> None:

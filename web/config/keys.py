@@ -232,7 +232,7 @@ class Mail(Section, frozen=True):
 
 
 class Retention(Section, frozen=True):
-    """The section [retention] defines how long data is kept if organisations do not choose this themselves."""
+    """The section [retention] defines how long data of organisations that choose no time of their own is kept."""
 
     audit_days: Annotated[
         int, Meta(ge=1, le=36_500, description="a whole number of days from 1 to 36500")
@@ -299,8 +299,9 @@ class Settings(Section, frozen=True):
 
     @property
     def media_host(self) -> str:
-        """The IP address on which the media relay receives: `host` of [media], or else of [server]; 0.0.0.0 for a host
-        name.
+        """The IP address on which the media relay receives: `host` of [media], or `host` of [server] if that is "".
+
+        If `host` of [server] is a host name, the address is 127.0.0.1 for "localhost", otherwise 0.0.0.0.
         """
         if self.media.host:
             return self.media.host
@@ -310,10 +311,10 @@ class Settings(Section, frozen=True):
         )
 
     def media_ports(self, index: int) -> tuple[int, ...]:
-        """Return the UDP ports of the worker with this index: first its own, then those of the other workers.
+        """Return the UDP ports that the worker with this index may use, in the order in which it tries them.
 
-        Returns (0,) if any port may be used. There are twice as many ports as workers, because a stopping
-        worker still uses its port to end its calls while its successor starts.
+        Returns (0,), any free port, if the setting is 0. There are twice as many ports as workers, because a
+        stopping worker still needs its port until its calls have ended, while a new worker takes its place.
         """
         first, count = self.media.ports, 2 * self.server.workers
         return tuple(first + (index + step) % count for step in range(count)) if first else (0,)

@@ -52,10 +52,10 @@ def data_key(settings: Settings) -> Finding:
 
 
 def _shared(path: Path, verb: str, mode: str) -> Finding | None:
-    """Return a finding if accounts other than its owner's may open or read a path; None if they may not.
+    """Return a finding if accounts other than the owner's may use the file or folder `path`; None if they may not.
 
-    `verb`: what they may do; `mode`: the mode that prevents it. Access by the group is only doubtful, because
-    Kubernetes gives the files of a pod to a group that has no other account.
+    `verb`: what they may do, such as "read"; `mode`: the file mode that prevents it. If only accounts of its group may
+    use it, the finding is doubtful: Kubernetes gives the files of a pod to a group that has no other account.
     """
     found = path.stat()
     if found.st_mode & stat.S_IRWXO:
