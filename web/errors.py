@@ -25,8 +25,8 @@ class CommandError(WebError):
 
 
 class IncompleteClusterError(CommandError):
-    """A node of the store's cluster does not answer, or slots have no node; a replica may soon take the place of the
-    node.
+    """A node of the store's cluster does not answer, or some hash slots have no node; a replica may soon take the
+    node's place.
     """
 
 
@@ -61,7 +61,7 @@ class AccountError(WebError):
 
 
 class BlockedError(WebError):
-    """There were too many wrong guesses; the next guess is checked after `retry_s` seconds."""
+    """There were too many wrong guesses or other attempts; the next attempt is allowed after `retry_s` seconds."""
 
     def __init__(self, retry_s: int) -> None:
         super().__init__(retry_s)
@@ -85,7 +85,7 @@ class TooManyHoldsError(WebError):
 
 
 class StaleAppointmentError(WebError):
-    """A change of an appointment was not stored, because another change was stored after its record had been read."""
+    """A change of an appointment was not stored, because the appointment was changed after it had been read."""
 
 
 class TooLateError(WebError):
@@ -102,7 +102,7 @@ class PermanentJobError(WebError):
 
 
 class PutOffError(WebError):
-    """The job was not attempted, because its receiver has failed and has a pause; it is due again at `due_ms`."""
+    """The job was not attempted, because deliveries to its receiver are paused; the job is due again at `due_ms`."""
 
     def __init__(self, due_ms: int) -> None:
         super().__init__(due_ms)
@@ -118,7 +118,7 @@ class AddressRefusedError(WebError, OSError):
 
 
 class DeliveryError(WebError):
-    """The receiver did not accept the message, which is tried again.
+    """The receiver did not accept the message; its job is tried again later.
 
     The text is the reason, a constant of this code.
     """

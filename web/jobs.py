@@ -52,7 +52,7 @@ Report = Callable[[str, Taken, str], Awaitable[None]]
 """Receives an organisation's id, a job, and its result: "sent", "retried" (tried again later) or "failed"."""
 
 QUEUES = ("mail", "webhook", "text", "push")
-"""The names of the queues. A queue has the jobs of the kind with its name; "mail" has all other kinds too."""
+"""The names of the queues. Each has the jobs of the kind with its name; "mail" has also those of all other kinds."""
 
 PERIOD_S = 1.0
 EVERYWHERE_S = 10.0
@@ -75,7 +75,7 @@ def cause_of(error: Exception) -> str:
 class Runner:
     """Takes the jobs that are due from one queue and runs them, in one worker.
 
-    `looks_after` returns True for the organisations whose jobs this worker takes at once. Every EVERYWHERE_S
+    `looks_after` returns True for the organisations whose jobs this worker takes when they are due. Every EVERYWHERE_S
     seconds this worker also takes the due jobs of all other organisations, so that these jobs run even if the
     worker that usually takes them fails.
     """
@@ -120,7 +120,7 @@ class Runner:
         for organisation in (*after, *organisations[: len(organisations) - len(after)]):
             free = AT_ONCE - len(self._busy)
             if free <= 0:
-                # the greatest allowed number of jobs (AT_ONCE) is running; the next round begins when one of them ends
+                # AT_ONCE jobs are running, and more are not allowed; the next jobs are taken when one of these ends
                 return
             try:
                 found = await self._jobs.take(organisation, max(1, free // 2))
@@ -223,8 +223,9 @@ class Runner:
 
 
 def setup(app: web.Application, settings: Settings) -> None:
-    """Create the queues of jobs, and the empty maps of handlers and of `CONSEQUENCES`, to which modules add before
-    the app starts.
+    """Create the queues of jobs, and the empty collections in `app[HANDLERS]`, `app[CONSEQUENCES]` and `app[REPORTS]`.
+
+    Other modules add their functions to these collections before the app starts.
     """
     redis, seal = app[REDIS], app[SEAL]
     first, *others = QUEUES

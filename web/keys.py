@@ -61,7 +61,7 @@ SUPERVISOR: web.AppKey[Supervisor] = web.AppKey("supervisor")
 TRACER: web.AppKey[Tracer | None] = web.AppKey("tracer")
 """Records traces for OpenTelemetry; None if tracing is off."""
 LIVENESS: web.AppKey[Liveness] = web.AppKey("liveness")
-"""Writes a small entry to the store twice a second, to find out whether the store accepts writes."""
+"""Writes a small value to the store twice a second, to find out whether the store accepts writes."""
 
 # Keys about visits
 SIGNALLING: web.AppKey[Worker] = web.AppKey("signalling")

@@ -1,4 +1,4 @@
-"""Erases emergency accesses to visits that were erased, with the notifications about them.
+"""Erases the emergency accesses to visits that were erased, and all notifications about these visits.
 
 The reason of an access may name the patient, and a notification about an access has the reason and the patient's name.
 """
@@ -31,7 +31,7 @@ async def erase_without_visit(store: Store, organisation: str) -> None:
     if not gone:
         return
     async with answering(), erasing(store.redis):
-        # The accesses are erased last. After an interruption they are found again, with the notifications about them.
+        # The accesses are erased last, so that a call after an interruption still finds them and erases the rest.
         await _notifications(store, organisation, {grant.visit for _, grant in gone})
         await grants.erase(organisation, [sealed for sealed, _ in gone])
 
@@ -48,7 +48,7 @@ async def _notifications(store: Store, organisation: str, visits: Collection[str
         for number, sealed in enumerate(await store.redis.zrange(bell, 0, -1)):
             if number % AT_ONCE == 0:
                 await asyncio.sleep(0)
-            # A notification that cannot be read is left out; it is erased when it is too old.
+            # A notification that cannot be read is not erased here, but later, when it is too old.
             with contextlib.suppress(SealError, msgspec.DecodeError):
                 if notices.opened(organisation, person, sealed).visit in visits:
                     await store.redis.zrem(bell, sealed)

@@ -1,8 +1,8 @@
 """Stores who has emergency access to which visit, why, and until when.
 
-A grant is one encrypted member of a sorted set, whose score is the time at which it began. The reason in it may
-name the patient. So the grant is erased with the visit, or when the organisation's days of retention are over. All
-methods raise `UnavailableError` if the store does not answer.
+A grant is one encrypted member of a sorted set; the member's score is the time at which the access began. The reason
+in a grant may name the patient. So the grant is erased with the visit, or when the organisation's days of retention
+are over. All methods raise `UnavailableError` if the store does not answer.
 """
 
 import secrets
@@ -28,8 +28,8 @@ _REPLACE = "if redis.call('ZREM', KEYS[1], ARGV[1]) == 1 then return redis.call(
 class Grant(msgspec.Struct, frozen=True, kw_only=True):
     """The emergency access of one person to one visit.
 
-    `person` and `name`: the account's id and its name at that time. `reason`: what the person wrote. `ended_by`: the
-    name of the person who ended it before its time, "" if nobody did; `ended_ms`: when.
+    `person` and `name`: the account's id, and its name when the access began. `reason`: what the person wrote.
+    `ended_by`: the name of the person who ended the access early, "" if nobody did; `ended_ms`: when.
     """
 
     id: str
@@ -88,7 +88,7 @@ class Grants:
         return [one for _, one in found if one.holds(now_ms)]
 
     async def newest(self, organisation: str, most: int, skip: int = 0) -> list[Grant]:
-        """Return at most `most` grants of an organisation, the newest first. `skip`: how many newer are left out."""
+        """Return at most `most` grants of an organisation, the newest first. `skip`: how many newest to leave out."""
         async with answering():
             found = await self._redis.zrange(keys.EMERGENCIES(organisation), skip, skip + most - 1, desc=True)
         return [one for _, one in self._opened(organisation, found)]

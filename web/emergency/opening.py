@@ -1,4 +1,4 @@
-"""Gives a member of staff emergency access to a visit, notifies all administrators of it, and ends it.
+"""Begins and ends the emergency access of a member of staff to a visit, and notifies all administrators of the access.
 
 The audit entry and the administrators' notifications are stored before the access begins, so that there is never an
 access that nobody can notice.
@@ -77,7 +77,7 @@ async def end_access(
     """End the grant with this id, and return it; return None if there is no such grant or it has ended already.
 
     `account`: the person who ends the grant. If the grant belongs to another person, that person is notified, and
-    their page is cleared. Raises `UnavailableError` if the store does not answer.
+    the page on which that person reads the visit is cleared. Raises `UnavailableError` if the store does not answer.
     """
     now_ms = app[SERVICE].clock_ms()
     ended = await grants_of(app).end(organisation.id, grant_id, account.name, now_ms)
@@ -88,10 +88,10 @@ async def end_access(
 
 
 async def end_all(app: web.Application, organisation: Organisation, account: Account) -> None:
-    """End every access to a visit of the organisation, because it gives no emergency access any more.
+    """End all emergency accesses of an organisation, because an administrator has turned emergency access off.
 
-    `account`: the administrator who has turned it off. Each person is notified, and their page is cleared. Raises
-    `UnavailableError` if the store does not answer.
+    `account`: this administrator. Every other person who had an access is notified, and the page on which that person
+    reads the visit is cleared. Raises `UnavailableError` if the store does not answer.
     """
     for grant in await grants_of(app).holding(organisation.id, app[SERVICE].clock_ms()):
         if await end_access(app, organisation, account, grant.id):

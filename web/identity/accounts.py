@@ -219,7 +219,7 @@ class Accounts:
         return account
 
     async def get(self, organisation: str, person: str) -> Account | None:
-        """Return the account with this id, disabled or not, or None."""
+        """Return the account with this id, also if the account is disabled; None if there is none."""
         kept = await self._redis.hget(keys.ACCOUNTS(organisation), person)
         return None if kept is None else msgspec.json.decode(kept, type=Account)
 

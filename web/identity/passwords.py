@@ -17,11 +17,11 @@ from web.requests.unicode import normalized
 
 LEAST_OWN = 6
 """The least number of characters that must be left after all easily guessed parts are removed."""
-# The greatest number of characters that are checked. It is counted after the Unicode form NFKC, which may
+# The greatest number of characters that are checked. The characters are counted in the Unicode form NFKC, which may
 # turn one character into eighteen.
 LONGEST = 256
 MOST_BASES = 2
-"""A password made of at most this number of common words is weak; more words are a good phrase."""
+"""A password made of at most this number of common words is weak; a password made of more common words is allowed."""
 ROWS = (
     "abcdefghijklmnopqrstuvwxyz",
     "01234567890",

@@ -19,7 +19,7 @@ from web.config import Sessions, Settings
 from web.requests import frames
 
 KEEP_MS = 7 * 24 * 3600_000
-"""The time in ms without requests after which a session is deleted; a patient's visit ends much earlier."""
+"""A session is deleted after this time in ms without requests; the visit of a patient who is away ends much earlier."""
 
 HOLD_MS = 60_000
 """The time in ms for which a call of `Storage.hold` keeps a staff sign-in valid, from that call on."""

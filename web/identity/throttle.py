@@ -38,11 +38,12 @@ RULES = {kind: Rule(kind) for kind in TokenKind}
 async def guess(
     request: web.Request, organisation: str, kind: TokenKind, of: str = ""
 ) -> AsyncIterator[Attempt]:
-    """Check a token of this `kind` inside this context; it counts as a wrong guess unless `succeeded` is called.
+    """Count a wrong guess at a token of this `kind`, unless the caller calls `succeeded` inside this context.
 
-    `succeeded` is a method of the yielded attempt. `of`: the id of the facility or person to which the token belongs,
-    "" for none; wrong guesses are counted for each id separately, so that guesses at one token do not block other
-    tokens. Raises HTTP 429 after too many wrong guesses, and BusyError if too many guesses are being checked now.
+    The caller checks the token there; `succeeded` is a method of the yielded attempt. `of`: the id of the facility or
+    person to which the token belongs, "" for none; wrong guesses are counted for each id separately, so that guesses at
+    one token do not block other tokens. Raises HTTP 429 after too many wrong guesses, and BusyError if too many guesses
+    are being checked now.
     """
     address = neighbourhood(remote_of(request, request.app[SETTINGS].server.trusted_proxies))
     who = f"{address}/{of}" if of else address

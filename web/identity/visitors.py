@@ -69,7 +69,7 @@ def visits_of(session: Session, organisation: str) -> list[str]:
 
 
 def add_visit(session: Session, organisation: str, visit_id: str) -> None:
-    """Add a visit to the visits of this browser, which may belong to several people.
+    """Add a visit to the visits of this browser. The visits of one browser may be those of several patients.
 
     Without `wanted`, `visit_of` then returns this visit.
     """
@@ -142,11 +142,12 @@ async def _as_begun(entry: dict[str, Any], organisation: str, accounts: Accounts
 
 
 async def require(request: web.Request, organisation: str, *roles: Role) -> Account:
-    """Return the account that is signed in to the organisation with one of these roles; without any, a role of staff.
+    """Return the account that is signed in to the organisation and has one of these roles.
 
-    Raises HTTP 303 to the sign-in page if no account is signed in; HTTP 303 to the set-up of a second factor if the
-    organisation requires a second factor that the account does not have; and NotForYou if the account has another role.
-    The organisation must already be in the request.
+    If no `roles` are given, the account must have a role of staff. Raises HTTP 303 to the sign-in page if no account
+    is signed in; HTTP 303 to the set-up of a second factor if the organisation requires a second factor that the
+    account does not have; and NotForYou if the account has another role. The organisation must already be in the
+    request.
     """
     account = await signed_in(request, organisation)
     if account is None:
@@ -241,7 +242,7 @@ async def off_call(service: Service, organisation: str, account: Account) -> Non
 async def enrol(service: Service, organisation: str, account: Account) -> None:
     """Update signalling's record of this member of staff from the account.
 
-    If the account is no longer of staff, its On-Call switch is turned off first, so that everybody sees this
+    If the account no longer has a role of staff, its On-Call switch is turned off first, so that everybody sees this
     change.
     """
     mirror = await service.mirrors.get(organisation)
@@ -255,7 +256,7 @@ async def enrol(service: Service, organisation: str, account: Account) -> None:
 async def enrolled(store: Store, organisation: str, account: Account) -> Committed | None:
     """Write name, role, licensed states and areas of the account into signalling's record of this member of staff.
 
-    Return the written record, None if nothing has changed. A record is not begun for an account that is not of staff.
+    Return the written record, None if nothing has changed. No record is made for an account without a role of staff.
     Raises `UnavailableError` if the store does not answer.
     """
     committed = None

@@ -27,7 +27,7 @@ from web.organisations.settings import Organisation
 
 PERIOD_S = 15.0
 GRACE = timedelta(minutes=1)
-"""The time after closing time at which the visits that still wait are ended."""
+"""The time from closing time until the visits that still wait are ended."""
 log = structlog.get_logger("web.closing")
 
 
@@ -43,7 +43,7 @@ def closes_ms(organisation: Settings, now_ms: int, area: str) -> int | None:
 
 def is_closing(organisation: Organisation, at: datetime) -> bool:
     """Return True if the organisation's rule ends visits that still wait after closing time, and at the time `at`
-    (with a time zone) it has been closed for GRACE or longer.
+    (with a time zone) the organisation has been closed for GRACE or longer.
     """
     return organisation.policy.closes_line and not (
         is_open(organisation, at) or is_open(organisation, at - GRACE)
@@ -56,7 +56,7 @@ def ends(visit: Visit) -> bool:
 
 
 async def close_lines(service: Service, organisations: Organisations) -> int:
-    """End the visits that wait at clinics that have closed; return their number.
+    """End the visits that still wait at clinics that have closed; return the number of ended visits.
 
     `service`: loads and changes visits; `organisations`: the clinics. Raises `UnavailableError` if the store does not
     answer.

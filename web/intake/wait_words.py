@@ -11,7 +11,7 @@ MINUTE_MS = 60_000
 def wait_words(wait_ms: tuple[int, int] | None) -> str | None:
     """Return an expected wait (low, high) in ms as words; None if there is no estimate.
 
-    If `high` is over an hour and a half, the words name hours. If `low` and `high` together are four hours or more,
+    If `high` is over an hour and a half, the words name hours. If the sum of `low` and `high` is four hours or more,
     the words are "More than two hours".
     """
     if wait_ms is None:

@@ -86,7 +86,7 @@ class Sender:
     async def run(self) -> None:
         """Send, every few seconds until cancelled, the messages that are due."""
         while True:
-            # After an error of the store, the messages are tried again some seconds later.
+            # After an error of the store, the worker tries some seconds later to send the messages.
             with contextlib.suppress(UnavailableError):
                 await self.send_due()
             await tick(PERIOD_S)

@@ -341,9 +341,9 @@ def language_middleware(
 
 
 def organisation_language(request: web.Request, offered: Iterable[str]) -> None:
-    """Use the first of the languages `offered` that the pages have, if the visitor has asked for no language.
+    """Use the first language in `offered` that the pages have, unless the request itself names a language of the pages.
 
-    `offered`: the languages of the organisation, in its order.
+    `offered`: the languages of the organisation, in its order. If the pages have none of them, English is used.
     """
     if not request.get(SAID, True):
         use(next((code for code in offered if code in languages()), SOURCE))

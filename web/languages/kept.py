@@ -1,7 +1,7 @@
 """Keeps what a function has returned for equal arguments in the same language, in this worker's memory.
 
-Many visitors get the same calendar and the same empty form. Such content is calculated and drawn once, not for each of
-them: a drawn page takes milliseconds, and to compare the arguments takes microseconds.
+Many visitors get the same calendar and the same empty form. This content is made once, not for each visitor: to make a
+page takes milliseconds, and to compare the arguments takes microseconds.
 """
 
 from collections.abc import Callable

@@ -13,7 +13,7 @@ from web.mail.mail_queue import KIND, MailQueue
 
 
 def setup(app: web.Application, settings: Settings) -> None:
-    """Create the mail queue of an app, after `web.programs.setup`.
+    """Create the mail queue of an app. Call `web.programs.setup` before this function.
 
     Raises ConfigError if the file with the mail server's password cannot be read.
     """

@@ -65,8 +65,7 @@ class MailQueue:
         due_ms: int | None = None,
         expires_ms: int | None = None,
     ) -> Extra:
-        """Return the job of a mail that is written later, as (key, score, member) of a sorted set, which a commit
-        adds there.
+        """Return the job of a mail that is written later, for a commit to add: (key of a sorted set, score, member).
 
         If the commit fails, no mail is sent. `kind`: the mail's name; `payload`: the values for the function that
         writes the mail when it is due. `due_ms`: the time to send the mail, None for at once; after `expires_ms`, the
@@ -87,11 +86,11 @@ class MailQueue:
         now_ms: int,
         due_ms: int | None = None,
     ) -> None:
-        """Add a mail to the address `to` to the mail queue. From `due_ms` on (None: at once), it is tried again and
-        again until it is sent.
+        """Add a mail to the mail queue, from which it is sent at `due_ms` (None: at once) to the address `to`.
 
-        `kind`: the name of the mail; `language`: its language; `context`: the values for its template; `attachments`:
-        its files. Raises `UnavailableError` if the store does not answer.
+        If the mail cannot be sent then, it is tried again later. `kind`: the name of the mail; `language`: its
+        language; `context`: the values for its template; `attachments`: its files. Raises `UnavailableError` if
+        the store does not answer.
         """
         letter = Letter(name=kind, to=to, language=language, context=context, attachments=tuple(attachments))
         await self._jobs.add(organisation, _job(letter, now_ms), due_ms)
@@ -99,9 +98,9 @@ class MailQueue:
     async def deliver(self, organisation_id: str, taken: Taken) -> bool:
         """Write the mail of a job and send it. Return False if the mail is no longer needed.
 
-        This is the handler of jobs of this kind. Raises PermanentJobError if the mail can never be sent,
-        PutOffError while the mail server has a pause after failures, or another error if a later try may
-        succeed.
+        This is the handler of jobs of the kind "mail". Raises PermanentJobError if the mail can never be sent,
+        PutOffError while deliveries to the mail server are paused after failures, or another error if a later
+        try may succeed.
         """
         organisation = await self._organisations.get(organisation_id)
         if organisation is None:

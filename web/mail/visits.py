@@ -1,6 +1,8 @@
-"""Defines and writes the mails that a visit's events cause: "declined" and "closed" to the patient, "assigned" to
-staff. The job that sends a mail is stored in the same commit as the event. So no mail is lost, and none is sent about
-a change that failed. The mail is written from the visit's record when it is due.
+"""Defines and writes the mails that a visit's events cause.
+
+"declined" and "closed" are sent to the patient, "assigned" to staff. The job that sends a mail is stored in the same
+commit as the event. So no mail is lost, and none is sent about a change that failed. The mail is written from the
+visit's record when it is due.
 """
 
 from collections.abc import Callable, Iterable
@@ -96,8 +98,9 @@ def register(app: web.Application, mail_queue: MailQueue, visits: Callable[[], s
 
 
 def language_of(visit: Visit, organisation: Organisation) -> str:
-    """Return the patient's language if there is a translation, else the organisation's first language that has a
-    translation.
+    """Return the language of a mail to the patient: the first of these in which the mails can be written.
+
+    The patient's language, then the organisation's languages in their order, then English.
     """
     wanted = (visit.patient.language, *organisation.languages)
     return next((code for code in wanted if code in languages()), SOURCE)

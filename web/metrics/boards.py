@@ -11,8 +11,8 @@ import mmap
 import struct
 from zlib import crc32
 
-# Each worker's slot begins with the time of writing (monotonic, in s), the length of the data, and the
-# checksum of the data.
+# Each worker's slot (its part of the shared memory) begins with the time of writing (monotonic, in s), the length of
+# the data, and the checksum of the data.
 _HEAD = struct.Struct("<dII")
 SLOT_BYTES = 65_536
 FRESH_S = 5.0  # a worker that has not written its metrics for this time in s counts as hanging or ended

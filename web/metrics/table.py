@@ -36,9 +36,10 @@ MEMORY: Final = Path("/proc/self/statm")
 class Metric(NamedTuple):
     """A metric, a row of the table.
 
-    `read` returns the values from a worker's app. `labels`: the names of the metric's labels, except the label
-    `worker`, which every metric has that is not `shared`. `shared`: True if every worker would read the same values, so
-    that only the worker that answers a scrape reads them. `bounds`: the upper limits of a histogram's intervals.
+    `read` returns the values from a worker's app. `labels`: the names of the metric's labels, without the label
+    `worker`; every metric that is not `shared` has that label, too. `shared`: True if every worker would read the same
+    values, so that only the worker that answers a scrape reads them. `bounds`: the upper limits of a histogram's
+    intervals.
     """
 
     name: str
@@ -79,8 +80,8 @@ def _by(value: Callable[[web.Application], Mapping[Any, float]]) -> Read:
 def _counted(name: str, help: str, counter: Mapping[Any, float], *labels: str) -> Metric:
     """Return a row of the table: a metric whose value only grows.
 
-    `help`: its help text. With `labels`, `counter` has one key for each combination of labels; without, its
-    only key is "".
+    `help`: the metric's help text. `counter`: the values; it has one key for each combination of values of the
+    `labels`. If there are no `labels`, its only key is "".
     """
     read = _by(lambda _: counter) if labels else _one(lambda _: counter.get("", 0))
     return Metric(name, "counter", help, read, labels)

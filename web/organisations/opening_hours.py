@@ -10,7 +10,7 @@ from web.organisations.settings import Organisation, Span, is_night
 
 WEEK_DAYS = 7
 FURTHEST_DAYS = 500
-"""The next opening is searched in this number of days from now. No organisation is closed for longer."""
+"""The next opening is searched in this number of days from now. At most 400 dates can be set as closed."""
 
 
 def spans_on(organisation: Organisation, day: date) -> tuple[Span, ...]:

@@ -83,7 +83,7 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     # The greatest number of booked visits at the same time, which is the number of providers for them
     capacity: Annotated[int, Meta(ge=1, le=100)] = 1
     opens: str = "00:00"  # the earliest time of day, "HH:MM", at which a booked visit may begin
-    closes: str = "24:00"  # the latest time that can be booked; on the next day if it is before `opens`
+    closes: str = "24:00"  # the latest time at which a booked visit may end; on the next day if before `opens`
     feed_initials: bool = False  # whether a provider's own calendar shows the patients' initials
 
 
@@ -135,7 +135,7 @@ MailAddress = Annotated[str, Meta(max_length=254)]
 
 
 class Area(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A waiting area (service) with its own address. Hours or a guide that it lacks are those of the organisation."""
+    """A waiting area (service) with its own address. `hours`, `guide`: None to use those of the organisation."""
 
     id: str
     name: Annotated[str, Meta(min_length=1, max_length=100)]
@@ -346,7 +346,7 @@ def _consistent(organisation: Organisation) -> Organisation:
 
 
 def _consistent_area(organisation: Organisation, area: Area) -> None:
-    """Raise OrganisationError if a waiting area's hours or guide break the rules for those of an organisation."""
+    """Raise OrganisationError if an area's id is not allowed, or its hours or guide break an organisation's rules."""
     if not SLUG.fullmatch(area.id) or area.id in IN_USE:
         raise OrganisationError(
             f"areas: {area.id} cannot be an id: letters a-z, digits, hyphens, and not in use."

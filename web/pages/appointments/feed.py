@@ -27,7 +27,7 @@ from web.organisations.settings import Organisation
 from web.requests.security import Rule, origin_of
 
 READS = Rule("feed", 60, HOUR_MS, first_delay_ms=0)
-"""How often a calendar program may read the feed of one link within an hour."""
+"""How often calendar programs may read the feed of one provider within an hour."""
 
 
 async def visits(request: web.Request) -> web.Response:

@@ -56,7 +56,7 @@ def _refused(refusal: Refusal) -> web.Response:
 
 
 async def _actors(request: web.Request, *roles: str) -> list[Actor]:
-    """Return the actors (authors of commands) with these roles that this browser has at the path's organisation.
+    """Return the actors (authors of commands) that this browser has in these roles at the request's organisation.
 
     There may be several, because a browser can belong to a patient and to a member of staff.
     """

@@ -130,13 +130,14 @@ async def _search(
 
 
 async def _reasons(request: web.Request, organisation: Organisation, entries: list[Entry]) -> dict[str, str]:
-    """Return the reasons of the emergency accesses in these entries, as long as they are kept: id of the grant ->
-    reason. The page shows the reason in place of the id.
+    """Return the reasons of the emergency accesses in these entries: id of the grant -> reason.
+
+    The page shows the reason in place of the id. A grant that was erased has no reason here.
     """
     times = [entry.act.at_ms for entry in entries if entry.act.what == OPENED]
     if not times:
         return {}
-    # The audit entry about a grant is written a moment after the time that the grant has.
+    # A grant's time differs a little from that of its audit entry, so grants up to a minute earlier or later are read.
     grants = await grants_of(request.app).between(
         organisation.id, min(times) - MINUTE_MS, max(times) + MINUTE_MS
     )

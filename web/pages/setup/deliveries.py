@@ -1,7 +1,7 @@
 """Serves the set-up's page of deliveries: mails, messages and webhooks that are due, late or given up, by receiver.
 
-On this page an administrator can have them sent again. No patient is named: a delivery has its subject,
-time, attempts and reason.
+An administrator can press a button to send deliveries again. No patient is named: the page shows the subject of each
+delivery, its time, the number of its attempts, and the reason why it failed.
 """
 
 import re

@@ -113,8 +113,8 @@ async def admin(request: web.Request, *more: Role) -> tuple[Organisation, Accoun
 
     `more`: other roles that may open the page as well.
 
-    Raises HTTP 404 if there is no such organisation, 303 if nobody is signed in, and 403 for an account that is not
-    an administrator's.
+    Raises HTTP 404 if there is no such organisation, 303 if nobody is signed in, and 403 for an account with
+    another role.
     """
     name = request.match_info["organisation"]
     organisation = await request.app[ORGANISATIONS].read(name)
@@ -136,9 +136,9 @@ async def posted_to(request: web.Request) -> Posted:
 
 
 def keeping(handler: Handler) -> Handler:
-    """Return a handler that keeps the typed values of a posted form if the sign-in has ended since.
+    """Return a handler that calls `handler`, and keeps the values of a form that is posted after the sign-in has ended.
 
-    If so, it answers with a page (HTTP 401) that contains the fields. The person signs in in another tab,
+    In this case it answers with a page (HTTP 401) that contains the fields. The person signs in in another tab,
     and sends the fields again.
     """
 

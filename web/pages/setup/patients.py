@@ -110,8 +110,8 @@ async def _find(request: web.Request, organisation: Organisation, posted: Posted
     search = _continued(form, posted)
     begins = search.place == OLDEST
     search = await _go_on(request, organisation, search)
-    # An audit entry is written when a search begins, because the search may be stopped or find too many visits, and
-    # when its result is shown.
+    # An audit entry is written when the search ends, and another when it begins, because the search may be stopped or
+    # find too many visits.
     if begins or search.done:
         await noted(request, "record.searched")
     if len(search.found) > MOST:
@@ -220,7 +220,7 @@ async def _erase(request: web.Request, organisation: Organisation, posted: Poste
         # A visit was reopened between the check that all visits have ended and the erasure.
         return Shown(patients=finding.by_patient(*await _named(request, organisation, posted)), status=409)
     finally:
-        # An erasure that an error has ended leaves an entry as well, because a part was erased.
+        # The audit entry is also written if an error has ended the erasure, because some records may be erased.
         await noted(request, "record.erased")
     return Shown(erased=(len(visits), len(booked)))
 

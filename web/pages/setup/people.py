@@ -40,7 +40,7 @@ NOT_ONESELF = N_("You cannot do this to your own account; ask another administra
 class Shown(NamedTuple):
     """Additions to the list of people: a form with errors, or a new one-time link.
 
-    The form's key is a person's id, or "" for the form that adds a person.
+    `person`: the id of the person in the form with errors, "" for the form that adds a person.
     """
 
     person: str | None = None
