@@ -1,7 +1,7 @@
 """Recognizes passwords that are easily guessed: common passwords, names of the person, repetitions, sequences.
 
-The rules are OWASP ASVS 5.0 6.2.4 and 6.2.11. The list `passwords.txt` has common passwords and words. An entry of
-twelve characters or more is recognized only if it is the whole password; a shorter entry, of at least four
+The rules are OWASP ASVS 5.0 6.2.4 and 6.2.11. The list `passwords.txt` has common passwords and words. A word of
+twelve characters or more is recognized only if it is the whole password; a shorter word, of at least four
 characters, is recognized in any part of the password. The list was made from the lists of zxcvbn 4.5 (MIT licence, ©
 Dropbox). The length is checked in `web.identity.accounts`.
 """

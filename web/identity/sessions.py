@@ -1,6 +1,6 @@
 """Keeps browser sessions: the cookie holds an id, the store holds the content.
 
-This module also defines when a staff sign-in ends, by the store's clock. Each entry of a session is a
+This module also defines when a staff sign-in ends, by the store's clock. Each value of a session is a
 separate field in the store, so that two simultaneous requests of one browser do not overwrite each other; a
 deleted session is never written again.
 """

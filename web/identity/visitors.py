@@ -1,9 +1,9 @@
 """Identifies a browser: staff by sign-in, a patient by the visits that it opened, a guest by the link that it redeemed.
 
 A browser's session is a dictionary. It may have the keys "staff", "half", "visit:{organisation}",
-"visits:{organisation}", "booked:{organisation}" and "guest:{organisation}". The entry "half" is a pending sign-in: the
-password was right, and the second factor was not given yet. It allows only the page for the second factor. A session
-that began before the last change of the account's password, role or status counts as not signed in.
+"visits:{organisation}", "booked:{organisation}" and "guest:{organisation}". The key "half" has a pending sign-in: the
+password was right, and the second factor was not given yet. This sign-in allows only the page for the second factor. A
+session that began before the last change of the account's password, role or status counts as not signed in.
 """
 
 from typing import Any
@@ -89,7 +89,7 @@ def booked_key(organisation: str) -> str:
 
 
 def guest_key(organisation: str) -> str:
-    """Return the key in the session dictionary for a guest's entry: the ids of the visit and of the guest."""
+    """Return the key in the session dictionary for two ids: that of a visit, and that of the guest in this visit."""
     return f"guest:{organisation}"
 
 

@@ -49,7 +49,7 @@ def smtp_client(settings: Settings) -> aiosmtplib.SMTP:
 
 
 class Smtp:
-    """Sends mails to the SMTP server of the settings, each on a new connection."""
+    """Sends mails to the SMTP server of the settings, each over a new TCP connection."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -73,7 +73,7 @@ class Smtp:
                 raise PermanentJobError(N_("the mail server refuses the mail")) from None
             raise DeliveryError(NOT_NOW) from None
         finally:
-            # The connection is closed at once, because a cancelled task must not wait for a server that does
+            # The TCP connection is closed at once, because a cancelled task must not wait for a server that does
             # not answer.
             client.close()
 

@@ -57,7 +57,7 @@ class Organisations:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._replace = redis.register_script(REPLACE)
-        # organisation -> (the time in s at which its document was read, the document as stored, and decoded)
+        # organisation -> (the time in s at which its document was read, its stored bytes, its decoded content)
         self._kept: dict[str, tuple[float, bytes | None, Organisation | None]] = {}
         self._used: set[str] = set()  # the ids with which `get` was called since the last refresh
         self._names: tuple[float, list[str]] | None = None

@@ -38,7 +38,7 @@ async def sending(
         yield send
         await response.write_eof()
     except Exception as problem:
-        # The connection is aborted. Otherwise the browser would wait for the rest of the file until its own time limit.
+        # The TCP connection is aborted. Otherwise the browser would wait for the rest until its own time limit.
         if request.transport is not None:
             request.transport.abort()
         if not isinstance(problem, (UnavailableError, OSError, TimeoutError)):

@@ -113,7 +113,7 @@ async def error_pages(request: web.Request, handler: Handler) -> web.StreamRespo
         return _unavailable(request)
     except (UnavailableError, RedisError, ConnectionError, TimeoutError) as error:
         if isinstance(error, ConnectionResetError) or request.transport is None:
-            # The browser has closed the connection, so no error page can be sent.
+            # The browser has closed the TCP connection, so no error page can be sent.
             raise
         log_unavailable(error)
         return _unavailable(request)
@@ -181,7 +181,7 @@ def _page(
     )
     response.headers.update(kept)
     if status in (408, 413, 415):
-        # The connection is closed, so that the server need not read the rest of the body.
+        # The TCP connection is closed, so that the server need not read the rest of the body.
         response.force_close()
     return response
 

@@ -24,7 +24,7 @@ FORM = "/{organisation}/information"
 WAITED = "waited"
 """The query parameter that marks a request which a browser sends again after the page asked it to wait.
 
-An unmarked request from a page of this site counts as one of a person who was admitted before.
+A request without it, from a page of this site, counts as a request of a person who was admitted before.
 """
 log = structlog.get_logger("web.admission")
 
@@ -48,7 +48,7 @@ async def admission(request: web.Request, handler: Handler) -> web.StreamRespons
 
 
 def is_newcomer(request: web.Request) -> bool:
-    """Return whether a request is the first of a person: for a calendar or a form, from a browser without a session.
+    """Return whether a request is of a newcomer: it is for a calendar or a form, and the browser has no session.
 
     A person who comes from another page of this site was admitted before, unless that page has asked the person to
     wait. A browser with a session has a visit or is signed in.

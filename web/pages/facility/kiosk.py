@@ -157,7 +157,7 @@ async def _placed(request: web.Request, organisation: Organisation, facility: Fa
 
 
 async def _keep(request: web.Request, organisation: Organisation, facility: Facility, visit_id: str) -> None:
-    """Store the visit's id as one entry of the browser's session, so that two tabs do not overwrite it."""
+    """Store the visit's id under a key of its own in the browser's session, so that two tabs lose no visit."""
     session, prefix = await sessions.get(request), _prefix(organisation, facility)
     now_ms = request.app[SERVICE].clock_ms()
     placed = await _placed(request, organisation, facility)

@@ -148,7 +148,7 @@ async def _taken(request: web.Request, actor: Actor) -> web.Response:
 
 def _unread(status: HTTPStatus, words: str) -> web.Response:
     response = _problem(status, words)
-    # The connection is closed, so that the server need not read the rest of the body.
+    # The TCP connection is closed, so that the server need not read the rest of the body.
     response.force_close()
     return response
 

@@ -110,8 +110,8 @@ async def _find(request: web.Request, organisation: Organisation, posted: Posted
     search = _continued(form, posted)
     begins = search.place == OLDEST
     search = await _go_on(request, organisation, search)
-    # An audit entry is written when the search ends, and another when it begins, because the search may be stopped or
-    # find too many visits.
+    # An audit entry is written in the request that begins a search, because the search may be stopped or find too many
+    # visits, and in the request that ends it.
     if begins or search.done:
         await noted(request, "record.searched")
     if len(search.found) > MOST:
