@@ -73,9 +73,7 @@ class File:
         self._bodies = {"": body}
 
     async def body(self, coding: str) -> bytes:
-        """Return the content, compressed by the coding of this name, such as "gzip"; "" for the uncompressed
-        content.
-        """
+        """Return the content, compressed by the coding with this name, such as "gzip"; uncompressed for the name ""."""
         if coding not in self._bodies:
             self._bodies[coding] = await asyncio.to_thread(CODINGS[coding], self._bodies[""])
         return self._bodies[coding]
@@ -102,7 +100,7 @@ def modules() -> Mapping[str, frozenset[str]]:
 
 
 def texts_link(code: str, script: str) -> str | None:
-    """Return the link to the texts that a script shows in a language; None if it needs none.
+    """Return the link to a script's texts in a language; None for the source language or a script without texts.
 
     While the files in `web/joined` are older than their sources, the link leads to the texts of all scripts.
     """

@@ -56,8 +56,8 @@ class Erasure:
             _all_ended(found)
             records = {one: await self._record(one) for one in left_booked}
             async with answering(), erasing(self._redis):
-                # The notifications about an emergency access are stored before the access. So they are erased after
-                # the accesses: an access that is found here has no notification that comes later.
+                # The accesses are erased before their notifications: an access is stored after all notifications
+                # about it, so the notifications of each access that is found here exist already.
                 grants = await self._grants(names)
                 await self._events({*left, *await self._lines(found)}, names)
                 await self._notifications(names)
@@ -70,13 +70,12 @@ class Erasure:
                 left_booked = [one for one, record in records.items() if not await self._booked(one, record)]
             if not left and not left_booked:
                 return
-            # Records have changed in the meantime, and the change may have added other data that name them.
+            # Some records were changed after they were read. A change may have added other data that name its record,
+            # so the erasure is repeated.
         raise UnavailableError("overtaken too often")
 
     async def _lines(self, found: Iterable[StoredVisit]) -> list[str]:
-        """Return the ids of the chat messages of these visits; data elsewhere that contains one of them is erased
-        too.
-        """
+        """Return the ids of the chat messages of these visits, so that the events of the messages can be erased."""
         ids = list[str]()
         for one in found:
             packed = [] if one.lines else await self._store.lines(self._organisation, one.id, LINES)
@@ -84,11 +83,11 @@ class Erasure:
         return ids
 
     async def _visits(self, found: Iterable[StoredVisit], grants: int) -> list[str]:
-        """Erase visits with their chat messages; return the ids of those that are not erased, because they were changed
-        since they were read.
+        """Erase visits with their chat messages; return the ids of the visits that were not erased.
 
-        `grants`: the number of the organisation's emergency accesses that do not name these visits. If there is
-        another one since, nothing is erased: the new one and its notifications may name a visit.
+        A visit that was changed since it was read is not erased. `grants`: the number of emergency accesses that the
+        organisation had after `_grants`. If the number has changed, no visit is erased: a new access and its
+        notifications may name one of the visits.
         """
         same = ("ZCARD", keys.EMERGENCIES(self._organisation)), grants
         return [one.id for one in found if not await self._visit_erasure.erase(one, same)]
@@ -186,9 +185,9 @@ class Erasure:
         decrypted is left out.
         """
         found = True
-        # The set is read again until no member contains one of the names. A rotation of the keys encrypts members
-        # again. A member that was encrypted again since it was read has other bytes, so removing it has had no
-        # effect.
+        # The set is read again until no member contains one of the names. In the meantime, a rotation of the keys may
+        # have encrypted a member again. Its bytes are then no longer those that were read, so the caller could not
+        # remove it.
         while found:
             found = False
             for number, member in enumerate(await self._redis.zrange(key, 0, -1)):

@@ -40,8 +40,8 @@ class Wanted(NamedTuple):
         """Return whether a record with this id and patient information is wanted."""
         if self.everything or id_ in self.ids:
             return True
-        # `phone_shown` has the number in the usual form of its country, without the country code. People write it
-        # so.
+        # People type a phone number as is usual in its country, without the country code, and `phone_shown` has this
+        # form.
         numbers = {digits(patient.phone), digits(patient.phone_shown)}
         written = {folded(patient.name), folded(patient.email), *numbers} - {""}
         same = bool(self.patient) and bool({folded(self.patient), digits(self.patient)} & written)
@@ -64,8 +64,8 @@ def digits(phone: str) -> str:
 class Part(NamedTuple):
     """The result of reading one part of the ended visits.
 
-    `place`: the place of its last visit, after which the next part begins. `read`: the number of visits in this
-    part. `found`: the visits of this part that are wanted.
+    `place`: the place of the part's last visit in the order in which visits ended; the next part begins after it.
+    `read`: the number of visits in this part. `found`: the visits of this part that are wanted.
     """
 
     place: Place
@@ -78,8 +78,8 @@ async def ended(
 ) -> AsyncIterator[Part]:
     """Yield the ended visits in parts, the oldest first.
 
-    `after`: the place of a visit; only visits after this place are read. Raises `UnavailableError` if the store
-    does not answer.
+    `after`: a place in the order in which visits ended; only visits after this place are read. Raises
+    `UnavailableError` if the store does not answer.
     """
     while places := await store.ended(organisation, None, after, AT_ONCE, oldest_first=True):
         visits_there, after = await store.visits(organisation, places), places[-1]
@@ -118,10 +118,10 @@ async def visits(store: Store, organisation: str, wanted: Wanted) -> AsyncIterat
 
 
 async def ended_since(store: Store, organisation: str, wanted: Wanted, after: Place) -> list[Visit]:
-    """Return the visits that `wanted` chooses and that have ended after the place of another visit.
+    """Return the visits that `wanted` chooses and whose place in the order of ended visits is after `after`.
 
-    Called after `still_open`: a visit that ends between the search of the ended visits and `still_open` is in neither
-    of them. Raises `UnavailableError` if the store does not answer.
+    Must be called after `still_open`: if a visit ends after the ended visits were searched and before `still_open` is
+    called, only this function finds it. Raises `UnavailableError` if the store does not answer.
     """
     return [visit async for part in ended(store, organisation, wanted, after) for visit in part.found]
 

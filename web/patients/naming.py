@@ -10,7 +10,7 @@ from signalling.visit.record import Visit
 from web.appointments.appointment import Appointment
 
 GROUPED = 4
-"""The number of first characters by which ids are grouped in a pattern. The first two are the same for all visits."""
+"""How many first characters of ids a pattern groups. All ids of visits have the same two first characters."""
 
 
 class Names:
@@ -22,7 +22,8 @@ class Names:
     def __init__(self, visits: Iterable[Visit], booked: Iterable[Appointment]) -> None:
         records: list[Visit | Appointment] = [*visits, *booked]
         addresses = {
-            # In the encoding "quoted-printable" of mails, one character is written as = and two hexadecimal digits.
+            # In a mail encoded as "quoted-printable", the character before the address may be written as = and two
+            # hexadecimal digits; these digits do not belong to the address.
             rf"(?:(?<![\w.+%-])|(?<==[0-9a-f]{{2}})){re.escape(one.patient.email)}(?![\w-]|\.\w)"
             for one in records
             if one.patient.email
@@ -57,8 +58,8 @@ def _texts(value: Any) -> Iterator[str]:
 def _pattern_of(texts: Collection[str], grouped: int = GROUPED) -> str:
     """Return a pattern that matches each of these texts.
 
-    Texts with the same first characters are grouped, `grouped` characters deep. Otherwise a search for the ids of
-    hundreds of visits would try each id at each place of the searched text.
+    For texts with the same beginning, the pattern has this beginning only once, up to `grouped` characters. Otherwise
+    a search for the ids of hundreds of visits would try each id at each place of the searched text.
     """
     if len(texts) == 1 or not grouped:
         return "(?:" + "|".join(re.escape(text) for text in sorted(texts)) + ")"

@@ -1,7 +1,7 @@
-"""Defines the form for the clinic's own texts in another language of the pages, with all texts that patients read.
+"""Defines the form in which a clinic translates those of its own texts that patients read, for one language.
 
-The name of a field is made from its text. If the text was changed after the form was shown, the sent
-translation belongs to no text and is ignored.
+The name of a field is a hash of the text to translate. If the text was changed after the form was shown, no text
+has the name of the sent field any more, so the sent translation is ignored.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ GUIDE_TEXTS = {
     "text": N_("Step %(number)s: full text that is agreed to"),
 }
 ROWS_FROM = 120
-"""The length in characters from which a text gets a larger field; a text of several lines gets a larger field too."""
+"""The number of characters for which a text's field gets one more line; each line break of the text adds a line too."""
 
 
 class Entry(NamedTuple):
@@ -73,7 +73,7 @@ def entries(organisation: Organisation) -> list[Entry]:
 
 
 def _of_guides(organisation: Organisation) -> Iterator[Entry]:
-    """Yield the texts of the setup guides: of the clinic's own guide, and of its waiting areas."""
+    """Yield the texts of the clinic's own setup guide, then the texts of the setup guides of its waiting areas."""
     guides = [organisation.guide, *(area.guide for area in organisation.areas if area.guide is not None)]
     for number, step in ((number, step) for guide in guides for number, step in enumerate(guide.steps, 1)):
         for name, label in GUIDE_TEXTS.items():
@@ -94,7 +94,7 @@ class TranslationsSection:
         self.language = language
 
     def form(self, organisation: Organisation) -> Form:
-        """Return the form, filled with the organisation's settings."""
+        """Return the form with the stored translations: name of a field -> translation, "" if there is none."""
         known = organisation.translations.get(self.language, {})
         return {entry.field: known.get(entry.text, "") for entry in entries(organisation)}
 
@@ -119,6 +119,6 @@ class TranslationsSection:
         return Parsed(form, errors, apply)
 
     def shown(self, organisation: Organisation) -> dict[str, str]:
-        """Return the translations in words: label -> translation."""
+        """Return the stored translations: label of a text -> its translation, "" if there is none."""
         form = self.form(organisation)
         return {entry.label: form[entry.field] for entry in entries(organisation)}

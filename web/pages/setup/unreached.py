@@ -35,11 +35,11 @@ ABOUT = {
     "two_factor": N_("Two-factor sign-in"),
     "waiting": N_("A patient waits"),
 }
-"""Name of a mail or short message -> the words by which the pages' lists name it."""
+"""Kind of a mail or text message, as its job names it -> the words for this kind in the lists of the pages."""
 
 
 class Unreached(NamedTuple):
-    """A message that could not be delivered: its time, subject and recipient, and the page about it ("" for none)."""
+    """A message that could not be delivered. `path`: the path of the page about its visit, "" if there is none."""
 
     at: str
     about: str

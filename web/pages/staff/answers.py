@@ -37,11 +37,11 @@ RESULTS = {
 
 
 SIGN_LANGUAGES = {"ase": N_("American Sign Language")}
-"""The sign languages, for which Babel has no name."""
+"""Code of a sign language -> its name; Babel has no names of sign languages."""
 
 
 def answer_words(kind: Kind, answer: Any) -> str:
-    """Return the answer to a step of this kind, in words of the reader's language; "" for an answer that says nothing.
+    """Return the answer to a step of this kind, in words of the reader's language; "" for an answer without content.
 
     The patient may have stopped in the middle of a step, so the answer may have another form than the step asks for.
     """

@@ -1,6 +1,6 @@
 """Returns a patient's Case Information in words, for pages that the server draws.
 
-In scripts, `shared/case.js` draws it.
+On pages that scripts draw, `shared/case.js` shows the Case Information.
 """
 
 import re
@@ -15,7 +15,7 @@ from web.pages.staff.answers import answer_words, day_words, language_name
 
 
 class Fact(NamedTuple):
-    """A value of the patient information form, with its label. `path`: the address to which it leads, "" for none."""
+    """A value of the patient information form, with its label. `path`: the URL of the value's link, "" for no link."""
 
     label: str
     value: str

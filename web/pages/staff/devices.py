@@ -39,8 +39,8 @@ TRIALS = Rule("push_trial", limit=5, window_ms=3600_000, first_delay_ms=0)
 async def change(request: web.Request) -> web.Response:
     """Answer POST …/preferences/devices: carry out the action in the field `do`.
 
-    "remove" removes a device, "add" adds this browser, and "try" sends a test to all devices. Raises HTTP 422 if
-    nothing can be sent to the browser, or if there are too many devices.
+    "add" adds this browser, "try" sends a test to all devices. Without `do`, the field `remove` names the device to
+    remove. Raises HTTP 422 if nothing can be sent to the browser, or if there are too many devices.
     """
     organisation = await organisation_of(request)
     account = await require(request, organisation.id)

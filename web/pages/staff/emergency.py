@@ -50,7 +50,7 @@ MESSAGES = 500
 
 
 class Asked(NamedTuple):
-    """What a request asks for: the signed-in member of staff wants to read the visit.
+    """A request of a signed-in member of staff to read a visit by emergency access.
 
     `now_ms`: the time of the request. `grant`: the access by which the person may read the visit now, or None.
     """
@@ -76,9 +76,9 @@ Answer = Callable[[web.Request, Asked], Awaitable[web.Response]]
 
 
 def _of_visit(answer: Answer) -> Callable[[web.Request], Awaitable[web.Response]]:
-    """Return a handler that finds out what a request asks for (an `Asked`), and passes that to `answer`.
+    """Return a handler that makes an `Asked` from each request and calls `answer` with it.
 
-    If there is no such visit, the handler answers HTTP 404.
+    If there is no such visit, or the organisation gives no emergency access, the handler answers HTTP 404.
     """
 
     @wraps(answer)
@@ -90,8 +90,7 @@ def _of_visit(answer: Answer) -> Callable[[web.Request], Awaitable[web.Response]
 
 
 async def _asked(request: web.Request) -> Asked | None:
-    """Return what a request to a page of emergency access asks for: the visit, the person, and the access if there is
-    one.
+    """Return the visit, the person and the access (None if there is none) of a request to a page of emergency access.
 
     Returns None if there is no such visit, or if the organisation gives no emergency access. Raises HTTP 303 to the
     visit's usual page if the person may see it there, and the errors of `require`.
@@ -189,14 +188,14 @@ async def _shown(request: web.Request, asked: Asked, grant: Grant) -> web.Respon
         "part": part,
     }
     response = _draw(request, asked, context)
-    # The browser loads the page again after the access has ended by time. If an administrator ends the access
-    # earlier, `page.js` loads the page again.
+    # This header lets the browser load the page again when the time of the access is over. If an administrator ends
+    # the access earlier, `page.js` loads the page again.
     response.headers["Refresh"] = str((grant.until_ms - asked.now_ms) // 1000 + 1)
     return response
 
 
 async def _messages(request: web.Request, asked: Asked, part: Part) -> list[tuple[str, str, str]]:
-    """Return (name of the author, time, text) of the messages in one part of them, the oldest first."""
+    """Return (name of the author, time, text) of each message that this part of the page shows, the oldest first."""
     organisation, visit = asked.organisation, asked.visit
     found = await request.app[SERVICE].store.lines(organisation.id, visit.id, part.skipped + MESSAGES)
     lines = found[: max(0, len(found) - part.skipped)]

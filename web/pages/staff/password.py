@@ -96,8 +96,8 @@ async def _name(request: web.Request, organisation: Organisation) -> str:
     kept = (await sessions.get(request)).get(INVITATION)
     if kept is None or kept["organisation"] != organisation.id:
         return ""
-    # A session that an older version of the server made contains the token of the password link itself. Such a
-    # token is valid as long as its link.
+    # An older version of the server stored the link's token in the session, not the token's hash. A session of that
+    # version may still be open, and its token is valid as long as the link.
     return str(kept["name"]) if "name" in kept else name_of(kept["token"])
 
 
