@@ -131,8 +131,8 @@ class Erasure:
     async def _events(self, members: Collection[str], names: Names) -> None:
         """Delete from the stream the events of these records, and those whose notifications contain one of `names`.
 
-        `members`: the ids of the records; an event has a copy of its record. An event of another record, such as
-        that of a member of staff, may have a notification about a visit.
+        `members`: the ids of visits and chat messages, whose events contain copies of them. An event of another record,
+        such as that of a member of staff, may have a notification about a visit.
         """
         stream, start = keys.EVENTS(self._organisation), "-"
         while found := await self._redis.xrange(stream, min=start, count=EVENTS_AT_ONCE):

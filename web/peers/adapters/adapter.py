@@ -43,9 +43,10 @@ class Adapter(ABC):
     """One person on a server that is not Greenroom: one connection, and at most one call at a time.
 
     `server`: the server to connect to; `name`: the name of this person, unique in the run; `media`: the media
-    of the present call. The load tester sets new media before each `call` and `answer`. The load tester gives
-    each call of a method `timeout_s` seconds. A method raises RefusedError if the server refuses something,
-    and EntryError if it does not answer as expected; both are counted in the report.
+    of the present call. The load tester sets new media before each `call` and `answer`. It cancels a method that
+    takes too long: after `server.timeout_s` seconds, but `called` and `ended` have more time. A method raises
+    RefusedError if the server refuses something, and EntryError if the server does not answer as expected; both are
+    counted in the report.
     """
 
     media: CallMedia
@@ -68,19 +69,19 @@ class Adapter(ABC):
 
     @abstractmethod
     async def called(self) -> None:
-        """Wait until a call for this person arrives; called for a patient."""
+        """Wait until a call for this person, a patient, arrives."""
 
     @abstractmethod
     async def answer(self) -> None:
-        """Answer the call that has arrived, and connect `media`; called for a patient."""
+        """Answer the call that has arrived, as the patient, and connect `media`."""
 
     @abstractmethod
     async def hang_up(self) -> None:
-        """End the present call; called for the provider."""
+        """End the present call, as the provider."""
 
     @abstractmethod
     async def ended(self) -> None:
-        """Wait until the provider has ended the call; called for a patient."""
+        """Wait, as the patient, until the provider has ended the call."""
 
     @abstractmethod
     async def leave(self) -> None:

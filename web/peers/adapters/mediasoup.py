@@ -27,7 +27,7 @@ a=ice-pwd:{password}\r
 a=setup:passive\r
 a=candidate:0 1 udp 1 {host} {port} typ host\r
 """
-"""The lines of an SDP answer that `--media light` needs. The server's own answer to `join` fills them in."""
+"""A template of an SDP answer with the lines that `--media light` needs; filled with the server's answer to `join`."""
 
 
 class MediasoupCall(Adapter):
@@ -38,7 +38,7 @@ class MediasoupCall(Adapter):
         self._room = name
 
     async def enter(self) -> None:
-        """Check that the server answers: wait for the end of a room that nobody has joined, which returns at once."""
+        """Check that the server answers a request: to wait for the end of an unused room, which is answered at once."""
         await self._wait("closed")
 
     async def call(self, name: str) -> None:

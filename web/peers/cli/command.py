@@ -294,8 +294,8 @@ def run(
     elif loss != "0%":
         shown["loss"] = loss
     if local:
-        # The temporary server has another port in each run, which a comparison of two runs must not show as a
-        # difference.
+        # The URL is not shown: the temporary server has a new port in each run, and a comparison of two runs must not
+        # show this as a difference.
         shown["server"] = "its own"
     if duration:
         shown["duration"] = duration
@@ -307,8 +307,8 @@ def run(
     described: Scenario | None = context.obj
     with _sentences():
         if described is not None and local and url:
-            # The scenario's file has one of `local` and `url`, and the command line has the other option, which is
-            # used.
+            # The scenario's file sets one of `local` and `url`, the command line sets the other one. The option of the
+            # command line is used.
             source = context.get_parameter_source("local")
             local, url = (True, "") if source and source.name == "COMMANDLINE" else (False, url)
         if local == bool(url):

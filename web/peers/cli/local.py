@@ -43,9 +43,9 @@ class Local(NamedTuple):
 
 @contextmanager
 def local_server(workers: int, providers: int, admins: int = 0) -> Iterator[Local]:
-    """Start a server with `workers` processes and this staff; yield it.
+    """Start a server with `workers` processes and with staff; yield it as a `Local`.
 
-    `providers` and `admins`: how many of them; the `credentials` of the providers come first. At the end the
+    `providers` and `admins`: the numbers of staff; in `Local.credentials` the providers come first. At the end the
     server is stopped and its folder removed. Raises ServerNotReadyError if the server does not start.
     """
     with throwaway(workers) as running:

@@ -146,7 +146,7 @@ def one_of(text: str, known: tuple[str, ...], option: str) -> str:
 
 
 def check_adapter(name: str, media: str, refused: dict[str, object], left_out: dict[str, object]) -> str:
-    """Check that a run by this adapter is possible; return the options that have no effect in it, or "".
+    """Check that a run with this adapter is possible; return the given options that it ignores, "" for none.
 
     `refused`: option -> whether it was given, for the options that cannot be combined with an adapter; `left_out`:
     option -> whether it was given, for the options that an adapter ignores. Raises PlanError if the run is not

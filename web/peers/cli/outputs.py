@@ -24,8 +24,9 @@ from web.peers.run.observations import Observations
 
 EVERY_S: Final = 1.0
 ASKED_S: Final = 10.0
-"""After a request for the live page, the page is made again with new figures for this time in s; then not until it is
-requested again.
+"""The time in s after each request for the live page in which the page is made again whenever there are new figures.
+
+Afterwards the page is not made again before the next request for it.
 """
 WAIT_S: Final = 5.0
 """The time in s for which a request waits for the first figures of a run."""
@@ -82,9 +83,7 @@ class Outputs:
         self._stack.close()
 
     def tick(self, seen: Observations, *, last: bool = False) -> None:
-        """Pass on the present figures, if EVERY_S seconds have passed since figures were last passed on, or if
-        `last` is true.
-        """
+        """Pass on the present figures, at most once in EVERY_S seconds; if `last` is true, in any case."""
         if not last and time.monotonic() - self._ticked < EVERY_S:
             return
         self._ticked = time.monotonic()
@@ -99,7 +98,7 @@ class Outputs:
 
 
 class _LiveServer(ThreadingHTTPServer):
-    """Serves what the last call of `show` passed: the page at /, the figures at /figures, the metrics at /metrics."""
+    """Serves the figures that `show` received last: a page at /, JSON at /figures, Prometheus's format at /metrics."""
 
     daemon_threads = True
 

@@ -131,8 +131,8 @@ def play(
 def _problem(seen: Observations, plan: Plan, crew: Crew, presence: Presence) -> str:
     """Return a sentence about why the figures of a run must not be trusted; "" if there is no such reason.
 
-    A run without a server could keep all its thresholds. `seen`: the observations of the run; `presence`: has
-    checked during the run whether the server was gone.
+    The thresholds do not show this: a run whose server is gone may keep all of them. `seen`: the observations of the
+    run; `presence`: the object that has watched the server's port during the run.
     """
     from web.peers.errors import EntryError
 

@@ -1,7 +1,7 @@
 """Checks what a server lets an administrator do with a waiting request and with a colleague's visit.
 
-Each check needs an administrator and a provider among the credentials, and some need a second provider. Without them
-the check is not carried out. The notifications that follow are checked in `bell.py`.
+Each check needs an administrator and a provider among the credentials, and some need a second provider. If one of
+them is missing, the check is not carried out. `bell.py` checks the notifications about an administrator's actions.
 """
 
 from __future__ import annotations

@@ -39,8 +39,8 @@ class ClientMedia:
         self._party: Party | None = None
         self._answered_s = 0.0
         self._connected_s: float | None = None
-        # The number of ICE checks that had arrived at the first look after REPEATED_S; only later ones are counted as
-        # consent checks. None before this look.
+        # The number of ICE checks that had arrived at the first call of `settled` after REPEATED_S; only later checks
+        # are counted as consent checks. None before that call.
         self._checks: int | None = None
         self._consents = False
         self._observer: RawPeer | None = None
@@ -129,7 +129,7 @@ class ClientMedia:
             self._judge.holds("nack", self._came(kind), wanted, "none", "a generic NACK (RFC 4585)")
 
     def _ask(self, now_s: float) -> None:
-        """Request the newest packet of sound and video again, if the client's answer offers to send again."""
+        """Send a NACK for the newest packet of sound and of video, once each, if the client's answer offers NACK."""
         if self._party is None:
             return
         endpoint = self._party.endpoint

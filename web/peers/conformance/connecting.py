@@ -1,7 +1,7 @@
 """Checks how a server handles the upgrade to WebSocket, hello, resume and keep-alive.
 
-A check raises ViolationError if the server breaks the rule, and UntestableError if it cannot decide whether the
-server does.
+A check raises ViolationError if the server breaks the rule, and UntestableError if the check cannot find out whether
+the server keeps the rule.
 """
 
 from __future__ import annotations

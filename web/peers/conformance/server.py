@@ -119,8 +119,8 @@ async def _outcome(check: Check, people: People) -> Outcome:
     except TimeoutError:
         fault = ViolationError("an end", f"none within {CHECK_S:g} s")
     except (KeyError, TypeError, AttributeError, IndexError) as problem:
-        # A KeyError or TypeError means that a message has no such part, or a part of another type than in
-        # PROTOCOL.md.
+        # These errors mean that a received message lacks a part that the check reads, or that the part has another type
+        # than in PROTOCOL.md.
         fault = ViolationError("messages as the reference has them", f"{type(problem).__name__}: {problem}")
     finally:
         await people.tidy()

@@ -318,8 +318,8 @@ class Coordinator:
             return
         with suppress(
             asyncio.QueueFull
-            # Too many earlier orders wait for the helper. One of them is the order to stop, and a second order to
-            # stop would change nothing.
+            # The outbox contains ORDERS messages already. The order to stop is among them, and a second order to stop
+            # would change nothing.
         ):
             helper.outbox.put_nowait(Go(process, *rest) if kind == "go" else Stop(process))
 

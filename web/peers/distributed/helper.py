@@ -250,8 +250,8 @@ class Helper:
         """Receive the coordinator's orders and pass them on to the processes; return when the run is over."""
         unbegun = set(range(len(self._pipes)))
         while True:
-            # Before all processes have begun, the coordinator must send the next order in time. Afterwards it may
-            # send nothing for hours.
+            # Until all processes have begun, each order of the coordinator must arrive within a time limit. Afterwards
+            # the coordinator may send no order for hours.
             match await channel.receive(READY_S + 2 * ANSWER_S if unbegun else None):
                 case Over(why):
                     if why:

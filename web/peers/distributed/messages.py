@@ -65,14 +65,14 @@ class Ready(Message, frozen=True):
 
 
 class News(Message, frozen=True):
-    """Brings the observations of a process since the previous message of the process, as lines of JSON."""
+    """Contains the observations of a process since its previous message, as lines of JSON."""
 
     process: Number
     lines: Lines
 
 
 class Done(Message, frozen=True):
-    """Brings the last observations of a process that has finished."""
+    """Contains the last observations of a process that has finished."""
 
     process: Number
     lines: Lines

@@ -49,7 +49,7 @@ class CallMedia(Protocol):
 
 
 class CallingSpeaker(RawCaller, Speaker):
-    """A connection that sends packets without encoding (light media), and that can also make an SDP offer."""
+    """A media connection that sends packets without encoding (light media), and that can also make an SDP offer."""
 
 
 class LightCall(LightMedia):

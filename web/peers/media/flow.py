@@ -40,7 +40,7 @@ class Flow:
         return first
 
     def over(self, now: float) -> None:
-        """Record that the call ends now: if the last frame came long before, that gap counts as a freeze too."""
+        """Record that the call ends now; count a freeze if the last frame came more than FREEZE_S before the end."""
         if self.first_at is not None and now - self.last_at > FREEZE_S:
             self.add(now)
 

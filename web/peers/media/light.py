@@ -44,7 +44,7 @@ _AUDIO, _VIDEO = (
 
 
 class Speaker(RawPeer):
-    """One connection to the relay: sends packets, answers requests for a keyframe, and counts received packets."""
+    """One media connection to the relay: sends packets, answers keyframe requests, and counts received packets."""
 
     def __init__(self, identity: Identity, host: str, flow: Flow, changed: Callable[[], None]) -> None:
         super().__init__(best_binding(), identity, host)

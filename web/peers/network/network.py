@@ -41,10 +41,10 @@ class Way(Table, frozen=True):
     """Describes what happens to packets in one direction.
 
     Losses are independent; with `burst_share` and `burst_packets` there are also bursts with losses of their own (the
-    model of Gilbert and Elliott). `burst_share` of all packets are in bursts, whose mean length is `burst_packets`,
-    and the share `burst_loss` of these is lost. A packet waits in a queue for the link (`rate_kbit`; 0: no limit),
-    then `delay_ms` and a random time up to `jitter_ms`. A packet that would wait longer than `queue_ms` is dropped.
-    Packets keep their order, except the share `reorder`, which arrives `reorder_ms` later.
+    model of Gilbert and Elliott). `burst_share` of all packets are in bursts, whose mean length is `burst_packets`;
+    the share `burst_loss` of the packets in bursts is lost. A packet first waits in a queue for the link (`rate_kbit`;
+    0: no limit), and is dropped if this wait would be longer than `queue_ms`. Then it is delayed by `delay_ms` and a
+    random time up to `jitter_ms`. Packets keep their order, but the share `reorder` arrives `reorder_ms` later.
     """
 
     loss: Share = 0.0
@@ -192,7 +192,7 @@ class Direction:
         """Return the time at which a packet has left the queue for the link, and three random numbers.
 
         `way`: what happens to packets now; `size`: the packet's bytes; `now_s`: when it is sent. The time is None if
-        the packet is lost or dropped. The numbers decide on its jitter, its delay and its doubling.
+        the packet is lost or dropped. The numbers decide, in order, on its jitter, its reordering and its doubling.
         """
         turn, luck, jitter, late, double = (self._draw() for _ in range(DRAWS))
         self._in_burst = turn < (1 - 1 / way.burst_packets if self._in_burst else _begins(way))

@@ -1,8 +1,8 @@
 """Opens a port for UDP and TCP that leads to a server through a simulated bad network.
 
 `network.py` decides what happens to packets; this module does the I/O. Tests, benchmarks and synthetic people use it.
-The contents of packets are not changed, so a client that uses this port instead of the server's notices only the
-network.
+The contents of packets are not changed. So for a client that uses this port and not the server's port, only the
+network is different.
 """
 
 from __future__ import annotations

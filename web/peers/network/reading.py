@@ -10,7 +10,7 @@ from web.peers import toml_tables
 from web.peers.network.network import Network, Phase, Way, problem
 
 KIND: Final = toml_tables.TableKind(Network, {"up": Way, "down": Way, "phases": Phase})
-"""The tables that a file which describes a network may have."""
+"""The tables that the file of a network may have."""
 
 
 def read(path: Path) -> Network:

@@ -33,7 +33,7 @@ def information(number: int, language: str = "en", **fields: str) -> dict[str, s
 def asked(steps: Sequence[Mapping[str, Any]], answers: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return the steps of a setup guide that apply to a person with these answers, in order.
 
-    A step with the condition `only_if` applies if the named earlier step has the named answer.
+    A step with a condition `only_if` applies if the earlier step that the condition names has the answer that it names.
     """
     found: dict[str, Mapping[str, Any]] = {}
     for step in steps:

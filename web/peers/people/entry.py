@@ -1,7 +1,7 @@
 """Uses HTTP as a browser does: pages, forms, cookies, Origin, and the upgrade to the WebSocket.
 
-`Clinic` is one organisation on one server; `Browser` is one person's cookies and connection. If a server is not
-Greenroom, does not answer or is not trusted, the error's text says so in a sentence.
+`Clinic` is one organisation on one server; `Browser` has one person's cookies and TCP connection. If a server is not
+Greenroom, does not answer or is not trusted, the text of the raised error is a sentence about it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Page(NamedTuple):
 class Clinic:
     """An organisation on a server, which many browsers may share.
 
-    The organisation's slug is the end of `url` or the argument `organisation`; the slug may be missing if the
+    The organisation's slug is the argument `organisation` or the path in `url`; the slug may be missing if the
     server has one organisation only. `ca`: a PEM file with the certificate authority to trust; `insecure`: True
     to trust any certificate. `timeout_s`: the longest time in s for a page. The object is an async context
     manager, which closes `http`. Raises EntryError if `ca` is not valid.
@@ -82,7 +82,7 @@ class Clinic:
         self._language = ""
 
     async def connect(self) -> Wire:
-        """Open a connection to the server and return it. Raises EntryError if the server cannot be reached."""
+        """Open a TCP connection to the server and return it. Raises EntryError if the server cannot be reached."""
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self.timeout_s):
@@ -117,7 +117,7 @@ class Clinic:
         return f"{self.origin}{self.path}/ws"
 
     async def close(self) -> None:
-        """Close the aiohttp session that the attribute `http` opened, if it did."""
+        """Close the aiohttp session `http`, if it was opened."""
         if self._http is not None:
             await self._http.close()
             self._http = None
@@ -167,7 +167,7 @@ class Clinic:
             raise EntryError(f"{self.origin} has no signalling of a Greenroom at {self.path}/ws")
 
     async def language(self, browser: Browser) -> str:
-        """Return the language that the patient information form selects; `browser` loads the form once.
+        """Return the first language that the patient information form offers; `browser` loads it at the first call.
 
         Raises EntryError if Meet Now is closed.
         """
@@ -212,7 +212,7 @@ class Browser:
         return await self._ask(self._head("POST", path, headers), body)
 
     async def socket(self) -> Wire:
-        """Open the organisation's WebSocket, on the connection of the pages if that is still open.
+        """Open the organisation's WebSocket, on the TCP connection of this browser's page requests if it is still open.
 
         Raises EntryError if the server refuses it or does not answer.
         """
@@ -224,8 +224,8 @@ class Browser:
                     try:
                         await wire.upgrade(head)
                     except HttpError:
-                        # The server may have closed the idle connection. If it really refuses the socket, a second try
-                        # raises the error again.
+                        # The reason may be only that the server has closed the idle TCP connection, so a new one is
+                        # tried. If the server refuses the WebSocket itself, the second try raises an error, too.
                         wire.abort()
                     else:
                         return wire
@@ -238,7 +238,7 @@ class Browser:
             raise EntryError(sentence(problem, self.clinic.origin)) from problem
 
     def close(self) -> None:
-        """Close this browser's connection to the server; its next request opens another."""
+        """Close this browser's TCP connection to the server; the browser's next request opens a new one."""
         if self._wire is not None:
             self._wire.abort()
             self._wire = None
@@ -271,7 +271,7 @@ class Browser:
             try:
                 return await self._wire.request(head, body)
             except HttpError:
-                # The server has closed the idle connection at this moment. The request is sent again, as browsers do.
+                # The server has just closed the idle TCP connection. The request is sent again, as browsers do.
                 self.close()
         self._wire = await self.clinic.connect()
         return await self._wire.request(head, body)

@@ -61,7 +61,7 @@ class Patient(Person):
 
     @property
     def waited_s(self) -> float:
-        """The time in s from sending the patient information to the claim."""
+        """The time in s from sending the patient information until the status `claimed` was received."""
         return self.room.at["claimed"] - self.at["meet_now"]
 
     async def arrive(self) -> None:
@@ -268,8 +268,8 @@ class Provider(Person):
     async def claim(self, visit: str) -> Room:
         """Claim this visit, open its page and connect the media; return the room.
 
-        Raises RefusedError if the server refuses it; the code is `already_claimed` if a colleague was first, who is
-        named in `details`.
+        Raises RefusedError if the server refuses the claim. If a colleague was first, the error's code is
+        `already_claimed` and its `details` name the colleague.
         """
         room = Room(self, visit)
         room.at["claim"] = time.monotonic()
@@ -284,7 +284,7 @@ class Provider(Person):
         return room
 
     async def claim_next(self, timeout_s: float | None = None) -> Room:
-        """Claim the patient who has waited longest, or wait for a patient; skip those whom a colleague claimed first.
+        """Claim the patient who has waited longest, or wait for one; skip patients who are claimed or gone already.
 
         Raises TimeoutError if no patient was claimed within `timeout_s` seconds, and RefusedError if the server
         refuses for another reason.

@@ -146,8 +146,8 @@ class Person(ABC):
     async def request(self, kind: str, /, **fields: Any) -> dict[str, Any]:
         """Send a request and return its answer; send it again if the socket was lost or the store did not answer.
 
-        `kind`: the request's type; `fields`: its fields. Raises RefusedError; its code is `lost` if this person does
-        not reconnect, `no_answer` after `timeout_s`.
+        `kind`: the request's type; `fields`: its fields. Raises RefusedError with the code of the refusal, with
+        `lost` if this person does not reconnect, or with `no_answer` after `timeout_s` seconds.
         """
         try:
             async with asyncio.timeout(self.timeout_s):
@@ -207,7 +207,7 @@ class Person(ABC):
             raise RefusedError("lost", f"closed with {self.gone}")
 
     def wake(self) -> None:
-        """Check the condition of each waiting call of `until`, and end the waits whose condition is true."""
+        """End each waiting call of `until` whose condition is true; end all if this person does not reconnect."""
         for condition, waiter in self._waiters:
             if not waiter.done() and (self.gone is not None or condition()):
                 waiter.set_result(None)

@@ -1,4 +1,4 @@
-"""Implements one connection of a synthetic browser: HTTP/1.1 requests, then the WebSocket on the same connection.
+"""Implements the TCP connection of a synthetic browser: first HTTP/1.1 requests, then the WebSocket on it.
 
 The load tester and benchmarks use it. It implements only those parts of RFC 9112 and RFC 6455 that a thousand
 people on one core need. A general HTTP client would cost more CPU than all other work of these people. This
@@ -55,9 +55,9 @@ class Answer(NamedTuple):
 
 
 class Wire(asyncio.Protocol):
-    """A connection to a server. After `upgrade`, `on_message` is called with each message.
+    """A TCP connection to a server. After `upgrade`, `on_message` is called with each message.
 
-    When the connection ends, `on_end` is called once with the close code.
+    When the TCP connection ends after `upgrade`, `on_end` is called once with the WebSocket's close code.
     """
 
     def __init__(self) -> None:
@@ -191,7 +191,7 @@ class Wire(asyncio.Protocol):
             self._http()
 
     def connection_lost(self, problem: Exception | None) -> None:
-        """Let a request that waits for its answer raise HttpError, and call `on_end` (called by asyncio)."""
+        """Let a waiting request raise HttpError; if there was an upgrade, call `on_end` (called by asyncio)."""
         self.closed, self._transport = True, None
         self._fail("the connection was lost")
         if self._upgraded:

@@ -70,9 +70,7 @@ def headline(comparison: Comparison) -> str:
 
 
 def comparison_text(comparison: Comparison, names: tuple[str, str]) -> str:
-    """Return the comparison as lines of plain text, the certain changes first. `names`: the names of the two compared
-    runs.
-    """
+    """Return the comparison as plain text, with the figures that got worse first. `names`: the names of both runs."""
     return "\n".join(_lines(comparison, names)) + "\n"
 
 

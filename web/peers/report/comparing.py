@@ -2,8 +2,8 @@
 
 For each figure the ratio of the two runs is calculated, with a confidence interval from random samples (a
 bootstrap). The seed is fixed, so that the result is the same each time. Values that are close in time are
-similar (a busy second slows all people), so they count as fewer values; the function `effective` calculates
-how many. This module reads no clock and no file.
+similar (a busy second slows all people), so many values are worth only a smaller number of independent values,
+which the function `effective` calculates. This module reads no clock and no file.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ A comparison has dozens of ratios. With 0.95, one ratio of twenty would be calle
 MARGIN = 0.1
 DRAWS = 2000
 BEYOND = 3
-"""A percentile is compared only if at least this number of values is above it, of those that `effective` counts."""
+"""A percentile is compared only if at least this number of independent values (see `effective`) is above it."""
 AT_LEAST = 30
 LAGS = 200
 BETTER, WORSE, SAME, UNDECIDED = "better", "worse", "about the same", "cannot be told"
@@ -129,8 +129,8 @@ def effective(series: Series) -> float:
 
 def _inflation(above: Sequence[bool]) -> float:
     count = len(above)
-    # The integer has one bit for each value. So one AND of the integer with itself, shifted by a lag, finds all
-    # pairs of values at this distance that are both above the limit.
+    # The integer has one bit for each value: 1 if the value is above the limit. So one AND of the integer and a copy
+    # that is shifted by `lag` bits finds all pairs of values at the distance `lag` that are both above the limit.
     bits = int("".join("1" if value else "0" for value in above), 2)
     mean = bits.bit_count() / count
     variance = mean * (1 - mean)

@@ -290,7 +290,8 @@ def integral(series: Series) -> float:
 def people(seen: Observations) -> PatientCounts:
     """Return the number of patients in each state.
 
-    The numbers are calculated from the gauges of the driver if there are any, otherwise from the steps.
+    `waiting` and `in_call` are read from the drivers' gauges if there are any. All other numbers are counted from the
+    steps.
     """
     done = {name: len(series) for name, series in list(seen.steps.items())}
     arrived = done.get("arrive", 0)
@@ -305,7 +306,7 @@ def people(seen: Observations) -> PatientCounts:
 
 
 def _for_each(name: str, seen: Observations, visits: int) -> float | None:
-    """Return what one visit has cost: the integral of a gauge over time, divided by the number of visits.
+    """Return the integral of a gauge over time, divided by the number of visits, such as the CPU time in s per visit.
 
     `name`: the gauge; `seen`: the observations of the run. Returns None if no process has two values of the gauge, or
     if there was no visit.

@@ -36,7 +36,7 @@ KINDS = ("one", "two", "three", "four")
 def report_page(found: Figures, verdicts: list[Verdict], *, live: bool = False) -> str:
     """Return the page of one run as HTML. `verdicts`: the results of the thresholds.
 
-    If `live` is true, the run goes on, and the page renews itself.
+    `live`: True while the run goes on; the page then renews itself.
     """
     marks, ticks = strips(found.steps.values())
     steps = [

@@ -1,7 +1,7 @@
-"""Calculates plots as shapes: the position of each line, bar, tick and label of an SVG. The template only draws them.
+"""Calculates plots as shapes: the position of each line, bar, mark and label of an SVG. The template only draws them.
 
-Lengths are in the units of the SVG's view box. Durations are on a logarithmic scale if they are compared, and on a
-linear scale over time.
+Lengths are in the units of the SVG's view box. Durations are on a logarithmic scale, except in plots over time, in
+which they are on a linear scale from 0. A `Tick` is a label at a position on an axis, or a mark with a text.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ LEFT, RIGHT, TOP, BOTTOM = 58, 12, 12, 26
 RIGHT_END, BASE = WIDTH - RIGHT, HEIGHT - BOTTOM
 STRIP = 200
 RATIOS = ((1.5, 1.2), (2, 1.4), (4, 2), (10, 3), (100, 10))
-"""The possible scales of ratios: the greatest ratio on each scale, and a mark between 1 and that ratio."""
+"""The possible scales of ratios: (the greatest ratio on the scale, a smaller ratio that has a label, too)."""
 SHARES = 120
 MARKS_WITH_TEXT = 6
 
@@ -175,7 +175,8 @@ def curves_plot(
 def with_faults(plot: Plot, faults: Sequence[tuple[float, str]], duration_s: float) -> Plot:
     """Return `plot`, a plot over time, with a mark at each fault. `faults`: (time in s, kind) of each.
 
-    More than MARKS_WITH_TEXT marks have no text, because the texts would overlap. `duration_s`: the length of the run.
+    If there are more than MARKS_WITH_TEXT faults, no mark has a text, because the texts would overlap. `duration_s`:
+    the length of the run.
     """
     end_s = max(duration_s, 1e-3)
     marks = [
@@ -189,7 +190,7 @@ def with_faults(plot: Plot, faults: Sequence[tuple[float, str]], duration_s: flo
 
 
 def strips(steps: Iterable[StepFigures]) -> tuple[list[Strip], list[Tick]]:
-    """Return the strips of all steps on one logarithmic scale of width STRIP, and the scale's ticks."""
+    """Return the strips of all steps on one logarithmic scale of width STRIP, and the labels of this scale."""
     chosen = list(steps)
     if not chosen:
         return [], []
@@ -229,7 +230,7 @@ def share_plot(label: str, curves: Sequence[tuple[str, str, Sequence[float]]]) -
 
 
 def intervals(ratios: Sequence[tuple[float, float, float]]) -> tuple[list[Interval], list[Tick]]:
-    """Return (the confidence intervals of ratios as positions, the ticks of their scale); the scale is logarithmic.
+    """Return (the confidence intervals of ratios as positions, the labels of their scale); the scale is logarithmic.
 
     Each of `ratios` is (low end of its interval, ratio, high end). The scale has the width STRIP, and the ratio
     1 is in its middle. Of the scales in RATIOS, the first is used that contains 90 % of the intervals; if no
@@ -248,15 +249,15 @@ def intervals(ratios: Sequence[tuple[float, float, float]]) -> tuple[list[Interv
 
 
 def _scale(highest: float, kind: Kind | None) -> tuple[float, list[Tick]]:
-    """Return the top of a scale from 0 to `highest` or a little above, and its ticks.
+    """Return (the highest value of a scale that begins at 0 and contains `highest`, the labels of this scale).
 
-    `kind`: the kind of the figures, for their unit; if it is None, the ticks are whole numbers.
+    `kind`: the kind of the figures, for their unit; if it is None, the labels are whole numbers.
     """
     if kind is None or not kind.shown[0]:
         unit, one = "", 1.0
         step = max(1.0, nice_step(highest))
     else:
-        # All ticks have the unit of the highest tick, such as 0.5 s and 1 s, not 500 ms and 1 s.
+        # All labels have the unit of the highest label, such as 0.5 s and 1 s, not 500 ms and 1 s.
         one = kind.units[unit_for(highest, kind)]
         unit = unit_for(_top(highest / one) * one, kind)
         one = kind.units[unit]
