@@ -146,9 +146,9 @@ class Retention:
     async def erase_left(self, organisation: str) -> int:
         """Erase packed (compressed) visits that are not in the index of ended visits any more; return their number.
 
-        Such a visit was erased by an older server, which does not know packed visits and leaves their packed form. No
-        visit is packed while an older server reports to the store. But the report of an older server that hangs
-        expires, and this server may then continue and erase visits.
+        Such a visit was erased by a server of an older version, which does not know packed visits and leaves their
+        packed form. No visit is packed while an older server reports to the store. But if an older server hangs, its
+        report expires. Visits are then packed, and the older server may continue later and erase some of them.
         """
         left, ended = 0, keys.ENDED(organisation)
         prefix = keys.PAST(organisation, "")

@@ -93,22 +93,22 @@ def parse(raw: Mapping[str, Any], kind: TableKind[T], problem: Problem[T], sourc
 def line_of(text: str, place: str) -> int:
     """Return the number of the line that has this place, such as `phases[1].to_s`; 0 if it is not found.
 
-    If the key itself has no line of its own, the line of its table is returned, or the line of the first item of a
-    list.
+    If no line has exactly this place, return the line of the innermost table that contains the place. If there is none,
+    and the place is a list of tables, return the line of the list's first table.
     """
     best, depth, first = 0, 0, 0
     for at, here in _places(text):
         first = first or (at if here.startswith(f"{place}[") else 0)
-        # A key below an inline table, `up = { loss = 2 }`, is in the line of the inline table.
+        # A key inside an inline table, such as `loss` in `up = { loss = 2 }`, is in the line of the inline table.
         if (place == here or place.startswith((f"{here}.", f"{here}["))) and len(here) > depth:
             best, depth = at, len(here)
     return best or first
 
 
 def _places(text: str) -> Iterator[tuple[int, str]]:
-    """Yield (number of the line, path) for each line that has a key or the header of a table.
+    """Yield (number of the line, place) for each line that has a key or the header of a table.
 
-    The path is that of the key or table, such as `phases[0].loss`.
+    The place is that of the key or table in the file, such as `phases[0].loss`.
     """
     table, seen = "", dict[str, int]()
     for at, line in enumerate(text.splitlines(), 1):

@@ -1,8 +1,8 @@
 """Pauses deliveries to a receiver that has failed several times in a row.
 
-This is called a breaker. After the pause, one delivery is tried, and all other deliveries wait for its result. A
-receiver is another server, such as a webhook's or the mail server; each has a name. The store counts the failures and
-measures the pauses with its own clock, for all workers together.
+The failures and the pause of one receiver are called a breaker. After the pause, one delivery is tried, and all other
+deliveries wait for its result. A receiver is another server, such as a webhook's or the mail server; each has a name.
+The store counts the failures and measures the pauses with its own clock, for all workers together.
 """
 
 from pathlib import Path
@@ -26,9 +26,9 @@ _SCRIPT = (Path(__file__).parent / "breaker.lua").read_text()
 
 
 class Paused(NamedTuple):
-    """A receiver that has a pause: nothing is sent to it until `until_ms`.
+    """The pause of a receiver: nothing is sent to the receiver until `until_ms`.
 
-    It also has the number of failures in a row.
+    `failures`: how many deliveries in a row have failed.
     """
 
     failures: int
@@ -36,7 +36,7 @@ class Paused(NamedTuple):
 
 
 class Breakers:
-    """Counts failures and pauses of all receivers.
+    """Counts the failures of all receivers, and decides when each receiver has a pause.
 
     All methods raise `UnavailableError` if the store does not answer.
     """
@@ -46,9 +46,9 @@ class Breakers:
         self._step: Any = redis.register_script(_SCRIPT)
 
     async def wait_until_ms(self, organisation: str, receiver: str) -> int:
-        """Return 0 if the receiver may be called now, otherwise the time in ms since the epoch at which to ask again.
+        """Return 0 if the receiver may be called now, otherwise the time in ms since 1970 at which to try again.
 
-        After a pause only the first caller gets 0; all other callers wait for the result of its call.
+        After a pause, only the first caller of this method gets 0; the others wait for the result of its delivery.
         """
         return await self._do(organisation, receiver, "ask", OPENS_AFTER, TRIAL_MS, LONGEST_PAUSE_MS)
 

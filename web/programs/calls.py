@@ -26,8 +26,8 @@ async def post(
     The reason is an English sentence, which pages translate. `allowed`: networks that may be called although they are
     not public.
     """
-    # The URL is checked at each call, because the settings may have changed. The look-up of host names, which checks
-    # their addresses, does not see a URL that contains an IP address.
+    # The URL is checked at each call, because the settings may have changed. The look-up of a host name checks the
+    # addresses that it finds, but a URL with an IP address needs no look-up.
     if url_problem(url, allowed) is not None:
         return 0, NOT_ALLOWED
     reaches, sockets = connector(allowed)

@@ -18,7 +18,7 @@ MOST = 1_000
 
 
 class State(StrEnum):
-    """The state of a delivery to a receiver, which is "mail", "text", "push" or a webhook."""
+    """The state of a delivery: planned for a later time, due, late, or given up (DEAD)."""
 
     PLANNED = "planned"
     DUE = "due"
@@ -95,8 +95,8 @@ async def send_again(app: web.Application, organisation: str, receiver: str, job
         return receiver_of(one) == receiver and job in ("", one.id)
 
     count, queues, now_ms = 0, app[JOB_QUEUES], app[SERVICE].clock_ms()
-    # The attempt is allowed before the jobs are due. Otherwise a worker that takes them at once would put them off
-    # until the end of the pause.
+    # First one delivery during the pause is allowed, and then the jobs become due. In the other order, a worker might
+    # take the jobs at once and put them off until the end of the pause.
     for name in await app[BREAKERS].all_paused(organisation, now_ms):
         if of_breaker(name) == receiver:
             await app[BREAKERS].probe(organisation, name)

@@ -132,7 +132,7 @@ class ApiKeys:
     async def list(self, organisation: str) -> list[tuple[ApiKey, int | None]]:
         """Return all keys, the oldest first, each with the time of its last use.
 
-        The time is in ms since the epoch, to the minute; None if the key was never used.
+        The time is in ms since 1970, to the minute; None if the key was never used.
         """
         async with answering():
             kept = await self._redis.hvals(keys.API_KEYS(organisation))

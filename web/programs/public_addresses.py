@@ -95,8 +95,8 @@ def _literal(host: str) -> Address | None:
     except ValueError:
         pass
     try:
-        # The function reads the old notations (inet_aton(3)), such as 2130706433, 0x7f.1 and 0177.0.0.1. Host names
-        # do not have these forms.
+        # `inet_aton` also reads the old notations of addresses, such as 2130706433, 0x7f.1 and 0177.0.0.1. No host
+        # name has such a form.
         return ipaddress.IPv4Address(socket.inet_aton(host.removesuffix(".")))
     except (OSError, ValueError):
         return None
@@ -141,7 +141,7 @@ class Resolver(AbstractResolver):
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(LOOKUP_S):
             found = await loop.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
-        # All addresses must be public, because a name that also has an internal address is suspicious.
+        # All addresses must be allowed, because a name with both a public and an internal address is suspicious.
         if not found or not all(may_call(str(entry[4][0]), self._allowed) for entry in found):
             raise AddressRefusedError("not a public address")
         return [

@@ -16,7 +16,7 @@ class Tick(NamedTuple):
 
 
 def nice_step(highest: float, most: int = 4) -> float:
-    """Return a round step (1, 2 or 5 times a power of ten) such that at most `most` steps reach `highest`."""
+    """Return a round step (1, 2 or 5 times a power of ten) with which at most `most` steps lead from 0 to `highest`."""
     least = highest / most
     if least <= 0:
         return 1.0

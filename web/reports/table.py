@@ -49,5 +49,5 @@ def lines(found: Iterable[Past]) -> str:
 
 
 def _harmless(text: str) -> str:
-    """Return a text that is safe in a spreadsheet: if it could be read as a formula, a quotation mark comes first."""
+    """Return `text`, with an apostrophe in front if a spreadsheet program could read the text as a formula."""
     return f"'{text}" if text.startswith(FORMULA) else text

@@ -26,8 +26,7 @@ from web.keys import ADMISSION, SUPERVISOR
 
 LOOK_S = 0.05
 LATE_S = 0.010
-"""A worker has more work than it can do if its event loop is later than this time in s in the median of LOOKS
-measurements.
+"""A worker has too much work if the median of the newest LOOKS delays of its event loop is more than this time in s.
 
 The median is used and not the mean, because a single long task makes only one measurement late, while too much work
 makes all of them late. A timer becomes due at any moment of a turn of the loop, so on average it is late by half a
@@ -110,7 +109,7 @@ class Admission:
 
     @contextmanager
     def entering(self) -> Iterator[None]:
-        """Count a newcomer as served at present while the body of this context makes the newcomer's page."""
+        """Count one more newcomer as being served until this context ends; its body makes the newcomer's page."""
         self._entering += 1
         self._looks_alone = 0
         try:

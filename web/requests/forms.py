@@ -165,7 +165,7 @@ async def _parts(reader: MultipartReader) -> Posted:
 
 
 def _is_plain(headers: CIMultiDictProxy[str]) -> bool:
-    """Return whether the headers of a part say that it is plain UTF-8 or bytes, without another encoding."""
+    """Return whether a part, according to its headers, is not encoded and has no charset except UTF-8."""
     how = [
         headers.get(name, "").strip().lower() for name in ("Content-Transfer-Encoding", "Content-Encoding")
     ]

@@ -72,8 +72,8 @@ def keeps_no_cookies(request: web.Request) -> bool:
 async def add_twins(request: web.Request, response: web.StreamResponse) -> None:
     """Add a twin (a copy for frames) to each cookie that a framed page sets.
 
-    If the page sets no cookie and the browser sent none, a first twin is set. By it, `keeps_no_cookies` distinguishes a
-    browser that keeps no cookies from a browser on its first visit.
+    If the page sets no cookie and the browser sent none, the twin of a cookie that does not exist is set. If the
+    browser does not send this twin with its next request, `keeps_no_cookies` finds that the browser keeps no cookies.
     """
     if not (is_framed(request) and framing_sites(request)):
         return

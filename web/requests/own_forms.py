@@ -1,8 +1,8 @@
 """Adds tokens to forms: a token proves that a form comes from this site if the browser does not send the form's origin.
 
-Safari before 16.4, and other browsers on plain http, send a form of a page with `Referrer-Policy: no-referrer` as
-`Origin: null` and without Sec-Fetch-Site; a form of another site looks the same. For these browsers each form has a
-hidden field with a token: a hash of a cookie that no other site can read or send.
+If a page has `Referrer-Policy: no-referrer`, Safari before 16.4, and other browsers on plain http, send its forms with
+the header `Origin: null` and without Sec-Fetch-Site; a form of another site looks the same. For these browsers each
+form has a hidden field with a token: a hash of a cookie that no other site can read or send.
 """
 
 import hashlib

@@ -333,9 +333,9 @@ class Attempt:
 class Throttle:
     """Delays and stops guesses, by the store's clock, across all workers.
 
-    A guess is recorded before it is checked, so that many guesses at once cannot all pass. If wrong guesses and
-    unfinished guesses together number `limit`, the next guess waits until an unfinished guess has a result. A guess
-    that fails because of an error of the server does not count.
+    A guess is recorded before it is checked, so that many guesses at once cannot all pass. If the wrong guesses and
+    the unfinished guesses together are as many as `limit`, the next guess waits until an unfinished guess has a result.
+    A guess that fails because of an error of the server does not count.
     """
 
     def __init__(self, redis: Redis) -> None:

@@ -55,9 +55,9 @@ def write(seen: Observations, folder: Path, thresholds: Sequence[str] = ()) -> P
 
 
 def _harmless(text: str) -> str:
-    """Return a text that is safe in a cell of a CSV file.
+    """Return `text` for a cell of a CSV file.
 
-    If a spreadsheet program would read it as a formula, a quotation mark is put in front.
+    If a spreadsheet program would read the text as a formula, an apostrophe is put in front of the text.
     """
     return f"'{text}" if text.startswith(FORMULA) else text
 

@@ -102,7 +102,7 @@ class Arrivals:
     def parse(cls, text: str, recorded: str = "") -> Arrivals:
         """Parse a pattern of arrivals, such as `steady:2/s`, `burst:50/10s` or `day:FILE`.
 
-        `recorded`: the text of the file that `day:FILE` names. Raises PlanError if the text is no pattern.
+        `recorded`: the content of the file that `day:FILE` names. Raises PlanError if `text` is not a pattern.
         """
         kind, _, rest = text.partition(":")
         if kind in ("steady", "poisson") and (rate := RATE.fullmatch(rest)) and float(rate[1]):
@@ -122,11 +122,10 @@ class Arrivals:
         )
 
     def times(self, patients: int, random: Random) -> list[float]:
-        """Return the times of the first `number` arrivals, in s from the beginning of the run, in order.
+        """Return the times of the first `patients` arrivals, in s from the beginning of the run, in order.
 
-        If a recorded day has fewer arrivals, the day is repeated after its last arrival. If it has more, only the
-        first arrivals are used. After the last stage nobody arrives, so fewer times are returned if the stages have
-        fewer arrivals.
+        If a recorded day has fewer than `patients` arrivals, the day is repeated after its last arrival. Stages are not
+        repeated: if they have fewer arrivals than `patients`, fewer times are returned.
         """
         return list(itertools.islice(self._all(random), patients))
 

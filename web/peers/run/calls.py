@@ -63,7 +63,8 @@ class Side:
     async def first_frame(self, timeout_s: float) -> None:
         """Wait until the media is connected and the other side's first frame has arrived.
 
-        Raises TimeoutError if one of these takes longer than `timeout_s` seconds. Without media, return at once.
+        Raises TimeoutError if the media is not connected within `timeout_s` seconds, or if the first frame does not
+        arrive within `timeout_s` seconds after that. Without media, return at once.
         """
         if self.media is not None:
             await self.media.wait_connected(timeout_s)
@@ -82,7 +83,8 @@ class CallDriver(Driver):
         """Load the adapter. Raises PlanError if that is not possible."""
         super().__init__(share)
         self._kind = load(share.plan.adapter)
-        # Names differ in each run and process, because a server may still know the names of the previous run.
+        # Each run and each process gives its people other names, because a server may still know the people of the
+        # previous run.
         self._run = secrets.token_hex(4)
         self._server: Server | None = None
         self._staff: list[Adapter] = []
@@ -103,7 +105,7 @@ class CallDriver(Driver):
             await self._server.http.close()
 
     def closed(self) -> None:
-        """Let the providers end their work, because no further patient arrives."""
+        """Make each provider's task end when no patient waits any more, because no further patient arrives."""
         for _ in self._staff:
             self._line.put_nowait(None)
 

@@ -60,7 +60,7 @@ class Driver(ABC):
 
     @abstractmethod
     def closed(self) -> None:
-        """Let the providers end their work, because no further patient arrives."""
+        """Make each provider's task end when no patient waits any more, because no further patient arrives."""
 
     @abstractmethod
     def finished(self) -> None:

@@ -73,7 +73,7 @@ class VisitDriver(Driver):
         return [asyncio.create_task(self._provider(provider)) for provider in self.staff]
 
     def closed(self) -> None:
-        """Let the providers end their work, because no further patient arrives."""
+        """Make each provider's task end when no patient waits any more, because no further patient arrives."""
         self.floor.close()
 
     def finished(self) -> None:

@@ -3,9 +3,9 @@ the same time, and collects the observations.
 
 One process coordinates the run: it collects the observations and shows them. Each other process plays a share
 of the patients and providers in an event loop of its own, and sends its observations about once a second.
-Times in messages are relative to the moment of sending. A process is known only by its pipe, whose other end
-may be on another machine (`web.peers.distributed.coordinator`). Machines without a connection each get a part
-of the same plan and the same time to begin; their files of observations are merged afterwards.
+Times in messages are relative to the moment of sending. The coordinating process has a pipe to each other
+process, which may be on another machine (`web.peers.distributed.coordinator`). Machines that send nothing to each
+other each play a part of the same plan, and begin at the same time; their files of observations are merged afterwards.
 """
 
 from __future__ import annotations
@@ -72,10 +72,10 @@ class Crew:
         return sum(len(share.visitors) for share in [*self._shares, *self.remote_shares])
 
     def open(self, others: Sequence[Connection] = ()) -> None:
-        """Start the processes; return when all providers are On-Call, those of the other machines in `others`
-        included.
+        """Start the processes of this machine; return when all providers of the run are On-Call.
 
-        Raises RunError if a process fails, or if not all are On-Call after READY_S seconds.
+        `others`: the pipes of the processes on other machines, whose providers must be On-Call as well. Raises RunError
+        if a process fails, or if not all providers are On-Call after READY_S seconds.
         """
         for share in self._shares:
             pipe, process = begin(share)
@@ -130,7 +130,7 @@ class Crew:
 
     @staticmethod
     def _order(pipe: Connection, *order: object) -> None:
-        # An error is ignored: the process may have died. That is noticed when its pipe ends.
+        # An OSError is ignored: perhaps the process has died. `_collect` notices its death when the pipe ends.
         with suppress(OSError):
             pipe.send(order)
 
@@ -273,8 +273,8 @@ async def _work(pipe: Connection, share: Share) -> None:
             await driver.play(seen, began=told_at + in_s)
             news.cancel()
         _send(pipe, "done", seen.news())
-        # Other processes of the run may use the same staff accounts, and Off-Call holds for the whole account. So
-        # this process waits until the run has ended in all processes.
+        # Off-Call holds for a whole staff account, which other processes of the run may use too. So this process
+        # waits until the run has ended in all processes, before it sets its providers Off-Call.
         await over.wait()
     finally:
         await driver.close()

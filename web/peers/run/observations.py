@@ -283,7 +283,7 @@ _LINE = msgspec.json.Decoder(tuple[str, str, float, float, int | str | None])
 
 
 def _named(kept: dict[str, T], name: str, make: Callable[[], T]) -> T:
-    """Return `kept[name]`; if the name is new, add the value that `make` returns.
+    """Return `kept[name]`; if the name is not in `kept`, first add it with the value that `make` returns.
 
     Raises ValueError if the name is not valid.
     """

@@ -39,8 +39,10 @@ class Presence:
         return since is not None and time.monotonic() - since >= GONE_S
 
     def look(self) -> None:
-        """Try once to connect to the server's port: set `gone_since` if the port refuses, clear `gone_since` if
-        the port accepts.
+        """Connect to the server's port once, and set `gone_since`.
+
+        If the port refuses, `gone_since` becomes the present time, unless it is set already. If the port accepts, it
+        becomes None. If the port does not answer in time, `gone_since` does not change.
         """
         try:
             socket.create_connection(self._at, PATIENCE_S).close()
