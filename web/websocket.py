@@ -200,9 +200,7 @@ def _sockets(app: web.Application) -> int:
 
 
 async def drain(app: web.Application) -> None:
-    """Accept no new sockets, and ask the clients of open sockets to reconnect to other workers, because the server
-    stops.
-    """
+    """Accept no new sockets, and make the clients of open sockets reconnect elsewhere, because the server stops."""
     app[DRAINING].set()
     await app[SIGNALLING].drain()
 

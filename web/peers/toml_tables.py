@@ -29,7 +29,7 @@ T = TypeVar("T", bound=msgspec.Struct)
 Problem = Callable[[T], str]
 """A function that returns a sentence about what is wrong with a table; "" if nothing is.
 
-It is called when each single value is known to be valid, and checks whether the values fit together."""
+It is called after each value alone was found to be valid, and checks whether the values fit together."""
 
 
 class TableKind(NamedTuple, Generic[T]):

@@ -203,7 +203,7 @@ def _is_plain_host(host: str) -> bool:
 def remote_of(request: web.Request, proxies: Sequence[str]) -> str:
     """Return the IP address from which a request came; addresses that a client may have invented are ignored.
 
-    `proxies`: the addresses or networks of trusted proxies. The first address is that of the connection. While an
+    `proxies`: the addresses or networks of trusted proxies. The first address is that of the TCP connection. While an
     address is a trusted proxy's, the next address to the left in the header X-Forwarded-For is used instead. The
     address is returned in the form of `ipaddress`, without port, brackets and zone. A text that is not an address is
     returned unchanged.

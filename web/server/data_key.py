@@ -94,7 +94,8 @@ def replace(folder: Path, found: bytes) -> None:
     path = folder / FILE
     owner, draft = path.stat(), _draft(path, found)
     try:
-        # The group may stay another one, which only root could change: the file's mode gives it no right.
+        # The new file may have another group than the old file, because only root may set any group. This does no
+        # harm: the mode of the new file gives its group no right.
         os.chown(draft, owner.st_uid, -1)
         draft.replace(path)
     finally:

@@ -27,7 +27,7 @@ VARIABLE = "_GREENROOM_HANDOVER"
 TRIAL_S = 120.0
 READY = "greenroom: the trial is ready"
 PROBLEM = "greenroom: "
-"""A command that fails prints one sentence with the reason; this is the beginning of that line."""
+"""The beginning of the line that a failed command prints; one sentence with the reason follows in the line."""
 
 LAST = frozenset({"tried", "refused", "worker_failed", "done"})
 """The last steps of an upgrade: `greenroom upgrade` waits for no further step after one of these steps."""
@@ -108,7 +108,7 @@ class Handover(msgspec.Struct, kw_only=True):
 
 
 def received(environment: Environment) -> Handover | None:
-    """Return what the previous program has passed in `environment`, and remove it there; None at an ordinary start.
+    """Return the `Handover` of the previous program, and remove it from `environment`; None at an ordinary start.
 
     Raises ConfigError if this version cannot read it.
     """
@@ -160,7 +160,7 @@ class Steps:
         """
         draft = self.path.with_suffix(".new")
         draft.unlink(missing_ok=True)
-        # O_EXCL prevents that root follows a link which the owner of the folder has put in this place.
+        # With O_EXCL, root does not follow a symbolic link that the owner of the folder has made at this path.
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             if os.geteuid() == 0:
@@ -170,9 +170,10 @@ class Steps:
         draft.replace(self.path)
 
     def asked(self) -> Request | None:
-        """Return the upgrade's request in the file, and remove the file; None if it cannot be read.
+        """Return the upgrade's request in the file, and remove the file; None if the request cannot be read.
 
-        If there is no file, or if it contains only steps, return a request for the present program's own files.
+        If there is no file, or if it contains only steps, return a request for the program that is now at the path of
+        the running program.
         """
         request: Request | None = None
         try:

@@ -1,8 +1,8 @@
 """Answers whether this worker is alive and whether a proxy should send requests to it.
 
-GET /healthz answers 200 as long as the event loop runs. GET /readyz asks the store, and answers 503 if the store does
-not answer in time or accepts no writes, if the worker is stopping, or if a task that must not end keeps failing.
-Neither answer contains personal data.
+GET /healthz answers 200 as long as the event loop runs. GET /readyz sends the store a request, and answers 503 if the
+store does not answer in time or accepts no writes, if the worker is stopping, or if a task that must not end keeps
+failing. Neither answer contains personal data.
 """
 
 import asyncio

@@ -31,7 +31,7 @@ def metrics_listener(settings: Settings, handed: Handover | None) -> socket.sock
     """Return the listening socket for metrics; None without `metrics.port`, and in the trial of an upgrade.
 
     `handed`: the values of the previous program, None at an ordinary start. Raises ConfigError if the address cannot
-    be used. A trial opens the port only to check this, and closes it again.
+    be used. In a trial, the port is opened only to check the address, and closed again.
     """
     if not settings.metrics.port:
         return None
@@ -50,7 +50,8 @@ def metrics_listener(settings: Settings, handed: Handover | None) -> socket.sock
 def bind(host: str, port: int, section: str = "server") -> socket.socket:
     """Return a listening TCP socket; IPv6 and IPv4 for "::", IPv4 alone if this machine has no IPv6.
 
-    Raises ConfigError if the address cannot be used; `section` is the section of the settings that has it.
+    `section`: the section of the settings that contains the address, for the text of an error. Raises ConfigError if
+    the address cannot be used.
     """
     if host == "::" and not _has_ipv6():
         host = "0.0.0.0"  # noqa: S104 - asked for by name

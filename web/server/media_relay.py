@@ -49,7 +49,7 @@ class Party:
 
     @property
     def connected(self) -> bool:
-        """Whether the party's connection is established, so that media can be sent to it."""
+        """Whether the media connection with the party's browser is established, so that media can be sent."""
         return self._party.connected
 
     def offer(self) -> str:
@@ -72,11 +72,11 @@ class Party:
         self._party.set_receiving(kind, allowed)
 
     def set_admitted(self, admitted: bool) -> None:
-        """Set whether media may be forwarded from and to this party at all."""
+        """Set whether any media may be forwarded from this party and to this party."""
         self._party.set_admitted(admitted)
 
     def quality(self) -> media.Quality:
-        """Return the loss, jitter, round trip and bit rate of the party's connection, as measured until now."""
+        """Return the loss, jitter, round trip and bit rate of the party's media, as measured until now."""
         return self._party.quality()
 
     def leave(self) -> None:
@@ -154,7 +154,7 @@ class Relay:
         return [IceServer(urls=list(made.urls), username=made.username, credential=made.credential)]
 
     def probe(self) -> str | None:
-        """Return an SDP offer with which a browser can test its network paths to the server.
+        """Return an SDP offer with which a browser can test how media can reach the server from its network.
 
         Returns None if too many browsers are testing now.
         """
@@ -165,7 +165,7 @@ class Relay:
         return [(found.host, found.port) for found in self._relay.candidates() if found.transport == "udp"]
 
     def answer_probes(self, name: str, password: str) -> None:
-        """Answer STUN requests with this name and password, by which other workers check this relay."""
+        """Answer STUN requests that have this name and password; other workers check this relay by such requests."""
         self._relay.probed_by = media.Credentials(name, password)
 
     async def reaches(self, addresses: Sequence[tuple[str, int]], name: str, password: str) -> bool:

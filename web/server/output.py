@@ -53,8 +53,7 @@ class Output(io.TextIOBase):
                 self._push(b"")
 
     def _push(self, data: bytes) -> bool:
-        """Write the part of the last line that is not written yet, a report of lost lines, and the data, if
-        possible now.
+        """Write the rest of the last line, then a report of lost lines, then the data, as far as possible now.
 
         Returns False if the data must be dropped.
         """

@@ -1,7 +1,8 @@
 """Checks each server of a store that the operator runs, when Greenroom starts and in `greenroom doctor`.
 
-This module defines which settings a store needs so that no visit is lost. It asks the server by INFO, CONFIG GET and
-a transaction that is discarded, so it changes nothing. `problem_of` and the reasons of `Weaknesses` do no I/O.
+This module defines which settings a store needs so that no visit is lost. It sends INFO, CONFIG GET and a
+transaction that it discards, so it changes nothing. `problem_of`, and the functions that find the reasons in
+`Weaknesses`, judge the answers without I/O.
 """
 
 import socket
@@ -163,7 +164,7 @@ def _examined(store: Store) -> Iterator[About]:
 
 
 def _why(error: Exception, address: StoreAddress) -> str:
-    """Return a sentence that says why the store cannot be examined. `error`: the error of the attempt."""
+    """Return a sentence with the reason why the store cannot be examined. `error`: the error of the attempt."""
     causes = list(_causes(error))
     said = " ".join(map(str, causes))
     match error:
@@ -202,7 +203,7 @@ def _about(name: str, client: "redis.Redis") -> About:
 
 
 def _ahead_s(client: "redis.Redis") -> float:
-    """Return how far the clock of the store is ahead of this machine's clock; 0 if the store does not say its time."""
+    """Return how far the clock of the store is ahead of this machine's clock; 0 if the store refuses TIME."""
     try:
         found: Any = client.time()
     except redis.ResponseError:
@@ -224,7 +225,7 @@ def _setting(client: "redis.Redis", name: str) -> str:
 
 
 def _refused(client: "redis.Redis") -> Iterator[str]:
-    """Yield the name of each needed command that the store does not allow its user.
+    """Yield the name of each command that Greenroom needs, but that the store forbids to Greenroom's account.
 
     The commands are tried in a transaction that is discarded.
     """

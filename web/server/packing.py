@@ -78,8 +78,8 @@ class Packer:
             left = sum([await packed.pack(organisation, queued) for queued in found])
             done += left
             if not left:
-                # All these visits are being changed at this moment; a later call of this method compresses (packs)
-                # them.
+                # None of the visits in `found` was packed, because each was changed at the same time. They are packed
+                # in a later call of `look`.
                 break
             await asyncio.sleep(REST * (loop.time() - began_s))
             async with answering():
@@ -93,8 +93,8 @@ class Packer:
 
         If the store has an earlier version, record that all ended visits wait to be packed, raise the version, and
         return False. The visits are packed only after the next call, so that a server of an earlier release that has
-        just started has time to report that it runs. If this worker dies in between, another worker repeats these
-        steps.
+        just started has time to report that it runs. If this worker dies before it has raised the version,
+        another worker does all of this again.
         """
         async with answering():
             if any(one.reads < store_version.VERSION for one in await reports(self._redis)):

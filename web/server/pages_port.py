@@ -1,4 +1,4 @@
-"""Accepts connections on the pages' port, and recognises ICE over TCP, TLS and HTTP by their first bytes.
+"""Accepts TCP connections on the pages' port, and recognises ICE over TCP, TLS and HTTP by their first bytes.
 
 Media of a call may come over this port, because a network that blocks UDP and unknown ports often allows port 443.
 The first bytes are read without removing them from the socket (MSG_PEEK). So aiohttp, or another worker that serves
@@ -29,9 +29,9 @@ LEAVING_S = 0.5
 log = structlog.get_logger("web.serve")
 
 Tls = Callable[[], SSLContext | None]
-"""Returns the TLS context for a new connection; None if pages are served by plain http."""
+"""A function that returns the TLS context for a new connection; None if pages are served by plain http."""
 PassOn = Callable[[int, socket.socket], bool]
-"""Passes a connection to the worker with this index; returns whether that worker has got it."""
+"""A function that passes a connection to the worker with an index; returns whether that worker has got it."""
 
 
 def plain() -> None:
@@ -143,7 +143,7 @@ class Site(web.BaseSite):
         size = ice.frame_size(data)
         if len(data) < size <= ice.FRAME_LENGTH + ice.REQUEST_MAX and len(data) > self._seen.get(sock, 0):
             # The first frame of ICE over TCP is not complete, so wait. The event loop calls `_look` again when the
-            # frame is complete or the connection has ended. In the second case, `data` is not longer than before.
+            # frame is complete or the connection has ended. If it has ended, `data` is then not longer than now.
             self._seen[sock] = len(data)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size)
             return

@@ -61,10 +61,10 @@ ANNOUNCE_S = 0.25
 It is short, because the master does nothing else in this time.
 """
 IDLE_S = 15.0
-"""A connection is closed if no complete request arrives on it for this time in s."""
+"""A worker closes an HTTP connection on which no complete request arrives for this time in s."""
 GARBAGE = (5_000, 10, 10)
-"""The numbers of new objects after which Python's garbage collector runs. With its default of 700 it took 4 % of a
-worker's time at 300 visits, instead of 0.6 %, in pauses that delay a claim."""
+"""The thresholds of Python's garbage collector (`gc.set_threshold`): it runs after 5,000 new objects. After 700, a
+default of Python, it took 4 % of a worker's time at 300 visits, instead of 0.6 %, in pauses that delay a claim."""
 
 log = structlog.get_logger("web.serve")
 
@@ -215,7 +215,7 @@ class Processes(BaseApplication):
         app = self.create_app(self.settings)
         app[WORKER] = self.worker
         if self._is_trial:
-            # Already the worker's first report to the store must say that this worker accepts no calls.
+            # Already the worker's first report to the store must state that this worker accepts no calls.
             app[DRAINING].set()
         if self._certificate is not None:
             app.cleanup_ctx.append(self._certificate.following)

@@ -1,6 +1,6 @@
-"""Keeps the media relay's public address up to date, by asking a STUN server.
+"""Keeps the media relay's public address up to date, by requests to a STUN server.
 
-It warns if browsers in other networks get only private addresses.
+It logs a warning if the relay has only private addresses, which browsers in other networks cannot reach.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ def only_private(hosts: Iterable[str]) -> bool:
 
 
 class PublicAddress:
-    """The public address of one worker's media relay. Only one worker of a machine logs."""
+    """Finds the public address of one worker's media relay. Only the worker with the index 0 logs."""
 
     def __init__(self, relay: Relay, settings: Settings, index: int) -> None:
         self._relay, self._settings, self._logs = relay, settings, index == 0
         self._answered = True
 
     async def run(self) -> None:
-        """Ask the STUN server at once and then every EVERY_S seconds, until cancelled.
+        """Send a request to the STUN server at once and then every EVERY_S seconds, until cancelled.
 
-        Warn once if only private addresses are known.
+        After the first request, log a warning if the relay has only private addresses.
         """
         await self.look()
         if self._logs and self._settings.public and only_private(self.hosts()):
@@ -48,7 +48,7 @@ class PublicAddress:
             await self.look()
 
     async def look(self) -> None:
-        """Ask the STUN server for this machine's public address, and give the address to the media relay.
+        """Request this machine's public address from the STUN server, and pass the address to the media relay.
 
         Do nothing if the settings name no STUN server. A known address is kept while the STUN server does not
         answer.

@@ -29,17 +29,17 @@ from web.config.store_address import Kind, Node, StoreAddress, store_address
 
 CONNECTIONS = 64
 ASK_S = 0.5
-"""The least time in s between two questions to the Sentinels whether another server is the master."""
+"""The least time in s between two requests to the Sentinels for the master's address after a refused write."""
 SENTINEL_S = 0.5
-"""The time in s after which the next Sentinel is asked. It is short, because the machine that failed often has a
-Sentinel too."""
+"""If a Sentinel does not answer within this time in s, the request is sent to the next Sentinel. The time is short,
+because the machine of a failed master often has a Sentinel too."""
 
 
 class _Sending(AbstractConnection):
     """Sends commands without `asyncio.wait_for`, which redis-py uses if there is a time-out.
 
-    On Python 3.11, `wait_for` loses a cancellation that comes as it finishes, and the task then never ends. On every
-    version of Python, `wait_for` makes a task for each command.
+    On Python 3.11, `wait_for` makes a task for each command. It also loses a cancellation that arrives while it
+    finishes, and then the cancelled task never ends.
     """
 
     async def send_packed_command(
@@ -74,9 +74,10 @@ class _Unix(_Sending, UnixDomainSocketConnection):
 
 
 class _AtMaster(Connection):
-    """A connection that asks for the address of the master, the server that takes writes, each time it is opened.
+    """A connection to the master, the server that takes writes.
 
-    So new connections lead to the new master after a failover.
+    Each time it is opened, it requests the master's address from the Sentinels. So after a failover, new connections
+    lead to the new master.
     """
 
     def __init__(self, *, find_master: Callable[[], Awaitable[Node]], **options: Any) -> None:
@@ -102,11 +103,11 @@ class _MasterTls(_AtMaster, _Tls):
 
 
 class _ToMaster(SharedConnection):
-    """The connection for commands to the master that Sentinels name. `find`: asks them for its address.
+    """The connection for commands to the master. `find`: requests the master's address from the Sentinels.
 
-    If the Sentinels promote two servers in short succession, the one between remains a master without a copy for some
-    seconds, until they demote it. It refuses writes meanwhile (`min-replicas-to-write`), so after such a refusal they
-    are asked whether another server is the master.
+    If the Sentinels promote two servers in short succession, the first of the two remains a master without a replica
+    for some seconds, until the Sentinels demote it. Meanwhile it refuses writes (`min-replicas-to-write`). So after
+    such a refusal, this connection requests the master's address again.
     """
 
     def __init__(self, pool: Any, find: Callable[[], Awaitable[Node]]) -> None:
@@ -115,7 +116,7 @@ class _ToMaster(SharedConnection):
         self._asking: asyncio.Task[None] | None = None
 
     def reply_received(self, reply: Any) -> None:
-        """Give a reply to the command that waits for it; if it refuses a write, check whether this is the master."""
+        """Pass a reply to its command; if the reply refuses a write, check whether another server is the master."""
         super().reply_received(reply)
         if isinstance(reply, Exception) and "NOREPLICAS" in str(reply) and self._asking is None:
             self._asking = asyncio.create_task(self._ask())
@@ -125,13 +126,13 @@ class _ToMaster(SharedConnection):
         with contextlib.suppress(redis.RedisError, OSError):
             if await self._find() != self.server:
                 self.connection_lost("the Sentinels name another master")
-                # Transactions are sent on connections of the pool.
+                # The connections of the pool, which transactions use, lead to the earlier master too.
                 await self.pool.disconnect(inuse_connections=True)
         await asyncio.sleep(ASK_S)
         self._asking = None
 
     async def close(self) -> None:
-        """Close the connection, and ask no more."""
+        """Close the connection, and stop checking whether another server is the master."""
         if self._asking is not None:
             self._asking.cancel()
         await super().close()
@@ -218,7 +219,7 @@ def _options(
 def _sentinel_options(store: Store, options: dict[str, Any], patience_s: float) -> dict[str, Any]:
     """Return redis-py's options for connections to the Sentinels.
 
-    `options`: the options for connections to the servers, whose TLS is used for the Sentinels as well. `patience_s`:
+    `options`: those for connections to the servers; their TLS options hold for the Sentinels as well. `patience_s`:
     the time limit in s, which is reduced to SENTINEL_S.
     """
     path = store.sentinel_password_file
@@ -235,7 +236,7 @@ def _sentinel_options(store: Store, options: dict[str, Any], patience_s: float) 
 
 
 def _master_finder(store: Store, address: StoreAddress) -> Callable[[], Awaitable[Node]]:
-    """Return a function that asks the Sentinels for the master's address, as (host, port)."""
+    """Return a function that requests the master's address from the Sentinels, and returns it as (host, port)."""
     options = _sentinel_options(store, _options(store, address, parse_url), store.socket_timeout_s)
 
     async def find() -> Node:
@@ -249,7 +250,7 @@ def _master_finder(store: Store, address: StoreAddress) -> Callable[[], Awaitabl
 
 
 class _ClusterNow(redis.RedisCluster):
-    """A client of a cluster that publishes a message only on the node of its channel, where workers subscribe."""
+    """A client of a cluster. It sends a published message only to the node that is responsible for its channel."""
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         """Carry out a command; PUBLISH is sent as SPUBLISH. Raises redis-py's errors if that is not possible."""

@@ -15,8 +15,8 @@ _OTHER = 0
 def set_slice(nice: int, slice_ns: int) -> bool:
     """Set the niceness and the slice of this thread, and of processes that it will start; return True if it is set.
 
-    The slice is the time in ns for which the thread keeps its processor after another one has woken up; 0 stands for
-    the system's own. Older systems ignore the slice. Python has no function for this system call.
+    The slice is the time in ns for which the thread keeps its processor after another thread has become ready to run;
+    0 means the system's default. Older systems ignore the slice. Python has no function for this system call.
     """
     if sys.platform != "linux" or platform.machine() not in NUMBERS:
         return False

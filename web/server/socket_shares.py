@@ -1,11 +1,11 @@
-"""Counts the sockets of each worker of this machine, and decides how many a worker asks to move to other workers.
+"""Counts the sockets of each worker of this machine, and decides how many sockets a worker with too many closes.
 
 All workers accept from one listener, and the kernel does not distribute connections evenly: if workers restart one
 after another, the last worker has hardly any sockets. So a worker that has clearly more sockets than the average
-asks a few clients to move: it closes their sockets with 1001, as it does when it stops. These clients reconnect at
-once, to the first worker that is free. Sockets are moved only in the two minutes after a worker was missing. None
-is moved while a worker is missing, because it would soon be moved again. The numbers of sockets are in memory that
-the workers share. Between machines, the load balancer distributes the sockets.
+closes a few of them with 1001, as it does when it stops. The clients reconnect at once, to the first worker that is
+free. Workers do this only in the two minutes after a worker was missing. They do not do it while a worker is missing,
+because the clients would soon have to reconnect again. The numbers of sockets are in memory that the workers share.
+Between machines, the load balancer distributes the sockets.
 """
 
 from __future__ import annotations
@@ -16,29 +16,30 @@ import struct
 import time
 from collections.abc import Callable, Sequence
 
-# One slot per worker index: the monotonic time in s at which it was written, and the number of sockets.
+# What the shared memory holds for one worker: the monotonic time in s of the last `write`, and the number of sockets.
 _SLOT = struct.Struct("<dq")
 LOOK_S = 1.0
 # A worker that has not written its number of sockets for this time in s counts as hanging or ended.
 FRESH_S = 3.0
 # The number that a stopping worker writes in place of its number of sockets.
 NONE = -1
-# A worker asks no client to reconnect to another worker while it has at most MARGIN times the average number of
+# A worker makes no client reconnect to another worker while it has at most MARGIN times the average number of
 # sockets, plus SPARE.
 MARGIN, SPARE = 1.2, 4
-# The greatest part (0 to 1) of its sockets whose clients a worker asks at a time to reconnect to other workers.
+# The greatest part (0 to 1) of its sockets that a worker closes at a time, so that clients reconnect to other workers.
 MOST = 0.1
-# Sockets are moved only in the period between these two times, in s after the last moment when a worker was missing.
+# Clients must reconnect only in the period between these two times, in s after the last moment when a worker was
+# missing.
 SETTLED_S, WINDOW_S = 3.0, 120.0
 
 
 class Shares:
-    """The number of sockets of each worker, in memory that the master creates before it forks; one slot per index."""
+    """The number of sockets of each worker, in memory that the master creates before it forks."""
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
-        # There are twice as many slots as workers, because a worker that stops and its successor run at the
-        # same time.
+        # The memory has a place (slot) for each index of a worker. There are twice as many places as workers, because
+        # a worker that stops and its successor run at the same time.
         self._slots = 2 * workers
         self._memory = mmap.mmap(-1, self._slots * _SLOT.size)
 
@@ -59,7 +60,7 @@ class Shares:
 
 
 def surplus(mine: int, others: Sequence[int]) -> int:
-    """Return how many of a worker's clients should be asked now to reconnect to other workers.
+    """Return how many of a worker's clients should now be made to reconnect to other workers.
 
     `mine`: the worker's number of sockets; `others`: the numbers of sockets of the other workers.
     """
@@ -70,10 +71,10 @@ def surplus(mine: int, others: Sequence[int]) -> int:
 
 
 class Balance:
-    """Moves sockets from one worker to the other workers if it has clearly more sockets than the average.
+    """Makes some clients of a worker reconnect to other workers if it has clearly more sockets than the average.
 
     `count`: returns the worker's number of sockets, NONE if the worker is stopping. `move`: is called with the number
-    of clients that must be asked to reconnect to other workers.
+    of clients that must reconnect to other workers, and closes their sockets.
     """
 
     def __init__(
@@ -93,9 +94,7 @@ class Balance:
             await asyncio.sleep(LOOK_S)
 
     def look(self, now_s: float) -> None:
-        """Write this worker's number of sockets; if the number is clearly above the average, ask a few clients to
-        reconnect to other workers.
-        """
+        """Write this worker's number of sockets; if it is clearly above the average, make a few clients reconnect."""
         mine = self._count()
         self._shares.write(self._index, mine, now_s)
         others = self._shares.others(self._index, now_s)

@@ -46,7 +46,8 @@ async def erasing(redis: Redis) -> AsyncIterator[None]:
     """Record an erasure that happens inside this context, so that the append-only file will be rewritten.
 
     The erasure is recorded twice: before, because this worker may die, and after, because a rewriting may have begun
-    during the erasure. This is also so if an error ends the erasure, because a part may have been erased.
+    during the erasure. The second time is not omitted if an error ends the erasure, because a
+    part of the data may have been erased.
     """
     await mark(redis)
     try:
@@ -102,7 +103,7 @@ class Rewriting:
             return not reason
 
     async def now(self) -> str:
-        """Rewrite the append-only file at once; return why it may still contain erased data, "" if it does not.
+        """Rewrite the append-only file at once; return why erased data may still be in the file, "" if none is.
 
         Raises `UnavailableError` if the store does not answer.
         """

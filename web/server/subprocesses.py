@@ -51,7 +51,7 @@ class Child:
         return code
 
     def terminate(self) -> None:
-        """Ask the child process to stop (SIGTERM)."""
+        """Send SIGTERM to the child process, so that it stops."""
         self._send(signal.SIGTERM)
 
     def kill(self) -> None:
@@ -90,7 +90,7 @@ def ended_by_sigterm() -> Iterator[None]:
 
 
 def end(process: "subprocess.Popen[Any] | Child", within_s: float) -> None:
-    """Ask the process to stop; kill it if it still runs after `within_s` seconds."""
+    """Send SIGTERM to the process; kill it if it still runs after `within_s` seconds."""
     process.terminate()
     try:
         process.wait(within_s)

@@ -48,7 +48,8 @@ class Throwaway(NamedTuple):
 def throwaway(workers: int) -> Iterator[Throwaway]:
     """Start a server with `workers` processes and an empty store; yield it, then stop it and remove its folder.
 
-    SIGTERM stops and removes them as well. Raises ServerNotReadyError if the server does not start.
+    If this process receives SIGTERM, the server is stopped and its folder removed too. Raises
+    ServerNotReadyError if the server does not start.
     """
     with ended_by_sigterm(), _throwaway(workers) as running:
         yield running

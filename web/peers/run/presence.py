@@ -41,8 +41,8 @@ class Presence:
     def look(self) -> None:
         """Connect to the server's port once, and set `gone_since`.
 
-        If the port refuses, `gone_since` becomes the present time, unless it is set already. If the port accepts, it
-        becomes None. If the port does not answer in time, `gone_since` does not change.
+        If the port refuses, `gone_since` becomes the present time, unless it is set already. If the port accepts,
+        `gone_since` becomes None. If the port does not answer in time, `gone_since` does not change.
         """
         try:
             socket.create_connection(self._at, PATIENCE_S).close()
