@@ -127,7 +127,7 @@ class Organisations:
     async def run(self) -> None:
         """Refresh the cached documents every REFRESH_S seconds, until cancelled."""
         while True:
-            with contextlib.suppress(UnavailableError):  # the error is logged already; `refresh` is tried again
+            with contextlib.suppress(UnavailableError):  # already logged; `refresh` runs again
                 await self.refresh()
             await tick(REFRESH_S)
 

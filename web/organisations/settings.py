@@ -83,7 +83,7 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     # The greatest number of booked visits at the same time, which is the number of providers for them
     capacity: Annotated[int, Meta(ge=1, le=100)] = 1
     opens: str = "00:00"  # the earliest time of day, "HH:MM", at which a booked visit may begin
-    closes: str = "24:00"  # the latest time at which a booked visit may end; on the next day if before `opens`
+    closes: str = "24:00"  # the latest end of a booked visit; on the next day if before `opens`
     feed_initials: bool = False  # whether a provider's own calendar shows the patients' initials
 
 
