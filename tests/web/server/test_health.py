@@ -29,6 +29,7 @@ ENDS = {
     "signalling/store/redis_transport.py _run": "both end with the connection",
     "signalling/store/redis_cluster.py _node_at": "reads the slots once; its time is limited",
     "signalling/store/redis_cluster.py send_message": "one message; its time is limited",
+    "web/server/redis_client.py reply_received": "asks the Sentinels once, then pauses; `close` cancels it",
     "signalling/store/past_visits.py ready": "ends when all is read; started again by the next search",
     "signalling/store/past_visits.py _give_up": "ends a reader",
     "web/doctor/checks.py look": "one check; its time is limited",
