@@ -202,6 +202,10 @@ async def browser(shared_chromium: Shared, request: pytest.FixtureRequest) -> As
         yield lent
 
 
+SHARED = ("signalling.ticks", "web.peers.media.light")
+"""The modules with one timer for all: the tests that follow need it, and it does nothing by itself."""
+
+
 @pytest.fixture(autouse=True)
 async def nothing_runs_on() -> AsyncIterator[None]:
     """Ends the tasks, and the timers of the product, that a test leaves in the event loop, which all tests share."""
@@ -219,8 +223,7 @@ async def nothing_runs_on() -> AsyncIterator[None]:
     await asyncio.gather(*left, return_exceptions=True)
     loop: Any = asyncio.get_running_loop()
     for timer in loop._scheduled:
-        # A tick only wakes tasks, and tasks of the next tests may wait for the same one.
-        if (name := module_of(timer._callback)).startswith(PRODUCT) and name != "signalling.ticks":
+        if (name := module_of(timer._callback)).startswith(PRODUCT) and name not in SHARED:
             timer.cancel()
 
 
