@@ -22,7 +22,7 @@ from web.errors import CommandError
 
 VISITS, BOOKED, PHOTOS = "visits.jsonl", "booked.jsonl", "photos"
 LINES = 2**31
-"""The limit for reading the chat messages of a visit; no visit has so many, so all its messages are read."""
+"""The limit for reading the chat messages of a visit; no visit has this number, so all its messages are read."""
 Item = TypeVar("Item")
 log = structlog.get_logger("web.patients")
 

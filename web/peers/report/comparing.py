@@ -2,7 +2,7 @@
 
 For each figure the ratio of the two runs is calculated, with a confidence interval from random samples (a
 bootstrap). The seed is fixed, so that the result is the same each time. Values that are close in time are
-similar (a busy second slows all people), so many values are worth only a smaller number of independent values,
+similar (a busy second slows all people), so they are worth only a smaller number of independent values,
 which the function `effective` calculates. This module reads no clock and no file.
 """
 
