@@ -25,7 +25,7 @@ class Erasure(StrEnum):
     RETENTION = "retention"
     """`web/retention.py` erases the key, or its entries, when they are older than a number of days."""
     USE = "use"
-    """The code that writes the key removes it when the key is no longer used."""
+    """The key has no time to live. The code that writes it removes it when nothing needs it any more."""
     NONE = "kept"
 
 

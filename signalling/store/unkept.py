@@ -13,6 +13,9 @@ _SCRIPT = (Path(__file__).parent / "unkept.lua").read_text()
 
 
 def unkept(key: str, *commands: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return one command, a script, that carries out `commands` on a key and replies what the first of them replies."""
+    """Return one command, a script, that carries out `commands` on `key` without a write to the store's disk.
+
+    Its reply is that of the first of `commands`.
+    """
     words = [part for command in commands for part in (len(command), *command)]
     return ("EVAL", _SCRIPT, 1, key, *words)

@@ -32,8 +32,8 @@ SOON_MS = 15 * MINUTE_MS
 """How long before the closing time, in ms, waiting patients and staff begin to see it."""
 
 Closes = Callable[[str], int | None]
-"""Returns the time in ms at which an area ("" for none) closes next or, if it is closed, has closed last; None for
-never.
+"""A function that gets an area's id, "" for a visit without an area. It returns a time in ms: when the area closes next
+or, if it is closed, when it closed last. It returns None if the area never closes.
 """
 
 

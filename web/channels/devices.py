@@ -19,7 +19,8 @@ from signalling.store.unavailable import answering
 MOST = 10
 """The greatest number of devices of a visit, or of a member of staff."""
 VISIT_MS = 2 * 86_400_000
-"""The time in ms for which a visit's devices are kept. A visit expires if its waiting patient is away for a day."""
+"""The time in ms for which the push subscriptions of a visit's patient are kept. It is longer than a day, the longest
+time after which a visit expires because its waiting patient is away."""
 
 ADD = """
 local known = redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1

@@ -96,8 +96,8 @@ async def read_body(request: web.Request, most: int) -> bytes:
 async def read_posted(request: web.Request, most: int, *kinds: str) -> Posted:
     """Return the posted form; it is read once per request.
 
-    `most`: the greatest size in bytes; `kinds`: the allowed content types. Raises HTTP 400 if the body is not such a
-    form, 408 if it takes too long, 413 if it is too large, and 415 if its type is not allowed.
+    `most`: the greatest size in bytes; `kinds`: the allowed content types. Raises HTTP 400 if the body cannot be
+    read as its content type says, 408 if it takes too long, 413 if it is too large, and 415 if its type is not allowed.
     """
     if request.content_type not in kinds:
         raise web.HTTPUnsupportedMediaType

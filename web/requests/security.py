@@ -1,7 +1,8 @@
 """Applies security rules to every response and every request from a browser, on all pages.
 
-This module adds response headers, recognizes requests of this site's own pages, and delays and stops wrong guesses.
-The throttle (the counter of guesses) is in the store, so that all workers count together.
+This module adds response headers, recognizes requests of this site's own pages, and delays, then refuses, attempts
+after wrong passwords and codes. The throttle (the counter of such attempts) is in the store, so that all workers count
+together.
 """
 
 import asyncio

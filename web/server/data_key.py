@@ -151,8 +151,8 @@ def derived(key: bytes, purpose: str) -> bytes:
 async def check(redis: Redis, found: bytes) -> dict[bytes, bytes]:
     """Check that the keys of a key file belong to the store; return them: id of a key -> key.
 
-    `found`: the content of the file. The key that encrypts the store's new records comes last. Raises ConfigError if
-    that key is not among them, or if a restore into the store has not finished.
+    In the result, the key that encrypts the store's new records is the last. `found`: the content of the file. Raises
+    ConfigError if the file does not contain that key, or if a restore into the store has not finished.
     """
     name, known = keys.DATA_KEY(), keys_in(found)
     await redis.set(name, next(iter(known)), nx=True)

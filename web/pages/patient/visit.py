@@ -353,7 +353,7 @@ def _form_page(
 def _asked(
     request: web.Request, organisation: Organisation, form: dict[str, str], visits: list[tuple[str, str]]
 ) -> web.Response:
-    """Return the page with the sent form, and the question whether the form is for another person.
+    """Return a page with the form as the patient sent it, which asks whether it is for a person not in `visits`.
 
     `visits`: the open visits of this browser, as pairs of path and patient's name.
     """
