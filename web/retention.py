@@ -195,13 +195,9 @@ class Retention:
         They are old if they are from before `before_ms`, or older than the limit of their kind (KEPT_MS,
         DEAD_KEPT_MS). The store has them in sorted sets, with their times in ms as scores.
         """
-        people = {
-            *await self._redis.zrange(keys.STAFF(organisation), 0, -1),
-            *await self._redis.hkeys(keys.ACCOUNTS(organisation)),
-        }
         ends = {
-            keys.BELL(organisation, name.decode()): max(before_ms, now_ms - notices.KEPT_MS)
-            for name in people
+            keys.BELL(organisation, person): max(before_ms, now_ms - notices.KEPT_MS)
+            for person in await notices.people(self._redis, organisation)
         }
         ends[keys.DEAD_JOBS(organisation)] = max(before_ms, now_ms - DEAD_KEPT_MS)
         ends[keys.EMERGENCIES(organisation)] = before_ms

@@ -6,7 +6,10 @@ notifications.
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
+from redis.asyncio import Redis
 
 from signalling.store import keys
 from signalling.store.records import Store
@@ -27,6 +30,18 @@ def read_until(mark: Mark | None) -> int:
     with positions, because the position of a notification is normally its time in ms.
     """
     return 0 if mark is None else mark.place or mark.until_ms
+
+
+async def people(redis: Redis, organisation: str) -> list[str]:
+    """Return the ids of all persons who may have notifications: the known staff, and all accounts.
+
+    Raises `UnavailableError` if the store does not answer.
+    """
+    async with answering():
+        pipe: Any = redis.pipeline(transaction=False)
+        pipe.zrange(keys.STAFF(organisation), 0, -1).hkeys(keys.ACCOUNTS(organisation))
+        staff, accounts = await pipe.execute()
+    return [name.decode() for name in {*staff, *accounts}]
 
 
 class Notices:

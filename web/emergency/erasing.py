@@ -11,7 +11,7 @@ import msgspec
 
 from signalling.errors import SealError
 from signalling.store import keys
-from signalling.store.notices import Notices
+from signalling.store.notices import Notices, people
 from signalling.store.records import Store
 from signalling.store.unavailable import answering
 from web.emergency.grants import Grants
@@ -39,11 +39,7 @@ async def erase_without_visit(store: Store, organisation: str) -> None:
 async def _notifications(store: Store, organisation: str, visits: Collection[str]) -> None:
     """Erase all notifications about these visits from the bells of the organisation's staff."""
     notices = Notices(store)
-    people = {
-        *await store.redis.zrange(keys.STAFF(organisation), 0, -1),
-        *await store.redis.hkeys(keys.ACCOUNTS(organisation)),
-    }
-    for person in (name.decode() for name in people):
+    for person in await people(store.redis, organisation):
         bell = keys.BELL(organisation, person)
         for number, sealed in enumerate(await store.redis.zrange(bell, 0, -1)):
             if number % AT_ONCE == 0:

@@ -78,9 +78,8 @@ class Grants:
 
     async def of(self, organisation: str, person: str, visit: str, now_ms: int) -> Grant | None:
         """Return the grant of emergency access by which a person may read a visit now; None if there is none."""
-        found = await self._read(organisation, now_ms - LONGEST_MIN * MINUTE_MS)
-        fits = (one for _, one in found if one.person == person and one.visit == visit and one.holds(now_ms))
-        return next(fits, None)
+        found = await self.holding(organisation, now_ms)
+        return next((one for one in found if one.person == person and one.visit == visit), None)
 
     async def holding(self, organisation: str, now_ms: int) -> list[Grant]:
         """Return the grants that give access now, the newest first."""

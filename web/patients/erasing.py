@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from signalling.errors import SealError, UnavailableError
-from signalling.store import keys
+from signalling.store import keys, notices
 from signalling.store.event_stream import StreamEntry, decode_entry
 from signalling.store.guarded import Command, Guarded
 from signalling.store.jobs import Job, Jobs, Taken
@@ -152,11 +152,7 @@ class Erasure:
 
     async def _notifications(self, names: Names) -> None:
         organisation = self._organisation
-        people = {
-            *await self._redis.zrange(keys.STAFF(organisation), 0, -1),
-            *await self._redis.hkeys(keys.ACCOUNTS(organisation)),
-        }
-        for person in (name.decode() for name in people):
+        for person in await notices.people(self._redis, organisation):
             key = keys.BELL(organisation, person)
             async for member in self._naming(key, f"{organisation}/bell/{person}", names):
                 await self._redis.zrem(key, member)

@@ -10,10 +10,11 @@ from aiohttp import web
 from web.audit.noting import noted
 from web.emergency.grants import Grant
 from web.emergency.opening import end_access, end_all, grants_of
+from web.identity.accounts import Account
 from web.keys import ORGANISATIONS, SERVICE
 from web.organisations.settings import Organisation
 from web.pages.list_parts import part_of
-from web.pages.setup.frame import ADMIN, admin, draw, path_of, posted_to, when
+from web.pages.setup.frame import admin, draw, path_of, posted_to, when
 
 NAME = "emergency"
 ROWS = 200
@@ -46,14 +47,15 @@ async def act(request: web.Request) -> web.Response:
     raise web.HTTPSeeOther(path_of(organisation, NAME))
 
 
-async def end_if_turned_off(request: web.Request) -> None:
+async def end_if_turned_off(request: web.Request, account: Account) -> None:
     """End every access if the organisation gives none any more. Called after an administrator has changed the rules.
 
-    The administrator is not checked again, because the new rules may demand a second factor that is not set up yet.
+    `account`: the administrator, who is not checked again, because the new rules may demand a second factor that is
+    not set up yet.
     """
     organisation = await request.app[ORGANISATIONS].read(request.match_info["organisation"])
     if organisation is not None and not organisation.emergency_min:
-        await end_all(request.app, organisation, request[ADMIN])
+        await end_all(request.app, organisation, account)
 
 
 def _row(grant: Grant, organisation: Organisation, now_ms: int) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from web.organisations.countries import countries
 from web.organisations.settings import LANGUAGES, Organisation, bounds
 from web.pages.setup import after_form, calendar_form, messages_form, policy_form
 from web.pages.setup.emergency import end_if_turned_off
-from web.pages.setup.frame import ADMIN, Section, admin, draw, path_of, posted_to, save, show
+from web.pages.setup.frame import Section, admin, draw, path_of, posted_to, save, show
 from web.requests.security import origin_of
 
 CALENDAR = calendar_form.Calendar()
@@ -142,11 +142,12 @@ async def policy(request: web.Request) -> web.Response:
 
 async def save_policy(request: web.Request) -> web.Response:
     """Answer POST …/setup/policy: save the form of the rules and limits."""
+    organisation, account = await admin(request)
+    fields = await posted_to(request)
     try:
-        return await _save(request, POLICY, **_policy_context())
-    except web.HTTPSeeOther:
-        if ADMIN in request:  # without a sign-in, nothing was saved
-            await end_if_turned_off(request)
+        return await save(request, organisation, account, POLICY, fields, **_policy_context())
+    except web.HTTPSeeOther:  # the form is saved
+        await end_if_turned_off(request, account)
         raise
 
 
