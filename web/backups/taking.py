@@ -140,15 +140,14 @@ def _low_priority() -> Iterator[None]:
     At the end of the context, the old priority is set again if the system allows that.
     """
     before = os.getpriority(os.PRIO_PROCESS, 0)
-    nice = max(before, NICE)
-    os.setpriority(os.PRIO_PROCESS, 0, nice)
-    scheduling.set_slice(nice, SLICE_NS)
+    os.setpriority(os.PRIO_PROCESS, 0, max(before, NICE))
+    scheduling.set_slice(SLICE_NS)
     try:
         yield
     finally:
         with contextlib.suppress(PermissionError):
             os.setpriority(os.PRIO_PROCESS, 0, before)
-            scheduling.set_slice(before, 0)
+            scheduling.set_slice(0)
 
 
 def _parts(folder: Path, settings: Settings, key: bytes, progress: Progress) -> Generator[list[Any]]:

@@ -1,6 +1,7 @@
 """Sets how long a process may keep a processor that another process needs (sched_setattr(2), Linux 6.12 or newer)."""
 
 import ctypes
+import os
 import platform
 import struct
 import sys
@@ -12,14 +13,15 @@ _ATTR = struct.Struct("=IIQiIQQQ")
 _OTHER = 0
 
 
-def set_slice(nice: int, slice_ns: int) -> bool:
-    """Set the niceness and the slice of this thread, and of processes that it will start; return True if it is set.
+def set_slice(slice_ns: int) -> bool:
+    """Set the slice of this thread, and of processes that it will start; return True if it is set.
 
     The slice is the time in ns for which the thread keeps its processor after another thread has become ready to run;
     0 means the system's default. Older systems ignore the slice. Python has no function for this system call.
     """
     if sys.platform != "linux" or platform.machine() not in NUMBERS:
         return False
+    nice = os.getpriority(os.PRIO_PROCESS, 0)  # the call sets the niceness as well
     attributes = _ATTR.pack(_ATTR.size, _OTHER, 0, nice, 0, slice_ns, 0, 0)
     return bool(ctypes.CDLL(None).syscall(NUMBERS[platform.machine()], 0, attributes, 0) == 0)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import threading
@@ -21,7 +20,7 @@ def in_a_thread(slice_ns: int) -> tuple[bool, int, int]:
     found: list[tuple[bool, int, int]] = []
 
     def run() -> None:
-        done = scheduling.set_slice(os.getpriority(os.PRIO_PROCESS, 0), slice_ns)
+        done = scheduling.set_slice(slice_ns)
         with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
             found.append((done, scheduling.slice_of(0), scheduling.slice_of(child.pid)))
 
