@@ -34,7 +34,7 @@ PERIOD_S = 0.5
 # does not answer either, the worker is dead.
 SIGN_MS = 1200
 # A worker's sign of life is written to the store's disk once in this time in s. The store keeps
-# the other signs of life only in memory. Without any write to the disk, nobody would notice that the disk is full.
+# the other signs of life only in memory. Without any write to the disk, no worker would notice that the disk is full.
 KEPT_S = 5.0
 # the time in s after the store's return in which no worker is declared dead
 DISTRUST_S = 3.0

@@ -53,7 +53,7 @@ class PathWatch:
         """Begin to follow the network path of `participant`, who has joined.
 
         `before`: the participant that `participant` replaces, or None. If both have the same connection, the state of
-        the network path and the running timer are kept. Otherwise both begin anew.
+        the network path and the running timer are kept. Otherwise they begin anew.
         """
         member = participant.member
         if before is not None and before.member.connection == member.connection:

@@ -111,7 +111,7 @@ class Decline(Command, frozen=True):
 
 
 class Close(Command, frozen=True):
-    """End a visit that nobody has claimed, because the clinic closes.
+    """End a visit that no provider has claimed, because the clinic closes.
 
     An admin sends it, or the server at closing time.
     """
@@ -141,7 +141,7 @@ class RecordContact(Command, frozen=True):
 
 
 class Escalate(Command, frozen=True):
-    """Record messages that are sent to staff because nobody has claimed the visit; sent by the server.
+    """Record messages that are sent to staff because no provider has claimed the visit; sent by the server.
 
     `after`: the number of these messages in the record when the server decided to send more. If the record has more
     messages now, nothing changes.

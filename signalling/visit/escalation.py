@@ -1,4 +1,4 @@
-"""The type of an entry in a visit's record: a message to staff, sent because nobody has claimed the request.
+"""The type of an entry in a visit's record: a message to staff, sent because no provider has claimed the request.
 
 `web` decides who receives such a message, and when, because it has the rota and the accounts. Does no I/O.
 """

@@ -97,7 +97,7 @@ class OpenVisits(Mapping[str, Visit]):
 
     @property
     def first(self) -> Visit | None:
-        """Return the visit whose patient has waited longest; None if nobody waits."""
+        """Return the visit whose patient has waited longest; None if no patient waits."""
         ranks = self._queues[False]
         return self._visits[ranks[0][-1]] if ranks else None
 
@@ -119,7 +119,7 @@ class OpenVisits(Mapping[str, Visit]):
         return len(self._lines.get((area, False), ()))
 
     def first_in(self, area: str) -> Visit | None:
-        """Return the visit that has waited longest in an area ("" for none); None if nobody waits there."""
+        """Return the visit that has waited longest in an area ("" for none); None if no patient waits there."""
         line = self._lines.get((area, False))
         return self._visits[line[0][-1]] if line else None
 
