@@ -57,7 +57,7 @@ class Person:
 
     async def until(self, expression: str) -> None:
         """Wait until an expression is true in the page."""
-        await self.page.wait_for_function(expression, timeout=WAIT_S * 1000, polling=20)
+        await self.page.wait_for_function(f"() => {expression}", timeout=WAIT_S * 1000, polling=20)
 
     async def until_value(self, expression: str, holds: Callable[[Any], bool], pause_s: float = 0.2) -> None:
         """Ask for the value of an expression in the page every `pause_s`, until `holds` is true for it."""

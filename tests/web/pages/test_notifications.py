@@ -66,7 +66,7 @@ async def test_an_assignment_shows_a_desktop_notification_and_a_click_opens_the_
     await page.get_by_role("link", name="Past").click()
     await page.evaluate("window.away = true")
     await assign(clinic)
-    await page.wait_for_function("window.raised.length === 1")
+    await page.wait_for_function("() => window.raised.length === 1")
     told = await page.evaluate("window.raised[0].title + window.raised[0].body")
     assert told == "A patient is assigned to youClaim them from your Sessions List at Riverside Clinic."
     await page.evaluate("window.raised[0].onclick()")

@@ -132,7 +132,7 @@ async def test_a_speaker_test_that_sounds_asks_whether_it_was_heard(
     await stop_clock(page)
     await page.get_by_role("button", name="Play a sound").click()
     # The sound of a busy machine may begin later than the page would wait for it.
-    await page.wait_for_function("window.heard?.currentTime > 0")
+    await page.wait_for_function("() => window.heard?.currentTime > 0")
     await page.clock.resume()
     await page.get_by_role("button", name="Yes").click()
     await clinic.until(lambda: clinic.case["answers"].get("devices", {}).get("speaker") == "on")
@@ -234,7 +234,7 @@ async def test_f07_a_speaker_is_chosen_before_the_call_and_kept_while_it_is_unpl
     await choice.select_option(label="Headset")
     await page.wait_for_function(SINK, arg="headset")
     await page.get_by_role("button", name="Test speaker").click()
-    await page.wait_for_function("tested.includes('headset')")
+    await page.wait_for_function("() => tested.includes('headset')")
     for role in clinic.visit["parties"]:
         await clinic.party(role, started=True)
     await page.get_by_role("button", name="Devices").click()

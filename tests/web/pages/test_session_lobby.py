@@ -23,7 +23,7 @@ async def test_f00_before_start_session_both_sides_have_the_same_parts_in_the_sa
     patient = await patients_page(clinic, open_page, width=width, height=height)
     for page in (provider, patient):
         await expect(page.get_by_text("not sent yet")).to_be_visible()
-        await page.wait_for_function("document.querySelectorAll('.device').length > 1")
+        await page.wait_for_function("() => document.querySelectorAll('.device').length > 1")
     ours, theirs = await provider.evaluate(PARTS), await patient.evaluate(PARTS)
     assert ours == theirs
     counts = {part: len(boxes) for part, boxes in ours}

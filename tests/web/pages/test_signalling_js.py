@@ -168,7 +168,7 @@ async def test_some_close_codes_mean_stay_away_until_the_person_acts(
 ) -> None:
     page = await connected(open_page)
     await clinic.cut(code)
-    await page.wait_for_function("statuses.at(-1).status !== 'open'")
+    await page.wait_for_function("() => statuses.at(-1).status !== 'open'")
     # The client would have reconnected before the end of this wait, if the close code allowed a reconnection.
     await page.evaluate("new Promise((later) => setTimeout(later, 900))")
     assert len(clinic.hellos) == 1

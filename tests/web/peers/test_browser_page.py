@@ -61,7 +61,7 @@ async def opened(browser: Browser, origin: str, person: Person, name: str, wrong
 
 async def sees_a_picture(page: Page) -> None:
     """Wait until the video of the other side plays. Raises TimeoutError if it does not."""
-    await page.wait_for_function("document.getElementById('other').currentTime > 0.2")
+    await page.wait_for_function("() => document.getElementById('other').currentTime > 0.2")
 
 
 async def test_the_files_on_the_page_about_browsers_play_a_whole_visit(

@@ -32,7 +32,7 @@ async def reloaded(page: Page) -> None:
     await page.clock.install()
     await page.reload()
     await expect(page.get_by_role("switch", name="On-Call")).to_be_visible()
-    await page.wait_for_function("answers > 0")
+    await page.wait_for_function("() => answers > 0")
 
 
 async def test_a_page_asks_before_the_sign_in_ends(clinic: Clinic, open_page: OpenPage) -> None:

@@ -366,7 +366,7 @@ async def test_f34_a_crowd_fits_a_small_laptop_and_a_phone_and_can_be_searched(
     assert await rows.evaluate("rows => rows.every(row => row.isConnected)"), "no row is built anew"
     await search.get_by_label("Order").select_option("")
     await page.set_viewport_size({"width": 390, "height": 844})
-    await page.wait_for_function("innerWidth === 390")
+    await page.wait_for_function("() => innerWidth === 390")
     row = await first.bounding_box()
     assert row is not None
     assert row["y"] < 420, "the first request is in the upper half of a phone"
