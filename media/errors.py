@@ -22,7 +22,7 @@ class RoomClosedError(MediaError):
 
 
 class PortsTakenError(MediaError, OSError):
-    """No UDP port of those that the settings allow for media is free."""
+    """All UDP ports that the settings allow for media are in use."""
 
 
 class SdpError(MediaError):

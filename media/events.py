@@ -17,7 +17,7 @@ class Connected:
 
 @dataclass(frozen=True, slots=True)
 class Disconnected:
-    """The party is no longer connected. `reason`: one of the constants below.
+    """The party is no longer connected. `reason`: the value of a constant of this module, such as REPLACED.
 
     After CONSENT_EXPIRED the party may connect again without a new offer; after another reason it must join again.
     """
@@ -38,7 +38,7 @@ class OfferNeeded:
 class Speaking:
     """The current speaker in a room of more than two parties has changed.
 
-    `party_id`: the party that speaks now, which may be the one that receives this event; None if nobody speaks.
+    `party_id`: the party that speaks now, which may be the party that receives this event; None if nobody speaks.
     """
 
     party_id: str | None

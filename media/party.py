@@ -78,7 +78,7 @@ class Party:
         self.credentials = room.relay.new_credentials()
         self.previous_credentials: Credentials | None = None
         self.gone = False
-        self._speaker: str | None = None  # the speaker that was last sent to the listener; None: nobody
+        self._speaker: str | None = None  # id in the newest `Speaking` event; None: nobody speaks
         self._failed = False
         self._listener = listener
         self._identity = room.relay.identity()
@@ -119,13 +119,14 @@ class Party:
     def accept(self, answer: str) -> None:
         """Apply the browser's SDP answer.
 
-        Raises SdpError for an unusable answer (another may follow), PartyGoneError if the party has left or failed.
+        Raises SdpError if the answer cannot be used (the browser may then send another answer), PartyGoneError if the
+        party has left or failed.
         """
         self._check_usable()
         parsed = sdp.parse_answer(answer, self._offered)
         established = self._association.established if self._association is not None else None
         if self._connected and established is not None and not established.shows(parsed.fingerprints):
-            # A new certificate needs a new DTLS association (RFC 8842 §4), and so a new endpoint.
+            # The answer is refused: a new certificate needs a new DTLS association (RFC 8842 §4), so a new endpoint.
             raise SdpError("fingerprint", "the certificate of a connected party has changed")
         fresh = [ssrc for ssrc in parsed.sources.values() if ssrc not in self.endpoint.sources]
         if len(self.endpoint.sources) + len(fresh) > SOURCES_MAX:
@@ -184,7 +185,7 @@ class Party:
     def leave(self) -> None:
         """Remove the party from its room, and close its DTLS association (the encrypted connection).
 
-        The listener receives no event. A repeated call changes nothing.
+        The listener is not called. A repeated call changes nothing.
         """
         if not self.gone:
             self.room.remove(self)
@@ -192,7 +193,7 @@ class Party:
     # -- the methods that the room calls
 
     def renew_offer(self, *, always: bool = False) -> None:
-        """Send `OfferNeeded` to the listener if the codec to offer first has changed, or if `always` is True."""
+        """Call the listener with `OfferNeeded` if the codec to offer first has changed, or if `always` is True."""
         if self._version and not self._failed and (always or self._offered_h264 != self.room.h264_first):
             self._offered_h264 = self.room.h264_first
             self.notify(OfferNeeded())
@@ -207,7 +208,7 @@ class Party:
     def add_slot(self, party_id: str) -> None:
         """Add a slot for another party, unless that party still has its slot from before.
 
-        Sends `OfferNeeded` to the listener if the browser was not offered the slot yet.
+        Calls the listener with `OfferNeeded` if no offer to the browser has contained this slot yet.
         """
         if self.slot_of(party_id) is not None:
             return
@@ -226,9 +227,7 @@ class Party:
         self.renew_offer(always=True)
 
     def send_speaker(self, speaker: str | None) -> None:
-        """Send the listener the current speaker, if it differs from the one sent last and the party is connected and
-        admitted.
-        """
+        """Call the listener with `Speaking` if `speaker` has changed, and this party is connected and admitted."""
         if speaker != self._speaker and self._connected and self.admitted:
             self._speaker = speaker
             self.notify(Speaking(speaker))
@@ -236,7 +235,7 @@ class Party:
     # -- the methods that the relay calls
 
     def on_stun(self, datagram: bytes, address: Address, sock: PacketSocket, now_s: float) -> None:
-        """Answer a STUN request signed with this party's ICE password; `address` may be used from then on."""
+        """Answer a STUN request signed with this party's ICE password; from then on, media may be sent to `address`."""
         request, used = None, self.credentials
         for credentials in (self.credentials, self.previous_credentials):
             if credentials is not None and credentials.ufrag == ice.local_ufrag(datagram):
@@ -293,7 +292,7 @@ class Party:
                 self.notify(Disconnected(CONSENT_EXPIRED))
 
     def lose_address(self, address: Address) -> None:
-        """Remove the address of a TCP connection that has ended. If no other address is left, consent expires."""
+        """Remove the address of an ended TCP connection. If it was in use, no media is sent until another is in use."""
         self._sendto.pop(address, None)
         if self.endpoint.path.lose(address):
             self.endpoint.address = self.endpoint.sendto = None
@@ -302,7 +301,7 @@ class Party:
     def end(self, reason: str | None) -> None:
         """Close the endpoint after the room has removed the party.
 
-        If `reason` is given, send the listener `Disconnected`.
+        If `reason` is given, call the listener with `Disconnected`.
         """
         self.gone = True
         if self._association is not None:
@@ -314,7 +313,7 @@ class Party:
             self.notify(Disconnected(reason))
 
     def notify(self, event: PartyEvent) -> None:
-        """Call the listener. An exception in it is logged, and the relay continues."""
+        """Call the listener (the function given to `Room.join`) with an event; log an exception that it raises."""
         try:
             self._listener(event)
         except Exception:
@@ -350,7 +349,7 @@ class Party:
     def _connect_if_ready(self) -> None:
         """Connect the endpoint if the handshake is done, the answer has come and an ICE check has passed.
 
-        Fail if the certificate is not the one in the answer.
+        The connection fails if its certificate is not the certificate that the answer names.
         """
         established = self._association.established if self._association is not None else None
         if self._connected or established is None or self.answer is None or self.endpoint.address is None:
@@ -367,7 +366,7 @@ class Party:
         self.notify(Connected())
 
     def _fail(self, reason: str) -> None:
-        """Disable the failed connection. The party keeps its place in the room until it joins again or leaves."""
+        """End the connection, which has failed, and call the listener with `Disconnected(reason)`."""
         if self._association is not None:
             self._association.closed = True
         self._failed = True

@@ -25,9 +25,10 @@ class Probes:
         self._open: dict[str, tuple[Credentials, float]] = {}
 
     def add(self, credentials: Credentials, now_s: float) -> bool:
-        """Answer STUN requests with these credentials for LASTS_S. Return False if there are PROBES_MAX probes already.
+        """Add a probe, and return True; if there are PROBES_MAX probes already, return False.
 
-        `now_s`: the monotonic time.
+        During the next LASTS_S seconds, STUN requests with these `credentials` are answered. `now_s`: the monotonic
+        time.
         """
         self._expire(now_s)
         if len(self._open) >= PROBES_MAX:

@@ -36,8 +36,8 @@ from media.transport.udp import RelaySettings
 
 logger = logging.getLogger(__name__)
 
-# The time in s between two ticks. While the server does not forward packets, it sends feedback at each tick, as often
-# as browsers do.
+# The time in s between two ticks. At each tick, a sender whose packets are not forwarded gets transport-cc feedback
+# from the server, as often as browsers send such feedback.
 TICK_S: Final = 0.050
 # A tick is the periodic work for all parties. It is divided into at most PARTS_MAX parts of at least PART_MIN
 # parties, spread over TICK_S, so that packets are handled between two parts. If the event loop is busy and a
@@ -70,13 +70,13 @@ class Relay:
         self._by_ufrag: dict[str, Party] = {}
         self._by_endpoint: dict[Endpoint, Party] = {}
         self._identity = Identity(time.monotonic())
-        # the credentials with which other workers check whether this relay answers; None: they cannot
+        # the credentials with which other workers check whether this relay answers; None: it answers no such check
         self.probed_by: ice.Credentials | None = None
         self._pictures = Pictures(self.forwarder.send_rtcp)
         self._checks = AddressChecks()
         self._probes = Probes()
         self._timer: asyncio.TimerHandle | None = None
-        self._mending: asyncio.TimerHandle | None = None  # calls `_mend` while packets are missing
+        self._mending: asyncio.TimerHandle | None = None  # the newest timer of `_mend`
         self._ticked_s = self._passed_s = 0.0
         self._part, self._parts_done, self._pause_s = 0, 0, TICK_S
         # the parties that this tick has not reached yet
@@ -195,7 +195,7 @@ class Relay:
         return dict(zip(STREAM_KINDS, chosen, strict=True))
 
     def add_party(self, party: Party) -> None:
-        """Register a new party. If it is the only party, start the timer."""
+        """Register a new party. If the timer of `_tick` does not run yet, start it."""
         self._by_endpoint[party.endpoint] = party
         self.add_ufrag(party.credentials.ufrag, party)
         if self._timer is None and not self._closed:
@@ -294,13 +294,11 @@ class Relay:
         )
 
     def on_missing(self) -> None:
-        """Request missing packets again every MEND_S, until none is missing."""
+        """Call `_mend` every MEND_S seconds, to request missing packets again, until no packet is missing."""
         self._mending = self._loop.call_later(MEND_S, self._mend)
 
     def on_dtls(self, endpoint: Endpoint, datagram: bytes) -> None:
-        """Pass a DTLS datagram to the party that owns `endpoint`, from whose browser's address the datagram
-        came.
-        """
+        """Pass a DTLS datagram to the party that owns `endpoint`. The datagram came from this party's browser."""
         party = self._by_endpoint.get(endpoint)
         if party is not None:
             party.on_dtls(datagram, time.monotonic())

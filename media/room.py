@@ -40,7 +40,7 @@ class Room:
 
     @property
     def gate(self) -> bool:
-        """Return True if media is forwarded between the parties of the room."""
+        """Return True if the gate is open: media is forwarded between the parties of the room."""
         return self._gate
 
     def set_gate(self, open: bool) -> None:

@@ -1,8 +1,7 @@
 """Counts what this worker has done since it started; `web/metrics` shows the counts. One process is one worker.
 
-Counting only adds to a number. This is cheap enough to do it for each claim, and at each worker for each
-event. No key names a patient, a visit, a person or an organisation, and each count has a bounded number of
-keys.
+To count something only adds to a number, so that each worker can afford it for each claim and each event. No key names
+a patient, a visit, a person or an organisation, and each count has a bounded number of keys.
 """
 
 from __future__ import annotations
@@ -69,7 +68,7 @@ BUS_LOST: Counter[str] = Counter()
 STORE_S = Histogram(_STORE_S)
 """The time in s from sending commands to the store to their replies."""
 STORE_ERRORS: Counter[str] = Counter()
-"""How often a request to the store failed, by the reason that `UnavailableError` has."""
+"""The number of failed requests to the store, by the `reason` of the `UnavailableError`."""
 TAKEOVERS: Counter[str] = Counter()
 """The number of rooms whose media this worker took over from dead workers. The only key is ""."""
 FIRST_PICTURE_S = Histogram(_PICTURE_S)

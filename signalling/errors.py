@@ -44,8 +44,9 @@ class SealError(SignallingError, ValueError):
 
 
 class BrokenHeadError(SignallingError, ValueError):
-    """The head of an audit log (which records its first and last entry) was not written by this server, or was
-    changed.
+    """The head of an audit log was changed, or this server has not written it.
+
+    The head records the first and the last entry of the log.
     """
 
 
@@ -84,7 +85,7 @@ class ResumeError(SignallingError):
 
 
 class TooManyGuessesError(ResumeError):
-    """The address sent too many wrong tokens, so that its tokens are not checked for now."""
+    """A client's IP address sent too many wrong tokens: for some time, the server does not check tokens from it."""
 
     def __init__(self) -> None:
         super().__init__("resume_invalid")
@@ -94,7 +95,7 @@ class TooManyGuessesError(ResumeError):
 
 
 class MediaError(SignallingError):
-    """The media relay refuses a request about a call. Only the three subclasses below are raised."""
+    """The media relay refuses a request about a call. Only subclasses of this error are raised."""
 
 
 class RoomFullError(MediaError):

@@ -55,7 +55,7 @@ class Encoded:
     def frame(self, codec: Codec) -> bytes:
         """Return the WebSocket frame of the message in this codec.
 
-        If the message cannot be encoded, log that and return b"".
+        If the message cannot be encoded, log the error and return b"", so that no frame is sent.
         """
         found = self._frames.get(codec.subprotocol)
         if found is None:
@@ -105,7 +105,7 @@ class Socket:
         self.actor = actor
         self.connection = connection
         self.limit = limit
-        self.topics: frozenset[str] = frozenset()  # all sockets without topics share one empty set
+        self.topics: frozenset[str] = frozenset()  # an empty set that all new sockets share
         self.open = True
         # True if the connection was aborted because the client had sent nothing for a long time.
         self.silent = False
@@ -116,8 +116,8 @@ class Socket:
         """Write bytes to the socket without waiting; close the socket instead if too much of its data is still unsent.
 
         Does nothing if the socket is closed, because writing to a closed transport may raise. A single message can be
-        larger than the limit, such as a snapshot of a very long queue. It does not count as unsent data while it is
-        sent.
+        larger than `limit`, such as a snapshot of a very long queue. While such a message is sent, its bytes do not
+        count as unsent data.
         """
         if not self.open:
             return
@@ -132,7 +132,7 @@ class Socket:
             if len(data) > self.limit:
                 self._spare = len(data)
             self._transport.write(data)
-        except Exception as problem:  # noqa: BLE001 - the problem concerns only this client
+        except Exception as problem:  # noqa: BLE001 - one client's error must not reach the caller
             self._died(problem)
 
     def _died(self, problem: Exception) -> None:
@@ -148,7 +148,7 @@ class Socket:
         self.open = False
         try:
             self._transport.abort()
-        except Exception as problem:  # noqa: BLE001 - as in `write`
+        except Exception as problem:  # noqa: BLE001 - one client's error must not reach the caller
             self._died(problem)
 
     def give_up(self) -> None:
@@ -163,11 +163,11 @@ class Socket:
             self.open = False
             try:
                 self._cut(code)
-            except Exception as problem:  # noqa: BLE001 - as in `write`
+            except Exception as problem:  # noqa: BLE001 - one client's error must not reach the caller
                 self._died(problem)
 
     def end(self) -> None:
-        """Note that the connection has ended, and free `cut`.
+        """Record that the connection has ended, and forget the function `cut`.
 
         The connection and its socket refer to each other. Without this method, their memory would be freed only by a
         garbage collection, which comes after some ten thousand connections.
@@ -204,7 +204,7 @@ class Hub:
         self._last_tick: dict[str, float] = {}
 
     def add(self, socket: Socket) -> None:
-        """Add a socket. If the connection has an older socket, close the older socket with code 4203."""
+        """Add a socket. If the connection has an older socket, close the older socket with code 4203 (replaced)."""
         older = self.sockets.get(socket.connection)
         self.sockets[socket.connection] = socket
         if older is not None:

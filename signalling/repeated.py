@@ -22,10 +22,10 @@ class Repeated:
         self._count: dict[str, int] = {}
 
     def count(self, event: str, now_s: float) -> int:
-        """Count an event; return the number to log now, 0 if it must not be logged yet.
+        """Count an event; return how often it was counted since it was last logged, 0 if it must not be logged now.
 
-        The number is the count since the event was last logged; it is 0 for EVERY_S after that. `event` must be one of
-        a fixed set of names, because each name is kept in memory. `now_s`: the monotonic time in s.
+        If the result is not 0, the caller logs the event; then the result is 0 for EVERY_S seconds. `event` must be
+        from a fixed set of names, because each name is kept in memory. `now_s`: the monotonic time in s.
         """
         self._count[event] = self._count.get(event, 0) + 1
         if now_s < self._until_s.get(event, now_s):
@@ -38,5 +38,5 @@ _repeated = Repeated()
 
 
 def due(event: str) -> int:
-    """Count an event in this process; return the number to log now, 0 if the event was logged in the last minute."""
+    """Count an event; return how often it occurred since it was last logged, 0 if it must not be logged again yet."""
     return _repeated.count(event, time.monotonic())

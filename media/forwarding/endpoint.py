@@ -29,14 +29,15 @@ from media.protocols.ice import Address, Path
 from media.protocols.rtp import transport_cc_at
 from media.protocols.transport_cc import Arrivals
 
-# the number of SSRCs that one browser may use; it is limited because libsrtp keeps state for each
+# the greatest number of SSRCs that one browser may use; libsrtp keeps state for each SSRC
 SOURCES_MAX: Final = 16
 REPORTERS_MAX: Final = 32
 # If forwarding begins again after a pause, this number of transport-wide sequence numbers is skipped. Packets with the
 # skipped numbers may still be on their way to the receiver.
 CC_MARGIN: Final = 64
 BITS_PER_S_MAX: Final = 12_000_000
-SILENT_S: Final = 0.4  # time in s without transport-cc feedback after which a receiver counts as silent
+# If a receiver has sent no transport-cc feedback for this time in s, the server sends the feedback itself.
+SILENT_S: Final = 0.4
 BUDGET_WINDOW_S: Final = 1.0
 BUDGET_MAX: Final = int(BITS_PER_S_MAX / 8 * BUDGET_WINDOW_S)
 
@@ -142,7 +143,7 @@ class Endpoint:
         self.limit_kbps: float | None = None
         self.limited_s = 0.0
         self.budget = BUDGET_MAX
-        # The time in s at which the gate opened; 0 once the first picture was forwarded to the endpoint.
+        # The time in s at which the gate opened; 0 once the first picture of this endpoint was forwarded.
         self.opened_s = 0.0
         self.meter = Meter()
 
@@ -169,7 +170,7 @@ class Endpoint:
         return source
 
     def learn_from_packet(self, ssrc: int, payload_type: int) -> Source | None:
-        """Register an SSRC that no SDP answer has announced, but that an authentic packet has; return its source.
+        """Register the SSRC of an authentic packet if no SDP answer has announced this SSRC; return its source.
 
         `payload_type`: the payload type of the packet. Returns None if the server has not offered this payload type.
         """
@@ -332,7 +333,7 @@ class Endpoint:
             self.answer()
         if not self.answering:
             return None
-        # If all packets were forwarded during the last interval, the receiver's own feedback is forwarded again.
+        # If all packets were forwarded since the previous call, the receiver's own feedback is forwarded again.
         if not self.withheld and not unheard:
             self.answering = False
             self.mark()

@@ -338,7 +338,7 @@ class Forwarder:
         return True
 
     def _special(self, endpoint: Endpoint, source: Source) -> bool:
-        """Rewrite a packet's fields after the fixed header. Return False if the packet must be dropped.
+        """Rewrite a packet of a `special` source after the fixed header. Return False if it must be dropped.
 
         The packet is dropped if it is malformed RED, or a retransmission that the receiver must not get. A
         retransmission for a receiver without RTX is dropped too, after the original packet was sent in its place.

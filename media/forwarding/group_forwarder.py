@@ -30,13 +30,13 @@ from media.transport.srtp import BUFFER_BYTES, Binding
 _NUMBERS = Struct("!HII")  # the fields of a copy that are rewritten: sequence number, timestamp, SSRC
 _NUMBERS_AT: Final = 2
 _U16 = Struct("!H")
-_SOUND: Final = (0, False, 0)  # what `vp8_layer` returns for a packet that names no layer; used for sound
+_SOUND: Final = (0, False, 0)  # the result of `vp8_layer` for a packet without a layer; also used for sound
 
 
 class GroupForwarder:
-    """Sends every receiver its own copy of a packet, and makes the copies in a buffer of its own.
+    """Sends every receiver its own copy of a packet. The copies are made in a separate buffer, one after the other.
 
-    `ask_for_keyframe` is the method of `Forwarder` with this name.
+    `ask_for_keyframe`: `Forwarder.ask_for_keyframe`.
     """
 
     def __init__(

@@ -21,7 +21,7 @@ KEEP: Final = 1.25
 SHARES_WHOLE: Final = (1.0,) * LAYERS
 MEASURE_S: Final = 1.0
 _MASK: Final = 0xFFFF
-_HALF: Final = 0x8000  # the number of sequence numbers that count as newer than a given number
+_HALF: Final = 0x8000  # half of all sequence numbers: the half after a given number counts as newer
 
 
 class Span(NamedTuple):
@@ -66,7 +66,7 @@ class Layers:
         `sequence_shift`: the number that is added to each sequence number from there on.
         """
         self._newest = (first - 1) & _MASK
-        self._timestamp: int | None = None  # the newest picture's timestamp
+        self._timestamp: int | None = None  # of the newest picture since `restart`; None: no picture yet
         self._spans.clear()
         self._spans.append(Span(first, sequence_shift, 0, self.target))
 

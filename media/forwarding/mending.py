@@ -17,9 +17,9 @@ from media.protocols.codecs import StreamKind
 from media.protocols.rtp import Packet, retransmission
 from media.transport.srtp import BUFFER_BYTES, Binding
 
-# A time in s without a packet from a browser, or without feedback from a receiver, that counts as an outage.
+# An outage: for more than this time in s, no packet has come from a browser, or no feedback from a receiver.
 OUTAGE_S: Final = 0.8
-# the time in s between two searches for missing packets
+# the time in s between two calls of `Mender.mend` while packets are missing
 MEND_S: Final = 0.010
 # In a room of more than two parties, the time in s between two keyframe requests to a sender.
 KEYFRAME_PAUSE_S: Final = 0.5
@@ -29,7 +29,7 @@ FORWARDED_MAX: Final = 500
 
 
 class Mender:
-    """Sends lost packets again, and requests packets that are missing. It has a buffer of its own.
+    """Sends lost packets again, and requests packets that are missing. Uses a separate buffer for what it sends.
 
     `send_rtcp` and `ask_for_keyframe` are the methods of `Forwarder`. `on_missing` is called when packets are missing:
     then `mend` must be called every MEND_S seconds until it returns False.
@@ -89,8 +89,7 @@ class Mender:
         return bool(self._lacking)
 
     def retry(self, endpoint: Endpoint, now_s: float) -> None:
-        """If a receiver wants a keyframe from the sender `endpoint`, request it once the pause between two requests is
-        over.
+        """Request a keyframe from `endpoint` if a receiver wants a keyframe and the pause between requests has ended.
 
         Called every 50 ms. `now_s`: the monotonic time.
         """
@@ -121,12 +120,12 @@ class Mender:
         numbers: Sequence[int],
         now_s: float,
     ) -> None:
-        """Send a receiver again those packets of `source` that it requests. A packet that the server has not stored is
-        requested from `sender`.
+        """Send again the packets of `source` that a receiver requests.
 
-        `numbers`: the sequence numbers that these packets have at the receiver. `sinks`: the streams in which the
-        receiver gets this sender's media. If too much of a picture is missing, a keyframe is requested instead. Sound
-        that was lost in an outage is not sent again. The bytes sent are taken from the receiver's budget.
+        A packet that the server has not stored is requested from `sender`. `numbers`: the sequence numbers that these
+        packets have at the receiver. `sinks`: the streams in which the receiver gets this sender's media. If too much
+        of a picture is missing, a keyframe is requested instead. Sound that was lost in an outage is not sent again.
+        The bytes sent are taken from the receiver's budget.
         """
         sink = sinks[source.kind]
         own = sender.sources.get(source.ssrc)
@@ -167,7 +166,7 @@ class Mender:
     def take_feedback(self, receiver: Endpoint, sender: Endpoint, now_s: float) -> None:
         """Record that `receiver` has sent feedback (RTCP) about the packets of `sender`. `now_s`: the monotonic time.
 
-        If the receiver had sent none for more than OUTAGE_S, request a keyframe from the sender at once, without
+        If the receiver had sent no feedback for more than OUTAGE_S, request a keyframe from the sender at once, without
         waiting for the receiver's request.
         """
         silent_s, receiver.feedback_s = now_s - receiver.feedback_s, now_s

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Final
 
-# The bit rate of the smallest pictures that browsers send, in kbit/s. Such pictures are already poor.
+# The bit rate in kbit/s of the smallest pictures that browsers send. If sound suffers even beside such pictures, they
+# are paused.
 FLOOR_KBPS: Final = 150.0
-WHOLE_KBPS: Final = 2500.0  # the highest bit rate of a video that a sender may be allowed, in kbit/s
+WHOLE_KBPS: Final = 2500.0  # the highest limit in kbit/s for the video of a sender
 GROWTH: Final = 1.15
 # If more than this share (0 to 1) of sound packets is lost in spite of retransmissions, the network is weak.
 SOUND_LOSS: Final = 0.08
@@ -20,8 +21,8 @@ RTT_MS: Final = 1000.0
 WEAK_S: Final = 6.0
 WAIT_S: Final = 10.0
 WAIT_MAX_S: Final = 80.0
-# If a pause begins less than this time in s after the end of the previous pause, it ends only after twice the time of
-# good sound that ended the previous pause (at most WAIT_MAX_S).
+# If a pause begins less than this time in s after the end of the previous pause, it ends only after the sound has been
+# good for twice as long as was needed to end the previous pause (at most WAIT_MAX_S).
 PROVEN_S: Final = 30.0
 
 
@@ -52,8 +53,8 @@ class PicturePause:
 
     def __init__(self) -> None:
         self.paused = False
-        # While pictures are sent: the time in s since which the network has been weak. During a pause: the time in s
-        # since which it has been good. None if neither is the case.
+        # While pictures are sent: the time in s at which the network became weak; None if it is not weak. During a
+        # pause: the time in s at which the network became good; None if it is not good.
         self._since_s: float | None = None
         self._resumed_s: float | None = None
         self._wait_s = WAIT_S

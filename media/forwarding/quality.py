@@ -63,10 +63,9 @@ class Meter:
     _reported: dict[Kind, _Reported] = field(default_factory=lambda: {kind: _Reported() for kind in KINDS})
 
     def observe(self, translation: Translation, now_s: float) -> None:
-        """Record an RTCP packet from this endpoint: its report blocks, and the time at which its sender reports were
-        forwarded (now).
+        """Record the report blocks and the sender reports of an RTCP packet from this endpoint.
 
-        `translation`: what the packet contains. `now_s`: the monotonic time.
+        `translation`: what the packet contains. `now_s`: the monotonic time, at which the packet is forwarded.
         """
         for source, middle in translation.sender_reports:
             source.reports[middle] = now_s

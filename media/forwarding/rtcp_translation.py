@@ -59,8 +59,8 @@ class Translation:
     sender_reports: list[tuple[Source, int]] = field(default_factory=list)
     requested: list[tuple[Source, list[int]]] = field(
         default_factory=list
-        # for each source, the packets that the receiver requests again (NACK), by their sequence numbers at the
-        # receiver
+        # `requested`: each source with the sequence numbers, as the receiver knows them, of the packets that the
+        # receiver requests again (NACK)
     )
     # the video sources of which the receiver requests a keyframe
     keyframes: list[Source] = field(default_factory=list)

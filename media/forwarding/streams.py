@@ -28,8 +28,8 @@ MISSING_MAX: Final = 256
 # The greatest number of requests for one missing packet. Requests and answers are lost too: in a network that loses
 # a fifth of all packets, one packet in a thousand needs seven requests.
 ASKED_MAX: Final = 12
-ASK_AGAIN_S: Final = 0.015  # pause in s between two requests for a packet; the round trip if that is longer
-ASKED_STEADILY: Final = 8  # after this number of requests for a packet, each further pause is twice as long
+ASK_AGAIN_S: Final = 0.015  # pause in s between two requests for a packet, or one round trip if it is longer
+ASKED_STEADILY: Final = 8  # after this number of requests for a packet, each pause is twice the pause before
 KEYFRAME_RETRY_S: Final = 0.150
 BLANK_PATIENCE_S: Final = 0.600
 SEQUENCE_MASK: Final = 0xFFFF
@@ -44,7 +44,7 @@ class _KeepsNothing(list[Packet | None]):
 
 
 class Sink:
-    """One kind of media that an endpoint receives. Its SSRC, chosen by the server, stays when the source changes."""
+    """The stream in which an endpoint receives one kind of media. Its SSRC stays the same if the source changes."""
 
     __slots__ = ("at_s", "endpoint", "feeder", "kept", "kind", "sequence", "ssrc", "timestamp", "used")
 
@@ -66,7 +66,7 @@ class Sink:
         self.kept = _KeepsNothing() if self.kind == "rtx" else [None] * KEPT
 
     def forget_rows(self, missing: Iterable[int]) -> None:
-        """Remove from `kept` the packets of each run of more than GAP_MAX consecutive numbers in `missing`."""
+        """Find each run of more than GAP_MAX consecutive numbers in `missing`; remove its packets from `kept`."""
         for _, row in groupby(enumerate(missing), lambda found: (found[1] - found[0]) & SEQUENCE_MASK):
             numbers = [number for _, number in row]
             for number in numbers if len(numbers) > GAP_MAX[self.kind] else ():
@@ -99,7 +99,7 @@ class Missing:
         return number in self._asked
 
     def add(self, kind: StreamKind, sequence: int, count: int, now_s: float) -> list[int]:
-        """Record the `count` numbers before `sequence` as missing; return them. If too many: clear all, return []."""
+        """Record the `count` numbers before `sequence` as missing; return them. If too many: forget all, return []."""
         if count > GAP_MAX[kind] or len(self._asked) + count > MISSING_MAX:
             self._asked.clear()
             return []
@@ -179,11 +179,11 @@ class Source:
         self.timestamp_shift = 0
         self.packets = 0
         self.octets = 0
-        self.first_forwarded = 0  # the value of `packets` (number received) when forwarding began (`settle`)
+        self.first_forwarded = 0  # the number of `packets` that had been received when forwarding began
         self.first_sequence = 0  # the sequence number of the first packet since forwarding began
-        self.earlier: tuple[int, bytes] | None = None  # timestamp and payload that `add_red` repeats
+        self.earlier: tuple[int, bytes] | None = None  # (timestamp, payload) that `add_red` repeats
         self.missing = Missing()
-        self.newest: int | None = None  # in a room of more than two: the highest sequence number received
+        self.newest: int | None = None  # in a room of more than two: the newest sequence number received
         self.layers: Layers | None = None  # in a room of more than two: the layers of a subscription's video
         self.shares: LayerShares | None = None  # in a room of more than two: measures the layers' bit rates
         self.keyframe_due_s = 0.0
@@ -262,7 +262,7 @@ class Source:
         return self.guarding or not self.sink.endpoint.takes_red
 
     def advance(self, sequence: int) -> int:
-        """Record an arrived packet's number, in a room of more than two; return how many just before it are missing."""
+        """Record the number of a packet that has arrived; return how many packets directly before it are missing."""
         newest, ahead = self.newest, 1
         if newest is not None:
             ahead = (sequence - newest) & SEQUENCE_MASK
@@ -279,13 +279,13 @@ class Source:
         return (number - self.sequence_shift) & SEQUENCE_MASK
 
     def takes_late(self, sequence: int) -> bool:
-        """Return True if a packet older than the newest may still be sent. `sequence`: its number at the receiver."""
+        """Record that a late packet came; return True if it may be sent. `sequence`: its number at the receiver."""
         own = self.own_number(sequence)
         self.missing.arrived(own)
         return self.sink is not None and self.sink.takes_late(sequence) and not self.predates_settling(own)
 
     def repeat(self, packet: bytearray, length: int) -> int:
-        """In a retransmission, replace the number of the original packet by the receiver's number for it.
+        """In a retransmission, replace the original packet's number by the number under which the receiver knows it.
 
         Returns the offset of the number; 0 if the packet is only padding; -1 if the receiver must not get the packet.
         """
@@ -321,7 +321,7 @@ class Source:
         """
         assert self.sink is not None
         age_max = (int.from_bytes(packet[4:8]) - self.settled_at) & TIMESTAMP_MASK
-        if age_max >= TIMESTAMP_MASK >> 1:  # The packet is older than the packet at which forwarding began.
+        if age_max >= TIMESTAMP_MASK >> 1:  # True if the packet is older than the first forwarded packet
             age_max = 0
         self.guarding = self.guarding and age_max <= AGE_MAX
         return keep_newer(packet, length, age_max) if self.sink.endpoint.takes_red else unwrap(packet, length)
@@ -353,7 +353,7 @@ class Source:
         """
         if self.sink is None or not self.settled:
             return True
-        # Only 0x4000 packets are checked: numbers begin again at 0 after 0xFFFF, and new packets would look older.
+        # Compare only the first 0x4000 packets: later, numbers begin again at 0, and new packets would look older.
         recent = self.packets - self.first_forwarded < 0x4000
         return recent and sequence_older(sequence, self.first_sequence, SEQUENCE_MASK)
 

@@ -19,21 +19,22 @@ if TYPE_CHECKING:
     from media.forwarding.endpoint import Endpoint
 
 LOSS_HIGH: Final = (
-    # The estimate of a receiver's bandwidth falls if more than this share (0 to 1) of packets is lost. It grows
-    # if the lost share is less than LOSS_LOW.
+    # The estimate of a receiver's bandwidth falls if the share (0 to 1) of lost packets is more than LOSS_HIGH. It
+    # grows if this share is less than LOSS_LOW.
     0.10
 )
 LOSS_LOW: Final = 0.02
 KBPS_MIN: Final = FLOOR_KBPS
-# After a loss, the bandwidth estimate is calculated as if at least this bit rate in kbit/s had been sent. A sender with
-# a black or still picture sends less, and a loss then does not show that the receiver's network carries no more.
+# After a loss, the bandwidth estimate is calculated as if at least this bit rate in kbit/s had been sent. A black or
+# still picture needs less: if some of its packets are lost, the receiver's network may still carry more.
 KBPS_BASE: Final = 400.0
 
 # Number of parties in the room -> the most kbit/s of one sender's video. A party of a larger room receives
 # several videos, which together need about as many kbit/s as the one video in a room of two.
 KBPS_MAX: Final[Mapping[int, float]] = {3: 1200.0, 4: 900.0, 5: 700.0, 6: 500.0}
 KBPS_MAX_OF_TWO: Final = WHOLE_KBPS
-# The bit rate in kbit/s above which more pictures per second are better for a receiver than sharper pictures.
+# Up to this bit rate in kbit/s, sharper pictures are better for a receiver than more pictures per second. Above this
+# bit rate, more pictures per second are better.
 KBPS_GOOD: Final = 600.0
 
 
@@ -97,9 +98,10 @@ class Subscription:
             video.layers.target = choose_level(kbps, shares, self.estimate.kbps, video.layers.target)
 
     def inherit(self) -> None:
-        """When a third party joins, continue the numbers of the stream in the room of two, without a new keyframe.
+        """Continue the sequence numbers that the receiver knows from the room of two, without a new keyframe.
 
-        A video in H.264 is not continued, because a room of more than two parties uses VP8, which has temporal layers.
+        Called when a third party joins the room. A video in H.264 is not continued, because a room of more than two
+        parties uses VP8, which has temporal layers.
         """
         for kind, source in self.sender.current.items():
             if source.sink is self.sinks[kind] and source.payload_type not in H264_TYPES:

@@ -48,7 +48,7 @@ WHITE: Final = 235
 BAR: Final = 32
 TILE: Final = 8
 PICTURE_LUMA: Final = 40  # the luma above which a pixel is not black, even after coding
-SAMPLING: Final = 61  # the step in pixels and in samples of sound: only every 61st is read
+SAMPLING: Final = 61  # only every 61st pixel and every 61st sample of sound is read
 
 _CANDIDATE = re.compile(r"^a=candidate:[^\r\n]*", re.MULTILINE)
 _CANDIDATE_HOST = re.compile(r"^a=candidate:\S+ 1 udp \d+ (\S+) ", re.MULTILINE)
@@ -149,7 +149,7 @@ def _tiles(line: int) -> bytes:
 
     `line`: the number of bytes for one row of pixels.
     """
-    greys = random.Random(1)  # noqa: S311 - the same picture every time
+    greys = random.Random(1)  # noqa: S311 - always the same tiles
     return b"".join(
         bytes(grey for grey in greys.choices(range(60, 170), k=-(-line // TILE)) for _ in range(TILE))[:line]
         * TILE
@@ -206,7 +206,7 @@ class SyntheticParty:
         An offer with the same ufrag as the previous offer continues the connection, even if it has more m-lines. Any
         other offer begins a new connection.
         """
-        ufrags = set(_UFRAG.findall(offer))  # one ufrag, because all sections share a transport
+        ufrags = set(_UFRAG.findall(offer))  # one element: all sections of the offer have the same ufrag
         if self._connection is None or ufrags != self._ufrags:
             await self._drop_connection()
             self._ufrags = ufrags
@@ -235,7 +235,7 @@ class SyntheticParty:
         self._picture.enabled = self._tone.enabled = True
 
     def stop(self) -> None:
-        """Send black and silence again from now on."""
+        """Send black pictures and silence from now on, as before `start`."""
         self._picture.enabled = self._tone.enabled = False
 
     @property
@@ -244,11 +244,11 @@ class SyntheticParty:
         return self._connection is not None and self._connection.connectionState == "connected"
 
     async def wait_connected(self, timeout_s: float = 10.0) -> None:
-        """Wait until the party is connected. Raises TimeoutError if it is not after `timeout_s`."""
+        """Wait until the party is connected. Raises TimeoutError if this takes more than `timeout_s` seconds."""
         await self.wait_for(lambda: self.connected, timeout_s)
 
     async def wait_for(self, condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
-        """Wait until `condition()` is true. Raises TimeoutError if it is not after `timeout_s`.
+        """Wait until `condition()` is true. Raises TimeoutError if this takes more than `timeout_s` seconds.
 
         The condition is evaluated after each received frame and each change of the connection.
         """

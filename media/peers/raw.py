@@ -108,7 +108,7 @@ class RawPeer:
         self.video_types: tuple[int, ...] = (
             VP8.payload_type,
             VP8_RTX.payload_type,
-        )  # the payload types of video that this peer accepts, the best first
+        )  # `video_types`: the payload types of video that this peer accepts, the best first
         self.received_octets = 0
         # SSRC in the newest offer -> the id of the stream to which it belongs (RFC 8830)
         self.streams: dict[int, str] = {}

@@ -52,8 +52,8 @@ class RawCaller(RawPeer):
         """Apply an offer and return the SDP answer.
 
         In ICE this party gets the controlling role if the offer has `a=ice-lite`, otherwise the controlled
-        role. In DTLS this party is the client, unless the other side wants to be it (`a=setup:active` in the
-        offer). Raises ValueError if the offer has no IPv4 candidate.
+        role. In DTLS this party is the client, unless the offer has `a=setup:active`: then the other side is the
+        client. Raises ValueError if the offer has no IPv4 candidate.
         """
         self.controlling = "a=ice-lite" in offer
         self.accept(offer)

@@ -81,7 +81,7 @@ H264_RTX: Final = Codec(103, "rtx", "rtx", 90_000, parameters="apt=102")
 CODECS: Final[tuple[Codec, ...]] = (RED, OPUS, VP8, VP8_RTX, H264, H264_RTX)
 BY_PAYLOAD_TYPE: Final[dict[int, Codec]] = {codec.payload_type: codec for codec in CODECS}
 BY_STREAM: Final[dict[StreamKind, Codec]] = {codec.stream: codec for codec in (OPUS, VP8, VP8_RTX)}
-# For each kind of stream: the payload types between which it may change without a new offer.
+# kind of a stream -> the payload types between which a stream of this kind may change without a new offer
 TYPES: Final[dict[StreamKind, frozenset[int]]] = {
     stream: frozenset(codec.payload_type for codec in CODECS if codec.stream == stream)
     for stream in STREAM_KINDS
@@ -97,5 +97,6 @@ EXTENSIONS: Final[dict[int, str]] = {
     ABS_SEND_TIME_ID: "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time",
     TRANSPORT_CC_ID: "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01",
 }
-# Rooms of more than two parties find the active speaker by the audio level (RFC 6464).
+# The header extensions that are offered only in rooms of more than two parties, where the audio level (RFC 6464) shows
+# which party speaks.
 GROUP_EXTENSIONS: Final[dict[int, str]] = {AUDIO_LEVEL_ID: "urn:ietf:params:rtp-hdrext:ssrc-audio-level"}

@@ -56,7 +56,7 @@ class Credentials:
 
 
 def local_ufrag(datagram: bytes) -> str | None:
-    """Return the server's ufrag (ICE user name) in a STUN binding request; None if the datagram is no request.
+    """Return the server's ufrag (ICE user name) in a STUN binding request; None if the datagram contains no such name.
 
     The password is not checked, so that a flood of requests for unknown ufrags costs little.
     """
@@ -132,9 +132,9 @@ def check(datagram: bytes, password: str) -> stun.Message | None:
 
 
 def response(request: stun.Message, address: Address, password: str) -> bytes:
-    """Return the success response to a request, signed with `password`, which has also signed the request.
+    """Return the success response to a STUN request. Request and response are signed with the same `password`.
 
-    It contains `address`, from which the request came (RFC 8489 §6.3.1).
+    The response contains `address`, from which the request came (RFC 8489 §6.3.1).
     """
     mapped = stun.xor_address(address[0], address[1], request.transaction_id)
     return stun.build(
@@ -158,7 +158,7 @@ def request(to_ufrag: str, own_ufrag: str, to_password: str, transaction_id: byt
 
 
 def answered(datagram: bytes) -> bytes | None:
-    """Return the transaction id of a STUN success response, without checking its password; None for other data."""
+    """Return the transaction id of a STUN success response, None for other data. Its signature is not checked."""
     if (
         len(datagram) < stun.HEADER_BYTES
         or not datagram.startswith(stun.Kind.RESPONSE.value)
@@ -169,7 +169,7 @@ def answered(datagram: bytes) -> bytes | None:
 
 
 def is_answer(datagram: bytes, password: str) -> bool:
-    """Return True if the datagram is a STUN response that was made with `password`."""
+    """Return True if the datagram is a STUN response that is signed with `password`."""
     message = stun.parse(datagram)
     return message is not None and message.is_signed_with(password)
 

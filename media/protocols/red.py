@@ -133,7 +133,7 @@ def _own(packet: bytearray, found: list[Block]) -> bytes:
 def _replace(packet: bytearray, length: int, payload_type: int, payload: bytes) -> int:
     """Replace the payload and the payload type of a packet of `length` bytes, in place; return its new length.
 
-    The packet's buffer has enough room.
+    The bytearray `packet` must have enough bytes for the new payload.
     """
     start = payload_start(packet, length)
     packet[0] &= ~_PADDED & 0xFF

@@ -34,9 +34,11 @@ DIGEST_BYTES: Final = {"sha-256": 32, "sha-384": 48, "sha-512": 64}
 _FINGERPRINT = re.compile(r"(?a)(\S{1,16}) ((?:[0-9A-Fa-f]{2}:){31,63}[0-9A-Fa-f]{2})")
 _MEDIA = re.compile(r"(?a)(audio|video) (\d{1,5}) UDP/TLS/RTP/SAVPF((?: \d{1,3}){1,64})")
 _SSRC = re.compile(r"(?a)(\d{1,10})(?: .*)?")
-# RFC 8839 §5.4 allows only letters, digits, + and /; some browsers also use the base64url characters.
+# Matches a user name or password of ICE. RFC 8839 §5.4 allows only letters, digits, + and /; some browsers also use
+# the characters -, _ and =.
 _ICE = re.compile(r"(?a)[A-Za-z0-9+/=_-]{4,256}")
-# Without packetization mode 1, a client does not accept a keyframe of more than one packet (RFC 6184 §6.2).
+# Matches the SDP line in which a client accepts packetization mode 1 of H.264. Without this mode, a client does not
+# accept a keyframe of more than one packet (RFC 6184 §6.2).
 _WHOLE_H264 = re.compile(rf"(?a)a=fmtp:{H264.payload_type} .*\bpacketization-mode=1\b")
 _SENDING: Final = {"a=sendrecv": True, "a=sendonly": True, "a=recvonly": False, "a=inactive": False}
 
@@ -70,7 +72,7 @@ class Answer:
     prefers_h264: bool  # True if the browser accepts H.264, and lists it before VP8
     mends: frozenset[
         StreamKind
-    ]  # the kinds of media whose lost packets the browser requests and sends again (generic NACK, RFC 4585)
+    ]  # `mends`: the kinds of media whose lost packets the browser requests and sends again (generic NACK, RFC 4585)
 
 
 def offer(

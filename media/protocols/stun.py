@@ -33,7 +33,7 @@ Attribute = tuple[int, bytes]
 
 
 class Kind(enum.Enum):
-    """The first two bytes of a STUN message, which name its kind. Messages of other kinds are not read."""
+    """The kinds of STUN messages that are read, each with the first two bytes of its messages."""
 
     REQUEST = b"\x00\x01"
     RESPONSE = b"\x01\x01"
@@ -97,7 +97,7 @@ def parse(datagram: bytes) -> Message | None:
             if value != _checksum(_of_length(datagram[:at], _CRC_BYTES)):
                 return None
         elif not signed:
-            # the signature does not cover the attributes after it (RFC 8489 §9)
+            # Attributes after MESSAGE-INTEGRITY are left out, because it does not sign them (RFC 8489 §9).
             attributes[name] = value
             if name == MESSAGE_INTEGRITY:
                 signed = _of_length(datagram[:at], 4 + _SHA1_BYTES)
@@ -117,7 +117,7 @@ def xor_address(host: str, port: int, transaction_id: bytes) -> bytes:
 
 
 def mapped_host(message: Message) -> str | None:
-    """Return the IP address from which the STUN server received the request (§14.2); None if the response has none."""
+    """Return the client's IP address from a response's XOR-MAPPED-ADDRESS (RFC 8489 §14.2); None without an address."""
     value = message.attributes.get(XOR_MAPPED_ADDRESS, b"")
     if len(value) not in (8, 20):
         return None

@@ -22,19 +22,20 @@ _DELTA_US: Final = 250
 _REFERENCE_US: Final = 64_000
 # the bits of a chunk that hold the length of a run
 _RUN_LENGTH: Final = 0x1FFF
-# One feedback may cover this number of packets, lost packets included. The time differences in it (two bytes each)
-# then need at most 4 KiB. Far fewer packets arrive in 50 ms, the time between two feedbacks.
+# The greatest number of packets in one feedback, lost packets included. Its time differences (two bytes each) then need
+# at most 4 KiB. Far fewer packets arrive in 50 ms, the time between two feedbacks.
 _SPAN_MAX: Final = 2_000
-_FIT_MAX: Final = 400  # the number of packets that one feedback may describe, so that it fits into a datagram
+_FIT_MAX: Final = 400  # the greatest number of arrivals in one feedback, so that it fits into a datagram
 
-# the greatest number of pieces of one feedback, so that they fit into a datagram
+# The greatest number of feedback packets that are sent together, so that they fit into a datagram. There is one packet
+# for each run of arrivals without a gap.
 _PIECES_MAX: Final = 40
-# losses are reported if this share of packets (0 to 1) or more is lost
+# losses are reported if more than this share of packets (0 to 1) is lost
 LOSS_SHOWN: Final = 0.35
 # the weight of one packet in the running mean of lost packets (`share`)
 _LOSS_MEMORY: Final = 0.01
 # If one feedback reports this number of lost packets or more, the network was interrupted. These lost packets are not
-# counted, because they do not show how many packets the network can carry.
+# counted (`Losses`), because an interruption does not show how many packets the network can carry.
 OUTAGE: Final = 100
 
 NOT_RECEIVED, SMALL_DELTA, LARGE_DELTA = 0, 1, 2
@@ -44,7 +45,7 @@ Seen = list[tuple[int, int]]  # (sequence number, time of arrival in µs) of eac
 
 
 class Losses:
-    """Calculates which share of a sender's packets was lost lately, from feedback."""
+    """Calculates from feedback the share of a sender's packets that are lost. `share`: a running mean, from 0 to 1."""
 
     __slots__ = ("share",)
 
@@ -66,9 +67,7 @@ class Losses:
 
 
 class Arrivals:
-    """Collects the transport-wide sequence numbers of packets that arrived since the last feedback, at most
-    _FIT_MAX.
-    """
+    """Collects the transport-wide numbers of at most _FIT_MAX packets that arrived since the last feedback."""
 
     __slots__ = ("_count", "_seen", "losses")
 
@@ -98,8 +97,8 @@ class Arrivals:
     def describe(self, seen: Seen, sender_ssrc: int, media_ssrc: int) -> bytes:
         """Return the RTCP packets with the feedback for the arrivals `seen`: one for each run of packets without a gap.
 
-        But if very many packets were lost, one packet that reports the losses is returned. `sender_ssrc`: the SSRC of
-        the server. `media_ssrc`: the SSRC of the stream.
+        If the loss is high (`Losses.shown`), or there are more than _PIECES_MAX runs, returns one packet that also
+        reports the lost packets. `sender_ssrc`: the SSRC of the server. `media_ssrc`: the SSRC of the stream.
         """
         pieces = split_at_gaps(seen)
         self.losses.observe(len(seen), ((pieces[-1][-1][0] - pieces[0][0][0]) & 0xFFFF) + 1 - len(seen))
@@ -162,7 +161,7 @@ def read_feedback(packet: bytes) -> tuple[Seen, int]:
     clock_us = int.from_bytes(packet[16:19]) * _REFERENCE_US
     seen = []
     for place, symbol in received:
-        size = symbol  # a small time difference has one byte, a large difference two bytes
+        size = symbol  # the symbol is the size in bytes: 1 for a small time difference, 2 for a large one
         if size > 2 or at + size > len(packet):
             return [], 0
         clock_us += int.from_bytes(packet[at : at + size], signed=size == 2) * _DELTA_US
@@ -172,10 +171,10 @@ def read_feedback(packet: bytes) -> tuple[Seen, int]:
 
 
 def build_feedback(seen: Seen, count: int, sender_ssrc: int, media_ssrc: int) -> bytes:
-    """Return a transport-cc feedback packet for the (sequence number, arrival in µs) pairs `seen`, in any order and not
-    empty.
+    """Return a transport-cc feedback packet.
 
-    `count`: the number of the feedback. `sender_ssrc`: the SSRC of the server. `media_ssrc`: the SSRC of the stream.
+    `seen`: the sequence number and the arrival time in µs of each packet, at least one packet, in any order. `count`:
+    the number of the feedback. `sender_ssrc`: the SSRC of the server. `media_ssrc`: the SSRC of the stream.
     """
     anchor = seen[0][0]
     # Reordered packets may have numbers slightly below the first number, so the count begins at the lowest number.

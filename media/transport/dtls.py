@@ -78,7 +78,7 @@ class Association:
     """A DTLS association: the handshake with one browser, and its end.
 
     Received datagrams are passed to `feed`. The function `send` is called with each datagram to send.
-    `established` is set when the keys are available. `client`: True for the side that begins the handshake.
+    `established` is set when the keys are available. `client`: True if this side begins the handshake.
     """
 
     def __init__(self, identity: Identity, send: Callable[[bytes], None], *, client: bool = False) -> None:
@@ -119,7 +119,7 @@ class Association:
         self._flush()
 
     def begin(self) -> None:
-        """Begin the handshake as its client: send the first records. Raises DtlsError if the handshake fails."""
+        """Begin the handshake as the DTLS client: send the first records. Raises DtlsError if the handshake fails."""
         try:
             self._handshake()
         except SSL.WantReadError:
@@ -198,8 +198,9 @@ def _certificate(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
 
 
 def _context(key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> SSL.Context:
-    """Return a context for clients and servers that demands a certificate and accepts any; `Established.shows` checks
-    it.
+    """Return an OpenSSL context for both sides of DTLS. The other side must have a certificate, and any is accepted.
+
+    `Established.shows` checks this certificate later.
     """
     context = SSL.Context(SSL.DTLS_METHOD)
     context.set_options(SSL.OP_NO_TICKET)

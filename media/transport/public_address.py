@@ -1,7 +1,7 @@
-"""Requests this machine's public address from a STUN server: browsers need it if a router translates addresses.
+"""Requests this machine's public address from a STUN server.
 
-Sends the same request again until it is answered (RFC 8489). The port is that of the relay: the router must forward it
-unchanged.
+Browsers need this address if a router translates addresses. Sends the same request again until an answer comes (RFC
+8489). The public port is not requested: the router must forward the relay's port without changing its number.
 """
 
 from __future__ import annotations
@@ -34,8 +34,9 @@ class _Question(asyncio.DatagramProtocol):
 
 
 async def public_address(host: str, port: int) -> str | None:
-    """Return the address from which the STUN server at `host` receives this machine's packets; None without an answer
-    in 2 s.
+    """Ask a STUN server from which address it receives this machine's packets; return this address.
+
+    `host`, `port`: those of the STUN server. Returns None if no answer comes within 2 s.
     """
     transaction_id = secrets.token_bytes(12)
     loop = asyncio.get_running_loop()
@@ -45,7 +46,7 @@ async def public_address(host: str, port: int) -> str | None:
                 lambda: _Question(transaction_id), remote_addr=(host, port)
             )
     except OSError:
-        # OSError includes TimeoutError, which is raised if the server's name is not found in time
+        # The server's name was not found, or not in time: TimeoutError is an OSError.
         return None
     try:
         for _ in range(TRIES):

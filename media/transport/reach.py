@@ -32,7 +32,7 @@ class _ReachCheck(asyncio.DatagramProtocol):
         self.answered = self.refused = False
 
     def datagram_received(self, data: bytes, address: tuple[str | object, int]) -> None:
-        """Handle the response in `data`: it counts if it is signed with the right password. asyncio calls this."""
+        """Handle the response in `data`; ignore it if it is not signed with the right password. asyncio calls this."""
         answer = stun.parse(data)
         if answer is None:
             return
@@ -50,7 +50,7 @@ class _ReachCheck(asyncio.DatagramProtocol):
 
 
 async def reaches(addresses: Iterable[tuple[str, int]], credentials: Credentials) -> bool:
-    """Return True if a relay with these credentials answers at one of its addresses, False if not within 0.5 s."""
+    """Return True if a relay with these credentials answers at one of the addresses within 0.5 s, otherwise False."""
     loop = asyncio.get_running_loop()
     transaction_id, password = secrets.token_bytes(12), credentials.password
     username = (stun.USERNAME, f"{credentials.ufrag}:".encode())

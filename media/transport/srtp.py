@@ -51,8 +51,8 @@ AES_256_GCM: Final = Profile(b"SRTP_AEAD_AES_256_GCM", Policy.SRTP_PROFILE_AEAD_
 AES_128_SHA1: Final = Profile(b"SRTP_AES128_CM_SHA1_80", Policy.SRTP_PROFILE_AES128_CM_SHA1_80, 16, 14)
 # RFC 8827 §6.5 allows AEAD and HMAC-SHA1-80, nothing weaker. AES-128-GCM is first because it is the fastest.
 PROFILES: Final = (AES_128_GCM, AES_256_GCM, AES_128_SHA1)
-# The replay window in packets is half a second of the fastest video. It is not longer, because libsrtp shifts the whole
-# window for each packet.
+# The size of the replay window in packets: half a second of the fastest video. A larger window costs time, because
+# libsrtp shifts the whole window for each packet.
 REPLAY_WINDOW: Final = 256
 BUFFER_BYTES: Final = 2048
 # The greatest size of a received packet in bytes. Encryption makes a packet longer, so BUFFER_BYTES is larger. If
@@ -198,8 +198,9 @@ def works(binding: Binding) -> bool:
 
 
 def best_binding() -> Binding:
-    """Return the binding that uses private functions of pylibsrtp if it works, otherwise the public binding, with a
-    warning in the log.
+    """Return the binding to private functions of pylibsrtp if it works.
+
+    Otherwise log a warning, and return the binding to pylibsrtp's public functions.
     """
     try:
         native = native_binding()

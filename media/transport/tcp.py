@@ -22,7 +22,8 @@ INPUT_BYTES: Final = 16_384
 # The size of a send buffer in bytes. A keyframe fits into it. Packets that do not fit, on a slow connection, are
 # dropped.
 OUTPUT_BYTES: Final = 65_536
-# TCP_NOTSENT_LOWAT in bytes: the unsent data that the kernel accepts
+# The value in bytes of the socket option TCP_NOTSENT_LOWAT: the kernel accepts more data only while it has less unsent
+# data than this.
 UNSENT_BYTES: Final = 16_384
 # the time in s after which a stream is closed if no ICE check with the right password came on it
 PROOF_S: Final = 10.0
@@ -161,7 +162,7 @@ class Stream:
     def _readable(self) -> None:
         if self._closed:
             return
-        assert self._on_readable is not None  # `start`, which is always called first, has set it
+        assert self._on_readable is not None  # `start` has set it; it is always called before `_readable`
         self._on_readable(self)
         if self._ended and not self._closed:
             self._on_end(self)
@@ -181,9 +182,9 @@ class Stream:
         try:
             sent = self._sock.send(self._output)
         except BlockingIOError:
-            pass  # the kernel's buffer is full
+            pass  # the kernel's send buffer is full, so no byte was sent
         except OSError:
-            self._output.clear()  # the connection has ended; the next read handles that
+            self._output.clear()  # the connection has ended: drop the data; the next read ends the stream
         del self._output[:sent]
         self._flushing = waits = bool(self._output)
         if waits and not self._writing:
@@ -242,7 +243,7 @@ class Listener:
         return found
 
     def proven(self, address: Address) -> None:
-        """Keep a stream open after PROOF_S, because an ICE check with the right password came on it."""
+        """Keep the stream of `address` open after PROOF_S: an ICE check with the right password came on this stream."""
         deadline = self._deadlines.pop(address, None)
         if deadline is not None:
             deadline.cancel()

@@ -22,7 +22,7 @@ from media.transport import tcp
 logger = logging.getLogger(__name__)
 
 BUFFER_BYTES: Final = 4 << 20
-WILDCARDS: Final = frozenset(("", "0.0.0.0", "::"))  # noqa: S104 - chosen in the settings
+WILDCARDS: Final = frozenset(("", "0.0.0.0", "::"))  # noqa: S104 - `host` in the settings may be one of these
 # A port that the kernel chose for UDP may be in use for IPv6 or TCP (one in ten on a busy machine), so several are
 # tried.
 ANY_PORT_TRIES: Final = 16
@@ -113,7 +113,7 @@ def local_addresses() -> list[str]:
 
 def _families(host: str) -> list[tuple[socket.AddressFamily, str]]:
     if host in WILDCARDS:
-        return [(socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")]  # noqa: S104 - chosen in the settings
+        return [(socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")]  # noqa: S104 - as the settings demand
     family, _, _, _, address = socket.getaddrinfo(host, None, type=socket.SOCK_DGRAM)[0]
     return [(socket.AddressFamily(family), str(address[0]))]
 

@@ -255,7 +255,7 @@ class SignallingClient:
         await self.close()
 
     async def close(self) -> None:
-        """Close the socket without `bye`, like a page that is left. The connection may be resumed."""
+        """Close the socket without `bye`, like a browser whose user leaves the page. The connection may be resumed."""
         await self._ws.close()
         if not self._reader.done():
             await asyncio.wait([self._reader], timeout=self._timeout_s)

@@ -20,8 +20,8 @@ from signalling.protocol.errors import TEXTS
 FIRST_S, MOST_S, DRAIN_S = 0.5, 15.0, 2.0
 STAY_AWAY_FROM, BYE, DRAINS, LOST, NOT_SIGNED_IN = 4200, 1000, 1001, 1006, 4202
 PING_EVERY_S = 20.0
-# At most this number of changes of a topic is kept until the topic's first whole state arrives. If more arrive, the
-# oldest change is dropped.
+# The greatest number of changes of a topic that are kept until the first whole state of the topic arrives. If more
+# changes arrive, the oldest is dropped.
 MOST_EARLY = 256
 ASK_AGAIN_S = 1.0
 Connect = Callable[..., Awaitable[SignallingClient]]
@@ -56,8 +56,9 @@ class Subscription:
         self.version = -1
 
     def take(self, message: Received) -> None:
-        """Call the handler with a message of the topic, unless the client already has that version of the topic
-        (PROTOCOL.md#topics).
+        """Call the handler with a message of the topic, unless it is a change that the client already has.
+
+        A change that comes before the first whole state is kept, and handled after that state (PROTOCOL.md#topics).
         """
         version, epoch = message["version"], message.get("epoch")
         if epoch is None and self.epoch is None:
@@ -155,7 +156,7 @@ class ReturningClient:
             code = await self._one_socket()
             if stays_away(code):
                 return code
-            await asyncio.sleep(pause_s(code, self._attempt, random.random()))  # noqa: S311 - no secret
+            await asyncio.sleep(pause_s(code, self._attempt, random.random()))  # noqa: S311 - the pause is no secret
             self._attempt += code != DRAINS
 
     async def _one_socket(self) -> int:
@@ -180,7 +181,7 @@ class ReturningClient:
                 try:
                     return await client.wait_closed(PING_EVERY_S)
                 except TimeoutError:
-                    # If the network is lost, the socket reports no error. A ping that stays unanswered shows it.
+                    # A socket reports no error if its network is lost. Only a ping without a reply shows the loss.
                     await client.request("ping")
             return client.closed_with
         except ClosedError as closed:

@@ -42,7 +42,7 @@ def document(
     organisation: str = "",
     prefix: str = "",
 ) -> dict[str, Any]:
-    """Return the document, ready for JSON. `protocol_md`: the text of PROTOCOL.md, which has the examples.
+    """Return the AsyncAPI document as a map for JSON. `protocol_md`: the text of PROTOCOL.md, which has the examples.
 
     `host` (with a port if needed) and `scheme` ("ws" or "wss") are the server's. If `organisation` is "", the address
     in the document has a parameter for it. `prefix`: the path below which the server is found, or "".

@@ -47,7 +47,7 @@ class Hello(Request, frozen=True, kw_only=True, tag="hello"):
 
 
 class Bye(Request, frozen=True, tag="bye"):
-    """End the connection for good; the server closes the socket with code 1000: PROTOCOL.md#bye."""
+    """End the connection so that it cannot be resumed; the server closes the socket with code 1000: PROTOCOL.md#bye."""
 
     reply: ClassVar[str | None] = None
 
@@ -111,7 +111,7 @@ class VisitFinish(VisitRequest, frozen=True, tag="visit.finish"):
 
 
 class VisitWithdraw(VisitRequest, frozen=True, tag="visit.withdraw"):
-    """Leave for good; the visit ends as `withdrawn`, or as `completed` if it was live: PROTOCOL.md#the-patients."""
+    """End the patient's visit as `withdrawn`, or as `completed` if it was live before: PROTOCOL.md#the-patients."""
 
 
 class VisitHangUp(VisitRequest, frozen=True, tag="visit.hang_up"):
@@ -119,7 +119,7 @@ class VisitHangUp(VisitRequest, frozen=True, tag="visit.hang_up"):
 
 
 class VisitClaim(VisitRequest, frozen=True, tag="visit.claim"):
-    """Claim a waiting visit; if several claim it at once, one succeeds: PROTOCOL.md#staffs."""
+    """Claim a waiting visit; if several people claim it at once, only the first succeeds: PROTOCOL.md#staffs."""
 
 
 class VisitRelease(VisitRequest, frozen=True, tag="visit.release"):
@@ -172,7 +172,7 @@ class VisitClose(VisitRequest, frozen=True, tag="visit.close"):
 
 
 class VisitTransfer(VisitRequest, frozen=True, kw_only=True, tag="visit.transfer"):
-    """Give a claimed visit to a colleague: it returns to the queue, assigned to that colleague: PROTOCOL.md#staffs."""
+    """Put a claimed visit back into the queue, assigned to a colleague of the sender: PROTOCOL.md#staffs."""
 
     to: Annotated[Id, Meta(description="the id of a member of staff who is on call")]
 
@@ -182,7 +182,7 @@ class VisitReopen(VisitRequest, frozen=True, tag="visit.reopen"):
 
 
 class VisitTag(VisitRequest, frozen=True, kw_only=True, tag="visit.tag"):
-    """Replace the tags of a visit, which are words to find it by: PROTOCOL.md#staffs."""
+    """Replace the tags of a visit, the words by which staff can find the visit: PROTOCOL.md#staffs."""
 
     tags: Annotated[
         tuple[Tag, ...], Meta(max_length=10, description="tags of the organisation, or those that it has")
@@ -303,7 +303,7 @@ class MediaMute(VisitRequest, frozen=True, kw_only=True, tag="media.mute"):
 
 
 class MediaShare(VisitRequest, frozen=True, kw_only=True, tag="media.share"):
-    """Share the sender's screen, end that, ask the patient to share, or decline: PROTOCOL.md#screens."""
+    """Start or stop sharing the sender's screen, ask the patient to share, or decline to share: PROTOCOL.md#screens."""
 
     act: Annotated[
         ScreenAct,

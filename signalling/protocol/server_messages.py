@@ -91,7 +91,7 @@ class Subscribed(Reply, frozen=True, kw_only=True, tag="subscribed"):
 
 
 class Gone(Message, frozen=True, kw_only=True, tag="gone"):
-    """The topic has ended: its visit is gone, or the receiver may no longer see it: PROTOCOL.md#topics."""
+    """The topic has ended: its visit no longer exists, or is no longer shown to the receiver: PROTOCOL.md#topics."""
 
     topic: Annotated[str, Meta(description="the name of the topic")]
 
@@ -315,7 +315,7 @@ class MediaMuted(MediaMessage, frozen=True, kw_only=True, tag="media.muted"):
 
 
 class MediaShared(MediaMessage, frozen=True, kw_only=True, tag="media.shared"):
-    """A party shares its screen or has stopped, or the patient is asked to share: PROTOCOL.md#screens."""
+    """A party shares its screen or has stopped sharing, or the patient is asked to share: PROTOCOL.md#screens."""
 
     sharing: Annotated[str | None, Meta(description="the key of the party whose video is its screen, if any")]
     asked: Annotated[bool, Meta(description="true while the patient is asked to share")]
@@ -344,7 +344,7 @@ class MediaPaused(MediaMessage, frozen=True, kw_only=True, tag="media.paused"):
 
 
 class MediaSpeaker(MediaMessage, frozen=True, kw_only=True, tag="media.speaker"):
-    """Another party speaks now, or nobody does, in a call of more than two parties: PROTOCOL.md#media."""
+    """The current speaker in a call of more than two parties has changed: PROTOCOL.md#media."""
 
     party: Annotated[
         str | None,

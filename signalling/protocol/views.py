@@ -206,12 +206,12 @@ def visit_part(visit: Visit) -> shapes.VisitPart:
 
 
 def visit_of_staff(visit: Visit) -> shapes.VisitPart:
-    """Return the state of a visit as a map for a message to its staff, which also contains the tags."""
+    """Return the state of a visit, with its tags, as a map for a message to the staff of the visit."""
     return replace(visit_part(visit), tags=visit.tags)
 
 
 def visit_over(visit: Visit) -> shapes.VisitPart:
-    """Return an ended visit as a map for a message to its patient and guests: only its end, outcome and reason."""
+    """Return an ended visit as a map for its patient and guests, without its claimant, parties and call times."""
     return shapes.VisitPart(
         id=visit.id,
         status=visit.status,
@@ -267,8 +267,9 @@ def case(visit: Visit, guide: Guide) -> shapes.CasePart:
 
 
 def staff(of: Staff, in_session: bool) -> shapes.StaffPart:
-    """Return what colleagues see of the provider or admin `of`. `in_session`: True if this person is in a live
-    visit.
+    """Return the provider or admin `of`, with the present state, as a map for messages to colleagues.
+
+    `in_session`: True if this person is in a live visit.
     """
     return shapes.StaffPart(
         id=of.id,

@@ -96,8 +96,9 @@ class Leases:
         """Take the lease of the visit's media, unless a living worker has it; return the lease, which names its owner.
 
         `known`: the highest fence that this worker has seen; a new owner's fence is higher, even if the store has lost
-        the lease. `origin`: the connection that requests the media, None if no connection does. `choose`: returns the
-        id of the new owner; None to choose this worker. Raises `SupersededError` if a newer socket uses `origin`.
+        the lease. `origin`: the connection that requests the media, None if no connection does. `choose`: a
+        function that returns the id of the new owner; None: this worker is the new owner. Raises `SupersededError` if
+        a newer socket uses `origin`.
         """
         owner = self._worker if choose is None else ""
         lease = await self._ask(organisation, visit, "", owner, origin, known)
@@ -131,9 +132,9 @@ class Leases:
         return Lease(held.decode(), int(fence), taken_from if taken_over else None)
 
     async def holder(self, organisation: str, visit: str) -> Lease | None:
-        """Return the lease of a visit's media, which names the worker that carries it; None if no worker has it.
+        """Return the lease of a visit's media, None if no worker has this lease.
 
-        That worker may be alive or dead.
+        The lease names the worker that has it. This worker may be dead.
         """
         (lease,) = await self.holders([(organisation, visit)])
         return lease
