@@ -249,7 +249,8 @@ class Service:
                 guide = await self.guide(organisation, visit.guide_version)
             context = self._context(settings, guide, mirror, now_ms)
             if visit is None:
-                # A later visit gets a higher number, so that the order of visits does not depend on a clock.
+                # A new visit gets the number of the newest event, so that the order of visits does not depend on a
+                # clock.
                 context = replace(context, number=(await self.store.stream.head(organisation)).seq)
             decided = decide(visit, command, actor, context)
             if mark and (isinstance(decided, Refusal) or decided.event is None):

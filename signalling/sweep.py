@@ -191,7 +191,7 @@ class Sweep:
 
         `due`: (visit, deadline in ms) for the deadlines that passed. If `due` is None, only compare the records with
         this worker's own connections. `present`: the organisation's connections on this worker. `dead`: the workers
-        that are dead. Raises `UnavailableError` if the store does not answer.
+        that have been dead for BACK_S or longer. Raises `UnavailableError` if the store does not answer.
         """
         organisation = mirror.organisation
         for visit_id, due_ms in due or ():
@@ -285,10 +285,11 @@ class Sweep:
                 await service.set_on_call(actor, on=False, notice=True)
 
     def holders(self) -> Iterator[str]:
-        """Yield the workers that have connections of parties, in the organisations for which this worker does the
-        sweep.
+        """Yield the workers to which parties of visits are connected, in the organisations for which this worker does
+        the sweep.
 
-        The sweep must notice the death of such a worker.
+        `Liveness` watches these workers: after the death of a worker, the sweep removes its connections from the
+        visits.
         """
         for mirror in self._service.mirrors:
             if self._shares.has(mirror.organisation):

@@ -15,15 +15,14 @@ from contextvars import ContextVar
 from weakref import WeakKeyDictionary
 
 TURNS = 4
-"""The tasks that a tick wakes send their requests within this number of turns of the event loop after the
-tick.
+"""The tasks that a tick wakes send their requests to the store within this number of turns of the event loop.
 
 A task that waits for a tick or for an event (`tick_or`) is woken two turns later than other tasks.
 """
 
 
 class _Ticks:
-    """The ticks of one event loop: multiples of a period, counted from a random moment `begun_s`."""
+    """The ticks of one event loop: the moments at multiples of a period, counted from a random moment."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -86,7 +85,7 @@ def _woken() -> None:
 
 
 async def tick(period_s: float) -> None:
-    """Wait until the next tick of the period `period_s`, so at most for one period.
+    """Wait until the next tick of the period `period_s`, at most for one period.
 
     All tasks of this event loop that wait for a tick at the same time are woken in one turn of the loop.
     """
@@ -110,8 +109,8 @@ async def tick_or(event: asyncio.Event, period_s: float) -> None:
 
 
 def at_end(end: Callable[[], None]) -> bool:
-    """Return False if this task was not woken by a tick a moment ago. Otherwise call `end` once, when all tasks that
-    the tick woke have run, and return True.
+    """Return True if a tick has just woken this task. Then `end` is called once, when all tasks that the tick woke have
+    run. Otherwise return False; `end` is not called.
     """
     woken_by = _woken_by.get()
     return woken_by is not None and woken_by[0].at_end(woken_by[1], end)

@@ -47,7 +47,7 @@ _ADDRESSES = msgspec.msgpack.Decoder(list[tuple[str, int]])
 
 
 def death_of(worker: str) -> list[tuple[str, ...]]:
-    """Return the store commands that announce a worker's death to all workers, those that start later included.
+    """Return the store commands that announce a worker's death to all workers, even to workers that start later.
 
     An empty value replaces the dead worker's addresses in the store, and is kept for a day.
     """

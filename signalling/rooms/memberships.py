@@ -132,7 +132,8 @@ class Memberships:
                 if request_id is not None:
                     if request_id not in membership.unanswered:
                         return  # The membership was removed meanwhile, and the client has received an error.
-                    del membership.unanswered[request_id]  # the caller answers the request with the error
+                    # The error is raised again below, and the caller answers the request with it.
+                    del membership.unanswered[request_id]
                 raise
 
     def _near(self, member: Member) -> list[str]:
@@ -159,12 +160,13 @@ class Memberships:
             try:
                 self._post(membership.lease.owner, request, lambda: self._refuse(membership, request.id))
             except UnavailableError:
-                membership.unanswered.pop(request.id, None)  # the caller answers the request with the error
+                # The error is raised again below, and the caller answers the request with it.
+                membership.unanswered.pop(request.id, None)
                 raise
         return True
 
     async def leave(self, connection: str) -> None:
-        """Remove the membership of a closed connection.
+        """Remove the membership of a closed connection, and report to the room's owner that its party has left.
 
         Raises `UnavailableError` if the room's owner cannot be reached.
         """
@@ -273,7 +275,7 @@ class Memberships:
             await self.join(member, None, membership.origin, moving=membership)
         except SupersededError:
             if self._memberships.get(member.connection) is membership:
-                # The connection is on another worker now, which has the membership too.
+                # Another worker has the connection and its membership now.
                 self._forget(member.connection)
         except UnavailableError:
             if self._memberships.get(member.connection) is membership:
@@ -355,7 +357,8 @@ class Memberships:
         if socket.codec.subprotocol == delivery.codec:
             socket.write(frame(delivery.data, socket.codec.opcode))
         else:
-            # after its request, the client has resumed on a socket with the other codec (JSON or MessagePack)
+            # The client has resumed on a socket with the other codec (JSON or MessagePack), so the message is encoded
+            # anew.
             socket.send(CODECS[delivery.codec].decode_server(delivery.data))
 
     def _deliver(self, connection: str, message: server.Message) -> None:

@@ -156,5 +156,5 @@ class Room:
 
 
 def admitted(visit: Visit, party: str) -> bool:
-    """Return True if a party's audio and video may be forwarded (a guest's only after the guest's Start Session)."""
+    """Return True if a party's audio and video may be forwarded: always, except for a guest before Start Session."""
     return not party.startswith(GUEST_PREFIX) or visit.parties[party].started_ms is not None

@@ -69,8 +69,8 @@ class PathWatch:
     def follow(self, room: Room, party: str, event: object) -> None:
         """Handle an event of a party: its network path, the pictures that it receives, or the speaker has changed.
 
-        A change of the network path is sent to the other parties, and also to this party if the path was or is "none".
-        Any other change is sent only to this party.
+        A new state of the network path is sent to the other parties. It is also sent to this party if the old or the
+        new state is "none". Any other change is sent only to this party.
         """
         participant = room.participants.get(party)
         if isinstance(event, PicturePaused) and participant is not None:
@@ -98,10 +98,11 @@ class PathWatch:
                 self._report(room, other.member, participant)
 
     def send(self, room: Room, member: Member, *states: PathState) -> None:
-        """Send the party of `member` those states of the other parties' network paths that are in `states`.
+        """Send the party of `member` the states of network paths, the speaker, and whether its pictures are paused.
 
-        If somebody speaks, or the pictures to the party are paused, send this, too. If the party's own network path
-        has the state "none", and `states` contains "none", send this state as well.
+        States of the other parties' paths are sent if they are in `states`. The state of the party's own path is only
+        sent if it is "none", and `states` contains "none". The speaker is only sent if somebody speaks, and the pause
+        only if the pictures are paused.
         """
         participant = room.participants[member.party]
         if participant.speaker is not None:
@@ -113,7 +114,9 @@ class PathWatch:
                 self._report(room, member, other)
 
     def left(self, room: Room, participant: Participant) -> None:
-        """Report to the other parties that the network path of `participant`, who has left, is lost, if it was open."""
+        """Report to the other parties that the path of `participant`, who has left, is lost; do nothing if it was not
+        open.
+        """
         _cancel(participant)
         if participant.path == "open":
             participant.path = "lost"

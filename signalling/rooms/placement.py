@@ -76,7 +76,8 @@ def ranked(places: Sequence[Place], own: str, near: Iterable[str]) -> list[str]:
 
 
 def _reach(place: Place) -> int:
-    """Return from where browsers reach the media of a worker: 2 the internet, 1 the local network, 0 its machine.
+    """Return how far away browsers can reach the media of a worker: 2 = from the internet, 1 = from the local network,
+    0 = only from its own machine.
 
     For a worker without addresses, the result is 0.
     """

@@ -1,8 +1,9 @@
 """Measures the quality of calls and stores the figures with the visits.
 
 The media connections of live rooms are measured every LOOK_S. The counts (`call_quality.py`) are written to the store
-every KEEP_S, when a party leaves, and at the end. Each visit has one Redis hash for its counts, to which several
-workers may write. Each write has all counts of a room, so a failed write loses counts only if no other write follows.
+every KEEP_S, when a party leaves, and when the room closes. Each visit has one Redis hash for its counts, to which
+several workers may write. Each write has all counts of a room, so a failed write loses counts only if no other write
+follows.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def _place(organisation: str, visit: str) -> str:
 
 
 class CallWatch:
-    """Measures the calls in one worker's rooms, and stores the counts with the visits."""
+    """Measures the quality of the calls in one worker's rooms, and stores the figures with the visits."""
 
     def __init__(
         self,
@@ -169,7 +170,7 @@ class CallWatch:
                 if now_s - room.kept_s >= KEEP_S:
                     self.keep(visit, room)
             except Exception:
-                # A room that cannot be measured must not stop the counts of the other rooms.
+                # A room that cannot be measured must not prevent the measurement of the other rooms.
                 log.exception("room.not_looked_at", visit=visit)
         if live:
             self._timer = asyncio.get_running_loop().call_later(self.look_s, self._tick)

@@ -38,13 +38,13 @@ class Registry:
         self._mirrors = service.mirrors
         self._liveness = liveness
         self._worker = worker
-        # Rooms that this worker has placed on a worker, as (time in ms, worker). The newest of them are missing in
-        # the load that the workers have reported.
+        # For each new room: (time in ms at which this worker has chosen a worker for the room, the chosen worker). The
+        # newest of these rooms are missing in the reports of the chosen workers.
         self._placed: deque[tuple[int, str]] = deque()
         self._most: int | None = None
 
     async def run(self) -> None:
-        """Read every EVERY_S how many rooms all workers together can carry (the sum of their `rooms_max`), until
+        """Read how many rooms all workers together can carry (the sum of their `rooms_max`), every EVERY_S until
         cancelled.
 
         If the store does not answer, the number that was read before is kept. It is also kept if no worker that

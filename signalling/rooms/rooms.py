@@ -135,7 +135,7 @@ class Rooms:
         try:
             return self._receive(message)
         except PartyGoneError:
-            # The party's connection to the relay has failed, so its client joins again.
+            # The party's connection to the relay has failed. This error makes its client join again.
             self._refuse(message, "no_room")
         except Exception:
             log.exception("room.request_failed", request=type(message).__name__)
@@ -198,7 +198,7 @@ class Rooms:
         return None
 
     async def join(self, message: wire.Join) -> None:
-        """Add a party to its room; send it an offer or a refusal. Raises `UnavailableError` if the store is away."""
+        """Add a party to its room; send it an offer or a refusal. Raises `UnavailableError` if the store is down."""
         member = message.member
         visit = await self._service.visit(member.organisation, member.visit)
         if visit is None or visit.status not in WITH_MEDIA:
@@ -209,7 +209,7 @@ class Rooms:
         if not member.is_in(visit):
             visit = await self._service.visit_now(member.organisation, member.visit)
         if visit is None or visit.status not in WITH_MEDIA or not member.is_in(visit):
-            # A guest was removed from the visit, or another provider has claimed it.
+            # The person is no longer a party: the guest was removed, or another provider has claimed the visit.
             self._refuse(message, "not_allowed")
             return
         room = self._rooms.get(member.visit) or await self._opened(message)
@@ -236,7 +236,7 @@ class Rooms:
         self._done(room, message)
         self._offer(room, participant, fresh=True, sdp=party_media.offer())
         self.screens.joined(room, participant)
-        # The list includes the party that joined: after a reload, its page does not know which media are muted.
+        # The party that joined gets its own state, too: after a reload, its page does not know what is muted.
         for party, other in room.participants.items():
             for kind in sorted(room.muted_by(other.member) | room.missing_by(other.member)):
                 self._send_muted(room, member, party, kind, kind in room.muted_by(other.member))
@@ -278,7 +278,7 @@ class Rooms:
     def _refuse(self, message: wire.RoomMessage, code: str, details: dict[str, Any] | None = None) -> None:
         if isinstance(message, wire.Left | wire.Moved):
             return
-        # The message may have come before this worker opened the room: the reply makes the client join again.
+        # A `Join` whose `id` is None answers no request: `media.gone` makes the client join again.
         reply: server.Message = server.MediaGone(visit=message.member.visit)
         if message.id is not None:
             reply = error(message.id, code, details or {})
@@ -361,7 +361,7 @@ class Rooms:
         self.screens.follow(room, live)
 
     def _remove(self, room: Room, member: Member) -> None:
-        """Remove a party from the room, and report to the other parties that its network path is lost."""
+        """Remove a party from the room; report to the other parties that its network path, if it was open, is lost."""
         self.calls.look(room)
         self.calls.keep(member.visit, room)
         participant = room.participants.pop(member.party)
@@ -381,13 +381,14 @@ class Rooms:
             log.info("room.lease_left", visit=visit_id)
 
     async def drain(self, within_s: float) -> None:
-        """Wait until no party has its socket on this worker, at most `within_s`; then store the quality of the calls.
+        """Wait until no party has its socket on this worker, at most `within_s` seconds; then store the calls' quality.
 
         The media goes on until this worker's end is announced. Then other workers take the rooms over.
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_s):
-                while any(self._worker in room.workers for room in self._rooms.values()):  # noqa: ASYNC110 (no event)
+                # No asyncio.Event reports a change of `room.workers`, so this loop polls.
+                while any(self._worker in room.workers for room in self._rooms.values()):  # noqa: ASYNC110
                     await asyncio.sleep(0.05)
         for visit_id, room in list(self._rooms.items()):
             await self.calls.finish(visit_id, room)

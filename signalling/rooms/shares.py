@@ -68,8 +68,8 @@ class Shares:
         self._mine: dict[str, bool] = {}
 
     async def run(self) -> None:
-        """Read every LOOK_S which workers there are, until cancelled. If the store does not answer, the workers that
-        were read before are used.
+        """Read which workers run, every LOOK_S until cancelled. If the store does not answer, the workers that were
+        read before are used.
         """
         while True:
             with contextlib.suppress(UnavailableError):

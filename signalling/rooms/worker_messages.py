@@ -103,7 +103,7 @@ class Left(ToRoom, frozen=True):
 
 
 class Moved(ToRoom, frozen=True):
-    """A party's connection has moved to another worker, which receives the room's messages from now on."""
+    """A party's connection was resumed, maybe on another worker. The room now sends its messages to `member.worker`."""
 
 
 class Deliver(WorkerMessage, frozen=True):

@@ -26,7 +26,10 @@ LINGER_S = 3.0
 
 
 def socket_ended(worker: Worker, connection: Connection, address: str) -> None:
-    """Remove `connection`, because its socket has closed, from this worker's lists and counts of open sockets."""
+    """Remove `connection`, whose socket has closed, from this worker's lists and counts of open sockets.
+
+    Everything else that this worker keeps of the connection is freed later, in a task.
+    """
     worker.socket_counts.remove(address, connection.actor)
     worker.hub.remove(connection.socket)
     if worker.connections.get(connection.id) is connection:
@@ -61,8 +64,8 @@ async def _gone(worker: Worker, connection: Connection) -> None:
         elif connection.socket.silent:
             await worker.tokens.lost(connection.origin)
         elif worker.memberships.draining:
-            # The client resumes on another worker soon, and keeps its pages and its media. If the client does not
-            # resume, the other workers remove the connection, because this worker's end is announced.
+            # This worker stops, so the client resumes on another worker soon, and keeps its pages and its media. If the
+            # client does not resume, the other workers remove the connection, because this worker's end is announced.
             await worker.tokens.lost(connection.origin)
             return
         else:
@@ -71,8 +74,8 @@ async def _gone(worker: Worker, connection: Connection) -> None:
             await lost
     except UnavailableError:
         log.info("connection.token_left")
-        # While the store does not answer, the client cannot resume. So it is not removed from its calls until
-        # the store is back, for at most OUTAGE_S.
+        # While the store does not answer, the client cannot resume. So the client stays in its calls until the store is
+        # back, but at most for OUTAGE_S.
         if lost is not None:
             await lost
             await worker.until_store_is_back(OUTAGE_S)

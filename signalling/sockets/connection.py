@@ -97,7 +97,7 @@ class Connection:
         self.id = connection_id
         self.origin = origin
         self._ws: WebSocket | OpenSocket = ws
-        # the function to call once at the socket's end; None before `continue_on`, and None again when it was called
+        # the function to call once when the socket ends; None before `continue_on`, and None again after the call
         self._ended: Callable[[], None] | None = None
         self.socket = Socket(transport, codec, actor, connection_id, unsent_bytes, self.cut)
         self.entered: frozenset[str] = frozenset()
@@ -108,7 +108,7 @@ class Connection:
         self._flood = Flood(time.monotonic())
         self._probed_s = float("-inf")
         self._bad = 0
-        self._busy = False  # True while a task answers requests, so that later messages must wait
+        self._busy = False  # True while a task answers requests; later messages wait until it ends
         self._pending: Pending = None  # the request whose reply waits for the store, if there is one
 
     def cut(self, code: int) -> None:
@@ -127,8 +127,8 @@ class Connection:
         self.wake()
 
     def may_probe(self, now_s: float) -> bool:
-        """Return True if the client may test its network now, and record the test. In PROBE_EVERY_S, one test is
-        allowed.
+        """Return True if the client may test its network now, and record the test. One test is allowed every
+        PROBE_EVERY_S.
 
         `now_s`: the monotonic time in s.
         """
@@ -138,7 +138,7 @@ class Connection:
         return allowed
 
     def continue_on(self, detached: OpenSocket, ended: Callable[[], None]) -> None:
-        """Receive from the socket `detached` from now on; no task runs while no request waits.
+        """Receive from the socket `detached` from now on. A task runs only while a request waits.
 
         `ended` is called once, when the socket is closed and none of its requests is being answered.
         """
@@ -173,7 +173,7 @@ class Connection:
                 if pending is not None:
                     await self._answer(*pending)
         except Exception:
-            # The requests that wait behind this request must not wait without end.
+            # This task ends with an unexpected error. If the socket stayed open, later requests would wait without end.
             self.socket.close(1011)
             raise
         finally:
@@ -242,7 +242,7 @@ class Connection:
             reply = await answer
             if reply is not None:
                 self.socket.send(reply)
-        except Exception as problem:  # noqa: BLE001 - as above
+        except Exception as problem:  # noqa: BLE001 - handled in `_refuse`
             self._refuse(request, problem)
 
     def _refuse(self, request: client.ClientMessage, problem: Exception) -> None:
@@ -302,5 +302,5 @@ def decoded(message: WSMessage, codec: Codec) -> client.ClientMessage:
 
 
 def _unknown(connection: Connection, request: client.ClientMessage) -> server.Message:
-    # the client may send `hello` only once
+    # Only a second `hello` has no handler: the client may send `hello` only once.
     return error(request.id, "bad_message", {"path": "$.type"})

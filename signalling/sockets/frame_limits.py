@@ -17,7 +17,7 @@ WINDOW_S = 10.0
 IN_HEAD, HOLLOW = -1, -2
 BROKEN = -1
 Fed = tuple[bool, bytes]
-"""The result of aiohttp's reader: (True if it has failed, the bytes that it did not accept)."""
+"""The result of aiohttp's reader: (True if the reader has failed, the bytes that the reader did not accept)."""
 DROPPED: Fed = (False, b"")
 
 
@@ -89,8 +89,8 @@ class Counted:
         """
         size = len(data)
         self._bytes += size
-        # If the data is exactly one masked frame, its second byte is 0x80 + (size - 6), or the byte is 0xFE
-        # and the next two bytes are the length.
+        # If the data is exactly one short masked frame, its second byte is 0x80 + (size - 6). In a longer frame, the
+        # second byte is 0xFE, and the next two bytes are the length.
         second = data[1] if self._left == 0 and size > 7 else 0
         short = second == size + 122 and second < 254
         if short or (second == 254 and (data[2] << 8 | data[3]) == size - 8):

@@ -170,7 +170,7 @@ async def _member(connection: Connection, request: client.VisitRequest) -> wire.
     actor, party = connection.actor, _party(connection, request.visit)
     if party is not None:
         return connection.member(request.visit, party)
-    # Another worker may have made a claim a moment ago that this worker's copy of the visit does not have yet.
+    # Another worker may have just committed a claim that this worker's copy of the visit does not contain yet.
     visit = await connection.services.service.visit_now(actor.organisation, request.visit)
     party = party_key(visit, actor) if visit is not None else None
     if visit is None or visit.organisation != actor.organisation:

@@ -64,8 +64,8 @@ RETRY_S = 5
 Guessed = Callable[[web.Request], Awaitable[None]]
 """Called after a wrong resume token, but not after an expired token.
 
-Returns after a pause. Raises `TooManyGuessesError` if the address has sent too many wrong tokens, `UnavailableError` if
-the store does not answer.
+Returns after a pause, so that a client cannot guess fast. Raises `TooManyGuessesError` if the client's address has sent
+too many wrong tokens, `UnavailableError` if the store does not answer.
 """
 
 
@@ -306,9 +306,10 @@ async def _welcome(
 async def _restore(worker: Worker, connection: Connection) -> None:
     """Put a resumed connection back on its visits' pages and into their calls (PROTOCOL.md#resume).
 
-    If the store or a room's owner cannot be reached, try again, after each of the pauses RESTORE_PAUSES_S.
+    If the store or a room's owner cannot be reached, try again after each pause of RESTORE_PAUSES_S.
     """
-    # Another socket may have resumed the connection before this worker registered the present socket.
+    # If another socket has resumed the connection before this worker registered the present socket, close the present
+    # socket.
     await worker.superseded(connection.id)
     if worker.connections.get(connection.id) is not connection:
         return

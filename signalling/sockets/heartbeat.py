@@ -82,7 +82,7 @@ class Heartbeat:
 
 
 def _alone(act: Callable[..., None], *args: Any) -> None:
-    """Call `act(*args)`, which is for one socket. Log its exception, so that the loop continues with other sockets."""
+    """Call `act(*args)`, a method of one socket. Log its exception, so that the loop continues with other sockets."""
     try:
         act(*args)
     except Exception:

@@ -25,9 +25,11 @@ log = structlog.get_logger()
 HELLO_FRAMES, FRAMES = 100, 2000
 """The number of frames allowed within ten seconds, before and after `hello`. Messages have another limit: 50/s."""
 HELLO_MESSAGES, MESSAGES = 2, 64
-"""The bytes allowed in ten seconds, before and after `hello`: this number times the greatest length of a message."""
+"""The limits for bytes in ten seconds, before and after `hello`, as multiples of the greatest length of a message."""
 QUEUE_BYTES = 131_072
-"""While a client's messages that wait have more bytes than this in all, nothing more is read from the client."""
+"""If a client's waiting messages have more bytes than this number, reading from the client pauses, until at most half
+of this number waits.
+"""
 
 
 class OpenSocket(WebSocketDataQueue, asyncio.Protocol):
@@ -127,12 +129,12 @@ class OpenSocket(WebSocketDataQueue, asyncio.Protocol):
         self._notify()
 
     def set_exception(self, exc: BaseException, exc_cause: BaseException | None = None) -> None:
-        """Note that the received data is invalid, and why."""
+        """Store `exc`, the error of invalid data or of a failed handler. aiohttp's reader calls this method."""
         self._problem = exc
         self._notify()
 
     def exception(self) -> BaseException | None:
-        """Return why the received data is invalid, None if it is valid."""
+        """Return the error that `set_exception` has stored, None if there is none."""
         return self._problem
 
     def is_eof(self) -> bool:
@@ -170,7 +172,7 @@ class OpenSocket(WebSocketDataQueue, asyncio.Protocol):
         self._handler = self._wake = None
 
     def eof_received(self) -> None:
-        """Return None, so that the transport closes: the client sends nothing more."""
+        """Return None, so that the event loop closes the transport, because the client sends nothing more."""
 
     # --- called by the connection after `detach`
 
@@ -213,7 +215,8 @@ class OpenSocket(WebSocketDataQueue, asyncio.Protocol):
         return True
 
     def _end(self, code: int) -> None:
-        self._closing = self._ended = True  # even if the transport is closing, and so no close frame is sent
+        # Both are also set if the transport is closing already. Then no close frame is sent.
+        self._closing = self._ended = True
         if not self._transport.is_closing():
             self._send_close(code)
             self._transport.close()
@@ -264,7 +267,7 @@ class OpenSocket(WebSocketDataQueue, asyncio.Protocol):
         if self._transport.is_closing():
             return
         if self._transport.get_write_buffer_size():
-            self._transport.abort()  # a client that sends too much may not read a close frame either
+            self._transport.abort()  # the client does not read, so it would not read a close frame
         else:
             self._transport.write(_close_frame(code))
             self._transport.close()

@@ -18,7 +18,7 @@ from signalling.sockets.websocket import Handler, WebSocket
 
 
 class ReaderWebSocket(WebSocket):
-    """The server side of one socket, with a limit for frames, and a handler inside aiohttp's reader."""
+    """The server side of one socket, which limits frames, and handles messages inside aiohttp's reader."""
 
     def __init__(self, protocols: tuple[str, ...], max_msg_size: int) -> None:
         super().__init__(protocols, max_msg_size)
@@ -29,7 +29,7 @@ class ReaderWebSocket(WebSocket):
         early, request.protocol._message_tail = request.protocol._message_tail, b""
         super()._post_start(request, protocol, writer)
         if request.transport is None:
-            return  # the client has left
+            return  # the client has closed the connection
         self._reader = self._open = OpenSocket(request.transport, self.message_bytes)
         self._parser = None  # so that the memory of aiohttp's own reader and its queue is freed
         request.protocol._payload_parser = self._open.parser
@@ -49,14 +49,14 @@ class ReaderWebSocket(WebSocket):
         Afterwards the handler of the HTTP request must return, so that aiohttp frees what it keeps of the request.
         """
         found, protocol = self._open, request.protocol
-        # A transport that is closing stays with aiohttp: a TLS transport may report its end to aiohttp only, even if
-        # `set_protocol` was called before, and the `OpenSocket` would wait for this report without end.
+        # A transport that is closing stays with aiohttp. A TLS transport may report its end only to aiohttp, even after
+        # a call of `set_protocol`. An `OpenSocket` would then wait for this report without end.
         if found is None or request.transport is None or request.transport.is_closing():
             return None
         self._detached = True
         found.detach(handler, wake)
-        # From here on, aiohttp treats the connection as lost. So aiohttp neither stops the parser of the frames nor
-        # closes the transport.
+        # Make aiohttp treat the connection as lost. The parser and the transport are removed from it first, so that
+        # aiohttp neither stops the parser nor closes the transport.
         protocol._payload_parser = None
         protocol.transport = None
         protocol.connection_lost(None)

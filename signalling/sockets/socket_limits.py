@@ -14,7 +14,7 @@ from signalling.visit.record import Actor
 
 
 class CountLimits(Protocol):
-    """The greatest numbers of sockets that may be open at a time; 0 means no limit."""
+    """The greatest numbers of sockets that may be open at the same time; 0 means no limit."""
 
     @property
     def sockets_before_hello(self) -> int:
@@ -50,7 +50,7 @@ class SocketCounts:
         return True
 
     def remove_before_hello(self, address: str) -> None:
-        """Remove a socket that `add_before_hello` has counted, because it has sent `hello` or has closed."""
+        """Stop counting a socket that `add_before_hello` has counted, because it has sent `hello` or has closed."""
         _decrease(self.before_hello, address)
 
     def allows(self, address: str, actor: Actor) -> bool:

@@ -37,7 +37,7 @@ class WebSocket(web.WebSocketResponse):
         super().__init__(
             protocols=protocols,
             compress=False,
-            max_msg_size=max_msg_size + 1,  # aiohttp refuses a message of exactly its limit
+            max_msg_size=max_msg_size + 1,  # aiohttp refuses a message that is exactly as long as this limit
             autoping=False,  # `heartbeat.py` sends the pings, `connection.py` answers the client's pings
             timeout=CLOSE_ANSWER_S,
             decode_text=False,

@@ -36,7 +36,7 @@ class SeenEntries(Protocol):
 
 
 class NothingSeen:
-    """A `SeenEntries` that records nothing, for machines that keep no such file."""
+    """A `SeenEntries` that records nothing, for machines that keep no file of seen entries."""
 
     def get(self, organisation: str) -> tuple[int, bytes] | None:
         """Return None, because nothing is recorded."""
@@ -48,7 +48,7 @@ class NothingSeen:
 class Verdict(NamedTuple):
     """The result of a check of an organisation's audit log.
 
-    `good`: the number of unchanged entries. `since_ms`: the time from which the log has entries. `waiting`: the
+    `good`: the number of unchanged entries. `since_ms`: the time in ms from which the log has entries. `waiting`: the
     number of new entries that are not yet chained to the log. `problem`: the first problem as a text, "" if there is
     none.
     """
@@ -115,8 +115,8 @@ class AuditReader:
 
     async def _verify(self, organisation: str) -> tuple[Verdict, Head | None]:
         chain = self.chain(organisation)
-        # The recorded last entry is read first, then the head, then the entries. Entries that are added meanwhile
-        # appear only in what is read later, so they are not taken for missing entries.
+        # Read first the entry that this machine has recorded as the last, then the head, then the entries. An entry
+        # that is added during the reads is only in a later read, so it never seems to be missing.
         seen = self._seen_entries.get(organisation)
         async with answering():
             sealed = await self._redis.get(keys.AUDIT_HEAD(organisation))

@@ -20,7 +20,7 @@ from redis.asyncio import Redis
 from signalling.store import keys
 from signalling.store.unavailable import answering
 
-# The store keeps this number of events for workers that missed some. A worker that missed more loads all records again.
+# The stream keeps at least this number of the newest events. A worker that missed more loads all records again.
 STREAM_LENGTH = 4_096
 _EPOCH = (Path(__file__).parent / "epoch.lua").read_text()
 _FIELDS = ("epoch", "seq", "mark", "store")
@@ -52,12 +52,12 @@ class CommitTrace(Protocol):
     """
 
     def decided(self) -> bytes:
-        """Add the time of the decision to the trace; return the trace's context, which the event's entry in the
-        stream contains.
+        """Add the time of the decision to the trace; return the trace's context, which is stored with the event in the
+        stream.
         """
 
     def committed(self, done: bool) -> None:
-        """Note the end of an attempt to commit.
+        """Add to the trace the time at which an attempt to commit ended.
 
         `done`: False if nothing was written, because another commit came first.
         """
@@ -142,8 +142,8 @@ class EventStream:
         self._redis: Any = redis  # the type stubs of redis-py do not know that replies are bytes
         self._read_clock = read_clock
         self._epoch: Any = redis.register_script(_EPOCH)
-        # Connection to a server -> the identity of the Redis process at the server, with the value of
-        # `connection.opened` at the request for this identity: (opened, identity).
+        # Connection to a server -> (`connection.opened` when the identity was requested, the identity of the Redis
+        # process at the server). After another opening of the connection, the identity is requested again.
         self._asked: dict[Any, tuple[int, str]] = {}
 
     async def head(self, organisation: str) -> StreamHead:
@@ -152,13 +152,13 @@ class EventStream:
             return _head(await self._redis.hmget(keys.HEAD(organisation), _FIELDS))
 
     async def after(self, organisation: str, seq: int) -> list[tuple[int, StreamEntry]]:
-        """Return (number, event) of each event above `seq` that the stream still has, the oldest first."""
+        """Return (number, event) of the events above the number `seq` that the stream still has, the oldest first."""
         async with answering():
             return _events(await self._redis.xrange(keys.EVENTS(organisation), min=f"{seq + 1}-0"))
 
     async def at(self, organisation: str, seq: int) -> StreamEntry | None:
-        """Return the event with the number `seq` of an organisation; None if the stream has no such event, or has
-        removed it.
+        """Return the event with the number `seq` of an organisation; None if the stream has no such event, or no longer
+        has it.
         """
         async with answering():
             found = _events(await self._redis.xrange(keys.EVENTS(organisation), f"{seq}-0", f"{seq}-0"))

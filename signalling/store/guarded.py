@@ -14,8 +14,8 @@ _SCRIPT = (Path(__file__).parent / "guarded.lua").read_text()
 Command = tuple[str | bytes | int, ...]
 """The words of a command; the second word is the command's only key."""
 Check = tuple[Command, str | bytes | int]
-"""(a command, the reply that is expected from it). The reply is compared as text; "false" stands for no
-value.
+"""(a command, the reply that is expected from it). The reply is compared as text; "false" is the text of a reply
+without a value.
 """
 
 

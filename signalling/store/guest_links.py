@@ -29,7 +29,7 @@ class GuestLinks:
         self._links = OneTime(store.redis)
 
     async def issue(self, organisation: str, invite: GuestLink, for_ms: int) -> str:
-        """Return the token of a new link for the target `invite`, valid for `for_ms`.
+        """Return the token of a new link for the target `invite`, valid for `for_ms` milliseconds.
 
         Raises `UnavailableError` if the store does not answer.
         """

@@ -275,11 +275,12 @@ class Jobs:
         return listed
 
     async def waiting(self, organisation: str) -> list[tuple[int, Job]]:
-        """Return (due time in ms, job) of the jobs that are not done, the earliest first."""
+        """Return the jobs that are not done, each as (time in ms at which the job is due, job), the earliest first."""
         return await self._listed(organisation, self.key(organisation))
 
     async def dead(self, organisation: str) -> list[tuple[int, Job]]:
-        """Return (time in ms at which it was given up, job) of the given-up jobs of all queues, the oldest first.
+        """Return the given-up jobs of all queues, each as (time in ms at which the job was given up, job), the oldest
+        first.
 
         Jobs that cannot be decrypted are left out.
         """

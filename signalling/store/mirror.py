@@ -29,9 +29,9 @@ from signalling.visit.record import Record, Staff, Visit
 
 log = structlog.get_logger()
 GAP_S = 0.01
-"""The time in s for which an event waits for missing events before it.
+"""An event waits this time in s for missing events with lower numbers; then these are fetched from the store.
 
-The answer to a commit often arrives before the pub/sub message about an earlier commit of another worker.
+Often they arrive in this time: the reply to this worker's commit can overtake the message about an earlier commit.
 """
 MOST_EARLY = 512
 """The greatest number of events that may wait for missing events. Further events are fetched from the stream later."""
@@ -55,7 +55,7 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Reset(msgspec.Struct, frozen=True):
-    """Reports to the observers of a mirror that some events are lost, so that everything must be shown again."""
+    """Reports to the observers of a mirror that some events are lost, so the observers must show everything again."""
 
     organisation: str
 
@@ -106,7 +106,7 @@ class Mirror:
 
     @property
     def version(self) -> int:
-        """Return the version that the topics have now, by the newest event in this copy."""
+        """Return the version that the topics have now: the version after the newest event in this copy."""
         return version_of(self.seq)
 
     async def open(self) -> None:
@@ -169,7 +169,7 @@ class Mirror:
             self.repair()
 
     def _apply_early(self) -> None:
-        """Apply the events of `_early` up to the first missing number; during a load or after a loss, apply none."""
+        """Apply events of `_early` up to the first missing number; apply none during a load, or if events are lost."""
         known = not (self._loading or self._lost)
         while known and (entry := self._early.pop(self.seq + 1, None)) is not None:
             self._apply(self.seq + 1, entry)
@@ -184,7 +184,7 @@ class Mirror:
             self.repair(max(self._early))
 
     def _is_another(self, mark: bytes) -> bool:
-        """Return True if `mark` (see `mark_of`) belongs to another event than the event `seq` of this copy."""
+        """Return True if `mark` and the mark of this copy's newest event are both known (not b""), and differ."""
         return bool(mark and self._mark) and mark != self._mark
 
     def _apply(self, seq: int, entry: StreamEntry) -> None:
@@ -246,7 +246,7 @@ class Mirror:
         if (problem := task.exception()) is not None:
             self.failed("mirror", problem)
         elif self._wanted > self.seq:
-            self.repair()  # events have arrived since the last comparison
+            self.repair()  # a newer event was reported meanwhile
 
     async def _repair(self) -> None:
         pause = 0.05
@@ -289,7 +289,7 @@ class Mirror:
             await self._reload()
             return
         counts.REPAIRS["filled"] += 1
-        # Events that came by pub/sub during the read are applied already, and skipped.
+        # Events that came by pub/sub during the read are applied already, so they are skipped here.
         for seq, entry in events:
             if seq == self.seq + 1:
                 self._apply(seq, entry)
@@ -322,7 +322,7 @@ class Mirror:
         self._notify(Reset(self.organisation))
 
     def _lost_since(self, before: int, mark: bytes, there: StreamEntry | None) -> int:
-        """Return at least how many events the store has lost, of those with numbers up to `before`.
+        """Return a lower limit for how many of the events with numbers up to `before` the store has lost.
 
         `mark`: the mark (`mark_of`) of the event `before`. `there`: the event that has the number `before` in the store
         now, or None. None alone does not prove a loss, because old events are removed from the stream.

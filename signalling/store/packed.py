@@ -147,7 +147,7 @@ _RECORD = msgspec.msgpack.Decoder(_Record)
 
 
 def packed(whole: PackedVisit) -> bytes:
-    """Return a visit with its history and chat as one value, the bytes that the store keeps."""
+    """Return a visit with its history, chat and calls as one compressed value. The caller encrypts it for the store."""
     packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, _WINDOW, _MEMORY, zdict=DICTIONARY)
     return _FORMAT + packer.compress(_encode(whole)) + packer.flush()
 

@@ -26,7 +26,7 @@ from signalling.visit.record import ChatMessage, Visit
 from signalling.visit.relations import Event
 
 AFTER_MS = 3_600_000
-"""A visit is packed this time in ms after its last change: by then it is no longer tagged, rated or opened again."""
+"""A visit is packed this time in ms after its last change, because later changes (tags, survey, reopening) are rare."""
 MOST_PARTS = 200
 """A visit with more chat messages, or more events, than this number is not packed: while such a visit is read and
 written, all other visits of this worker and of the store would wait.
@@ -111,7 +111,7 @@ class PackedVisits:
         """Add ended visits to the queue of the visits that will be packed (compressed into one value). A visit that
         is already in the queue is not changed.
 
-        `places`: of each visit, (the time in ms of its end, its id).
+        `places`: (the time in ms of its end, its id) of each visit.
         """
         async with answering():
             await self._redis.zadd(
@@ -130,7 +130,7 @@ class PackedVisits:
         return [Queued(name.decode(), int(changed_ms)) for name, changed_ms in found]
 
     async def pack(self, organisation: str, queued: Queued) -> bool:
-        """Pack a visit, and remove it from the queue; return False, and do nothing, if the visit is being changed.
+        """Pack a visit, and remove it from the queue; return False, and do nothing, if the visit changes meanwhile.
 
         Some visits are only removed from the queue: visits that are open again, were erased, cannot be read, or have
         more than MOST_PARTS chat messages or events. The next change of such a visit adds it to the queue again.

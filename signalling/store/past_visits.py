@@ -162,8 +162,8 @@ class Index:
     def _prepend(self, newest_first: list[_Row]) -> None:
         newest_first.reverse()
         if newest_first and self._rows and _place(newest_first[-1]) >= _place(self._rows[0]):
-            # events of the mirror have added rows to the index already, so each row is inserted in the order of the
-            # index
+            # An event has already added a visit that ended before one of these visits. So each row is inserted at its
+            # own place.
             for row in newest_first:
                 self.add(row)
         else:
@@ -268,7 +268,7 @@ class PastVisits:
         return Found(found, unread if len(found) < limit else 0)
 
     async def _index(self, organisation: str) -> Index:
-        # The organisation's events are received before the index is built, so that it misses no visit.
+        # `get` subscribes to the organisation's events before the index is built, so that the index misses no visit.
         await self._mirrors.get(organisation)
         index = self._indexes.get(organisation)
         if index is None:

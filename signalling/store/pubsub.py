@@ -50,14 +50,14 @@ class _Subscriber(SharedConnection):
         self.silent = True  # True if no message has come since `Bus` last checked this connection
 
     def first_commands(self) -> Iterable[Arguments]:
-        """Return the commands that subscribe to all channels.
+        """Return the commands that subscribe to all `channels` of this server.
 
         They are sent first on each new connection to the server.
         """
         return [(self._command, channel) for channel in self.channels]
 
     async def subscribe(self, *channels: bytes) -> None:
-        """Subscribe to channels, and wait until this is done. Raises redis-py's errors if it fails."""
+        """Subscribe to these channels, and wait until this is done. Raises redis-py's errors if it fails."""
         self.channels.update(channels)
         await self.send_and_ping(*((self._command, channel) for channel in channels))
 
@@ -71,7 +71,7 @@ class _Subscriber(SharedConnection):
             raise answer
 
     def on_push(self, parts: list[Any]) -> None:
-        """Call the handler of a message. `parts`: ("message", channel, data), or a report about a channel."""
+        """Handle a push of the store: call the handler of a message. `parts`: its type, the channel, and the data."""
         if parts[0] == b"sunsubscribe":  # the channel's slot has moved to another node of a cluster
             self.channels.discard(parts[1])
             self._lose_messages()
@@ -100,7 +100,8 @@ class _Subscriber(SharedConnection):
 
 
 class _PublishReply:
-    """Receives the reply to a PUBLISH command, and calls `failed` if no worker received the message.
+    """Receives the reply to a PUBLISH command, and calls `failed` if no worker received the message or the command
+    failed.
 
     It is not an asyncio.Future, because a future would cost as much as the PUBLISH itself.
     """
@@ -129,7 +130,7 @@ class _PublishReply:
 class Bus:
     """Publishes messages on channels, and calls the handler of a subscribed channel for each message, in order.
 
-    Handlers must be quick, plain functions.
+    A handler must be quick, and must not be a coroutine function.
     """
 
     def __init__(self, redis: Redis, on_reconnected: Callable[[], None] = lambda: None) -> None:
@@ -179,7 +180,7 @@ class Bus:
         return receivers
 
     def publish_nowait(self, channel: str, data: bytes, failed: Callable[[], None] | None = None) -> None:
-        """Publish a message on a channel without waiting. Raises `UnavailableError` if there is no connection now.
+        """Publish a message on a channel without waiting. Raises `UnavailableError` if the message cannot be sent now.
 
         `data`: the message. `failed` is called later if the store has refused the message, or if no worker is
         subscribed.
@@ -224,7 +225,8 @@ class Bus:
         for subscriber, channels in here.items():
             commands = await self._redis.connection_of(min(channels))
             if None not in (*commands.server, *subscriber.server) and commands.server != subscriber.server:
-                # After a failover the former master may still be connected, but it gets no more messages.
+                # After a failover, this connection may still lead to the former master, which receives no more
+                # messages.
                 subscriber.connection_lost("commands go to another server")
             added = channels - subscriber.channels
             self._missed |= bool(added)
@@ -242,7 +244,7 @@ class Bus:
     async def _end(self, subscriber: _Subscriber) -> None:
         """Close the connection to a server that no longer has any of the subscribed channels."""
         self._subscribers = {pool: each for pool, each in self._subscribers.items() if each is not subscriber}
-        # The connection is closed on purpose, so its loss must not be logged
+        # The connection is closed on purpose: with `missed`, its loss is not logged.
         subscriber.missed = True
         await subscriber.close()
 

@@ -47,7 +47,7 @@ log = structlog.get_logger()
 R = TypeVar("R", Visit, Staff, Mark, Watch)
 # (key, score, member): a member to add to a sorted set in the same commit
 Extra = tuple[str, int, bytes]
-# A place orders ended visits: (the time in ms at which the visit ended, its id). No two places are equal.
+# The place of a visit in the order of ended visits: (the time in ms of its end, its id). No two places are equal.
 Place = tuple[int, str]
 SNAPSHOT_TRIES = 3
 OLDEST: Place = (0, "")
@@ -57,8 +57,8 @@ NEWEST: Place = (2**53, "")
 class Origin(msgspec.Struct, frozen=True):
     """The connection from which a request came. `key`: the store's key of its resume token.
 
-    `generation`: how many sockets the connection has had, by which a request of an older socket is recognised. `trace`:
-    the trace of the request, or None.
+    `generation`: the number of the connection's socket, from 1. A request with a lower number comes from an older
+    socket. `trace`: the trace of the request, or None.
     """
 
     key: str
@@ -237,12 +237,12 @@ class Store:
                 for index in (keys.OPEN, keys.STAFF, keys.WATCHES):
                     pipe.zrange(index(organisation), 0, -1)
                 found = zip(("visit", "staff", "watch"), await pipe.execute(), strict=True)
-            # A record may be newer than `head`, the head of the stream that was read first. So the head is read a
-            # second time, and all events between the two heads are applied. Otherwise clients that resume from the
-            # version of the first head would never receive those events.
+            # A record that is read now may be newer than `head`. So the stream's end is read afterwards, and the
+            # snapshot gets all events up to this end. Otherwise this worker would ignore those events later, and its
+            # clients would never receive them.
             records = {what: await self._many(organisation, what, members) for what, members in found}
             end = await self.stream.end(organisation, head.seq)
-            # If the store has lost its newest writes, the head may have a lower number than the stream (`epoch.lua`).
+            # After a loss in the store, the stream may have events above its head (`epoch.lua`). These are left out.
             numbers = [seq for seq, _ in end.events if seq <= end.head.seq]
             if end.head.epoch == head.epoch and numbers == list(range(head.seq + 1, end.head.seq + 1)):
                 for _, entry in end.events[: len(numbers)]:
@@ -331,7 +331,7 @@ class Store:
         *,
         oldest_first: bool = False,
     ) -> list[Place]:
-        """Return the (time of the end, id) of at most `limit` visits that ended before `before`, the newest first.
+        """Return at most `limit` places (time of the end, id) of visits before the place `before`, the newest first.
 
         `since_ms`: only visits that ended then or later; None: all. If `oldest_first`, return the places after
         `before`, the oldest first. Reopened visits are included. Return [] if there are no more.

@@ -57,7 +57,7 @@ def key_of(command: Arguments) -> Any:
     name = command[0]
     if name in SCRIPTS:
         return command[3] if int(command[2]) else None
-    # The pattern of SCAN begins with the hash tag of an organisation, which names the slot.
+    # SCAN has no key, but its pattern begins with the hash tag of an organisation, which names the slot.
     if name == "SCAN":
         return next(pattern for word, pattern in pairwise(command) if word in ("MATCH", b"MATCH"))
     if name in KEYLESS or " " in name or len(command) < 2:
@@ -124,8 +124,8 @@ class ClusterRedis(SharedRedis):
     def _has_loaded(self, task: asyncio.Task[None]) -> None:
         self._loading = None
         if not task.cancelled():
-            # Read the exception: the callers that wait receive it, but if there are none, asyncio would log that no
-            # caller has read it.
+            # Read the exception, because asyncio logs an exception that nobody has read. Callers that wait receive it,
+            # but it may be that no caller waits.
             task.exception()
 
     async def connection_of(self, key: str) -> SharedConnection:
@@ -134,8 +134,8 @@ class ClusterRedis(SharedRedis):
 
     @property
     def opened(self) -> int:
-        """Return the sum of two numbers: how often connections to nodes were opened, and how often the map from
-        slots to nodes was read from the cluster.
+        """Return the sum of two numbers: how often connections to nodes were opened, and how often the map from slots
+        to nodes was read from the cluster. If the sum has grown, another server may answer now.
         """
         return self._loads + sum(connection.opened for connection in self._connections.values())
 
@@ -232,11 +232,11 @@ class ClusterRedis(SharedRedis):
         return ("SPUBLISH", *command[1:]) if command[0] == "PUBLISH" else command
 
     def register_script(self, script: Any) -> Any:
-        """Return a Lua script, as redis-py does, in which PUBLISH is replaced by SPUBLISH."""
+        """Return an object that runs a Lua script, in which PUBLISH is replaced by SPUBLISH."""
         return super().register_script(script.replace("'PUBLISH'", "'SPUBLISH'"))
 
     async def info_of(self, key: str, *sections: str) -> Any:
-        """Return the reply to INFO of the node that has a key's slot.
+        """Return the reply to INFO from the node that has a key's slot.
 
         Raises redis-py's errors if it does not answer.
         """
@@ -246,7 +246,7 @@ class ClusterRedis(SharedRedis):
     def send_message(self, channel: str, data: bytes, receiver: ReplyReceiver) -> None:
         """Publish a message on a channel without waiting; `receiver` gets the reply. `data`: the message.
 
-        Raises ConnectionError if too many messages wait.
+        Raises ConnectionError if too many messages wait to be published.
         """
         if len(self._publishing) >= MOST_WAITING:
             raise ConnectionError("the store does not keep up")

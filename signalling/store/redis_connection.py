@@ -27,7 +27,7 @@ from signalling.store import redis_transport
 from signalling.store.redis_script import Script
 from signalling.store.redis_transport import Transport
 
-PATIENCE_S = 5.0  # the time-out in s of a client that was made without a time-out of its own
+PATIENCE_S = 5.0  # the time-out in s if the settings of a client contain none
 PAUSE_S = 0.05
 SCRIPTS = frozenset({"EVAL", "EVALSHA"})
 # The greatest number of commands that may wait for a reply. It is rarely reached: a connection whose replies
@@ -116,7 +116,7 @@ class SharedConnection:
         return getattr(self._connection, "host", None), getattr(self._connection, "port", None)
 
     def first_commands(self) -> Iterable[Arguments]:
-        """Return the commands to send first on each new connection. They must have no reply."""
+        """Return the commands to send first on each new connection: commands without a reply, such as SUBSCRIBE."""
         return ()
 
     def on_push(self, words: list[Any]) -> None:
@@ -155,7 +155,7 @@ class SharedConnection:
     def send(self, command: Arguments, receiver: ReplyReceiver) -> None:
         """Send a command without waiting; `receiver` gets the reply.
 
-        Raises ConnectionError if there is no connection now.
+        Raises ConnectionError if there is no connection now, or if too many commands wait for a reply.
         """
         self._send([hiredis.pack_command(_words(command))], 1, receiver)
 
@@ -201,8 +201,8 @@ class SharedConnection:
     def _has_connected(self, task: asyncio.Task[None]) -> None:
         self._connecting = None
         if not task.cancelled():
-            # Read the exception: the callers that wait receive it, but if there are none, asyncio would log that no
-            # caller has read it.
+            # Read the exception, because asyncio logs an exception that nobody has read. Callers that wait receive it,
+            # but it may be that no caller waits.
             task.exception()
 
     async def _connect(self) -> None:
@@ -215,7 +215,7 @@ class SharedConnection:
         self._flush()
 
     def connection_lost(self, reason: str) -> None:
-        """Give each command that waits for a reply an error, as the connection is lost. Called by the transport."""
+        """Give an error to all commands that wait for a reply: the connection is lost. Called by the transport."""
         self._lose(LostError(reason))
 
     def _look(self) -> None:
@@ -286,7 +286,7 @@ class SharedRedis(Redis):
         self.shared = SharedConnection(self.connection_pool)
 
     def register_script(self, script: Any) -> Any:
-        """Return a Lua script, which is called as redis-py's scripts are."""
+        """Return an object that runs a Lua script. It is called in the same way as redis-py's `Script`."""
         return Script(self, script)
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
@@ -299,7 +299,7 @@ class SharedRedis(Redis):
     def send_message(self, channel: str, data: bytes, receiver: ReplyReceiver) -> None:
         """Publish a message on a channel without waiting. `data`: the message.
 
-        `receiver` gets the number of subscribers that received it. Raises ConnectionError if there is no connection
+        `receiver` gets the number of subscribers that received it. Raises ConnectionError if the command cannot be sent
         now.
         """
         self.shared.send(("PUBLISH", channel, data), receiver)
@@ -324,11 +324,11 @@ class SharedRedis(Redis):
         return self.shared.opened
 
     async def info_of(self, key: str, *sections: str) -> Any:
-        """Return the reply to INFO of the server that has a key. Raises redis-py's errors if it does not answer."""
+        """Return the reply to INFO from the server that has a key. Raises redis-py's errors if it does not answer."""
         return await self.info(*sections)
 
     def doubt(self) -> None:
-        """Record that a connection was lost. Does nothing in this class, which uses only one server."""
+        """Do nothing: this class uses only one server. `ClusterRedis` records that slots may have moved."""
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
         """Return redis-py's pipeline. If it is no transaction, its commands use the shared connection."""

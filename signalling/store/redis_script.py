@@ -15,7 +15,9 @@ class Script(AsyncScript):
     """
 
     async def __call__(self, keys: Any = (), args: Any = (), client: Any = None) -> Any:
-        """Carry out the script on these keys with these arguments; return its reply. Raises redis-py's errors."""
+        """Carry out the script on these keys with these arguments; return its reply. `client`: the client that sends
+        the script, None for the client that has registered it. Raises redis-py's errors.
+        """
         if client is not None:
             return await super().__call__(keys, args, client)
         redis: Any = self.registered_client

@@ -63,7 +63,7 @@ class DirectTransport(asyncio.Protocol):
         self._aborted = False
 
     def write(self, data: bytes) -> None:
-        """Write commands, which redis-py has encoded, to the socket."""
+        """Write commands, which the caller has encoded, to the socket."""
         self._transport.write(data)
 
     def abort(self) -> None:
@@ -98,9 +98,9 @@ class PublicTransport:
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     def write(self, data: bytes) -> None:
-        """Pass commands, which redis-py has encoded, to the task that writes.
+        """Pass commands, which the caller has encoded, to the task that writes.
 
-        It sends all commands in the order of these calls.
+        The task sends all commands in the order of these calls.
         """
         self._unsent += data
         self._more.set()
@@ -142,7 +142,7 @@ class PublicTransport:
 
 
 chosen: type[Transport] | None = None
-"""The transport class of all connections in this process; None until the first connection was opened."""
+"""The transport class of all connections in this process; None until `fastest` has chosen it."""
 
 
 async def fastest() -> type[Transport]:

@@ -47,8 +47,8 @@ PLACES: Mapping[keys.Key, str] = {
 {0} and {1} are parts of the key's name, {at} is the field of a hash.
 """
 LARGE = frozenset({keys.PHOTOS})
-"""Kinds of keys that a script reads one at a time: each may have megabytes, and the store does nothing else
-meanwhile.
+"""Kinds of keys that may have megabytes. A script reads only one such key, because the store does nothing else during a
+script.
 """
 AT_ONCE, EVENTS_AT_ONCE, SCANNED = 20, 200, 500
 
@@ -204,9 +204,9 @@ class Resealing:
     def _other(self, one: Kept, at: bytes, old: bytes) -> bytes:
         """Return the content of the encrypted bytes `old`, encrypted with the new data key.
 
-        `one`: the key of the store whose value contains these bytes. `at`: the field of the bytes if the value is a
-        hash, otherwise b"". Raises `SealError` if the bytes cannot be decrypted; its message begins with the name of
-        the store's key.
+        `one`: the key of the store whose value contains these bytes. `at`: the field of the bytes in a hash, or their
+        index in a list; b"" for a value of another type. Raises `SealError` if the bytes cannot be decrypted; its
+        message begins with the name of the store's key.
         """
         place = PLACES[one.kind].format(*one.parts, at=at.decode())
         try:

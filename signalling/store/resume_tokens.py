@@ -158,7 +158,7 @@ class Tokens:
         await self._write(origin, held, LOST_MS)
 
     async def _write(self, origin: Origin, held: StoredConnection | None, for_ms: int) -> bool:
-        """Write the state `held` of a connection (None leaves it unchanged), valid for `for_ms`.
+        """Write the state `held` of a connection (None leaves it unchanged), valid for `for_ms` milliseconds.
 
         Return False, and write nothing, if the connection has a newer generation than `origin`.
         """

@@ -34,7 +34,7 @@ def reason_of(problem: BaseException) -> str:
         return "ENOSPC"
     if NO_RIGHT in text:
         return "NOPERM"
-    # redis-py removes the codes that it knows from the text, and keeps them as an attribute.
+    # The text of an error has no code if redis-py knows the code: redis-py keeps it as an attribute.
     code = getattr(problem, "status_code", None) or text.partition(" ")[0]
     return code if code.isalpha() and code.isupper() and code != "ERR" else type(problem).__name__
 
@@ -58,7 +58,7 @@ def log_unavailable(problem: BaseException) -> None:
 class answering:
     """Turns each error of the store inside the `async with` block into `UnavailableError`, and logs the reason.
 
-    It is a class, because a generator would cost three times as much, at each command.
+    It is a class, because a context manager made from a generator would cost three times as much, at each command.
     """
 
     __slots__ = ()

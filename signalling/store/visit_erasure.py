@@ -34,8 +34,9 @@ INDEXES = (*INDEXES_OF_ENDED, keys.OPEN, keys.DEADLINES)
 class StoredVisit(NamedTuple):
     """A visit as it was read from the store.
 
-    `visit`: its record; None if it does not exist or cannot be read. `lines`: the ids of its chat messages; ()
-    for a packed visit, whose one value contains them. `checks`: fail if the visit has changed since it was read.
+    `visit`: its record; None if it does not exist or cannot be read. `lines`: the ids of its chat messages; () for a
+    packed visit, whose one value contains them. `checks`: commands with the replies that they return if the visit has
+    not changed since it was read.
     """
 
     organisation: str
@@ -84,9 +85,11 @@ class VisitErasure:
             return None
 
     async def erase(self, found: StoredVisit, *more: Check) -> bool:
-        """Erase everything of a visit and return True; if it has changed since it was read, return False.
+        """Erase all data of a visit, and return True; do nothing, and return False, if it has changed since it was
+        read.
 
-        `more`: checks of other values of the organisation; if one of them fails, nothing is erased either.
+        `more`: checks of other values of the organisation. If one of them fails, nothing is erased, and the result is
+        False.
         """
         names = [
             *(kind(found.organisation, found.id) for kind in OF_A_VISIT),

@@ -44,7 +44,7 @@ class Unread:
         return len(self)
 
     def read(self, until_ms: int) -> int:
-        """Mark the notifications up to the time `until_ms` as read; return the number of unread notifications."""
+        """Mark the notifications up to the time `until_ms` as read; return how many notifications stay unread."""
         exact = [n for n, at_ms in enumerate(self._at_ms, 1) if at_ms == until_ms]
         before = [n for n, at_ms in enumerate(self._at_ms, 1) if at_ms <= until_ms]
         read = max(exact or before, default=0)
@@ -158,8 +158,8 @@ class Bell:
         raise UnavailableError("overtaken too often")
 
     def news(self, news: Change | Reset) -> None:
-        """Send the subscribers new notifications, and up to which notification the person has read. The mirror calls
-        this for each event, in order.
+        """Send the subscribers a new notification, or the time up to which the person has read notifications. The
+        mirror calls this for each event, in order.
         """
         mirror = self._service.mirrors.known(news.organisation)
         if mirror is None or isinstance(news, Reset):

@@ -109,8 +109,7 @@ class Chat:
         mirror = await self._service.mirrors.get(actor.organisation)
         visit = await self._service.visit(actor.organisation, request.visit)
         if visit is None or not _may_write(visit, actor, mirror):
-            # Another worker may have committed a claim of the visit a moment ago that this worker's copy does not
-            # have yet.
+            # Another worker may have just committed a claim that this worker's copy of the visit does not contain yet.
             visit = await self._service.visit_now(actor.organisation, request.visit)
         if visit is None:
             return Refusal("not_found")

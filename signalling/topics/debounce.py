@@ -55,7 +55,7 @@ class Debouncer:
                 except LookupError:
                     # The organisation or the visit no longer exists, so nothing is left to show.
                     log.warning("topics.not_shown", what=what, problem="LookupError")
-                except Exception as problem:  # noqa: BLE001 - logged and counted there
+                except Exception as problem:  # noqa: BLE001 - logged here or by `_failed`
                     if isinstance(problem, UnavailableError):
                         log.warning("topics.not_shown", what=what, problem=type(problem).__name__)
                     else:
