@@ -16,8 +16,8 @@ from signalling.store.mirror import Change, Observer, Reset
 from signalling.visit.record import Role, Visit
 
 MOST = 1_000
-"""The number of traced claims to remember until their patients join the call; if it is exceeded, the
-oldest is removed.
+"""The greatest number of traced claims that are remembered until their patients join the call. A further claim replaces
+the oldest claim.
 """
 
 
@@ -29,7 +29,7 @@ class Span(Protocol):
         """Return the id of the trace (16 bytes), and then the id of this span (8 bytes)."""
 
     def end(self, result: str) -> None:
-        """End the span now. `result` of the claim: "done", or the code of its refusal."""
+        """End the span now. `result`: the result of the traced claim, "done" or the code of its refusal."""
 
 
 class Tracer(Protocol):
@@ -83,15 +83,15 @@ class ClaimTrace:
 
 
 class ClaimTraces:
-    """The traces of claims on one worker: begins the traces for its providers, and continues traces for its
-    patients.
+    """The traces of claims on one worker. It begins a trace when a provider of this worker claims, and continues a
+    trace when a patient of this worker receives the claim.
     """
 
     def __init__(self, tracer: Tracer, hub: Hub, observers: list[Observer]) -> None:
-        """Add one observer of changes at the beginning of the list `observers`, and one at its end.
+        """Add an observer of changes before all observers in `observers`, and another observer after them.
 
-        The observers between them write each change to the sockets. So the time from the first observer to the last
-        observer is the time of writing. `tracer`: makes the parts of traces. `hub`: has the sockets.
+        The observers between these two write each change to the sockets. So the time from the first observer to the
+        last observer is the time of writing. `tracer`: makes the parts of traces. `hub`: has the sockets.
         """
         self._tracer = tracer
         self._hub = hub
@@ -101,8 +101,8 @@ class ClaimTraces:
         observers.append(self._after_sockets)
 
     def begin(self) -> ClaimTrace | None:
-        """Begin the trace of a claim that was received now; None if this claim is not traced. Only a sample of claims
-        is traced.
+        """Begin and return the trace of a claim that was received now. Return None if the sample does not include this
+        claim.
         """
         span = self._tracer.begin("claim")
         return None if span is None else ClaimTrace(self._tracer, span)
@@ -127,10 +127,11 @@ class ClaimTraces:
             self._delivered[visit.id] = context, now_ns
 
     def pulled_in(self, visit: str) -> None:
-        """Add a span to the trace of the visit's claim: from the delivery of the claim until now, when the patient's
-        page joins the call.
+        """Add a span to the trace of a visit's claim: from the delivery of the claim until now, when the patient's page
+        joins the call.
 
-        Does nothing if this worker has delivered no traced claim of the visit since this method last ran for it.
+        Each traced claim gets this span once. Does nothing if this worker has delivered no traced claim to the visit's
+        patient.
         """
         delivered = self._delivered.pop(visit, None)
         if delivered is not None:

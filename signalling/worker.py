@@ -154,7 +154,7 @@ class Worker:
         return {*self.memberships.owners(), *self.sweep.holders()}
 
     def present(self) -> Iterable[Connection]:
-        """Return the clients' connections that have an open socket on this worker now."""
+        """Return the connections whose clients have an open socket on this worker now."""
         return self.connections.values()
 
     def holds(self, connection: str) -> bool:
@@ -267,8 +267,8 @@ class Worker:
     async def drain(self) -> None:
         """Send all clients to other workers, at random times within DRAIN_JITTER_S; then give up all rooms.
 
-        A call goes on while its people connect to other workers. It is interrupted only when another worker
-        takes its room over.
+        A call goes on while its people connect to other workers. The call is interrupted only when another worker takes
+        over its room.
         """
         self._stopping.set()
         self.changed.set()
@@ -279,7 +279,7 @@ class Worker:
         for connection in list(self.connections.values()):
             delay = random.uniform(0, DRAIN_JITTER_S)  # noqa: S311
             asyncio.get_running_loop().call_later(delay, connection.socket.close, 1001)
-        while self.connections:  # noqa: ASYNC110 (they close one by one, at random times)
+        while self.connections:  # noqa: ASYNC110 (the connections end one after another, at random times)
             await asyncio.sleep(0.05)
         await self.rooms.drain(MOVED_S)
         try:

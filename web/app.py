@@ -124,8 +124,8 @@ ROUTES = (
 def create_app(settings: Settings) -> web.Application:
     """Return the web application of one worker process, built from the settings.
 
-    When the application starts, it raises ConfigError if the settings do not allow it to work, or a
-    RedisError if the store does not answer.
+    The start of the application raises ConfigError if it cannot work with the settings, or a RedisError if the store
+    does not answer.
     """
     secret.make_data_key(Path(settings.data.folder))
     found = secret.content(Path(settings.data.folder))

@@ -35,7 +35,8 @@ COUNTED = "#"
 
 
 class Shown(NamedTuple):
-    """The part of the queue that a subscriber receives: the rows of `areas`, or all rows if `areas` is ().
+    """The part of the queue that a subscriber receives: the rows of the waiting areas `areas`, or all rows if `areas`
+    is ().
 
     If `counted` is True, the rows contain no data about patients, for pages that only count the rows.
     """
@@ -121,7 +122,7 @@ class Queue:
         try:
             policy = (await self._service.organisation(mirror.organisation)).policy
         except LookupError:
-            # The store has lost the organisation's settings too, so the default settings are used.
+            # The store has lost data, and the organisation's settings are lost, too. So the default settings are used.
             policy = Policy()
         shown = _shown_by(about)
         topic = queue_topic(mirror.organisation, shown)
@@ -193,7 +194,7 @@ class Queue:
             self._count_places(mirror)
 
     def _show_others(self, mirror: Mirror, staff: Staff) -> None:
-        """Send a member of staff whose waiting areas have changed a snapshot with the rows of the new areas."""
+        """Send a snapshot with the rows of the new areas to a member of staff whose waiting areas have changed."""
         counted = queue_topic(mirror.organisation, Shown(counted=True))
         for socket in tuple(self._hub.of_person(mirror.organisation, staff.id)):
             before = socket.topics
@@ -245,9 +246,7 @@ class Queue:
         )
 
     def _count_places(self, mirror: Mirror) -> None:
-        """Send the waiting patients their places after a short delay. One count serves all changes within this
-        delay.
-        """
+        """Send the waiting patients their places after PLACE_TICK_S. All changes within this time cause one count."""
         self._debouncer.run(f"{mirror.organisation}/places", partial(self._send_places, mirror), PLACE_TICK_S)
 
     async def _send_places(self, mirror: Mirror) -> None:
@@ -266,7 +265,9 @@ def _rules(mirror: Mirror, policy: Policy) -> QueueRules:
 
 
 def _areas_of(mirror: Mirror, socket: Socket) -> Areas:
-    """Return the waiting areas whose rows a socket's person receives; () for all rows, and for every admin."""
+    """Return the waiting areas whose rows a socket's person receives; () for all rows. An admin always receives all
+    rows.
+    """
     staff = mirror.staff.get(socket.actor.id)
     return () if staff is None or socket.actor.role is Role.ADMIN else staff.areas
 
@@ -298,10 +299,10 @@ def _row(visit: Visit, shown: Shown) -> shapes.Row:
 def _change(
     before: Visit | None, after: Visit, shown: Shown, version: int
 ) -> server.QueueRow | server.QueueGone | None:
-    """Return the message about a visit's change for the subscribers of the part `shown` of the queue; None for no
-    message.
+    """Return the message about a visit's change for the subscribers of the part `shown` of the queue.
 
-    `before`: the visit before, None if the change opened it. `version`: the topic's version after the message.
+    Returns None if these subscribers need no message. `before`: the visit before the change, None if the change opened
+    it. `version`: the topic's version after the message.
     """
     was, is_ = (_is_shown(visit, shown.areas) for visit in (before, after))
     if is_:

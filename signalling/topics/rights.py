@@ -46,7 +46,9 @@ OF_STAFF: Mapping[str, frozenset[str]] = {
     "sessions": frozenset({ANYONE_STAFF}),
     "bell": frozenset({ANYONE_STAFF}),
 }
-"""The topics of an organisation's staff -> the relations whose persons may see them. `bell` differs for each person."""
+"""The topics of an organisation's staff -> the relations whose persons may see them. The content of `bell` is different
+for each person.
+"""
 
 
 def may_see(topic: str, visit: Visit, actor: Actor, on_duty: Mapping[str, Staff]) -> bool:

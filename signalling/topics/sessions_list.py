@@ -21,9 +21,7 @@ PAGE = 50
 
 
 class Sessions:
-    """Sends the topic `sessions` to the staff whose pages this worker serves; answers requests about ended
-    visits.
-    """
+    """Sends the topic `sessions` to this worker's sockets of staff; answers requests about ended visits."""
 
     def __init__(self, hub: Hub, service: Service) -> None:
         self._hub = hub
@@ -74,7 +72,8 @@ class Sessions:
         mirror = await self._service.mirrors.get(actor.organisation)
         query = Query(
             text=request.text or "",
-            # Tags reveal something about a patient. So a person who may not see a visit must not find it by its tags.
+            # A tag reveals something about a patient, so a search by tag finds only visits that the person may see: all
+            # visits for an admin, otherwise the visits that the person has claimed.
             provider=request.provider if request.tag is None or actor.role is Role.ADMIN else actor.id,
             outcome=request.outcome,
             tag=request.tag,

@@ -97,8 +97,8 @@ class Topics:
             return visit
         if not actor.is_staff and actor.visit != visit_id:
             return None
-        # Another worker may have made a claim or an On-Call change a moment ago that this worker's copy does not have
-        # yet.
+        # This worker's copy may lack the newest change, such as a claim or an On-Call change that another worker has
+        # made a moment ago.
         visit = await self._service.visit_now(mirror.organisation, visit_id)
         return visit if visit is not None and rights.may_see(kind, visit, actor, mirror.staff) else None
 
@@ -192,7 +192,7 @@ class Topics:
             self._visit_changed(mirror, before, news.after)
 
     def _recheck(self, mirror: Mirror, sockets: Iterable[Socket]) -> None:
-        """End the subscriptions of sockets to topics that their persons may no longer see."""
+        """For each socket, end the subscriptions to topics that the socket's person may no longer see."""
         for socket in sockets:
             for name in list(socket.topics):
                 organisation, kind, visit_id = (*name.split("/", 2), "")[:3]
@@ -274,7 +274,9 @@ class Topics:
         self._debouncer.run(f"{mirror.organisation}/reset", partial(self._show_all, mirror), 0)
 
     async def _show_all(self, mirror: Mirror) -> None:
-        """Send the whole state of all topics, because it is not known which changes were missed."""
+        """Send the whole state of all topics to their subscribers, because it is unknown which changes this worker has
+        missed.
+        """
         # The queue and the Sessions List are sent first: they have many subscribers, and are in this worker's copy.
         order = list(self._whole)
         names = sorted(self._hub.names(mirror.organisation), key=lambda name: order.index(kind_of(name)[0]))
@@ -323,9 +325,9 @@ def _lost(before: Staff, after: Staff) -> bool:
 
 
 def kind_of(name: str) -> tuple[str, str]:
-    """Return (the kind of a topic, the rest) from its name in the hub.
+    """Return (the kind of a topic, the rest) from the topic's name in the hub.
 
-    The rest is the id of the topic's visit or person, or names the part of the queue; "" if the name has no more.
+    The rest is the id of a visit or a person, or the name of a part of the queue; "" if the name has only the kind.
     """
     kind, *about = re.split("[/:]", name.partition("/")[2], maxsplit=1)
     return kind, about[0] if about else ""

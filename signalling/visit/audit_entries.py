@@ -17,7 +17,7 @@ from signalling.visit.record import ChatMessage, Record, Staff, Visit
 from signalling.visit.relations import Event
 from signalling.visit.rules import DEADLINES, QUIET, RULES
 
-# the number of bytes that are kept of each keyed hash, half of SHA-256 (RFC 2104 §5)
+# each keyed hash is cut to this number of bytes, half of the length of SHA-256 (RFC 2104 §5)
 TAG = 16
 # name of the entry that the server writes if another program has changed the log
 BROKEN = "trail.broken"
@@ -59,7 +59,9 @@ KINDS = (
     ("command:", "command"),
     ("nobody", "nobody"),
 )
-"""The beginning of an id -> the kind of actor. All other ids are accounts of staff."""
+"""Pairs: the beginning of an actor's id, and the kind of actor. "" and "system" are the server; all other ids are
+accounts of staff.
+"""
 
 
 class Act(msgspec.Struct, frozen=True, array_like=True):
@@ -122,8 +124,7 @@ def act(at_ms: int, who: str, what: str, about: str = "", to: str = "") -> Act:
 
 
 def act_of(record: Record, event: Event) -> Act | None:
-    """Return the act that the commit of an event adds to the audit log; None for events that are too frequent to be
-    logged.
+    """Return the act that the commit of an event adds to the audit log; None if OF_EVENTS has no entry for the event.
 
     `record`: the changed record.
     """

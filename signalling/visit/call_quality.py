@@ -14,8 +14,9 @@ import msgspec
 
 MediaKind = Literal["audio", "video"]
 HEARD_LOST, SENT_LOST, ROUND_TRIP, PICTURE = "heard_lost", "sent_lost", "round_trip", "picture"
-"""The names of the figures, in this order: the share of lost packets (in 1/1000) of those sent to the party; the same
-share of those that the party sent; the round trip in ms; the video sent to the party, in kbit/s.
+"""The names of the measured figures. HEARD_LOST and SENT_LOST: the share of lost packets (in 1/1000), of those sent to
+the party and of those that the party sent. ROUND_TRIP: the round trip in ms. PICTURE: the video sent to the party, in
+kbit/s.
 """
 
 

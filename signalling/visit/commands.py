@@ -34,7 +34,7 @@ class Open(Command, frozen=True):
 class Save(Command, frozen=True):
     """Store the patient's answer to one step of the setup guide.
 
-    `left`: True if the patient has completed the step, False while typing.
+    `left`: True if the patient has completed the step, False while the patient types.
     """
 
     step: str
@@ -49,7 +49,7 @@ class Finish(Command, frozen=True):
 class Withdraw(Command, frozen=True):
     """Leave the visit for good.
 
-    The patient sends it or, while the patient waits, the facility that opened the visit.
+    The sender is the patient or, while the patient waits, the facility that opened the visit.
     """
 
 
@@ -90,7 +90,7 @@ class SetUrgency(Command, frozen=True):
 class Move(Command, frozen=True):
     """Move the request to another waiting area of the organisation ("" for none).
 
-    The patient's time of arrival stays.
+    The patient's time of arrival does not change.
     """
 
     area: str
@@ -152,7 +152,7 @@ class Escalate(Command, frozen=True):
 
 
 class RecordUnreached(Command, frozen=True):
-    """Record that a channel (mail, text, push) could not deliver the message of `Escalate` to a member of staff.
+    """Record that a channel (text, push) could not deliver the message of `Escalate` to a member of staff.
 
     The server sends this command. `person`: the member of staff.
     """

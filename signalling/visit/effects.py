@@ -122,7 +122,7 @@ def saved(visit: Visit, command: Save, _: Actor, context: Context) -> Visit:
 
 
 def newly_asked(visit: Visit, answers: dict[str, Any], context: Context) -> bool:
-    """Return True if changed answers lead to a step of the guide that was not asked before and has no answer.
+    """Return True if changed answers lead to a step of the guide that was not asked before and has no valid answer.
 
     `visit`: with the answers before the change. `answers`: step -> the answer after it. `context`: has the guide.
     """

@@ -37,7 +37,7 @@ def may_answer(visit: Visit, _: Any, __: Actor, context: Context) -> Refusal | N
     """Return a refusal of a waiting patient's message, None if the message is allowed.
 
     A message is refused if the organisation does not allow answers, if no member of staff has written before, or if the
-    patient has written too many messages.
+    patient has written MOST_ANSWERS messages since staff last wrote.
     """
     if not context.policy.answers_waiting or not visit.writers:
         return Refusal("wrong_status", {"status": str(visit.status)})

@@ -82,7 +82,8 @@ def notices(
     """Return (person, notification) for each recipient of an event's notification.
 
     `before` and `after`: the visit before and after the event. `staff`: the organisation's staff, by id. `notice_id`:
-    the id of the notification. The person who caused the event receives none, unless its kind is in OWN ("declined").
+    the id of the notification. The person who caused the event receives none, except a notification of a kind in OWN
+    ("declined").
     """
     kind, recipients = TOLD.get(event.kind, ("", ()))
     people = {person for rule in recipients for person in rule(before, after, event, staff)}

@@ -115,11 +115,13 @@ class OpenVisits(Mapping[str, Visit]):
         return None if rank is None else bisect_left(self._line(_area(visit), urgent_first), rank) + 1
 
     def waiting_in(self, area: str) -> int:
-        """Return the number of patients who wait in an area ("" for none)."""
+        """Return the number of patients who wait in an area. "" counts only patients without an area."""
         return len(self._lines.get((area, False), ()))
 
     def first_in(self, area: str) -> Visit | None:
-        """Return the visit that has waited longest in an area ("" for none); None if no patient waits there."""
+        """Return the visit that has waited longest in an area ("": among visits without an area); None if no patient
+        waits there.
+        """
         line = self._lines.get((area, False))
         return self._visits[line[0][-1]] if line else None
 
@@ -143,11 +145,13 @@ class OpenVisits(Mapping[str, Visit]):
 
     @property
     def holders(self) -> frozenset[str]:
-        """Return the workers that have at least one connection of a visit's party."""
+        """Return the ids of the workers that have at least one connection of a visit's party."""
         return frozenset(self._held)
 
     def held_by(self, worker: str) -> list[tuple[str, str]]:
-        """Return (visit, connection) for each connection that a party of a visit has to the worker `worker`."""
+        """Return (visit's id, connection's id) for each connection that a party of a visit has to the worker with the
+        id `worker`.
+        """
         return list(self._held.get(worker, ()))
 
 
@@ -175,7 +179,7 @@ def _rank(visit: Visit | None, urgent_first: bool) -> waiting.Rank | None:
 
 
 def _connections(visit: Visit | None) -> frozenset[tuple[str, str, str]]:
-    """Return (worker, visit, connection) for each connection of a visit's parties."""
+    """Return (worker's id, visit's id, connection's id) for each connection of a visit's parties; empty for None."""
     if visit is None:
         return frozenset()
     return frozenset(

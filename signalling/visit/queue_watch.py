@@ -61,7 +61,7 @@ def watched(
     areas: Iterable[str] = (),
     closes: Closes = lambda _area: None,
 ) -> Watch:
-    """Return the new state of the whole queue; return the object `watch` if nothing changes.
+    """Return the new state of the whole queue; the result equals `watch` if nothing changes.
 
     `visits`: the open visits. `policy`: the organisation's settings. `now_ms`: the present time. `areas`: the ids of
     its waiting areas. `closes`: returns when an area closes.

@@ -161,7 +161,7 @@ class Photo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Triage(msgspec.Struct, frozen=True, kw_only=True):
-    """How urgent a visit is. Staff (`by`) or an `answer` in the setup guide have set the level."""
+    """How urgent a visit is. A member of staff (`by`) or an answer in the setup guide (`answer`) has set the level."""
 
     level: Urgency
     by: Person | None = None
@@ -169,7 +169,7 @@ class Triage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Contact(msgspec.Struct, frozen=True, kw_only=True):
-    """`state`: the result of a message to an absent patient: "sent", "retried" (is tried again later) or "failed"."""
+    """The last message to an absent patient by `channel`. `state`: "sent", "retried" (is tried again) or "failed"."""
 
     channel: str
     state: str
@@ -215,14 +215,14 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     photos: tuple[Photo, ...] = ()
     area: Area | None = None  # None if there are no areas, or none was chosen
     triage: Triage | None = None  # None means routine: no level was set
-    contacts: tuple[Contact, ...] = ()  # for each channel, the newest result since the newest claim
+    contacts: tuple[Contact, ...] = ()  # for each channel, the newest message's result since the newest claim
     agreed: tuple[str, ...] = ()  # the channels, besides mail, by which the patient accepts messages
     tags: tuple[str, ...] = ()
     survey: SurveyAnswer | None = None
     writers: tuple[str, ...] = ()  # the ids of the staff who wrote to the patient during the wait
     unanswered: int = 0  # the number of messages from the waiting patient since staff last wrote
     answered_ms: int | None = None  # the time in ms of the waiting patient's newest message
-    escalations: tuple[Escalation, ...] = ()  # the messages to staff because nobody had claimed the visit
+    escalations: tuple[Escalation, ...] = ()  # messages to staff, sent because nobody had claimed the visit
 
     @property
     def blocked(self) -> bool:
@@ -249,7 +249,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChatMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """A chat message. `party`: the sender's key in `Visit.parties`, or "staff", or "clinic" (automatic)."""
+    """A chat message. `party`: the sender's key in `Visit.parties`, "staff", or "clinic" for an automatic message."""
 
     id: str
     version: int = 1

@@ -45,7 +45,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
 class Event(msgspec.Struct, frozen=True):
     """The name of a change of a visit, with its time, as the visit's history and notifications show it.
 
-    `by`: the person who made the change, None if nobody did. `note`: a further detail, or None.
+    `by`: the person who made the change, None if the server made it. `note`: a further detail, or None.
     """
 
     kind: str
@@ -71,7 +71,7 @@ class Refusal(msgspec.Struct, frozen=True):
     details: dict[str, Any] = {}
 
 
-# --- the relations: words for how an actor is related to a visit, which rows of `rules.py` name
+# --- the relations of an actor to a visit, as words that the rows of `rules.py` use
 
 ON_CALL, ASSIGNEE, CLAIMANT, ADMIN, SYSTEM, FACILITY = (
     "on call",
@@ -123,7 +123,7 @@ def relations(visit: Visit | None, actor: Actor, on_duty: Mapping[str, Staff]) -
 def _opened(visit: Visit, actor: Actor) -> bool:
     """Return True if this facility or API key has opened the visit.
 
-    Old records without `opened_by` are compared by the name of the facility.
+    In an older record, `opened_by` is None. Then the name of the facility is compared.
     """
     if visit.opened_by is None:
         return visit.facility == actor.name

@@ -83,8 +83,8 @@ class Rule(NamedTuple):
     """A row of RULES: if an actor with a relation in `by` sends `command` in a status of `statuses`, `effect` changes
     the visit.
 
-    The visit gets the status `becomes` (None: the same) and the event `event`, unless a guard refuses. `when`: the row
-    is used only if this function returns True.
+    The visit gets the status `becomes` (None: it keeps its status) and the event `event`, unless a guard refuses.
+    `when`: the row is used only if this function returns True.
     """
 
     statuses: tuple[Status, ...]
@@ -187,7 +187,8 @@ RULES: tuple[Rule, ...] = (
 
 
 class Deadline(NamedTuple):
-    """A row of DEADLINES: a visit in one of `statuses` changes to `becomes` (None: the same) at the time `due`.
+    """A row of DEADLINES: at the time `due`, a visit in one of `statuses` gets the status `becomes` (None: it keeps its
+    status).
 
     `due` returns a time in ms, or None for never.
     """
@@ -219,7 +220,8 @@ DEADLINES: tuple[Deadline, ...] = (
 class DoneBefore(NamedTuple):
     """A row of DONE_BEFORE: a person with a relation in `by` may repeat `command` if the visit has one of `statuses`.
 
-    A repeated command, whose first reply may have been lost, is no error and changes nothing.
+    A repeated command, whose first reply may have been lost, is no error and changes nothing. `outcomes`: the row is
+    used only for these outcomes of the visit; () for all.
     """
 
     command: type[Command]
@@ -314,10 +316,11 @@ def _note(command: Command) -> str | None:
 def _become(
     before: Visit | None, after: Visit, row: Rule | Deadline, event: Event, by: str | None = None
 ) -> Decided:
-    """Return the visit as the row changes it, with its event.
+    """Return the visit `after` with the status of `row` and the next version, and `event`.
 
-    `before`: the visit before the change, None if the change opens it. `after`: the visit after the row's
-    effect. `by`: the key in `Visit.parties` of the party that makes the change; None if no party makes it.
+    `before`: the visit before the change, None if the change opens it. `after`: the visit after the row's effect. `by`:
+    the key in `Visit.parties` of the party that makes the change; None if no party makes it. If the row changes
+    nothing, the result has no event.
     """
     if row.becomes is not SAME:
         after = replace(after, status=row.becomes)

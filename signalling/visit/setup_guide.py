@@ -132,7 +132,10 @@ _CHECKS: dict[Kind, Callable[[Step, Any], str | None]] = {
 
 
 def problem(step: Step, answer: Any) -> str | None:
-    """Return the problem of an answer to a completed step, as the end of a sentence; None if the answer is valid."""
+    """Return the problem of an answer to a completed step; None if the answer is valid.
+
+    The result is the end of a sentence about the answer, such as "is required".
+    """
     if answer is None:
         return "is required" if step.required else None
     return _CHECKS[step.kind](step, answer) or draft_problem(answer)
@@ -172,8 +175,9 @@ def _same(given: Any, wanted: str | bool) -> bool:
 
 
 def condition_problem(steps: Sequence[Step], index: int) -> str | None:
-    """Return the problem of the condition of step `index`, as the end of a sentence about the step; None if it is
-    valid.
+    """Return the problem of the condition of step `index`; None if the condition is valid, or if the step has none.
+
+    The result is the end of a sentence about the step.
     """
     on = steps[index].only_if
     if on is None:

@@ -62,7 +62,8 @@ def expected_wait(place: int, claims: Sequence[Paced], on_call: int, now_ms: int
 
     The estimate is `place` times the mean gap between recent claims. It is larger if fewer staff are on call now than
     were on call at these claims, and smaller if more are. The result is the range from half the estimate to one and a
-    half times the estimate. If half the time since the last claim is longer than the mean gap, it is used instead.
+    half times the estimate. If half the time since the last claim is longer than the mean gap, this half is used
+    instead of the gap.
     """
     recent = sorted(claim for claim in claims if now_ms - claim.at_ms <= RECENT_MS)[-RECENT:]
     if len(recent) < FEWEST or on_call == 0:

@@ -130,7 +130,8 @@ async def _key(request: web.Request, organisation: Organisation) -> ApiKey:
     """Return the API key that a request presents, after checking it for this organisation.
 
     Raises ProblemError `not_signed_in` if the request has no valid key. Raises ProblemError `too_many` if the key was
-    used too often, or if it is not valid and its sender's address has sent too many keys that are not valid.
+    used too often. Keys that are not valid are counted for the sender's address, and too many of them are `too_many` as
+    well.
     """
     keys = request.app[API_KEYS]
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
@@ -149,7 +150,8 @@ def _within(count: Count, limit: int) -> None:
 
 
 async def _body(request: web.Request, kind: type[msgspec.Struct] | None) -> Any:
-    """Return the request's body, decoded as `kind`, the operation's type; None if the operation has no body.
+    """Return the request's body, decoded as the type `kind`; None if `kind` is None, because the operation takes no
+    body.
 
     Raises ProblemError if the body is no JSON, does not have this type, or arrives too slowly.
     """

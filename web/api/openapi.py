@@ -29,7 +29,7 @@ HEADERS_OF = {
 
 
 def document(organisation: str, prefix: str = "") -> dict[str, Any]:
-    """Return the description for the organisation with this id, as a value for JSON.
+    """Return the API's description for the organisation with this id, as a value that can be encoded as JSON.
 
     `prefix`: the path below which a proxy serves all pages, such as "/greenroom"; "" for none.
     """

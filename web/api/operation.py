@@ -49,7 +49,7 @@ class Call:
         return Actor(organisation=self.organisation.id, id=self.actor_id, name=name, role=Role.FACILITY)
 
     def path(self, name: str) -> str:
-        """Return the part of the request's path for which the operation's path has {name}, such as an id."""
+        """Return the part of the request's path that replaces {name} in the operation's path, such as an id."""
         return self.request.match_info[name]
 
 
@@ -71,7 +71,7 @@ class Operation(NamedTuple):
     answers: type[msgspec.Struct] | None
     """The type of the answer's body; None if the operation answers HTTP 204 without a body."""
     audit: Declared
-    """The entry that the operation writes to the audit log."""
+    """Declares which entry a call of the operation adds to the audit log."""
     takes: type[msgspec.Struct] | None = None
     status: int = 200
     problems: tuple[str, ...] = ()

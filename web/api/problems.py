@@ -69,7 +69,8 @@ class ProblemDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
 
 def answer(home: str, problem: ProblemError) -> web.Response:
-    """Return the error `problem` as a response. Its field `type` links to the explanation on the API's page.
+    """Return the response that describes the error `problem`. Its field `type` links to the explanation on the API's
+    page.
 
     `home` is the organisation's path after the path prefix of the server, such as "/demo".
     """

@@ -22,10 +22,11 @@ def protocol_md() -> str:
 
 
 def described(origin: str, organisation: str = "") -> bytes:
-    """Return the AsyncAPI document as JSON, for a server at this address ("https://visits.example.org").
+    """Return the AsyncAPI document as JSON, for the server at the address `origin`, such as
+    "https://visits.example.org".
 
-    `origin` may have a path after the host, which is the prefix of all addresses of the server. `organisation`: the
-    id of the organisation to describe; "" for all.
+    `origin` may have a path after the host, which is the prefix of all addresses of the server. `organisation`: the id
+    of the organisation to describe; "" for all.
     """
     scheme, _, address = origin.partition("://")
     host, slash, path = address.partition("/")

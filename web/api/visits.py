@@ -99,7 +99,7 @@ async def _visit_id(call: Call, body: t.OpenVisit) -> str:
 
 async def show(call: Call, _: None) -> t.Visit:
     """Return the visit that the path names: its state, its place in the queue and its expected wait."""
-    # A key with the scope read or staff may see all visits. A key that may only open visits sees only those
+    # A key with the scope read or staff may see all visits. A key that may only open visits sees only the visits that
     # it has opened.
     sees_all = call.key.allows((Scope.READ, Scope.STAFF))
     visit = await (_visit if sees_all else _own)(call, call.path("visit"))
@@ -165,7 +165,7 @@ async def staff(call: Call, _: None) -> t.Staff:
 
 
 async def wait(call: Call, _: None) -> t.Wait:
-    """Return the expected wait of a patient who enters the queue now."""
+    """Return whether a patient can enter the queue now, and the expected wait of such a patient."""
     found = await availability(call.service, call.organisation)
     return t.Wait(
         available=found.why is None,

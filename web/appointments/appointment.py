@@ -54,7 +54,7 @@ class Appointment(msgspec.Struct, frozen=True, kw_only=True):
     cancelled_ms: int | None = None
     # The name of the member of staff who cancelled; None if the patient cancelled.
     cancelled_by: str | None = None
-    # The reason of the cancellation.
+    # The reason of the cancellation, a text for the patient; "" for none.
     reason: str = ""
     checked_in_ms: int | None = None
     visit: str | None = None
@@ -71,8 +71,8 @@ class Appointment(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def sequence(self) -> int:
-        """How often the booked visit was changed so far; mails write the number into its calendar entry (RFC 5545
-        §3.8.7.4).
+        """The number of changes of the booked visit so far: new times, and a cancellation. Mails write the number into
+        the calendar entry (RFC 5545 §3.8.7.4).
         """
         return self.moved + (self.status is Status.CANCELLED)
 

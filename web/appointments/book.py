@@ -26,8 +26,8 @@ from web.errors import StaleAppointmentError, TimeTakenError, TooManyHoldsError
 HOLD_MS = 10 * MINUTE_MS
 """How long, in ms, a bookable time is held for a visitor who fills in the form."""
 HOLDS_AT_MOST = 8
-"""How many bookable times all visitors from one IP address together may hold at once, at most. It is not 1, because
-many patients may share an address.
+"""The greatest number of bookable times that the visitors from one IP address may hold at the same time. The number is
+above 1, because many patients may share an address.
 """
 
 ATTEMPTS = 20
@@ -42,7 +42,7 @@ JobEntry = tuple[int, bytes]
 
 
 class Book:
-    """Reads and changes the bookings, in one worker."""
+    """Reads and changes the bookings of all organisations in the store."""
 
     def __init__(self, redis: Redis, seal: Seal) -> None:
         self._redis: Any = redis
@@ -50,10 +50,10 @@ class Book:
         self._change: Any = redis.register_script(SCRIPT)
 
     async def taken(self, organisation: str, since_ms: int, until_ms: int, *, but: str = "") -> list[Taken]:
-        """Return the periods that are booked or held between `since_ms` and `until_ms`, times in ms since the epoch.
+        """Return the booked or held periods that overlap the time from `since_ms` to `until_ms` (ms since the epoch).
 
-        A held time is kept for a visitor for ten minutes. `but`: the id of a booking or of a hold that is left out of
-        the result; "" to leave out none.
+        The result may contain earlier periods, too. A held time is kept for a visitor for ten minutes. `but`: the id of
+        a booking or hold that the result leaves out; "" to leave out none.
         """
         async with answering():
             seconds, micros = await self._redis.time()
@@ -71,11 +71,12 @@ class Book:
         return found
 
     async def hold(self, organisation: str, slot: Slot, capacity: int, hold: str, holder: str) -> int:
-        """Hold a bookable time for a visitor for ten minutes; return the end of these minutes in ms since the epoch.
+        """Keep a bookable time for a visitor until ten minutes from now; return the end of this hold in ms since the
+        epoch.
 
-        `slot`: the time; `capacity`: how many visits may have it; `hold`: the id of the hold; `holder`: the address
-        of the visitor. Raises TimeTakenError if the time is not free, and TooManyHoldsError if the holds of this
-        address have reached their limit.
+        `slot`: the time; `capacity`: how many visits may have it; `hold`: the id of the hold; `holder`: the address of
+        the visitor. Raises TimeTakenError if the time is not free, and TooManyHoldsError if this address already has
+        HOLDS_AT_MOST holds.
         """
         return await self._run(
             organisation, slot=slot, capacity=capacity, member=hold, holder=holder, hold_ms=HOLD_MS
@@ -93,9 +94,9 @@ class Book:
         """Write a new appointment, or the next version of an appointment.
 
         `capacity`: how many visits may have this time. `hold` and `holder`: the id of the visitor's hold and the
-        visitor's address; the hold ends, because the appointment now occupies the held time. `jobs`: the jobs that
-        send mails about it, stored in the same commit. Raises TimeTakenError if the time is not free, and
-        StaleAppointmentError if another change was stored first.
+        visitor's address, "" if there is no hold; the hold ends, because the appointment now occupies the held time.
+        `jobs`: the jobs that send mails about the appointment, stored in the same commit. Raises TimeTakenError if the
+        time is not free, and StaleAppointmentError if another change was stored first.
         """
         taken = appointment.taken
         slot = None if taken is None else Slot(taken.starts_ms, taken.ends_ms, 1)
@@ -143,14 +144,14 @@ class Book:
         raise UnavailableError("overtaken too often")
 
     async def get(self, organisation: str, appointment_id: str) -> Appointment | None:
-        """Return the appointment with this id, or None."""
+        """Return the appointment with this id; None if there is none."""
         async with answering():
             sealed = await self._redis.hget(keys.APPOINTMENT(organisation, appointment_id), "record")
         return None if sealed is None else self._open(organisation, appointment_id, sealed)
 
     async def between(self, organisation: str, since_ms: int, until_ms: int) -> list[Appointment]:
-        """Return all appointments, cancelled or not, that begin at `since_ms` or later and before `until_ms`, in
-        order.
+        """Return all appointments, cancelled or not, that begin at `since_ms` or later and before `until_ms`, the
+        earliest first.
         """
         async with answering():
             found = await self._redis.zrangebyscore(keys.APPOINTMENTS(organisation), since_ms, f"({until_ms}")
@@ -159,10 +160,11 @@ class Book:
     async def nearest(
         self, organisation: str, since_ms: int, now_ms: int, until_ms: int, most: int
     ) -> list[Appointment]:
-        """Return at most `most` appointments that begin from `since_ms` until `until_ms`, in their order.
+        """Return at most `most` appointments that begin at `since_ms` or later and before `until_ms`, the earliest
+        first.
 
-        If there are more than `most`, appointments from `now_ms` on are chosen first, the earliest of them first. If
-        there are fewer than `most` of these, the latest appointments before `now_ms` are added.
+        If there are more, the result contains the earliest appointments from `now_ms` on. If fewer than `most` begin at
+        `now_ms` or later, the latest appointments before `now_ms` are added.
         """
         index = keys.APPOINTMENTS(organisation)
         async with answering():

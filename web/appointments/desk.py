@@ -34,7 +34,7 @@ AGAIN = frozenset({"withdrawn", "expired", "closed"})
 
 
 class Letters(Protocol):
-    """Makes the mails about appointments."""
+    """Makes the jobs that send mails about appointments."""
 
     def about(self, before: Appointment | None, after: Appointment, now_ms: int) -> Sequence[JobEntry]:
         """Return the jobs that send the mails about a change; they are stored together with the change.
@@ -44,7 +44,9 @@ class Letters(Protocol):
 
 
 class Desk:
-    """Carries out the actions on booked visits (hold or change a time, book, cancel, check in), in one worker."""
+    """Carries out the actions on booked visits: hold or change a time, book, cancel, check in. Each worker has one
+    `Desk`.
+    """
 
     def __init__(self, book: Book, links: Links, service: Service, letters: Letters) -> None:
         self.book = book
@@ -57,19 +59,20 @@ class Desk:
         return self._service.clock_ms()
 
     async def hold(self, organisation: Organisation, starts_ms: int, hold: str, holder: str) -> int:
-        """Hold a bookable time for a visitor for ten minutes; return the end of these minutes in ms since the epoch.
+        """Keep a bookable time for a visitor until ten minutes from now; return the end of this hold in ms since the
+        epoch.
 
-        `starts_ms`: the time; `hold`: the id of the hold; `holder`: the visitor's address. Raises TimeTakenError if
-        the time is not free, and TooManyHoldsError if the holds of this address have reached their limit.
+        `starts_ms`: the time; `hold`: the id of the hold; `holder`: the visitor's address. Raises TimeTakenError if the
+        time is not free, and TooManyHoldsError if this address already has the greatest allowed number of holds.
         """
         slot = self._slot(organisation, starts_ms)
         return await self.book.hold(organisation.id, slot, organisation.booking.capacity, hold, holder)
 
     async def made(self, organisation: Organisation, hold: str) -> Appointment | None:
-        """Return the appointment that was booked with this hold (a time that is kept for ten minutes); None if there is
-        none.
+        """Return the appointment that was booked with the hold of this id; None if there is none.
 
-        There is such an appointment if the visitor's form was sent twice: the first request has booked it.
+        A hold keeps a time for a visitor for ten minutes. If the visitor's form was sent twice, the first request has
+        booked the appointment.
         """
         return await self.book.get(organisation.id, _appointment_id(organisation.id, hold))
 
@@ -152,7 +155,8 @@ class Desk:
                     organisation,
                     found.id,
                     lambda before: rules.by_current_rules(before, now_ms),
-                    # No capacity is checked, because a patient who has agreed on a time keeps it.
+                    # The number of visits at this time has no limit here: the patient has agreed on the time and keeps
+                    # it.
                     ANY_NUMBER,
                     lambda before, after: self._letters.about(before, after, now_ms),
                 )
@@ -164,8 +168,9 @@ class Desk:
     ) -> Appointment:
         """Cancel the appointment and return it.
 
-        `by`: the name of the member of staff who cancels, None for the patient; `reason`: a text for the patient.
-        Raises TooLateError if the visit can no longer be cancelled, and LookupError if there is no such appointment.
+        `by`: the name of the member of staff who cancels, None for the patient; `reason`: a text for the patient, ""
+        for none. Raises TooLateError if the visit can no longer be cancelled, and LookupError if there is no such
+        appointment.
         """
 
         def how(before: Appointment) -> Appointment:
@@ -176,7 +181,8 @@ class Desk:
         return await self._change(organisation, appointment_id, how)
 
     async def check_in(self, organisation: Organisation, appointment_id: str) -> Visit:
-        """Return the patient's open visit; if there is none, open a visit in the queue, marked as booked.
+        """Return the open visit of a booking; if there is none, open a visit in the queue, marked as booked, and return
+        it.
 
         Raises TooLateError if the patient may not check in now, and LookupError if there is no such appointment.
         """

@@ -24,15 +24,17 @@ PATH = "/{organisation}/feed/{token}/visits.ics"
 SHOW = """
 if redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[2] then redis.call('HSET', KEYS[1], ARGV[1], ARGV[3]) end
 """
-"""A Lua script that replaces a record only if it is unchanged since it was read, so that a link that was
-revoked meanwhile is not stored again."""
+"""A Lua script that replaces a record only if it is unchanged since it was read. So a link that was revoked in the
+meantime is not stored again.
+"""
 
 
 class Feed(msgspec.Struct, frozen=True, kw_only=True):
     """A person's link to their calendar feed.
 
-    `etag`: the hash of the feed's last content (RFC 9110 §8.8.3); `changed_ms`: the time since which the content is
-    the same.
+    `part`: the random part from which the token is derived; `hash`: the hash of the token. `etag`: the hash of the
+    feed's last content (RFC 9110 §8.8.3), "" before the first request; `changed_ms`: the time since which the content
+    is the same.
     """
 
     person: str
@@ -74,7 +76,7 @@ class Feeds:
         return None if kept is None else msgspec.json.decode(kept, type=Feed)
 
     async def named(self, organisation: str, token: str) -> Feed | None:
-        """Return the link of the person whom a token names, or None.
+        """Return the link of the person whom a token names; None if the person has none.
 
         The secret part of the token is not checked by this method, but by `opens`.
         """
@@ -87,7 +89,7 @@ class Feeds:
         return hmac.compare_digest(feed.hash, keys.hashed(token))
 
     def token(self, organisation: str, feed: Feed) -> str:
-        """Return the token of a feed's link, its secret last part."""
+        """Return the token of a feed's link: the part of its path that is secret."""
         return self._drawn(organisation, feed.person, feed.part)
 
     async def shown(self, organisation: str, feed: Feed, etag: str, now_ms: int) -> int:

@@ -1,8 +1,8 @@
 """Makes the calendar entry of a booked visit, for mails, downloads and feeds (iCalendar, RFC 5545; iTIP, RFC 5546).
 
-Times are in UTC, so that a calendar program needs no time zone rules from this server. Mail servers and
-shared calendars can read the entry, so it contains the organisation's name and the visit's link, and no text of
-the patient. The caller gives the title of an entry in a feed. This module does no I/O.
+Times are in UTC, so that a calendar program needs no time zone rules from this server. Mail servers and shared
+calendars can read the entry, so it contains the organisation's name and the visit's link, and no text of the patient.
+The caller chooses the title of each entry (`Words`). This module does no I/O.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ AGAIN = timedelta(minutes=15)
 
 
 class Words(NamedTuple):
-    """The texts of a calendar entry, in the patient's language."""
+    """The texts of a calendar entry, in the language of its reader. `summary`: the title; `clinic`: the organisation's
+    name.
+    """
 
     summary: str
     description: str
@@ -67,7 +69,7 @@ def entry(
     calendar = _calendar()
     calendar.add("method", method)
     event = _event(appointment, words, link, now_ms)
-    if method != PUBLISH:  # a download is not an invitation (RFC 5546 §3.2.1)
+    if method != PUBLISH:  # only a mail is an invitation, with organizer and attendee (RFC 5546 §3.2.1)
         organizer = vCalAddress(f"mailto:{sender}")
         organizer.params["CN"] = vText(words.clinic)
         event.add("organizer", organizer)

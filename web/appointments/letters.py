@@ -21,21 +21,21 @@ from web.organisations.settings import Organisation
 
 REMINDERS_H = (24, 1)
 CLOSE_MS = HOUR_MS // 2
-"""The shortest time in ms from the mail about a booking or a change to a reminder, and from a reminder to the next
-reminder. A reminder that would be closer is not sent.
+"""The least time in ms between a reminder and the mail about the booking or its change, and between two reminders. A
+reminder that would be closer is not sent.
 """
 
 
 class Promises(Protocol):
-    """Makes jobs that send mails, and that write the text of a mail only when it is due."""
+    """Makes jobs that send mails. A job writes the text of its mail when the mail is due."""
 
     def promise(
         self, organisation: str, kind: str, payload: dict[str, Any], *, now_ms: int, due_ms: int | None = None
     ) -> Extra:
-        """Return the job that sends a mail, as a commit stores it. The mail's text is written only when the mail is
-        due.
+        """Return the job that sends a mail, in the form in which a commit stores jobs.
 
-        `kind`: the name of the mail; `payload`: the values that the text needs; `due_ms`: None for at once.
+        The text of the mail is written when the mail is due. `kind`: the name of the mail; `payload`: the values that
+        the text needs; `due_ms`: the time at which the mail is due, None for at once.
         """
 
 
@@ -46,9 +46,10 @@ class Promised:
         self._promises = promises
 
     def about(self, before: Appointment | None, after: Appointment, now_ms: int) -> Sequence[JobEntry]:
-        """Return the jobs that a change's commit stores: a mail about the change, and reminders.
+        """Return jobs for a mail about a change of an appointment, and for reminders; () if the change needs no mail.
 
-        `before`: the appointment before the change, None if it is new; `after`: the appointment after it.
+        The commit of the change stores the jobs. `before`: the appointment before the change, None if it is new;
+        `after`: the appointment after it.
         """
         name = _name(before, after)
         if name is None:
@@ -85,7 +86,8 @@ def _name(before: Appointment | None, after: Appointment) -> str | None:
         return "cancelled"
     if after.starts_ms == before.starts_ms:
         return None
-    # If only the rules of the time zone have changed, the agreed time is the same, but the calendar entry is different.
+    # If only the rules of the time zone have changed, the agreed time is the same. The mail "booked" is sent again,
+    # with the changed calendar entry.
     return "booked" if after.wall and after.wall == before.wall else "moved"
 
 
@@ -101,9 +103,10 @@ def entry_words(organisation: Organisation) -> ics.Words:
 def stale(name: str, appointment: Appointment, payload: Mapping[str, Any], now_ms: int) -> bool:
     """Return True if the mail of a job must not be sent, because it is out of date.
 
-    `name`: the mail's name; `payload`: the values in the job. A reminder is out of date if the booked time was
-    changed, has passed or was cancelled, or if a later reminder is due within CLOSE_MS. Another mail is out of date
-    if the appointment has changed since, except by a check-in.
+    `name`: the mail's name; `payload`: the values in the job. A reminder is out of date if the booked time was changed
+    or has passed, or if the visit was cancelled or the patient has checked in. It is also out of date if a later
+    reminder is due within CLOSE_MS, or already was due. Another mail is out of date if the appointment has changed
+    since, except by a check-in.
     """
     if name == "reminder":
         moved = appointment.starts_ms != payload["starts_ms"]
@@ -127,11 +130,11 @@ def letter(
     sender: str,
     now_ms: int,
 ) -> Letter:
-    """Return the mail with this name; every mail except the reminder has the calendar entry of the visit as it is
-    now.
+    """Return the mail with this name. Every mail except the reminder has the present calendar entry of the visit.
 
-    `payload`: the values in its job; `url`: the patient's link; `sender`: the address of the organisation. A visitor
-    may have entered a stranger's address, so the mail contains no other text from the visitor, not even a name.
+    `payload`: the values in the job that sends the mail; `url`: the patient's link; `sender`: the address of the
+    organisation. A visitor may have entered a stranger's address, so the mail contains no text from the visitor, not
+    even a name.
     """
     cancelled = appointment.status is Status.CANCELLED
     method = ics.CANCEL if cancelled else ics.REQUEST
@@ -153,7 +156,7 @@ def letter(
         to=appointment.patient.email,
         language=appointment.language,
         context=context | own.get(name, {}),
-        # The reminder has no calendar entry, because the confirmation mail had one already.
+        # The reminder has no calendar entry: the mail before it, about the booking or its change, had the entry.
         attachments=() if name == "reminder" else (_attachment(entry, method),),
     )
 
@@ -177,8 +180,9 @@ def resolver(
 ) -> Resolver:
     """Return the function that writes the mail with this name when it is due.
 
-    The function returns None if the mail is out of date. `found` reads the appointment; `url` returns the patient's
-    link; `sender` returns the address of an organisation; `clock_ms` returns the time in ms.
+    The function returns None if there is no such appointment any longer, or if the mail is out of date. `found` reads
+    the appointment; `url` returns the patient's link; `sender` returns the address of an organisation; `clock_ms`
+    returns the time in ms.
     """
 
     async def resolve(organisation: Organisation, payload: dict[str, Any]) -> Letter | None:

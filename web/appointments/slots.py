@@ -34,7 +34,7 @@ class Taken(NamedTuple):
 
 
 class Slot(NamedTuple):
-    """A time that can be booked. `free`: the number of providers, at least one, who are still free then."""
+    """A time that can be booked. `free`: how many more visits can be booked at this time, at least 1."""
 
     starts_ms: int
     ends_ms: int
@@ -68,7 +68,7 @@ def moments_ms(wall: str, zone: str) -> tuple[int, int]:
 
 
 def bookable_days(organisation: Organisation, now_ms: int) -> tuple[date, date]:
-    """Return the first and the last date, in the organisation's time zone, on which a time might be booked."""
+    """Return the first and the last date, in the organisation's time zone, that visitors can choose for a booking."""
     today = local(organisation, now_ms).date()
     first = local(organisation, now_ms + organisation.booking.lead_h * HOUR_MS).date()
     return first, max(first, today + timedelta(days=organisation.booking.horizon_days))
@@ -206,7 +206,10 @@ def _minute(timezone: str, moment_ms: int) -> int:
 
 
 def _moment_ms(timezone: str, day: date, minute: int) -> int:
-    """Return the time in ms at which clocks show this minute of the day, counted from the day's midnight."""
+    """Return the moment (ms since the epoch) at which clocks in the time zone show a time of `day`.
+
+    `minute`: the time, in minutes from midnight; from 1440 on, a time of the next day.
+    """
     days, rest = divmod(minute, DAY_MIN)
     clock = time(rest // 60, rest % 60)
     return at_ms(datetime.combine(day + timedelta(days=days), clock, ZoneInfo(timezone)))

@@ -21,7 +21,7 @@ def _zones() -> frozenset[str]:
 
 
 def known_zone(name: str) -> str:
-    """Return the name if it is an IANA name of a time zone, otherwise ""."""
+    """Return `name` if it is the IANA name of a time zone, otherwise ""."""
     return name if len(name) <= 64 and name in _zones() else ""
 
 

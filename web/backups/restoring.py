@@ -91,8 +91,8 @@ def _embedded(folder: LockedFolder) -> "Iterator[tuple[redis.Redis, Path]]":
                 client.execute_command("CONFIG SET", "appendfsync", "no", "auto-aof-rewrite-percentage", "0")
                 yield client, aside
                 client.execute_command("CONFIG SET", "appendfsync", "always")
-                # This write changes nothing, but the store replies to it only when all earlier writes are on the
-                # disk.
+                # Wait for the disk: this write changes nothing, but the store replies to it only when all earlier
+                # writes are on the disk.
                 client.append(keys.DATA_KEY(), b"")
         finally:
             store.stop()

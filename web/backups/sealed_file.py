@@ -23,13 +23,13 @@ MAGIC = b"greenroom backup 1\n"
 HEADER_BYTES = 4096
 LONGEST_PART = 1 << 30
 SYNC_PARTS = 8
-"""After this number of parts, of about a mebibyte each, the file is written to the disk."""
+"""Each time that this number of parts has been written, of about a mebibyte each, the file is flushed to the disk."""
 
 
 class About(msgspec.Struct, frozen=True, kw_only=True):
     """The first line of a backup, which is not encrypted.
 
-    `key`: the id of the data key. `secret`: the data key itself, b"" if the operator did not ask for it.
+    `key`: the id of the data key. `secret`: the data key itself; empty if the operator did not ask to include it.
     """
 
     id: str

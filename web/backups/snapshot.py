@@ -45,19 +45,18 @@ SYNC_BYTES = 1 << 23
 to its own file.
 """
 ASK = (b"REPLCONF rdb-only 1", b"REPLCONF capa eof")
-"""Commands that request only the snapshot, without the commands that the store gets after it.
-
-The store must send the snapshot from its memory, without writing it to a file first.
+"""Commands that define how the store sends the snapshot. "rdb-only": it sends no commands after the snapshot. "capa
+eof": it may send the snapshot from its memory, without writing it to a file first.
 """
 
 
 def receive_all(store: Store, folder: Path, received: Callable[[int], None]) -> list[Path]:
-    """Write a snapshot of each server of the store that takes writes into a file in `folder`. Return the files.
+    """Save a snapshot of each master of the store as a file in `folder`; return the files.
 
-    All data of an organisation is in one of the files, because all its keys are on one node of a cluster. `received`
-    is called with the number of bytes so far. Raises CommandError if a snapshot is not complete. In a cluster, also
-    raises CommandError if hash slots move to another node during the backup, or if the node of a hash slot does not
-    answer. Raises redis-py's errors if a store that is no cluster does not answer.
+    All data of an organisation is in one of the files, because all its keys are on one node of a cluster. `received` is
+    called with the number of bytes so far. Raises CommandError if a snapshot is not complete. In a cluster, also raises
+    CommandError if hash slots move to another node during the backup, or if the node of a hash slot does not answer.
+    Raises redis-py's errors if a store that is no cluster does not answer.
     """
     files: list[Path] = []
     client, places = complete(store)

@@ -34,8 +34,7 @@ end
 return found
 """
 
-# One call of this script writes a whole part of the backup. With one command for each key, these commands
-# took most of the time of a restore.
+# One call of this script writes a whole part of the backup. This is much faster than one command for each key.
 _WRITE = """
 local verbs = {string = 'SET', list = 'RPUSH', set = 'SADD', hash = 'HSET', zset = 'ZADD'}
 for _, entry in ipairs(cmsgpack.unpack(ARGV[1])) do
@@ -59,7 +58,10 @@ Entry = tuple[bytes, bytes, list[Any]]
 
 
 def read(store: "redis.Redis") -> Iterator[tuple[int, list[Entry]]]:
-    """Yield the content of a store in groups of about a mebibyte, each with the number of keys read so far."""
+    """Yield (the number of keys read so far, entries): the content of a store, in groups of about a mebibyte.
+
+    The key that holds the id of the data key is left out.
+    """
     script: Any = store.register_script(_READ)
     cursor, looked, held, size = 0, 0, list[Entry](), 0
     while True:

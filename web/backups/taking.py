@@ -33,8 +33,9 @@ PATIENCE_S = 60.0
 NICE = 10
 """The niceness of this process and of its second store while a backup is taken, so that visits go first."""
 SLICE_NS = 100_000
-"""How long, in ns, this process may run on after another process is ready for the same processor. Linux accepts no
-shorter time. The default, about 3 ms, would delay a claim, which passes through four processes, too much."""
+"""How long, in ns, this process may keep a processor that another process needs. Linux accepts no shorter time. With
+the default, about 3 ms, a claim would wait too long, because it passes through four processes.
+"""
 KEYS, FILE, END = "keys", "file", "end"
 Progress = Callable[[str, int, int], None]
 """Receives the name of a step, the amount that is done, and the whole amount (in bytes or keys; 0 if unknown)."""
@@ -153,7 +154,7 @@ def _low_priority() -> Iterator[None]:
 def _parts(folder: Path, settings: Settings, key: bytes, progress: Progress) -> Generator[list[Any]]:
     """Yield the parts of a backup: the store's keys, and the files of the data folder.
 
-    `key`: the data key that encrypts the records.
+    `key`: the id of the data key. Raises CommandError if the store's records are encrypted with another key.
     """
     with contextlib.closing(_frozen(folder, settings, progress)) as stores:
         for store in stores:
@@ -172,8 +173,8 @@ def _parts(folder: Path, settings: Settings, key: bytes, progress: Progress) -> 
 def _frozen(folder: Path, settings: Settings, progress: Progress) -> "Generator[redis.Redis]":
     """Yield, for each server of the store in turn, a client of a second store with the content of that server.
 
-    Before the first client is yielded, a snapshot is received from each server, one soon after the other. The second
-    store works below `folder`; everything in it is removed at the end.
+    Before the first client is yielded, a snapshot is received from each server, one soon after the other. The files of
+    the second store and the snapshots are below `folder`, and are removed at the end.
     """
     lock = LockedFolder(folder / COPY)
     received = lock.path / "received"

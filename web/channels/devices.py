@@ -32,7 +32,11 @@ return 1
 
 
 class Device(msgspec.Struct, frozen=True, array_like=True):
-    """A browser's subscription at its push service: the address, and two keys in base64url (RFC 8291 §2)."""
+    """A browser's subscription at its push service (RFC 8291 §2).
+
+    `endpoint`: the address to which messages are sent; `p256dh` and `auth`: two keys in base64url; `name`: the device's
+    name for its owner.
+    """
 
     endpoint: str
     p256dh: str

@@ -35,7 +35,7 @@ log = structlog.get_logger("web.escalation")
 
 
 async def escalate(app: web.Application) -> int:
-    """Send the messages that are due at all clinics; return the number of requests they are about.
+    """Send the messages that are due at all clinics; return the number of requests that these messages are about.
 
     Raises `UnavailableError` if the store does not answer.
     """
@@ -89,7 +89,7 @@ async def _present(
 
 
 async def run(app: web.Application) -> None:
-    """Send, every few seconds until cancelled, the messages that are due about requests that nobody has claimed."""
+    """Every PERIOD_S seconds until cancelled, send the messages that are due because nobody has claimed a request."""
     while True:
         # after an error of the store, the requests are checked again some seconds later
         with contextlib.suppress(UnavailableError):

@@ -18,9 +18,9 @@ KINDS = ("text", "push")
 class Message(NamedTuple):
     """A short message to one person.
 
-    `sentence`: the text before the link. `path`: the path to which the link leads. `phone`: digits with a
-    country code, or "". `language`: the language of the sentence. `person`: the id of the receiving member of
-    staff; "" for the patient of a visit.
+    `sentence`: the text before the link. `path`: the path to which the link leads. `phone`: the digits of the person's
+    number with its country code, "" if there is no number. `language`: the language of the sentence. `person`: the id
+    of the receiving member of staff; "" for the patient of a visit.
     """
 
     sentence: str
@@ -36,16 +36,16 @@ def digits(phone: str) -> str:
 
 
 Resolver = Callable[[Organisation, dict[str, Any]], Awaitable[Message | None]]
-"""Writes the message for a job's payload from current data; returns None if it is no longer needed."""
+"""Writes the message for a job's payload from current data; returns None if the message is no longer needed."""
 
 
 def jobs_of(
     name: str, payload: dict[str, Any], kinds: Sequence[str], now_ms: int, expires_ms: int
 ) -> list[Job]:
-    """Return one job for each channel, which sends the message with this name.
+    """Return one job for each channel in `kinds`; each job sends the message with this name.
 
-    `payload`: the values for the function that writes the message; `kinds`: the channels; `expires_ms`: the moment
-    (ms since the epoch) after which the message is no longer sent.
+    `payload`: the values for the function that writes the message; `now_ms`: the time now; `expires_ms`: the moment (ms
+    since the epoch) after which the message is no longer sent.
     """
     return [
         new_job(kind, {"message": name, "contact": kind, **payload}, now_ms, expires_ms=expires_ms)

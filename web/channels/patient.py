@@ -26,10 +26,9 @@ LETTER, TURN = "claimed", "turn"
 
 
 def letters(mail_queue: MailQueue, *, sent: bool) -> service.Consequences:
-    """Return a function that returns the mails to the patient that a visit's event causes.
+    """Return a function that gets an event of a visit, and returns jobs for mails to the patient about this event.
 
-    `sent`: True if mails are sent by SMTP, not only written to files; then their results are recorded in the
-    visit.
+    `sent`: True if mails are sent by SMTP, not only written to files; then their results are recorded in the visit.
     """
     recorded = {"contact": "mail"} if sent else {}
 
@@ -49,7 +48,9 @@ def letters(mail_queue: MailQueue, *, sent: bool) -> service.Consequences:
 
 
 def messages(queues: Mapping[str, Jobs]) -> service.Consequences:
-    """Return a function that returns the short messages to the patient that a visit's event causes."""
+    """Return a function that gets an event of a visit, and returns jobs for short messages to the patient about this
+    event.
+    """
 
     def of(_: service.Organisation, __: Visit | None, after: Visit, event: Event) -> Iterable[Extra]:
         due_ms = patient_due_ms(after, event)
@@ -63,7 +64,7 @@ def messages(queues: Mapping[str, Jobs]) -> service.Consequences:
 
 
 def turn(visits: Callable[[], service.Service]) -> Write:
-    """Return the function that writes the short message "it is your turn" when it is due.
+    """Return the function that writes the short message "it is your turn" when the message is due.
 
     `visits` returns the worker's service for visits.
     """
@@ -81,7 +82,7 @@ def turn(visits: Callable[[], service.Service]) -> Write:
 
 
 def letter(visits: Callable[[], service.Service]) -> Resolver:
-    """Return the function that writes the mail "it is your turn" when it is due.
+    """Return the function that writes the mail "it is your turn" when the mail is due.
 
     `visits` returns the worker's service for visits.
     """
@@ -99,7 +100,7 @@ def letter(visits: Callable[[], service.Service]) -> Resolver:
 async def _awaited(
     visits: service.Service, organisation: Organisation, payload: dict[str, Any]
 ) -> Visit | None:
-    """Return the visit that the message of a job is about if the visit's patient is still absent, otherwise None.
+    """Return the visit that a job's message is about, if the patient of this visit is still absent; otherwise None.
 
     `payload`: the values of the job. Raises `UnavailableError` if the store does not answer.
     """

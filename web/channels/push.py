@@ -1,8 +1,8 @@
 """Sends notifications to devices through their push services, and interprets a service's answer.
 
-A browser gives the address of its push service, and the browser may be a stranger's. So services are called by https
-and only at public addresses, even if `[webhooks] allow` lists other addresses. Each push service has its own breaker (a
-pause after failures); a device that its service no longer knows is removed.
+A browser names its push service, and a stranger's browser may name any address. So the server calls push services only
+by https and at public addresses, even if `[webhooks] allow` lists other addresses. Each push service has its own
+breaker (a pause after failures); a device that its service no longer knows is removed.
 """
 
 import asyncio
@@ -35,8 +35,8 @@ LATER = (408, 429)
 def result_of(status: int, problem: str | None) -> str:
     """Return the result of a call to a push service. `status`: the HTTP status, 0 if the call got no answer.
 
-    `problem`: why the call got no answer. The result is "sent", "gone" (the device no longer exists), "failed" (the
-    caller tries again) or "refused" (the caller does not try again).
+    `problem`: why the call got no answer, None if it got an answer. The result is "sent", "gone" (the device no longer
+    exists), "failed" (the caller tries again) or "refused" (the caller does not try again).
     """
     if 200 <= status < 300:
         return "sent"
@@ -49,7 +49,8 @@ def result_of(status: int, problem: str | None) -> str:
 class Push:
     """Sends notifications to the devices of patients and staff.
 
-    `visits` and `staff`: the stored devices; `prefix`: the path below which browsers find the pages.
+    `visits` and `staff`: the stored devices of patients and of staff; `prefix`: the path below which browsers find the
+    pages.
     """
 
     allowed: tuple[Network, ...] = ()
@@ -82,11 +83,12 @@ class Push:
         return device_of(posted, name, now_ms, self.allowed)
 
     async def deliver(self, organisation_id: str, taken: Taken) -> bool:
-        """Send the message of a job to the devices of its member of staff, or else of its visit.
+        """Send the message of a job to all devices of its recipient: a member of staff, or else the patient of the
+        visit.
 
-        Handles the jobs of the kind "push". Returns False if the message is no longer needed. Raises PutOffError
-        while all services have a pause, DeliveryError if the job must be tried again, PermanentJobError if another try
-        would be useless.
+        Handles the jobs of the kind "push". Returns False if the message is no longer needed. Raises PutOffError while
+        all services have a pause, DeliveryError if the job must be tried again, PermanentJobError if another try would
+        be useless.
         """
         organisation, payload = await self._organisations.get(organisation_id), taken.job.payload
         if organisation is None:
@@ -104,14 +106,14 @@ class Push:
     async def to_account(
         self, organisation: Organisation, person: str, message: Message, now_ms: int, kept_s: int
     ) -> bool:
-        """Send a message to all devices of a member of staff; return True if it was accepted for at least one device.
+        """Send a message to all devices of a member of staff; return True if at least one push service has accepted it.
 
-        Returns False if the person has no device. `message`: its `sentence`, in the person's `language`, has no data of
-        a patient; its `path` is opened when the notification is pressed. `now_ms`: the time by the store's clock.
-        `kept_s`: the time in s for which the push services keep the message for a device that is not reached at once.
-        Takes at most `calls.EACH_S` seconds. Raises PutOffError while all services have a pause, DeliveryError if the
-        message must be sent again later, PermanentJobError if no device accepts notifications any longer. A handler of
-        jobs need not catch these errors.
+        Returns False if the person has no device. `message`: a text without data of a patient, in the person's
+        language; a press on the notification opens its `path`. `now_ms`: the time by the store's clock. `kept_s`: the
+        time in s for which the push services keep the message for a device that is not reached at once. Takes at most
+        `calls.EACH_S` seconds. Raises PutOffError while all services have a pause, DeliveryError if the message must be
+        sent again later, PermanentJobError if no device accepts notifications any longer. A handler of jobs need not
+        catch these errors.
         """
         return await self._send(self.staff, organisation, person, message, now_ms, kept_s)
 
@@ -154,7 +156,7 @@ class Push:
     def _text(self, organisation: Organisation, message: Message) -> bytes:
         """Return the JSON text that `static/push_worker.js` shows.
 
-        A press on the notification opens the page, so its text does not mention a link.
+        A press on the notification opens the page, so the sentence of the message ends without the colon before a link.
         """
         return msgspec.json.encode(
             {

@@ -1,7 +1,7 @@
 """Push messages: reads a browser's subscription from a page, and makes a message that only this browser can read.
 
 pywebpush encrypts (RFC 8291) and py-vapid signs (RFC 8292). The key pair of the installation is derived from the data
-key, so that all servers of a store have the same pair and nothing else must be stored.
+key. So all servers of a store have the same pair, and no other key must be stored.
 """
 
 import base64

@@ -38,8 +38,8 @@ class Facts(NamedTuple):
 def is_due(visit: Visit, rota: Rota, now_ms: int) -> bool:
     """Return whether it is time to send the next message about a waiting request.
 
-    If the last message could not be delivered, the next person's message is due at once; otherwise it is due
-    after the pause that the rota sets (`next_min`).
+    The first message is due after the wait `first_min` of the rota. Each following message is due `next_min` after the
+    last message; messages that could not be delivered do not count.
     """
     last_ms = max((one.at_ms for one in visit.escalations if one.reached), default=0)
     first_ms = visit.arrived_ms + rota.first_min * MINUTE_MS
@@ -55,9 +55,10 @@ def is_on_duty(organisation: Organisation, turn: Turn, at: datetime) -> bool:
 
 
 def next_people(visit: Visit, facts: Facts) -> list[Account]:
-    """Return the recipients of the next message about a request.
+    """Return the recipients of the next message about a request: a person of the rota, or all administrators.
 
-    They are the next person of the rota who works at this hour, or all administrators after the last person.
+    The person is the next of the rota who works at this hour and may get the message (`_may`). If there is no such
+    person, the recipients are the administrators who may get it.
     """
     may = {account.id: account for account in facts.accounts if _may(account, visit, facts)}
     for turn in facts.organisation.rota.turns:
@@ -85,7 +86,7 @@ def escalations(visit: Visit, facts: Facts, lately: frozenset[str]) -> tuple[Esc
 def lately(waiting: Sequence[Visit], rota: Rota, now_ms: int) -> frozenset[str]:
     """Return the ids of the staff who recently got a message about one of the requests `waiting`.
 
-    "Recently" means: before `now_ms`, by less than the pause between two messages that `rota` sets.
+    "Recently": at most the time between two messages (`next_min` of `rota`) before `now_ms`.
     """
     since_ms = now_ms - rota.next_min * MINUTE_MS
     return frozenset(

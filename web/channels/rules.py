@@ -1,7 +1,8 @@
 """Decides when a patient gets a message about a visit, and how long the message is valid. It does no I/O.
 
-A patient who is absent when their visit is claimed gets a message at once. If the patient's page seems open,
-the check is repeated after GRACE_MS, because a phone that is locked or offline is detected late.
+A patient who is absent when their visit is claimed gets a message at once. If the patient's page seems open at that
+moment, the patient gets the message if they are absent GRACE_MS later: it takes a moment to detect that a phone is
+locked or offline.
 """
 
 from signalling.visit.record import Status, Visit

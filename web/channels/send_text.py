@@ -12,8 +12,10 @@ from typing import Any
 from web.programs.public_addresses import may_call, networks
 
 WORDS = ("sent", "unknown", "address", "refused")
-"""The results of this program: the message was sent; the URL names no service; its address may not be called;
-the service did not accept the message."""
+"""The results of this program. "sent": the service has accepted the message, or the URL is valid and there was no text
+to send. "unknown": the URL names no service. "address": the address of the service may not be called. "refused": the
+service did not accept the message.
+"""
 FORBIDDEN = (
     "subprocess.Popen",
     "os.system",
@@ -48,7 +50,7 @@ def guard(allowed: tuple[Any, ...]) -> list[str]:
 
 
 def send(asked: dict[str, Any]) -> str:
-    """Send the message that the input describes, and return the result as a word, such as "sent" or "refused"."""
+    """Send the message that the input `asked` describes; return the result, a word of WORDS."""
     # imported late, because it takes most of this program's time
     import apprise
 

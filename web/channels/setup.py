@@ -1,4 +1,4 @@
-"""Adds the messages about visits to the app; call it after jobs, mail and programs are set up."""
+"""Adds the messages about visits to the app. Call `setup` after jobs, mail and programs are set up."""
 
 from pathlib import Path
 

@@ -32,7 +32,7 @@ VALID_MS = 30 * 60_000
 Reach = Callable[[web.Application, str, Sequence[Account]], Awaitable[frozenset[str]]]
 """Returns the ids of the accounts that have chosen a channel and can be reached by it.
 
-Raises `UnavailableError`.
+Raises `UnavailableError` if the store does not answer.
 """
 
 
@@ -69,7 +69,9 @@ async def channels_of(
 
 
 def messages(queues: Mapping[str, Jobs]) -> service.Consequences:
-    """Return a function that returns the messages to staff that a visit's event causes."""
+    """Return a function that gets an event of a visit, and returns jobs for the messages to staff that the event has
+    added to the visit.
+    """
 
     def of(_: service.Organisation, before: Visit | None, after: Visit, event: Event) -> Iterable[Extra]:
         known = len(before.escalations) if before is not None else 0
@@ -87,8 +89,8 @@ def messages(queues: Mapping[str, Jobs]) -> service.Consequences:
 
 
 def waiting(app: web.Application) -> Write:
-    """Return the function that writes the message to staff: the number of waiting patients and a link, no patient's
-    data.
+    """Return the function that writes the message to staff: it has the number of waiting patients and a link, and no
+    data of a patient.
     """
 
     async def write(organisation: Organisation, payload: dict[str, Any]) -> Message | None:
@@ -147,8 +149,8 @@ def not_reached(given_up: Sequence[tuple[int, Job]]) -> list[Unreached]:
             max(channels.values()), people[message]["name"], tuple(kind for kind in KINDS if kind in channels)
         )
         for message, channels in failed.items()
-        # The payload of an older job does not name the person's channels. Such a person counts as not reached
-        # as soon as one channel has failed.
+        # An older job's payload does not list the channels of the person. Then the person counts as not reached as soon
+        # as one channel has failed.
         if channels.keys() >= set(people[message].get("channels", channels))
     ]
     return sorted(found, key=lambda one: one.at_ms, reverse=True)

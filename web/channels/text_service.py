@@ -68,7 +68,7 @@ class TextServices:
         return found
 
     async def put(self, organisation: str, service: Service) -> None:
-        """Store a service in place of the previous service, whose failures no longer count."""
+        """Store a service in place of the previous service. The failures of the previous service no longer count."""
         sealed = self._seal.close(msgspec.msgpack.encode(service), _place(organisation))
         async with answering():
             await self._redis.set(keys.TEXT_SERVICE(organisation), sealed)

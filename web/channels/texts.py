@@ -29,10 +29,11 @@ WORDS = {
 
 
 async def ask(url: str, text: str | None, allowed: Sequence[str]) -> str:
-    """Run the program `send_text.py` and return the word that it prints, or "late" after TIMEOUT_S.
+    """Run the program `send_text.py` and return the word that it prints.
 
-    `url`: the clinic's service; `text`: the message, None to check only the URL; `allowed`: networks that may be called
-    although they are not public.
+    Returns "late" if it has not ended after TIMEOUT_S, and "refused" if it prints nothing. `url`: the clinic's service;
+    `text`: the message, None to check only the URL; `allowed`: networks that may be called although they are not
+    public.
     """
     asked = json.dumps({"url": url, "text": text, "allowed": list(allowed)}).encode()
     # The option -I and an empty environment make Python ignore proxies, configuration files and passwords of
@@ -88,7 +89,7 @@ class Texts:
     async def deliver(self, organisation_id: str, taken: Taken) -> bool:
         """Deliver the message of a job; return False if it is no longer needed, or if there is no service or number.
 
-        Raises PutOffError during a pause after failures, DeliveryError if the job must be tried again, and
+        Raises PutOffError during a pause after failures, and DeliveryError if the job must be tried again. Raises
         PermanentJobError if the service cannot be called, so that another try would be useless.
         """
         organisation = await self._organisations.get(organisation_id)

@@ -52,8 +52,8 @@ def backup(
 def taken(settings: Settings, file: Path, *, with_key: bool = False, quiet: bool) -> "Backup":
     """Add an entry about a backup to each audit log, write the backup to `file`, and return it.
 
-    `with_key`: True to put the data key into the backup; `quiet`: True to show no progress. Raises CommandError and
-    ConfigError.
+    `with_key`: True to put the data key into the backup; `quiet`: True to show no progress. Raises CommandError if the
+    backup is not possible, and ConfigError if the store does not answer.
     """
     from web.backups.snapshot import complete
     from web.backups.taking import take
@@ -85,7 +85,9 @@ def restore(
 
 @contextmanager
 def bar(quiet: bool) -> "Iterator[Progress]":
-    """Yield a function that shows progress on standard error, if that is a terminal and `quiet` is False."""
+    """Yield a function that shows progress on standard error. It shows nothing if standard error is no terminal, or if
+    `quiet` is True.
+    """
     from rich.console import Console
     from rich.progress import Progress as Bar
 

@@ -1,8 +1,8 @@
 """`greenroom init`: creates the first organisation of a server, and its administrator.
 
-The command works while a server runs, or before its first start. It asks for values that no option gives. It creates
-both the organisation and the administrator, or nothing. The administrator chooses a password through a one-time link,
-so that no password is shown.
+The command works while a server runs, or before its first start. It asks for values that no option gives. It checks all
+values before it creates anything, and can be repeated after an interruption. The administrator chooses a password
+through a one-time link, so that no password is shown.
 """
 
 import os
@@ -129,9 +129,8 @@ async def first(
 
 
 def proposed(name: str) -> str:
-    """Return a slug for a clinic of this name, such as `lakeside-clinic`.
-
-    "" if the name has no usable letter or digit.
+    """Return a slug for a clinic of this name, such as `lakeside-clinic`; "" if the name has no letter a-z and no
+    digit.
     """
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40].strip("-")
 

@@ -68,7 +68,7 @@ def revoke_key(
     config: ConfigOption = None,
     data: DataOption = None,
 ) -> None:
-    """Revoke a key: it is not valid from that moment on."""
+    """Revoke a key, so that it is no longer valid."""
 
     async def work(office: Office) -> list[str]:
         from web.programs.keys import ApiKeys

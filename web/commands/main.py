@@ -144,7 +144,9 @@ def upgrade(
     config: ConfigOption = None,
     data: DataOption = None,
 ) -> None:
-    """Let a running server go on with the code that is installed now: calls go on, workers are replaced in turn."""
+    """Replace the code of a running server by the code that is installed now: calls go on, workers are replaced in
+    turn.
+    """
     from web.commands.upgrade import run
 
     run(settings_from(config, data__folder=data_folder(data)), backup, only_try=check, as_json=json)

@@ -141,8 +141,8 @@ class Office:
     ) -> None:
         """Call `change` with the organisation's id and `email`; add an audit entry `what` about the changed account.
 
-        `named`: the organisation, None for the only one. Raises CommandError if no organisation can be chosen or the
-        entry cannot be written, AccountError if the account does not exist or the change is refused.
+        `named`: the organisation's id, None for the only organisation. Raises CommandError if no organisation can be
+        chosen or the entry cannot be written, AccountError if the account does not exist or the change is refused.
         """
         slug = await self.slug(named)
         await self.audit_log()
@@ -179,7 +179,7 @@ def carry_out_on(settings: Settings, work: Callable[[Office], Awaitable[list[str
 
 @contextmanager
 def sentences(settings: Settings) -> Iterator[None]:
-    """Print an error of the command, raised inside this context, as a sentence and exit 1.
+    """Catch an error of the command that is raised in this context: print it as a sentence, and exit 1.
 
     Raises ConfigError if the store does not answer.
     """
@@ -326,7 +326,7 @@ def disable_user(
     config: ConfigOption = None,
     data: DataOption = None,
 ) -> None:
-    """Disable a person's account; it is signed out everywhere at once."""
+    """Disable a person's account, and sign the person out everywhere at once."""
 
     async def work(office: Office) -> list[str]:
         await office.change(organisation, office.accounts.disable, email, "account.disabled")

@@ -117,9 +117,9 @@ def erase(
 def _wanted(visit: list[str] | None, patient: str, born: str, everything: bool) -> "Wanted":
     """Return which records the options of the command choose.
 
-    `visit`: ids of visits; `patient` and `born`: a name and a date of birth; `everything`: True for all visits. One
-    of `visit`, `patient` and `everything` must be given. Raises BadParameter if none of them or more than one is
-    given, or if `born` is given without `patient` or is no date.
+    `visit`: ids of visits; `patient` and `born`: a name and a date of birth; `everything`: True for all visits. Exactly
+    one of `visit`, `patient` and `everything` must be given. Raises BadParameter if that is not so, or if `born` is
+    given without `patient` or is no date.
     """
     from web.patients.finding import Wanted, born_of
 

@@ -43,7 +43,9 @@ class Store(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Deliveries(msgspec.Struct, frozen=True, kw_only=True):
-    """The numbers of mails, messages and webhooks to deliver: due now, due for more than a minute, and given up."""
+    """The numbers of deliveries (mails, messages and webhooks): `due` now, `late` by more than a minute, and given up
+    (`dead`).
+    """
 
     due: int = 0
     late: int = 0
@@ -51,7 +53,9 @@ class Deliveries(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """The values that the command shows. `problems`: one sentence for each problem."""
+    """The values that the command shows. `store`: None if the store does not answer. `problems`: one sentence for each
+    problem.
+    """
 
     store: Store | None
     workers: list[Report]
@@ -62,7 +66,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def run(settings: Settings, as_json: bool, live: bool) -> int:
-    """Print the status (as JSON with `as_json`), with `live` every two seconds until Ctrl-C.
+    """Print the status, as JSON if `as_json`. If `live`, print it again every EVERY_S seconds until Ctrl-C.
 
     Return 1 if there is a problem, otherwise 0.
     """
@@ -149,7 +153,7 @@ async def _deliveries(client: Any, organisations: Iterable[str]) -> Deliveries:
 
 
 def problems(workers: Sequence[Report]) -> list[str]:
-    """Return what is wrong with the workers, in sentences."""
+    """Return one sentence for each problem of the workers; [] if there is none."""
     found, versions = [], sorted({worker.version for worker in workers})
     if not versions:
         found.append("no worker reports to this store")

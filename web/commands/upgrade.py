@@ -24,7 +24,7 @@ from web.server.valkey import running_process
 
 LOOK_S = 0.1
 ANSWERS_S = 20.0
-"""The time in s in which the master must report its first step. A master of an older release never reports one."""
+"""The time in s in which the master must report its first step. A master of an older release reports no step."""
 STARTS_S = 60.0
 """The time in s in which a new worker must report that it is ready."""
 

@@ -100,7 +100,9 @@ def is_loopback(host: str) -> bool:
 
 
 def without_password(text: str) -> str:
-    """Return a setting's text without secrets: in a URL, user, password and the values of the query are replaced."""
+    """Return a setting's text without secrets: in a URL, "[hidden]" replaces user, password and the values of the
+    query.
+    """
     scheme, marked, rest = text.partition("://")
     if not marked:
         return text

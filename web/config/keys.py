@@ -232,7 +232,7 @@ class Mail(Section, frozen=True):
 
 
 class Retention(Section, frozen=True):
-    """The section [retention] defines how long data of organisations that choose no time of their own is kept."""
+    """The section [retention] defines for how many days the audit entries of all organisations are kept."""
 
     audit_days: Annotated[
         int, Meta(ge=1, le=36_500, description="a whole number of days from 1 to 36500")
@@ -246,7 +246,7 @@ class Webhooks(Section, frozen=True):
 
 
 class Settings(Section, frozen=True):
-    """All settings of the server; immutable, and the same object in every worker."""
+    """All settings of the server. They are immutable, and the same in every worker."""
 
     server: Server = Server()
     tls: Tls = Tls()
@@ -275,17 +275,17 @@ class Settings(Section, frozen=True):
 
     @property
     def path_prefix(self) -> str:
-        """The path below which browsers find the pages: "" or like "/greenroom"."""
+        """The path below which browsers find the pages, such as "/greenroom"; "" for none."""
         return urlsplit(self.origin).path
 
     @property
     def mails(self) -> bool:
-        """Whether mails leave this server: without an SMTP server, each is a file in the data folder."""
+        """Whether mails are sent by an SMTP server. Otherwise each mail is written to a file in the data folder."""
         return bool(self.mail.host)
 
     @property
     def public(self) -> bool:
-        """Whether other machines than this one can reach the pages."""
+        """Whether other machines can reach the pages, not only this machine."""
         return bool(self.server.public_url) or not is_loopback(self.server.host)
 
     @property
@@ -313,8 +313,8 @@ class Settings(Section, frozen=True):
     def media_ports(self, index: int) -> tuple[int, ...]:
         """Return the UDP ports that the worker with this index may use, in the order in which it tries them.
 
-        Returns (0,), any free port, if the setting is 0. There are twice as many ports as workers, because a
-        stopping worker still needs its port until its calls have ended, while a new worker takes its place.
+        Returns (0,), any free port, if the setting is 0. There are twice as many ports as workers: a stopping worker
+        needs its port until its calls have ended, and a new worker already takes its place.
         """
         first, count = self.media.ports, 2 * self.server.workers
         return tuple(first + (index + step) % count for step in range(count)) if first else (0,)
@@ -342,9 +342,9 @@ def sections() -> dict[str, type[Section]]:
 
 @functools.cache
 def secrets_of(section: type[Section]) -> Mapping[str, str]:
-    """Return the keys of a section of config.toml that may hold a password.
+    """Return the keys of a section of config.toml that may hold a password: key -> "whole" or "url".
 
-    The value of a key is "whole" if its whole value is secret, or "url" if only a password in the URL is.
+    "whole": the whole value is secret. "url": the value is a URL, and only a password in it is secret.
     """
     found: dict[str, str] = {}
     for key, hint in get_type_hints(section, include_extras=True).items():
@@ -368,4 +368,6 @@ MEANINGS: Mapping[str, str] = _meanings()
 SECRETS: Mapping[str, str] = {
     f"{name}.{key}": kind for name, section in sections().items() for key, kind in secrets_of(section).items()
 }
-"""The dotted keys whose values may contain a password; no command, page or log shows their values."""
+"""Dotted key of a value that may contain a password -> "whole" or "url", as `secrets_of` returns it. No command, page
+or log shows the password.
+"""

@@ -29,9 +29,9 @@ def load(
     """Return the settings in the file at `path`, or the default values if `path` is None.
 
     The values of `environment` replace those of the file, and the values of `overrides` replace the values of both.
-    `overrides`: dotted key -> value, such as `{"server.port": 9}`. Paths are relative to the file's folder. Raises
-    ConfigError if a file or a value is not valid; the text names the file or the variable, the key and the expected
-    value.
+    `overrides`: dotted key -> value, such as `{"server.port": 9}`. Relative paths begin at the file's folder, or at the
+    current folder if `path` is None. Raises ConfigError if a file or a value is not valid; the text names the file or
+    the variable, the key and the expected value.
     """
     if path is None:
         source, base, raw = "settings", Path.cwd(), {}
@@ -52,8 +52,8 @@ def parse(
 ) -> Settings:
     """Return the settings in the parsed TOML `raw`.
 
-    `source`: the name of the file; `variables`: key -> the environment variable that has set it. Raises
-    ConfigError if a value is not valid; its text begins with the variable or the file that has set the value.
+    `source`: the name of the file; `variables`: dotted key -> the environment variable that has set it. Raises
+    ConfigError if a value is not valid; the error's text begins with the variable or the file that has set the value.
     """
     _known_keys(raw, source)
     try:
@@ -91,7 +91,7 @@ def _override(settings: Settings, overrides: Mapping[str, Any]) -> Settings:
 
 
 def _anchored(settings: Settings, base: Path) -> Settings:
-    """Return the settings with absolute paths, which begin at `base` if they are relative.
+    """Return the settings with absolute paths; a relative path begins at the folder `base`.
 
     So a later change of the current folder does not move the data.
     """

@@ -1,7 +1,8 @@
 """Contains rules of the settings that types and bounds cannot express, for single keys and between keys.
 
-Each rule returns its problem in words; "" if there is none. `reading.py` applies them to every file. Whether
-plain http is allowed is checked only when a server starts.
+A check of a single key returns whether the value is allowed. A rule between keys returns its problem in words; "" if
+there is none. `reading.py` applies them to every file. Whether plain http is allowed is checked only when a server
+starts.
 """
 
 from collections.abc import Callable, Mapping
@@ -129,7 +130,7 @@ RULES: tuple[Callable[[Settings], str], ...] = (
     _metrics_token,
     _timeouts_nest,
 )
-"""Rules between keys; each returns the problem in words, or an empty text."""
+"""Rules between keys; each returns the problem in words, "" if there is none."""
 
 
 def refuse_plain_http(settings: Settings) -> None:

@@ -6,7 +6,8 @@ from web.errors import ConfigError
 
 
 def first_line(key: str, path: str) -> str:
-    """Return the secret in the file at `path`. `key`: the name of the setting, for the text of an error.
+    """Return the secret in the file at `path`: its first line. `key`: the name of the setting, for the text of an
+    error.
 
     Raises ConfigError if the file cannot be read.
     """

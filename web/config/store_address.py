@@ -13,7 +13,7 @@ import msgspec
 
 
 class Kind(StrEnum):
-    """The kind of store to which the address leads."""
+    """The kind of store that `redis.url` names: one server, a server behind Sentinels, or a cluster."""
 
     SERVER = "server"
     SENTINEL = "sentinel"
@@ -75,9 +75,9 @@ class StoreAddress(msgspec.Struct, frozen=True):
 
 
 def store_address(url: str) -> StoreAddress:
-    """Return the parts of a URL.
+    """Return the parts of `url`, a value of the setting `redis.url`.
 
-    Raises ValueError if it is not valid; the text names the wrong part and what is expected.
+    Raises ValueError if the URL is not valid; the error's text names the wrong part and what is expected.
     """
     scheme, _, rest = url.partition("://")
     kind = SCHEMES.get(scheme)
@@ -116,9 +116,10 @@ def store_address(url: str) -> StoreAddress:
 
 
 def _node(text: str, number: int, kind: Kind) -> Node:
-    """Return the host and the port in a text. `number`: the place of the host in the URL, from 1, for an error's text.
+    """Return the host and the port in `text`, which is a host, or a host and a port.
 
-    Raises ValueError if `text` is not a host, or a host and a port.
+    `kind`: the kind of store, which defines the default port. `number`: the place of the host in the URL, from 1, for
+    an error's text. Raises ValueError if `text` is not valid.
     """
     found = NODE.fullmatch(text)
     port = int(found[2] or PORTS[kind]) if found else 0

@@ -16,7 +16,9 @@ class State(StrEnum):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """The result of a check. `found`: what it found, without any secret; `advice`: what the operator must do, or ""."""
+    """The result of a check. `found`: what it found, without any secret; `advice`: what the operator must do, "" for
+    nothing.
+    """
 
     state: State
     found: str
@@ -24,7 +26,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 def good(found: str) -> Finding:
-    """Return the finding that the checked part is good, so that the operator need do nothing.
+    """Return a finding with the state GOOD: the checked part works, and the operator has nothing to do.
 
     `found`: what was found.
     """
@@ -32,7 +34,8 @@ def good(found: str) -> Finding:
 
 
 def doubtful(found: str, advice: str) -> Finding:
-    """Return the finding that the checked part works, but that the operator should know something about it.
+    """Return a finding with the state DOUBTFUL: the checked part works, but the operator should know something about
+    it.
 
     `found`: what was found; `advice`: what to do.
     """
@@ -40,7 +43,7 @@ def doubtful(found: str, advice: str) -> Finding:
 
 
 def wrong(found: str, advice: str) -> Finding:
-    """Return the finding that the checked part will cause problems for people.
+    """Return a finding with the state WRONG: people will have problems with the checked part.
 
     `found`: what was found; `advice`: what to do.
     """

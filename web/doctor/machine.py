@@ -16,7 +16,7 @@ AS_SERVER = "Run this command as the server's account"
 
 
 def data_folder(settings: Settings) -> Finding:
-    """Check which users of the machine may read the data folder."""
+    """Check whether this account may write to the data folder, and whether other accounts may open it."""
     folder = Path(settings.data.folder)
     if not folder.exists():
         return good(f"{folder} is not there yet; the first start makes it")
@@ -35,7 +35,10 @@ def data_folder(settings: Settings) -> Finding:
 
 
 def data_key(settings: Settings) -> Finding:
-    """Check that the data key, which encrypts records, exists and can be read only by the server's user."""
+    """Check whether the data key, which encrypts records, is valid, and whether only its owner may read it.
+
+    A missing key is good: the first start of a server makes it.
+    """
     path = Path(settings.data.folder) / key.FILE
     try:
         if not path.exists():
@@ -52,10 +55,11 @@ def data_key(settings: Settings) -> Finding:
 
 
 def _shared(path: Path, verb: str, mode: str) -> Finding | None:
-    """Return a finding if accounts other than the owner's may use the file or folder `path`; None if they may not.
+    """Return a finding if accounts other than the owner may use the file or folder `path`, otherwise None.
 
-    `verb`: what they may do, such as "read"; `mode`: the file mode that prevents it. If only accounts of its group may
-    use it, the finding is doubtful: Kubernetes gives the files of a pod to a group that has no other account.
+    `verb`: how they may use it, such as "read"; `mode`: the file mode that prevents this, for the advice. If only
+    accounts of the group of `path` may use it, the finding is doubtful, not wrong: Kubernetes gives the files of a pod
+    to a group without other accounts.
     """
     found = path.stat()
     if found.st_mode & stat.S_IRWXO:

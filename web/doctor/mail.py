@@ -10,7 +10,7 @@ from web.mail.carriers import smtp_client
 
 
 async def server(settings: Settings) -> Finding:
-    """Connect to the mail server and sign in."""
+    """Check whether the mail server accepts a connection and the sign-in. No mail is sent."""
     name = f"{settings.mail.host}:{settings.mail.port}"
     if not settings.mail.host:
         return doubtful("no mail leaves: each is a file in outbox/", "Set mail.host and what belongs to it.")

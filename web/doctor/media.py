@@ -19,7 +19,7 @@ ADVICE = (
 
 
 def ports(settings: Settings) -> Finding:
-    """Check whether the UDP and TCP ports of [media] can be opened, or are open in the running server."""
+    """Check whether the UDP ports of [media] are free, or used by the running server. TCP ports are not checked."""
     numbers = [number for index in range(settings.server.workers) for number in settings.media_ports(index)]
     if not any(numbers):
         return (
@@ -45,7 +45,7 @@ def ports(settings: Settings) -> Finding:
 
 
 async def address(settings: Settings) -> Finding:
-    """Check whether the addresses that browsers get for media include one that browsers in other networks can reach."""
+    """Check whether browsers in other networks can reach an address that they get for media."""
     if is_loopback(settings.media_host) and not is_loopback(urlsplit(settings.origin).hostname or ""):
         return wrong(
             f"picture and sound are received on this machine alone ({settings.media_host})",

@@ -33,7 +33,9 @@ def certificate(settings: Settings) -> Finding:
 
 
 def proxy(settings: Settings) -> Finding:
-    """Check whether the proxy in front of the server passes on the IP address of each person."""
+    """Check whether the settings name the proxy in front of the server, so that the server learns each person's IP
+    address.
+    """
     behind = bool(settings.server.public_url) and not settings.tls.certificate
     if behind and not settings.server.trusted_proxies:
         return wrong(

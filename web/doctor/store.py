@@ -37,7 +37,7 @@ async def asked(settings: Settings, question: Callable[[Redis], Awaitable[Answer
 async def organisations(settings: Settings) -> list[str] | None:
     """Return the ids of the organisations in the store.
 
-    Returns None if the store does not answer, and [] if it is the embedded store and not running.
+    Returns None if the store does not answer, and [] if `redis.url` is empty: then the embedded store does not run.
     """
     if not settings.redis.url:
         return []

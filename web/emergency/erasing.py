@@ -22,7 +22,7 @@ AT_ONCE = 100
 
 
 async def erase_without_visit(store: Store, organisation: str) -> None:
-    """Erase the emergency accesses to visits that do not exist any more, and all notifications about these visits.
+    """Erase the emergency accesses to visits that were erased, and all notifications about these visits.
 
     Raises `UnavailableError` if the store does not answer.
     """
