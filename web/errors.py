@@ -46,7 +46,7 @@ class FacilityError(WebError):
 
 
 class LogoError(WebError):
-    """The file cannot be a logo; the text is an English sentence for the person who sent it, and pages translate it."""
+    """The file cannot be used as a logo; the text is an English sentence for the sender, and pages translate it."""
 
 
 class PictureError(WebError):

@@ -44,8 +44,8 @@ from web.organisations.documents import Organisations
 Handler = Callable[[str, Taken], Awaitable[bool | None]]
 """Carries out a job. Its arguments: the organisation's id, and the job. Returns False if there was nothing to do.
 
-If it raises `PermanentJobError`, the job is given up. After any other error the job is tried again;
-`PutOffError` does not count as an attempt.
+If it raises `PermanentJobError`, the job is given up. After any other error the job is tried again, until it has
+failed for too long; `PutOffError` does not count as an attempt.
 """
 
 Report = Callable[[str, Taken, str], Awaitable[None]]
@@ -73,7 +73,7 @@ def cause_of(error: Exception) -> str:
 
 
 class Runner:
-    """Takes the jobs that are due from one queue and runs them, in one worker.
+    """Runs the due jobs of one queue, in one worker.
 
     `looks_after` returns True for the organisations whose jobs this worker takes when they are due. Every EVERYWHERE_S
     seconds this worker also takes the due jobs of all other organisations, so that these jobs run even if the
@@ -99,7 +99,7 @@ class Runner:
         self._awake = asyncio.Event()
 
     async def run(self) -> None:
-        """Take the jobs that are due from the queue and run them, again and again until cancelled."""
+        """Run the due jobs of the queue, again and again, until this task is cancelled."""
         while True:
             # an error of the store is already in the log; the jobs are looked at again a moment later
             with contextlib.suppress(UnavailableError):
@@ -163,7 +163,7 @@ class Runner:
             await self._jobs.give_up(organisation, taken, str(why))
         except PutOffError as pause:
             await self._put_off(organisation, taken, pause.due_ms)
-        except Exception as error:  # noqa: BLE001 - whatever it was, the job is tried again
+        except Exception as error:  # noqa: BLE001 - after any error, the job is tried again or given up
             await self._failed(organisation, taken, error)
         else:
             if did is not False:

@@ -63,7 +63,7 @@ TRACER: web.AppKey[Tracer | None] = web.AppKey("tracer")
 LIVENESS: web.AppKey[Liveness] = web.AppKey("liveness")
 """Writes a small value to the store twice a second, to find out whether the store accepts writes."""
 
-# Keys about visits
+# Keys of the objects about visits
 SIGNALLING: web.AppKey[Worker] = web.AppKey("signalling")
 RELAY: web.AppKey[Relay] = web.AppKey("relay")
 SERVICE: web.AppKey[Service] = web.AppKey("service")
@@ -84,7 +84,7 @@ SESSIONS: web.AppKey[Storage] = web.AppKey("sessions")
 THROTTLE: web.AppKey[Throttle] = web.AppKey("throttle")
 ADMISSION: web.AppKey[Admission] = web.AppKey("admission")
 
-# Keys of jobs, and of programs that use the API
+# Keys of the objects about jobs, and about programs that use the API
 JOBS: web.AppKey[Jobs] = web.AppKey("jobs")
 """The queue with the jobs that send mails, and with all jobs whose kind has no queue of its own."""
 JOB_QUEUES: web.AppKey[dict[str, Jobs]] = web.AppKey("job queues")
@@ -106,5 +106,5 @@ HELD_BACK: web.RequestKey[bool] = web.RequestKey("held back")
 ORGANISATION: web.RequestKey[Organisation] = web.RequestKey("organisation")
 """The organisation that the request's path names; set as soon as a handler has read it."""
 SIGNED_IN: web.RequestKey[Account] = web.RequestKey("signed in")
-"""The signed-in account; set as soon as a handler has found it. A request of a person who is not signed in may
-send only a small form."""
+"""The signed-in account; set as soon as a handler has found it. A request without a signed-in account may send
+only a small form."""

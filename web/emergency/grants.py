@@ -29,7 +29,8 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     """The emergency access of one person to one visit.
 
     `person` and `name`: the account's id, and its name when the access began. `reason`: what the person wrote.
-    `ended_by`: the name of the person who ended the access early, "" if nobody did; `ended_ms`: when.
+    `ended_by`: the name of the person who ended the access early, "" if nobody did; `ended_ms`: the time of this early
+    end, 0 if there was no early end.
     """
 
     id: str
@@ -87,7 +88,7 @@ class Grants:
         return [one for _, one in found if one.holds(now_ms)]
 
     async def newest(self, organisation: str, most: int, skip: int = 0) -> list[Grant]:
-        """Return at most `most` grants of an organisation, the newest first. `skip`: how many newest to leave out."""
+        """Return at most `most` grants of an organisation, the newest first, without the `skip` newest grants."""
         async with answering():
             found = await self._redis.zrange(keys.EMERGENCIES(organisation), skip, skip + most - 1, desc=True)
         return [one for _, one in self._opened(organisation, found)]

@@ -133,8 +133,9 @@ class Hasher:
         return str(await self._run(self._hasher.hash, _normal(password)))
 
     async def matches(self, kept: str | None, password: str) -> bool:
-        """Return whether the password matches the hash `kept`; None (no account) takes as long, but never matches.
+        """Return whether the password matches the hash `kept`.
 
+        If `kept` is None, because there is no account, the call takes as long as with a hash, and returns False.
         Raises BusyError if too many passwords wait to be hashed.
         """
         right = await self._run(self._verify, kept or self._nobody, _normal(password))

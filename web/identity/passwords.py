@@ -79,8 +79,9 @@ def weakness(password: str, own: Iterable[str] = ()) -> Weak | None:
 
 
 def _words(texts: Iterable[str]) -> list[str]:
-    """Return each of the texts as a whole and each of its words, the longest first, without those of one or two
-    characters.
+    """Return the texts as a whole and their words, the longest first.
+
+    Texts and words of one or two characters are left out.
     """
     found: set[str] = set()
     for text in texts:
@@ -119,7 +120,7 @@ def _without_rows(text: str) -> str:
 
 
 def _run(text: str, at: int, row: str) -> int:
-    """Return how many characters of the text, from index `at` on, follow each other in the same order in `row`."""
+    """Return the length of the longest part of the text that begins at index `at` and is also a part of `row`."""
     start, size = row.find(text[at]), 0
     if start < 0:
         return 0

@@ -1,8 +1,8 @@
 """Stores the second factors of staff accounts: an authenticator app's secret, and ten recovery codes.
 
-The records in the store are encrypted. Every code works once: the store records a code's time step or removes
-a recovery code, so that only one of two workers accepts it. `Account.second_factor` decides whether an
-account needs a second factor.
+The records in the store are encrypted. Every code works once: the store records the time step of an accepted
+code, or removes the accepted recovery code. So if two requests have the same code, only one request is accepted.
+`Account.second_factor` decides whether an account needs a second factor.
 """
 
 import base64
@@ -34,8 +34,8 @@ if secret ~= ARGV[1] or tonumber(ARGV[2]) <= tonumber(last) then return 0 end
 redis.call('HSET', KEYS[1], 'step', ARGV[2])
 return 1
 """
-"""A Lua script that accepts a code only if its time step is later than that of the last accepted code (RFC
-6238 §5.2)."""
+"""A Lua script that accepts a code only if the secret is unchanged, and the code's time step is later than that
+of the last accepted code (RFC 6238 §5.2)."""
 
 
 class SecondFactors:

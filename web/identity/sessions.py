@@ -19,10 +19,12 @@ from web.config import Sessions, Settings
 from web.requests import frames
 
 KEEP_MS = 7 * 24 * 3600_000
-"""A session is deleted after this time in ms without requests; the visit of a patient who is away ends much earlier."""
+"""A session is deleted after this time in ms without requests. The visit of a patient who sends no request ends
+much earlier.
+"""
 
 HOLD_MS = 60_000
-"""The time in ms for which a call of `Storage.hold` keeps a staff sign-in valid, from that call on."""
+"""How long a call of `Storage.hold` keeps a staff sign-in valid, in ms from the call."""
 
 # An id has 24 random bytes, which is 192 bits.
 ID_BYTES = 24
@@ -86,7 +88,7 @@ class Session(aiohttp_session.Session):
         self.read = {key: _json(value) for key, value in kept.items()}
         self.replaces: str | None = None
         self.ends_in_ms = ends_in_ms
-        # The content of the staff sign-in that has ended, if there was one.
+        # The content of a staff sign-in that has ended; None if no sign-in has ended.
         self.lapsed: dict[str, Any] | None = None
 
     @property
@@ -157,7 +159,7 @@ class Storage(aiohttp_session.AbstractStorage):
         """Return the time in ms until the sign-in of each session ends, in the same order; 0 if it has ended.
 
         `keys`: the `Session.key` of each session. One request to the store reads all of them, which is faster
-        than the script LOAD for each.
+        than one run of the script LOAD for each session.
         """
         pipe = self.redis.pipeline(transaction=False)
         pipe.time()
@@ -192,7 +194,7 @@ class Storage(aiohttp_session.AbstractStorage):
         return session
 
     async def hold(self, key: str) -> None:
-        """Keep the staff sign-in of a session valid for a minute from now, because a video call is live.
+        """Keep the staff sign-in of a session valid for the next minute, because its person is in a live video call.
 
         The limits on the length of a sign-in do not apply to this minute. `key`: the `Session.key` of the
         session.

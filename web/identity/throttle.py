@@ -19,7 +19,7 @@ from web.requests.security import Attempt, Rule, neighbourhood, remote_of
 
 
 class TokenKind(StrEnum):
-    """The kinds of tokens, whose wrong guesses are counted separately."""
+    """The kinds of secret tokens. Wrong guesses at each kind are counted separately."""
 
     INVITATION = "link"
     GUEST = "guest_link"
@@ -40,10 +40,10 @@ async def guess(
 ) -> AsyncIterator[Attempt]:
     """Count a wrong guess at a token of this `kind`, unless the caller calls `succeeded` inside this context.
 
-    The caller checks the token there; `succeeded` is a method of the yielded attempt. `of`: the id of the facility or
-    person to which the token belongs, "" for none; wrong guesses are counted for each id separately, so that guesses at
-    one token do not block other tokens. Raises HTTP 429 after too many wrong guesses, and BusyError if too many guesses
-    are being checked now.
+    The caller checks the token in the context; `succeeded` is a method of the yielded attempt. `of`: the id of the
+    facility or person to which the token belongs, "" for none. Wrong guesses are counted for each id separately, so
+    that guesses at one token do not block other tokens. Raises HTTP 429 after too many wrong guesses, and BusyError if
+    too many guesses are being checked now.
     """
     address = neighbourhood(remote_of(request, request.app[SETTINGS].server.trusted_proxies))
     who = f"{address}/{of}" if of else address
@@ -63,7 +63,7 @@ async def opened(
     find: Callable[[str, str], Awaitable[Found | None]],
     was_used: Callable[[str, str], Awaitable[bool]],
 ) -> Found | None:
-    """Return what `find` finds for a token that works once; None if the token is not valid.
+    """Check a token that works once, and return the result of `find` for it; None if the token is not valid.
 
     `find` and `was_used` get the organisation's id and the token. `was_used` returns whether the token was valid
     before; such a token does not count as a wrong guess. Raises HTTP 429 after too many wrong guesses, and BusyError if

@@ -23,7 +23,7 @@ A phone's clock may be wrong, and typing takes time.
 
 
 def step_at(now_ms: int) -> int:
-    """Return the number of the thirty-second step (RFC 6238 §4.2, T) to which this time belongs."""
+    """Return the number of the time step (RFC 6238 §4.2, T) to which this time belongs; a step is 30 seconds."""
     return now_ms // STEP_MS
 
 

@@ -23,7 +23,7 @@ from web.organisations.settings import Organisation
 
 STAFF, HALF = "staff", "half"
 HALF_MS = 5 * 60_000
-"""The time in ms for which a pending sign-in waits for the second factor."""
+"""How long a pending sign-in waits for the second factor, in ms."""
 MOST_VISITS = 5
 """The greatest number of visits that a browser follows at one organisation."""
 
@@ -39,11 +39,11 @@ class StaffActor(Actor, frozen=True, kw_only=True):
 
 
 class NotForYou(web.HTTPForbidden):
-    """The account is signed in but has no right to see or do what it requested (HTTP 403)."""
+    """The signed-in person has no right to see or do what they requested (HTTP 403)."""
 
 
 class NotForAuditors(NotForYou):
-    """The account is an auditor's, who may not see what it requested (HTTP 403)."""
+    """The signed-in person is an auditor and has no right to see or do what they requested (HTTP 403)."""
 
 
 def visit_key(organisation: str) -> str:
@@ -69,9 +69,9 @@ def visits_of(session: Session, organisation: str) -> list[str]:
 
 
 def add_visit(session: Session, organisation: str, visit_id: str) -> None:
-    """Add a visit to the visits of this browser. The visits of one browser may be those of several patients.
+    """Add a visit to the visits of this browser, of which the newest MOST_VISITS are kept.
 
-    Without `wanted`, `visit_of` then returns this visit.
+    The visits may be those of several patients. `visit_of` now returns this visit, unless its caller asks for another.
     """
     earlier = [one for one in visits_of(session, organisation) if one != visit_id]
     session[earlier_key(organisation)] = earlier[: MOST_VISITS - 1]
@@ -89,12 +89,12 @@ def booked_key(organisation: str) -> str:
 
 
 def guest_key(organisation: str) -> str:
-    """Return the key in the session dictionary for two ids: that of a visit, and that of the guest in this visit."""
+    """Return the key in the session dictionary for the id of a visit and the id of the guest in this visit."""
     return f"guest:{organisation}"
 
 
 def guest_of(session: Session, organisation: str) -> tuple[str, str] | None:
-    """Return the visit's id and the guest's id, both of the guest link that this browser used last, or None.
+    """Return the visit's id and the guest's id from the guest link that this browser used last, or None.
 
     `organisation`: its id; links of other organisations are not considered.
     """
@@ -216,7 +216,7 @@ async def sign_in(request: web.Request, organisation: str, account: Account) -> 
 
 
 async def sign_out(request: web.Request) -> None:
-    """Sign this browser out: a session with a new id replaces the old session, whose staff sockets close."""
+    """Sign this browser out: its session gets a new id, and the staff sockets of the old session close."""
     old = await sessions.get(request)
     before = old.get(STAFF)
     session = await sessions.renew(request)
@@ -242,8 +242,8 @@ async def off_call(service: Service, organisation: str, account: Account) -> Non
 async def enrol(service: Service, organisation: str, account: Account) -> None:
     """Update signalling's record of this member of staff from the account.
 
-    If the account no longer has a role of staff, its On-Call switch is turned off first, so that everybody sees this
-    change.
+    If the account no longer has a role of staff, first turn its On-Call switch off, so that no page shows the person
+    as on call.
     """
     mirror = await service.mirrors.get(organisation)
     if account.role not in STAFF_ROLES:

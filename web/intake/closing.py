@@ -42,8 +42,9 @@ def closes_ms(organisation: Settings, now_ms: int, area: str) -> int | None:
 
 
 def is_closing(organisation: Organisation, at: datetime) -> bool:
-    """Return True if the organisation's rule ends visits that still wait after closing time, and at the time `at`
-    (with a time zone) the organisation has been closed for GRACE or longer.
+    """Return whether the visits that still wait must end now, by the organisation's rule `closes_line`.
+
+    They must end if, at the time `at` (with a time zone), the organisation has been closed for GRACE or longer.
     """
     return organisation.policy.closes_line and not (
         is_open(organisation, at) or is_open(organisation, at - GRACE)
@@ -80,7 +81,7 @@ async def close_lines(service: Service, organisations: Organisations) -> int:
 
 
 async def run(service: Service, organisations: Organisations) -> None:
-    """End, every few seconds until cancelled, the visits that still wait at clinics that have closed."""
+    """End the visits that still wait at closed clinics, every PERIOD_S seconds, until this task is cancelled."""
     while True:
         # After an error of the store, the visits are looked at again some seconds later.
         with contextlib.suppress(UnavailableError):

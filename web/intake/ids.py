@@ -8,9 +8,9 @@ ENOUGH = 32
 
 
 def derived_id(prefix: str, *parts: str) -> str:
-    """Return the id that is derived from these parts.
+    """Return an id: `prefix`, "_", and a hash of the parts, so that the same parts always give the same id.
 
-    It has 96 bits, and none of the parts can be calculated from it.
+    The hash has 96 bits, and none of the parts can be calculated from it.
     """
     digest = hashlib.sha256("/".join(parts).encode()).digest()[:12]
     return f"{prefix}_{base64.urlsafe_b64encode(digest).decode()}"

@@ -45,7 +45,7 @@ class Checked(NamedTuple):
 def check(posted: Mapping[str, object], organisation: Organisation, today: date) -> Checked:
     """Check a form that was posted to the organisation; return the result.
 
-    `today`: today's date in the patient's time zone, or later. A date of birth after it is refused.
+    `today`: today's date in the patient's time zone, or a later date. A date of birth after `today` is refused.
     """
     fields = _fields(organisation, today)
     form = {name: clean(posted.get(name), field.longest + 1) for name, field in fields.items()}
@@ -160,7 +160,7 @@ def _email(text: str) -> str | None:
 
 
 def today_anywhere() -> date:
-    """Return today's date in the time zone whose date is the latest; it may be a day after the date of the server."""
+    """Return today's date in the time zone that is furthest ahead; it may be a day after the date of the server."""
     return (datetime.now(UTC) + timedelta(hours=14)).date()
 
 

@@ -1,6 +1,6 @@
-"""Issues one-time links for patients: a secret that gives one browser access to one visit, once.
+"""Issues one-time links for patients. The secret in a link gives one browser access to one visit.
 
-A link is valid for a day or less.
+A link works once, and is valid for a day or less.
 """
 
 import secrets
@@ -17,7 +17,7 @@ SHORT_MS = 15 * 60_000
 
 
 class Made(NamedTuple):
-    """A new link: its token, and the time in ms for which it is valid."""
+    """A new link: its token, and how long the link is valid, in ms."""
 
     token: str
     for_ms: int
@@ -33,7 +33,7 @@ class PatientLinks:
         self._links = OneTime(redis)
 
     async def issue(self, organisation: str, visit_id: str, for_ms: int = FOR_MS) -> Made:
-        """Return a new link to a visit, which is valid for `for_ms` ms."""
+        """Return a new link to a visit. `for_ms`: how long the link is valid, in ms."""
         token = secrets.token_urlsafe(24)
         await self._links.keep(keys.PATIENT_LINK(organisation, keys.hashed(token)), visit_id.encode(), for_ms)
         return Made(token, for_ms)

@@ -14,10 +14,10 @@ from web.requests.unicode import normalized
 
 
 class Number(NamedTuple):
-    """A phone number in two forms.
+    """A phone number, in a form for dialling and in a form for people to read.
 
-    `dialled`: E.164 with spaces, "+1 512 555 0142"; `extension`: "12", or "" for none; `shown`: the form in
-    which people of the country write it.
+    `dialled`: E.164 with spaces, "+1 512 555 0142"; `extension`: "12", or "" for none; `shown`: the number with its
+    extension, as people of the country write it.
     """
 
     dialled: str

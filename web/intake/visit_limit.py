@@ -62,9 +62,9 @@ class Openings:
     async def booking(self, request: web.Request, organisation: str, email: str) -> AsyncIterator[None]:
         """Count the booking of a visit inside this context.
 
-        The booking counts for a day, for the IP address, the email address and the organisation. It does not count if
-        the body of the context raises an error. Raises BlockedError after too many bookings, and BusyError if too
-        many are being made now.
+        The booking counts towards the daily limits of the IP address, of the email address and of the organisation. It
+        does not count if the body of the context raises an error. Raises BlockedError after too many bookings, and
+        BusyError if too many are being made now.
         """
         async with AsyncExitStack() as stack:
             for rule, who in (

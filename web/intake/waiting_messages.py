@@ -1,8 +1,8 @@
 """Sends the clinic's automatic messages to patients who have waited for a number of minutes.
 
-The messages are in `Organisation.messages`. Every worker checks; each message is sent once, because its id is
-made from the visit and the time. The message appears in the chat on the visit's page. An absent patient reads
-it there later, and gets no mail and no text message.
+The messages are in `Organisation.messages`. Every worker checks which messages are due; each is sent once, because
+its id is made from the visit's id and the number of minutes. The message appears in the chat on the visit's page.
+An absent patient reads it there later, and gets no mail and no text message.
 """
 
 import contextlib
@@ -26,9 +26,10 @@ CLINIC = "clinic"
 
 
 def due(organisation: Organisation, visit: Visit, now_ms: int) -> WaitingMessage | None:
-    """Return the newest message that is due for a waiting visit; None if no message is due.
+    """Return the message that is due for a waiting visit; None if no message is due.
 
-    A visit that was returned to the queue gets no message.
+    If several messages are due, return the message with the longest wait. A visit that was returned to the queue gets
+    no message.
     """
     waited_ms = now_ms - visit.arrived_ms
     come = [one for one in organisation.messages if one.after_min * MINUTE_MS <= waited_ms]
@@ -84,7 +85,7 @@ class Sender:
                 )
 
     async def run(self) -> None:
-        """Send, every few seconds until cancelled, the messages that are due."""
+        """Send the messages that are due, every PERIOD_S seconds, until this task is cancelled."""
         while True:
             # After an error of the store, the worker tries some seconds later to send the messages.
             with contextlib.suppress(UnavailableError):

@@ -29,7 +29,7 @@ from babel.support import NullTranslations, Translations
 FOLDER = Path(__file__).parents[1] / "locale"
 FILE = "LC_MESSAGES/messages.po"
 STATIC = Path("web/static")
-"""The folder of the scripts, as a path from the root of the repository, as in the files of translations."""
+"""The folder of the scripts, relative to the root of the repository, as the files of translations name it."""
 SOURCE = "en"
 """The language of the texts in the source code; it needs no file of translations."""
 
@@ -132,7 +132,7 @@ def script(code: str, files: frozenset[str] | None = None) -> bytes:
 
 
 def forms(message: Message) -> list[str]:
-    """Return the texts of a translation: one if it has no plural, otherwise one for each plural form.
+    """Return the texts of a translation: a single text, or a text for each plural form if the message has a plural.
 
     The texts are empty if the message is not translated.
     """
@@ -151,7 +151,7 @@ def direction() -> str:
 
 
 def use(code: str) -> None:
-    """Make the language `code` the current one of the running task; English if there is no such language."""
+    """Make `code` the current language of the running task; English if there is no such language."""
     _current.set(code if code in languages() else SOURCE)
 
 
@@ -352,7 +352,7 @@ def organisation_language(request: web.Request, offered: Iterable[str]) -> None:
 def choices(request: web.Request) -> list[tuple[str, str, str, bool, str]]:
     """Return the languages to which a visitor can switch.
 
-    Each is (code, name, link to this page, whether it is in use, direction).
+    Each item is (code, name, link to this page in the language, whether it is the current language, direction).
     """
     here = request.rel_url.without_query_params("lang") if "lang" in request.query else request.rel_url
     link = f"{here}{'&' if here.query_string else '?'}lang="

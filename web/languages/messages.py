@@ -44,7 +44,7 @@ IDLE = (
 )
 """Header lines of a .po file that are not written, because they are not needed, or would change at every run."""
 STRING = r'("(?:[^"\\\n]|\\.)*"(?:\s*\+\s*"(?:[^"\\\n]|\\.)*")*)'
-"""The pattern of a string in a script, or of several that are joined by + because one line would be too long."""
+"""The pattern of a string in a script, or of several strings that are joined by + because a line would be too long."""
 CALL = re.compile(rf"(?<![\w.$])(tn?)\(\s*{STRING}(?:\s*,\s*{STRING})?")
 HEADER = """\
 # One file is one language; the English text is the key. `make messages` keeps it up to date.
@@ -56,8 +56,8 @@ def scripts(
 ) -> Iterator[tuple[int, str, str | tuple[str, ...], list[str]]]:
     """Yield the texts of a script, in the form that Babel's extraction needs: line, function, texts, comments.
 
-    The texts are those in t("…") and tn("…", "…"), wherever they are in the script, template strings included. The
-    other arguments are Babel's and are not used.
+    The texts are those in t("…") and tn("…", "…"), wherever they are in the script, template strings included. Babel
+    passes the other arguments too; they are not used.
     """
     source = file.read().decode()
     for call in CALL.finditer(source):

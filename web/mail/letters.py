@@ -67,7 +67,7 @@ def city(timezone: str) -> str:
 def _environment(*, html: bool) -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=html,  # noqa: S701 - the other is plain text
+        autoescape=html,  # noqa: S701 - plain text must not be escaped
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -91,8 +91,8 @@ def written(
 ) -> EmailMessage:
     """Return the mail as a message that can be sent.
 
-    `sender`: the From address; `origin`: the beginning of links, such as "https://host"; `now`: the time.
-    Raises LetterError if an address or a header is not valid.
+    `sender`: the From address; `origin`: the beginning of links, such as "https://host"; `now`: the date of
+    the mail. Raises LetterError if an address or a header is not valid.
     """
     if letter.name not in NAMES:
         raise LetterError("there is no such letter")

@@ -126,9 +126,8 @@ class MailQueue:
         try:
             await self._carrier.carry(message, named(day, letter.name, taken.job.id, organisation_id))
         except (PermanentJobError, DeliveryError):
-            await self._breakers.succeeded(
-                organisation_id, KIND
-            )  # the refusal is about this mail only, so the mail server is not counted as failing
+            # The server has refused this mail only: the server works, so no failure of the server is counted.
+            await self._breakers.succeeded(organisation_id, KIND)
             raise
         except Exception:
             await self._breakers.failed(organisation_id, KIND, taken.now_ms, LONGEST_PAUSE_MS)

@@ -98,9 +98,10 @@ def register(app: web.Application, mail_queue: MailQueue, visits: Callable[[], s
 
 
 def language_of(visit: Visit, organisation: Organisation) -> str:
-    """Return the language of a mail to the patient: the first of these in which the mails can be written.
+    """Return the language of a mail to the patient.
 
-    The patient's language, then the organisation's languages in their order, then English.
+    It is the first of these in which mails can be written: the patient's language, the organisation's languages in
+    their order, English.
     """
     wanted = (visit.patient.language, *organisation.languages)
     return next((code for code in wanted if code in languages()), SOURCE)

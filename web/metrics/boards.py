@@ -1,8 +1,8 @@
 """Keeps the newest metrics of each worker in memory that all workers share, so that any worker can answer a scrape.
 
-A scrape is Prometheus's request for metrics. A worker writes once a second, and no reader waits for it. So
-the last values of a worker that hangs can be read for FRESH_S more seconds. This module handles bytes;
-`scrape.py` defines their meaning.
+A scrape is Prometheus's request for metrics. A worker writes its metrics once a second, and a scrape waits for no
+worker: of a worker that hangs, it reads the last values, until they are FRESH_S seconds old. This module handles
+bytes; `scrape.py` defines their meaning.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Boards:
         self._memory = mmap.mmap(-1, self._slots * SLOT_BYTES)
 
     def write(self, index: int, data: bytes, now_s: float) -> None:
-        """Write the data of the worker with this index; b"" means that the worker ends.
+        """Write the data of the worker with this index. A worker that ends writes b"", so that it is no longer read.
 
         `now_s`: the time (monotonic). Raises ValueError if the data is larger than the slot.
         """

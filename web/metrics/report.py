@@ -56,8 +56,8 @@ class Report(Place, frozen=True, kw_only=True):
     """The newest format of the store's contents that the worker can read (`keys.CONTENTS`); 0 if its release does not
     report it."""
     keys: tuple[str, ...] = ()
-    """The ids of the data keys that the worker has; it encrypts with the last key. Empty for a version with
-    only one key."""
+    """The ids of the data keys that the worker has; it encrypts with the last key. Empty if the worker
+    runs an older release, which has only one key."""
 
 
 _DECODER = msgspec.msgpack.Decoder(Report)
@@ -130,7 +130,7 @@ class Reporter:
             await redis.execute_command(
                 *unkept(
                     name,
-                    # only the newest report of each worker is kept
+                    # removes this worker's previous report, because the store keeps only the newest
                     ("ZREM", name, self._written),
                     ("ZADD", name, report.at_ms, data),
                     ("ZREMRANGEBYSCORE", name, "-inf", report.at_ms - KEPT_MS),
@@ -148,7 +148,7 @@ def _lag() -> tuple[float, int]:
 
 
 async def running(app: web.Application) -> AsyncIterator[None]:
-    """Write reports from the start of the app to its end."""
+    """Write this worker's reports to the store, from the start of the app to its end."""
     app[SUPERVISOR].keep(TASK, Reporter(app).run)
     yield
     await app[SUPERVISOR].stop(TASK)

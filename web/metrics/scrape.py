@@ -170,7 +170,7 @@ def _family(metric: Metric, series: Iterable[Series]) -> Family:
 
 
 async def running(app: web.Application) -> AsyncIterator[None]:
-    """Measure the event loop, and write this worker's values for the other workers, as long as the app runs.
+    """Measure the delays of the event loop, and write this worker's values for the other workers, while the app runs.
 
     Raises ConfigError if the file with the token cannot be read.
     """

@@ -86,7 +86,7 @@ def password(settings: Settings, email: str) -> str:
 
 
 FRESH = keys.DEMO_FRESH(ID)
-"""A key of the store that exists from the creation of the demo until its passwords are printed."""
+"""A key of the store that exists until the passwords of the new demo are printed, and for at most FRESH_S seconds."""
 FRESH_S = 600
 
 

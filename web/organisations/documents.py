@@ -119,7 +119,7 @@ class Organisations:
                 pipe.get(keys.ORGANISATION(name))
             listed, *documents = await pipe.execute()
         if changes != self._changes:
-            return  # what was read may be older than what this object wrote during the read
+            return  # this object wrote a document during the read, so the data that was read may be older
         self._names = now_s, sorted(name.decode() for name in listed)
         for name, document in zip(names, documents, strict=True):
             self._keep(name, now_s, document)
@@ -132,7 +132,10 @@ class Organisations:
             await tick(REFRESH_S)
 
     async def read(self, organisation: str) -> Organisation | None:
-        """Return the settings of an organisation as the store has them now, or None. Use this before a change."""
+        """Return the settings of an organisation as the store has them now, or None.
+
+        Call this before a change, not `get`, whose result may be two seconds old.
+        """
         if not SLUG.fullmatch(organisation):
             return None
         async with answering():
@@ -195,7 +198,7 @@ class Organisations:
         return bool(added)
 
     def _forget(self, organisation: str) -> None:
-        """Remove an organisation and the list of organisations from the cache: this object has just changed them."""
+        """Remove from the cache an organisation that this object has just changed, and the list of organisations."""
         self._kept.pop(organisation, None)
         self._names = None
         self._changes += 1

@@ -132,7 +132,7 @@ class Facilities:
         return sorted(found, key=lambda facility: facility.name.casefold())
 
     async def find(self, organisation: str, token: str) -> Facility | None:
-        """Return the facility whose link has this token, or None if it is revoked or forged."""
+        """Return the facility whose link has this token; None if the link was revoked or the token is forged."""
         facility = await self.named(organisation, token)
         return facility if facility is not None and self.opens(facility, token) else None
 
@@ -143,7 +143,7 @@ class Facilities:
 
     @staticmethod
     def opens(facility: Facility, token: str) -> bool:
-        """Return whether the token is that of the facility's valid link."""
+        """Return whether this is the token of the facility's link."""
         return hmac.compare_digest(facility.hash, _hash(token))
 
     def token(self, organisation: str, facility: Facility) -> str:

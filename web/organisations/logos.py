@@ -107,7 +107,7 @@ class Logos:
         self._redis = redis
 
     async def keep(self, organisation: str, logo: Logo) -> str:
-        """Store a logo and return its name, a hash of its bytes. Earlier logos are kept for pages that are open."""
+        """Store a logo and return its name, a hash of its bytes. Earlier logos stay, because open pages show them."""
         name = hashlib.sha256(logo.data).hexdigest()[:16]
         async with answering():
             await self._redis.hset(keys.LOGOS(organisation), name, logo.kind.encode() + b"\0" + logo.data)

@@ -10,7 +10,9 @@ from web.organisations.settings import Organisation, Span, is_night
 
 WEEK_DAYS = 7
 FURTHEST_DAYS = 500
-"""The next opening is searched in this number of days from now. At most 400 dates can be set as closed."""
+"""The number of days from today in which the next opening is searched.
+
+It is larger than 400, the greatest number of dates that can be set as closed."""
 
 
 def spans_on(organisation: Organisation, day: date) -> tuple[Span, ...]:

@@ -71,7 +71,7 @@ Day = Annotated[tuple[Span, ...], Meta(max_length=8)]
 
 
 class Booking(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The settings of booked visits, which lie within the opening hours."""
+    """The settings of booked visits. A visit can be booked only within the opening hours."""
 
     enabled: bool = False
     # The length of a booked visit in minutes, and the distance between starting times
@@ -80,10 +80,10 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     lead_h: Annotated[int, Meta(ge=0, le=336)] = 2
     # The number of days from today in which times can be booked
     horizon_days: Annotated[int, Meta(ge=1, le=180)] = 28
-    # The greatest number of booked visits at the same time, which is the number of providers for them
+    # The greatest number of booked visits at the same time; the clinic must have this number of providers for them
     capacity: Annotated[int, Meta(ge=1, le=100)] = 1
     opens: str = "00:00"  # the earliest time of day, "HH:MM", at which a booked visit may begin
-    closes: str = "24:00"  # the latest end of a booked visit; on the next day if before `opens`
+    closes: str = "24:00"  # the latest end of a booked visit, "HH:MM"; on the next day if before `opens`
     feed_initials: bool = False  # whether a provider's own calendar shows the patients' initials
 
 
@@ -102,27 +102,27 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Turn(msgspec.Struct, frozen=True, kw_only=True):
-    """A person in the on-call rota: the account's id, and the hours for messages on each day from Monday."""
+    """A person in the on-call rota: the account's id, and when the person gets messages, on each day from Monday."""
 
     person: Annotated[str, Meta(min_length=1, max_length=64)]
     hours: tuple[Day, ...]
 
 
 class Rota(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The on-call rota: the order in which staff get a message when nobody claims a request.
+    """The on-call rota: the order in which staff get a message when no provider claims a request.
 
     The people of the rota get the message one after another, and after them all administrators.
     """
 
     # The time in minutes that a request waits before the first person gets a message; 0: no messages
     first_min: Annotated[int, Meta(ge=0, le=1440)] = 0
-    # The time in minutes from the message to one person to the message to the next person
+    # The time in minutes between the message to a person and the message to the next person
     next_min: Annotated[int, Meta(ge=1, le=1440)] = 5
     turns: Annotated[tuple[Turn, ...], Meta(max_length=50)] = ()
 
 
 class WaitingMessage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A message that the clinic sends automatically to a patient who has waited for this number of minutes."""
+    """A message that the clinic sends automatically to a patient who has waited for `after_min` minutes."""
 
     after_min: Annotated[int, Meta(ge=1, le=600)]
     text: Annotated[str, Meta(min_length=1, max_length=500)]
@@ -163,7 +163,7 @@ class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     booking: Booking = Booking()
     survey: Survey = Survey()
     rota: Rota = Rota()
-    messages: tuple[WaitingMessage, ...] = ()  # sent to waiting patients, sorted by the length of the wait
+    messages: tuple[WaitingMessage, ...] = ()  # automatic messages to waiting patients, sorted by time
     translations: Translations = {}  # translations of the texts above, and of the setup guides
     languages: tuple[str, ...] = ("en",)
     policy: Policy = Policy()
@@ -175,8 +175,8 @@ class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     revision: int = 0
     mail_sender: MailAddress = ""  # the From address of the clinic's mails; "" for the server's address
     reply_to: MailAddress = ""  # the Reply-To address of the clinic's mails; "" for none
-    admins_two_factor: bool = False  # whether administrators must use a second factor
-    emergency_min: Annotated[int, Meta(ge=0, le=240)] = 30  # minutes of one emergency access; 0: none
+    admins_two_factor: bool = False  # whether administrators and auditors need a second factor
+    emergency_min: Annotated[int, Meta(ge=0, le=240)] = 30  # minutes of one emergency access; 0 turns it off
     areas: tuple[Area, ...] = ()
     # Origins of the sites that may show the patient's pages in a frame
     frame_origins: Annotated[tuple[str, ...], Meta(max_length=10)] = ()

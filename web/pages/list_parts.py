@@ -26,7 +26,7 @@ class Part(NamedTuple):
 
 
 def part_of(request: web.Request, path: str, whole: int, size: int) -> Part:
-    """Return the part for which the request asks; the last one if the request asks for a later part.
+    """Return the part whose number is in the request; the last part if this number is too high.
 
     `path`: the address of the page, without the number of a part. `whole`: the number of things in the list. `size`:
     the greatest number of things in a part.

@@ -1,4 +1,4 @@
-"""Asks newcomers to wait while this worker has more work than it can do in time; `web/requests/admission.py` decides.
+"""Asks new visitors to wait while this worker has too much work; `web/requests/admission.py` decides who waits.
 
 A browser that shows the page tries again by itself after some seconds. The page is drawn once for all people, and
 neither a session nor a visit is read for it, so that waiting people cost almost nothing.
@@ -22,20 +22,20 @@ from web.requests.security import Handler
 CALENDARS = frozenset({"/{organisation}", "/{organisation}/{area}"})
 FORM = "/{organisation}/information"
 WAITED = "waited"
-"""The query parameter that marks a request which a browser sends again after the page asked it to wait.
+"""The query parameter that a browser adds to a request when it tries again after it was asked to wait.
 
-A request without it, from a page of this site, counts as a request of a person who was admitted before.
+If a request comes from a page of this site without this parameter, the visitor counts as admitted before.
 """
 log = structlog.get_logger("web.admission")
 
 
 @web.middleware
 async def admission(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Call the handler, unless the request is of a newcomer who must wait: then answer HTTP 503 with a page."""
+    """Call the handler; if the request is of a new visitor who must wait, answer HTTP 503 with a page instead."""
     if not is_newcomer(request):
         return await handler(request)
     gate = request.app[ADMISSION]
-    if not gate.admits(random()):  # noqa: S311 - no secret
+    if not gate.admits(random()):  # noqa: S311 - this number need not be secret
         NEWCOMERS["waits"] += 1
         if count := due("admission.newcomers_wait"):
             log.warning("admission.newcomers_wait", count=count)
@@ -48,10 +48,10 @@ async def admission(request: web.Request, handler: Handler) -> web.StreamRespons
 
 
 def is_newcomer(request: web.Request) -> bool:
-    """Return whether a request is of a newcomer: it is for a calendar or a form, and the browser has no session.
+    """Return whether a request is of a new visitor: of a browser without a session, for a calendar or a form.
 
-    A person who comes from another page of this site was admitted before, unless that page has asked the person to
-    wait. A browser with a session has a visit or is signed in.
+    A browser with a session has a visit or is signed in. A visitor who comes from another page of this site is not
+    new, unless that page has asked the visitor to wait.
     """
     resource = request.match_info.route.resource
     path = resource.canonical if resource is not None else ""
@@ -71,7 +71,7 @@ async def _wait(request: web.Request) -> web.Response:
         "This page goes on by itself in a few seconds."
     )
     response = error_page(request, 503, gettext("Please wait a moment"), text, [], alike=True)
-    seconds = str(again_s(random()))  # noqa: S311 - no secret
+    seconds = str(again_s(random()))  # noqa: S311 - this number need not be secret
     refresh = seconds
     if "Sec-Fetch-Site" in request.headers:
         refresh += f"; url=?{request.rel_url.update_query({WAITED: '1'}).raw_query_string}"

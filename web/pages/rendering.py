@@ -30,7 +30,7 @@ CODINGS: Mapping[str, Callable[[bytes], bytes]] = {
 """Name of a coding -> the function that compresses a page, best first; each takes less than a millisecond."""
 
 PAGES_KEPT = 256
-"""The greatest number of pages, shared by many visitors, that a worker keeps; each has some ten KB."""
+"""The greatest number of pages, shared by many visitors, that a worker keeps; each has about ten KB."""
 
 
 @cache
@@ -166,7 +166,7 @@ def error_page(
 
 
 def _module(path: str, *, first: bool = False) -> markupsafe.Markup:
-    """Return the tags that load a script with all its imports, after its texts in the page's language.
+    """Return the tags that load first a script's texts in the page's language, then the script with its imports.
 
     `first`: True if the browser should run the script as soon as it has arrived, before the whole page is there.
     """
@@ -181,4 +181,4 @@ def _tojson(value: object) -> markupsafe.Markup:
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     for char in "<>&'\u2028\u2029":
         text = text.replace(char, f"\\u{ord(char):04x}")
-    return markupsafe.Markup(text)  # noqa: S704 - escaped above
+    return markupsafe.Markup(text)  # noqa: S704 - the loop above has escaped the text

@@ -39,7 +39,7 @@ log = structlog.get_logger("web.booking")
 
 
 def hold_key(organisation: str) -> str:
-    """Return the key in the browser's session for the time that the browser holds (keeps for ten minutes)."""
+    """Return the key in the browser's session for the bookable time that is reserved for this browser."""
     return f"hold:{organisation}"
 
 
@@ -60,7 +60,7 @@ async def next_time(request: web.Request) -> web.Response:
 
 
 async def hold(request: web.Request) -> web.Response:
-    """Answer POST /{organisation}/appointments/hold: hold the chosen time for ten minutes, and redirect to the form."""
+    """Answer POST /{organisation}/appointments/hold: reserve the chosen time for ten minutes; redirect to the form."""
     organisation = await organisation_of(request)
     area = asked_area(request, organisation)
     posted = await read_form(request)
@@ -81,8 +81,9 @@ async def hold(request: web.Request) -> web.Response:
 
 
 async def new(request: web.Request) -> web.Response:
-    """Answer GET /{organisation}/appointments/new with the patient information form for the time that the browser
-    holds.
+    """Answer GET /{organisation}/appointments/new with the patient information form.
+
+    The form books the time that is reserved for this browser. If no time is reserved, redirect to the bookable times.
     """
     organisation = await organisation_of(request)
     held = _held(await sessions.get(request), organisation)
@@ -93,10 +94,10 @@ async def new(request: web.Request) -> web.Response:
 
 
 async def book(request: web.Request) -> web.Response:
-    """Answer POST /{organisation}/appointments/new: book the held time. A form that is sent twice books once.
+    """Answer POST /{organisation}/appointments/new: book the reserved time. A form that is sent twice books once.
 
-    If the time is no longer free (the ten minutes are over), the form is shown again, with the patient's
-    input and the free times.
+    If the time is no longer free, because the ten minutes of its reservation are over, the form is shown again, with
+    the patient's input and the free times.
     """
     organisation = await organisation_of(request)
     posted = await read_form(request, PATIENT_BYTES)

@@ -50,8 +50,8 @@ async def visits(request: web.Request) -> web.Response:
 async def _opened(request: web.Request, organisation: Organisation) -> tuple[Feed, Account]:
     """Return the link and its owner.
 
-    Raises HTTP 404 if the token is not valid or the owner's account is disabled, and HTTP 429 after too many
-    requests.
+    Raises HTTP 404 if the token is not valid, or if the owner's account is disabled or no longer has a role of staff;
+    and HTTP 429 after too many requests.
     """
     feeds, token = request.app[FEEDS], request.match_info["token"]
     feed = await feeds.named(organisation.id, token)

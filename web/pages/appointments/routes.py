@@ -70,9 +70,10 @@ async def desk(app: web.Application) -> AsyncIterator[None]:
 
 
 async def follow_rules(found: Desk, organisations: Organisations) -> None:
-    """Change the times of bookings whose time zone got new rules after the booking: now, and daily until cancelled.
+    """Change the times of bookings whose time zone got new rules after the booking.
 
-    `found`: the worker's actions on booked visits.
+    This task does so at once and then every day, until the task is cancelled. `found`: the worker's actions on booked
+    visits.
     """
     while True:
         wait_s = AGAIN_S

@@ -52,7 +52,7 @@ async def calendar(request: web.Request) -> web.Response:
 async def cancel(request: web.Request) -> web.Response:
     """Answer POST …/{appointment}/cancel: cancel the booked visit.
 
-    The patient gets a mail, which has the reason if staff have given one.
+    The patient gets a mail. If staff have written a reason, the mail contains it.
     """
     organisation, account = await _staff(request)
     reason = " ".join((await read_form(request)).get("reason", "").split())[:REASON_LONGEST]

@@ -191,7 +191,8 @@ async def _week_page(
 ) -> web.Response:
     path = _path(request, organisation, appointment)
     shown = await calendar_week(request, organisation.within(appointment.area), but=appointment.id)
-    # Booking was switched off after the visit was booked. A booked visit stays, and can still be cancelled.
+    # Booking was turned off after this visit was booked, so there are no times to choose. The visit stays booked, and
+    # can still be cancelled.
     if not shown:
         return await _refused(request, organisation)
     context = {

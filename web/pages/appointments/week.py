@@ -16,10 +16,10 @@ from web.organisations.settings import Organisation
 
 
 async def booked_here(request: web.Request, organisation: Organisation) -> dict[str, str] | None:
-    """Return the time and the page's path of the visit that this browser booked last; None if that visit is over or
-    cancelled.
+    """Return the time of the visit that this browser booked last, and the path of the visit's page.
 
-    Raises `UnavailableError` if the store does not answer.
+    Return None if there is no such visit, or if it is over or cancelled. Raises `UnavailableError` if the
+    store does not answer.
     """
     kept = (await sessions.get(request)).get(booked_key(organisation.id))
     if not isinstance(kept, str):
@@ -63,7 +63,7 @@ async def calendar_week(request: web.Request, organisation: Organisation, *, but
             organisation.id, midnight_ms(organisation, begin), midnight_ms(organisation, end), but=but
         )
         shown = week(organisation, taken, now_ms, begin, chosen)
-        # Without ?day=, show the first week with a free time, if there is one.
+        # If `?day=` names no day, show the first week that has a free time. If no week has a free time, show the last.
         if chosen is not None or shown["starts_ms"] or end > last:
             return shown
         begin = end

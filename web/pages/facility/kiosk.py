@@ -33,7 +33,7 @@ from web.pages.rendering import page
 from web.requests.fields import PATIENT_BYTES, read_form
 
 SHOWN_MS = 3_600_000
-"""The time in ms for which a patient stays on the list after the end of the visit."""
+"""How long a patient stays on the list after the end of the visit, in ms."""
 KEPT_MS = 24 * 3_600_000
 MOST = 100
 IDLE_S, WARNED_S = 90, 20
@@ -149,15 +149,16 @@ def _prefix(organisation: Organisation, facility: Facility) -> str:
 
 
 async def _placed(request: web.Request, organisation: Organisation, facility: Facility) -> dict[str, int]:
-    """Return the visits that this browser opened at the facility: id of the visit -> when it was opened (ms since
-    1970).
-    """
+    """Return the visits that this browser opened at the facility: id -> time of the opening in ms since the epoch."""
     session, prefix = await sessions.get(request), _prefix(organisation, facility)
     return {key.removeprefix(prefix): at for key, at in session.items() if key.startswith(prefix)}
 
 
 async def _keep(request: web.Request, organisation: Organisation, facility: Facility, visit_id: str) -> None:
-    """Store the visit's id under a key of its own in the browser's session, so that two tabs lose no visit."""
+    """Store in the browser's session that this browser has opened the visit, and remove old visits.
+
+    Each visit has a key of its own, so that two tabs do not overwrite each other's visits.
+    """
     session, prefix = await sessions.get(request), _prefix(organisation, facility)
     now_ms = request.app[SERVICE].clock_ms()
     placed = await _placed(request, organisation, facility)

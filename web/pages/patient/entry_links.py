@@ -18,7 +18,7 @@ from web.pages.rendering import page
 
 
 async def enter_page(request: web.Request) -> web.Response:
-    """Answer GET /{organisation}/enter/{token} with the page whose button uses the link."""
+    """Answer GET /{organisation}/enter/{token} with a page that has a button; only the button uses the link up."""
     organisation = await organisation_of(request)
     token, links = request.match_info["token"], request.app[PATIENT_LINKS]
     visit_id = await opened(request, organisation.id, TokenKind.PATIENT, token, links.peek, links.was_used)

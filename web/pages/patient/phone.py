@@ -32,7 +32,7 @@ BUSY = N_("Many people ask for this just now. Please try again in a moment.")
 async def make_link(request: web.Request) -> web.Response:
     """Answer POST …/phone: make a new link.
 
-    With `how=mail` the link is sent by mail and the answer is 204; otherwise the answer is JSON with its QR code.
+    With `how=mail`, send the link by mail and answer 204. Otherwise answer JSON with the QR code of the link.
     """
     organisation = await organisation_of(request)
     visit_id, session = request.match_info["visit"], await sessions.get(request)

@@ -103,7 +103,7 @@ async def _by_emergency(request: web.Request, visit: Visit, actors: list[Actor])
 async def add_photo(request: web.Request) -> web.Response:
     """Answer POST …/photos: add the photo in the form's fields `photo` and `text`.
 
-    The answer is 204; if the photo is refused, it is a sentence about the problem.
+    The answer is 204, or a sentence about the problem if the photo is refused.
     """
     actors = [a for a in await _actors(request, "patient") if a.visit == request.match_info["visit"]]
     if not actors:
@@ -122,8 +122,7 @@ async def add_photo(request: web.Request) -> web.Response:
 async def _taken(request: web.Request, actor: Actor) -> web.Response:
     """Read, check and store the photo of a form; return the response.
 
-    If the photo is refused, the response is returned and not raised, because a refused photo counts as an attempt
-    too.
+    A refusal is returned, not raised: a refused photo must count as an attempt, and an error would not count.
     """
     try:
         posted = await read_posted(request, FORM_BYTES, MULTIPART)
@@ -156,8 +155,8 @@ def _unread(status: HTTPStatus, words: str) -> web.Response:
 async def remove_photo(request: web.Request) -> web.Response:
     """Answer POST …/photos/{photo}/remove: remove the photo.
 
-    The answer is 204, even if the photo was removed before; if there is a problem, it is a sentence about the
-    problem.
+    The answer is 204, even if the photo was removed before; or a sentence about the problem if the removal is
+    refused.
     """
     outcome: object = None
     service, visit, name = (

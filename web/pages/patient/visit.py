@@ -163,9 +163,9 @@ def asked_area(request: web.Request, organisation: Organisation) -> str:
 
 
 async def meet_now(service: Service, organisation: Organisation, area: str = "") -> dict[str, Any]:
-    """Return the words and figures of Meet Now for a page; `area`: the id of a waiting area, "" for none.
+    """Return the values that a page shows about Meet Now, such as whether it is available and the expected wait.
 
-    Raises `UnavailableError` if the store does not answer.
+    `area`: the id of a waiting area, "" for none. Raises `UnavailableError` if the store does not answer.
     """
     found = await availability(service, organisation, area)
     return {
@@ -353,7 +353,7 @@ def _form_page(
 def _asked(
     request: web.Request, organisation: Organisation, form: dict[str, str], visits: list[tuple[str, str]]
 ) -> web.Response:
-    """Return a page with the form as the patient sent it, which asks whether it is for a person not in `visits`.
+    """Return a page that contains the sent form, and asks whether the form is for a further person.
 
     `visits`: the open visits of this browser, as pairs of path and patient's name.
     """
@@ -365,7 +365,7 @@ def _asked(
 def _later(
     request: web.Request, organisation: Organisation, form: dict[str, str], later: str, *, status: int
 ) -> web.Response:
-    """Return the page with the sent form, and the sentence `later`: when the form can be sent again."""
+    """Return the page with the sent form and with the sentence `later`, which says when to send the form again."""
     book = status == 409 and organisation.booking.enabled
     context = {
         **form_context(organisation, form, {}, asked_area(request, organisation)),
@@ -381,7 +381,7 @@ def _form_cookie(request: web.Request) -> str:
 
 
 def _with_form_cookie(request: web.Request, response: web.Response) -> web.Response:
-    """Return the response. If the browser has no random number for this form in a cookie, the response sets one."""
+    """Return the response. If the browser has no form cookie, the response sets this cookie to a random value."""
     if not frames.cookie_of(request, _form_cookie(request)):
         _set_form_cookie(request, response, secrets.token_urlsafe(24))
     return response

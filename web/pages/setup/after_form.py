@@ -45,7 +45,7 @@ class After:
         }
 
     def parse(self, posted: Posted, organisation: Organisation) -> Parsed:
-        """Return the posted form after checking it, with a sentence for each wrong field."""
+        """Check the posted form; return its values and a sentence for each wrong field."""
         tags = list(dict.fromkeys(_lines(posted.get("tags", ""), LONGEST_TAG)))
         choices = _lines(posted.get("choices", ""), LONGEST_CHOICE)
         form: Form = {
@@ -91,6 +91,7 @@ class After:
 def _lines(text: str, longest: int) -> list[str]:
     """Return the lines of a text that are not empty.
 
-    Each line is cut to `longest` + 1 characters. A returned line of this length was longer than allowed.
+    Each line is cut to `longest` + 1 characters. If a returned line has more than `longest` characters, the line was
+    longer than allowed.
     """
     return [line for found in text[:20_000].splitlines() if (line := plain(found, longest))]

@@ -29,7 +29,7 @@ class AreasSection:
         return {"areas": [_row(area, organisation) for area in organisation.areas], "new": ""}
 
     def parse(self, posted: Posted, organisation: Organisation) -> Parsed:
-        """Return the posted form after checking it, with a sentence for each wrong field."""
+        """Check the posted form; return its values and a sentence for each wrong field."""
         known = {area.id: area for area in organisation.areas}
         keys = [key for key in dict.fromkeys(posted.getall("area", [])) if key in known]
         rows = [_typed(posted, known[key]) for key in keys]

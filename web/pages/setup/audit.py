@@ -1,6 +1,7 @@
-"""Serves the page of the audit log: all actions, newest first, filtered by person and by visit, also as a file.
+"""Serves the page of the audit log: all actions, the newest first, and a file with them for download.
 
-Administrators open it in the set-up; for auditors it is the only page beside their own settings.
+A reader can filter the actions by person and by visit. Administrators open the page in the set-up; for auditors it is
+the only page beside their own settings.
 
 One request reads a limited number of entries. `greenroom audit verify`, which reads all entries, checks
 whether the log is complete. The page names no patient: an entry has the visit's id, which links to the
@@ -48,7 +49,11 @@ class Found(NamedTuple):
 
 
 async def audit(request: web.Request) -> web.Response:
-    """Answer GET …/setup/audit with entries filtered by ?who= and ?visit= (ids), below the number ?before=."""
+    """Answer GET …/setup/audit with a page of the audit log, the newest entries first.
+
+    `?who=` shows only the entries of this actor (an id), `?visit=` only those about this visit (an id), and `?before=`
+    only entries with lower numbers.
+    """
     organisation, account = await admin(request, Role.AUDITOR)
     chosen = _chosen(request)
     before = request.query.get("before", "")

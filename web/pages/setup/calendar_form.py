@@ -40,7 +40,7 @@ MIDNIGHT = "24:00"
 
 
 class Text(NamedTuple):
-    """A text of the settings, with the error sentence to show if it is empty but must not be."""
+    """A text of the settings. `required`: the error sentence to show if the text is empty; "" if it may be empty."""
 
     label: str
     required: str = ""
@@ -103,7 +103,7 @@ class Calendar:
         }
 
     def parse(self, posted: Posted, organisation: Organisation) -> Parsed:
-        """Return the posted form after checking it, with a sentence for each wrong field."""
+        """Check the posted form; return its values and a sentence for each wrong field."""
         form = _typed(posted)
         errors = {
             **_wrong_texts(form),
@@ -183,7 +183,7 @@ def zones() -> list[str]:
 
 
 def clock_hours(hours: Sequence[Day]) -> list[list[Span]]:
-    """Return the opening hours of a week in the form that the page's fields have: 00:00 for midnight."""
+    """Return the opening hours of a week for the fields of the page, which show midnight as 00:00."""
     return [[(opens, _as_clock(closes)) for opens, closes in spans] for spans in hours]
 
 
@@ -193,7 +193,7 @@ def hours_words(hours: Sequence[Day]) -> str:
 
 
 def typed_hours(posted: Posted, prefix: str = "") -> list[list[Span]]:
-    """Return the opening hours of a week in the form in which they were typed, unchecked, without empty rows.
+    """Return the opening hours of a week as they were typed, unchecked, without empty rows.
 
     `prefix`: the beginning of the names of the form's fields for these hours.
     """
@@ -247,7 +247,7 @@ def _wrong_texts(form: Form) -> dict[str, str]:
 
 
 def wrong_week(days: Sequence[Sequence[Span]]) -> dict[int, str]:
-    """Return what is wrong with the opening hours of a week: day (from 0) -> sentence."""
+    """Return what is wrong with the opening hours of a week: day (0 is Monday) -> sentence; empty if all are right."""
     wrong = {day: sentence for day, pairs in enumerate(days) if (sentence := wrong_day(pairs))}
     if wrong:
         return wrong
@@ -273,7 +273,10 @@ def wrong_day(pairs: Sequence[Span]) -> str:
 
 
 def spans_of(pairs: Sequence[Span]) -> tuple[Span, ...]:
-    """Return a day's opening hours, in order, from the pairs of times that an admin entered; adjacent hours are one."""
+    """Return a day's opening hours, in order, from the pairs of times that an admin entered.
+
+    If a period begins when the period before it ends, both become one period.
+    """
     found: list[Span] = []
     for opens, closes in sorted(
         (opens, MIDNIGHT if closes == "00:00" else closes) for opens, closes in pairs

@@ -32,7 +32,7 @@ STATES = {
     State.DEAD: (N_("Given up: %(num)s"), "red"),
     State.PLANNED: (N_("For a later time: %(num)s"), "off"),
 }
-"""State of a delivery -> its words with a number, and the CSS class of the label that shows it."""
+"""State -> words with the number of deliveries in this state, and the CSS class of the label that shows them."""
 REASONS = {
     "ConnectionRefusedError": NO_CONNECTION,
     "SMTPAuthenticationError": N_("the user name or the password is refused"),
@@ -43,7 +43,7 @@ REASONS = {
     "SMTPTimeoutError": NO_ANSWER,
     "TimeoutError": NO_ANSWER,
 }
-"""Class of an error of a library -> its words on the page. The errors that Greenroom defines have their words already.
+"""Name of a library's error class -> the words that the page shows. Greenroom's own errors contain such words already.
 """
 
 
@@ -98,7 +98,7 @@ async def act(request: web.Request) -> web.Response:
 
 
 def _counts(found: list[Delivery]) -> list[tuple[str, str]]:
-    """Return, for each state, words with the number of its deliveries, and the CSS class of the label."""
+    """Return, for each state that has deliveries: words with their number, and the CSS class of the label."""
     counts = Counter(one.state for one in found)
     return [
         (gettext(words) % {"num": counts[state]}, look)

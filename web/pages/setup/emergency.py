@@ -48,10 +48,10 @@ async def act(request: web.Request) -> web.Response:
 
 
 async def end_if_turned_off(request: web.Request, account: Account) -> None:
-    """End every access if the organisation gives none any more. Called after an administrator has changed the rules.
+    """End every emergency access if the new rules have turned emergency access off.
 
-    `account`: the administrator, who is not checked again, because the new rules may demand a second factor that is
-    not set up yet.
+    `account`: the administrator who has changed the rules. The account is not checked again, because the new rules may
+    demand a second factor that it has not set up yet.
     """
     organisation = await request.app[ORGANISATIONS].read(request.match_info["organisation"])
     if organisation is not None and not organisation.emergency_min:

@@ -57,7 +57,7 @@ class Section(Protocol):
         """Return the form, filled with the organisation's settings."""
 
     def parse(self, posted: Posted, organisation: Organisation) -> Parsed:
-        """Return the posted form after checking it; `organisation` has the settings before the change."""
+        """Check the posted form and return the result. `organisation`: the settings before the change."""
 
     def shown(self, organisation: Organisation) -> Mapping[str, str]:
         """Return the section's settings in words (label -> text), so that two versions can be compared."""
@@ -136,10 +136,10 @@ async def posted_to(request: web.Request) -> Posted:
 
 
 def keeping(handler: Handler) -> Handler:
-    """Return a handler that calls `handler`, and keeps the values of a form that is posted after the sign-in has ended.
+    """Return a handler that calls `handler`, but shows a posted form again if the sign-in has ended.
 
-    In this case it answers with a page (HTTP 401) that contains the fields. The person signs in in another tab,
-    and sends the fields again.
+    In this case the answer is HTTP 401, with a page that contains the fields of the form. The person signs in on
+    another tab, and sends the fields again from this page.
     """
 
     async def keep(request: web.Request) -> web.StreamResponse:
@@ -161,8 +161,8 @@ def keeping(handler: Handler) -> Handler:
 def plain(text: str, longest: int, *, lines: bool = False) -> str:
     """Return the text without control characters, cut to `longest` + 1 characters.
 
-    A returned text of this length was longer than allowed. If `lines` is false, line breaks and runs of spaces become
-    one space.
+    If the result has more than `longest` characters, the text was longer than allowed. If `lines` is false, line breaks
+    and runs of spaces become one space.
     """
     text = text.replace("\r\n", "\n")
     kept = "".join(
@@ -277,7 +277,7 @@ def revision_of(posted: Posted) -> int:
 
 
 def _drawn_from(organisation: Organisation, posted: Posted) -> Organisation:
-    """Return the settings with the revision of the form, so that a second save detects the same conflict again."""
+    """Return the settings with the posted form's revision, so that the next save still detects a conflict."""
     return replace(organisation, revision=revision_of(posted))
 
 

@@ -56,7 +56,7 @@ class GuideSection:
         return form_of(organisation.guide)
 
     def parse(self, posted: Posted, organisation: Organisation) -> Parsed:
-        """Return the posted form after checking it, with a sentence for each wrong field."""
+        """Check the posted form; return its values and a sentence for each wrong field."""
         form = typed(posted)
         errors: dict[str, str] = {}
         rows: list[Row] = form["steps"]
@@ -101,7 +101,7 @@ class AreaGuide(GuideSection):
         return super().form(organisation.within(self.area))
 
     def parse(self, posted: Posted, organisation: Organisation) -> Parsed:
-        """Return the posted form after checking it, with a sentence for each wrong field."""
+        """Check the posted form; return its values and a sentence for each wrong field."""
         parsed = super().parse(posted, organisation.within(self.area))
 
         def apply(document: Organisation) -> Organisation:
@@ -160,7 +160,7 @@ def moved(form: Form, do: str) -> Moved | None:
 
 
 def conditions(rows: Sequence[Row], index: int) -> list[tuple[str, str]]:
-    """Return the conditions under which a step can be asked, as (value, words).
+    """Return the conditions under which a step can be asked: (value of the form's field, words on the page).
 
     `rows`: all steps; `index`: the position of the step. A chosen condition that is no longer possible comes last.
     """

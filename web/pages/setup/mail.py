@@ -49,7 +49,7 @@ class MailSection:
         return {name: getattr(organisation, name) for name in ADDRESSES}
 
     def parse(self, posted: Posted, organisation: Organisation) -> Parsed:
-        """Return the posted form, with a sentence for each wrong address."""
+        """Check the posted form; return its values and a sentence for each wrong address."""
         form = {name: posted.get(name, "").strip()[: LONGEST + 1] for name in ADDRESSES}
         errors = {
             name: gettext("Write an email address such as ana@example.org.")

@@ -37,7 +37,7 @@ def typed(posted: Posted) -> Form:
 
 
 def wrong(form: Form) -> dict[str, str]:
-    """Return a sentence for each wrong field: field -> sentence. An empty row is ignored."""
+    """Return what is wrong: field -> sentence. A message with neither a time nor a text is ignored."""
     errors: dict[str, str] = {}
     seen: set[int] = set()
     for after, say in ROWS:

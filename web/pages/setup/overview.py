@@ -146,7 +146,7 @@ async def save_policy(request: web.Request) -> web.Response:
     fields = await posted_to(request)
     try:
         return await save(request, organisation, account, POLICY, fields, **_policy_context())
-    except web.HTTPSeeOther:  # the form is saved
+    except web.HTTPSeeOther:  # `save` redirects after it has saved the form
         await end_if_turned_off(request, account)
         raise
 

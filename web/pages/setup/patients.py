@@ -30,7 +30,7 @@ from web.patients.finding import Patient, Wanted
 NAME = "patients"
 LONGEST = 254
 SECONDS = 2.0
-"""The time in s for which one request searches; the next request continues."""
+"""How long one request searches, in s; the next request continues the search."""
 MOST = 500
 """The greatest number of visits and booked visits that a search may find. A form with more of them would have more
 fields than the server accepts.
@@ -40,7 +40,7 @@ fields than the server accepts.
 class Search(NamedTuple):
     """The state of a search, which may need several requests.
 
-    `wanted`: what is searched for. `place`: the place of the last ended visit that was read. `read`: the number of
+    `wanted`: what is searched for. `place`: (time, id) of the ended visit that was read last. `read`: the number of
     visits that were read. `found`: the ids of the wanted visits so far. `done`: whether all visits were read.
     """
 
@@ -54,13 +54,13 @@ class Search(NamedTuple):
 class Shown(NamedTuple):
     """What the page shows in addition to its first form.
 
-    `form`: the values of the forms; `errors`: a sentence for each wrong field. `search`: a search that is not done, and
-    `whole`, how many ended visits there are. `patients`: the result of a search, None before a search. `erased`: how
-    many visits and booked visits were erased.
+    `form`: the values of the forms; `errors`: a sentence for each wrong field. `search`: a search that is not done;
+    `whole`: the number of all ended visits, to show the progress of this search. `patients`: the result of a search,
+    None before a search. `erased`: the numbers of erased visits and erased booked visits.
     """
 
-    form: Form = {"patient": "", "born": "", "name": ""}  # noqa: RUF012 - never changed
-    errors: dict[str, str] = {}  # noqa: RUF012 - never changed
+    form: Form = {"patient": "", "born": "", "name": ""}  # noqa: RUF012 - no code changes this dictionary
+    errors: dict[str, str] = {}  # noqa: RUF012 - no code changes this dictionary
     status: int = 200
     search: Search | None = None
     whole: int = 0
@@ -110,8 +110,8 @@ async def _find(request: web.Request, organisation: Organisation, posted: Posted
     search = _continued(form, posted)
     begins = search.place == OLDEST
     search = await _go_on(request, organisation, search)
-    # An audit entry is written in the request that begins a search, because the search may be stopped or find too many
-    # visits, and in the request that ends it.
+    # The first request and the last request of a search each write an audit entry. The last request is not enough,
+    # because it is never sent if the search is stopped or finds too many visits.
     if begins or search.done:
         await noted(request, "record.searched")
     if len(search.found) > MOST:
@@ -121,7 +121,7 @@ async def _find(request: web.Request, organisation: Organisation, posted: Posted
     still_open = await finding.still_open(store, organisation.id, search.wanted)
     ended_since = await finding.ended_since(store, organisation.id, search.wanted, search.place)
     ids = [*search.found, *(visit.id for visit in (*still_open, *ended_since))]
-    # The visits are read again: one that was found may have been reopened or erased since.
+    # The visits are read again, because some may have been reopened or erased since the search found them.
     visits, _ = await finding.with_ids(store, book, organisation.id, ids, ())
     booked = await finding.booked(book, organisation.id, search.wanted, set(ids))
     if len(visits) + len(booked) > MOST:
@@ -217,7 +217,7 @@ async def _erase(request: web.Request, organisation: Organisation, posted: Poste
     try:
         await Erasure(request.app[SERVICE].store, organisation.id, data).erase(visits, booked)
     except CommandError:
-        # A visit was reopened between the check that all visits have ended and the erasure.
+        # A visit was reopened after the check that all visits have ended, so the erasure has stopped.
         return Shown(patients=finding.by_patient(*await _named(request, organisation, posted)), status=409)
     finally:
         # The audit entry is also written if an error has ended the erasure, because some records may be erased.

@@ -1,8 +1,8 @@
 """Serves the set-up's page of people: the accounts that may sign in, with their roles and licensed states.
 
 Only the owner of an account knows its password: a new person, or a person whose password is reset, receives a one-time
-link by mail. The administrator sees the link too. If two administrators change one person at once, the second
-administrator sees a message.
+link by mail. The administrator sees the link too. If two administrators change the same person at once, the second
+change is not saved, and its author sees a message.
 """
 
 import hashlib
@@ -44,8 +44,8 @@ class Shown(NamedTuple):
     """
 
     person: str | None = None
-    form: Form = {}  # noqa: RUF012 - never changed
-    errors: dict[str, str] = {}  # noqa: RUF012 - never changed
+    form: Form = {}  # noqa: RUF012 - no code changes this dictionary
+    errors: dict[str, str] = {}  # noqa: RUF012 - no code changes this dictionary
     status: int = 200
     link: str = ""
     linked: Account | None = None

@@ -168,7 +168,7 @@ class PolicySection:
         }
 
     def parse(self, posted: Posted, organisation: Organisation) -> Parsed:
-        """Return the posted form after checking it, with a sentence for each wrong field."""
+        """Check the posted form; return its values and a sentence for each wrong field."""
         form: Form = {
             **{name: posted.get(name, "").strip().replace(",", ".")[:12] for name in DURATIONS},
             **{name: name in posted for name in CHOICES},

@@ -1,4 +1,4 @@
-"""Serves the set-up's page of the on-call rota, the order in which staff get a message when nobody claims a request.
+"""Serves the set-up's page of the on-call rota, the order in which staff get messages about unclaimed requests.
 
 An administrator sets there who is in the rota, in which order, and at which hours. People choose the channels in
 their preferences; `web.channels` sends the messages. The page lists the people whom no channel reached.
@@ -74,7 +74,7 @@ class RotaSection:
         return {**{name: str(getattr(rota, name)) for name in NUMBERS}, "turns": turns, "new": ""}
 
     def parse(self, posted: Posted, organisation: Organisation) -> Parsed:
-        """Return the posted form after checking it, with a sentence for each wrong field."""
+        """Check the posted form; return its values and a sentence for each wrong field."""
         keys = [key for key in dict.fromkeys(posted.getall("turn", [])) if key in self._names][: MOST + 1]
         rows = [self._typed(posted, key) for key in keys]
         form: Form = {name: posted.get(name, "").strip()[:8] for name in NUMBERS}

@@ -22,7 +22,7 @@ GUIDE_TEXTS = {
     "text": N_("Step %(number)s: full text that is agreed to"),
 }
 ROWS_FROM = 120
-"""The number of characters for which a text's field gets one more line; each line break of the text adds a line too."""
+"""The field for a text has one more line for each ROWS_FROM characters of the text, and for each of its line breaks."""
 
 
 class Entry(NamedTuple):
@@ -99,7 +99,7 @@ class TranslationsSection:
         return {entry.field: known.get(entry.text, "") for entry in entries(organisation)}
 
     def parse(self, posted: Posted, organisation: Organisation) -> Parsed:
-        """Return the posted form after checking it, with a sentence for each wrong field."""
+        """Check the posted form; return its values and a sentence for each wrong field."""
         found = entries(organisation)
         form = {
             entry.field: plain(posted.get(entry.field, ""), entry.longest, lines="\n" in entry.text)
