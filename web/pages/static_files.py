@@ -53,12 +53,14 @@ CODINGS: Mapping[str, Callable[[bytes], bytes]] = {
     "br": lambda body: brotli.compress(body, quality=10),
     "gzip": lambda body: gzip.compress(body, mtime=0),
 }
-"""Name of a coding -> the function that compresses files, best first. Brotli's highest quality would take 2.5 times
-as long, for 2 % less."""
+"""Name of a coding -> the function that compresses a file; the best coding is first.
+
+Brotli's highest quality would take 2.5 times as long, and the files would be only 2 % smaller.
+"""
 HASHED = re.compile(r"([0-9a-f]{12})/(.+)", re.DOTALL)
 LOCALE = re.compile(r"locale/([A-Za-z-]+)(?:/(.+))?\.js")
-"""Matches the path of a file with texts for scripts in a language: all texts, or those of one joined script, as in
-locale/es/patient/app.js.
+"""Matches the path of a file with the scripts' texts in one language: `locale/es.js` has all texts,
+`locale/es/patient/app.js` has those of one joined script.
 """
 
 
@@ -117,7 +119,10 @@ def digest(path: Path) -> str:
 
 
 def link(name: str) -> str:
-    """Return the link of a static file. Raises HTTPNotFound if there is none."""
+    """Return the path to which pages link for a static file: with its hash, or without for a source file.
+
+    Raises HTTPNotFound if there is no file from which to make the hash.
+    """
     suffix = Path(name).suffix
     if suffix in (".js", ".css") and not (LOCALE.fullmatch(name) or is_joined(suffix)):
         return f"/static/{name}"

@@ -30,7 +30,7 @@ EVENTS_AT_ONCE = 200
 AT_ONCE = 100
 """The number of notifications or jobs that are decrypted in one turn of the event loop."""
 ROUNDS = 20
-"""The greatest number of times that an erasure is repeated because a visit was changed meanwhile."""
+"""The greatest number of times that an erasure is tried; it is tried again if a record was changed meanwhile."""
 
 
 class Erasure:
@@ -56,8 +56,8 @@ class Erasure:
             _all_ended(found)
             records = {one: await self._record(one) for one in left_booked}
             async with answering(), erasing(self._redis):
-                # The accesses are erased before their notifications: an access is stored after all notifications
-                # about it, so the notifications of each access that is found here exist already.
+                # The emergency accesses are erased first. An access is stored after all notifications about it, so
+                # the notifications about each access that is found here exist already, and are erased below.
                 grants = await self._grants(names)
                 await self._events({*left, *await self._lines(found)}, names)
                 await self._notifications(names)
@@ -85,8 +85,8 @@ class Erasure:
     async def _visits(self, found: Iterable[StoredVisit], grants: int) -> list[str]:
         """Erase visits with their chat messages; return the ids of the visits that were not erased.
 
-        A visit that was changed since it was read is not erased. `grants`: the number of emergency accesses that the
-        organisation had after `_grants`. If the number has changed, no visit is erased: a new access and its
+        A visit that was changed since it was read is not erased. `grants`: the number of emergency accesses that
+        `_grants` has left in the store. If this number has changed, no visit is erased, because a new access and its
         notifications may name one of the visits.
         """
         same = ("ZCARD", keys.EMERGENCIES(self._organisation)), grants
@@ -116,7 +116,7 @@ class Erasure:
         return await self._guarded.run([(("HGET", key, "record"), record or "false")], commands)
 
     async def _grants(self, names: Names) -> int:
-        """Erase the emergency accesses that contain one of the names; return how many other accesses there are."""
+        """Erase the emergency accesses that contain one of the names; return how many accesses are left."""
         organisation = self._organisation
         key = keys.EMERGENCIES(organisation)
         members, gone = await self._redis.zrange(key, 0, -1), list[bytes]()
@@ -129,10 +129,10 @@ class Erasure:
         return len(members) - len(gone)
 
     async def _events(self, members: Collection[str], names: Names) -> None:
-        """Delete from the stream the events of these records, and those whose notifications contain one of `names`.
+        """Delete events from the organisation's stream: those of `members`, and those that notify of one of `names`.
 
-        `members`: the ids of visits and chat messages, whose events contain copies of them. An event of another record,
-        such as that of a member of staff, may have a notification about a visit.
+        `members`: ids of visits and chat messages. An event contains a copy of its record. An event of another record,
+        such as a member of staff, may contain a notification about a visit, so all notifications are searched.
         """
         stream, start = keys.EVENTS(self._organisation), "-"
         while found := await self._redis.xrange(stream, min=start, count=EVENTS_AT_ONCE):
@@ -158,8 +158,8 @@ class Erasure:
                 await self._redis.zrem(key, member)
 
     async def _jobs(self, names: Names) -> None:
-        """Remove the mails, messages to webhooks and short messages that wait or were given up, and contain one of
-        the names.
+        """Remove the jobs that contain one of the names, such as mails and deliveries to webhooks: jobs that wait, and
+        jobs that were given up.
         """
         organisation, place = self._organisation, f"{self._organisation}/job"
         prefix = keys.QUEUE(organisation, "")
@@ -175,10 +175,10 @@ class Erasure:
             await self._redis.zrem(dead, member)
 
     async def _naming(self, key: str, place: str, names: Names) -> AsyncIterator[bytes]:
-        """Yield the members of the sorted set at `key` that contain one of the names, so that they can be removed.
+        """Yield the members of the sorted set at `key` that contain one of the names; the caller must remove each.
 
-        `place`: the text that was given to the seal when the members were encrypted. A member that cannot be
-        decrypted is left out.
+        `place`: the text with which the members were sealed (encrypted); decryption needs the same text. A member
+        that cannot be decrypted is left out.
         """
         found = True
         # The set is read again until no member contains one of the names. In the meantime, a rotation of the keys may

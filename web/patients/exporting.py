@@ -22,7 +22,7 @@ from web.errors import CommandError
 
 VISITS, BOOKED, PHOTOS = "visits.jsonl", "booked.jsonl", "photos"
 LINES = 2**31
-"""The limit for reading the chat messages of a visit; no visit has this number, so all its messages are read."""
+"""The greatest number of chat messages that is read of a visit; no visit has more, so all are read."""
 Item = TypeVar("Item")
 log = structlog.get_logger("web.patients")
 
@@ -39,7 +39,7 @@ class Target(Protocol):
     """Receives the files of an export, one after another."""
 
     async def lines(self, name: str, lines: AsyncIterator[bytes]) -> int:
-        """Write the texts of `lines` into a file `name`; return the number of lines."""
+        """Write all of `lines`, one after another, to the file `name`; return how many lines were written."""
 
     async def photo(self, name: str, data: bytes) -> None:
         """Write a photo as the file `name` into the folder of the photos."""
@@ -63,7 +63,7 @@ class Folder:
             raise CommandError(f"{folder} cannot be made ({error.strerror}); name a new folder") from None
 
     async def lines(self, name: str, lines: AsyncIterator[bytes]) -> int:
-        """Write the texts of `lines` into a file `name`; return the number of lines."""
+        """Write all of `lines`, one after another, to the file `name`; return how many lines were written."""
         count = 0
         try:
             with (self._folder / name).open("wb") as file:
@@ -101,7 +101,7 @@ class Archive:
         self._zip = ZipFile(cast(Any, self._pieces), "w", ZIP_DEFLATED)
 
     async def lines(self, name: str, lines: AsyncIterator[bytes]) -> int:
-        """Write the texts of `lines` into a file `name`; return the number of lines."""
+        """Write all of `lines`, one after another, to the file `name`; return how many lines were written."""
         count = 0
         with self._zip.open(name, "w") as file:
             async for line in lines:
@@ -139,7 +139,7 @@ class _Pieces:
         return len(data)
 
     def flush(self) -> None:
-        """Do nothing: `take` returns everything that was written."""
+        """Do nothing. `ZipFile` calls this method, but `take` returns all written bytes without it."""
 
     def take(self) -> bytes:
         taken, self._kept = bytes(self._kept), bytearray()
@@ -185,7 +185,7 @@ class Export:
             )
 
     async def _readable(self, read: Awaitable[Item]) -> Item | None:
-        """Return what `read` returns; None if it cannot be decrypted, so that all other data are still exported."""
+        """Return the result of `read`; None if the data cannot be decrypted, so that the export goes on without it."""
         try:
             return await read
         except (SealError, msgspec.DecodeError):

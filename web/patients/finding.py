@@ -1,6 +1,6 @@
 """Finds visits and booked visits: by id, or by what a patient wrote into the form.
 
-Records are encrypted, so a search reads all records of an organisation. It can be done in parts.
+Records are encrypted, so a search reads all records of an organisation. The search can be done in parts.
 """
 
 import asyncio
@@ -21,10 +21,10 @@ EVER_MS = 2**52
 
 
 class Wanted(NamedTuple):
-    """Describes which records are wanted: those with these ids, and those of one patient.
+    """Describes which records are wanted: those with one of `ids` and those of `patient`; all records without both.
 
-    `patient`: a name, an email address or a phone number; `born`: the date of birth that the patient must have in
-    addition, "" for any.
+    `patient`: a name, an email address or a phone number, "" for no patient; `born`: the date of birth that the
+    patient must have in addition, "" for any.
     """
 
     ids: Sequence[str] = ()
@@ -40,8 +40,8 @@ class Wanted(NamedTuple):
         """Return whether a record with this id and patient information is wanted."""
         if self.everything or id_ in self.ids:
             return True
-        # People type a phone number as is usual in its country, without the country code, and `phone_shown` has this
-        # form.
+        # `phone_shown` is the number without the country code, as people of its country type it. So a search finds the
+        # number in both forms.
         numbers = {digits(patient.phone), digits(patient.phone_shown)}
         written = {folded(patient.name), folded(patient.email), *numbers} - {""}
         same = bool(self.patient) and bool({folded(self.patient), digits(self.patient)} & written)
@@ -97,8 +97,8 @@ async def still_open(store: Store, organisation: str, wanted: Wanted) -> list[Vi
 
 
 async def visits(store: Store, organisation: str, wanted: Wanted) -> AsyncIterator[Visit]:
-    """Yield the visits that `wanted` chooses, each once: first the ended visits, the oldest of them first, then the
-    open visits, then those that have ended meanwhile.
+    """Yield each visit that `wanted` chooses once: first the ended visits, the oldest first, then the open visits,
+    then the visits that have ended meanwhile.
 
     Raises `UnavailableError` if the store does not answer.
     """

@@ -10,11 +10,11 @@ from signalling.visit.record import Visit
 from web.appointments.appointment import Appointment
 
 GROUPED = 4
-"""How many first characters of ids a pattern groups. All ids of visits have the same two first characters."""
+"""If several ids begin with the same characters, a pattern has these only once, up to this number of characters."""
 
 
 class Names:
-    """Finds the ids and email addresses of records in other data, written in capital or small letters.
+    """Finds the ids and email addresses of records in other data; capital and small letters count as the same.
 
     An address is found as a whole: `ana@example.org` is not found in `joana@example.org`, who is another person.
     """

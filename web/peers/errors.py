@@ -19,7 +19,7 @@ class PlanError(PeersError, ValueError):
 
 
 class ChannelLostError(PeersError):
-    """The channel to another machine is closed; `code` is the close code of the other side, if it sent one."""
+    """The channel to another machine is closed. `code`: the close code from that machine, None if it sent no code."""
 
     def __init__(self, why: str, code: int | None = None) -> None:
         super().__init__(why)
@@ -31,7 +31,7 @@ class UnknownMessageError(PeersError):
 
 
 class RunError(PeersError):
-    """A run, or the part of it that one machine or process plays, could not be played to its end."""
+    """A run could not be played to its end; or one machine or process could not play its part of the run."""
 
 
 class ObservationsError(PeersError, ValueError):
@@ -47,7 +47,7 @@ class HttpError(PeersError):
 
 
 class EntryError(PeersError):
-    """A synthetic person cannot enter: a page refuses the person, or does not answer as expected."""
+    """A synthetic person cannot enter: the server is not reachable, refuses, or does not answer as expected."""
 
 
 class RefusedError(PeersError):
@@ -86,7 +86,7 @@ class UntestableError(PeersError):
 
 
 class MissingPersonError(UntestableError):
-    """The credentials include no person who could do the check; `needs` says which person is missing."""
+    """The credentials lack a person whom the check needs. `needs`: which person, such as "an admin"."""
 
     def __init__(self, needs: str) -> None:
         super().__init__(f"needs {needs}")

@@ -1,6 +1,7 @@
 """Lists the mails and text messages that could not be delivered, for pages of the set-up.
 
-Patients are listed by name, staff by address.
+A message about a visit or a booked visit is listed with the name of its receiver, any other mail with the receiver's
+email address.
 """
 
 from collections.abc import Sequence
@@ -48,7 +49,7 @@ class Unreached(NamedTuple):
 
 
 def about(job: Job) -> str:
-    """Return the subject of a mail or message in words, or the event of a webhook's delivery."""
+    """Return in words what a job's mail or text message is about; for a webhook, return the name of its event."""
     payload = job.payload
     if "event" in payload:
         return str(payload["event"])

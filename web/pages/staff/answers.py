@@ -1,5 +1,6 @@
-"""Writes answers of the setup guide in words, on pages that the server draws; `shared/case.js` does the same in
-scripts.
+"""Writes answers of the setup guide in words, for pages that the server draws.
+
+On pages that scripts draw, `shared/case.js` writes the answers.
 """
 
 from datetime import date

@@ -23,7 +23,7 @@ class Fact(NamedTuple):
 
 
 def facts_of(visit: Visit, organisation: Organisation) -> list[Fact]:
-    """Return what the patient wrote into the patient information form, without empty values."""
+    """Return the time of arrival and the values of the patient information form, without empty values."""
     patient = visit.patient
     dialled = re.sub(r"[^+\d]", "", patient.phone)
     facts = (

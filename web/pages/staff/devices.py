@@ -1,6 +1,7 @@
 """Adds, tests and removes the devices on which a member of staff gets notifications.
 
-It is a part of the page *My settings*. A browser can add only itself; `web/channels/push.py` sends the notifications.
+The list of devices is a part of the page *My settings*. A browser can add only itself. `web/channels/push.py` sends
+the notifications.
 """
 
 from typing import Any

@@ -38,15 +38,15 @@ from web.requests.security import Rule
 
 PATH = "/{organisation}/staff/visits/{visit}/emergency"
 SHORTEST, LONGEST = 10, 500
-"""The fewest and the most characters that the reason for an emergency access may have."""
+"""The smallest and the greatest number of characters that the reason for an emergency access may have."""
 RATE = Rule("emergency", limit=10, window_ms=3600_000, first_delay_ms=0)
-"""How often a member of staff may begin an emergency access within an hour."""
+"""The number of emergency accesses that a member of staff may begin within an hour."""
 READ = "emergency"
 """The key in the session's dictionary. Its value is the id of the newest grant whose first use in this browser is in
 the audit log.
 """
 MESSAGES = 500
-"""The greatest number of messages on one page."""
+"""The greatest number of chat messages that one part of the page shows."""
 
 
 class Asked(NamedTuple):

@@ -1,8 +1,8 @@
 """Serves the page on which a member of staff sets a password, opened by a one-time link.
 
-The token is removed from the address bar at once: the browser's session keeps its hash, and the page's address does
-not contain it. The link is not used up when it is opened, because mail programs open links too. It is used up when
-the password is set.
+The token disappears from the address bar at once: the session keeps a hash of the token, and the browser is redirected
+to an address without it. Opening the link does not use it up, because mail programs open links too. Setting the
+password uses it up.
 """
 
 from aiohttp import web
@@ -75,7 +75,7 @@ async def set_password(request: web.Request) -> web.Response:
 
 
 def problem_of(wanted: str, again: str, organisation: Organisation, account: Account) -> str:
-    """Return what is wrong with a new password, as a sentence; "" if it is right.
+    """Return a sentence about what is wrong with a new password; "" if nothing is wrong.
 
     `wanted` and `again`: the password as it was typed twice.
     """

@@ -37,7 +37,7 @@ NOT_YOURS = N_("This is not your password now. Write it once more.")
 THE_SAME = N_("The new password is the one that you have. Choose another.")
 BUSY = N_("The server is busy right now. Try again in a few seconds.")
 TRIALS = Rule("text_trial", limit=5, window_ms=3600_000, first_delay_ms=0)
-"""The number of test messages that a person may send within an hour; each one costs money."""
+"""The number of test messages that a person may send within an hour; each message costs money."""
 log = structlog.get_logger("web.preferences")
 
 

@@ -28,8 +28,8 @@ from web.reports.words import cards, figures
 
 DAYS, LONGEST_DAYS = 30, 366
 COMMENTS = 200
-"""The greatest number of free texts of the survey on the page; the CSV file has all."""
-# the number of visits read and decrypted in one turn of the event loop, so that calls are served in between
+"""The greatest number of comments (free texts of the survey) on the page; the CSV file has all comments."""
+# the number of visits that are read and decrypted before the event loop does other work, such as forwarding media
 AT_ONCE = 200
 
 
@@ -91,7 +91,8 @@ async def table(request: web.Request) -> web.StreamResponse:
     await require(request, organisation.id, Role.ADMIN)
     _, span = _span(request, organisation)
     parts = _parts(request, organisation, span, request.query.get("tag", ""))
-    # The first part is read before the answer begins, so that an error of the store can still be answered.
+    # The first part is read before the headers are sent, so that the answer can still be an error page if the store
+    # fails.
     first: list[Past] = await anext(parts, [])
     response, name = web.StreamResponse(), f"visits-{span.first}-{span.last}.csv"
     async with sending(request, response, name, "text/csv") as send:
@@ -130,9 +131,9 @@ async def _parts(
 
 
 def _span(request: web.Request, organisation: Organisation) -> tuple[date, Span]:
-    """Return today's date, and the days of the report that the request asks for.
+    """Return today's date, and the first and last day of the report that the request asks for.
 
-    The days are in order, at most 366, and not in the future.
+    The report covers at most 366 days and no day in the future. A missing or invalid date is replaced by a default.
     """
     today = datetime.now(UTC).astimezone(ZoneInfo(organisation.timezone)).date()
     last = min(_date(request.query.get("until", ""), today), today)

@@ -30,7 +30,7 @@ BUSY = N_("Many people are signing in right now. Try again in a few seconds.")
 
 
 async def sign_in_page(request: web.Request) -> web.Response:
-    """Answer GET /{organisation}/staff/sign-in with the form."""
+    """Answer GET /{organisation}/staff/sign-in with the form; redirect a person who is already signed in."""
     organisation = await organisation_of(request)
     account = await _account(request, organisation)
     if account is not None:

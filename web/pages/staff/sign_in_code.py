@@ -39,7 +39,10 @@ log = structlog.get_logger("web.sign_in_code")
 
 
 async def code_page(request: web.Request) -> web.Response:
-    """Answer GET /{organisation}/staff/sign-in/code with the form, within five minutes of the right password."""
+    """Answer GET /{organisation}/staff/sign-in/code with the form.
+
+    If the person did not type the right password within the last five minutes, redirect to the sign-in.
+    """
     organisation = await organisation_of(request)
     if await _half_in(request, organisation) is None:
         raise web.HTTPSeeOther(f"/{organisation.id}/staff/sign-in")
@@ -73,10 +76,10 @@ async def code_form(request: web.Request) -> web.Response:
 async def right_code(
     request: web.Request, organisation: Organisation, account: Account, written: str
 ) -> bool:
-    """Return whether this is a code or a recovery code of the account, and use it up; a wrong code counts as a guess.
+    """Return whether `written`, the code as typed, is a valid code or recovery code of the account.
 
-    `written`: the code as typed. Raises BlockedError after too many wrong codes, and BusyError if too many guesses
-    are being checked now.
+    A right code cannot be used again; a wrong code counts as a guess. Raises BlockedError after too many wrong codes,
+    and BusyError if too many guesses are being checked now.
     """
     throttle = request.app[THROTTLE]
     now_ms = request.app[SERVICE].store.clock_ms

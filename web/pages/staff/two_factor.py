@@ -1,7 +1,8 @@
 """Serves the page on which staff set up their two-factor sign-in: QR code, recovery codes, new phone, turning it off.
 
-A secret is kept encrypted in the browser's session until a code proves that the app has it. Every change needs the
-password and a code (wrong codes count like wrong guesses at the sign-in), and sends a mail to the person.
+A secret is kept encrypted in the browser's session until a code proves that the person's app has the secret. Every
+change needs the password and a code (wrong codes count like wrong guesses at the sign-in), and sends a mail to the
+person.
 Administrators whose organisation requires two-factor sign-in can open only this page until it is on.
 """
 
@@ -41,7 +42,7 @@ log = structlog.get_logger("web.two_factor")
 class Wrong(NamedTuple):
     """The reason why a request is refused: the field, a sentence, the HTTP status, and `retry_s`.
 
-    `retry_s`: the time in s until the next try; 0 if it may follow at once.
+    `retry_s`: the time in s after which the person may try again, 0 for at once.
     """
 
     field: str
@@ -150,7 +151,7 @@ async def _off(at: At, posted: Mapping[str, str]) -> Answer:
 
 
 class Doing(NamedTuple):
-    """An action of the page, and whether it is possible only while two-factor sign-in is on."""
+    """An action of the page. `needs_on`: whether two-factor sign-in must be on (True) or off (False) for the action."""
 
     handler: Callable[[At, Mapping[str, str]], Awaitable[Answer]]
     needs_on: bool

@@ -44,9 +44,9 @@ class Adapter(ABC):
 
     `server`: the server to connect to; `name`: the name of this person, unique in the run; `media`: the media
     of the present call. The load tester sets new media before each `call` and `answer`. It cancels a method that
-    takes too long: after `server.timeout_s` seconds, but `called` and `ended` have more time. A method raises
-    RefusedError if the server refuses something, and EntryError if the server does not answer as expected; both are
-    counted in the report.
+    takes longer than `server.timeout_s` seconds. Only `called` may take as long as a patient is willing to wait, and
+    `ended` longer by the duration of the call. A method raises RefusedError if the server refuses something, and
+    EntryError if the server does not answer as expected; both are counted in the report.
     """
 
     media: CallMedia
@@ -58,13 +58,13 @@ class Adapter(ABC):
 
     @abstractmethod
     async def enter(self) -> None:
-        """Connect to the server, and register `self.name`, so that calls to this name arrive here."""
+        """Connect to the server and register `self.name`, so that calls to this name arrive on this connection."""
 
     @abstractmethod
     async def call(self, name: str) -> None:
         """Call the patient `name`, as the provider; return when the patient has answered.
 
-        Before it returns, it passes the SDP answer to `media`.
+        Before it returns, this method passes the patient's SDP answer to `media`.
         """
 
     @abstractmethod
@@ -85,7 +85,7 @@ class Adapter(ABC):
 
     @abstractmethod
     async def leave(self) -> None:
-        """Close the connection, if there is one: `enter` may have failed, or may not have been called."""
+        """Close the connection, if there is any. This method is also called if `enter` has failed or was not called."""
 
 
 def load(name: str) -> type[Adapter]:

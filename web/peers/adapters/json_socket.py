@@ -15,7 +15,7 @@ from web.peers.errors import EntryError, RefusedError
 from web.peers.people.entry import sentence
 
 KEPT: Final = 100
-"""The greatest number of received messages that are kept until somebody waits for them; older messages are dropped."""
+"""The greatest number of received messages that are kept for `wait`; if there are more, the oldest are dropped."""
 PING_S: Final = 20.0
 CLOSE_S: Final = 2.0
 Message = dict[str, Any]
@@ -74,7 +74,7 @@ class JsonSocket:
         self._kept.clear()
 
     async def close(self) -> None:
-        """Close the connection; wait at most CLOSE_S seconds for the server."""
+        """Close the connection; wait at most CLOSE_S seconds for the server's close frame."""
         try:
             async with asyncio.timeout(CLOSE_S):
                 await self._socket.close()

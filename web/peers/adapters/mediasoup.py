@@ -38,7 +38,10 @@ class MediasoupCall(Adapter):
         self._room = name
 
     async def enter(self) -> None:
-        """Check that the server answers a request: to wait for the end of an unused room, which is answered at once."""
+        """Check that the server answers, by a request to wait until this person's room is closed.
+
+        No such room is open yet, so the server answers at once.
+        """
         await self._wait("closed")
 
     async def call(self, name: str) -> None:

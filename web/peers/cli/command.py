@@ -1,8 +1,8 @@
 """Defines `greenroom peers`, which plays synthetic patients and providers against any server.
 
-This module defines the options, and prints an error as one sentence. The exit code is 2 for an argument that cannot
-be used, and 1 for a broken threshold or a lost server. `greenroom peers URL …` is short for `greenroom peers run URL
-…`.
+This module defines the options, and prints an error as one sentence. The exit code is 2 if an argument cannot be used
+or the run cannot be played, and 1 if a threshold is broken or the server is lost during the run. `greenroom peers
+URL …` is short for `greenroom peers run URL …`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class _Short(TyperGroup):
-    """A command group that runs the command `run` if the first word is no command, such as the address of a server."""
+    """A command group that runs the command `run` if the first word is not the name of a command, as in `peers URL`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if args and args[0] not in self.commands and args[0] not in ("--help", "-h"):
@@ -55,9 +55,9 @@ examples.attach(peers_app)
 
 @contextmanager
 def _sentences() -> Iterator[None]:
-    """If the context raises an error about an argument or a file, print one sentence and exit with the code UNUSABLE.
+    """If the context raises an error of the load tester or of a file, print it and exit with the code UNUSABLE.
 
-    SIGTERM ends the context and all that was started in it.
+    SIGTERM ends the context and all processes that were started in it.
     """
     from web.peers.errors import EntryError, PlanError, RunError, ThresholdError
     from web.server.subprocesses import ended_by_sigterm
@@ -270,7 +270,7 @@ def run(
     ca: Annotated[Path | None, typer.Option(help="A PEM file with the authority to trust.")] = None,
     insecure: Annotated[bool, typer.Option("--insecure", help="Trust any certificate.")] = False,
 ) -> None:
-    """Drive patients and providers through whole visits, and report what they measured."""
+    """Play whole visits of synthetic patients and providers, and report what they measured."""
     from web.peers.cli import playing
     from web.peers.cli.outputs import Outputs
     from web.peers.errors import PlanError
@@ -294,8 +294,8 @@ def run(
     elif loss != "0%":
         shown["loss"] = loss
     if local:
-        # The URL is not shown: the temporary server has a new port in each run, and a comparison of two runs must not
-        # show this as a difference.
+        # The URL is not shown, because the temporary server has a new port in each run. A comparison of two runs would
+        # show the port as a difference.
         shown["server"] = "its own"
     if duration:
         shown["duration"] = duration
@@ -307,8 +307,8 @@ def run(
     described: Scenario | None = context.obj
     with _sentences():
         if described is not None and local and url:
-            # The scenario's file sets one of `local` and `url`, the command line sets the other one. The option of the
-            # command line is used.
+            # The scenario's file sets `local` and the command line sets `url`, or the reverse. The option that the
+            # command line sets is used.
             source = context.get_parameter_source("local")
             local, url = (True, "") if source and source.name == "COMMANDLINE" else (False, url)
         if local == bool(url):

@@ -54,7 +54,7 @@ def examples(
 
 
 def paths() -> list[Path]:
-    """Return the files of all examples: the scenarios, then the scripts, each by name."""
+    """Return the files of all examples: first the scenarios, then the scripts, both sorted by name."""
     scripts = [path for path in sorted(FOLDER.glob("*.py")) if path.name != "__init__.py"]
     return [*sorted(FOLDER.glob("*.toml")), *scripts]
 

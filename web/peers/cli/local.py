@@ -61,14 +61,14 @@ def local_server(workers: int, providers: int, admins: int = 0) -> Iterator[Loca
 
 
 class OneHash(Hasher):
-    """Hashes one password only once and returns that hash for all accounts, because fifty hashes take seconds."""
+    """Hashes a password only once and returns this hash for all accounts, because fifty hashes would take seconds."""
 
     def __init__(self) -> None:
         super().__init__()
         self._hash = ""
 
     async def hash(self, password: str) -> str:
-        """Return the hash of the password of the first call; all accounts have the same password."""
+        """Return the hash of the password, which is made at the first call; all accounts have the same password."""
         self._hash = self._hash or await super().hash(password)
         return self._hash
 

@@ -31,8 +31,9 @@ PATIENTS = 10
 def staff(path: Path | None) -> tuple[Credential, ...]:
     """Return the credentials of the staff.
 
-    They are in the file `path`, on standard input if it is "-", or in an environment variable if it is None. There is
-    no option for a password, because all users of the machine could read it. Raises PlanError if a line is not valid.
+    They are read from the file `path`, from standard input if `path` is "-", or from the environment variable that
+    CREDENTIALS names if `path` is None; () if the variable is not set. There is no option for a password, because all
+    users of the machine could read it. Raises PlanError if a line is not valid.
     """
     if path is None:
         return credentials(os.environ[CREDENTIALS]) if CREDENTIALS in os.environ else ()
@@ -61,7 +62,7 @@ def recorded(arrivals: str) -> str:
 
 
 def share(text: str) -> float:
-    """Parse a share of people or packets: `5%` gives 0.05. Raises PlanError if the text is no share."""
+    """Return a share of people or packets as a number: 0.05 for `5%`. Raises PlanError if the text is no share."""
     try:
         found = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
     except ValueError:
@@ -105,7 +106,7 @@ def patients(number: int | None, arrivals: Arrivals, duration: str, seed: int) -
 
 
 def part(text: str) -> tuple[int, int]:
-    """Parse a part of a plan, such as `2/5`, the second of five parts. Raises PlanError if the text is no part."""
+    """Return (2, 5) for `2/5`, the second of five parts of a plan. Raises PlanError if the text is no part."""
     one, _, of = text.partition("/")
     if not (one.isdecimal() and of.isdecimal() and 1 <= int(one) <= int(of)):
         raise PlanError(f"expected a part like 2/5; found {text!r}")
@@ -113,10 +114,10 @@ def part(text: str) -> tuple[int, int]:
 
 
 def moment(text: str) -> float | None:
-    """Parse a time of today (tomorrow, if it has passed) or a date and time, in this machine's zone.
+    """Return the time that `text` means, as a value of time.monotonic in s; None for "".
 
-    Returns it as a value of time.monotonic in s, or None for "". Raises PlanError if the text is no time, or a time
-    more than a day ahead.
+    `text`: a time of day (of tomorrow, if it has passed today), or a date and a time, in this machine's zone. Raises
+    PlanError if the text is no time, or if the time is not within the next 24 hours.
     """
     if not text:
         return None
@@ -165,7 +166,7 @@ def check_adapter(name: str, media: str, refused: dict[str, object], left_out: d
 
 
 def fingerprint(text: str) -> bytes:
-    """Parse the SHA-256 of a certificate, 64 hexadecimal digits. Raises PlanError if the text has another form."""
+    """Return the bytes of a certificate's SHA-256 from 64 hexadecimal digits. Raises PlanError for any other text."""
     try:
         found = bytes.fromhex(text)
     except ValueError:

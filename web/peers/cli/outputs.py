@@ -1,4 +1,4 @@
-"""Passes on the figures of a run while it goes on: lines of JSON, a live page, metrics for Prometheus, and OTLP.
+"""Passes on the figures of a run during the run: lines of JSON, a live page, metrics for Prometheus, and OTLP.
 
 The run's own thread calculates the figures (`Outputs.tick`), at most once a second. The threads of this module only
 send these figures, so that a slow reader does not delay the run.
@@ -24,12 +24,12 @@ from web.peers.run.observations import Observations
 
 EVERY_S: Final = 1.0
 ASKED_S: Final = 10.0
-"""The time in s after each request for the live page in which the page is made again whenever there are new figures.
+"""After a request for the live page, the page is made again with all new figures for this time in s.
 
-Afterwards the page is not made again before the next request for it.
+Then no page is made before the next request.
 """
 WAIT_S: Final = 5.0
-"""The time in s for which a request waits for the first figures of a run."""
+"""The longest time in s that an HTTP request waits for the first figures of a run."""
 
 
 class Outputs:
@@ -83,7 +83,7 @@ class Outputs:
         self._stack.close()
 
     def tick(self, seen: Observations, *, last: bool = False) -> None:
-        """Pass on the present figures, at most once in EVERY_S seconds; if `last` is true, in any case."""
+        """Pass on the present figures. If this was done less than EVERY_S seconds ago, do it only if `last` is true."""
         if not last and time.monotonic() - self._ticked < EVERY_S:
             return
         self._ticked = time.monotonic()

@@ -53,7 +53,7 @@ class Stage(Table, frozen=True):
 
 
 class Scenario(Table, frozen=True, kw_only=True):
-    """The content of a scenario's file. A key that is not in the file is None, so that the option's default is used.
+    """The content of a scenario's file. A key that is not in the file is None or (): the option's default is then used.
 
     `about`: a sentence for people. All other keys are options of `greenroom peers run`.
     """
@@ -115,7 +115,7 @@ class Scenario(Table, frozen=True, kw_only=True):
 FILES: Final = ("credentials", "ca", "media_file", "report", "lines")
 """The keys whose values are paths of files."""
 NO_OPTIONS: Final = ("about", "stages", "network")
-"""The keys for which the command line has no option of the same name."""
+"""The keys that are no values of options. (The option --network takes a file's path, but the key is a table.)"""
 KIND: Final = toml_tables.TableKind(
     Scenario, {"stages": Stage, "network": Network, "up": Way, "down": Way, "phases": Phase}
 )
@@ -138,7 +138,7 @@ def read(path: Path) -> Scenario:
 
 
 def defaults(scenario: Scenario) -> dict[str, Any]:
-    """Return the value of each option that the scenario has, by the name of the option's parameter."""
+    """Return the options that the scenario sets: name of the option's parameter -> value."""
     found = {
         key: list(value) if isinstance(value, tuple) else value
         for key in scenario.__struct_fields__

@@ -73,8 +73,9 @@ class CheckedSocket:
         await self.send_frame(self.encoded(message), text=self.codec.text, shown=message)
 
     async def send_frame(self, data: bytes, *, text: bool, shown: object = None) -> None:
-        """Send any bytes, in a text or a binary frame. `shown`: the message that the text of a fault shows as
-        sent.
+        """Send any bytes in a text frame (`text`) or a binary frame.
+
+        `shown`: what an error's text shows as the sent message; None for the bytes themselves.
         """
         self.sent = data if shown is None else shown
         try:
@@ -276,7 +277,7 @@ class CheckedSocket:
             return messages
 
     def want(self, holds: bool, expected: str, got: object) -> None:
-        """Raise ViolationError, with the text `expected` and the received value, unless `holds` is true."""
+        """Raise ViolationError if `holds` is False. `expected`: the rule in words; `got`: what the server sent."""
         if not holds:
             raise ViolationError(expected, shown(got), self.sent)
 

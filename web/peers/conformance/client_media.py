@@ -19,8 +19,8 @@ from web.peers.conformance.judge import Judge
 CONNECT_S: Final = 10.0
 # The time in s for which a client may send without a new consent of the receiver (RFC 7675 §5.1).
 CONSENT_S: Final = 30.0
-# ICE checks within this time in s after the connection are not counted as consent checks: they may be repetitions of
-# checks that made the connection.
+# ICE checks that arrive less than this time in s after ICE has connected are not counted as consent checks: they may
+# repeat the checks that made the connection.
 REPEATED_S: Final = 1.0
 # The time in s within which the client must send a requested packet again.
 AGAIN_S: Final = 3.0
@@ -89,7 +89,7 @@ class ClientMedia:
             self.answered, self._answered_s = True, time.monotonic()
 
     def settled(self) -> bool:
-        """Return whether enough was observed to call `decide`, or whether the time for observations has passed."""
+        """Return True if `decide` can be called: enough was observed, or the time for observations has passed."""
         now_s = time.monotonic()
         if self._observer is not None:
             self._observer.tick(now_s)
@@ -137,7 +137,7 @@ class ClientMedia:
             source = endpoint.current.get(kind)
             if kind not in endpoint.mends or kind in self._asked or source is None or not source.settled:
                 continue
-            # The sink is never None here, because a source has one while the observer is connected.
+            # The sink is never None here, because each source has a sink while the observer is connected.
             assert source.sink is not None
             self._asked[kind] = now_s, self._repeated(kind)
             newest = source.own_number(source.sink.sequence)

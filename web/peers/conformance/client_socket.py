@@ -33,7 +33,7 @@ ME: Final = {
     "patient": {"id": f"patient:{VISIT}", "role": "patient", "name": "Ana Ruiz"},
     "guest": {"id": "guest-3fK", "role": "guest", "name": "Rosa Diaz"},
 }
-ONCE: Final = ("chat.send", "visit.invite")  # requests that a client may not repeat by itself
+ONCE: Final = ("chat.send", "visit.invite")  # requests that a client must not repeat by itself
 CHANGES: Final = {
     "queue": "queue.gone",
     "sessions": "sessions.gone",
@@ -77,7 +77,7 @@ class ClientSocket:
         await self.done.wait()
 
     async def is_open(self) -> None:
-        """Wait until the client's HTTP request is upgraded to a WebSocket."""
+        """Wait until the client's WebSocket is open. Raises TimeoutError after HELLO_S seconds."""
         async with asyncio.timeout(HELLO_S):
             await self._opened.wait()
 
@@ -198,7 +198,10 @@ class ClientSocket:
         return {**found, "topic": topic, "epoch": epoch, "version": version}
 
     async def serve_media(self) -> None:
-        """Answer requests until the client's media can be judged; do nothing if the client answers no offer."""
+        """Answer requests until the client's media can be judged, and judge it.
+
+        Return earlier if the client has received no offer, or does not answer it within ANSWER_S seconds.
+        """
         await self._serve(lambda: not self._media.awaits_answer, ANSWER_S)
         if not self._media.answered:
             return
@@ -308,14 +311,17 @@ class ClientSocket:
     # --- methods that end the connection
 
     async def close(self, code: int) -> None:
-        """Close with this code, after the client has answered the server's ping, or after PONG_S seconds."""
+        """Close the WebSocket with this code.
+
+        First wait, at most PONG_S seconds, for the client's answer to the server's ping.
+        """
         await self._end()
         await self._ws.close(code=code)
 
     async def lose(self) -> None:
-        """Close the TCP connection without a close frame, after the client has answered the server's ping.
+        """Close the TCP connection without a close frame.
 
-        If the client does not answer, the connection is closed after PONG_S seconds.
+        First wait, at most PONG_S seconds, for the client's answer to the server's ping.
         """
         await self._end()
         if self._request.transport is not None:

@@ -142,7 +142,7 @@ def conformance_client(
     port: Annotated[int, typer.Option(help="The TCP port; 0 takes any free one.")] = 0,
     json: Json = None,
 ) -> None:
-    """Play a server for a client of yours to connect to, and say what the client does wrong."""
+    """Play a server to which your client connects, and print what the client does wrong."""
     from web.peers.conformance.endpoint import Endpoint
 
     async def played() -> list[Outcome]:

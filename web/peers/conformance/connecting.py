@@ -145,9 +145,10 @@ async def taken_over(people: People) -> None:
 
 
 async def refused_resume(people: People, token: str, number: int, *codes: str) -> None:
-    """Resume with a token that the server must refuse; the same socket may then send a hello without a token.
+    """Check that the server refuses to resume with `token`, and then accepts hello without a token on the same socket.
 
-    `number`: which member of staff, from 0; `codes`: the allowed codes of the refusal.
+    `number`: which member of staff, from 0; `codes`: the allowed codes of the refusal. Raises UntestableError if the
+    server accepts no further tokens from this address for now.
     """
     line = await people.open(people.staff_browser(number))
     line.is_error(await line.ask("hello", role="staff", resume=token), *codes)
@@ -189,7 +190,7 @@ async def bye(people: People) -> None:
     line = await people.staff()
     await line.send({"type": "bye", "id": 99})
     await line.closes(1000)
-    # The check is repeated, because the server may need a moment to notice that the socket is closed.
+    # The attempt to resume is repeated, because the server may need a moment to end the connection after `bye`.
     for _ in range(20):
         again = await people.open(people.staff_browser())
         answer = await again.ask("hello", role="staff", resume=line.welcome["resume"])

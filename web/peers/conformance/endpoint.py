@@ -1,8 +1,8 @@
 """Plays a server from a script, for a client under test, and checks how the client reacts.
 
-The script has several acts: a worker that stops, a lost socket, a refused token, a store that does not answer, and a
-sign-out. The server answers each request with an example of PROTOCOL.md, and serves one client at a time, on
-`/{organisation}/ws`, without sign-in. `run` ends after the last act, or when the client does not come back.
+The script has several acts: a worker stops, a socket is lost, a token is refused, attempts to connect are refused, and
+the client's person is signed out. The server answers each request with an example of PROTOCOL.md. It serves one client
+at a time, on `/{organisation}/ws`, without sign-in. `run` ends after the last act, or if the client does not come back.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ DRAIN_S: Final = 2.0
 SLACK_S: Final = 1.5
 AWAY_S: Final = 3.0
 REFUSALS: Final = 2
-# The shortest allowed time in s between two attempts of the client to connect.
+# A client must pause between attempts to connect: at least one of its pauses must be longer than this time in s.
 AT_ONCE_S: Final = 0.15
 Say = Callable[[str], None]
 
@@ -111,7 +111,7 @@ class Endpoint:
             ended.cancel()
         return opened
 
-    # --- the acts of the script, each a method
+    # --- the acts of the script, one method for each act
 
     async def run(self) -> list[Outcome]:
         """Play all acts of the script; return the outcome of each rule."""
@@ -198,7 +198,10 @@ class Endpoint:
         await socket.close(1001)
 
     async def _is_back(self, socket: ClientSocket) -> None:
-        """Resume the connection after the close with 1001, with a new epoch; then cut the connection."""
+        """Resume the connection of the client, which returns after the server has closed its socket with 1001.
+
+        Give its topics a new epoch; then cut the TCP connection.
+        """
         hello = await self._with_token(socket)
         if hello is None:
             return
@@ -207,7 +210,7 @@ class Endpoint:
         await socket.lose()
 
     async def _begins_anew(self, socket: ClientSocket) -> None:
-        """Refuse the token of a client that returns too late, and check that the client begins a new connection."""
+        """Refuse the client's token as expired; check that the client begins a new connection; close it with 4002."""
         hello = await self._with_token(socket)
         if hello is None:
             return
@@ -219,7 +222,10 @@ class Endpoint:
         await socket.close(4002)
 
     async def _is_signed_out(self, socket: ClientSocket) -> None:
-        """Resume the connection after the refused attempts; then sign its person out (code 4201)."""
+        """Resume the connection after the server has refused some of the client's attempts; then close with 4201.
+
+        The code 4201 means that the person was signed out.
+        """
         hello = await self._with_token(socket)
         if hello is None:
             return

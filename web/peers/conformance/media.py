@@ -146,7 +146,8 @@ async def paths(people: People) -> None:
         await offered(
             await people.hello(people.patients[-1].browser, "patient"),
             visit,
-            # The server must close the first connection, because the second connection replaces it in the call.
+            # The patient joins from a second socket. The server must then report the path of the first connection as
+            # lost.
         )
         message = await provider.expect("media.path", what="of the connection that was given up")
         wanted["path"] = "lost"
@@ -173,7 +174,7 @@ async def gate(people: People) -> None:
     try:
         await connected(provider, visit, receives)
         await connected(patient, visit, sends)
-        # The check sends media although the person has not pressed Start Session; nothing may arrive.
+        # The check sends media although nobody has pressed Start Session; the server must not forward it.
         sends.start()
         receives.start()
         await _nothing_crosses(provider, receives, "before anybody has pressed Start")
@@ -206,7 +207,7 @@ async def _crosses(line: CheckedSocket, media: LightMedia, before: int) -> None:
     line.sent = "picture and sound, over SRTP"
     try:
         async with asyncio.timeout(CROSS_S):
-            while media.flow.packets == before:  # noqa: ASYNC110 - packets are counted, not waited for one by one
+            while media.flow.packets == before:  # noqa: ASYNC110 - no event is set for each packet
                 await asyncio.sleep(0.02)
     except TimeoutError:
         raise ViolationError(f"packets within {CROSS_S:g} s of the second Start", "none", line.sent) from None

@@ -33,7 +33,7 @@ class PatientBrowser:
 
 @contextlib.asynccontextmanager
 async def off_call(line: CheckedSocket) -> AsyncIterator[None]:
-    """Turn this member of staff's On-Call off inside the context, and on again afterwards."""
+    """Turn On-Call off for the member of staff of this socket while the context is open; then turn it on again."""
     await line.get("on_call", on=False)
     try:
         yield
@@ -46,8 +46,8 @@ class People:
     """The people of the checks of one server.
 
     `subprotocol`: the subprotocol of their sockets, unless a check uses another. `staff_browsers`: the
-    browsers of the providers first, then those of `admins`. `numbers`: gives each patient a number. `lines`:
-    the sockets that were opened.
+    browsers of the providers first, then those of `admins`. `numbers`: an iterator with a number for each new
+    patient, which makes the name unique. `lines`: the sockets that were opened.
     """
 
     clinic: Clinic
@@ -158,7 +158,7 @@ class People:
         return self.patients[-1]
 
     async def in_line(self, **how: Any) -> tuple[PatientBrowser, CheckedSocket]:
-        """Return a new patient in the queue, with a socket on which the server's `welcome` has arrived.
+        """Return a new patient in the queue, and the patient's socket after the server's `welcome`.
 
         `how`: further arguments of `hello`.
         """

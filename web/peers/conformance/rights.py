@@ -30,7 +30,9 @@ OF_PATIENTS: Final = OF_PARTIES | {
 MEDIA: Final = "media."
 NOT_THEIRS: Final = ("not_allowed", "not_found")
 NOT_NOW: Final = ("wrong_status", "already_claimed")
-"""Error codes about a visit's status. They are allowed as refusals for people who may know that the visit exists."""
+"""Error codes about a visit's status. The server may refuse a request with one of them if the person may know that the
+visit exists.
+"""
 
 
 @cache

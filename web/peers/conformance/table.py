@@ -115,7 +115,10 @@ def print_table(console: Console, outcomes: Sequence[Outcome]) -> None:
 
 
 def print_totals(console: Console, outcomes: Sequence[Outcome]) -> None:
-    """Print each fault with what was sent, expected and received, and how many checks had which outcome."""
+    """Print each fault, each check that could not be decided, and the number of checks with each outcome.
+
+    A fault is printed with the sent, the expected and the received message.
+    """
     for outcome in outcomes:
         if outcome.word not in ("wrong", "not told"):
             continue

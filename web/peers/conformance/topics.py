@@ -29,8 +29,8 @@ async def whole(line: CheckedSocket, topic: str, kind: str) -> dict[str, Any]:
     line.want(answer["topic"] == topic, f"`topic` {topic}", answer)
     state = await line.expect(
         kind,
-        # States with a lower version than the answer are skipped. They may arrive if the socket was subscribed
-        # before.
+        # States with a lower version than the answer are skipped. They may arrive if this socket had subscribed to the
+        # topic before.
         lambda m: m["topic"] == topic and m["version"] >= answer["version"],
         f"of {topic}, with `subscribed`",
     )

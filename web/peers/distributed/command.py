@@ -49,7 +49,7 @@ class HelperOptions(NamedTuple):
     def coordinator(self, plan: Plan, shares: Sequence[Share]) -> Coordinator:
         """Return the coordinator, a context manager. While it is open, helpers can join.
 
-        `shares`: the parts of the plan (patients and staff) that the helpers drive, one for each of their processes.
+        `shares`: the parts of the plan (patients and staff) that the helpers play, one for each of their processes.
         """
         from web.peers.distributed.coordinator import Coordinator
 
@@ -111,7 +111,7 @@ def join(
         Path | None, typer.Option(help="A film to show in real media, instead of a test picture.")
     ] = None,
 ) -> None:
-    """Help another machine's run: drive a share of its patients and providers from here."""
+    """Help another machine's run: play a share of its patients and providers on this machine."""
     from web.peers.distributed.helper import Helper, Own
     from web.peers.distributed.messages import address
     from web.peers.errors import EntryError, PlanError, RunError

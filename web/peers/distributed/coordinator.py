@@ -2,8 +2,8 @@
 
 A small HTTPS server in a thread of its own copies messages between WebSockets and pipes, so that `Crew` can use remote
 processes like local processes. Its certificate is made for the run; a request without the run's key is refused before
-the upgrade. If a helper leaves before the run begins, another helper takes its place; if it leaves during the run, its
-pipes report the loss. No credential is sent.
+the upgrade. If a helper leaves before the run begins, another helper can take its place; if it leaves during the run,
+its pipes report the loss. No credential is sent.
 """
 
 from __future__ import annotations
@@ -80,11 +80,12 @@ class _Helper:
 
 
 class Coordinator:
-    """Holds the helpers of a run; `gather` waits for them and returns the pipes for `Crew.open`.
+    """Lets helpers (other machines) join a run, while this context manager is open.
 
-    It is a context manager. `say` is called with a sentence when a helper joins or leaves. `names`: the names of
-    all helpers; `left`: the names of the helpers that ended early. `fingerprint`: the SHA-256 of the certificate,
-    in hex. Raises RunError if it cannot listen, or if the plan is too long to send.
+    `gather` waits until all have joined, and returns the pipes for `Crew.open`. `say` is called with a sentence when a
+    helper joins or leaves. `names`: the names of all helpers; `left`: the names of the helpers that ended early.
+    `fingerprint`: the SHA-256 of the certificate, in hex. Raises RunError if the coordinator cannot listen, or if the
+    plan is too long to send.
     """
 
     def __init__(
@@ -154,7 +155,7 @@ class Coordinator:
         try:
             with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
                 runner.run(self._serve())
-        # The port is reported even after an error, because `__enter__` waits for it.
+        # If `_bound` and `_complete` have no result, they are cancelled, so that no thread waits for them without end.
         finally:
             self._bound.cancel()
             self._complete.cancel()
@@ -206,7 +207,7 @@ class Coordinator:
             self._note(f"Somebody at {request.remote} came with another version of Greenroom.")
             await channel.close(OTHER_VERSION)
         except ChannelLostError:
-            # The helper ended before it had joined the run, which needs no message.
+            # The helper has left before it joined the run, so nothing is printed about it.
             pass
         else:
             if helper is not None:

@@ -53,8 +53,9 @@ from web.peers.run.plan import Credential, Plan, Share
 
 UNAUTHORIZED = 401
 OUTBOX = 1000
-"""The number of messages that may wait for a slow network, which is enough for minutes; if there are more, the helper
-ends."""
+"""The greatest number of messages that wait to be sent over a slow network: the messages of several minutes. If there
+are more, the helper ends with an error.
+"""
 
 
 class Own(NamedTuple):
@@ -93,8 +94,8 @@ class Helper:
     async def run(self) -> None:
         """Join the run, play this machine's patients and providers, and return when all observations are sent.
 
-        Raises RunError if the run fails or is given up, PlanError if the plan is not possible on this machine, and
-        EntryError if the server that the run tests does not admit this machine's people.
+        Raises RunError if the run fails or is given up. Raises PlanError if the plan is not possible on this machine.
+        Raises EntryError if the tested server does not admit this machine's people.
         """
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         assert task is not None
@@ -274,7 +275,7 @@ class Helper:
             await channel.send(message)
 
     def _read(self, process: int) -> None:
-        """Read the next message of the process with this number, or detect that it has ended."""
+        """Pass on the next message of the process with this number. If its pipe is closed, report that it has died."""
         try:
             kind, content = self._pipes[process].recv()
         except (EOFError, OSError):

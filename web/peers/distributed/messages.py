@@ -26,7 +26,7 @@ bytes.
 PIECE = 2**19
 HEARTBEAT_S = 15.0
 ANSWER_S = 20.0
-"""The longest time in s to wait for the other machine's answer, or until one message is sent."""
+"""The longest time in s to wait for an answer of the other machine, and the longest time to send one message."""
 CLOSE_S = 5.0
 OTHER_VERSION = 4400
 T = TypeVar("T")
@@ -110,7 +110,7 @@ class Welcome(Message, frozen=True):
 
 
 class Open(Message, frozen=True):
-    """Orders a helper to sign the staff in, because all helpers have joined."""
+    """Orders a helper to sign its staff in, because all helpers have joined."""
 
 
 class Go(Message, frozen=True):
@@ -133,7 +133,7 @@ class Stop(Message, frozen=True):
 class Over(Message, frozen=True):
     """The coordinator's last message to a helper.
 
-    `why`: the reason why the run goes on without this helper; "" if all its observations have arrived.
+    `why`: why the coordinator ends the run or plays it without this helper; "" if all its observations have arrived.
     """
 
     why: Sentence
@@ -152,7 +152,7 @@ class Channel(Generic[T]):
         self._socket, self._decoder = socket, decoder
 
     async def send(self, message: Message) -> None:
-        """Send one message. Raises ChannelLostError if the channel is closed or too slow."""
+        """Send one message. Raises ChannelLostError if the channel is closed or sending takes more than ANSWER_S s."""
         try:
             async with asyncio.timeout(ANSWER_S):
                 await self._socket.send_bytes(msgspec.msgpack.encode(message))
@@ -160,9 +160,9 @@ class Channel(Generic[T]):
             raise ChannelLostError(f"it takes nothing more ({type(problem).__name__})") from None
 
     async def receive(self, within_s: float | None = ANSWER_S) -> T:
-        """Return the next message. Without a time limit, wait as long as heartbeats arrive.
+        """Return the next message. `within_s`: the time limit in s; None to wait as long as the channel is open.
 
-        Raises ChannelLostError if the channel is closed or nothing arrives in time, and UnknownMessageError if the
+        Raises ChannelLostError if the channel is closed or no message arrives in time, and UnknownMessageError if the
         message is not defined here.
         """
         try:
@@ -195,7 +195,10 @@ class Address(NamedTuple):
 
 
 def address(text: str) -> Address:
-    """Parse `host:7700`, `[::1]:7700` or a host alone. Raises PlanError if the text is no such address."""
+    """Return the address that `host:7700` or `[::1]:7700` means; for a host alone, the port is PORT.
+
+    Raises PlanError if the text is no such address.
+    """
     try:
         parts = urlsplit(f"//{text}")
         host, port = parts.hostname, parts.port
@@ -207,7 +210,10 @@ def address(text: str) -> Address:
 
 
 def pieces(lines: bytes) -> list[bytes]:
-    """Divide `lines`, lines of JSON, into pieces of whole lines with at most PIECE bytes each; b"" is one piece."""
+    """Return `lines`, lines of JSON, divided into pieces of whole lines. If `lines` is empty, return one empty piece.
+
+    A piece has at most PIECE bytes, unless it is one longer line.
+    """
     found = []
     while len(lines) > PIECE:
         cut = lines.rfind(b"\n", 0, PIECE) + 1 or lines.find(b"\n") + 1 or len(lines)

@@ -48,7 +48,7 @@ events.quitting.add_listener(_last_visits_end)  # type: ignore[no-untyped-call]
 
 
 class PatientUser(User):
-    """Plays one patient after another, each with its own provider."""
+    """A locust user that plays one visit after another, each with a new patient and the provider of EMAIL."""
 
     host = os.environ["GREENROOM_URL"]
     wait_time = constant(0.1)
@@ -60,7 +60,7 @@ class PatientUser(User):
         steps: dict[str, float] = {}
         try:
             steps = THREADS.apply(uvloop.run, (visit(self.host),))
-        except Exception as error:  # noqa: BLE001 - locust counts it
+        except Exception as error:  # noqa: BLE001 - locust counts every exception
             problem = error
         self._report("whole visit", time.monotonic() - began, problem)
         for name, seconds in steps.items():

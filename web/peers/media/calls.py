@@ -1,7 +1,7 @@
 """Sends and receives media in calls on servers that are not Greenroom.
 
-On Greenroom the server makes the SDP offer. Here the patient or the provider makes it, and both sides may use
-full ICE.
+On Greenroom, the server makes the SDP offer and uses ICE-lite. On these servers, the patient or the provider makes the
+offer, and both sides may use full ICE.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class CallingSpeaker(RawCaller, Speaker):
 
 
 class LightCall(LightMedia):
-    """Light media of one side of a call, with the interface `CallMedia`."""
+    """The media of one side of a call as packets without encoding (light media); it has the methods of `CallMedia`."""
 
     async def offer(self) -> str:
         """Return an SDP offer, whose candidates are the IPv4 addresses of this machine."""
@@ -78,7 +78,8 @@ class LightCall(LightMedia):
         self._begin(self._speaker)
 
     def _new(self) -> CallingSpeaker:
-        speaker = CallingSpeaker(pacer().identity, "0.0.0.0", self.flow, self._changed)  # noqa: S104 - a client's socket
+        # The address 0.0.0.0 is safe here, because the socket is a client's, not a server's.
+        speaker = CallingSpeaker(pacer().identity, "0.0.0.0", self.flow, self._changed)  # noqa: S104
         speaker.hosts = [host for host in local_addresses() if ":" not in host]
         speaker.on = self._on
         return speaker

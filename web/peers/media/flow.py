@@ -76,7 +76,7 @@ class Media(Protocol):
 
 
 async def until(condition: Callable[[], bool], changed: asyncio.Event, timeout_s: float) -> None:
-    """Wait until `condition()` is true; the function is called again whenever `changed` is set.
+    """Wait until `condition()` is true; it is called at the beginning, and again whenever `changed` is set.
 
     Raises TimeoutError after `timeout_s` seconds.
     """

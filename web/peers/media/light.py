@@ -32,7 +32,7 @@ BLACK_EVERY = 6
 KEYFRAME_PACKETS = 8
 FRAME_S, AUDIO_S, REPORT_S = 1 / FRAMES_PER_S, 0.02, 1.0
 LOOK_S, KEEP_S, WAKE_S = 0.05, 1.0, 0.005
-# The longest delay in s after which all overdue packets are still sent. After a longer delay, some packets are dropped.
+# If sending is late by at most this time in s, all overdue packets are sent. If it is later, some of them are left out.
 LATE_S = 0.1
 # types of RTCP packets (RFC 4585 §6.3.1) and of requests for a keyframe (RFC 5104 §4.3.1)
 FEEDBACK, PLI, FIR = 206, 1, 4
@@ -63,17 +63,17 @@ class Speaker(RawPeer):
         self._buffer[:VIDEO_BYTES] = os.urandom(VIDEO_BYTES)
 
     def look(self, now: float) -> float:
-        """Continue the ICE and DTLS handshakes; return the time in s after which this method must be called again.
+        """Continue the ICE and DTLS handshakes; return the time in s after which `look` must be called again.
 
-        The methods `frame`, `sound` and `report` return the time until their own next call.
+        In the same way, the methods `frame`, `sound` and `report` return when they must be called again.
         """
         self.tick(now)
         return KEEP_S if self.ready else LOOK_S
 
     def frame(self, now: float) -> float:
-        """Send a video frame as three or more packets; return the time in s until the next call.
+        """Send a video frame as three or more packets; return the time in s after which `frame` must be called again.
 
-        While the camera is off, a small packet is sent for every sixth frame.
+        While the camera is off, send only one small packet for every sixth frame.
         """
         if not self.ready:
             return FRAME_S
@@ -94,7 +94,7 @@ class Speaker(RawPeer):
         return FRAME_S
 
     def sound(self, now: float) -> float:
-        """Send 20 ms of sound or silence; return the time in s until the next call."""
+        """Send 20 ms of sound or silence; return the time in s after which `sound` must be called again."""
         if self.ready:
             timestamp = int(now * OPUS.clock_rate) & 0xFFFFFFFF
             sequence = next(self._audio_sequence) & 0xFFFF
@@ -103,7 +103,7 @@ class Speaker(RawPeer):
         return AUDIO_S
 
     def _emit(self, size: int) -> None:
-        """Encrypt and send a packet of `size` bytes with a new header; its payload is whatever the buffer contains."""
+        """Encrypt and send the first `size` bytes of the buffer: the newest header, and a payload without meaning."""
         self._length[0] = size
         if self.binding.protect(self.tx, self._handle, self._length) == srtp.OK:
             self.sent += 1
@@ -114,14 +114,14 @@ class Speaker(RawPeer):
                 return
 
     def report(self, now: float) -> float:
-        """Send a sender report (RFC 3550 §6.4.1); return the time in s until the next call."""
+        """Send a sender report (RFC 3550 §6.4.1); return the time in s after which `report` must be called again."""
         if self.ready:
             seconds = int(time.time()) & 0xFFFFFFFF
             self.send_rtcp(_REPORT.pack(0x80, 200, 6, self.video_ssrc, seconds, 0, 0, self.sent, 0))
         return REPORT_S
 
     def keyframe(self) -> None:
-        """Make the next video frame that is sent a keyframe."""
+        """Send the next video frame as a keyframe."""
         self._wants_keyframe = True
 
     def readable(self) -> None:
@@ -154,14 +154,14 @@ WORK: tuple[Work, ...] = (Speaker.look, Speaker.frame, Speaker.sound, Speaker.re
 
 
 class Pacer:
-    """Sends the packets of all light media of an event loop with one timer.
+    """Sends the light media of all people in one event loop, with one timer.
 
     Light media are made-up packets over real ICE, DTLS and SRTP, without an encoder.
     All packets that are due within a few milliseconds are sent together.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        # All speakers use one identity, because making a certificate costs more than a handshake.
+        # All speakers use one DTLS certificate, because making a certificate costs more CPU than a handshake.
         self.identity = Identity(0.0)
         self._loop = loop
         self._due: list[tuple[float, int, Speaker, Work]] = []
@@ -180,7 +180,7 @@ class Pacer:
             self._timer = self._loop.call_later(0, self._wake)
 
     def remove(self, speaker: Speaker) -> None:
-        """Send no more packets of this speaker, read its socket no more, and close the socket."""
+        """Stop sending this speaker's packets and reading its socket, and close the socket."""
         self._loop.remove_reader(speaker.sock.fileno())
         speaker.close()
         self._due = [entry for entry in self._due if entry[2] is not speaker]
@@ -206,7 +206,7 @@ def pacer() -> Pacer:
 
 
 class LightMedia:
-    """Light media of one person, with the interface `web.peers.media.flow.Media`."""
+    """The media of one person as packets without encoding; it has the methods of `web.peers.media.flow.Media`."""
 
     def __init__(self, changed: Callable[[], None], flow: Flow | None = None) -> None:
         self.flow = flow or Flow()
@@ -216,7 +216,7 @@ class LightMedia:
         self._speaker: Speaker | None = None
 
     async def take_offer(self, offer: str, *, fresh: bool) -> str | None:
-        """Return the answer to an offer; a fresh offer gets a new socket.
+        """Return the SDP answer to an SDP offer. `fresh`: True if the offer is for a new connection, with a new socket.
 
         Raises ValueError if the offer has no UDP candidate.
         """
@@ -260,7 +260,7 @@ class LightMedia:
 
 
 def local_address(offer: str) -> str:
-    """Return the local IP address from which a socket can reach the offer's first candidate.
+    """Return the local IP address to which a socket must be bound so that it can reach the offer's first candidate.
 
     The result is the loopback address, or the address that means all local addresses: 0.0.0.0 for IPv4, :: for
     IPv6.
@@ -268,4 +268,4 @@ def local_address(offer: str) -> str:
     hosts = [line.split()[4] for line in offer.splitlines() if line.startswith("a=candidate:")]
     if not hosts or hosts[0].startswith("127."):
         return "127.0.0.1"
-    return "::" if ":" in hosts[0] else "0.0.0.0"  # noqa: S104 - a client's socket
+    return "::" if ":" in hosts[0] else "0.0.0.0"  # noqa: S104 - safe, because the socket is a client's

@@ -1,8 +1,8 @@
 """Chooses the media of synthetic people: real, light, or none.
 
-`real` is aiortc with VP8 and Opus, from generated or recorded sources. `light` is real ICE, DTLS and SRTP with
-packets of a call's sizes and rate that are not encoded, so that one core can play hundreds of people. All times are
-values of `time.monotonic`, in s.
+`real` is aiortc with VP8 and Opus, from generated or recorded sources. `light` is real ICE, DTLS and SRTP without an
+encoder: its packets have only the sizes and the rate of a call, so that one core can play hundreds of people. All times
+are values of `time.monotonic`, in s.
 """
 
 from __future__ import annotations

@@ -98,7 +98,7 @@ def tracks(file: Path) -> tuple[Gated | None, Gated | None]:
 
 
 class RealMedia(SyntheticParty):
-    """Media by aiortc, with the interface `web.peers.media.flow.Media`."""
+    """The media of one person, encoded and decoded by aiortc; it has the methods of `web.peers.media.flow.Media`."""
 
     def __init__(
         self, changed: Callable[[], None], file: Path | None = None, flow: Flow | None = None

@@ -20,11 +20,11 @@ DRAWS: Final = 5
 So packet n gets the same random numbers in all networks with the same seed.
 """
 RESEND_S: Final = 0.2
-"""The shortest time after which TCP sends a lost segment again (the kernel's TCP_RTO_MIN)."""
+"""The shortest time in s after which TCP sends a lost segment again (the kernel's TCP_RTO_MIN)."""
 RESENDS: Final = 6
 
 Side = Literal["up", "down"]
-"""The direction of a packet: "up" is sent by the peer, "down" is sent to it."""
+"""The direction of a packet: "up" from the peer to the server, "down" from the server to the peer."""
 
 Share = Annotated[float, Meta(ge=0, le=1, description="a share from 0 to 1")]
 Fewer = Annotated[float, Meta(ge=0, le=0.5, description="a share from 0 to 0.5")]
@@ -86,9 +86,9 @@ class Network(Table, frozen=True):
     """A network between a peer and a server. `up` is for the packets that the peer sends, `down` for the packets that
     it receives.
 
-    `phases` replace some of the other values for a time; if two phases set the same value at the same time, the
-    value of the later phase in the list is used. `udp`, `tcp`: False blocks the whole protocol. Times count from the
-    beginning of the call.
+    `phases` replace some of the other values for a time. If two phases set the same value at the same time, the phase
+    that is later in the list counts. `udp`, `tcp`: False blocks the whole protocol. Times count from the beginning of
+    the call.
     """
 
     seed: Annotated[int, Meta(ge=0, le=1 << 53, description="a whole number from 0")] = 1
@@ -189,10 +189,11 @@ class Direction:
         return now_s + waited_s
 
     def _left(self, way: Way, size: int, now_s: float) -> tuple[float | None, float, float, float]:
-        """Return the time at which a packet has left the queue for the link, and three random numbers.
+        """Return the time in s at which a packet has left the queue, and three random numbers.
 
-        `way`: what happens to packets now; `size`: the packet's bytes; `now_s`: when it is sent. The time is None if
-        the packet is lost or dropped. The numbers decide, in order, on its jitter, its reordering and its doubling.
+        `way`: what happens to packets now; `size`: the packet's length in bytes; `now_s`: the time at which it is sent.
+        The returned time is None if the packet is lost or dropped. The three numbers decide on its jitter, its
+        reordering and its doubling, in this order.
         """
         turn, luck, jitter, late, double = (self._draw() for _ in range(DRAWS))
         self._in_burst = turn < (1 - 1 / way.burst_packets if self._in_burst else _begins(way))

@@ -18,7 +18,7 @@ CANDIDATE: Final = re.compile(
 def server_of(offer: str) -> tuple[str, int]:
     """Return the address and port of the offer's first candidate.
 
-    Raises ValueError if there is no candidate, or if its address is a name.
+    Raises ValueError if there is no candidate, or if its address is a host name.
     """
     found = CANDIDATE.search(offer)
     if found is None:

@@ -39,9 +39,9 @@ PORTS_TRIED: Final = 20
 class Proxy:
     """A local port that passes packets on to `server` (host, port). Make it with `Proxy.open`, end it with `close`.
 
-    Directions are named from the client's side: `up` is what the client sends. `counts` are in packets and segments.
-    `blocked`: the number of datagrams that were dropped because the network blocks UDP; `crowded`: the number that
-    were dropped because MOST_WAITING datagrams were waiting already.
+    `up` is the direction in which the client sends, `down` the other direction. `lost` and `passed` count UDP packets
+    and TCP segments. `blocked`: the number of datagrams that were dropped because the network blocks UDP; `crowded`:
+    the number of datagrams that were dropped because MOST_WAITING datagrams were waiting already.
     """
 
     def __init__(self, network: Network, server: tuple[str, int], front: socket.socket, number: int) -> None:
@@ -65,8 +65,8 @@ class Proxy:
     ) -> Proxy:
         """Listen on a free port of `host` and return the proxy.
 
-        `server`: the host and port to which it leads; `number`: proxies with the same seed and different numbers draw
-        different random numbers.
+        `server`: the host and port to which the proxy sends packets; `number`: proxies with the same seed and different
+        numbers draw different random numbers.
         """
         udp, tcp = _same_port(host)
         proxy = cls(network, server, udp, number)
@@ -90,7 +90,7 @@ class Proxy:
         return self._count("passed")
 
     def lead_to(self, server: tuple[str, int]) -> None:
-        """Send packets to this server from now on; connections to another server are ended."""
+        """Send packets to this server from now on. If it is another server than before, end the old connections."""
         if server != self._server:
             self._server = server
             self.rebind()
@@ -129,7 +129,7 @@ class Proxy:
         self._end(self._front)
 
     def _direction(self, side: Side) -> Direction:
-        luck = Random(f"{self.network.seed}/{self._number}/{side}")  # noqa: S311 - reproducible
+        luck = Random(f"{self.network.seed}/{self._number}/{side}")  # noqa: S311 - a seed repeats all losses
         return Direction(luck.random)
 
     def _count(self, fate: str) -> int:
@@ -236,7 +236,7 @@ class Proxy:
     async def _take(
         self, side: Side, reader: asyncio.StreamReader, waiting: asyncio.Queue[tuple[float, bytes]]
     ) -> None:
-        """Read one side of a TCP connection to its end; put the bytes into `waiting`, with their times of delivery.
+        """Read from `reader` until the sender has ended; put the bytes into `waiting`, with their times of delivery.
 
         Raises OSError if the connection is lost.
         """
@@ -262,8 +262,8 @@ class Proxy:
     async def _until_tcp(self) -> None:
         """Wait until the network does not block TCP.
 
-        Each pause between two checks is twice as long as the previous pause, like the pauses before TCP sends
-        again.
+        Each pause between two checks is twice as long as the previous pause, up to LONGEST_PAUSE_S, like the pauses
+        before TCP sends a segment again.
         """
         pause_s = RESEND_S
         while not self._now().tcp:
@@ -277,7 +277,7 @@ def _abort(ends: list[asyncio.StreamWriter]) -> None:
 
 
 def _same_port(host: str) -> tuple[socket.socket, socket.socket]:
-    """Return a UDP and a listening TCP socket on the same free port. Raises OSError if none is found."""
+    """Return a UDP and a TCP socket that are bound to the same free port. Raises OSError if no port is found."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for attempt in itertools.count(1):
         udp, tcp = socket.socket(family, socket.SOCK_DGRAM), socket.socket(family, socket.SOCK_STREAM)
@@ -299,7 +299,7 @@ def _same_port(host: str) -> tuple[socket.socket, socket.socket]:
 async def proxied(network: Network, server: tuple[str, int], **how: Any) -> AsyncIterator[Proxy]:
     """Yield an open proxy, and close it at the end of the context.
 
-    `server`: the (host, port) to which it leads; `how`: further arguments of `Proxy.open`.
+    `server`: the (host, port) to which the proxy sends packets; `how`: further arguments of `Proxy.open`.
     """
     proxy = await Proxy.open(network, server, **how)
     try:

@@ -14,7 +14,10 @@ KIND: Final = toml_tables.TableKind(Network, {"up": Way, "down": Way, "phases": 
 
 
 def read(path: Path) -> Network:
-    """Return the network that a file describes. Raises PlanError if it describes none, OSError if it cannot be read."""
+    """Return the network that a file describes.
+
+    Raises PlanError if the file is not valid, and OSError if it cannot be read.
+    """
     return toml_tables.read(path, KIND, problem)
 
 

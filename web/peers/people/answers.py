@@ -33,7 +33,8 @@ def information(number: int, language: str = "en", **fields: str) -> dict[str, s
 def asked(steps: Sequence[Mapping[str, Any]], answers: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return the steps of a setup guide that apply to a person with these answers, in order.
 
-    A step with a condition `only_if` applies if the earlier step that the condition names has the answer that it names.
+    A step with a condition `only_if` applies only if the person must answer the earlier step `only_if["step"]`, and has
+    answered it with `only_if["answer"]`.
     """
     found: dict[str, Mapping[str, Any]] = {}
     for step in steps:

@@ -167,8 +167,9 @@ class Clinic:
             raise EntryError(f"{self.origin} has no signalling of a Greenroom at {self.path}/ws")
 
     async def language(self, browser: Browser) -> str:
-        """Return the first language that the patient information form offers; `browser` loads it at the first call.
+        """Return the first language that the patient information form offers.
 
+        `browser` loads the form at the first call; later calls return the same language without a request.
         Raises EntryError if Meet Now is closed.
         """
         if not self._language:
@@ -224,8 +225,8 @@ class Browser:
                     try:
                         await wire.upgrade(head)
                     except HttpError:
-                        # The reason may be only that the server has closed the idle TCP connection, so a new one is
-                        # tried. If the server refuses the WebSocket itself, the second try raises an error, too.
+                        # Perhaps the server has only closed the idle TCP connection, so the upgrade is tried again on a
+                        # new connection. If the server refuses the WebSocket, this second try raises an error, too.
                         wire.abort()
                     else:
                         return wire
@@ -311,9 +312,10 @@ def wrong_fields(page: Page) -> list[str]:
 
 
 def trust(ca: Path | None, insecure: bool) -> ssl.SSLContext:
-    """Return a client's TLS context, which trusts the authority in the file `ca`, or if `insecure` any certificate.
+    """Return a client's TLS context, which trusts the certificate authority in the file `ca`.
 
-    Raises EntryError if the file cannot be used.
+    If `insecure`, it trusts any certificate; without `ca`, the machine's authorities. Raises EntryError if the file
+    cannot be used.
     """
     context = ssl.create_default_context()
     if insecure:

@@ -1,8 +1,8 @@
 """Builds WebSocket frames of a client (RFC 6455 §5), and splits received bytes into frames.
 
 The code uses little CPU, so that one core can play a thousand people: it makes only one function call for
-each message. Fragments and control frames are passed to the caller unchanged. A server's frames are not
-masked.
+each message. Fragments and control frames are passed to the caller unchanged. Received frames are a server's, which
+are not masked, so no code removes a mask.
 """
 
 from __future__ import annotations

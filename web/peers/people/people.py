@@ -83,8 +83,8 @@ class Patient(Person):
         """Press Meet Now, send the patient information (made up, except for `fields`) and enter the setup guide.
 
         The patient is then in the queue; return the visit's id. Raises EntryError if a page does not answer as
-        expected. Raises RefusedError with the code `closed_here` if Meet Now is closed, `form` if the information is
-        refused, and `too_many` if the server opens no more visits from this address for now.
+        expected, and RefusedError with one of these codes: `closed_here` if Meet Now is closed, `form` if the server
+        refuses the information, `too_many` if it opens no further visits from this address for now.
         """
         if "arrive" not in self.at:
             await self.arrive()
@@ -181,9 +181,9 @@ class Patient(Person):
         await self.room.say(text)
 
     async def withdraw(self) -> None:
-        """Leave the queue for good: the visit ends as withdrawn.
+        """Leave the visit for good. The visit ends as withdrawn, or as completed if it was live before.
 
-        Raises RefusedError if the patient no longer waits.
+        Raises RefusedError if the server refuses it, for example because the visit has expired.
         """
         await self.request("visit.withdraw", visit=self.room.visit)
 
@@ -199,7 +199,7 @@ class Patient(Person):
                 async with asyncio.timeout(WITHDRAW_S):
                     await self.withdraw()
             except (RefusedError, TimeoutError):
-                # The visit cannot be withdrawn: a provider has claimed it at this moment, or the server does not
+                # The visit cannot be withdrawn: it has ended at this moment in another way, or the server does not
                 # answer.
                 pass
         await super().leave()
@@ -284,10 +284,10 @@ class Provider(Person):
         return room
 
     async def claim_next(self, timeout_s: float | None = None) -> Room:
-        """Claim the patient who has waited longest, or wait for one; skip patients who are claimed or gone already.
+        """Claim the patient who has waited longest; if nobody waits, wait for a patient. Return the room.
 
-        Raises TimeoutError if no patient was claimed within `timeout_s` seconds, and RefusedError if the server
-        refuses for another reason.
+        Patients whom a colleague has claimed, or who have left, are skipped. Raises TimeoutError if no other
+        patient comes within `timeout_s` seconds, and RefusedError if the server refuses the claim for another reason.
         """
         lost: set[str] = set()
         while True:
@@ -301,7 +301,7 @@ class Provider(Person):
                 lost.add(visit)
 
     async def forget(self, room: Room) -> None:
-        """Close a visit's page and end its subscriptions. Raises RefusedError if the server refuses it."""
+        """Close a visit's page and end the subscriptions to its topics. Raises RefusedError for a refused request."""
         self.rooms.pop(room.visit, None)
         await room.drop_media()
         topics = [topic for topic in self.topics if topic.endswith(f"/{room.visit}")]

@@ -1,10 +1,9 @@
 """Contains what patients and providers have in common: a browser, a connection that reconnects, and deliberate faults.
 
-`signalling.clients.reconnecting` defines when to reconnect. The class `ReturningClient` of that module is not
-used: these people send lost requests again and have deliberate faults, and a thousand of them run on one core,
-without a task for each. `room.py` defines a visit as one person sees it; `people.py` defines what patients and
-providers do. Every wait ends after `timeout_s`. Times in an `at` attribute are values of `time.monotonic`, in
-s.
+`signalling.clients.reconnecting` defines when to reconnect. Its class `ReturningClient` is not used, because it sends
+no lost request again, causes no deliberate fault, and needs a task for each person; here a thousand people run on one
+core. `room.py` defines a visit as one person sees it; `people.py` defines what patients and providers do. Every wait
+ends after `timeout_s`. Times in an `at` attribute are values of `time.monotonic`, in s.
 """
 
 from __future__ import annotations
@@ -80,7 +79,7 @@ class Person(ABC):
         self.me: dict[str, Any] = {}
         self.gone: int | None = None
         """The close code that made this person stop reconnecting; None if there was none."""
-        self.random = Random(seed)  # noqa: S311 - reproducible
+        self.random = Random(seed)  # noqa: S311 - a seed repeats all random choices
         self._waiters: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
         self.client: SignallingClient | None = None
         self.topics: list[str] = []
@@ -118,7 +117,7 @@ class Person(ABC):
         await self.together(*(("subscribe", {"topic": topic}) for topic in topics))
 
     async def together(self, *requests: tuple[str, dict[str, Any]]) -> None:
-        """Send several requests at once and return their answers when all have arrived.
+        """Send several requests at once; return None when all answers have arrived.
 
         Raises RefusedError for the first refusal.
         """
@@ -185,7 +184,7 @@ class Person(ABC):
         return RefusedError(problem.code, str(problem).partition(": ")[2], problem.details)
 
     async def until(self, condition: Callable[[], bool], what: str, timeout_s: float | None = None) -> None:
-        """Wait until `condition()` is true; it is checked at each message that this person receives.
+        """Wait until `condition()` is true; the condition is checked again at each message that this person receives.
 
         `what`: names the condition in the error's text. Raises RefusedError if this person does not reconnect, and
         TimeoutError after `timeout_s` seconds (None: the person's own time limit).
@@ -230,7 +229,7 @@ class Person(ABC):
             room.receive(message)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run this coroutine in the background; if it raises an exception, that is added to `seen.problems`."""
+        """Run this coroutine in the background; if it raises an exception, add the exception to `seen.problems`."""
         task = asyncio.get_running_loop().create_task(self._tried(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -238,7 +237,7 @@ class Person(ABC):
     async def _tried(self, work: Coroutine[Any, Any, None]) -> None:
         try:
             await work
-        except Exception as problem:  # noqa: BLE001 - whatever it was, it is counted
+        except Exception as problem:  # noqa: BLE001 - an exception of any class is recorded
             self.seen.problems.append(problem)
             self.wake()
 

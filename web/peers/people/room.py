@@ -67,10 +67,10 @@ class Room:
         await self.media.wait_connected(MEDIA_S)
 
     async def start(self) -> None:
-        """Press Start Session, which switches the camera on. The other side sees the picture after both people
-        have pressed the button.
+        """Press Start Session, which switches the camera on.
 
-        Raises RefusedError if the server refuses it.
+        The other side sees the picture after both people have pressed the button. Raises RefusedError if the server
+        refuses the request.
         """
         if self.media is not None:
             self.media.start()
@@ -89,8 +89,8 @@ class Room:
         """Wait for the other side's first frame (in light media, its first packet).
 
         Return the time in s from the second press of Start Session to this frame. If the other person pressed second,
-        the time counts from the arrival of the status `live`. Raises TimeoutError after `timeout_s` seconds; without
-        media this always happens.
+        the time counts from the arrival of the status `live`. Raises TimeoutError if no frame arrives within
+        `timeout_s` seconds, so always for a person without media.
         """
         await self.person.until(lambda: self.flow.first_at is not None, "the first frame", timeout_s)
         assert self.flow.first_at is not None
@@ -101,7 +101,7 @@ class Room:
         return max(0.0, self.flow.first_at - second)
 
     async def talk(self, duration_s: float) -> float:
-        """Stay in the call for `duration_s` or until the call ends; return how long that was, in s."""
+        """Stay for `duration_s` seconds, or until the visit ends if that is sooner; return how long this was, in s."""
         began = time.monotonic()
         try:
             await self.person.until(lambda: self.status == "ended", "the end of the visit", duration_s)
@@ -118,7 +118,7 @@ class Room:
         await self.person.request("media.mute", visit=self.visit, kind=kind, muted=muted)
 
     def early_media(self) -> None:
-        """Send picture and sound before Start Session was pressed, which is a deliberate fault."""
+        """Send picture and sound although this person has not pressed Start Session: a deliberate fault."""
         if self.media is not None:
             self.media.start()
 

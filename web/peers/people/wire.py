@@ -183,7 +183,7 @@ class Wire(asyncio.Protocol):
             self._buffer = take(data, self.on_message, self._other)
 
     def eof_received(self) -> None:
-        """Complete an answer without a given length: the server has closed its side (called by asyncio)."""
+        """Complete a response without Content-Length, because the server has sent all of it (called by asyncio)."""
         if self._answer is not None and END in self._buffer:
             self._buffer = self._buffer.replace(
                 END, f"\r\nContent-Length: {_rest(self._buffer)}".encode() + END, 1
@@ -198,7 +198,7 @@ class Wire(asyncio.Protocol):
             self.on_end(self._code)
 
     def pause_reading(self) -> None:
-        """Stop reading what the server sends, so that data accumulates there."""
+        """Stop reading what the server sends, so that unsent data accumulates at the server."""
         if self._transport is not None:
             self._transport.pause_reading()
 
@@ -252,7 +252,7 @@ def _chunks(data: bytes) -> tuple[bytes, bytes] | None:
 
 
 class LeanClient(SignallingClient):
-    """A client of the protocol on a `Wire`, in MessagePack. The caller must first send `hello`."""
+    """A client of the WebSocket protocol that uses a `Wire` and MessagePack. The caller must first send `hello`."""
 
     def __init__(self, wire: Wire, timeout_s: float, listener: Listener) -> None:
         self._wire = wire

@@ -2,8 +2,8 @@
 
 For each figure the ratio of the two runs is calculated, with a confidence interval from random samples (a
 bootstrap). The seed is fixed, so that the result is the same each time. Values that are close in time are
-similar (a busy second slows all people), so they are worth only a smaller number of independent values,
-which the function `effective` calculates. This module reads no clock and no file.
+similar, because a busy second slows all people. So a run's values count only as a smaller number of independent
+values, which the function `effective` calculates. This module reads no clock and no file.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def compare(
 
     `confidence`: the confidence of the intervals, 0 to 1; `seed`: the seed of the random numbers.
     """
-    random = Random(seed)  # noqa: S311 - statistics, not secrets
+    random = Random(seed)  # noqa: S311 - statistics need no secure random numbers
     first, second = figures(before), figures(after)
     names = [name for name in STEPS if name in before.steps and name in after.steps]
     names += [name for name in before.steps if name in after.steps and name not in names]
@@ -129,8 +129,8 @@ def effective(series: Series) -> float:
 
 def _inflation(above: Sequence[bool]) -> float:
     count = len(above)
-    # The integer has one bit for each value: 1 if the value is above the limit. So one AND of the integer and a copy
-    # that is shifted by `lag` bits finds all pairs of values at the distance `lag` that are both above the limit.
+    # The integer has one bit for each value: 1 if the value is above the limit. To find all pairs of values at the
+    # distance `lag` that are both above the limit, one AND of the integer and a copy shifted by `lag` bits is enough.
     bits = int("".join("1" if value else "0" for value in above), 2)
     mean = bits.bit_count() / count
     variance = mean * (1 - mean)

@@ -25,13 +25,16 @@ RECENT = 1000
 GAUGES = (
     "waiting in_call server_cpu server_rss store_cpu store_rss driver_cpu driver_lag machine_cpu"
 ).split()
-"""The gauges (values that go up and down) that a driver writes.
+"""The gauges (values that go up and down) that the load tester records in every scenario.
 
-`waiting` and `in_call` are people, `…_cpu` busy cores, `…_rss` resident bytes, `driver_lag` the delay of its event
-loop in s.
+`waiting` and `in_call` are people, `…_cpu` busy cores, `…_rss` resident bytes. `driver_lag` is the delay in s of the
+event loop of a driver (a process that plays people).
 """
 COUNTS = ["claims_lost", "freezes", "asked_to_wait", "reloads", "vanished", *KINDS]
-"""The counts that a driver writes; `closed_4002` (or another close code) counts connections closed with that code."""
+"""The counts that the load tester records in every scenario.
+
+It also records counts such as `closed_4002`, the number of connections that were closed with this code.
+"""
 
 
 class Bin(msgspec.Struct, frozen=True):
@@ -100,8 +103,8 @@ class PatientCounts(msgspec.Struct, frozen=True):
 class Figures(msgspec.Struct, frozen=True):
     """The figures of a whole run.
 
-    `arrivals`, `departures` and `failures` (errors) are numbers for intervals of `width_s` seconds. `faults`: the time
-    in s and the kind of each fault that the load tester caused in the server.
+    `arrivals`, `departures` and `failures` (errors) have one number for each interval of `width_s` seconds. `faults`:
+    the time in s and the kind of each fault that the load tester caused in the server.
     """
 
     started: str
@@ -203,12 +206,15 @@ def step(series: Series, width_s: float, duration_s: float) -> StepFigures:
 
 
 def histogram(ordered: Sequence[float], bins: int = BINS) -> list[Bin]:
-    """Return at most `bins` bars of equal width on a logarithmic scale, from the shortest value to the longest."""
+    """Return `bins` bars of equal width on a logarithmic scale from the shortest value to the longest.
+
+    Return [] if there are no values.
+    """
     if not ordered:
         return []
     low = max(ordered[0], 1e-6)
     high = max(ordered[-1], low)
-    # If all values are the same, the scale is made wider than the values, so that the only bar does not fill the whole
+    # If all values are the same, the scale is made wider than the values. Otherwise the only bar would fill the whole
     # width of the plot.
     middle = math.sqrt(low * high)
     low, high = min(low, middle / 1.25), max(high, middle * 1.25)
@@ -273,7 +279,7 @@ def gauge(
 def thinned(points: Sequence[tuple[float, float]], most: int = 4 * BUCKETS) -> list[tuple[float, float]]:
     """Return at most `most` + 1 of the points.
 
-    From each group of neighbouring points the highest is kept, so that no peak is lost.
+    From each group of neighbouring points the highest is kept, so that no peak is lost. The last point is always kept.
     """
     every = max(1, -(-len(points) // most))
     groups = (points[at : at + every] for at in range(0, len(points), every))
@@ -290,8 +296,8 @@ def integral(series: Series) -> float:
 def people(seen: Observations) -> PatientCounts:
     """Return the number of patients in each state.
 
-    `waiting` and `in_call` are read from the drivers' gauges if there are any. All other numbers are counted from the
-    steps.
+    `waiting` and `in_call` are the newest values of the gauges with these names. The other numbers, and these two if
+    there is no gauge, are counted from the steps.
     """
     done = {name: len(series) for name, series in list(seen.steps.items())}
     arrived = done.get("arrive", 0)

@@ -1,6 +1,6 @@
-"""Writes warnings for the reader of a report: too few values, or a machine or driver that was too busy.
+"""Writes notes, one sentence each, that warn the reader of a report.
 
-Each warning, a note, is one sentence.
+They warn of too few values, and of a machine or load tester that was too busy for exact figures.
 """
 
 from __future__ import annotations

@@ -156,7 +156,7 @@ def run_plots(found: Figures) -> list[tuple[str, str, Plot]]:
 
 def draw(template: str, **context: Any) -> str:
     """Fill a template of this folder with values, and with the styles of all report pages; return the HTML."""
-    style = markupsafe.Markup("".join((HERE / name).read_text("utf-8") for name in STYLES))  # noqa: S704 - our own
+    style = markupsafe.Markup("".join((HERE / name).read_text("utf-8") for name in STYLES))  # noqa: S704 - own files
     return _environment().get_template(template).render(style=style, **context)
 
 

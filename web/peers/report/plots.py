@@ -59,7 +59,7 @@ class Plot(NamedTuple):
 
 
 class Curve(NamedTuple):
-    """One line of a plot as data: pairs of second and value; nan is a gap."""
+    """One line of a plot as data. `points`: pairs of a time in s and a value; the value nan makes a gap in the line."""
 
     kind: str
     name: str
@@ -208,7 +208,7 @@ def strips(steps: Iterable[StepFigures]) -> tuple[list[Strip], list[Tick]]:
 
 
 def share_plot(label: str, curves: Sequence[tuple[str, str, Sequence[float]]]) -> Plot:
-    """Return a plot of cumulative distributions. Each curve is (CSS class, name, values in order).
+    """Return a plot of cumulative distributions. Each curve is (CSS class, name, sorted values).
 
     `label`: a description of the plot for screen readers.
     """

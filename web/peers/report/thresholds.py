@@ -86,10 +86,10 @@ def parse(
     gauges: Collection[str] = (),
     counts: Collection[str] = (),
 ) -> Threshold:
-    """Parse an expression; `steps`, `gauges`, `counts` are names that are allowed besides those that every run
-    has.
+    """Return the threshold that an expression such as `pulled_in.p99>5ms` means.
 
-    Raises ThresholdError if the expression is not valid; the text says what is expected.
+    `steps`, `gauges` and `counts`: names that are allowed in addition to the names that every run has. Raises
+    ThresholdError if the expression is not valid; the error's text says what is expected.
     """
     text = re.sub(r"\s+", "", expression)
     match = EXPRESSION.fullmatch(text)
@@ -164,7 +164,7 @@ def _verdict(threshold: Threshold, seen: Observations) -> Verdict:
 
 
 def _value(threshold: Threshold, seen: Observations) -> float | None:
-    """Return the value that a threshold is about; None if nothing was observed.
+    """Return the value that a threshold compares with its limit; None if nothing was observed.
 
     Only this value is calculated, and not all figures: while a run goes on, its thresholds are checked each second.
     """

@@ -43,7 +43,10 @@ def unit_for(value: float, kind: Kind) -> str:
 
 
 def number(value: float) -> str:
-    """Return a number with three significant digits and a thousands separator; a dash for nan and infinity."""
+    """Return a number with a thousands separator and at most two decimals; a dash for nan and infinity.
+
+    A whole number and a number of 100 or more have no decimals.
+    """
     if math.isnan(value) or math.isinf(value):
         return "–"
     if value == int(value) or abs(value) >= 100:
