@@ -76,7 +76,7 @@ class Retention:
         except UnavailableError:
             raise
         except Exception as error:
-            # A record that cannot be read is left out, so that the other records are still erased.
+            # An error, such as a record that cannot be read, ends this hour's erasure for this organisation only.
             log.error("retention.failed", organisation=organisation, exc_info=error)
 
     async def erase_audit(self, organisation: str, now_ms: int) -> int:
@@ -178,7 +178,8 @@ class Retention:
     async def _events(self, organisation: str, before_ms: int) -> None:
         """Delete all events before `before_ms` from the stream of events, because they contain copies of records.
 
-        The stream is in order of time, so the search ends when a group of events contains no event that is too old.
+        The stream begins with the oldest event. So the search ends at the first group of AT_ONCE events without an
+        event from before `before_ms`.
         """
         stream = keys.EVENTS(organisation)
         while True:
@@ -190,10 +191,10 @@ class Retention:
                 await self._redis.xdel(stream, *old)
 
     async def _by_score(self, organisation: str, now_ms: int, before_ms: int) -> None:
-        """Erase old notifications and old jobs that were given up, because they may name patients.
+        """Erase old notifications, jobs that were given up, and records of emergency access; they may name patients.
 
-        They are old if they are from before `before_ms`, or older than the limit of their kind (KEPT_MS,
-        DEAD_KEPT_MS). The store has them in sorted sets, with their times in ms as scores.
+        An item is old if it is from before `before_ms`, or, except for emergency access, older than the limit of its
+        kind (KEPT_MS, DEAD_KEPT_MS). The store has the items in sorted sets, with their times in ms as scores.
         """
         ends = {
             keys.BELL(organisation, person): max(before_ms, now_ms - notices.KEPT_MS)

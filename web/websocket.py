@@ -63,7 +63,7 @@ from web.server.socket_shares import NONE, Balance
 
 SIGNED_OUT = 4201
 WATCH_S = 5.0
-AT_ONCE = 100  # how many sign-ins one request to the store checks, at most
+AT_ONCE = 100  # the greatest number of sign-ins that are checked with one request to the store
 DROPPED = "a proxy before this server drops the header Upgrade: let it pass WebSockets; docs/OPERATIONS.md"
 log = structlog.get_logger("web.sockets")
 
@@ -80,9 +80,9 @@ async def socket(request: web.Request) -> web.StreamResponse:
 def straight(request: web.Request, handler: Handler) -> Awaitable[web.StreamResponse]:
     """Pass WebSockets to their handler without the other middlewares, which serve only pages.
 
-    Each of the five other middlewares would keep a coroutine as long as a socket is open; together they would
-    take 3 KB per idle socket. This middleware must be the outermost. It answers HTTP 400 to a request whose
-    headers are not UTF-8, because text made from them could not be written anywhere.
+    Each of the five other middlewares would keep a coroutine as long as a socket is open; together these coroutines
+    would need 3 KB per idle socket. This middleware must be the outermost. It answers HTTP 400 to a request whose
+    headers are not UTF-8, because a text with such bytes cannot be logged or stored.
     """
     if not _is_utf_8(request.raw_headers):
         raise web.HTTPBadRequest
@@ -220,7 +220,8 @@ def turn(settings: Settings) -> Turn | None:
 def relay_settings(settings: Settings, index: int) -> RelaySettings:
     """Return the settings of the media relay of the worker with this index.
 
-    `ports`: first the worker's own UDP port, then the other ports of the range (`Settings.media_ports`).
+    Their field `ports` lists UDP ports: first the worker's own port, then the others of the range
+    (`Settings.media_ports`).
     """
     ports = settings.media_ports(index)
     media = settings.media
@@ -237,8 +238,8 @@ def relay_settings(settings: Settings, index: int) -> RelaySettings:
 class Watch:
     """Closes staff sockets whose sign-in has ended.
 
-    A socket is closed at once after a message about the end, otherwise within `WATCH_S` seconds. During a live visit
-    a sign-in does not end, however long the visit takes (SECURITY.md row 6).
+    When a message reports the end of a sign-in, its sockets are closed at once. If the message is lost, they are closed
+    within `WATCH_S` seconds. The sign-in of a provider who is in a live visit does not end (SECURITY.md row 6).
     """
 
     def __init__(self, app: web.Application, worker: Worker) -> None:
@@ -249,7 +250,7 @@ class Watch:
         """Subscribe to changes of accounts, and begin to check every `WATCH_S` seconds whether the sign-in of each
         open staff socket has ended.
 
-        If the store does not answer yet, the subscription is tried again.
+        If the store does not answer, this method returns, and the subscription is made when the store answers.
         """
         try:
             await self._worker.bus.subscribe(keys.ACCOUNTS_CHANNEL, self._on_changed)
@@ -286,7 +287,7 @@ class Watch:
 
     async def _look(self) -> None:
         by_organisation: dict[str, set[StaffActor]] = {}
-        # Each session is checked once, although several pages of a browser may use it.
+        # The sets contain each session once, although several open pages of a browser may share a session.
         for actor in self._actors():
             by_organisation.setdefault(actor.organisation, set()).add(actor)
         for organisation, actors in by_organisation.items():
@@ -298,8 +299,8 @@ class Watch:
                 except UnavailableError:
                     raise
                 except Exception as error:
-                    # An account that cannot be read is left out, so that the other accounts are still
-                    # checked.
+                    # An error, such as an account that cannot be read, ends the check of this group of sign-ins
+                    # only.
                     log.error("sign_ins.watch_failed", exc_info=error)
 
     async def _look_at(self, organisation: str, actors: list[StaffActor]) -> None:

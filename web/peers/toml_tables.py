@@ -27,13 +27,13 @@ _KEY = re.compile(r"\s*([\w.]+)\s*=")
 
 T = TypeVar("T", bound=msgspec.Struct)
 Problem = Callable[[T], str]
-"""A function that returns a sentence about what is wrong with a table; "" if nothing is.
+"""A function that returns a sentence about what is wrong with a table; "" if nothing is wrong.
 
-It is called after each value alone was found to be valid, and checks whether the values fit together."""
+It checks whether the table's values fit together. Before it is called, each value by itself has been checked."""
 
 
 class TableKind(NamedTuple, Generic[T]):
-    """The types of a file's tables.
+    """The msgspec types of the tables in a TOML file.
 
     `table`: the type of the whole file; `inner`: key -> the type of the tables under this key.
     """
@@ -54,7 +54,7 @@ class TableKind(NamedTuple, Generic[T]):
 def read(path: Path, kind: TableKind[T], problem: Problem[T]) -> T:
     """Return the content of a TOML file as an object of `kind`, which defines the tables that the file may have.
 
-    `problem`: a function that gets this object, and returns a sentence about what is wrong with it as a whole. Raises
+    `problem`: a function that returns a sentence if the values of this object do not fit together, otherwise "". Raises
     PlanError if the file is not valid, and OSError if it cannot be read.
     """
     with path.open("rb") as file:
@@ -64,7 +64,7 @@ def read(path: Path, kind: TableKind[T], problem: Problem[T]) -> T:
     try:
         text = encoded.decode()
         raw = tomllib.loads(text)
-    # The errors of TOML, of a text that is not UTF-8, and of a number with thousands of digits are ValueErrors.
+    # ValueError: the file is not TOML or not UTF-8, or a number has thousands of digits. RecursionError: too deep.
     except (ValueError, RecursionError) as wrong:
         raise PlanError(f"{path}: expected TOML; {str(wrong) or 'too deep'}") from None
     return parse(raw, kind, problem, str(path), text)
@@ -91,15 +91,15 @@ def parse(raw: Mapping[str, Any], kind: TableKind[T], problem: Problem[T], sourc
 
 
 def line_of(text: str, place: str) -> int:
-    """Return the number of the line that has this place, such as `phases[1].to_s`; 0 if it is not found.
+    """Return the number of the line, from 1, that defines this place, such as `phases[1].to_s`; 0 if none does.
 
-    If no line has exactly this place, return the line of the innermost table that contains the place. If there is none,
-    and the place is a list of tables, return the line of the list's first table.
+    If no line defines exactly this place, return the line of the innermost table around it. If the place is a list of
+    tables, return the line of the list's first table.
     """
     best, depth, first = 0, 0, 0
     for at, here in _places(text):
         first = first or (at if here.startswith(f"{place}[") else 0)
-        # A key inside an inline table, such as `loss` in `up = { loss = 2 }`, is in the line of the inline table.
+        # A place inside `here` counts too: `loss` in `up = { loss = 2 }` has no line of its own, only that of `up`.
         if (place == here or place.startswith((f"{here}.", f"{here}["))) and len(here) > depth:
             best, depth = at, len(here)
     return best or first
@@ -146,14 +146,17 @@ def _unknown(raw: Any, table: type[msgspec.Struct], kind: TableKind[Any], place:
 
 
 def _tables(key: str, value: Any, kind: TableKind[Any], place: str) -> Iterator[tuple[Any, str]]:
-    """Yield the tables in `value`, the value of `key`, each with its place in the file. `place`: the key's place."""
+    """Yield (table, its place in the file) for each table under `key`. `value`: the key's value; `place`: its place."""
     if key in kind.inner:
         many = value if isinstance(value, list) else [value]
         yield from ((one, f"{place}[{at}]" if value is many else place) for at, one in enumerate(many))
 
 
 def _explained(error: str, raw: Mapping[str, Any], kind: TableKind[Any]) -> str:
-    """Return a sentence about `error`, a text of msgspec that ends with a place in the file. `raw`: parsed TOML."""
+    """Return msgspec's text `error` in our own words: the place in the file, what is expected there, what was found.
+
+    `raw`: parsed TOML.
+    """
     place = error.rpartition(" - at `$")[2].rstrip("`").lstrip(".")
     if missing := _MISSING.search(error):
         return f"{place}: expected {missing[1]}, {kind.expected(_joined(place, missing[1]))}"

@@ -18,7 +18,7 @@ from web.errors import PutOffError
 OPENS_AFTER = 5
 FIRST_PAUSE_MS, LONGEST_PAUSE_MS = 30_000, 900_000
 TRIAL_MS = 15_000
-"""How long all other deliveries wait, in ms, for the result of the one delivery that is tried after a pause."""
+"""After a pause, one delivery is tried; all other deliveries wait at most this time in ms for its result."""
 
 log = structlog.get_logger("web.breakers")
 
@@ -48,15 +48,16 @@ class Breakers:
     async def wait_until_ms(self, organisation: str, receiver: str) -> int:
         """Return 0 if the receiver may be called now, otherwise the time in ms since 1970 at which to try again.
 
-        After a pause, only the first caller of this method gets 0; the others wait for the result of its delivery.
+        After a pause, only the first caller of this method gets 0. The others get a time, until the first caller has
+        reported the result of its delivery.
         """
         return await self._do(organisation, receiver, "ask", OPENS_AFTER, TRIAL_MS, LONGEST_PAUSE_MS)
 
     async def require(self, organisation: str, receiver: str) -> None:
-        """Raise `PutOffError` if the receiver may not be called now, so that the job is tried later.
+        """Raise `PutOffError` if the receiver may not be called now; the caller's job is then tried later.
 
-        The function that handles a job must call this only when it is sure that it has something to send: after a
-        pause, only the first caller may send.
+        Call this method only if something will certainly be sent: after a pause, the first caller alone may send, and
+        all others wait for its result.
         """
         wait_ms = await self.wait_until_ms(organisation, receiver)
         if wait_ms:
@@ -82,7 +83,7 @@ class Breakers:
             log.warning("receiver.paused", organisation=organisation, kind=_kind(receiver), failures=failures)
 
     async def probe(self, organisation: str, receiver: str) -> None:
-        """Let the next delivery to a paused receiver be tried at once; other deliveries wait for its result."""
+        """Let the next delivery to a paused receiver be tried at once; all other deliveries wait for its result."""
         await self._do(organisation, receiver, "probe", OPENS_AFTER, receiver)
 
     async def all_paused(self, organisation: str, now_ms: int) -> dict[str, Paused]:

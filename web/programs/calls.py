@@ -10,7 +10,8 @@ from web.programs.public_addresses import Network, connector, url_problem
 
 EACH_S = 10.0
 ANSWER_BYTES = 4096
-"""The number of bytes of an answer that are read, only so that the connection ends properly. They are not used."""
+"""The greatest number of bytes of an answer that are read. They are not used, but unread bytes would make the receiver
+see an aborted connection."""
 
 NOT_ALLOWED = N_("the address is not public")
 NO_ANSWER = N_("no answer in time")
@@ -26,8 +27,8 @@ async def post(
     The reason is an English sentence, which pages translate. `allowed`: networks that may be called although they are
     not public.
     """
-    # The URL is checked at each call, because the settings may have changed. The look-up of a host name checks the
-    # addresses that it finds, but a URL with an IP address needs no look-up.
+    # The URL is checked at each call, because the settings may have changed since it was stored. `Resolver` checks only
+    # the addresses of a host name, so an IP address in the URL must be checked here.
     if url_problem(url, allowed) is not None:
         return 0, NOT_ALLOWED
     reaches, sockets = connector(allowed)

@@ -14,7 +14,7 @@ from web.keys import BREAKERS, JOB_QUEUES, JOBS, SERVICE
 
 LATE_MS = 60_000
 MOST = 1_000
-"""The greatest number of jobs that are read from one queue of jobs; those that are due first are read."""
+"""The greatest number of jobs that are read from a queue. If it has more, the jobs with the earliest times are read."""
 
 
 class State(StrEnum):
@@ -27,7 +27,7 @@ class State(StrEnum):
 
 
 class Delivery(NamedTuple):
-    """A mail, a short message or a call of a webhook that is not delivered: it is due, late or given up.
+    """A mail, a short message or a call of a webhook that is not delivered yet, or that was given up.
 
     `at_ms`: for a delivery that was given up, the time at which it was given up; for a delivery that was tried, the
     time of its first attempt; for any other delivery, the time at which it is due.
@@ -41,10 +41,10 @@ class Delivery(NamedTuple):
 
 
 def state_of(begun: bool, begins_ms: int, now_ms: int) -> State:
-    """Return the state of a delivery that waits to be sent.
+    """Return the state of a delivery that is not given up: planned, due or late.
 
-    `begun`: whether it was tried before; `begins_ms`: the time of its first attempt, or when it is due; `now_ms`:
-    now.
+    `begun`: whether it was tried before. `begins_ms`: the time of its first attempt; before that, the time at which it
+    is due. `now_ms`: the present time.
     """
     if not begun and begins_ms > now_ms:
         return State.PLANNED
@@ -66,7 +66,7 @@ def of_breaker(name: str) -> str:
 
 
 async def deliveries(app: web.Application, organisation: str) -> Mapping[str, list[Delivery]]:
-    """Return the deliveries that are due, late or given up, by receiver, the newest last.
+    """Return receiver -> its deliveries that are planned, due, late or given up, in the order of their times (`at_ms`).
 
     Raises `UnavailableError` if the store does not answer.
     """
@@ -95,8 +95,8 @@ async def send_again(app: web.Application, organisation: str, receiver: str, job
         return receiver_of(one) == receiver and job in ("", one.id)
 
     count, queues, now_ms = 0, app[JOB_QUEUES], app[SERVICE].clock_ms()
-    # First one delivery during the pause is allowed, and then the jobs become due. In the other order, a worker might
-    # take the jobs at once and put them off until the end of the pause.
+    # `probe` allows one delivery during the pause. It is called before the jobs become due: otherwise a worker might
+    # take the jobs at once, and put them off until the end of the pause.
     for name in await app[BREAKERS].all_paused(organisation, now_ms):
         if of_breaker(name) == receiver:
             await app[BREAKERS].probe(organisation, name)

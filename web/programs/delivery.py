@@ -55,8 +55,8 @@ def signature(secret: str, timestamp_s: int, body: bytes) -> str:
 def consequences(jobs: Jobs, known: Known) -> Callable[..., Iterable[Extra]]:
     """Return a function that signalling calls for each event before it stores the event.
 
-    That function returns the jobs that are stored with the event, one for each webhook that receives it. `jobs`:
-    the queue of the jobs; `known`: this worker's copy of the webhooks.
+    The returned function yields the jobs that are stored together with the event, one for each webhook that receives
+    the event. `jobs`: the queue for the jobs; `known`: this worker's copy of the webhooks.
     """
 
     def of(_: Organisation, __: Visit | None, after: Visit, event: Event) -> Iterable[Extra]:
@@ -96,8 +96,8 @@ class Courier:
     async def deliver(self, organisation: str, taken: Taken) -> None:
         """Deliver the message of a job to its webhook.
 
-        Raises DeliveryError if the job must be tried again, PutOffError while the receiver has a pause after
-        failures, and PermanentJobError if the job must not be tried again.
+        Raises DeliveryError if the delivery has failed and must be tried again, PutOffError while the receiver has a
+        pause after failures, and PermanentJobError if the webhook was deleted or switched off.
         """
         payload = taken.job.payload
         webhook = await self._webhooks.get(organisation, payload["webhook"])
@@ -123,9 +123,10 @@ class Courier:
         await self._breakers.succeeded(organisation, webhook.id)
 
     async def _post(self, webhook: Webhook, job: str, body: bytes, now_ms: int) -> tuple[int, str | None]:
-        """Send a message; return the receiver's HTTP status (0: no answer), and why it is not delivered (or None).
+        """Send a message to a webhook; return (the HTTP status of the answer, why the message was not delivered).
 
-        `job`: the id of its job; `body`: the JSON to send; `now_ms`: the time of the signature.
+        The status is 0 if there is no answer; the reason is None if the message was delivered. `job`: the id of the
+        job; `body`: the JSON to send; `now_ms`: the time for the signature.
         """
         timestamp_s = now_ms // 1000
         headers = {

@@ -25,9 +25,9 @@ MOST_KEYS = 50
 LABEL = range(1, 101)
 WINDOW_MS = 60_000
 PER_WINDOW = 600
-"""The greatest number of requests with a key per minute."""
+"""The greatest number of requests per minute with one key."""
 WRONG_PER_WINDOW = 60
-"""The greatest number of requests without a valid key from one IP address per minute."""
+"""The greatest number of requests per minute from one IP address that have no valid key."""
 
 ADD = """
 if redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[3]) then return 0 end
@@ -35,8 +35,8 @@ redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 return 1
 """
 
-# The script returns two numbers: how many requests came in this window of time, and after how many ms the
-# window ends. The first request of a window also records that the key was used.
+# The script counts a request. It returns two numbers: the requests in the current period, and the time in ms until the
+# period ends. The first request of a period also records the time at which the key was used.
 COUNT = """
 local n = redis.call('INCR', KEYS[1])
 if n == 1 then
@@ -55,7 +55,7 @@ SCOPES: dict[Scope, str] = {
     Scope.OPEN: N_("open visits, make patient links, follow and withdraw visits that were opened so"),
     Scope.STAFF: N_("assign, unassign and decline as an administrator, and manage webhooks"),
 }
-"""Scope -> what it allows a program to do, as a part of a sentence."""
+"""Scope -> what a key with this scope allows a program to do, in words for pages."""
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +74,7 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Count(NamedTuple):
-    """The number of requests in the current window of time, and after how many seconds the window ends."""
+    """The number of requests in the current period of WINDOW_MS, and the time in s until the period ends."""
 
     requests: int
     ends_s: int
@@ -153,11 +153,11 @@ class ApiKeys:
         return key if key is not None and hmac.compare_digest(key.hash, _hash(found[2])) else None
 
     async def count(self, organisation: str, key: ApiKey) -> Count:
-        """Count a request of this key; return the count in the current window."""
+        """Count a request with this key; return how many there were in the current period (`Count`)."""
         return await self._counted(organisation, f"key:{key.id}", key.id)
 
     async def count_wrong(self, organisation: str, address: str) -> Count:
-        """Count a request without a valid key from an IP address; return the count in the current window.
+        """Count a request without a valid key from an IP address; return how many there were in the current period.
 
         All addresses of an IPv6 network (/64) are counted together.
         """

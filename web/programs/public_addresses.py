@@ -21,7 +21,7 @@ LOOKUP_S = 5.0
 # NAT64 addresses: their last 32 bits are an IPv4 address (RFC 6052).
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 INTERNAL = tuple(
-    # Networks that Python treats as public, but that are not: site-local, local-use NAT64 (RFC 8215),
+    # These networks are not public, but `is_global` may be true for them: site-local, local-use NAT64 (RFC 8215),
     # IPv4-compatible.
     ipaddress.IPv6Network(network)
     for network in ("fec0::/10", "64:ff9b:1::/48", "::/96")
@@ -31,7 +31,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def networks(texts: Sequence[str]) -> tuple[Network, ...]:
-    """Return the networks that these texts of the settings name, such as "10.0.0.0/8"."""
+    """Return the IP networks for texts from the settings, such as "10.0.0.0/8"."""
     return tuple(ipaddress.ip_network(text, strict=False) for text in texts)
 
 
@@ -59,11 +59,11 @@ def _inner(address: Address) -> Address:
 
 
 def url_problem(url: str, allowed: Sequence[Network]) -> str | None:
-    """Return what is wrong with the text of a webhook's URL as a sentence; None if it is right.
+    """Return what is wrong with a webhook's URL, such as "is not a URL"; None if nothing is wrong.
 
-    `allowed`: networks that may be called although they are not public. If the URL has a name, its addresses are
-    checked later, at each call. The checked host is the one to which the client connects: after IDNA and NFKC, which
-    turn many characters into ASCII.
+    `allowed`: networks that may be called although they are not public. The addresses of a host name are not checked
+    here, but at each call. The host is checked in the form in which the client uses it: after IDNA and NFKC, which turn
+    many characters into ASCII.
     """
     try:
         parts = URL(url)
@@ -141,7 +141,7 @@ class Resolver(AbstractResolver):
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(LOOKUP_S):
             found = await loop.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
-        # All addresses must be allowed, because a name with both a public and an internal address is suspicious.
+        # Every address must be allowed: a name with both a public and an internal address may be an attack.
         if not found or not all(may_call(str(entry[4][0]), self._allowed) for entry in found):
             raise AddressRefusedError("not a public address")
         return [

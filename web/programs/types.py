@@ -23,11 +23,11 @@ Time = Annotated[int, Meta(description="ms since 1970-01-01T00:00Z")]
 
 
 class Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The base of the bodies of requests. An unknown field is an error."""
+    """The base class of the bodies of requests. A body with an unknown field is refused."""
 
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
-    """The base of the bodies of answers."""
+    """The base class of the bodies of answers."""
 
 
 class Patient(Given, frozen=True, kw_only=True):
@@ -77,7 +77,7 @@ class OpenVisit(Given, frozen=True, kw_only=True):
 
 
 class Assign(Given, frozen=True, kw_only=True):
-    """An assignment to a member of staff."""
+    """The member of staff to whom a visit is assigned."""
 
     to: Annotated[str, Meta(pattern=f"^{STAFF_ID}$", description="The id of somebody who is on call.")]
 
@@ -89,13 +89,13 @@ class SetUrgency(Given, frozen=True, kw_only=True):
 
 
 class Move(Given, frozen=True, kw_only=True):
-    """The waiting area to which a request is moved. The patient’s wait so far counts, and the page shows the area."""
+    """The waiting area to which a request is moved. The patient keeps the time waited so far, and sees the area."""
 
     area: Annotated[str, Meta(max_length=40, description="The id of the area; empty for none of them.")]
 
 
 class Decline(Given, frozen=True, kw_only=True):
-    """The body of an API request that declines a visit which waits."""
+    """The body of a request that declines a waiting visit."""
 
     reason: Annotated[
         str, Meta(max_length=500, description="Shown to the patient, and sent by email. May be left out.")
@@ -143,14 +143,14 @@ class AreaShown(Shown, frozen=True, kw_only=True):
 
 
 class Range(Shown, frozen=True, kw_only=True):
-    """The expected shortest and longest wait."""
+    """An expected wait in ms: the shortest and the longest."""
 
     low_ms: int
     high_ms: int
 
 
 class Visit(Shown, frozen=True, kw_only=True):
-    """A visit's state, without patient information. `place` counts from 1 and exists while the visit is queued."""
+    """A visit's state, without patient information. `place`: its place in the queue, from 1; null if not queued."""
 
     id: str
     version: Annotated[
@@ -189,8 +189,10 @@ class Opened(Shown, frozen=True, kw_only=True):
 
 
 class Wait(Shown, frozen=True, kw_only=True):
-    """The expected wait of a patient who enters the queue now. `why`: "closed" or "nobody_on_call" if Meet Now is
-    not open.
+    """The expected wait of a patient who enters the queue now.
+
+    `available`: whether Meet Now is open. `why`: null if it is open, otherwise the reason: "closed" or
+    "nobody_on_call". `on_call`, `waiting`: the numbers of providers on call and of waiting patients.
     """
 
     available: bool
@@ -201,7 +203,7 @@ class Wait(Shown, frozen=True, kw_only=True):
 
 
 class EscalationShown(Shown, frozen=True, kw_only=True):
-    """A message to a member of staff without an open page, because nobody had claimed the visit."""
+    """A message that was sent to a member of staff who had no page open, because nobody had claimed the visit."""
 
     name: str
     at_ms: Time
@@ -211,8 +213,8 @@ class EscalationShown(Shown, frozen=True, kw_only=True):
 class QueueRow(Shown, frozen=True, kw_only=True):
     """A waiting patient, as in On-Demand Requests.
 
-    `urgency_by` or `urgency_answer` (of the setup guide) is the reason of the urgency, if there is one. `answered_ms`:
-    when the patient answered a message of staff, if staff have not written since.
+    `urgency_by`: the member of staff who set the urgency. `urgency_answer`: the answer in the setup guide that set it.
+    `answered_ms`: the time of the patient's newest message; null if there is none, or if staff have written since.
     """
 
     visit: str
@@ -246,7 +248,7 @@ class Queue(Shown, frozen=True, kw_only=True):
 
 
 class StaffMember(Shown, frozen=True, kw_only=True):
-    """A member of staff, and whether they could take a visit. `states`: where they are licensed."""
+    """A member of staff, and whether they are on call or in a session. `states`: the regions of their licences."""
 
     id: str
     name: str
@@ -257,7 +259,7 @@ class StaffMember(Shown, frozen=True, kw_only=True):
 
 
 class Staff(Shown, frozen=True, kw_only=True):
-    """The staff, those on call first, then by name."""
+    """The organisation’s staff: first those who are on call, then the others, both in the order of their names."""
 
     staff: tuple[StaffMember, ...]
 
@@ -305,7 +307,7 @@ class Deliveries(Shown, frozen=True, kw_only=True):
 
 
 class Message(Shown, frozen=True, kw_only=True):
-    """The body that a webhook receives. `visit` is its state at that event, without `place` and `wait`."""
+    """The body that a webhook receives. `visit`: the visit's state at that event; its `place` and `wait` are null."""
 
     id: str
     event: str

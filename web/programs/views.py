@@ -14,7 +14,7 @@ def person(of: r.Person | None) -> t.PersonShown | None:
 
 
 def area(of: r.Visit) -> t.AreaShown | None:
-    """Return a visit's waiting area in the form of the API; None if the visit is in none."""
+    """Return the waiting area of a visit in the form of the API; None if the visit has no area."""
     return None if of.area is None else t.AreaShown(id=of.area.id, name=of.area.name)
 
 
@@ -26,7 +26,8 @@ def wait(range_ms: tuple[int, int] | None) -> t.Range | None:
 def visit(of: r.Visit, place: int | None = None, expected: t.Range | None = None) -> t.Visit:
     """Return a visit's state in the form of the API.
 
-    `place`: the visit's place in the queue, from 1; `expected`: the expected wait. A value that is None is left out.
+    `place`: the visit's place in the queue, from 1; `expected`: the expected wait. Both are None if the visit does not
+    wait, or if the caller does not know them.
     """
     return t.Visit(
         id=of.id,

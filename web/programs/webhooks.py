@@ -45,10 +45,10 @@ log = structlog.get_logger("web.webhooks")
 
 
 class Webhook(msgspec.Struct, frozen=True, kw_only=True):
-    """An address that receives events.
+    """A webhook of an organisation: a URL to which events are sent.
 
-    `events`: the names of the events that it receives; empty for all. `secret` is the key of the messages'
-    signatures.
+    `events`: the names of the events that are sent to it; empty for all events. `secret`: the key with which the
+    messages are signed.
     """
 
     id: str
@@ -89,12 +89,12 @@ class Webhooks:
         return webhook if added else None
 
     async def change(self, organisation: str, webhook: Webhook, **changes: Any) -> Webhook | None:
-        """Change some fields of the webhook and return it; None if it does not exist any more."""
+        """Store the webhook with these changed fields and return it; None if the webhook was deleted meanwhile."""
         after = replace(webhook, **changes)
         async with answering():
             args = [after.id, self._sealed(organisation, after)]
             done = await self._replace(keys=[keys.WEBHOOKS(organisation)], args=args)
-            # The failures of the webhook's receiver are set to 0, so that it is called again at once.
+            # This sets the number of the receiver's failures to 0, so a pause ends and the next event is sent at once.
             await self._redis.delete(keys.BREAKER(organisation, webhook.id))
         return after if done else None
 
@@ -107,7 +107,7 @@ class Webhooks:
         return bool(gone)
 
     async def get(self, organisation: str, webhook_id: str) -> Webhook | None:
-        """Return the webhook with this id, or None."""
+        """Return the webhook with this id; None if there is none."""
         async with answering():
             sealed = await self._redis.hget(keys.WEBHOOKS(organisation), webhook_id)
         return None if sealed is None else self._opened(organisation, sealed)
@@ -132,12 +132,12 @@ class Webhooks:
             try:
                 found.append(self._opened(organisation, data))
             except (SealError, msgspec.DecodeError):
-                # A record that cannot be read is left out, so that the other webhooks are still refreshed.
+                # The webhook whose record cannot be read is left out, so that the others are still read.
                 log.exception("webhook.unreadable", organisation=organisation)
         return sorted(found, key=lambda webhook: (webhook.made_ms, webhook.id))
 
     async def attempted(self, organisation: str, webhook_id: str, delivery: Delivery) -> None:
-        """Add the result of an attempt to deliver an event (`delivery`) to the log of a webhook."""
+        """Add an attempt to deliver an event to the webhook's log. `delivery`: the attempt and its result."""
         key = keys.WEBHOOK_LOG(organisation, webhook_id)
         async with answering():
             pipe = self._redis.pipeline(transaction=False)
@@ -160,14 +160,14 @@ class Webhooks:
 
 
 class Known:
-    """Holds this worker's copy of all webhooks."""
+    """Holds this worker's copy of all webhooks, so that an event needs no request to the store."""
 
     def __init__(self, webhooks: Webhooks) -> None:
         self._webhooks = webhooks
         self._known: dict[str, list[Webhook]] = {}
 
     def of(self, organisation: str, event: str) -> list[Webhook]:
-        """Return the webhooks of an organisation that receive an event."""
+        """Return the organisation's webhooks that receive events of the name `event`."""
         return [webhook for webhook in self._known.get(organisation, ()) if webhook.receives(event)]
 
     async def refresh(self) -> None:

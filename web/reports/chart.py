@@ -26,7 +26,7 @@ class Series(NamedTuple):
 
 
 class Bar(NamedTuple):
-    """A rectangle in the chart."""
+    """The rectangle of one bar in the chart. `kind`: the CSS class for its colour."""
 
     kind: str
     x: float
@@ -36,7 +36,7 @@ class Bar(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """A short line across a bar."""
+    """A short horizontal line across a bar, at the height of its own value."""
 
     kind: str
     x: float
@@ -59,7 +59,10 @@ class Chart(NamedTuple):
 
 
 def chart(labels: Sequence[str], stacked: Sequence[Series], marks: Sequence[Series] = ()) -> Chart:
-    """Return the chart of the series `stacked`, with the lines of `marks`; each series has a value for each label."""
+    """Return a bar chart. `stacked`: the series whose bars are stacked; `marks`: the series whose values become marks.
+
+    Each series has one value for each label.
+    """
     tops = [sum(series.values[at] for series in stacked) for at in range(len(labels))]
     highest = max([1.0, *tops, *(value for series in marks for value in series.values)])
     step = max(1.0, nice_step(highest, TICKS))

@@ -29,12 +29,12 @@ class Past(NamedTuple):
     booked: bool
     tags: tuple[str, ...] = ()
     answer: int | None = None
-    """The choice in the survey, from 1; None if it was not answered."""
+    """The number of the chosen option in the survey, from 1; None if the patient has not answered the survey."""
     comment: str = ""
 
 
 class Summary(NamedTuple):
-    """The figures of a group of visits, such as those of one day."""
+    """The figures of a group of visits, such as the visits of one day."""
 
     visits: int
     claims: int
@@ -58,7 +58,7 @@ class Report(NamedTuple):
     providers: dict[tuple[str, str], Summary]
     tags: dict[str, Summary]
     answers: dict[int, int]
-    """Number of a choice in the survey -> how often it was chosen."""
+    """Number of an option in the survey -> how often patients chose it."""
     comments: list[Past]
     """The visits whose patient wrote something in the survey, the newest first."""
 
@@ -89,7 +89,10 @@ def past(visit: Visit, zone: ZoneInfo) -> Past:
 
 
 def report(found: Sequence[Past], first: date, last: date) -> Report:
-    """Return the report about these visits: all days from `first` to `last`, by the dates and hours of arrival."""
+    """Return the report about the visits `found`, with figures for each day from `first` to `last` and each hour.
+
+    A visit belongs to the day and hour of its arrival.
+    """
     days = [first + timedelta(days=ahead) for ahead in range((last - first).days + 1)]
     providers = {one.provider: None for one in found if one.provider is not None}
     tags = sorted({tag for one in found for tag in one.tags}, key=str.casefold)
@@ -126,7 +129,7 @@ def summary(found: Iterable[Past]) -> Summary:
 
 
 def percentile(values: Iterable[int], share: int) -> int | None:
-    """Return the percentile `share` (0 to 100) of the values by nearest rank; None if there are no values."""
+    """Return the percentile `share` (0 to 100) of the values, by the nearest-rank method; None for no values."""
     ordered = sorted(values)
     return ordered[max(0, -(-len(ordered) * share // 100) - 1)] if ordered else None
 

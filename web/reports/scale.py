@@ -25,9 +25,10 @@ def nice_step(highest: float, most: int = 4) -> float:
 
 
 def log_ticks(low: float, high: float, most: int = 6) -> list[float]:
-    """Return at most `most` round values from `low` to `high` for a logarithmic scale: 1, 2, 5, or powers of ten.
+    """Return at most `most` round values from `low` to `high`, for the ticks of a logarithmic scale.
 
-    If the range is too small for such values, the values have equal distances.
+    The values are 1, 2 and 5 times powers of ten, or only powers of ten. If the range contains fewer than two of them,
+    the values are at equal distances instead.
     """
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for digits, every in (((1, 2, 5), 1), ((1,), 1), ((1,), 2), ((1,), 3)):

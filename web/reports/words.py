@@ -22,7 +22,10 @@ OUTCOMES: dict[Outcome, str] = {
 
 
 class Figure(NamedTuple):
-    """A chart, a sentence about it, its legend (kind, words), and the same figures as a table."""
+    """A chart, a sentence about the chart, its legend, and the same figures as a table.
+
+    `legend`: pairs of a CSS class for the colour, and the words for it.
+    """
 
     id: str
     heading: str
@@ -45,7 +48,7 @@ def _share(part: int, whole: int) -> str:
 
 
 def cards(total: Summary) -> list[tuple[str, str]]:
-    """Return the cards at the top of the report, as pairs of a few words and the figure."""
+    """Return the cards at the top of the report, each as (heading, figure in words)."""
     return [
         (gettext("Visits"), number_words(total.visits)),
         (gettext("Claimed"), _share(total.claims, total.visits)),
@@ -57,7 +60,7 @@ def cards(total: Summary) -> list[tuple[str, str]]:
 
 
 def figures(counted: Report, choices: Sequence[str]) -> list[Figure]:
-    """Return the charts of a report in their order. `choices`: the words of the survey's choices, in order."""
+    """Return the charts of a report, in the page's order. `choices`: the texts of the survey's options, in order."""
     days = list(counted.days.items())
     hours = list(counted.hours.items())
     day_words = [date_words(day, "MMMd") for day, _ in days]

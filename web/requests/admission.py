@@ -33,21 +33,20 @@ makes all of them late. A timer becomes due at any moment of a turn of the loop,
 turn. So a worker has too much work if the turns of its loop are longer than twice LATE_S.
 """
 OWN_CPU = 0.5
-"""If the event loop uses less than this share of a core, it is late because of other processes on the machine, or of
-other threads of the worker, which compress pages and check passwords."""
+"""If the event loop is late but uses less than this share of a core, too many newcomers are not the reason: other
+processes, or other threads of the worker, keep the processor. Those threads compress pages and check passwords."""
 LOOKS = 10
-"""The number of newest measurements (of the event loop's delay) that are used; one is made every LOOK_S."""
+"""The number of measurements of the event loop's delay that are used, the newest. One is made every LOOK_S seconds."""
 FALL, RISE, LEAST = 0.7, 0.005, 0.02
-"""The factor and the step by which the share of admitted newcomers changes at each measurement, and its least value.
+"""How the share of admitted newcomers (0 to 1) changes at each measurement.
 
-FALL: the factor while there is too much work. RISE: the step at other times. LEAST: above 0, so that the worker notices
-when it can admit more.
+While there is too much work, the share is multiplied by FALL; otherwise RISE is added to it. The share is never below
+LEAST: the worker needs some newcomers to notice when it can admit more.
 """
 ONE_LOOKS = 20
-"""If a worker has admitted no newcomer during this number of measurements (one second), it admits the next.
+"""If a worker has admitted no newcomer during this number of measurements (one second), it admits the next newcomer.
 
-So a newcomer who comes alone is not asked to wait because the worker has just started, or is busy with other
-work.
+So if newcomers are rare, none of them must wait only because the worker has just started, or is busy with other work.
 """
 MOST_AT_ONCE = 64
 """The greatest number of newcomers whose page a worker makes at the same time.
@@ -56,8 +55,7 @@ It limits newcomers who come at once, before a measurement shows the delay.
 """
 TASK = "admission"
 AGAIN_S = 5, 10
-"""A new patient whom the busy server has asked to wait opens the page again after a random time between these two, in
-s."""
+"""The least and the greatest time in s after which a newcomer who was asked to wait tries again."""
 
 
 class Look(NamedTuple):
@@ -93,7 +91,7 @@ class Admission:
         self.share = 1.0
         self._looks: deque[Look] = deque(maxlen=LOOKS)
         self._entering = 0
-        # the number of measurements since a newcomer was admitted
+        # The number of measurements since the last newcomer was admitted.
         self._looks_alone = 0
 
     def look(self, late_s: float, cpu: float) -> None:
@@ -109,7 +107,7 @@ class Admission:
 
     @contextmanager
     def entering(self) -> Iterator[None]:
-        """Count one more newcomer as being served until this context ends; its body makes the newcomer's page."""
+        """Count a newcomer as being served while this context is open. Make the newcomer's page inside the context."""
         self._entering += 1
         self._looks_alone = 0
         try:
@@ -119,9 +117,9 @@ class Admission:
 
 
 async def watch(gate: Admission) -> None:
-    """Measure every LOOK_S how late the event loop is and how much CPU its thread uses, until cancelled.
+    """Measure every LOOK_S seconds how late the event loop is and how much CPU its thread uses, until cancelled.
 
-    The measurements go to `gate`.
+    `gate`: the `Admission` that gets the measurements.
     """
     while True:
         began_s, cpu_s = time.monotonic(), time.thread_time()

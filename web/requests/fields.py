@@ -18,7 +18,7 @@ PATIENT_BYTES = 24 * 1024
 most twelve bytes."""
 STAFF_BYTES = 64 * 1024
 LARGEST_BYTES = 1024 * 1024
-"""The greatest size in bytes of a form of the set-up."""
+"""The greatest size in bytes of a form on the pages on which administrators change the organisation's settings."""
 
 
 async def read_fields(request: web.Request, most: int = SMALL_BYTES) -> MultiDictProxy[str]:
@@ -38,8 +38,8 @@ async def read_fields(request: web.Request, most: int = SMALL_BYTES) -> MultiDic
 
 
 async def read_form(request: web.Request, most: int = SMALL_BYTES) -> dict[str, str]:
-    """Return the fields of a posted form; if several fields have the same name, only the first of them.
+    """Return the fields of a posted form as name -> value; of several fields with one name, only the first is kept.
 
-    The form may have `most` bytes. The limits and the errors are those of `read_fields`.
+    `most`: the greatest size of the form in bytes. The limits and the errors are those of `read_fields`.
     """
     return dict(reversed(list((await read_fields(request, most)).items())))

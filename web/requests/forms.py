@@ -30,7 +30,7 @@ UTF_8 = re.compile(r'"?utf-?8"?', re.ASCII | re.IGNORECASE)
 CHARSET = re.compile(r";\s*charset\*?[0-9]*\*?\s*=\s*([^;]*)", re.IGNORECASE)
 CHARSET_PART = re.compile(rb"name\s*=\s*\"?_charset_", re.IGNORECASE)
 PLAIN = frozenset({"", "7bit", "8bit", "binary", "identity"})
-"""Encodings of a part that do not change its bytes."""
+"""The encodings (Content-Transfer-Encoding) that leave the bytes of a part of a form as they are; "" for no header."""
 
 
 class Posted(NamedTuple):
@@ -41,7 +41,7 @@ class Posted(NamedTuple):
 
 
 POSTED = web.RequestKey("posted form", Posted)
-"""The key under which a request keeps its posted form after the form was read."""
+"""The key under which a request contains its posted form after `read_posted` has read it."""
 
 
 def refuse_other_encodings(exempt: Callable[[web.Request], bool]) -> Middleware:
@@ -62,7 +62,7 @@ def refuse_other_encodings(exempt: Callable[[web.Request], bool]) -> Middleware:
 def check_encoding(request: web.Request, *kinds: str) -> None:
     """Raise HTTP 415 if the request's body has none of these content types, is not in UTF-8, or is compressed."""
     if "Content-Encoding" in request.headers:
-        # The rest of the body is ignored; otherwise aiohttp would decompress it before ignoring it.
+        # This makes aiohttp drop the rest of the body; otherwise aiohttp would read and decompress it first.
         request.content.feed_eof()
         raise web.HTTPUnsupportedMediaType
     if not request.can_read_body:
@@ -88,7 +88,7 @@ async def read_body(request: web.Request, most: int) -> bytes:
         async with asyncio.timeout(BODY_S):
             return await request.clone(client_max_size=most).read()
     except TimeoutError:
-        # The rest of the body is ignored; otherwise aiohttp would wait ten more seconds for it.
+        # This makes aiohttp drop the rest of the body; otherwise aiohttp would wait for it ten more seconds.
         request.content.feed_eof()
         raise web.HTTPRequestTimeout from None
 
@@ -128,8 +128,8 @@ async def _multipart(request: web.Request, most: int) -> Posted:
     # of all other fields.
     if CHARSET_PART.search(body):
         raise web.HTTPUnsupportedMediaType
-    # A body that does not begin with its first part is refused, because aiohttp would search for the part line by
-    # line.
+    # A body must begin with its first part. In any other body, aiohttp would search for that part line by line, which
+    # takes long.
     if not body.startswith((b"--", b"\r\n--")):
         raise web.HTTPBadRequest
     stream = StreamReader(BaseProtocol(asyncio.get_running_loop()), most + 1, loop=asyncio.get_running_loop())
@@ -142,8 +142,7 @@ async def _multipart(request: web.Request, most: int) -> Posted:
         RuntimeError,
         AssertionError,
         HttpProcessingError,
-        # aiohttp raises one of these four errors if the body is not a multipart form; the answer is then HTTP
-        # 400.
+        # If the body is no valid multipart form, aiohttp raises one of these errors. The answer is HTTP 400.
     ):
         raise web.HTTPBadRequest from None
 
@@ -165,7 +164,7 @@ async def _parts(reader: MultipartReader) -> Posted:
 
 
 def _is_plain(headers: CIMultiDictProxy[str]) -> bool:
-    """Return whether a part, according to its headers, is not encoded and has no charset except UTF-8."""
+    """Return whether a part of a form is sent without an encoding and with no charset except UTF-8, by its headers."""
     how = [
         headers.get(name, "").strip().lower() for name in ("Content-Transfer-Encoding", "Content-Encoding")
     ]

@@ -11,7 +11,7 @@ from aiohttp import web
 from web.keys import ORGANISATION, SESSIONS
 
 TWIN = "-frame"
-"""The end of the name of a twin cookie."""
+"""The end of the name of a twin, the copy of a cookie that browsers send from frames."""
 ORG = "/{organisation}"
 OPENED = ORG + "/appointments/{token}"
 FRAMED = frozenset(
@@ -64,7 +64,7 @@ def cookie_of(request: web.Request, name: str) -> str:
 
 
 def keeps_no_cookies(request: web.Request) -> bool:
-    """Return whether the browser came from a framed page and kept none of the cookies that this page had set."""
+    """Return whether a framed page of this site led to this request, but the browser kept none of its cookies."""
     again = is_framed(request) and request.headers.get("Sec-Fetch-Site") == "same-origin"
     return again and not _knows(request)
 
@@ -72,8 +72,8 @@ def keeps_no_cookies(request: web.Request) -> bool:
 async def add_twins(request: web.Request, response: web.StreamResponse) -> None:
     """Add a twin (a copy for frames) to each cookie that a framed page sets.
 
-    If the page sets no cookie and the browser sent none, the twin of a cookie that does not exist is set. If the
-    browser does not send this twin with its next request, `keeps_no_cookies` finds that the browser keeps no cookies.
+    If the page sets no cookie and the browser sent none, a test cookie is set as a twin. If the browser's next request
+    does not contain it, `keeps_no_cookies` returns True.
     """
     if not (is_framed(request) and framing_sites(request)):
         return
@@ -85,8 +85,9 @@ async def add_twins(request: web.Request, response: web.StreamResponse) -> None:
 
 
 def twin(cookie: str) -> str:
-    """Return the Set-Cookie header of a cookie's twin, the copy that browsers send from frames. `cookie`: the cookie's
-    header.
+    """Return the Set-Cookie header for the twin of a cookie, the copy that browsers send from frames.
+
+    `cookie`: the Set-Cookie header of the cookie itself.
     """
     name, _, rest = cookie.partition("=")
     attributes = [part for part in rest.split("; ") if part.casefold() not in ("secure", "samesite=lax")]

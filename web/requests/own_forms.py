@@ -17,13 +17,16 @@ from web.requests import frames
 
 FIELD = "form_token"
 FORM = re.compile(r'<form\b[^<>]*\bmethod="post"[^<>]*>')
-"""Matches the start tag of a form that changes something. A test checks that all such forms match."""
+"""Matches the start tag of each form that is sent by POST. A test checks that the forms of all templates match."""
 COOKIE_AGE_S = 365 * 24 * 3600
 SHAPE = re.compile(r"[\w-]{32}", re.ASCII)
 
 
 def with_tokens(request: web.Request, response: web.Response) -> web.Response:
-    """Return the page with a token in its head and in each form; unchanged if the browser needs no token."""
+    """Return the page with a token in its head and in each form.
+
+    The page is unchanged if the request has Sec-Fetch-Site: such a browser needs no token.
+    """
     if "Sec-Fetch-Site" in request.headers or response.text is None:
         return response
     kept = cookie_of(request)
@@ -57,7 +60,7 @@ def cookie_of(request: web.Request) -> str:
 
 
 def is_right(request: web.Request, token: str) -> bool:
-    """Return whether a posted token is the token that this browser's forms have."""
+    """Return whether a token that was posted in a form is the token of this browser's forms."""
     secret = cookie_of(request)
     return bool(secret) and hmac.compare_digest(token.encode(), token_of(secret).encode())
 

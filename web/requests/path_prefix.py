@@ -14,14 +14,14 @@ from yarl import URL
 ATTRIBUTE = re.compile(r'(?<=\s)(href|src|action|data-list|data-cleared|data-worker)="/(?!/)')
 """Matches the attributes of our templates that contain addresses.
 
-It cannot match inside a text of a visitor, because there each quotation mark is escaped.
+It cannot match inside a text that a visitor has written, because the quotation marks of such texts are escaped.
 """
 
 
 def without(message: RawRequestMessage, prefix: str) -> RawRequestMessage:
     """Return a request whose path no longer begins with the prefix.
 
-    If the path has no prefix, as that of a health check, the request is unchanged.
+    If the path does not begin with the prefix, for example in a health check, the request is unchanged.
     """
     target = message.path
     if (
@@ -44,7 +44,10 @@ def in_html(text: str, prefix: str) -> str:
 
 
 def in_boot(value: Any, organisation: str, prefix: str) -> Any:
-    """Return `value`, data for scripts, with `prefix` before each path of the organisation or of a static file."""
+    """Return `value`, which a page contains as data for its scripts, with `prefix` added to each path of this server.
+
+    A text is such a path if it begins with "/" and the organisation, or with "/static/".
+    """
     if isinstance(value, Mapping):
         return {key: in_boot(each, organisation, prefix) for key, each in value.items()}
     if isinstance(value, list):

@@ -27,10 +27,10 @@ MOST_BYTES = 8 * 1024 * 1024
 MOST_SIDE = 1600
 MOST_KEPT_BYTES = 640 * 1024
 STEPS = ((MOST_SIDE, 85), (MOST_SIDE, 70), (1200, 60), (800, 50))
-"""Pairs of longest side in pixels and JPEG quality. The first pair whose file has at most MOST_KEPT_BYTES is used,
-otherwise the last."""
+"""Pairs (longest side in pixels, JPEG quality). A picture is encoded with one pair after another, until the file has at
+most MOST_KEPT_BYTES. If no file is small enough, the last file is used."""
 MOST_WAITING = 8
-"""The greatest number of pictures that wait in a worker while another is decoded; each may have MOST_BYTES."""
+"""The greatest number of pictures in a worker, including the picture that is decoded; each may have MOST_BYTES."""
 
 
 class Picture(NamedTuple):
@@ -58,7 +58,7 @@ def plain(data: bytes) -> Picture:
         raise PictureError(N_("This is no picture. Please choose a JPEG, PNG or WebP picture.")) from None
     except PictureError:
         raise
-    except Exception:  # noqa: BLE001  (a decoder may raise anything about a file that was made to break it)
+    except Exception:  # noqa: BLE001  (a file that was made to break a decoder may cause any error)
         raise PictureError(N_("The picture is damaged.")) from None
 
 

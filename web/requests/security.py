@@ -67,16 +67,16 @@ HSTS = "max-age=31536000"
 
 
 def origin_of(request: web.Request, public: str) -> str:
-    """Return the origin (RFC 6454 §6.2) that a page of this server has in this request's browser.
+    """Return the origin (RFC 6454 §6.2) that pages of this server have in the browser that sent the request.
 
-    `public` is the origin in the settings. If it is set, it is returned: behind a proxy, only the operator knows the
-    origin.
+    `public`: the origin in the settings, "" for none. It is returned if it is not "", because behind a proxy the server
+    does not know its origin.
     """
     return public or f"{request.scheme}://{host_of(request)}"
 
 
 def host_of(request: web.Request) -> str:
-    """Return the Host header; "" if there is none. aiohttp's own property might wait for a name server."""
+    """Return the Host header; "" if there is none. aiohttp's `request.host` might then wait for a name server."""
     return request.headers.get("Host", "")
 
 
@@ -90,7 +90,7 @@ def is_own_origin(request: web.Request, public: str) -> bool:
 
 
 def is_own_request(request: web.Request, public: str) -> bool:
-    """Return whether a page of this server made a request, or the person typed its address into the browser.
+    """Return whether a page of this server made the request, or a person typed the address into the browser.
 
     The header Sec-Fetch-Site decides if the browser sends it; otherwise the header Origin decides. The result is
     False for a request with neither, because each current browser sends one of them with a request that changes
@@ -156,24 +156,24 @@ def headers_signal(
 ) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
     """Return an `on_response_prepare` handler that adds the security headers to a response.
 
-    A page may show patient data, so browsers store nothing unless the page's handler allows it. `secure`:
-    True if pages are served by https only; `framing_sites`: returns the origins whose pages may show a response in a
-    frame.
+    A page may show patient data, so the headers forbid browsers to store a response, unless its handler has set
+    Cache-Control. `secure`: True if pages are served by https only. `framing_sites`: returns the origins whose pages
+    may show a response in a frame.
     """
 
     async def add(request: web.Request, response: web.StreamResponse) -> None:
         # The header is removed, so that no software version is disclosed.
         response.headers.popall("Server", None)
         if response.status == HTTPStatus.SWITCHING_PROTOCOLS:
-            # The response is a script or style sheet, which needs none of the headers below.
+            # The response opens a WebSocket, so no page gets the headers below.
             return
         if request.path.startswith("/static/") and response.content_type in PARTS:
             response.headers.update(PART_HEADERS)
             return
         host = host_of(request)
         socket = f"{'wss' if secure else 'ws'}://{host}"
-        # In Safari before 15.4, 'self' does not include a WebSocket of the same host. A policy cannot name an IPv6
-        # address.
+        # The policy names the WebSocket's address, because 'self' does not include it in Safari before 15.4. A policy
+        # cannot name an IPv6 address, so then only 'self' is allowed.
         policy = {**POLICY, "connect-src": f"'self' {socket}" if _is_plain_host(host) else "'self'"}
         sites = framing_sites(request)
         if sites:
@@ -183,8 +183,8 @@ def headers_signal(
         )
         response.headers.update(HEADERS)
         if sites:
-            # The header X-Frame-Options cannot list the origins that may frame the page, so only the policy names
-            # them.
+            # X-Frame-Options cannot list the origins that may frame the page, so only `frame-ancestors` in the policy
+            # does.
             del response.headers["X-Frame-Options"]
         response.headers.setdefault("Cache-Control", "no-store")
         if secure:
@@ -226,8 +226,8 @@ def plain_address(text: str) -> str:
     """Return the IP address in a text, which proxies write in many ways; return a text without an address unchanged.
 
     Some proxies add a port (`203.0.113.5:51123`, `[2001:db8::1]:443`), brackets, quotes or a zone (`fe80::1%eth0`).
-    An IPv4 address may be written as an IPv6 one (`::ffff:203.0.113.5`), usually by a server that listens on
-    addresses of both kinds.
+    An IPv4 address may be written as an IPv6 address (`::ffff:203.0.113.5`), usually by a server that listens on IPv4
+    and IPv6 with one socket.
     """
     text = text.strip().strip('"').strip()
     ported = PORT.fullmatch(text)
@@ -270,7 +270,8 @@ def neighbourhood(address: str) -> str:
 class Rule:
     """The delay and the limit for guesses at one kind of secret, such as a password or a code.
 
-    With a `limit` of 0, guesses are only delayed. With a `first_delay_ms` of 0, they are only stopped.
+    After `limit` wrong guesses within `window_ms`, further guesses are refused; a `limit` of 0 refuses none. Each wrong
+    guess doubles the delay of the next guess, from `first_delay_ms` to `longest_delay_ms`; a first delay of 0 stays 0.
     """
 
     name: str
@@ -286,12 +287,12 @@ class Rule:
 
 SIGN_IN = Rule("sign_in")
 ACCOUNT = Rule("account", limit=0, longest_delay_ms=5_000)
-"""Guesses at one account from all addresses are delayed, but never stopped, because strangers could otherwise block
-an account."""
+"""The rule for guesses at one account, from all addresses together. They are delayed but never refused: otherwise
+strangers could block an account."""
 
 PENDING_MS = 60_000
-"""The time in ms after which a guess of a password or code whose check has not ended no longer counts against the
-limit: the worker that checked it must have died."""
+"""An unfinished guess counts against the limit for at most this time in ms. If it is still unfinished then, the worker
+that checked it must have died."""
 
 BEGIN = """
 local t = redis.call('TIME')
@@ -334,9 +335,9 @@ class Attempt:
 class Throttle:
     """Delays and stops guesses, by the store's clock, across all workers.
 
-    A guess is recorded before it is checked, so that many guesses at once cannot all pass. If the wrong guesses and
-    the unfinished guesses together are as many as `limit`, the next guess waits until an unfinished guess has a result.
-    A guess that fails because of an error of the server does not count.
+    A guess is recorded before it is checked, so that many guesses at once cannot exceed the limit. If wrong guesses and
+    unfinished guesses together reach `limit`, the next guess waits until an unfinished guess has a result. A guess that
+    fails because of an error of the server does not count.
     """
 
     def __init__(self, redis: Redis) -> None:
@@ -345,11 +346,10 @@ class Throttle:
 
     @asynccontextmanager
     async def attempt(self, rule: Rule, organisation: str, who: str) -> AsyncIterator[Attempt]:
-        """Run the body of the context as a guess at a secret of an organisation, after its delay.
+        """Wait for the delay of the next guess; then run the body of this context, which checks the guess.
 
-        `rule`: the delay and the limit; `who`: whose guesses are counted together, an IP address or an account.
-        Raises BlockedError after too many wrong guesses, and BusyError if the guess could not begin within ten
-        seconds.
+        `rule`: the delay and the limit. `who`: the IP address or the account whose guesses are counted together. Raises
+        BlockedError after too many wrong guesses, and BusyError if the guess could not begin within ten seconds.
         """
         kinds, member = (keys.THROTTLE, keys.THROTTLE_PENDING), secrets.token_hex(8)
         names = [kind(organisation, rule.name, who) for kind in kinds]

@@ -43,9 +43,7 @@ class Certificate:
         return self._context
 
     async def following(self, app: web.Application) -> AsyncIterator[None]:
-        """Check the files of `[tls]` for changes as long as the worker's app runs. It is a clean-up context of the
-        app.
-        """
+        """Check the files of `[tls]` for changes as long as the worker's app runs: a clean-up context of the app."""
         self._logs = app[WORKER].index == 0
         app[SUPERVISOR].keep(NAME, self.run)
         yield
@@ -60,8 +58,8 @@ class Certificate:
     def look(self) -> None:
         """Read the files again if they have changed and two checks in a row find the same contents.
 
-        Two checks are needed, because a renewal writes one file after the other. Files that cannot be used are logged
-        once, and the previous certificate stays in use.
+        Two checks are needed, because a renewal writes one file after the other. If the new files cannot be used, this
+        is logged once, and the previous certificate stays in use.
         """
         before, self._found = self._found, self._stamp()
         if self._found == self._tried or self._found != before:

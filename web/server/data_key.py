@@ -30,13 +30,14 @@ RESTORING = b"restoring "
 """The beginning of the value of `keys.DATA_KEY` while a backup is being restored into a store; the backup's id
 follows."""
 RESTORED = "restoring"
-"""The subfolder of a data folder in which a backup is restored; its files are then moved up."""
+"""The subfolder of a data folder into which a backup is restored. At the end, its files move to the data folder."""
 
 
 def make_data_key(folder: Path) -> None:
     """Create the key if the folder has none. Raises ConfigError if it cannot be written.
 
-    It is called only when a worker starts, so that a key that is lost later causes an error and is not replaced.
+    This is called when a worker starts, and by `greenroom init`. Code that only needs the key calls `data_key`, so that
+    a lost key causes an error and is not replaced.
     """
     path = folder / FILE
     try:
@@ -94,8 +95,8 @@ def replace(folder: Path, found: bytes) -> None:
     path = folder / FILE
     owner, draft = path.stat(), _draft(path, found)
     try:
-        # The new file may have another group than the old file, because only root may set any group. This does no
-        # harm: the mode of the new file gives its group no right.
+        # The group is not set, because only root may set any group. This does no harm: the mode of the new file gives
+        # its group no right.
         os.chown(draft, owner.st_uid, -1)
         draft.replace(path)
     finally:
@@ -118,9 +119,9 @@ def _create(path: Path, key: bytes) -> None:
 
 
 def _draft(path: Path, found: bytes) -> Path:
-    """Write the bytes `found` to a temporary file beside `path`; return its path when they are on the disk.
+    """Write the bytes `found` to a temporary file beside `path`, and to the disk; return the temporary file's path.
 
-    Raises OSError, and then leaves no file.
+    Raises OSError if that fails; the temporary file is then removed.
     """
     draft = path.with_name(f".{FILE}.{os.getpid()}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -136,7 +137,7 @@ def _draft(path: Path, found: bytes) -> Path:
 
 
 def key_id(key: bytes) -> bytes:
-    """Return a short name for the key, from which the key cannot be derived."""
+    """Return the id of a key: a short hash, from which the key cannot be calculated."""
     return hashlib.sha256(b"greenroom key id" + key).hexdigest()[:8].encode()
 
 
@@ -151,8 +152,9 @@ def derived(key: bytes, purpose: str) -> bytes:
 async def check(redis: Redis, found: bytes) -> dict[bytes, bytes]:
     """Check that the keys of a key file belong to the store; return them: id of a key -> key.
 
-    In the result, the key that encrypts the store's new records is the last. `found`: the content of the file. Raises
-    ConfigError if the file does not contain that key, or if a restore into the store has not finished.
+    The last key of the result is the key that encrypts the store's new records. If the store names no such key yet, its
+    name is written into the store. `found`: the content of the file. Raises ConfigError if the file does not contain
+    that key, or if a restore into the store has not finished.
     """
     name, known = keys.DATA_KEY(), keys_in(found)
     await redis.set(name, next(iter(known)), nx=True)

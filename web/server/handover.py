@@ -27,10 +27,10 @@ VARIABLE = "_GREENROOM_HANDOVER"
 TRIAL_S = 120.0
 READY = "greenroom: the trial is ready"
 PROBLEM = "greenroom: "
-"""The beginning of the line that a failed command prints; one sentence with the reason follows in the line."""
+"""The beginning of the line that a failed `greenroom` command prints; the rest of the line is the reason."""
 
 LAST = frozenset({"tried", "refused", "worker_failed", "done"})
-"""The last steps of an upgrade: `greenroom upgrade` waits for no further step after one of these steps."""
+"""The steps that end an upgrade. `greenroom upgrade` waits until the master reports one of them."""
 
 STEP = b'{"step":'
 """The beginning of each line that reports a step of an upgrade."""
@@ -58,7 +58,7 @@ class FormerWorker(msgspec.Struct):
 
     @property
     def tmp(self) -> FormerWorker:
-        """This object itself, because it has the methods of `WorkerTmp` that gunicorn calls."""
+        """This object. gunicorn expects a `WorkerTmp` here, and calls only methods that this object has too."""
         return self
 
     def last_update(self) -> float:
@@ -80,8 +80,8 @@ class Handover(msgspec.Struct, kw_only=True):
     `trial`: True if the program only starts one worker, which serves nobody, and ends when that worker is ready.
     `host`: the address of the pages, as the settings or systemd gave it. `listener`, `metrics`, `folder`: the
     descriptors of the pages' port, of the metrics' port, and of the lock of the data folder. `streams`: the descriptors
-    of the socket pairs by which workers pass connections to each other. `notify`: the address to which systemd's states
-    are sent.
+    of the socket pairs by which workers pass connections to each other. `notify`: the address at which systemd receives
+    the states of the server; "" if systemd expects no states.
     """
 
     trial: bool
@@ -110,7 +110,7 @@ class Handover(msgspec.Struct, kw_only=True):
 def received(environment: Environment) -> Handover | None:
     """Return the `Handover` of the previous program, and remove it from `environment`; None at an ordinary start.
 
-    Raises ConfigError if this version cannot read it.
+    Raises ConfigError if this version of the program cannot read the `Handover`.
     """
     text = environment.pop(VARIABLE, "")
     if not text:
@@ -127,20 +127,20 @@ def received(environment: Environment) -> Handover | None:
 
 
 def this_program() -> list[str]:
-    """Return the beginning of a command line that runs this program; the caller adds the arguments."""
+    """Return the first words of a command line that runs this program; the caller adds the arguments."""
     script = Path(sys.argv[0]).absolute()
     if script.suffix != ".py" and os.access(script, os.X_OK):
-        # Symbolic links in this path (/opt/greenroom -> greenroom-0.1.0) are not resolved, so that the next
-        # start runs the version to which they then lead.
+        # Symbolic links in this path (/opt/greenroom -> greenroom-0.1.0) are kept. If an upgrade changes a link, the
+        # next start runs the new version.
         return [str(script)]
     return [sys.executable, *sys.orig_argv[1 : len(sys.orig_argv) - len(sys.argv) + 1]]
 
 
 class Request(msgspec.Struct):
-    """A request of `greenroom upgrade` to the master. `program`: the beginning of the command line that runs the new
-    program.
+    """A request of `greenroom upgrade` to the master.
 
-    `only_try`: True if the master only tries the program, without replacing its own.
+    `program`: the first words of the command line that runs the new program, without its arguments. `only_try`: True if
+    the master only tries the program, and does not replace its own program.
     """
 
     program: list[str]
@@ -148,7 +148,7 @@ class Request(msgspec.Struct):
 
 
 class Steps:
-    """The file in the data folder with an upgrade's request to the master, and a line of JSON for each step."""
+    """The file `upgrade` in the data folder: the request to the master, and a line of JSON for each reported step."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "upgrade"
@@ -170,7 +170,7 @@ class Steps:
         draft.replace(self.path)
 
     def asked(self) -> Request | None:
-        """Return the upgrade's request in the file, and remove the file; None if the request cannot be read.
+        """Return the request that `greenroom upgrade` wrote to the file, and remove the file; None if it is unreadable.
 
         If there is no file, or if it contains only steps, return a request for the program that is now at the path of
         the running program.
@@ -227,7 +227,7 @@ class Trial:
 
     def __init__(self, command: list[str], handover: Handover) -> None:
         """Start the process with `command`, and pass `handover` to it. Raises OSError if there is no such program."""
-        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - read when the process has ended
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - `problem` reads and closes it
         self._end_s = time.monotonic() + TRIAL_S
         self._process = subprocess.Popen(
             command,
@@ -242,14 +242,14 @@ class Trial:
         )
 
     def ended(self) -> bool:
-        """Return whether the trial's process has ended. If it has, processes that it has started are killed.
+        """Return whether the trial's process has ended; kill it first if it has run for TRIAL_S seconds.
 
-        A process that still runs after TRIAL_S is killed.
+        When it has ended, also kill the processes that it has started and that still run.
         """
         if time.monotonic() > self._end_s:
             self.kill()
-        # The exit code is not taken yet (WNOWAIT). Until it is taken, no other process gets this id, so `kill` reaches
-        # only the trial.
+        # WNOWAIT leaves the ended process in the system's table until `poll`. So no other process can have its id when
+        # `kill` is called.
         with contextlib.suppress(ChildProcessError):
             if os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
                 return False
@@ -266,7 +266,7 @@ class Trial:
                 os.killpg(self._process.pid, signal.SIGKILL)
 
     def problem(self) -> str:
-        """Return in a sentence why the program cannot replace the running program; "" if it can.
+        """Return a sentence that says why the tried program cannot replace the running program; "" if it can.
 
         Call it after the trial's end.
         """

@@ -16,7 +16,7 @@ PING_S = 1.0
 
 
 async def healthz(request: web.Request) -> web.Response:
-    """Answer GET /healthz with 200."""
+    """Answer GET /healthz with 200: the event loop runs."""
     return web.json_response({"status": "alive"})
 
 
@@ -37,9 +37,9 @@ async def readyz(request: web.Request) -> web.Response:
 
 
 async def why_not_ready(app: web.Application) -> list[str]:
-    """Return the reasons why this worker should receive no requests; the first reason is the status in the answer.
+    """Return the reasons why this worker should receive no requests; an empty list if it is ready for requests.
 
-    The list is empty if the worker is ready.
+    The first reason is the `status` in the answer of /readyz.
     """
     if app[DRAINING].is_set():
         return ["draining"]

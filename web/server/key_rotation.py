@@ -37,7 +37,7 @@ from web.server.redis_client import connect
 from web.server.store_rewriting import UNMARK, mark
 
 LOOK_S = 1.0
-"""The time in s after which a worker reads the store and the file `secret.key` again."""
+"""Every LOOK_S seconds, a worker checks whether the store names another key, or `secret.key` has changed."""
 PATIENCE_S = 15.0
 """The longest time in s to wait for workers.
 
@@ -66,7 +66,8 @@ class Follower:
         self._redis: Any = redis
         self._folder = folder
         self._seal = seal
-        self._read: tuple[int, int, int] | None = None  # size, time and inode of the file when it was read
+        # the time of change, size and inode of the file when it was last read; None if it must be read
+        self._read: tuple[int, int, int] | None = None
         self._known: dict[bytes, bytes] = {}
         self._missed = b""
 
@@ -75,15 +76,16 @@ class Follower:
         changed.
         """
         while True:
-            # after an error of the store, the check is repeated in a second
+            # After an error of the store, the check is repeated in a second.
             with contextlib.suppress(UnavailableError):
                 await self.look()
             await tick(LOOK_S)
 
     async def look(self) -> None:
-        """Read the keys again if the file or the store has changed.
+        """Use the keys of the file, and the key to encrypt with that the store names, if one of the two has changed.
 
-        The keys that were read are not used if the key that encrypts new records is not among them.
+        Do nothing if the store names a key that is not in the file. Log this once as an error, unless the worker has
+        that key already.
         """
         async with answering():
             newest = await self._redis.get(keys.DATA_KEY())
@@ -95,7 +97,8 @@ class Follower:
             if looks != self._read:
                 self._known, self._read = secret.keys_in(secret.content(self._folder)), looks
         except (OSError, ConfigError):
-            # the key file is being written, or is lost; the worker keeps the keys that it has
+            # The key file is being written, or is lost. The worker keeps the keys in `_seal`, and tries the file again
+            # at the next call.
             self._known, self._read = {}, None
         if newest not in self._known:
             if newest not in self._seal.ids and newest != self._missed:
@@ -120,9 +123,10 @@ async def running(app: web.Application) -> AsyncIterator[None]:
 
 
 class Rotated(NamedTuple):
-    """The result of a rotation: the id of the new key, and the number of records that were encrypted again.
+    """The result of a rotation.
 
-    It also has the names of the other machines with workers, to which the key file must be copied once more.
+    `key`: the id of the new key. `records`: the number of records that were encrypted again. `elsewhere`: the names of
+    other machines with workers, to which the operator must copy the key file once more.
     """
 
     key: str
@@ -144,7 +148,7 @@ class Rotation:
     async def run(self) -> Rotated:
         """Begin a rotation, or continue an unfinished rotation; return its result.
 
-        Raises CommandError if a step is not possible, ConfigError if the key file cannot be read or is not that of the
+        Raises CommandError if a step is not possible, ConfigError if the key file cannot be read or belongs to another
         store, and redis-py's errors.
         """
         async with self._alone():
@@ -187,7 +191,7 @@ class Rotation:
     async def _renew(self) -> None:
         while True:
             await asyncio.sleep(LEASE_MS / 5000)
-            with suppress(RedisError):  # the lock is extended again in a second, before it expires
+            with suppress(RedisError):  # the lock's next extension, a second later, is still in time
                 await self._redis.pexpire(keys.ROTATING(), LEASE_MS)
 
     async def _begun(self) -> tuple[bytes, bytes]:
@@ -204,10 +208,10 @@ class Rotation:
         return old, new
 
     async def _workers(self, ready: Callable[[tuple[bytes, ...]], bool], what: str) -> None:
-        """Wait until all workers that report to the store are ready.
+        """Wait until all workers that report to the store are ready for the next step.
 
-        `ready`: is called with the ids of a worker's keys, and returns whether the worker is ready. `what`: what the
-        workers must do, for the text of the error. Raises CommandError if that takes too long.
+        `ready`: is called with the ids of a worker's keys, and returns whether the worker is ready. `what`: what a
+        worker must do to be ready, in words for the error. Raises CommandError after PATIENCE_S seconds.
         """
 
         def lacks(one: Report) -> bool:
@@ -227,8 +231,8 @@ class Rotation:
     async def _reseal(self, old: bytes) -> int:
         """Encrypt again until no record is left that is encrypted with the old key; return the number of records.
 
-        A worker may have encrypted something just before it began to use the new key. So the last search begins when
-        no such write can reach the store any longer.
+        A worker may have sent a record with the old key to the store just before it began to use the new key. So the
+        last search begins only when no such command can reach the store any longer.
         """
         seal = Seal(await secret.check(self._redis, secret.content(self._folder)))
         resealing, records, late_s = Resealing(self._redis, seal, old), 0, _now() + self._late_s
@@ -256,7 +260,7 @@ def _now() -> float:
 async def rotate(settings: Settings, progress: Progress) -> Rotated:
     """Rotate the data key of a store and a data folder; return the result. `progress` is called with each step.
 
-    Raises CommandError if a step is not possible, ConfigError if the key file cannot be read or is not that of the
+    Raises CommandError if a step is not possible, ConfigError if the key file cannot be read or belongs to another
     store, and redis-py's errors.
     """
     if settings.redis.url and store_address(settings.redis.url).kind is Kind.CLUSTER:
@@ -266,10 +270,10 @@ async def rotate(settings: Settings, progress: Progress) -> Rotated:
         return await Rotation(redis, settings, progress).run()
     except OSError as error:
         if error.filename is None:
-            # an error that names no file is about the connection to the store
+            # An OSError without a file name comes from the connection to the store.
             raise
         why = MOUNTED if error.errno == errno.EBUSY else f"cannot be written ({error.strerror})"
-        # If replacing a file has failed, `filename2` of the error names that file.
+        # An error of a replacement has two file names; the second is that of the file to replace.
         raise CommandError(f"{error.filename2 or error.filename} {why}") from None
     finally:
         await redis.aclose()

@@ -54,7 +54,7 @@ def bind(host: str, port: int, section: str = "server") -> socket.socket:
     the address cannot be used.
     """
     if host == "::" and not _has_ipv6():
-        host = "0.0.0.0"  # noqa: S104 - asked for by name
+        host = "0.0.0.0"  # noqa: S104 - the setting "::" requests all addresses
     try:
         family, _, _, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE

@@ -1,7 +1,8 @@
 """Writes logs as one line per event on standard error, without patient data, tokens or line breaks from outside.
 
 ALLOWED lists the keys whose values may be logged. Of log records of other libraries, only the safe parts are written.
-There are two formats. An event's name is a constant text in the code; everything variable is the value of a key.
+A line is JSON, or text for a terminal. An event's name is a constant text in the code; everything variable is the value
+of a key.
 """
 
 import logging
@@ -32,7 +33,8 @@ ALLOWED = frozenset(
     stream task timestamp topic total trace transport url version visit what worker
     """.split()
 )
-"""The keys whose values are logged: numbers, states, ids that the server made. Other values are [hidden]."""
+"""The keys whose values are logged: numbers, states, ids that the server made. All other values are logged as
+"[hidden]"."""
 
 OWN = ("web", "signalling", "media")
 PLAIN = ("gunicorn", "aiohttp", "asyncio")
@@ -63,7 +65,7 @@ def setup(settings: Log) -> None:
         cache_logger_on_first_use=False,
     )
     if not sys.warnoptions:
-        # Python's warnings may quote data from clients, and Python keeps every different text in memory for ever.
+        # Warnings are off: their texts may contain data from clients, and Python never frees a text that it has shown.
         warnings.simplefilter("ignore")
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
@@ -103,9 +105,9 @@ def _lost(processors: list[Any], count: int) -> str:
 def _foreign(_logger: object, _method: str, event: Event) -> Event:
     """Keep only the safe part of another library's log record.
 
-    Of a known library, this is the constant template of the text; of any other library, it is only the place in the
-    code. Arguments are removed unless they are numbers, because they may contain anything, such as the path of a
-    request.
+    For a library in PLAIN or OWN, the safe part is the template of the text and the place in the code; for any other
+    library, it is only the place in the code. The arguments of the template are removed, unless all are numbers,
+    because they may contain anything, such as the path of a request.
     """
     record: logging.LogRecord = event["_record"]
     args = event.pop("positional_args", ())
@@ -123,9 +125,9 @@ def _foreign(_logger: object, _method: str, event: Event) -> Event:
 
 
 def _exceptions(_logger: object, _method: str, event: Event) -> Event:
-    """Replace an exception in `event` by its type and its places in the code.
+    """Replace an exception in `event` by its type, and by its traceback as names of files and functions.
 
-    The text of the exception is removed, because it may quote a patient.
+    The text of the exception is removed, because it may contain words of a patient.
     """
     raised = event.pop("exc_info", None)
     if raised is True:
@@ -183,12 +185,12 @@ class AccessLog(abc.AbstractAccessLogger):
         if found is not None and found.http_exception is not None and response.status == 400:
             _access.debug("request.malformed", status=response.status)
             return
-        # A response that asks a newcomer to wait is no failure: another event, `admission.newcomers_wait`,
-        # reports the number of these responses.
+        # A response that asks a newcomer to wait is no failure. The event `admission.newcomers_wait` reports the number
+        # of these responses.
         failed = response.status >= 500 and not (found is not None and request.get(HELD_BACK))
         level = logging.WARNING if failed else logging.DEBUG
         if not ACCESS.isEnabledFor(level):
-            # structlog would make a logger for each request, only to find out that the level is not logged.
+            # Return before structlog makes a logger for this request, because the level is not logged.
             return
         resource = found.route.resource if found is not None else None
         _access.log(
@@ -202,7 +204,7 @@ class AccessLog(abc.AbstractAccessLogger):
 
     @property
     def enabled(self) -> bool:
-        """Whether the log is on, which is always true, because failures are logged at every level."""
+        """True: aiohttp must call `log` for every request, because failures are logged at every level."""
         return True
 
 

@@ -43,8 +43,8 @@ class Master(Arbiter):
         # The command line of the program that replaces this program at the next call of `manage_workers`; [] for none.
         self._next: list[str] = []
         self.is_trial = handed is not None and handed.trial
-        # `_leaving`: the ids of the worker processes to replace. `_most`: if more workers than this run, one of them
-        # must stop first.
+        # `_leaving`: the process ids of the workers to replace. `_most`: the number of running workers up to which a
+        # new worker may start; above it, an old worker must stop first.
         self._leaving: set[int] = set()
         self._most = 0
         self._failed = False
@@ -72,11 +72,11 @@ class Master(Arbiter):
         self._replace_all()
 
     def init_signals(self) -> None:
-        """Handle signals from now on, and those that came while this program replaced the previous program."""
+        """Begin to handle signals, also those that arrived while this program replaced the previous program."""
         super().init_signals()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, self.SIGNALS)
-        # If a worker ended during the replacement, no program has handled its SIGCHLD, so the signal is
-        # handled now.
+        # A worker may have ended while the programs were replaced. No program has handled its SIGCHLD, so the signal is
+        # put into the queue here.
         self.SIG_QUEUE.put_nowait(signal.SIGCHLD)
 
     def free_index(self) -> int:
@@ -94,8 +94,8 @@ class Master(Arbiter):
             self._judge(*self._trial)
         if self._next:
             self._become(self._next)
-        # Before another worker is replaced, the signals of workers that have ended are handled, which removes these
-        # workers from the table.
+        # While a signal waits in the queue, no worker is replaced: it may be the SIGCHLD of an ended worker, which is
+        # still in the table of workers.
         if self._leaving and self.SIG_QUEUE.empty() and not self._changes:
             self._replace_next()
         if not self._leaving:
@@ -104,7 +104,7 @@ class Master(Arbiter):
             if self.is_trial:
                 # The line is written in one call, because workers write to this standard output at the same
                 # time.
-                print(f"\n{READY}\n", end="", flush=True)  # noqa: T201 - the master of the server reads it
+                print(f"\n{READY}\n", end="", flush=True)  # noqa: T201 - the running server's master reads it
                 raise StopIteration
             self._notify.ready()
         output.retry()
@@ -125,7 +125,7 @@ class Master(Arbiter):
     def _replace_next(self) -> None:
         """Start the next new worker, or stop the oldest of the old workers. Do nothing while a new worker is not ready.
 
-        A new worker that ends before it is ready is started again, and nothing else happens until it is ready.
+        If a new worker ends before it is ready, start another new worker; old workers stop only when it is ready.
         """
         self._leaving &= self.workers.keys()
         new = [worker for pid, worker in self.workers.items() if pid not in self._leaving]
@@ -147,7 +147,7 @@ class Master(Arbiter):
     _stopped = 0
 
     def worker_ended(self, worker: WorkerProcess | FormerWorker) -> None:
-        """Report that a worker has ended before it was ready, if workers are being replaced."""
+        """Record a failure if workers are being replaced and this worker has ended before it was ready."""
         if self._leaving and not worker.answers and not self._changes:
             self._failed = True
             self._steps.say("worker_failed", worker=worker.id)
@@ -223,20 +223,20 @@ class Master(Arbiter):
             return
         for pid, worker in list(self.workers.items()):
             if not worker.answers:
-                # The worker does not serve yet. The next program could not detect that, so the worker is
-                # killed.
+                # The worker does not serve yet, so it is killed: the next program takes each worker that runs for a
+                # worker that serves.
                 self.kill_worker(pid, signal.SIGKILL)
         for descriptor in handover.descriptors:
             os.set_inheritable(descriptor, True)
         try:
-            os.execve(command[0], command, handover.environment())  # noqa: S606 - no shell is wanted
+            os.execve(command[0], command, handover.environment())  # noqa: S606 - no shell is needed
         except OSError as error:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, self.SIGNALS)
             for descriptor in handover.descriptors:
                 os.set_inheritable(descriptor, False)
             self._refuse(f"{command[0]} cannot be run ({error.strerror})")
 
-    # --- processes
+    # --- starting and stopping processes
 
     def stop(self, graceful: bool = True) -> None:
         """Stop the workers, and the process that tries another program, if there is one."""

@@ -72,7 +72,7 @@ class Party:
         self._party.set_receiving(kind, allowed)
 
     def set_admitted(self, admitted: bool) -> None:
-        """Set whether any media may be forwarded from this party and to this party."""
+        """Set whether media may be forwarded between this party and the other parties; False stops both directions."""
         self._party.set_admitted(admitted)
 
     def quality(self) -> media.Quality:
@@ -85,7 +85,7 @@ class Party:
 
 
 class Room:
-    """A room, the media of one call: implements `ports.MediaRoom` with a `media.Room`."""
+    """A room, which carries the media of one call: implements `ports.MediaRoom` with a `media.Room`."""
 
     __slots__ = ("_room",)
 
@@ -108,8 +108,8 @@ class Room:
         """Add a party to the room and return it. Raises `RoomFullError` if the room has too many parties.
 
         `listener` is called with each event of the new party. `opposite`: the id of another party, or None. The new
-        party receives that party's media on the same m-lines on which it sends its own media. `admitted`: True if
-        media may be forwarded from and to the new party.
+        party receives the media of `opposite` on the m-lines on which the new party sends its own media. `admitted`:
+        True if media may be forwarded from and to the new party.
         """
 
         def convert(event: media.PartyEvent) -> None:
@@ -119,7 +119,7 @@ class Room:
             return Party(self._room.join(party_id, convert, opposite=opposite, admitted=admitted))
 
     def set_gate(self, open: bool) -> None:
-        """Set whether media is forwarded between the parties."""
+        """Open or close the room's gate: whether media is forwarded between the parties."""
         self._room.set_gate(open)
 
     def close(self) -> None:
@@ -128,7 +128,7 @@ class Room:
 
 
 class Turn(NamedTuple):
-    """The TURN servers that browsers may use, and the secret shared with them."""
+    """The TURN servers that browsers may use. `secret`: the secret that this server shares with the TURN servers."""
 
     urls: tuple[str, ...]
     secret: str
@@ -142,14 +142,14 @@ class Relay:
         self._turn = turn
 
     def room(self, room_id: str) -> Room:
-        """Return this relay's room with this name; make it first if there is none."""
+        """Return this relay's room with the id `room_id`; make the room first if there is none."""
         return Room(self._relay.room(room_id))
 
     def ice_servers(self) -> list[IceServer]:
         """Return the TURN servers for a browser, with new credentials; an empty list if none is set."""
         if self._turn is None:
             return []
-        # The user name is random, because coturn logs it, and a log must not show which visit it belongs to.
+        # The user name is random, because coturn logs it, and its log must not show to which visit a user belongs.
         made = media.ice_server(self._turn.urls, self._turn.secret, secrets.token_hex(8), time.time())
         return [IceServer(urls=list(made.urls), username=made.username, credential=made.credential)]
 
@@ -165,7 +165,10 @@ class Relay:
         return [(found.host, found.port) for found in self._relay.candidates() if found.transport == "udp"]
 
     def answer_probes(self, name: str, password: str) -> None:
-        """Answer STUN requests that have this name and password; other workers check this relay by such requests."""
+        """Begin to answer STUN requests with this name and password.
+
+        By such requests, other workers check whether this relay answers.
+        """
         self._relay.probed_by = media.Credentials(name, password)
 
     async def reaches(self, addresses: Sequence[tuple[str, int]], name: str, password: str) -> bool:

@@ -63,14 +63,14 @@ class OpenTelemetry:
         self._tracer = self.provider.get_tracer("greenroom", version)
 
     def begin(self, name: str) -> BegunSpan | None:
-        """Begin a trace now, and return its first span; None if the sampling of OpenTelemetry leaves this trace out."""
+        """Begin a trace now, and return its first span; None if OpenTelemetry's sampling does not choose this trace."""
         span = self._tracer.start_span(name, Context(), SpanKind.SERVER)
         return BegunSpan(span) if span.is_recording() else None
 
     def add(self, name: str, parent: bytes, begun_ns: int, ended_ns: int) -> bytes:
-        """Add a span that has ended; return its context, by which later spans name it as their parent.
+        """Add a span that has ended; return its context, which is the argument `parent` of the spans below it.
 
-        `parent`: the context of its own parent; `begun_ns` and `ended_ns`: its times in ns since the epoch.
+        `parent`: the context of the span above it; `begun_ns` and `ended_ns`: its times in ns since 1970.
         """
         trace, span_id = int.from_bytes(parent[:16], "big"), int.from_bytes(parent[16:], "big")
         held = NonRecordingSpan(SpanContext(trace, span_id, is_remote=True, trace_flags=SAMPLED))

@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 NO_WAIT = os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 ATOMIC = select.PIPE_BUF
-"""The number of bytes that a pipe accepts at once when it is ready (POSIX write())."""
+"""When a pipe is ready, a write of at most this number of bytes does not wait (POSIX write())."""
 
 Put = Callable[[bytes], int]
 
@@ -36,7 +36,10 @@ class Output(io.TextIOBase):
         os.register_at_fork(after_in_child=self._begin)
 
     def _begin(self) -> None:
-        """Reset the state after a fork: the new process has lost no lines, and none of its threads holds the lock."""
+        """Reset this object in a new process after a fork.
+
+        The new process has lost no lines, and no thread of it holds a lock.
+        """
         self.lost, self._rest, self._lock = 0, b"", threading.RLock()
 
     def write(self, text: str) -> int:
@@ -53,9 +56,9 @@ class Output(io.TextIOBase):
                 self._push(b"")
 
     def _push(self, data: bytes) -> bool:
-        """Write the rest of the last line, then a report of lost lines, then the data, as far as possible now.
+        """Write the rest of the previous line, then a report of lost lines, then `data`, without waiting.
 
-        Returns False if the data must be dropped.
+        Return False if no byte of `data` can be written now; the caller then drops it.
         """
         if self._rest:
             self._rest = self._rest[self._send(self._rest) :]
@@ -80,7 +83,7 @@ class Output(io.TextIOBase):
             while sent < len(data) and (count := self._put(data[sent:])):
                 sent += count
         except OSError:
-            # Nothing can be written: the output is full, closed, or not ready. The caller counts the lost lines.
+            # The output is full, closed or not ready. The caller sees this by the number of bytes written.
             pass
         return sent
 
@@ -89,7 +92,7 @@ class Output(io.TextIOBase):
         return True
 
     def isatty(self) -> bool:
-        """Return whether a person reads the output at a terminal."""
+        """Return whether the output goes to a terminal."""
         return os.isatty(self._descriptor)
 
     def fileno(self) -> int:
@@ -121,7 +124,7 @@ def guard() -> None:
 
 
 def retry() -> None:
-    """Report lost lines if that is possible now; the server calls this about once a second."""
+    """Write unwritten parts of lines and report lost lines, if possible now. The server calls this every second."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, Output):
             stream.retry()
@@ -140,7 +143,7 @@ def _put(descriptor: int) -> Put:
     O_NONBLOCK is never set on the descriptor itself, because other programs share it, such as a shell.
     """
     mode = os.fstat(descriptor).st_mode
-    # The descriptor is a socket, as for systemd's journal.
+    # systemd's journal is such a socket.
     if stat.S_ISSOCK(mode):
         peer = socket.socket(fileno=os.dup(descriptor))
         return lambda data: peer.send(data, socket.MSG_DONTWAIT)
@@ -150,7 +153,7 @@ def _put(descriptor: int) -> Put:
         own = os.open(
             os.ttyname(descriptor) if os.isatty(descriptor) else f"/proc/self/fd/{descriptor}", NO_WAIT
         )
-    # The pipe cannot be opened again: this is not Linux, there is no permission, or the pipe has no reader.
+    # The pipe or terminal cannot be opened again: there is no /proc or no permission, or the pipe has no reader.
     except OSError:
         return lambda data: _if_ready(descriptor, data)
     return lambda data: os.write(own, data)

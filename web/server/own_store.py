@@ -31,7 +31,8 @@ WRITES = {
     "zset": ("ZADD", "0", "member"),
     "stream": ("XADD", "*", "field", "1"),
 }
-"""Type of a key -> the command by which the right to write such a key is checked, and its arguments after the key."""
+"""Type of a key -> a command that writes such a key, with its arguments after the key. It is sent to check whether the
+store permits the command."""
 log = structlog.get_logger("web.valkey")
 
 
@@ -39,8 +40,8 @@ class About(NamedTuple):
     """The answers of one server of the store about itself.
 
     `name`: host and port, "" if it is the only server. `info`: its answer to INFO. `settings`: its values of the
-    settings in SETTINGS; "unknown" for a value that it does not return. `ahead_s`: how far its clock is ahead of this
-    machine's clock.
+    settings in SETTINGS; "unknown" for a value that it does not return. `ahead_s`: the time in s by which its clock is
+    ahead of this machine's clock; negative if it is behind.
     """
 
     name: str
@@ -56,8 +57,9 @@ class About(NamedTuple):
 class Weaknesses(NamedTuple):
     """The reasons why servers of the store lose records, with the servers' names; "" for a reason that does not apply.
 
-    `evicts`: why sign-ins are lost; `keeps_nothing`: why all is lost when a server ends; `loses_tail`: why the newest
-    commands are lost at a failover. `clock`: how far a server's clock is from this machine's, if it is too far.
+    `evicts`: why a server may delete sign-ins. `keeps_nothing`: why all records are lost when a server ends.
+    `loses_tail`: why the newest changes are lost at a failover. `clock`: by how many seconds a server's clock differs
+    from this machine's clock, if this is more than CLOCK_S.
     """
 
     evicts: str
@@ -83,7 +85,7 @@ def check_own_store(store: Store) -> None:
 
 
 def weaknesses(store: Store) -> Weaknesses:
-    """Return the reasons why the store's servers may lose records: settings that are not safe.
+    """Return the reasons why the store's servers may lose records: unsafe settings, and clocks that differ.
 
     Raises ConfigError if a server does not answer, is older than 7.0, would evict visits, takes no writes, or refuses
     commands that are needed.
@@ -98,7 +100,10 @@ def weaknesses(store: Store) -> Weaknesses:
 
 
 def problem_of(about: About, kind: Kind) -> str:
-    """Return why a server cannot hold visits, as a sentence; "" if it can. `kind`: the kind of store in the address."""
+    """Return a sentence that says why a server cannot hold visits; "" if it can.
+
+    `kind`: the kind of store that `redis.url` names: one server, Sentinels or a cluster.
+    """
     if "sentinel_masters" in about.info:
         return "expected a server that holds records; found a Sentinel: begin with redis+sentinel://"
     if kind is Kind.SERVER and about.info.get("cluster_enabled"):
@@ -164,7 +169,7 @@ def _examined(store: Store) -> Iterator[About]:
 
 
 def _why(error: Exception, address: StoreAddress) -> str:
-    """Return a sentence with the reason why the store cannot be examined. `error`: the error of the attempt."""
+    """Return the reason why the store could not be examined, for operators. `error`: the error of the check."""
     causes = list(_causes(error))
     said = " ".join(map(str, causes))
     match error:
@@ -203,7 +208,7 @@ def _about(name: str, client: "redis.Redis") -> About:
 
 
 def _ahead_s(client: "redis.Redis") -> float:
-    """Return how far the clock of the store is ahead of this machine's clock; 0 if the store refuses TIME."""
+    """Return the time in s by which the store's clock is ahead of this machine's; 0 if the store refuses TIME."""
     try:
         found: Any = client.time()
     except redis.ResponseError:

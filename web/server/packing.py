@@ -27,9 +27,9 @@ LOOK_S = 60.0
 TURN_MS = 120_000
 AT_ONCE = 50
 REST = 4
-"""After each group of visits, the worker pauses for this many times the duration of the packing.
+"""After a group of visits is packed, the worker pauses for REST times the time that the packing took.
 
-In the pause, requests are answered without delay.
+In the pause, it answers requests without delay.
 """
 TASK = "web.server.packing"
 log = structlog.get_logger(TASK)
@@ -78,8 +78,8 @@ class Packer:
             left = sum([await packed.pack(organisation, queued) for queued in found])
             done += left
             if not left:
-                # None of the visits in `found` was packed, because each was changed at the same time. They are packed
-                # in a later call of `look`.
+                # No visit in `found` was packed, because each was changed during the packing. A later call of `look`
+                # packs them.
                 break
             await asyncio.sleep(REST * (loop.time() - began_s))
             async with answering():
@@ -115,7 +115,7 @@ class Packer:
 async def running(app: web.Application) -> AsyncIterator[None]:
     """Pack (compress) ended visits as long as the app runs.
 
-    The app must open this context after the context of signalling.
+    The app must open this context after the context of signalling, because it uses signalling.
     """
     app[SUPERVISOR].keep(TASK, Packer(app[REDIS], app[SERVICE], app[ORGANISATIONS]).run)
     yield

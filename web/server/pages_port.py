@@ -31,7 +31,7 @@ log = structlog.get_logger("web.serve")
 Tls = Callable[[], SSLContext | None]
 """A function that returns the TLS context for a new connection; None if pages are served by plain http."""
 PassOn = Callable[[int, socket.socket], bool]
-"""A function that passes a connection to the worker with an index; returns whether that worker has got it."""
+"""A function that passes a connection to the worker with an index; returns False if this is not possible."""
 
 
 def plain() -> None:
@@ -67,7 +67,7 @@ class Site(web.BaseSite):
         self._first_bytes_s = first_bytes_s
         self._loop = asyncio.get_running_loop()
         self._waiting: dict[socket.socket, asyncio.TimerHandle] = {}
-        # socket -> how many bytes of its first frame of ICE have arrived, while that frame is not complete
+        # A socket whose first frame of ICE is not complete -> the number of bytes of this frame that have arrived.
         self._seen: dict[socket.socket, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.passed = 0
@@ -77,7 +77,7 @@ class Site(web.BaseSite):
 
     @property
     def name(self) -> str:
-        """The address of the socket, in the form of aiohttp's own sites."""
+        """The socket's address as a URL, which aiohttp requires of each site."""
         return f"fd://{self._listening.fileno()}"
 
     async def start(self) -> None:
@@ -87,7 +87,7 @@ class Site(web.BaseSite):
         self._resume()
 
     async def stop(self) -> None:
-        """Accept no more connections. `Runner` answers or closes those that were accepted."""
+        """Stop accepting connections. `Runner` then answers or closes the connections that were accepted."""
         self._loop.remove_reader(self._listening.fileno())
         for sock in list(self._waiting):
             self._settle(sock)
@@ -102,7 +102,7 @@ class Site(web.BaseSite):
         self._loop.add_reader(self._listening.fileno(), self._accept)
 
     def _accept(self) -> None:
-        """Accept one connection in each turn of the event loop, so that idle workers get the other connections."""
+        """Accept one connection in a turn of the event loop, so that idle workers get the other connections."""
         try:
             sock, _address = self._listening.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
@@ -142,8 +142,8 @@ class Site(web.BaseSite):
     def _look_at_frame(self, sock: socket.socket, data: bytes) -> None:
         size = ice.frame_size(data)
         if len(data) < size <= ice.FRAME_LENGTH + ice.REQUEST_MAX and len(data) > self._seen.get(sock, 0):
-            # The first frame of ICE over TCP is not complete, so wait. The event loop calls `_look` again when the
-            # frame is complete or the connection has ended. If it has ended, `data` is then not longer than now.
+            # The first frame of ICE over TCP is not complete. The event loop calls `_look` again when the frame is
+            # complete, or when the connection has ended. In the second case `_look` finds no new bytes, and refuses it.
             self._seen[sock] = len(data)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size)
             return
@@ -159,7 +159,7 @@ class Site(web.BaseSite):
             self._refuse(sock)
 
     def _settle(self, sock: socket.socket) -> None:
-        """Stop waiting for the first bytes of a connection: they have arrived, or the connection is given up."""
+        """Stop waiting for the first bytes of a connection, because they have arrived or the wait is over."""
         self._waiting.pop(sock).cancel()
         self._seen.pop(sock, None)
         self._loop.remove_reader(sock.fileno())
@@ -180,6 +180,6 @@ class Site(web.BaseSite):
         task.add_done_callback(self._tasks.discard)
 
     async def _hand_over(self, sock: socket.socket) -> None:
-        # The TLS handshake has failed: the client has disconnected, or does not use TLS.
+        # An OSError is ignored. It means that the client has disconnected, or that the TLS handshake has failed.
         with contextlib.suppress(OSError):
             await self._loop.connect_accepted_socket(self._pages, sock, ssl=self._tls())

@@ -11,7 +11,7 @@ import asyncio
 import socket
 from collections.abc import Callable, Sequence
 
-# The number of connections that are received in one turn of the event loop.
+# The greatest number of connections that a worker receives in one turn of the event loop.
 BATCH = 32
 
 
@@ -19,9 +19,9 @@ class PassedStreams:
     """Passes connections through a Unix socket pair for each index of a worker; the master makes them before it
     forks.
 
-    `kept`: the descriptors of the pairs, as (of the receiving end, of the sending end), that the earlier program of
-    this process made before an upgrade; [] at an ordinary start. If a worker dies, the next worker with its index
-    receives the connections that the dead worker has not read. It finds no call for them and closes them.
+    `kept`: the pairs that the previous program of this process made before an upgrade, as (descriptor of the receiving
+    end, descriptor of the sending end); empty at an ordinary start. If a worker dies, the next worker with its index
+    receives the connections that wait in the pair. It has no calls for them, so it closes them.
     """
 
     def __init__(self, workers: int, kept: Sequence[tuple[int, int]] = ()) -> None:
@@ -36,7 +36,7 @@ class PassedStreams:
 
     @property
     def descriptors(self) -> list[tuple[int, int]]:
-        """The descriptors of all socket pairs: (of the receiving end, of the sending end)."""
+        """All socket pairs, each as (descriptor of the receiving end, descriptor of the sending end)."""
         return [(receiving.fileno(), sending.fileno()) for receiving, sending in self._ends]
 
     def send(self, index: int, sock: socket.socket) -> bool:

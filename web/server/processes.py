@@ -56,9 +56,9 @@ FROZEN_S = 30
 """A worker whose event loop has not run for this number of seconds is replaced."""
 REBOOT_PAUSE_S = 1.0
 ANNOUNCE_S = 0.25
-"""The longest time in s that the master waits for the store when it reports a worker's end.
+"""The longest time in s that the master waits for the store when the master announces the end of a worker.
 
-It is short, because the master does nothing else in this time.
+The time is short, because the master can do nothing else while it waits.
 """
 IDLE_S = 15.0
 """A worker closes an HTTP connection on which no complete request arrives for this time in s."""
@@ -73,9 +73,9 @@ log = structlog.get_logger("web.serve")
 class Worker:
     """The identity of a worker process, and the memory and sockets that it shares with other workers.
 
-    `index`: a number from 0, which a later worker gets when this worker has ended; `id`: a name that no later worker
-    gets. `shares`: how many sockets each worker holds; None if there is only this process. `streams`: connections with
-    media that other workers have accepted. `boards`: the metrics of each worker.
+    `index`: a number from 0; when this worker has ended, a later worker gets the same index. `id`: a name that no later
+    worker gets. `shares`: the number of sockets of each worker; None if there is only this process. `streams`: passes
+    connections with media between workers. `boards`: the metrics of each worker.
     """
 
     index: int
@@ -95,10 +95,11 @@ def serve(
     welcome: Callable[[Settings], str] = lambda settings: settings.origin,
     application: str = "web.app:create_app",
 ) -> NoReturn:
-    """Run the server until a signal stops it, then exit 0; print the text of `welcome` when the server answers.
+    """Run the server until a signal stops it, then exit with code 0.
 
-    `application` names the factory of each worker's app; `self_signed`: True to serve the pages by https with a
-    certificate made at the start. Raises ConfigError if the server cannot start with these settings.
+    `self_signed`: True to serve the pages by https with a self-signed certificate. `welcome`: returns the text that is
+    printed when the server answers. `application`: "module:function", the function that makes the app of a worker.
+    Raises ConfigError if the server cannot start with these settings.
     """
     output.guard()
     logs.setup(settings.log)
@@ -129,7 +130,7 @@ def serve(
         store = EmbeddedStore(folder, handed.store if handed else None)
         settings = replace(settings, redis=replace(settings.redis, url=store.url))
         if trial:
-            store = None  # in the trial of an upgrade, the running server keeps its embedded store
+            store = None  # in a trial, this process must not watch or stop the running server's store
         elif handed is None:
             store.begin()
     try:
@@ -146,8 +147,8 @@ def serve(
         processes = Processes(settings, create_app, listener, folder, notify, welcome, scraped, handed)
         Master(processes, store, handed).run()
     except SystemExit as end:
-        # In the master, this exit code of gunicorn (the app refuses its settings) is replaced by our own.
-        # Workers are forked inside `run` and also run this code at their end, but keep their exit code.
+        # APP_LOAD_ERROR says that the app refuses its settings; the master exits with our own code instead. Workers are
+        # forked inside `run`, so they reach this code too, but they keep their exit code.
         refused = end.code == Arbiter.APP_LOAD_ERROR and os.getpid() == master
         raise SystemExit(EXIT_CODE if refused else end.code) from None
     finally:
@@ -157,7 +158,7 @@ def serve(
 
 
 class Processes(BaseApplication):
-    """gunicorn's application: its options, made from our settings, and how a worker makes its app."""
+    """The application that gunicorn runs: sets gunicorn's options from our settings, and makes the app of a worker."""
 
     def __init__(
         self,
@@ -215,13 +216,13 @@ class Processes(BaseApplication):
         app = self.create_app(self.settings)
         app[WORKER] = self.worker
         if self._is_trial:
-            # Already the worker's first report to the store must state that this worker accepts no calls.
+            # The flag is set now: even the worker's first report to the store must say that it accepts no calls.
             app[DRAINING].set()
         if self._certificate is not None:
             app.cleanup_ctx.append(self._certificate.following)
         if self._scraped is not None:
             app.cleanup_ctx.append(partial(port, self._scraped))
-        # Objects made at start-up are never freed, so the garbage collector need not check them.
+        # The objects that exist now stay until the worker ends, so the garbage collector need not check them.
         gc.freeze()
         return Runner(
             app,
@@ -250,7 +251,7 @@ class Processes(BaseApplication):
             listener=listener,
             metrics=None if self._scraped is None else self._scraped.fileno(),
             folder=self.folder.descriptor,
-            # The worker in the trial of an upgrade receives no connections.
+            # In the trial of an upgrade, no connections are passed between workers.
             streams=[] if trial else self._streams.descriptors,
             store=store,
             workers=workers,
@@ -264,7 +265,7 @@ class Processes(BaseApplication):
 
     def _post_fork(self, master: Master, worker: "WorkerProcess") -> None:
         self.folder.close()
-        # The worker in the trial of an upgrade receives no connections; there may be no pair of sockets for its index.
+        # In the trial of an upgrade, the worker gets no `PassedStreams`: it receives no connections.
         streams = None if master.is_trial else self._streams
         self.worker = Worker(worker.index, worker.id, os.getpid(), self._shares, streams, self._boards)
         # `Runner` listens in place of aiohttp's gunicorn worker, with our TLS and backlog. A trial does not listen.
@@ -304,13 +305,13 @@ class WorkerProcess(GunicornUVLoopWebWorker):
     def run(self) -> None:
         """Serve requests until a signal stops this worker.
 
-        An error at start-up ends the server only while the server itself starts; later the worker is started again
-        after a pause, since calls on other workers continue.
+        If the worker cannot start while the server starts, the server ends. Later, the master starts another worker
+        after a pause, because calls on the other workers must continue.
         """
         try:
             super().run()
             return
-        except Exception as error:  # noqa: BLE001 - the exit code reports any error to the master
+        except Exception as error:  # noqa: BLE001 - any error is reported to the master, by the exit code
             code = self._say(error)
         if not self.booted and self.age <= self.app.settings.server.workers:
             sys.exit(code)
@@ -318,13 +319,12 @@ class WorkerProcess(GunicornUVLoopWebWorker):
         sys.exit(1)
 
     def _say(self, error: Exception) -> int:
-        """Report the error that ended this worker's start; return gunicorn's exit code for it.
+        """Print or log the error because of which this worker could not start; return gunicorn's exit code for it.
 
-        A wrong setting is printed in a sentence, another error is logged.
+        An error in the settings is printed as a sentence; any other error is logged.
         """
         if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-            # The port that is in use is one of the media relay's: the pages' port is bound by the master, not by the
-            # worker.
+            # A port of the media relay is in use. It cannot be the pages' port, because the master binds that port.
             error = ConfigError("media.ports: no port is free there; stop what uses them, or choose others")
         if isinstance(error, ConfigError):
             print(f"greenroom: {error}", file=sys.stderr, flush=True)  # noqa: T201

@@ -54,7 +54,7 @@ class _Sending(AbstractConnection):
         try:
             async with asyncio.timeout(patience_s):
                 await super().send_packed_command(command, check_health)
-        # redis-py has already closed the connection; only the type of the error is changed.
+        # redis-py has already closed the connection. Its callers expect its own TimeoutError, so that is raised.
         except builtins.TimeoutError:
             raise TimeoutError("Timeout writing to socket") from None
         finally:
@@ -122,11 +122,11 @@ class _ToMaster(SharedConnection):
             self._asking = asyncio.create_task(self._ask())
 
     async def _ask(self) -> None:
-        # If no Sentinel answers, this server may be the right one.
+        # If no Sentinel answers, nothing changes: the present server may still be the master.
         with contextlib.suppress(redis.RedisError, OSError):
             if await self._find() != self.server:
                 self.connection_lost("the Sentinels name another master")
-                # The connections of the pool, which transactions use, lead to the earlier master too.
+                # The pool's connections, which transactions use, are closed too: they lead to the earlier master.
                 await self.pool.disconnect(inuse_connections=True)
         await asyncio.sleep(ASK_S)
         self._asking = None
@@ -160,7 +160,7 @@ def connect(settings: Settings) -> Redis:
     options: dict[str, Any] = {
         **_options(store, address, parse_url),
         "protocol": 3,
-        # Version 3 of the protocol (RESP3) has push messages, which pub/sub needs.
+        # Pub/sub needs push messages, which only version 3 of the protocol (RESP3) has.
     }
     kind = CLASSES[options.pop("connection_class", Connection)]
     if address.kind is Kind.CLUSTER:
@@ -184,8 +184,8 @@ def _pool(store: Store, kind: type, options: Mapping[str, Any]) -> BlockingConne
         max_connections=CONNECTIONS,
         timeout=store.socket_timeout_s,
         connection_class=kind,
-        # One more attempt is enough if the store has closed an idle connection. More attempts would only make the
-        # caller wait longer.
+        # If the store has closed an idle connection, one more attempt makes a new connection. Further attempts would
+        # only make the caller wait longer.
         retry=Retry(ConstantBackoff(0.05), 1),
         client_name="greenroom",
         **options,
@@ -201,7 +201,7 @@ def _options(
 ) -> dict[str, Any]:
     """Return redis-py's options for a connection. Raises ConfigError if the file of the password cannot be read.
 
-    `parse`: redis-py's function that reads a URL; `patience_s`: the time limit in s, None for that of the settings.
+    `parse`: redis-py's function that reads a URL. `patience_s`: the time limit in s; None for that of the settings.
     """
     password = store.password or (
         store.password_file and first_line("redis.password_file", store.password_file)
@@ -219,8 +219,8 @@ def _options(
 def _sentinel_options(store: Store, options: dict[str, Any], patience_s: float) -> dict[str, Any]:
     """Return redis-py's options for connections to the Sentinels.
 
-    `options`: those for connections to the servers; their TLS options hold for the Sentinels as well. `patience_s`:
-    the time limit in s, which is reduced to SENTINEL_S.
+    `options`: the options for connections to the servers; the Sentinels get the same TLS options. `patience_s`: the
+    time limit in s; if it is more than SENTINEL_S, SENTINEL_S is used.
     """
     path = store.sentinel_password_file
     tls = {name: value for name, value in options.items() if name.startswith("ssl_")}
@@ -260,7 +260,7 @@ class _ClusterNow(redis.RedisCluster):
 
 
 def connect_now(store: Store, patience_s: float) -> Any:
-    """Return redis-py's client for code without an event loop. `patience_s`: the longest time in s to wait.
+    """Return redis-py's client for code that runs without an event loop. `patience_s`: its longest wait, in s.
 
     Raises redis-py's errors if no Sentinel names a master, or no node of the cluster answers.
     """
@@ -291,7 +291,7 @@ def _sentinels(store: Store, patience_s: float) -> Any:
 
 
 def masters(client: Any) -> "list[redis.Redis]":
-    """Return a client of each server of the store that takes writes: one, or the masters of a cluster.
+    """Return a client of each server of the store that takes writes: one server, or all masters of a cluster.
 
     `client`: the result of `connect_now`.
     """
@@ -302,7 +302,7 @@ def masters(client: Any) -> "list[redis.Redis]":
 
 
 def servers_now(store: Store, patience_s: float) -> Iterator[tuple[str, "redis.Redis"]]:
-    """Yield each server of the store with its name: host and port, or "" if it is the only server.
+    """Yield (name, client) of each server of the store. The name is "host:port", or "" for the only server.
 
     `patience_s`: the longest time in s to wait. Replicas are included, because each may become the master. Raises
     redis-py's errors if the servers are not found.

@@ -29,11 +29,11 @@ from web.server.pages_port import FIRST_BYTES_S, PassOn, Site, Tls, plain, to_no
 BACKLOG = 2048
 """The number of connections that may wait for a busy worker; the system closes further connections without an answer.
 
-A worker accepts one connection per turn of the event loop, so that many new connections delay each other, but not a
-visit.
+A worker accepts only one connection in each turn of the event loop. Many new connections then delay each other, but
+they do not delay the visits.
 """
 FIRST_S = 0.5
-"""The time in s after the stop in which new connections may still send their first request."""
+"""After a worker began to stop, an accepted connection has this time in s to send its first request."""
 LOOK_S = 0.02
 # The shortest time-out in s to pass to aiohttp, which reads 0 as no time-out.
 LEAST_S = 0.1
@@ -45,8 +45,8 @@ log = structlog.get_logger("web.serve")
 class Runner(web.AppRunner):
     """A `web.AppRunner` that adds the app's headers to every response, and answers every accepted request.
 
-    `pass_on` gets the connections with media. `prefix` is removed from the paths of requests. `private` permits the
-    use of aiohttp's private attributes; pass the result of `works`.
+    `pass_on`: passes a connection with media to a worker. `prefix`: is removed from the paths of requests. `private`:
+    True if aiohttp's private attributes may be used; pass the result of `works`.
     """
 
     # The time in s (`time.monotonic`) at which this worker began to stop; infinite before that.
@@ -98,13 +98,13 @@ class Runner(web.AppRunner):
             return made
 
         self.server.request_factory = request
-        # aiohttp's own function is replaced, because it would make all connections ignore new data. aiohttp calls
-        # `shutdown` after this function.
+        # `_stop` replaces aiohttp's `pre_shutdown`, which would make all connections ignore new data. aiohttp calls
+        # `shutdown` after it.
         self.server.pre_shutdown = self._stop  # type: ignore[method-assign]
         end = self.server.shutdown
 
         async def end_in_time(timeout: float | None = None) -> None:
-            # aiohttp cancels the requests that still run after this time.
+            # The argument is the time in s after which aiohttp cancels the requests that still run.
             await end(max(LEAST_S, self._stopped_s + self._stop_s - time.monotonic()))
 
         self.server.shutdown = end_in_time  # type: ignore[method-assign]
@@ -120,7 +120,7 @@ class Runner(web.AppRunner):
         try:
             async with asyncio.timeout(self._stop_s):
                 await super().shutdown()
-                while self._close_idle():  # noqa: ASYNC110 (aiohttp has no event for it)
+                while self._close_idle():  # noqa: ASYNC110 (aiohttp has no event for closed connections)
                     await asyncio.sleep(LOOK_S)
         except TimeoutError:
             log.warning("worker.stop_timed_out")
@@ -151,7 +151,7 @@ class Runner(web.AppRunner):
 def assign(request: Any, unresolved: MatchInfoError) -> None:
     """Set the route of a request to `unresolved` until the router has found the real route.
 
-    So aiohttp prepares the response with the app of `unresolved`, even if no route is found.
+    The app's headers are then added to the response even if no route is found.
     """
     request._match_info = unresolved
 
@@ -221,5 +221,5 @@ async def _as_expected() -> bool:
 
 
 async def _until(condition: Callable[[], bool]) -> None:
-    while not condition():  # noqa: ASYNC110 (aiohttp has no event for it)
+    while not condition():  # noqa: ASYNC110 (aiohttp has no event for the condition)
         await asyncio.sleep(0)

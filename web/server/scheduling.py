@@ -16,12 +16,12 @@ _OTHER = 0
 def set_slice(slice_ns: int) -> bool:
     """Set the slice of this thread, and of processes that it will start; return True if it is set.
 
-    The slice is the time in ns for which the thread keeps its processor after another thread has become ready to run;
-    0 means the system's default. Older systems ignore the slice. Python has no function for this system call.
+    The slice is the time in ns during which the thread keeps its processor although another thread is ready to run; 0
+    sets the system's default. Systems older than Linux 6.12 ignore the slice. Python has no function for this call.
     """
     if sys.platform != "linux" or platform.machine() not in NUMBERS:
         return False
-    nice = os.getpriority(os.PRIO_PROCESS, 0)  # the call sets the niceness as well
+    nice = os.getpriority(os.PRIO_PROCESS, 0)  # sched_setattr sets the niceness too: keep it
     attributes = _ATTR.pack(_ATTR.size, _OTHER, 0, nice, 0, slice_ns, 0, 0)
     return bool(ctypes.CDLL(None).syscall(NUMBERS[platform.machine()], 0, attributes, 0) == 0)
 

@@ -2,9 +2,9 @@
 
 All workers accept from one listener, and the kernel does not distribute connections evenly: if workers restart one
 after another, the last worker has hardly any sockets. So a worker that has clearly more sockets than the average
-closes a few of them with 1001, as it does when it stops. The clients reconnect at once, to the first worker that is
-free. Workers do this only in the two minutes after a worker was missing. They do not do it while a worker is missing,
-because the clients would soon have to reconnect again. The numbers of sockets are in memory that the workers share.
+closes a few of them with close code 1001, as it does when it stops. The clients reconnect at once, to any worker that
+is free. Workers do this only in the two minutes after a worker was missing. They do not do it while a worker is
+missing, because the clients would soon have to reconnect again. The workers share memory with the numbers of sockets.
 Between machines, the load balancer distributes the sockets.
 """
 
@@ -16,20 +16,19 @@ import struct
 import time
 from collections.abc import Callable, Sequence
 
-# What the shared memory holds for one worker: the monotonic time in s of the last `write`, and the number of sockets.
+# A worker's entry in the shared memory: the monotonic time in s of its last `write`, and the number of its sockets.
 _SLOT = struct.Struct("<dq")
 LOOK_S = 1.0
-# A worker that has not written its number of sockets for this time in s counts as hanging or ended.
+# If a worker has not written its number of sockets for this time in s, the other workers do not count it as running.
 FRESH_S = 3.0
 # The number that a stopping worker writes in place of its number of sockets.
 NONE = -1
 # A worker makes no client reconnect to another worker while it has at most MARGIN times the average number of
 # sockets, plus SPARE.
 MARGIN, SPARE = 1.2, 4
-# The greatest part (0 to 1) of its sockets that a worker closes at a time, so that clients reconnect to other workers.
+# At each check, a worker closes at most this part (0 to 1) of its sockets, so that clients reconnect to other workers.
 MOST = 0.1
-# Clients must reconnect only in the period between these two times, in s after the last moment when a worker was
-# missing.
+# A worker closes sockets only in this period: from SETTLED_S to WINDOW_S seconds after a worker was last missing.
 SETTLED_S, WINDOW_S = 3.0, 120.0
 
 
@@ -44,14 +43,14 @@ class Shares:
         self._memory = mmap.mmap(-1, self._slots * _SLOT.size)
 
     def write(self, index: int, sockets: int, now_s: float) -> None:
-        """Write how many sockets the worker with this index has. `now_s`: the time (monotonic)."""
+        """Write the number of sockets of the worker with this index. `now_s`: the present monotonic time in s."""
         if index < self._slots:
             _SLOT.pack_into(self._memory, index * _SLOT.size, now_s, sockets)
 
     def others(self, index: int, now_s: float) -> list[int]:
         """Return the number of sockets of each running worker except the one with this index.
 
-        `now_s`: the time (monotonic).
+        `now_s`: the present monotonic time in s.
         """
         found = (
             _SLOT.unpack_from(self._memory, slot * _SLOT.size) for slot in range(self._slots) if slot != index
@@ -84,11 +83,11 @@ class Balance:
         self._count, self._move = count, move
         # The monotonic time in s of the last moment at which a worker was missing.
         self._missing_s = float("-inf")
-        # True once all workers were running at the same time; before that, no worker counts as missing.
+        # Whether all workers have run at the same time since the start. Until then, no worker counts as missing.
         self._complete = False
 
     async def run(self) -> None:
-        """Call `look`, which compares the numbers of sockets of the workers, every LOOK_S seconds until cancelled."""
+        """Every LOOK_S seconds, until cancelled, compare the workers' numbers of sockets (`look`)."""
         while True:
             self.look(time.monotonic())
             await asyncio.sleep(LOOK_S)

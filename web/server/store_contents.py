@@ -17,12 +17,11 @@ from web.server.redis_client import connect_now
 
 
 def check_contents(settings: Settings) -> int:
-    """Return the number of data keys in the key file that encrypt records: one, or two while a rotation has not
-    finished.
+    """Check the store without changing it; return the number of data keys in the key file that encrypt records.
 
-    It changes nothing, neither in the store nor in the data folder. Raises ConfigError if the data key is missing,
-    or is not that of the store; if a restore into the store has not finished; if a newer release has used the
-    store; or if the store does not answer.
+    The number is 0 if there is no key file yet, 1, or 2 while a rotation has not finished. Raises ConfigError if the
+    key file does not contain the key that the store names; if a restore into the store has not finished; if a newer
+    release has used the store; or if the store does not answer.
     """
     folder = Path(settings.data.folder)
     known = data_key.keys_in(data_key.content(folder)) if (folder / data_key.FILE).exists() else {}

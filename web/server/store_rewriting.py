@@ -45,9 +45,9 @@ async def mark(redis: Redis) -> None:
 async def erasing(redis: Redis) -> AsyncIterator[None]:
     """Record an erasure that happens inside this context, so that the append-only file will be rewritten.
 
-    The erasure is recorded twice: before, because this worker may die, and after, because a rewriting may have begun
-    during the erasure. The second time is not omitted if an error ends the erasure, because a
-    part of the data may have been erased.
+    The erasure is recorded twice: before it begins, because this worker may die, and when it has ended, because a
+    rewriting may have begun meanwhile. The second record is made even if the erasure fails, because a part of the data
+    may have been erased.
     """
     await mark(redis)
     try:
@@ -59,7 +59,7 @@ async def erasing(redis: Redis) -> AsyncIterator[None]:
 class Rewriting:
     """Rewrites the append-only file of each server of the store, replicas included, after an erasure and once a day.
 
-    `servers`: yields a client of each server; None if the store is one server.
+    `servers`: a function that yields a client of each server; None if the store is the one server of `redis`.
     """
 
     def __init__(self, redis: Redis, servers: Callable[[], AsyncIterator[Redis]] | None = None) -> None:
@@ -90,8 +90,8 @@ class Rewriting:
             if reason in (BUSY, FAILED):
                 if reason == FAILED:
                     log.warning("erasure.log_not_rewritten", reason=reason)
-                # The data may still be in the file: another rewriting began before the erasure, or the present
-                # rewriting failed. The next call of this method after the pause tries again.
+                # Erased data may still be in the file: another rewriting had begun earlier, or this rewriting has
+                # failed. A call of `look` after PAUSE_S seconds tries again.
                 return False
             await self._redis.set(keys.REWRITTEN(), b"1", ex=DAILY_S)
             if erased is not None:
@@ -103,7 +103,7 @@ class Rewriting:
             return not reason
 
     async def now(self) -> str:
-        """Rewrite the append-only file at once; return why erased data may still be in the file, "" if none is.
+        """Rewrite the append-only file at once; return "" if it contains no erased data now, otherwise the reason.
 
         Raises `UnavailableError` if the store does not answer.
         """
@@ -114,7 +114,7 @@ class Rewriting:
                 reason = await self._rewrite()
                 if reason != BUSY:
                     break
-                # A rewriting that is running now began before the erasure, and must end first.
+                # Another rewriting is running. It may have begun before the erasure, so wait until it has ended.
                 await asyncio.sleep(POLL_S)
             if not reason and erased is not None:
                 await self._unmark(keys=[keys.ERASED()], args=[erased])

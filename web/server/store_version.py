@@ -10,11 +10,11 @@ from signalling.store import keys
 from web.errors import ConfigError
 
 FIRST, VERSION = 1, keys.CONTENTS
-"""The version of a new store, and the latest version that this release reads.
+"""FIRST: the version of a new store. VERSION: the latest version that this release reads.
 
-A release increases VERSION if it writes records that older releases cannot read. Before it writes the first
-of them, it writes VERSION into the store. Version 2 has packed visits (`web/server/packing.py`). Every
-release reads version 1.
+A release has a higher VERSION than the one before if it writes records that older releases cannot read. Before it
+writes the first such record, it writes VERSION into the store. In version 2, visits may be packed
+(`web/server/packing.py`). Every release reads version 1.
 """
 
 

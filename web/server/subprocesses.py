@@ -55,7 +55,7 @@ class Child:
         self._send(signal.SIGTERM)
 
     def kill(self) -> None:
-        """End the child process at once (SIGKILL)."""
+        """Send SIGKILL to the child process, which ends it at once."""
         self._send(signal.SIGKILL)
 
     def _send(self, number: signal.Signals) -> None:
@@ -67,9 +67,9 @@ class Child:
 def ended_by_sigterm() -> Iterator[None]:
     """Make SIGTERM raise SystemExit inside this context, as Ctrl-C raises KeyboardInterrupt.
 
-    The inner contexts then end what they have started. Another SIGTERM or SIGINT does not interrupt them. In
-    other threads than the main thread this context does nothing, because only the main thread may set signal
-    handlers.
+    So contexts inside this context can end the processes that they have started; a second SIGTERM or SIGINT is ignored
+    meanwhile. In another thread than the main thread, this context does nothing, because only the main thread may set
+    signal handlers.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -100,7 +100,7 @@ def end(process: "subprocess.Popen[Any] | Child", within_s: float) -> None:
 
 
 def udp_ports(pid: int) -> set[int]:
-    """Return the ports of a process's open UDP sockets; none if the process has ended."""
+    """Return the ports of a process's open UDP sockets; an empty set if the process has ended."""
     ports: dict[str, int] = {}
     for table in ("udp", "udp6"):
         with suppress(OSError):

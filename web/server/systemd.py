@@ -33,7 +33,7 @@ def passed_listener(environment: Environment) -> socket.socket | None:
     )
     if receiver != str(os.getpid()):
         return None
-    # What systemd has passed may be no socket. Then ConfigError is raised below.
+    # If systemd has passed something that is no socket, OSError occurs here, and ConfigError is raised below.
     with contextlib.suppress(OSError):
         listener = socket.socket(fileno=FIRST)
         if count == "1" and listener.family in INTERNET and listener.type == socket.SOCK_STREAM:
@@ -56,7 +56,7 @@ class Notify:
         self._ready = False
 
     def ready(self) -> None:
-        """Report to systemd, but only once, that the server is ready. Only the master may call this."""
+        """Report to systemd that the server is ready, at the first call only. Only the master may call this."""
         if not self._ready:
             self.reloaded()
 

@@ -27,7 +27,7 @@ STOP_S = 30.0
 UNLIMITED = dict.fromkeys(
     ("visits_per_address", "sockets_before_hello", "sockets_per_address", "sockets_per_person"), 0
 )
-"""Settings of `[limits]` without limits, for a load test: all its clients connect from one IP address."""
+"""Settings of `[limits]` in which 0 means no limit. A load test needs them: all its clients have one IP address."""
 SERVE = [*GREENROOM, "serve", "--config"]
 
 
@@ -46,9 +46,9 @@ class Throwaway(NamedTuple):
 
 @contextmanager
 def throwaway(workers: int) -> Iterator[Throwaway]:
-    """Start a server with `workers` processes and an empty store; yield it, then stop it and remove its folder.
+    """Start a server with an empty store, and yield it; at the end, stop the server and remove its folder.
 
-    If this process receives SIGTERM, the server is stopped and its folder removed too. Raises
+    `workers`: the number of worker processes. The server is also stopped if this process receives SIGTERM. Raises
     ServerNotReadyError if the server does not start.
     """
     with ended_by_sigterm(), _throwaway(workers) as running:

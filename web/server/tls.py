@@ -19,7 +19,7 @@ from web.errors import ConfigError
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 VALID_FOR = datetime.timedelta(days=397)
-"""The time for which a certificate is made valid: the longest that browsers accept."""
+"""The period in which a self-signed certificate is valid. Browsers accept no longer period."""
 
 
 def server_context(certificate: str, key: str) -> ssl.SSLContext:
@@ -34,7 +34,8 @@ def server_context(certificate: str, key: str) -> ssl.SSLContext:
         if not os.access(path, os.R_OK):
             raise ConfigError(f"tls.{name}: expected the path of a PEM file that can be read; found {path}")
     try:
-        # Without a password argument, OpenSSL asks for one on the terminal.
+        # The empty password makes OpenSSL refuse an encrypted key. Without it, OpenSSL would ask for a password at the
+        # terminal.
         context.load_cert_chain(certificate, key, password="")
     except ssl.SSLError as error:
         found = f"{certificate} ({error.reason or 'not PEM'})"
@@ -45,7 +46,7 @@ def server_context(certificate: str, key: str) -> ssl.SSLContext:
 
 
 def local_addresses() -> list[Address]:
-    """Return this machine's IP addresses: first those that other machines on its network can reach, loopback last."""
+    """Return this machine's IP addresses, without link-local addresses. Loopback addresses are the last."""
     found = {
         ipaddress.ip_address(entry.ip if isinstance(entry.ip, str) else entry.ip[0])
         for adapter in ifaddr.get_adapters()
@@ -60,9 +61,8 @@ def local_addresses() -> list[Address]:
 def self_signed(folder: Path, now: datetime.datetime) -> tuple[Path, Path]:
     """Return the paths of a certificate and key for this machine's names and addresses, kept in `folder`.
 
-    Certificate and key are created again if one of the two files is missing, or if the certificate expires soon or
-    lacks a new address of the machine. Otherwise they are kept, so that a phone that trusts the certificate continues
-    to trust it.
+    New files are made if one of them is missing, or if the certificate expires soon or lacks an address of the machine.
+    Otherwise the files are kept, so that a phone that trusts the certificate need not be asked again.
     """
     certificate, key = folder / "self-signed.pem", folder / "self-signed.key"
     addresses = local_addresses()
@@ -114,8 +114,8 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def lan_links(settings: Settings) -> list[str]:
-    """Return the https links by which other devices nearby reach the server; none if it listens on only one address."""
-    versions = {"::": (4, 6), "0.0.0.0": (4,)}.get(settings.server.host, ())  # noqa: S104 - compared only
+    """Return https links to this server for devices on its network; [] if the server listens on only one address."""
+    versions = {"::": (4, 6), "0.0.0.0": (4,)}.get(settings.server.host, ())  # noqa: S104 - only compared
     found = (a for a in local_addresses() if not a.is_loopback and a.version in versions)
     shown = (f"[{a}]" if a.version == 6 else str(a) for a in found)
     return [f"https://{address}:{settings.server.port}" for address in shown]

@@ -40,13 +40,14 @@ async def running(app: web.Application) -> AsyncIterator[None]:
     except ImportError:
         if settings.endpoint:
             raise ConfigError(NOT_INSTALLED) from None
-        # Without the packages nothing is traced. This is no error: other programs may need the variables `OTEL_...`.
+        # The packages are missing, so nothing is traced. This is no error: only the variables `OTEL_...` ask for
+        # tracing, and they may be meant for other programs.
         yield
         return
     app[TRACER] = tracer = OpenTelemetry(settings, "" if process is None else process.id)
     yield
-    # A thread sends the last spans. It may wait for half a minute, but a daemon thread does not keep the
-    # process from ending.
+    # This thread sends the last spans, which may take half a minute. It is a daemon thread, so the process can end
+    # before.
     last = Thread(target=tracer.provider.shutdown, daemon=True)
     last.start()
     await asyncio.to_thread(last.join, LAST_S)

@@ -49,7 +49,7 @@ OPTIONS = {
     "save": "",
     "maxmemory-policy": "noeviction",
 }
-"""With these options a store keeps all data that it has confirmed, and no data that was erased."""
+"""With these options a store keeps all data that it has confirmed, and a rewriting of its file removes erased data."""
 
 log = structlog.get_logger("web.valkey")
 
@@ -73,8 +73,8 @@ class LockedFolder:
             self._descriptor = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise ConfigError(NO_FOLDER.format(path=path, why=error.strerror)) from None
-        # After a server was killed, its store may still write its files. So this server waits for the lock for a
-        # while.
+        # If another server was killed, its store may still write files, and holds the lock meanwhile. So wait for the
+        # lock, but at most LOCK_S seconds.
         deadline = time.monotonic() + LOCK_S
         while not self._locked():
             if time.monotonic() > deadline:
@@ -184,14 +184,14 @@ def _version_of(program: str) -> tuple[int, ...]:
 
 
 def parse_version(text: str) -> tuple[int, ...]:
-    """Return a version as numbers: "7.2.4" gives (7, 2, 4). Parts that are not numbers are omitted."""
+    """Return the numbers of a version: (7, 2, 4) for "7.2.4". A part that is not a number is left out."""
     return tuple(int(part) for part in text.split(".") if part.isdigit())
 
 
 def dies_with(parent: int) -> Callable[[], None]:
     """Return a function that a child process runs before it becomes another program.
 
-    After the call, the system stops the child with SIGTERM when the process `parent` ends in any way.
+    That function makes the system send SIGTERM to the child when the process `parent` ends, even if it is killed.
     """
 
     def prepare() -> None:
@@ -209,7 +209,7 @@ def address_file(folder: Path) -> Path:
 
 
 class RunningStore(msgspec.Struct, frozen=True):
-    """The process of the embedded store. `folder`: the temporary folder of its socket, or None."""
+    """The process of the embedded store. `folder`: the temporary folder of its socket; None if there is none."""
 
     pid: int
     folder: str | None
@@ -255,21 +255,21 @@ class EmbeddedStore:
 
     @property
     def running(self) -> RunningStore | None:
-        """The store's process, to pass on when execve changes this program; None if it does not run."""
+        """The store's process, in the form that is passed to the next program at an execve; None if it does not run."""
         return None if self.pid is None else RunningStore(self.pid, self._short)
 
     @property
     def address_file(self) -> Path:
-        """The file that holds the store's URL while it runs, for commands in another process."""
+        """The file in which commands of other processes find the store's URL while the store runs."""
         return address_file(self._folder.path)
 
     def begin(self) -> None:
-        """Start the store's process, and return before it answers; `wait` waits for that."""
+        """Start the store's process without waiting for its first answer; call `wait` for that."""
         self._log.unlink(missing_ok=True)
         self.address_file.unlink(missing_ok=True)
         for left in self._directory.rglob(
             "temp-*"
-            # An interrupted rewriting of the append-only file leaves this file, which the store never reads.
+            # An interrupted rewriting of the append-only file leaves such files. The store never reads them.
         ):
             left.unlink(missing_ok=True)
         self._spawn(time.monotonic())
@@ -282,7 +282,7 @@ class EmbeddedStore:
         deadline = self._started_s + START_S
         while not self.answers():
             if self._loads():
-                # A large store reads its file for minutes. The time limit is extended as long as it reads.
+                # A large store needs minutes to read its file. While it reads, the time limit is extended.
                 deadline = time.monotonic() + START_S
             if self.pid is None or time.monotonic() > deadline:
                 self.stop()
@@ -333,8 +333,8 @@ class EmbeddedStore:
             except (
                 OSError,
                 subprocess.SubprocessError,
-                # The process cannot be started, because the disk or the memory is full. The workers continue without
-                # the store.
+                # The process cannot be started, for example because memory or disk is full. The workers continue
+                # without the store, and the next try is made after a pause.
             ) as error:
                 self._next_try_s = now_s + BACKOFF_S[-1]
                 log.error("store.not_started", error=type(error).__name__, seconds=BACKOFF_S[-1])
@@ -352,11 +352,11 @@ class EmbeddedStore:
 
     def _spawn(self, now_s: float) -> None:
         self._started_s, self._next_try_s = now_s, None
-        # The address's file is written only once, because a store that is started again keeps its address.
+        # If the store has died and is started again, its address is the same, so the file is not written again.
         if not self.address_file.exists():
             draft = self.address_file.with_suffix(".new")
             draft.write_text(self.url, "utf-8")
-            # The address's file is replaced in one step, because a command may read it at this moment.
+            # The file is moved to its place when it is complete, because a command may read it at any moment.
             draft.replace(self.address_file)
         options = {
             "port": "0",
@@ -366,8 +366,8 @@ class EmbeddedStore:
             **OPTIONS,
             # A backup connects as a replica. With 0, the store does not wait for further replicas.
             "repl-diskless-sync-delay": "0",
-            # The store's timer runs once per second; twice per second doubles an idle store's CPU time. Expired keys
-            # need no faster timer, because a read deletes them too.
+            # The store's timer runs once per second; a faster timer would cost CPU time while the store is idle. It
+            # deletes expired keys, but it need not be fast: a read of an expired key deletes the key too.
             "hz": "1",
             "daemonize": "no",
             "logfile": str(self._log),
@@ -389,7 +389,7 @@ class EmbeddedStore:
             )
 
     def _disk_is_full(self) -> bool:
-        """Return whether the disk is full. The store then ends by itself, because of `appendfsync always`."""
+        """Return whether the disk is full. With `appendfsync always`, a store that cannot write to its disk ends."""
         return shutil.disk_usage(self._directory).free < FULL_BYTES
 
     def _last_words(self) -> str:

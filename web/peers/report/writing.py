@@ -33,10 +33,10 @@ class Written(msgspec.Struct, frozen=True):
 
 
 def write(seen: Observations, folder: Path, thresholds: Sequence[str] = ()) -> Path:
-    """Write the files into the folder, which is made if there is none; return the page's path.
+    """Write the run's files into a folder, which is made if there is none; return the path of report.html.
 
-    `seen`: the observations of the run; `thresholds`: those to check; the files contain the results. Raises
-    OSError if a file cannot be written, ThresholdError if a threshold is not valid.
+    `seen`: the observations of the run. `thresholds`: the limits to check; the files contain the results of the checks.
+    Raises OSError if a file cannot be written, and ThresholdError if a threshold is not valid.
     """
     found = figures(seen)
     judged = verdicts(seen, thresholds)
@@ -63,7 +63,7 @@ def _harmless(text: str) -> str:
 
 
 def read(path: Path) -> Observations:
-    """Return a run's observations, from its folder or from the file itself.
+    """Return the observations of a run. `path`: the run's folder, or the file observations.jsonl in it.
 
     Raises ObservationsError if the file cannot be read as observations.
     """

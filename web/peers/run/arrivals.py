@@ -44,7 +44,10 @@ def seconds(text: str) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A length of time: always `low_s`, or random from `low_s` to `high_s`, or exponential with the mean `mean_s`."""
+    """A rule for durations: uniformly random from `low_s` to `high_s`, or exponential with the mean `mean_s`.
+
+    If `low_s` and `high_s` are equal, each duration is this value. If `mean_s` is 0, the rule is not exponential.
+    """
 
     low_s: float = 0.0
     high_s: float = 0.0
@@ -65,7 +68,7 @@ class Span:
         return span
 
     def draw(self, random: Random) -> float:
-        """Return one duration of this span in s, drawn with this generator of random numbers."""
+        """Return a duration in s by this rule. `random`: the generator of random numbers to use."""
         if self.mean_s:
             return min(random.expovariate(1 / self.mean_s), LONGEST * self.mean_s)
         return random.uniform(self.low_s, self.high_s)
@@ -136,7 +139,7 @@ class Arrivals:
         """
         if self.kind != "stages" and math.isinf(duration_s):
             raise PlanError("expected a number of patients or a duration")
-        random = Random(seed)  # noqa: S311 - the same numbers as in `visitors`
+        random = Random(seed)  # noqa: S311 - `visitors` uses the same seed
         within = itertools.takewhile(lambda at_s: at_s < duration_s, self._all(random))
         found = sum(1 for _ in itertools.islice(within, MOST_PATIENTS + 1))
         if found > MOST_PATIENTS:
@@ -184,7 +187,7 @@ def _staged(stages: tuple[tuple[float, float], ...]) -> Iterator[float]:
         slope = (to_rate - rate) / over_s if over_s else 0.0
         whole = (rate + to_rate) / 2 * over_s
         while number <= expected + whole and whole:
-            # The time x in s since the start of the stage is the solution of rate * x + slope * x² / 2 = needed.
+            # The arrival is x seconds after the start of the stage, where rate * x + slope * x² / 2 = needed.
             needed = number - expected
             root = math.sqrt(max(0.0, rate * rate + 2 * slope * needed))
             yield begins_s + min(over_s, 2 * needed / (rate + root))
@@ -210,12 +213,13 @@ class Visitor:
 def visitors(
     patients: int, arrivals: Arrivals, fill_in: Span, talk: Span, seed: int, part: tuple[int, int] = (1, 1)
 ) -> list[Visitor]:
-    """Return the planned patients of part (k, n), in order of arrival; all n parts together are the whole plan.
+    """Return the planned patients of one part of a plan, in order of arrival.
 
-    `patients`: the number of patients of the whole plan, at most; `fill_in` and `talk`: how long the guide and the
-    call take; `seed`: the same seed gives the same patients.
+    `part`: (k, n) for part k of n; all n parts together are the whole plan. `patients`: the greatest number of patients
+    in the whole plan; there are fewer if the arrivals end. `fill_in` and `talk`: the time that the guide and the call
+    take. `seed`: the same seed gives the same patients.
     """
-    random = Random(seed)  # noqa: S311 - the plan must be reproducible
+    random = Random(seed)  # noqa: S311 - the same seed must give the same plan
     planned = [
         Visitor(number, at_s, fill_in.draw(random), talk.draw(random), random.getrandbits(32))
         for number, at_s in enumerate(arrivals.times(patients, random), 1)

@@ -25,9 +25,9 @@ from web.server.subprocesses import udp_ports
 class Breaker:
     """A context manager that causes the planned faults, in a thread of its own.
 
-    `begins_at`: the time of `time.monotonic` in s at which the run begins; the times of faults count from it.
-    `pids`: the ids of the server's processes; their child processes belong to the server as well. At the end, all
-    stopped processes are continued. `done`: kind of fault -> how many faults of this kind were caused.
+    `begins_at`: the time (of time.monotonic, in s) at which the run begins; the times of the faults count from it.
+    `pids`: the ids of the server's processes; their descendants belong to the server too. At the end of the context,
+    all stopped processes continue. `done`: kind of fault -> the number of faults of this kind that were caused.
     """
 
     def __init__(self, faults: Iterator[Fault], pids: Sequence[int], begins_at: float) -> None:
@@ -47,7 +47,7 @@ class Breaker:
         self._thread.join()
 
     def tell(self, seen: Observations) -> None:
-        """Add new faults to the observations `seen`, each with its time: those caused since `tell` was last called."""
+        """Record in `seen` the faults that were caused since the previous call, each with its time."""
         while self._events:
             at_s, kind = self._events.popleft()
             seen.count(kind, at_s=at_s)
@@ -65,9 +65,9 @@ class Breaker:
                 _signal(pid, signal.SIGCONT)
 
     def _waited_until(self, moment: float) -> bool:
-        """Wait until `moment`; meanwhile continue stopped processes when their time is over.
+        """Wait until `moment` or the end of the run; return True if the run has ended.
 
-        Return True if the run ends before `moment`, otherwise False.
+        Meanwhile, let each stopped process continue when its time is over.
         """
         while True:
             now = time.monotonic()
@@ -99,7 +99,7 @@ def targets(kind: str, pids: Sequence[int]) -> list[int]:
 
 
 def check(pids: Sequence[int], kinds: Sequence[str]) -> None:
-    """Raise PlanError if, for one of these kinds of faults, the server has no process that the fault could hit."""
+    """Check that faults of these kinds are possible: raise PlanError if the server lacks a process for one of them."""
     for kind in kinds:
         if not targets(kind, pids):
             what = "store" if kind == CUT else "worker"
@@ -109,7 +109,7 @@ def check(pids: Sequence[int], kinds: Sequence[str]) -> None:
 
 
 def _signal(pid: int, number: signal.Signals) -> bool:
-    """Send a signal; return False if the process is gone or belongs to somebody else."""
+    """Send a signal to a process; return False if it has ended, or if this user may not send it signals."""
     with suppress(ProcessLookupError, PermissionError):
         os.kill(pid, number)
         return True

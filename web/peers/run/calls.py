@@ -37,8 +37,8 @@ T = TypeVar("T")
 class Call:
     """One patient's call, with the data that patient and provider share in this process.
 
-    `lost`: completed when the provider has ended its work on the call, with or without an error. `ready`: set when
-    the patient has received the provider's first picture.
+    `lost`: a future that is completed when the provider's side has ended, after the call or after an error. `ready`: an
+    event that is set when the patient has received the provider's first picture, or has left.
     """
 
     name: str
@@ -51,7 +51,10 @@ class Call:
 
 
 class Side:
-    """One side of a call. `media`: None if the run plays no media; `flow`: the counts of what the side has received."""
+    """One side of a call: the patient's or the provider's.
+
+    `media`: None if the run plays no media; `flow`: the numbers of packets, frames and freezes that this side received.
+    """
 
     def __init__(self, kind: str) -> None:
         self.flow = Flow()
@@ -77,14 +80,14 @@ class Side:
 
 
 class CallDriver(Driver):
-    """Plays one process's share of a run on a server that is not Greenroom, by an adapter."""
+    """Plays the patients and providers of one process on a server that is not Greenroom, through an adapter."""
 
     def __init__(self, share: Share) -> None:
         """Load the adapter. Raises PlanError if that is not possible."""
         super().__init__(share)
         self._kind = load(share.plan.adapter)
-        # Each run and each process gives its people other names, because a server may still know the people of the
-        # previous run.
+        # This random text is a part of each person's name. Without it, two processes, or two runs, would use the same
+        # names on a server that remembers them.
         self._run = secrets.token_hex(4)
         self._server: Server | None = None
         self._staff: list[Adapter] = []
@@ -105,15 +108,18 @@ class CallDriver(Driver):
             await self._server.http.close()
 
     def closed(self) -> None:
-        """Make each provider's task end when no patient waits any more, because no further patient arrives."""
+        """Record that no further patient arrives: each provider's task ends as soon as no patient waits."""
         for _ in self._staff:
             self._line.put_nowait(None)
 
     def finished(self) -> None:
-        """Do nothing: this driver records the observations of providers when they happen."""
+        """Do nothing, because this driver has recorded all observations of providers already."""
 
     def staff_work(self) -> list[asyncio.Task[None]]:
-        """Start a task for each provider, in which it calls one patient after another until `closed` is called."""
+        """Start and return a task for each provider, who calls one patient after another.
+
+        The tasks end after a call of `closed`, when no patient waits.
+        """
         return [asyncio.create_task(self._provider(provider)) for provider in self._staff]
 
     def _person(self, role: str) -> Adapter:
@@ -148,7 +154,7 @@ class CallDriver(Driver):
             finally:
                 self.in_call -= 1
             self.step("journey", arrived_at, time.monotonic())
-        except Exception as problem:  # noqa: BLE001 - one person's trouble is an observation, whatever it is
+        except Exception as problem:  # noqa: BLE001 - any error of this patient is recorded
             self.wrong(problem)
         finally:
             call.ready.set()
@@ -198,7 +204,7 @@ class CallDriver(Driver):
             side = Side(self.plan.media)
             try:
                 await self._call(provider, call, side)
-            except Exception as problem:  # noqa: BLE001 - the next patient waits, whatever it was
+            except Exception as problem:  # noqa: BLE001 - the provider goes on after any error
                 self.wrong(problem)
                 await self._hang_up(provider)
             except asyncio.CancelledError:

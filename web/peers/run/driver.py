@@ -36,7 +36,7 @@ class Driver(ABC):
         self.share, self.plan = share, share.plan
         self.seen = Observations()
         self.waiting = self.in_call = 0
-        self.random = Random(f"{share.plan.seed}/{share.index}")  # noqa: S311 - reproducible
+        self.random = Random(f"{share.plan.seed}/{share.index}")  # noqa: S311 - the same seed must give the same values
         self._stopped = asyncio.Event()
 
     @abstractmethod
@@ -52,7 +52,7 @@ class Driver(ABC):
 
     @abstractmethod
     def staff_work(self) -> list[asyncio.Task[None]]:
-        """Start a task for each provider, which ends after `closed` was called; return the tasks."""
+        """Start and return a task for each provider. The tasks end after a call of `closed`, when no patient waits."""
 
     @abstractmethod
     async def patient(self, visitor: Visitor) -> None:
@@ -60,16 +60,17 @@ class Driver(ABC):
 
     @abstractmethod
     def closed(self) -> None:
-        """Make each provider's task end when no patient waits any more, because no further patient arrives."""
+        """Record that no further patient arrives: each provider's task ends as soon as no patient waits."""
 
     @abstractmethod
     def finished(self) -> None:
-        """Add what the providers have noticed during the run, such as lost sockets, to the run's observations."""
+        """Record what the providers have noticed, such as lost sockets. The driver calls this at the end of the run."""
 
     async def play(self, seen: Observations, *, began: float | None = None) -> None:
-        """Play the share, and add what happens to `seen`; return when all patients are done, or soon after `stop`.
+        """Play the share, and record the observations in `seen`.
 
-        `began`: the time of the run's beginning, of `time.monotonic` in s; None for now.
+        Return when all patients have ended, or soon after a call of `stop`. `began`: the time (of time.monotonic, in s)
+        at which the run began; None if it begins now.
         """
         self.seen = seen
         zero = time.monotonic() if began is None else began
@@ -112,7 +113,7 @@ class Driver(ABC):
         return self._stopped.is_set()
 
     def stop(self) -> None:
-        """Make no further patient arrive, and end the visits that are running."""
+        """Make `play` return early: no further patient arrives, and running visits and calls are ended."""
         self._stopped.set()
 
     # --- methods that record observations

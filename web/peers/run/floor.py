@@ -29,7 +29,7 @@ class Meeting:
 
     @property
     def second_press(self) -> float:
-        """The time in s at which both patient and provider had pressed Start Session."""
+        """The time, of time.monotonic in s, at which the second of patient and provider pressed Start Session."""
         assert self.provider is not None
         return max(self.patient.room.at["start"], self.provider.at["start"])
 
@@ -75,7 +75,10 @@ class Floor:
             self._offer(visit, meeting)
 
     async def next(self) -> Meeting | None:
-        """Wait for the patient who has waited longest, and return the patient's visit; None when the run is over."""
+        """Return the visit of the patient who has waited longest; wait if there is none.
+
+        Return None after a call of `close`, when no patient waits.
+        """
         while self._ready:
             meeting = self.meetings.get(self._ready.popleft())
             if meeting is not None and not meeting.taken.is_set():
@@ -87,7 +90,7 @@ class Floor:
         return await free
 
     def close(self) -> None:
-        """Make `next` return None to all free providers, because no further patient arrives."""
+        """Make `next` return None as soon as no patient waits, because no further patient arrives."""
         self._closed = True
         for free in self._free:
             if not free.done():

@@ -28,7 +28,7 @@ LOST_CLAIMS = frozenset({"already_claimed"})
 
 
 class VisitDriver(Driver):
-    """Plays one process's share of a run on a Greenroom server: whole visits of patients and providers."""
+    """Plays the patients and providers of one process on a Greenroom server: whole visits."""
 
     def __init__(self, share: Share, clinic: Clinic | None = None) -> None:
         super().__init__(share)
@@ -69,15 +69,18 @@ class VisitDriver(Driver):
         return Sources(self.plan.media, self.plan.media_file, self.plan.network, number)
 
     def staff_work(self) -> list[asyncio.Task[None]]:
-        """Start a task for each provider, in which it claims one patient after another until `closed` is called."""
+        """Start and return a task for each provider, who claims one patient after another.
+
+        The tasks end after a call of `closed`, when no patient waits.
+        """
         return [asyncio.create_task(self._provider(provider)) for provider in self.staff]
 
     def closed(self) -> None:
-        """Make each provider's task end when no patient waits any more, because no further patient arrives."""
+        """Record that no further patient arrives: each provider's task ends as soon as no patient waits."""
         self.floor.close()
 
     def finished(self) -> None:
-        """Add what the providers have noticed during the run, such as lost sockets, to the run's observations."""
+        """Record what the providers have noticed, such as lost sockets. The driver calls this at the end of the run."""
         for provider in self.staff:
             self._problems(provider)
 
@@ -114,7 +117,7 @@ class VisitDriver(Driver):
                 visit = await to_its_end(patient.meet_now())
                 await self._visit(patient, visit, visitor)
                 self.step("journey", patient.at["arrive"], time.monotonic())
-        except Exception as problem:  # noqa: BLE001 - one person's trouble is an observation, whatever it is
+        except Exception as problem:  # noqa: BLE001 - any error of this patient is recorded
             self.wrong(problem)
         finally:
             self.count("asked_to_wait", patient.seen.asked_to_wait)
@@ -175,7 +178,7 @@ class VisitDriver(Driver):
                 if room is not None:
                     await self._session(room, meeting)
                     await provider.forget(room)
-            except Exception as problem:  # noqa: BLE001 - the next patient waits, whatever it was
+            except Exception as problem:  # noqa: BLE001 - the provider goes on after any error
                 self.wrong(problem)
                 await self._give_back(provider, room, meeting)
             except asyncio.CancelledError:
@@ -188,8 +191,8 @@ class VisitDriver(Driver):
         visit = meeting.patient.room.visit
         pressed = time.monotonic()
         try:
-            # The claim is finished even if this task is cancelled. Otherwise a claimed visit could remain that
-            # nobody ends.
+            # The claim is finished even if this task is cancelled: `_end_early` can end only a visit whose claim is
+            # finished.
             room = await to_its_end(provider.claim(visit))
         except RefusedError as refused:
             if refused.code not in LOST_CLAIMS:

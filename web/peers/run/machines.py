@@ -47,7 +47,7 @@ class Crew:
     """The processes of a run. Call `open`, `play`, `close` in this order.
 
     `interrupted`: True if a signal ended the run early; `gone`: True if the run ended early because the server
-    was gone; `ended`: a sentence about why `each_second` ended the run, or "".
+    was gone; `ended`: the sentence with which `each_second` ended the run, "" if it did not end the run.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Crew:
 
     @property
     def patients(self) -> int:
-        """The number of patients whom these processes and the helpers play."""
+        """The number of patients that these processes, and the helpers on other machines, play."""
         return sum(len(share.visitors) for share in [*self._shares, *self.remote_shares])
 
     def open(self, others: Sequence[Connection] = ()) -> None:
@@ -111,11 +111,12 @@ class Crew:
         presence: Presence | None = None,
         each_second: Callable[[Observations], str] | None = None,
     ) -> None:
-        """Begin in `in_s` seconds and return at the end; add the observations to `seen`.
+        """Begin the run in `in_s` seconds, add its observations to `seen`, and return when the run has ended.
 
-        `server_pids`: processes whose CPU and memory are reported; `presence`: notices if the server is gone, which
-        ends the run. `each_second` is called with the observations so far, and ends the run when it returns a
-        sentence. SIGINT ends the run without leaving open visits. Raises RunError when a process dies.
+        `server_pids`: the server's processes, whose CPU and memory are recorded. `presence`: checks whether the server
+        is still there; if it is gone, the run ends. `each_second`: is called about once a second with the observations
+        so far; if it returns a sentence, the run ends. SIGINT and SIGTERM end the run and its open visits. Raises
+        RunError if a process dies.
         """
         before = {number: signal.signal(number, self._interrupt) for number in SIGNALS}
         try:
@@ -130,7 +131,7 @@ class Crew:
 
     @staticmethod
     def _order(pipe: Connection, *order: object) -> None:
-        # An OSError is ignored: perhaps the process has died. `_collect` notices its death when the pipe ends.
+        # An OSError is ignored: perhaps the process at the other end has died. Then `_collect` raises RunError.
         with suppress(OSError):
             pipe.send(order)
 
@@ -161,8 +162,8 @@ class Crew:
             for pipe in wait(list(playing), NEWS_S):
                 assert isinstance(pipe, Connection)
                 kind, content = self._received(pipe)
-                # `source`: which process wrote a gauge. Number 0 is the coordinator, which writes gauges itself, so the
-                # processes have the numbers from 1.
+                # `source`: the number of the process that recorded a gauge. The coordinator records gauges too, and
+                # has the number 0; so the other processes have the numbers from 1.
                 try:
                     seen.absorb(content, source=playing[pipe] + 1)
                 except ObservationsError as problem:
@@ -192,8 +193,7 @@ class Crew:
     def close(self) -> None:
         """End the processes of this machine.
 
-        This method may be called at any time. After a complete run, it waits until their providers are
-        Off-Call.
+        This method may be called at any time. After a complete run, it waits until the providers are Off-Call.
         """
         end(self._pipes, self._processes, GOODBYE_S if self._over and not self.gone else PARENT_GONE_S)
 
@@ -227,15 +227,15 @@ def end(pipes: Sequence[Connection], processes: Sequence[BaseProcess], within_s:
 
 
 def work(pipe: Connection, share: Share) -> None:
-    """Drive a share of the plan as the coordinator orders through the pipe. This function runs in a new process."""
+    """Play a share of the plan; receive the coordinator's orders from the pipe. This function runs in a new process."""
     for number in SIGNALS:
-        # The process ignores signals, because the coordinator handles them and sends orders.
+        # This process ignores SIGINT and SIGTERM: the coordinator handles them, and sends the order to stop.
         signal.signal(number, signal.SIG_IGN)
     try:
         uvloop.run(_work(pipe, share))
     except (EntryError, RefusedError, PlanError) as problem:
         _send(pipe, "failed", str(problem))
-    except Exception as problem:  # noqa: BLE001 - whatever it is, the coordinator says it
+    except Exception as problem:  # noqa: BLE001 - the coordinator prints any error
         _send(pipe, "failed", f"{type(problem).__name__}: {problem}")
 
 
@@ -281,7 +281,7 @@ async def _work(pipe: Connection, share: Share) -> None:
 
 
 def driver_of(share: Share) -> Driver:
-    """Return the driver of a share: of visits on a Greenroom, or of calls by an adapter.
+    """Return a driver for a share: it plays visits on a Greenroom server, or calls on another server by an adapter.
 
     Raises PlanError if the adapter cannot be loaded.
     """

@@ -37,10 +37,10 @@ A scenario may add its own steps.
 """
 FORMAT = 1
 EXAMPLES = 5
-"""The number of different texts that are stored of one error; each has at most EXAMPLE_LENGTH characters."""
+"""The greatest number of different texts that are stored for an error code, each cut to EXAMPLE_LENGTH characters."""
 EXAMPLE_LENGTH = 240
 CODES = 200
-"""The number of different error codes that are counted; all further codes are counted under OTHER."""
+"""The greatest number of error codes that are counted separately; errors with further codes count under OTHER."""
 OTHER = "other"
 T = TypeVar("T")
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -68,7 +68,7 @@ class Series:
         self.values = array("d", values)
 
     def add(self, at_s: float, value: float) -> None:
-        """Append a value that was observed `at_s` seconds after the start of the run."""
+        """Append a value. `at_s`: the time of its observation, in s since the start of the run."""
         self.at.append(at_s)
         self.values.append(value)
 
@@ -82,10 +82,10 @@ class Series:
 class Observations:
     """All observations of one run.
 
-    `steps`: name of a step -> its durations in s. `counts`: name -> the numbers to add up. `errors`: error code -> a 1
-    for each error. `gauges`: name -> one series for each process that wrote the gauge, so that the series can be added.
-    `examples`: error code -> a few texts. The run began `ago_s` seconds ago; a negative value means that it has not
-    begun. `started_at`: the start of the run on this machine's wall clock.
+    `steps`: name of a step -> its durations in s. `counts`: name -> numbers, whose sum is the count. `errors`: error
+    code -> a 1 for each error. `gauges`: name -> number of a process -> the values that it recorded. `examples`: error
+    code -> a few texts of the error. `ago_s`: the run began this time in s ago; if negative, it begins later.
+    `started_at`: the start of the run by this machine's wall clock, in s since 1970.
     """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic, ago_s: float = 0.0) -> None:
@@ -108,7 +108,7 @@ class Observations:
 
     @property
     def duration_s(self) -> float:
-        """The time of the newest observation in s; 0 if there is none."""
+        """The time of the newest observation, in s since the start of the run; 0 if there is no observation."""
         return max((max(series.at) for _, _, series in self._all() if len(series)), default=0.0)
 
     def step(self, name: str, seconds: float) -> None:
@@ -122,12 +122,12 @@ class Observations:
     def error(self, code: str, example: str) -> None:
         """Add an error that happens now.
 
-        `code`: groups errors; `example`: the error's text, without anything about a patient.
+        `code`: the code under which errors of this kind are counted. `example`: the error's text, without patient data.
         """
         self._error(self._clock() - self._zero, code, example)
 
     def gauge(self, name: str, value: float) -> None:
-        """Record that a gauge has this value from now on, until the next call for this gauge."""
+        """Record the present value of a gauge. It counts until the next call for the same gauge."""
         _named(self.gauges, name, _Sources).setdefault(0, Series()).add(self._clock() - self._zero, value)
 
     def save(self, path: Path) -> None:
@@ -166,7 +166,7 @@ class Observations:
 
     @classmethod
     def merge(cls, parts: Iterable[Self]) -> Self:
-        """Join the observations of several processes or machines; times then count from the earliest beginning.
+        """Return the observations of several processes or machines as one; times count from the earliest start.
 
         The result is right only if the machines' clocks agree. Raises ObservationsError if `parts` is empty.
         """
@@ -192,14 +192,14 @@ class Observations:
             yield from ((kind, name, round(at, 6), round(value, 9), source) for at, value in series)
 
     def news(self) -> bytes:
-        """Return the observations since the previous call, as JSON lines for the coordinating process."""
+        """Return the observations that were added since the previous call, as JSON lines for `absorb`."""
         return b"".join(self._lines(self._sent))
 
     def absorb(self, lines: bytes, *, source: int | None = None, later_s: float = 0.0) -> None:
-        """Add the lines of another process, with `later_s` added to their times.
+        """Add observations of another process. `lines`: its observations as JSON lines, from `news` or a file.
 
-        `source`: the number of the process that wrote the gauges; it must be the same in each call for this process.
-        None gives the gauges a new number. Raises ObservationsError if a line is not valid.
+        `source`: the number of that process in `gauges`, the same in each call for that process; None for a new number.
+        `later_s`: the time in s to add to the times in the lines. Raises ObservationsError if a line is not valid.
         """
         offset = self._sources if source is None else source
         highest = 0

@@ -45,11 +45,10 @@ Media = Annotated[str, msgspec.Meta(pattern="^(none|light|real)$")]
 class SharedPlan:
     """The part of the plan that is the same for all machines.
 
-    `reload` and `vanish`: the shares (0.0 to 1.0) of patients who reload the page or lose their network for a moment.
-
-    `race`: the number of providers who press Claim on each patient. `patience_s`: the time after which a patient
-    leaves the queue. `timeout_s`: the longest time for any answer. `network`: the simulated network through which
-    the media of all people passes; None for no simulation.
+    `reload`: the share (0.0 to 1.0) of patients who reload the page. `vanish`: the share of patients who lose their
+    network for a moment. `race`: the number of providers who press Claim on each patient. `patience_s`: the time after
+    which a patient leaves the queue. `timeout_s`: the longest time to wait for an answer of the server. `network`: the
+    simulated network through which the media of all people passes; None for no simulation.
     """
 
     url: str
@@ -73,7 +72,7 @@ class SharedPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan(SharedPlan):
-    """The plan of one machine, with its staff, the certificates that it trusts, and the media file that it plays.
+    """A plan with the values of one machine: its staff, the certificates that it trusts, the media file that it plays.
 
     `adapter`: the name of the adapter for a server that is not Greenroom (`web/peers/adapters`); "" for Greenroom.
     """
@@ -99,10 +98,10 @@ class Plan(SharedPlan):
         credentials: tuple[Credential, ...],
         media_file: Path | None,
     ) -> Self:
-        """Return another machine's plan with the values of this machine.
+        """Return the plan `shared`, which another machine has made, with the values of this machine.
 
-        `shared`: the plan; `ca` and `insecure`: which certificates to trust; `credentials`: the staff; `media_file`:
-        the file with picture and sound to play, None for a generated picture and sound.
+        `ca` and `insecure`: which certificates to trust; `credentials`: the staff; `media_file`: the file with picture
+        and sound to play, None for a generated picture and sound.
         """
         same = {field.name: getattr(shared, field.name) for field in fields(SharedPlan)}
         return cls(**same, ca=ca, insecure=insecure, credentials=credentials, media_file=media_file)
@@ -149,11 +148,12 @@ class Share:
 
     @property
     def digest(self) -> str:
-        """Return a hash of the people of this share.
+        """Return a hash of this share's people.
 
-        Two machines compare it, to check that they draw the same people.
+        Two machines compare their hashes, to check that the seed gives the same people on both.
         """
-        # Times are rounded to the millisecond, because the last bit of a logarithm differs between systems.
+        # Times are rounded to ms, so that two machines get the same hash although their logarithms differ in the last
+        # bit.
         people = [
             (one.number, round(one.arrives_s, 3), round(one.fill_in_s, 3), round(one.talk_s, 3), one.seed)
             for one in self.visitors

@@ -12,12 +12,11 @@ from types import TracebackType
 from typing import Self
 
 EVERY_S = 1.0
-# The time in s to wait for a connection. A longer wait does not count as a refusal: perhaps the machine is only
-# busy.
+# The longest time in s to wait for a connection. If it passes without an answer, this is no refusal: perhaps the
+# machine is only busy.
 PATIENCE_S = 5.0
 GONE_S = 15.0
-"""The time in s for which a port must refuse before the server counts as gone; a server that restarts is back
-earlier."""
+"""If the port has refused connections for this time in s, the server counts as gone. A restart takes less time."""
 
 
 class Presence:
@@ -34,7 +33,7 @@ class Presence:
 
     @property
     def is_gone(self) -> bool:
-        """Whether the server has been gone for GONE_S seconds."""
+        """Whether the port has refused connections for at least GONE_S seconds."""
         since = self.gone_since
         return since is not None and time.monotonic() - since >= GONE_S
 

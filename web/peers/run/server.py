@@ -21,7 +21,7 @@ PACKAGES = ("greenroom", "aiohttp", "uvloop", "msgspec", "aiortc", "pylibsrtp")
 
 
 class Use(NamedTuple):
-    """The CPU time in s since the processes began, and their resident memory in bytes."""
+    """What a group of processes uses: their CPU time in s since they began, and their resident memory in bytes."""
 
     cpu_s: float
     rss: int
@@ -35,7 +35,7 @@ class Sample(NamedTuple):
 
 
 def sample(*pids: int) -> Sample | None:
-    """Return the CPU time and memory of these processes and all their descendants; None if they cannot be read."""
+    """Return the CPU time and memory of the processes `pids` and all their descendants; None if none can be read."""
     server, store = Use(0.0, 0), None
     seen = False
     for each in processes(*pids):
@@ -52,7 +52,7 @@ def sample(*pids: int) -> Sample | None:
 
 
 def processes(*pids: int) -> set[int]:
-    """Return the ids of these processes and of all their descendants."""
+    """Return the ids of the processes `pids` and of all their descendants."""
     return {each for pid in pids for each in _tree(pid)}
 
 
@@ -65,12 +65,10 @@ def is_store(pid: int) -> bool:
 
 
 class Watch:
-    """Writes the server's CPU and memory as gauges at each `tick`: busy cores since the previous `tick`,
-    resident bytes.
+    """Records gauges of the server at each `tick`: the cores that were busy since the previous `tick`, and its memory.
 
-    The driver's own CPU is written too, because an overloaded driver would measure its own delays instead of the
-    server's. If `machine` is true, the CPU of the whole machine is written too; only one process of a run has
-    `machine` true.
+    The CPU of this process is recorded too: if this process is overloaded, it measures its own delays instead of the
+    server's. `machine`: True to record the CPU of the whole machine as well; only one process of a run does this.
     """
 
     def __init__(self, observations: Observations, *pids: int, machine: bool = False) -> None:
@@ -81,9 +79,9 @@ class Watch:
         self._last = sample(*pids)
 
     def tick(self) -> None:
-        """Measure the CPU time since the previous call, and the memory now; write them as gauges.
+        """Measure the CPU time since the previous call, and the present memory; record both as gauges.
 
-        Processes that cannot be read are left out.
+        A process that cannot be read is left out.
         """
         now, own = self._seen.now_s, _own_cpu_s()
         took_s = now - self._at
@@ -143,9 +141,9 @@ def _own_cpu_s() -> float:
 
 
 def busy_s() -> float | None:
-    """Return how long all cores together have been busy, in s: neither idle nor waiting for a disk.
+    """Return the time in s for which this machine's cores have been busy since it started, added over all cores.
 
-    The time is read from /proc/stat (proc(5)). Returns None if that cannot be read.
+    A core that is idle or waits for a disk is not busy. The source is /proc/stat (proc(5)); None if it cannot be read.
     """
     try:
         fields = [int(field) for field in (PROC / "stat").read_text("ascii").split("\n", 1)[0].split()[1:9]]
@@ -174,7 +172,10 @@ def _tree(pid: int) -> Iterator[int]:
 
 
 def _use(pid: int) -> tuple[str, Use] | None:
-    """Return a process's name and use (proc(5), /proc/pid/stat: fields 14, 15, 24); None if it is gone."""
+    """Return a process's name, and its CPU time and memory (`Use`); None if the process is gone.
+
+    The source is /proc/pid/stat (proc(5)), fields 14, 15 and 24.
+    """
     try:
         name, _, rest = (PROC / str(pid) / "stat").read_text("utf-8", "replace").rpartition(")")
         fields = rest.split()
