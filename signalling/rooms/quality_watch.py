@@ -22,7 +22,6 @@ from signalling.rooms.participants import Room
 from signalling.rooms.ports import Disconnected, MediaEvent, Speaking
 from signalling.store import keys
 from signalling.store.records import Store
-from signalling.store.unavailable import answering
 from signalling.visit.call_quality import Tally, merged
 
 LOOK_S = 2.0
@@ -149,8 +148,7 @@ class CallWatch:
 
     async def _write(self, organisation: str, visit: str, parts: dict[str, bytes]) -> None:
         try:
-            async with answering():
-                await self._store.redis.hset(keys.CALLS(organisation, visit), mapping=parts)
+            await self._store.packed.add_beside(organisation, visit, keys.CALLS, parts)
         except UnavailableError:
             log.warning("room.quality_not_kept", visit=visit)
 

@@ -8,7 +8,7 @@ raise `UnavailableError` if the store does not answer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -94,6 +94,18 @@ class PackedVisits:
             before, reply, after = await pipe.execute()
         sealed = before if before is not None else after
         return reply, None if sealed is None else self._opened(organisation, visit_id, sealed)
+
+    async def add_beside(
+        self, organisation: str, visit_id: str, kind: keys.Key, fields: Mapping[str, bytes]
+    ) -> bool:
+        """Set fields of an unpacked visit's hash `kind`, such as its photos, and return True.
+
+        If the visit has been packed or erased meanwhile, set nothing, and return False: no later erasure would find
+        these fields.
+        """
+        exists: Check = (("HEXISTS", keys.VISIT(organisation, visit_id), "record"), 1)
+        words = (word for field in fields.items() for word in field)
+        return await self._guarded.run([exists], [("HSET", kind(organisation, visit_id), *words)])
 
     def record(self, organisation: str, visit_id: str, sealed: bytes) -> Visit:
         """Return the record of the packed visit in the encrypted bytes `sealed`.

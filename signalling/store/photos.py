@@ -24,10 +24,12 @@ class Photos:
         self._store = store
 
     async def keep(self, organisation: str, visit: str, photo: str, data: bytes) -> None:
-        """Store a photo of a visit. `photo`: its id. `data`: its JPEG file."""
+        """Store a photo of a visit, unless the visit has been erased or packed.
+
+        `photo`: its id. `data`: its JPEG file.
+        """
         sealed = self._store.seal.close(data, _place(organisation, visit, photo))
-        async with answering():
-            await self._store.redis.hset(keys.PHOTOS(organisation, visit), photo, sealed)
+        await self._store.packed.add_beside(organisation, visit, keys.PHOTOS, {photo: sealed})
 
     async def get(self, organisation: str, visit: str, photo: str) -> bytes | None:
         """Return the JPEG file of a visit's photo, None if there is none. `photo`: its id.

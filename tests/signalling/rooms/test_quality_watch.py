@@ -147,6 +147,7 @@ async def test_the_time_since_the_last_look_counts_when_a_room_is_given_up(
     clock = SimpleNamespace(now_s=100.0)
     monkeypatch.setattr(quality_watch, "time", SimpleNamespace(monotonic=lambda: clock.now_s))
     store = Store(valkey, Seal({b"1": b"k" * 32}))
+    await store.redis.hset(keys.VISIT(ORG, "v_1"), "record", "sealed")
     watch = CallWatch({}, store, asyncio.ensure_future)
     leg: Any = SimpleNamespace(connected=True, quality=lambda: quality(None, None, 0.0))
     member = Member(ORG, "v_1", "patient", "patient:v_1", "c1", "w1", "json")

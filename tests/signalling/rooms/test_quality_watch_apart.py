@@ -45,11 +45,14 @@ class InMemory:
             raise SealError("another place")
         return data[len(begin) :]
 
-    async def hset(self, name: str, mapping: dict[str, bytes]) -> None:
+    async def add_beside(
+        self, organisation: str, visit: str, kind: keys.Key, fields: dict[str, bytes]
+    ) -> bool:
         if self.away:
             raise UnavailableError("store")
-        assert name == keys.CALLS(ORG, VISIT)
-        self.parts |= mapping
+        assert kind(organisation, visit) == keys.CALLS(ORG, VISIT)
+        self.parts |= fields
+        return True
 
     async def beside(self, organisation: str, visit: str, ask: Any) -> tuple[Any, Any]:
         asked: list[str] = []

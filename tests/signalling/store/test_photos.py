@@ -1,5 +1,7 @@
 """Tests photos in the store: each is encrypted for its own key only, and gone after it was erased."""
 
+from typing import Any
+
 import pytest
 from redis.asyncio import Redis
 
@@ -9,6 +11,13 @@ from signalling.store.encryption import Seal
 from signalling.store.photos import Photos
 from signalling.store.records import Store
 from tests.signalling.visits import ORG
+
+
+@pytest.fixture(autouse=True)
+async def visit(valkey: Redis) -> None:
+    """Store a visit: without its record, no photo is stored."""
+    client: Any = valkey
+    await client.hset(keys.VISIT(ORG, "v_1"), "record", "sealed")
 
 
 async def test_a_photo_is_sealed_for_its_place_and_read_there_alone(valkey: Redis) -> None:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 
+from signalling.rooms.participants import Room
+from signalling.rooms.quality_watch import CallWatch
 from signalling.service import Accepted, Service
 from signalling.store import keys
 from signalling.store.packing import AFTER_MS
 from signalling.store.visit_erasure import OF_A_VISIT, VisitErasure
 from signalling.visit import commands as c
+from signalling.visit.call_quality import Tally
 from signalling.visit.record import Actor, ChatMessage, Status, Visit
 from tests.signalling.clinic import ORG, Clinic, clinic
 from tests.signalling.past import whole_visit
@@ -155,3 +160,26 @@ def test_s34_every_kind_of_key_of_a_visit_with_patient_data_is_erased() -> None:
         if kind.pattern.endswith(":<visit>") and kind.erasure is keys.Erasure.RETENTION
     }
     assert of_a_visit <= set(OF_A_VISIT)
+
+
+@pytest.mark.parametrize("packs", [False, True])
+@pytest.mark.parametrize("kind", [keys.PHOTOS, keys.CALLS])
+async def test_s34_what_is_written_late_of_a_visit_that_is_erased_or_packed_is_not_stored(
+    desk: Clinic, valkey: Redis, kind: keys.Key, packs: bool
+) -> None:
+    """A photo may still be on its way, and a worker that was frozen still has the figures of a call."""
+    visit, _, service = await ended(desk)
+    if packs:
+        await pack(service)
+    else:
+        erasure = VisitErasure(service.store)
+        assert await erasure.erase(await erasure.read(ORG, visit))
+    if kind is keys.PHOTOS:
+        await service.photos.keep(ORG, visit, "p_1", b"a JPEG")
+    else:
+        watch = CallWatch({}, service.store, asyncio.ensure_future)
+        room = Room(ORG, SimpleNamespace(), 7, {})
+        room.tallies["patient", "Ana"] = Tally(party="patient", name="Ana", connected_ms=60_000)
+        await watch.finish(visit, room)
+    client: Any = valkey
+    assert not await client.exists(kind(ORG, visit))
