@@ -93,6 +93,17 @@ async def test_f39_a_booking_whose_area_was_removed_checks_in_to_none(
     assert visit.area is None
 
 
+async def test_a_browser_that_checks_in_a_booked_visit_keeps_the_open_visit_of_another_child(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ana, path, _ = await at_their_time(site, monkeypatch)
+    await ana.ask_for_a_visit(first_name="Ben")
+    (ben,) = (await site.app[SERVICE].mirrors.get("demo")).visits
+    await ana.post(f"{path}/check-in")
+    assert f"ws?visit={ben}" not in await (await ana.get("/demo/visit")).text()
+    assert f"ws?visit={ben}" in await (await ana.get(f"/demo/visit?visit={ben}")).text()
+
+
 async def test_a_booked_patient_comes_in_while_meet_now_is_closed(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:

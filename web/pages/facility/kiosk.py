@@ -100,6 +100,8 @@ async def act(request: web.Request) -> web.Response:
         raise web.HTTPNotFound
     if do == "take":
         session = await sessions.get(request)
+        # The visit is not added to those of this browser, but replaces the last: the device is for all patients of
+        # the facility.
         session[visit_key(organisation.id)] = visit_id
         await noted(request, "visit.linked", visit_id, who=_actor(organisation, facility).id)
         raise web.HTTPSeeOther(f"/{organisation.id}/visit")

@@ -9,7 +9,7 @@ from aiohttp import web
 from web.audit.noting import noted
 from web.identity import sessions
 from web.identity.throttle import TokenKind, opened
-from web.identity.visitors import visit_key
+from web.identity.visitors import add_visit
 from web.keys import PATIENT_LINKS, SERVICE
 from web.languages.i18n import gettext as _
 from web.organisations.by_path import organisation_of
@@ -35,7 +35,7 @@ async def enter(request: web.Request) -> web.Response:
     if visit_id is None or await request.app[SERVICE].visit(organisation.id, visit_id) is None:
         return _used_up(request)
     session = await sessions.get(request)
-    session[visit_key(organisation.id)] = visit_id
+    add_visit(session, organisation.id, visit_id)
     await noted(request, "visit.linked", visit_id, who=f"patient:{visit_id}")
     raise web.HTTPSeeOther(f"/{organisation.id}/visit")
 

@@ -22,10 +22,9 @@ async def opened(site: Site) -> tuple[Person, str]:
     return ana, visit
 
 
-async def test_f09_a_visit_goes_on_on_the_phone_by_a_code_that_works_once_and_not_for_long(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ana, visit = await opened(site)
+@pytest.fixture
+def links(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The links of the QR codes that were drawn since the test began."""
     links: list[str] = []
 
     def drawn(url: str) -> str:
@@ -33,6 +32,13 @@ async def test_f09_a_visit_goes_on_on_the_phone_by_a_code_that_works_once_and_no
         return "<svg></svg>"
 
     monkeypatch.setattr(qr, "inline", drawn)
+    return links
+
+
+async def test_f09_a_visit_goes_on_on_the_phone_by_a_code_that_works_once_and_not_for_long(
+    site: Site, links: list[str]
+) -> None:
+    ana, visit = await opened(site)
     answer = await ana.post(f"/demo/visits/{visit}/phone", {"how": "code"})
     assert (answer.status, await answer.json()) == (200, {"svg": "<svg></svg>", "minutes": 15})
     assert SHORT_MS == 15 * 60_000
@@ -42,6 +48,19 @@ async def test_f09_a_visit_goes_on_on_the_phone_by_a_code_that_works_once_and_no
     assert (await smartphone.post(path)).headers["Location"] == "/demo/visit"
     assert visit in await (await smartphone.get("/demo/visit")).text()
     assert (await late.post(path)).status == 404
+
+
+async def test_f09_a_phone_that_opens_a_link_keeps_the_visit_that_it_has(
+    site: Site, links: list[str]
+) -> None:
+    ana, visit = await opened(site)
+    await ana.post(f"/demo/visits/{visit}/phone", {"how": "code"})
+    smartphone = site.person()
+    await smartphone.ask_for_a_visit()
+    (own,) = (await site.app[SERVICE].mirrors.get("demo")).visits.keys() - {visit}
+    await smartphone.post(links[0][links[0].index("/demo/enter/") :])
+    for one in (visit, own):
+        assert f"ws?visit={one}" in await (await smartphone.get(f"/demo/visit?visit={one}")).text()
 
 
 async def test_f09_the_link_is_mailed_to_the_patients_own_address(valkey_url: str, tmp_path: Path) -> None:
