@@ -7,7 +7,7 @@ import struct
 import sys
 
 NUMBERS = {"x86_64": 314, "aarch64": 274}
-"""Architecture -> the number of its system call sched_setattr; the number of sched_getattr is one higher."""
+"""Architecture -> the number of its system call sched_setattr."""
 _ATTR = struct.Struct("=IIQiIQQQ")
 """struct sched_attr: size, policy, flags, nice, priority, runtime in ns, deadline, period."""
 _OTHER = 0
@@ -24,14 +24,3 @@ def set_slice(slice_ns: int) -> bool:
     nice = os.getpriority(os.PRIO_PROCESS, 0)  # sched_setattr sets the niceness too: keep it
     attributes = _ATTR.pack(_ATTR.size, _OTHER, 0, nice, 0, slice_ns, 0, 0)
     return bool(ctypes.CDLL(None).syscall(NUMBERS[platform.machine()], 0, attributes, 0) == 0)
-
-
-def slice_of(process: int) -> int:
-    """Return the slice in ns of a process or thread; 0 if the system does not report it."""
-    if sys.platform != "linux" or platform.machine() not in NUMBERS:
-        return 0
-    attributes = ctypes.create_string_buffer(_ATTR.size)
-    call = ctypes.CDLL(None).syscall
-    if call(NUMBERS[platform.machine()] + 1, process, attributes, _ATTR.size, 0):
-        return 0
-    return int(_ATTR.unpack(attributes.raw)[5])

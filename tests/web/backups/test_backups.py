@@ -22,11 +22,11 @@ from tests.benchmarks.visits import open_visits
 from tests.conftest import StartServer
 from tests.server import RunningServer, toml
 from tests.web.commands.test_organisations import greenroom
+from tests.web.server.test_scheduling import slice_of
 from web.backups import snapshot, store_content, taking
 from web.commands.organisations import located
 from web.config import Settings, load, parse
 from web.errors import ConfigError
-from web.server import scheduling
 from web.server.data_key import FILE, RESTORING
 from web.server.valkey import EmbeddedStore, LockedFolder
 
@@ -156,19 +156,19 @@ def test_r38_a_backup_and_its_second_store_give_the_processor_at_once_to_those_t
     greenroom_server: StartServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server, slices = greenroom_server(workers=1), list[int]()
-    started, before = EmbeddedStore.start, scheduling.slice_of(0)
+    started, before = EmbeddedStore.start, slice_of(0)
 
     def start(store: EmbeddedStore) -> None:
         started(store)
         assert store.pid is not None
-        slices.extend(scheduling.slice_of(process) for process in (0, store.pid))
+        slices.extend(slice_of(process) for process in (0, store.pid))
 
     monkeypatch.setattr(EmbeddedStore, "start", start)
     taking.take(located(load(server.config)), tmp_path / "backup", lambda *_: None, with_key=False)
     # Linux before 6.12 has no slices, and reports 0.
     assert slices == [taking.SLICE_NS if before else 0] * 2
     if os.geteuid() == 0:
-        assert scheduling.slice_of(0) == before
+        assert slice_of(0) == before
 
 
 async def test_a_snapshot_does_not_look_like_another_store(
