@@ -66,8 +66,9 @@ async def save(request: web.Request) -> web.Response:
         notify=posted.get("notify") == "yes",
         language=language if language in languages() else "",
         phone=typed if number is None else number.dialled,
-        # While the clinic has no service for text messages, the field is not shown, and its value is not changed.
-        texts="texts" in posted if offered else account.texts,
+        # While the clinic has no service for text messages, the field is not shown, and its value is not changed,
+        # except if the number is removed.
+        texts="texts" in posted if offered else account.texts and bool(typed),
     )
     if number is None and (typed or chosen.texts):
         problem = gettext("Write a phone number with area code, for example %(example)s.")

@@ -8,6 +8,7 @@ import pytest
 from aiohttp import ClientResponse, WSMsgType
 from playwright.async_api import Browser, Page, expect
 
+from signalling.visit.record import Role
 from tests.browsers import SHOWN_S
 from tests.web.conftest import OpenSite
 from tests.web.pages.test_accessibility import is_accessible
@@ -86,6 +87,24 @@ async def test_f41_a_clinic_without_a_text_service_offers_none_and_keeps_what_wa
     account = await accounts.get("demo", "u_osei")
     assert account is not None
     assert account.texts
+
+
+@pytest.mark.parametrize("role", [Role.PROVIDER, Role.AUDITOR])
+async def test_f41_a_clinic_that_has_no_text_service_any_more_asks_nobody_for_a_number(
+    site: Site, role: Role
+) -> None:
+    person, accounts = site.person(), site.app[ACCOUNTS]
+    phone = "+1 512 555 0150"
+    await accounts.prefer(
+        "demo", OSEI, mail_assigned=False, notify=True, language="", phone=phone, texts=True
+    )
+    await accounts.edit("demo", OSEI, name="Dr Maya Osei", role=role, states=())
+    await person.sign_in(OSEI)
+    answer = await person.post("/demo/staff/preferences", {"phone": "", "language": "es"})
+    assert answer.status == 303
+    account = await accounts.get("demo", "u_osei")
+    assert account is not None
+    assert (account.phone, account.texts, account.language) == ("", False, "es")
 
 
 async def test_f41_test_messages_to_oneself_are_limited(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
