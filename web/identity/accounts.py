@@ -58,7 +58,6 @@ redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
 return 1
 """
 
-
 PRODUCT = "Greenroom"
 LENGTH = N_("The password must have 12 to 256 characters.")
 LAST_ADMIN = N_("There must be an administrator who can sign in; make somebody else one first.")
@@ -261,15 +260,14 @@ class Accounts:
         """Allow the account, which was disabled, to sign in again. Raises AccountError if it does not exist."""
         return await self._change(organisation, email, disabled=False)
 
-    async def set_password(self, organisation: str, email: str, password: str) -> Account:
-        """Set a new password; older sessions end.
+    async def set_password(self, organisation: str, email: str, password: str, of: int = 0) -> Account:
+        """Set a new password; older sessions end. `of`: the generation that the account must have, 0 for any.
 
-        Raises AccountError if there is no account, or if the password is not allowed.
+        Raises AccountError if there is no such account, or if the password is not allowed.
         """
         found = await self.find(organisation, email)
-        name = "" if found is None else found.name
-        check_password(password, email, name, *await self._clinic(organisation))
-        return await self._change(organisation, email, hash=await self._hasher.hash(password))
+        check_password(password, email, found.name if found else "", *await self._clinic(organisation))
+        return await self._change(organisation, email, of=of, hash=await self._hasher.hash(password))
 
     async def set_second_factor(self, organisation: str, email: str, *, on: bool) -> Account:
         """Set whether sign-in needs a second factor; older sessions end. Raises AccountError if there is no account."""
@@ -327,7 +325,7 @@ class Accounts:
         return None if found is None else found.decode()
 
     async def _change(
-        self, organisation: str, email: str, *, ends_sessions: bool = True, **changes: Any
+        self, organisation: str, email: str, *, ends_sessions: bool = True, of: int = 0, **changes: Any
     ) -> Account:
         for _ in range(20):
             person = await self._person(organisation, email)
@@ -335,6 +333,8 @@ class Accounts:
                 raise AccountError(f"There is no account for {email}.")
             kept = cast(bytes, await self._redis.hget(keys.ACCOUNTS(organisation), person))
             old = msgspec.json.decode(kept, type=Account)
+            if of not in (0, old.generation):
+                break
             new = msgspec.structs.replace(old, generation=old.generation + ends_sessions, **changes)
             stops = _is_admin(old) and not _is_admin(new)
             args: list[str | bytes] = [person, kept, msgspec.json.encode(new), str(int(stops))]

@@ -63,10 +63,15 @@ async def set_password(request: web.Request) -> web.Response:
     wanted = posted.get("password", "")
     if problem := problem_of(wanted, posted.get("again", ""), organisation, account):
         return _form(request, account, problem)
-    if await invitations.use(organisation.id, name) is None:
+    try:
+        # One change sets the password and makes the link invalid, so that an error leaves both as they are.
+        account = await request.app[ACCOUNTS].set_password(
+            organisation.id, account.email, wanted, account.generation
+        )
+    except AccountError:
         # The link was used in another window a moment ago, so it is not valid now.
         return _no_link(request, organisation)
-    account = await request.app[ACCOUNTS].set_password(organisation.id, account.email, wanted)
+    await invitations.use(organisation.id, name)
     (await sessions.get(request)).pop(INVITATION, None)
     service = request.app[SERVICE]
     await enrol(service, organisation.id, account)

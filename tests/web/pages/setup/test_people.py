@@ -11,7 +11,8 @@ import pytest
 from signalling.visit.record import Role, Staff
 from tests.web.pages.setup.desk import Desk, desk
 from tests.web.site import ADMIN, LIND, OSEI, Site
-from web.identity.accounts import Account
+from web.errors import BusyError
+from web.identity.accounts import Account, Hasher
 from web.keys import ACCOUNTS, SERVICE
 from web.pages.setup.people import fingerprint
 
@@ -83,6 +84,23 @@ async def test_of_two_who_use_one_link_at_once_one_sets_the_password(site: Site)
         )
     )
     assert sorted(answer.status for answer in answers) == [303, 404]
+
+
+async def test_a_link_still_sets_the_password_after_the_server_was_too_busy_to_do_it(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def busy(*_: object) -> str:
+        raise BusyError
+
+    admin, berg = await desk(site), site.person()
+    text = await (await admin.person.post(f"{admin.home}/people", NEW)).text()
+    await berg.get(await link_in(admin, text))
+    wanted = {"password": PASSWORD, "again": PASSWORD}
+    with monkeypatch.context() as patch:
+        patch.setattr(Hasher, "hash", busy)
+        assert (await berg.post("/demo/staff/password", wanted)).status == 503
+    assert (await berg.post("/demo/staff/password", wanted)).status == 303
+    assert (await site.person().sign_in(NEW["email"], PASSWORD)).status == 303
 
 
 async def test_forged_links_are_slowed_down_and_look_like_used_ones(site: Site) -> None:
