@@ -154,7 +154,7 @@ DECLARED: dict[tuple[str, str], Declared] = {
     ("POST", f"{STAFF}/sign-in"): Row("signin.failed", _tried, done=(422,)),
     ("POST", f"{STAFF}/sign-in/code"): Row("signin.failed", _half, done=(422,)),
     ("POST", f"{STAFF}/sign-out"): Row("signin.ended", done=(303,), goes="/sign-in"),
-    ("POST", f"{STAFF}/password"): Row("account.password_set", done=(303,)),
+    ("POST", f"{STAFF}/password"): ByHandler(("account.password_set",)),
     ("POST", f"{STAFF}/preferences/password"): Row("account.password_set", done=(303,), goes=SAVED),
     ("GET", f"{STAFF}/calendar"): Row("appointments.read", done=(200,)),
     ("GET", f"{STAFF}/calendar/{{appointment}}/move"): Row(

@@ -13,7 +13,8 @@ from aiohttp.test_utils import make_mocked_request
 from signalling.visit.audit_entries import BROKEN, FORGED, OF_EVENTS, OF_TOPICS, OPENED_BELL, Act
 from tests.web.api.client import program
 from tests.web.pages.setup.desk import Desk, desk
-from tests.web.pages.setup.test_people import NEW, account, change, link_in
+from tests.web.pages.setup.test_people import NEW, PASSWORD, account, change, link_in
+from tests.web.phone import CODE, Clock, set_up
 from tests.web.site import ADMIN, FORM, LIND, OSEI, Person, Site
 from web.api.dispatch import BASE
 from web.api.operations import OPERATIONS
@@ -65,6 +66,19 @@ async def test_signing_in_and_out_and_failing_to_leave_entries(site: Site) -> No
     ]
 
 
+async def test_a_password_set_by_a_link_is_noted_of_its_owner_whoever_else_is_signed_in_there(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    osei, admin = (await desk(site, OSEI)).person, await desk(site)
+    await set_up(osei, Clock(site, monkeypatch), OSEI)
+    person, words = await account(site, OSEI), {"password": PASSWORD, "again": PASSWORD}
+    path = await link_in(admin, (await change(admin, person, "reset"))[1])
+    await admin.person.get(path)
+    assert (await admin.person.post("/demo/staff/password", words)).headers["Location"] == CODE
+    found = [entry for entry in await entries_of(site) if entry[1] == "account.password_set"]
+    assert found == [("u_osei", "account.password_set", "")]
+
+
 async def test_a_refused_act_leaves_no_entry_of_success(site: Site) -> None:
     stranger, osei = site.person(), (await desk(site, OSEI)).person
     for person in (stranger, osei):
@@ -96,8 +110,8 @@ async def test_an_administrators_acts_leave_entries(site: Site) -> None:
         *((me, "setup.changed", section) for section in ("calendar", "policy", "mail", "rota")),
         (me, "account.added", added.id),
         *((me, f"account.{what}", "u_lind") for what in ("changed", "disabled", "enabled", "password_reset")),
-        (added.id, "signin.succeeded", ""),
         (added.id, "account.password_set", ""),
+        (added.id, "signin.succeeded", ""),
         (me, "reports.read", ""),
         (me, "reports.exported", ""),
         (me, "appointments.read", ""),

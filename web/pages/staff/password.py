@@ -7,6 +7,7 @@ password uses it up.
 
 from aiohttp import web
 
+from web.audit.noting import noted
 from web.errors import AccountError
 from web.identity import sessions
 from web.identity.accounts import Account, check_password
@@ -71,6 +72,7 @@ async def set_password(request: web.Request) -> web.Response:
     except AccountError:
         # The link was used in another window a moment ago, so it is not valid now.
         return _no_link(request, organisation)
+    await noted(request, "account.password_set", who=account.id)
     await invitations.use(organisation.id, name)
     (await sessions.get(request)).pop(INVITATION, None)
     service = request.app[SERVICE]
