@@ -1,7 +1,7 @@
 """Adds entries to the audit log after requests; every route declares which entry it adds.
 
 A declaration is a `Row`, `ByHandler` or `NoEntry`: those of pages are in `routes.py`, those of the API in
-`web/api/operations.py`. A sign-in is detected by comparing the signed-in account before and after a request.
+`web/api/operations.py`. A sign-in is detected by comparing the sign-in of the session before and after a request.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -12,7 +12,7 @@ from aiohttp import web
 from web.identity import sessions
 from web.identity.sessions import Session
 from web.identity.visitors import STAFF
-from web.keys import AUDIT_LOG
+from web.keys import AUDIT_LOG, SIGNED_IN
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Of = Callable[[web.Request], Awaitable[str | None]]
@@ -94,8 +94,15 @@ async def _note(request: web.Request, what: str, about: str = "", who: str = "")
 
 def staff_of(session: Session, organisation: str) -> str:
     """Return the id of the account of this organisation that is signed in with a session; "" if there is none."""
+    return _sign_in_of(session, organisation)[0]
+
+
+def _sign_in_of(session: Session, organisation: str) -> tuple[str, int]:
+    """Return the person whose sign-in a session contains, and the generation of the account then; ("", 0) for none."""
     entry = session.get(STAFF)
-    return str(entry["person"]) if entry is not None and entry["organisation"] == organisation else ""
+    if entry is None or entry["organisation"] != organisation:
+        return "", 0
+    return str(entry["person"]), int(entry["generation"])
 
 
 def audited(
@@ -120,7 +127,7 @@ def audited(
             return await handler(request)
         request.app[AUDIT_LOG].ready()
         organisation = request.match_info.get("organisation", "")
-        before = staff_of(await sessions.get(request), organisation)
+        before = _sign_in_of(await sessions.get(request), organisation)
         try:
             response = await handler(request)
         except web.HTTPSeeOther as away:
@@ -132,14 +139,19 @@ def audited(
     return audit
 
 
-async def _after(request: web.Request, row: Declared, before: str, status: int, goes: str) -> None:
+async def _after(
+    request: web.Request, row: Declared, before: tuple[str, int], status: int, goes: str
+) -> None:
     organisation = request.match_info.get("organisation", "")
-    after = staff_of(await sessions.get(request), organisation)
-    if request.method == "POST" and after and after != before:
+    signed_in = _sign_in_of(await sessions.get(request), organisation)
+    after = signed_in[0]
+    # A person who changes their own password is signed in already, and only gets another generation.
+    renewed = after == before[0] and SIGNED_IN in request
+    if request.method == "POST" and after and signed_in != before and not renewed:
         await _note(request, "signin.succeeded", who=after)
     if not isinstance(row, Row) or status not in row.done or row.goes not in goes:
         return
-    who = await row.who(request) if row.who is not None else after or before
+    who = await row.who(request) if row.who is not None else after or before[0]
     if status == 303 and (not who or (not row.goes and goes.endswith(NOT_DONE))):
         return
     about = await row.about(request)

@@ -23,7 +23,7 @@ from web.audit.noting import DECLARED as DECLARED_HERE
 from web.audit.noting import ByHandler, Declared, NoEntry, Row, noted
 from web.audit.routes import DECLARED
 from web.identity.accounts import pseudonym
-from web.keys import AUDIT_LOG, SERVICE
+from web.keys import ACCOUNTS, AUDIT_LOG, SERVICE
 from web.organisations.settings import Area, Booking
 
 CANARIES = [FORM[name].encode() for name in ("name", "birth_date", "email", "reason")] + [b"Ruiz", b"0142"]
@@ -64,6 +64,17 @@ async def test_signing_in_and_out_and_failing_to_leave_entries(site: Site) -> No
         ("u_osei", "signin.succeeded", ""),
         ("u_osei", "signin.ended", ""),
     ]
+
+
+async def test_a_sign_in_after_the_account_was_changed_leaves_an_entry_in_the_same_browser_too(
+    site: Site,
+) -> None:
+    osei, accounts = (await desk(site, OSEI)).person, site.app[ACCOUNTS]
+    await accounts.disable("demo", OSEI)
+    await accounts.enable("demo", OSEI)
+    assert (await osei.get("/demo/staff")).headers["Location"] == "/demo/staff/sign-in"
+    assert (await osei.sign_in(OSEI)).status == 303
+    assert await entries_of(site) == [("u_osei", "signin.succeeded", "")] * 2
 
 
 async def test_a_password_set_by_a_link_is_noted_of_its_owner_whoever_else_is_signed_in_there(
