@@ -36,6 +36,7 @@ async def make_link(request: web.Request) -> web.Response:
     """
     organisation = await organisation_of(request)
     visit_id, session = request.match_info["visit"], await sessions.get(request)
+    settings = request.app[SETTINGS]
     held = visit_id in visits_of(session, organisation.id)
     visit = await request.app[SERVICE].visit(organisation.id, visit_id) if held else None
     if visit is None:
@@ -43,7 +44,7 @@ async def make_link(request: web.Request) -> web.Response:
     mailed = (await read_form(request)).get("how") == "mail"
     if not visit.is_open:
         return _problem(HTTPStatus.CONFLICT, gettext(OVER))
-    if mailed and not request.app[SETTINGS].mails:
+    if mailed and not settings.mails:
         return _problem(HTTPStatus.CONFLICT, gettext(NO_MAIL))
     try:
         async with request.app[THROTTLE].attempt(RATE, organisation.id, visit_id):
@@ -54,7 +55,8 @@ async def make_link(request: web.Request) -> web.Response:
     except BusyError:
         return _problem(HTTPStatus.SERVICE_UNAVAILABLE, gettext(BUSY), RETRY_S)
     await noted(request, "visit.linked", visit_id, who=f"patient:{visit_id}")
-    origin = origin_of(request, request.app[SETTINGS].server.public_url.rstrip("/"))
+    # The Host header may be of the sender's choice, and the address may be a stranger's, so a mail does not contain it.
+    origin = settings.origin if mailed else origin_of(request, settings.server.public_url.rstrip("/"))
     url = f"{origin}/{organisation.id}/enter/{made.token}"
     minutes = made.for_ms // 60_000
     if not mailed:

@@ -73,6 +73,18 @@ async def test_f09_the_link_is_mailed_to_the_patients_own_address(valkey_url: st
         assert "/demo/enter/" in str(mail)
 
 
+async def test_s36_the_mailed_link_is_of_this_server_whatever_host_the_request_names(
+    valkey_url: str, tmp_path: Path
+) -> None:
+    async with mail_server() as smtp, Site(settings_for(valkey_url, tmp_path, mail=smtp.settings)) as site:
+        ana, visit = await opened(site)
+        named = {"Host": "evil.example", "Origin": "http://evil.example"}
+        assert (await ana.post(f"/demo/visits/{visit}/phone", {"how": "mail"}, **named)).status == 204
+        [mail] = await smtp.until(1)
+        assert "evil.example" not in str(mail)
+        assert f"{site.settings.origin}/demo/enter/" in str(mail)
+
+
 async def test_no_link_is_mailed_from_a_server_without_a_mail_server_and_pages_know_it(site: Site) -> None:
     ana, visit = await opened(site)
     answer = await ana.post(f"/demo/visits/{visit}/phone", {"how": "mail"})
