@@ -4,6 +4,7 @@
 after a quarter of an hour.
 """
 
+from contextlib import AsyncExitStack
 from http import HTTPStatus
 
 from aiohttp import web
@@ -11,6 +12,7 @@ from aiohttp import web
 from web.audit.noting import noted
 from web.errors import BlockedError, BusyError
 from web.identity import sessions
+from web.identity.accounts import pseudonym
 from web.identity.visitors import visits_of
 from web.intake.patient_links import SHORT_MS
 from web.keys import MAIL_QUEUE, PATIENT_LINKS, SERVICE, SETTINGS, THROTTLE
@@ -23,6 +25,8 @@ from web.requests.security import RETRY_S, Rule, origin_of
 
 RATE = Rule("phone", limit=6, window_ms=10 * 60_000, first_delay_ms=0)
 """The number of links that may be made for one visit within ten minutes."""
+MAILS = Rule("phone_mail", limit=12, window_ms=3600_000, first_delay_ms=0)
+"""The number of links that may be mailed to one address within an hour; it may be a stranger's, in many visits."""
 MANY = N_("Many links have been made for this visit. Please wait {minutes} min.")
 OVER = N_("This visit is over.")
 NO_MAIL = N_("No email can be sent from here. Please use the QR code.")
@@ -46,8 +50,11 @@ async def make_link(request: web.Request) -> web.Response:
         return _problem(HTTPStatus.CONFLICT, gettext(OVER))
     if mailed and not settings.mails:
         return _problem(HTTPStatus.CONFLICT, gettext(NO_MAIL))
+    limits = [(RATE, visit_id), (MAILS, pseudonym(visit.patient.email))][: 1 + mailed]
     try:
-        async with request.app[THROTTLE].attempt(RATE, organisation.id, visit_id):
+        async with AsyncExitStack() as stack:
+            for rule, who in limits:
+                await stack.enter_async_context(request.app[THROTTLE].attempt(rule, organisation.id, who))
             made = await request.app[PATIENT_LINKS].issue(organisation.id, visit_id, SHORT_MS)
     except BlockedError as blocked:
         words = gettext(MANY).format(minutes=-(-blocked.retry_s // 60))

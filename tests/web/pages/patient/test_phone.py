@@ -85,6 +85,20 @@ async def test_s36_the_mailed_link_is_of_this_server_whatever_host_the_request_n
         assert f"{site.settings.origin}/demo/enter/" in str(mail)
 
 
+async def test_s36_many_visits_do_not_send_many_mails_to_one_address(valkey_url: str, tmp_path: Path) -> None:
+    async with mail_server() as smtp, Site(settings_for(valkey_url, tmp_path, mail=smtp.settings)) as site:
+        known, statuses = set[str](), []
+        for _ in range(3):
+            eve = site.person()
+            await eve.ask_for_a_visit()
+            (visit,) = (await site.app[SERVICE].mirrors.get("demo")).visits.keys() - known
+            known.add(visit)
+            path = f"/demo/visits/{visit}/phone"
+            statuses += [(await eve.post(path, {"how": "mail"})).status for _ in range(6)]
+        assert statuses == [204] * 12 + [429] * 6
+        assert (await eve.post(path, {"how": "code"})).status == 200
+
+
 async def test_no_link_is_mailed_from_a_server_without_a_mail_server_and_pages_know_it(site: Site) -> None:
     ana, visit = await opened(site)
     answer = await ana.post(f"/demo/visits/{visit}/phone", {"how": "mail"})
