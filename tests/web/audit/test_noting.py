@@ -77,7 +77,7 @@ async def test_a_sign_in_after_the_account_was_changed_leaves_an_entry_in_the_sa
     assert await entries_of(site) == [("u_osei", "signin.succeeded", "")] * 2
 
 
-async def test_a_password_set_by_a_link_is_noted_of_its_owner_whoever_else_is_signed_in_there(
+async def test_a_password_that_a_link_sets_is_noted_of_its_owner_in_the_browser_of_an_administrator(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     osei, admin = (await desk(site, OSEI)).person, await desk(site)

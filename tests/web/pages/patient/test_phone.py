@@ -73,7 +73,7 @@ async def test_f09_the_link_is_mailed_to_the_patients_own_address(valkey_url: st
         assert "/demo/enter/" in str(mail)
 
 
-async def test_s36_the_mailed_link_is_of_this_server_whatever_host_the_request_names(
+async def test_s36_the_mailed_link_is_of_this_server_and_not_of_the_host_that_the_request_names(
     valkey_url: str, tmp_path: Path
 ) -> None:
     async with mail_server() as smtp, Site(settings_for(valkey_url, tmp_path, mail=smtp.settings)) as site:
