@@ -56,9 +56,9 @@ class AreasSection:
         return Parsed(form, errors, apply)
 
     def shown(self, organisation: Organisation) -> dict[str, str]:
-        """Return the waiting areas in words: name -> text."""
+        """Return the waiting areas in words: name and id -> text. Two areas may have the same name."""
         return {
-            area.name: " · ".join(
+            f"{area.name} ({area.id})": " · ".join(
                 (
                     calendar_form.hours_words(area.hours) if area.hours else gettext("The clinic’s hours"),
                     gettext("Setup guide of its own") if area.guide else gettext("The clinic’s setup guide"),

@@ -84,9 +84,10 @@ class GuideSection:
 
     def shown(self, organisation: Organisation) -> dict[str, str]:
         """Return the guide in words, one line per step."""
+        rows = form_of(organisation.guide)["steps"]
         return {
-            gettext("Step %(number)s") % {"number": number}: _words(row)
-            for number, row in enumerate(form_of(organisation.guide)["steps"], 1)
+            gettext("Step %(number)s") % {"number": number}: _words(rows, number - 1)
+            for number in range(1, len(rows) + 1)
         }
 
 
@@ -322,7 +323,8 @@ def _step(row: Row, step_id: str, condition: Condition | None) -> Step:
     )
 
 
-def _words(row: Row) -> str:
+def _words(rows: Sequence[Row], index: int) -> str:
+    row = rows[index]
     parts = [
         row["title"],
         gettext(KINDS[row["kind"]]),
@@ -330,7 +332,7 @@ def _words(row: Row) -> str:
         row["help"],
         ", ".join(map(_with_level, level_choices(row))),
         row["text"],
-        row["only_if"].partition(":")[2].removeprefix("="),
+        dict(conditions(rows, index)).get(row["only_if"], ""),
     ]
     return " · ".join(part for part in parts if part)
 

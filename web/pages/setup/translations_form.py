@@ -11,7 +11,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from signalling.visit.setup_guide import Option, Step
-from web.languages.i18n import N_, gettext
+from web.languages.i18n import N_, gettext, isolated
 from web.organisations.settings import Organisation, Survey, SurveyChoice, WaitingMessage, bounds, bounds_of
 from web.pages.setup import after_form, calendar_form, messages_form
 from web.pages.setup.frame import Form, Parsed, Posted, plain
@@ -73,15 +73,21 @@ def entries(organisation: Organisation) -> list[Entry]:
 
 
 def _of_guides(organisation: Organisation) -> Iterator[Entry]:
-    """Yield the texts of the clinic's own setup guide, then the texts of the setup guides of its waiting areas."""
-    guides = [organisation.guide, *(area.guide for area in organisation.areas if area.guide is not None)]
-    for number, step in ((number, step) for guide in guides for number, step in enumerate(guide.steps, 1)):
+    """Yield the texts of the clinic's own setup guide, then the texts of the setup guides of its waiting areas.
+
+    The label of a text of an area begins with the area. Otherwise two steps would have the same label.
+    """
+    guides = [("", organisation.guide)]
+    guides += [
+        (f"{isolated(area.name)} ({area.id}) · ", area.guide) for area in organisation.areas if area.guide
+    ]
+    for of, number, step in ((of, *step) for of, guide in guides for step in enumerate(guide.steps, 1)):
         for name, label in GUIDE_TEXTS.items():
             text = getattr(step, name)
-            yield Entry(gettext(label) % {"number": number}, text, bounds(Step, name).most)
+            yield Entry(of + gettext(label) % {"number": number}, text, bounds(Step, name).most)
         for place, option in enumerate(step.options, 1):
             label = gettext("Step %(number)s: option %(option)s") % {"number": number, "option": place}
-            yield Entry(label, option, bounds_of(Option).most)
+            yield Entry(of + label, option, bounds_of(Option).most)
 
 
 class TranslationsSection:

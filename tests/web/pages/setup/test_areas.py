@@ -121,6 +121,18 @@ async def test_f39_a_wrong_field_says_so_and_nothing_is_saved(
     assert len((await stored(site)).areas) == 1
 
 
+async def test_f39_two_admins_who_change_areas_of_one_name_do_not_overwrite_each_other(site: Site) -> None:
+    await site.change(areas=(Area(id="a", name="Mind"), Area(id="b", name="Mind")))
+    for area in ("a", "b"):
+        one, other = await desk(site), await desk(site)
+        early = await other.fields("areas")
+        own = {f"{area}-own": "yes", f"{area}-opens-0": "08:15", f"{area}-closes-0": "09:45"}
+        assert (await one.change("areas", **own)).status == 303
+        answer = await other.save("areas", early)
+        assert answer.status == 409
+        assert "08:15–09:45" in await answer.text()
+
+
 async def test_f39_staff_are_set_to_areas_and_an_area_is_removed(site: Site) -> None:
     admin = await with_area(site)
     text = await (await admin.person.get(f"{admin.home}/people")).text()

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from signalling.protocol import views
-from signalling.visit.setup_guide import Condition, Kind
+from signalling.visit.setup_guide import Condition, Guide, Kind, Step
 from signalling.visit.urgency import Urgency
 from tests.signalling.visits import queued
 from tests.web.pages.setup.desk import Desk, Fields, changed, desk
@@ -150,6 +150,20 @@ async def test_two_admins_who_build_the_guide_do_not_overwrite_each_other(site: 
     kept = await other.fields("guide", text)
     assert order(kept)[1] == "since"
     assert ("since-title", "When did it begin?") in kept
+
+
+async def test_an_admin_sees_that_another_has_made_a_step_depend_on_another_step(site: Site) -> None:
+    asked = [Step(id=id_, kind=Kind.YES_NO, title=f"Is it {id_}?") for id_ in ("a", "b")]
+    on_a = Step(id="c", kind=Kind.TEXT, title="Since when?", only_if=Condition(step="a", answer=True))
+    await site.change(guide=Guide(version=1, steps=(*asked, on_a)))
+    one, other = await desk(site), await desk(site)
+    early = await other.fields("guide")
+    assert (await one.change("guide", **{"c-only_if": "b:yes"})).status == 303
+    answer = await other.save("guide", early)
+    text = await answer.text()
+    assert answer.status == 409
+    assert "Is it a?: Yes" in text
+    assert "Is it b?: Yes" in text
 
 
 async def test_f38_an_answer_of_a_choice_may_carry_a_level_of_urgency_that_patients_do_not_see(

@@ -89,6 +89,24 @@ async def test_the_questions_and_the_consent_of_all_guides_are_among_the_texts(s
     } <= texts
 
 
+async def test_two_admins_who_translate_guides_of_two_areas_do_not_overwrite_each_other(site: Site) -> None:
+    own = replace(demo.ORGANISATION.guide.steps[0], title="Which doctor?", help="")
+    areas = tuple(Area(id=id_, name="Mind", guide=Guide(version=7, steps=(own,))) for id_ in ("a", "b"))
+    areas = (areas[0], replace(areas[1], guide=Guide(version=8, steps=(replace(own, title="Which?"),))))
+    await site.change(translations={}, areas=areas)
+    found = await site.app[ORGANISATIONS].get("demo")
+    assert found is not None
+    assert len({entry.label for entry in entries(found)}) == len(entries(found))
+    one, other, spanish = await desk(site), await desk(site), "translations?language=es"
+    for number, label in enumerate(("", "Mind (a) · ", "Mind (b) · ")):
+        early = await other.fields(spanish)
+        change = {field(f"{label}Step 1: question", found): f"Uno {number}"}
+        assert (await one.change(spanish, **change)).status == 303
+        answer = await other.save(spanish, early)
+        assert answer.status == 409
+        assert f"Uno {number}" in await answer.text()
+
+
 def test_the_demo_clinic_has_all_its_texts_in_all_languages_of_the_pages() -> None:
     texts = {entry.text for entry in entries(demo.ORGANISATION)}
     assert demo.ORGANISATION.translations.keys() == languages().keys() - {"en"}
