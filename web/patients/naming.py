@@ -8,6 +8,7 @@ import msgspec
 
 from signalling.visit.record import Visit
 from web.appointments.appointment import Appointment
+from web.requests.mail_addresses import on_the_envelope
 
 GROUPED = 4
 """If several ids begin with the same characters, a pattern has these only once, up to this number of characters."""
@@ -16,7 +17,8 @@ GROUPED = 4
 class Names:
     """Finds the ids and email addresses of records in other data; capital and small letters count as the same.
 
-    An address is found as a whole: `ana@example.org` is not found in `joana@example.org`, who is another person.
+    An address is found as a whole: `ana@example.org` is not found in `joana@example.org`, who is another person. A
+    domain with letters beyond ASCII is found in both of its forms.
     """
 
     def __init__(self, visits: Iterable[Visit], booked: Iterable[Appointment]) -> None:
@@ -24,9 +26,11 @@ class Names:
         addresses = {
             # In a mail encoded as "quoted-printable", the character before the address may be written as = and two
             # hexadecimal digits; these digits do not belong to the address.
-            rf"(?:(?<![\w.+%-])|(?<==[0-9a-f]{{2}})){re.escape(one.patient.email)}(?![\w-]|\.\w)"
+            rf"(?:(?<![\w.+%-])|(?<==[0-9a-f]{{2}})){re.escape(address)}(?![\w-]|\.\w)"
             for one in records
-            if one.patient.email
+            # The header of a mail has the address in ASCII.
+            for address in (one.patient.email, on_the_envelope(one.patient.email))
+            if address
         }
         ids = {one.id for one in records}
         parts = [*sorted(addresses), *([_pattern_of(ids)] if ids else [])]

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from signalling.service import new_id
 from signalling.visit.record import PatientInformation, Status, Visit
@@ -20,7 +21,7 @@ PATIENT = PatientInformation(
 )
 
 
-def names_of(*ids: str) -> Names:
+def names_of(*ids: str, patient: PatientInformation = PATIENT) -> Names:
     """Return what finds visits with these ids, all of one patient."""
     visits = [
         Visit(
@@ -28,7 +29,7 @@ def names_of(*ids: str) -> Names:
             organisation="demo",
             version=1,
             status=Status.ENDED,
-            patient=PATIENT,
+            patient=patient,
             guide_version=1,
             steps=1,
             arrived_ms=1,
@@ -69,6 +70,17 @@ def test_short_and_odd_ids_are_found_as_they_are(ids: tuple[str, ...]) -> None:
 )
 def test_an_address_is_found_as_a_whole(text: str, found: bool) -> None:
     assert names_of("v_none").in_text(text.encode()) is found
+
+
+def test_an_address_is_found_in_the_form_that_mails_have_too() -> None:
+    names = names_of("v_none", patient=replace(PATIENT, email="ana@bücher.example"))
+    for text, found in (
+        ("To: ana@xn--bcher-kva.example", True),
+        ("ana@bücher.example", True),
+        ("joana@xn--bcher-kva.example", False),
+    ):
+        assert names.in_text(text.encode()) is found
+        assert names.in_packed(msgspec.msgpack.encode({"to": text})) is found
 
 
 def test_no_record_has_no_names() -> None:
