@@ -7,6 +7,7 @@ import pytest
 from aiohttp import ClientWebSocketResponse
 from redis.asyncio import Redis
 
+from signalling.visit.record import Policy
 from tests.limits import WAIT_S
 from tests.web.api.client import ALL, PATIENT, Program, program, stranger
 from tests.web.audit.test_noting import entries_of
@@ -94,6 +95,25 @@ async def test_the_same_request_sent_again_opens_no_second_visit(site: Site) -> 
     assert await office.code("POST", "/visits", other, **once) == (422, "idempotency_mismatch")
     # An idempotency key belongs to one API key: with another API key, it opens another visit.
     assert (await (await program(site)).call("POST", "/visits", other, **once))[0] == 201
+
+
+async def test_a_request_that_is_sent_again_gets_its_visit_when_nobody_is_on_call_any_more(
+    site: Site,
+) -> None:
+    await site.change(policy=Policy(needs_on_call=True))
+    office, ws = await program(site), await on_call(site)
+    body = {"patient": PATIENT}
+    first, later = ({"headers": {"Idempotency-Key": f"order-{number}"}} for number in (1, 2))
+    status, opened = await office.call("POST", "/visits", body, **first)
+    assert status == 201
+    await ws.send_json({"type": "on_call", "id": 9, "on": False})
+    await received(ws, "done")
+    status, again = await office.call("POST", "/visits", body, **first)
+    assert (status, again["visit"]["id"]) == (201, opened["visit"]["id"])
+    assert await office.code("POST", "/visits", body, **later) == (409, "nobody_on_call")
+    await ws.send_json({"type": "on_call", "id": 10, "on": True})
+    await received(ws, "done")
+    assert (await office.call("POST", "/visits", body, **later))[0] == 201
 
 
 async def test_an_idempotency_key_opens_a_new_visit_when_its_day_is_over(site: Site, valkey: Redis) -> None:
