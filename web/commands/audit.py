@@ -64,10 +64,15 @@ def export(
         account = await office.accounts.find(slug, who) if who and "@" in who else None
         since_ms = 0 if since is None else round(since.replace(tzinfo=UTC).timestamp() * 1000)
         chosen = Chosen(since_ms, (account.id if account is not None else who) or "", visit or "")
-        async for entry in audit_log.entries(slug):
-            if chosen.fits(entry):
-                sys.stdout.write(line(entry) + "\n")
+        # The entry is written first: the reader of a pipe may go away in the middle of the entries.
         await office.note(slug, "audit.exported")
+        try:
+            async for entry in audit_log.entries(slug):
+                if chosen.fits(entry):
+                    sys.stdout.write(line(entry) + "\n")
+            sys.stdout.flush()
+        except OSError as error:
+            raise CommandError(f"the entries are not all written ({error.strerror})") from None
         return []
 
     carry_out(config, data, work)

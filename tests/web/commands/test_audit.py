@@ -3,7 +3,9 @@ and exports it.
 """
 
 import json
+import os
 import re
+import subprocess
 import time
 from typing import Any
 
@@ -11,7 +13,7 @@ import redis
 
 from tests.conftest import StartServer
 from tests.limits import WAIT_S
-from tests.server import RunningServer
+from tests.server import CONSOLE_SCRIPT, RunningServer
 from tests.web.commands.test_organisations import Browser, greenroom
 from web.audit.seen_entries import SeenEntriesFile
 from web.config import load
@@ -72,6 +74,20 @@ def test_the_log_is_verified_exported_and_found_broken(greenroom_server: StartSe
     seen = SeenEntriesFile(server.data).get("demo")
     assert seen is not None
     assert seen[0] >= 5
+
+
+def test_an_export_whose_reader_goes_away_leaves_its_entry_and_names_the_problem(
+    greenroom_server: StartServer,
+) -> None:
+    server = greenroom_server(workers=1)
+    greenroom(server, "user", "disable", LIND)
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [CONSOLE_SCRIPT[0], "audit", "export", "--config", str(server.config)]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=WAIT_S)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, "greenroom: the entries are not all written (Broken pipe)\n")
+    assert greenroom(server, "audit", "export").count("audit.exported") == 2, "its own entry is the second"
 
 
 def test_a_command_that_changes_something_takes_the_servers_key(greenroom_server: StartServer) -> None:
