@@ -25,6 +25,7 @@ from tests.web.site import FORM, LIND, OSEI, Site
 from tests.web.test_retention import retention_of, withdrawn
 from web.commands.main import app
 from web.emergency.opening import grants_of
+from web.errors import CommandError
 from web.keys import SERVICE, SETTINGS
 from web.patients.erasing import Erasure
 from web.retention import DAY_MS
@@ -111,8 +112,20 @@ async def test_s45_a_grant_that_an_erasure_missed_is_erased_once_a_day(site: Sit
     assert await grants_of(site.app).newest("demo", 9) == []
 
 
+@pytest.mark.parametrize(
+    "problem",
+    [
+        UnavailableError("the store is away"),
+        CommandError("a visit was reopened"),
+        KeyboardInterrupt(),
+    ],
+)
 async def test_s45_a_command_to_erase_that_fails_in_the_middle_leaves_an_entry_in_the_audit_log(
-    site: Site, embedded_store: EmbeddedStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    site: Site,
+    embedded_store: EmbeddedStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    problem: BaseException,
 ) -> None:
     visit, config = await withdrawn(site), tmp_path / "config.toml"
     data = str(site.app[SETTINGS].data.folder)
@@ -123,9 +136,11 @@ async def test_s45_a_command_to_erase_that_fails_in_the_middle_leaves_an_entry_i
         return (await asyncio.to_thread(CliRunner().invoke, app, call)).exit_code
 
     async def fails(*_: object) -> None:
-        raise UnavailableError("the store is away")
+        raise problem
 
     assert await command("--patient", FORM["name"], "--born", "in April") == 2
+    await site.person().ask_for_a_visit()
+    assert await command("--patient", FORM["name"]) == 1, "a visit is open"
     monkeypatch.setattr(Erasure, "_visits", fails)
     assert await command("--visit", visit) != 0
     assert [entry[1] for entry in await entries_of(site)].count("record.erased") == 1

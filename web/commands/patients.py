@@ -81,19 +81,20 @@ def erase(
 
     async def work(office: Office) -> list[str]:
         from signalling.errors import UnavailableError
-        from web.patients.erasing import Erasure
+        from web.patients.erasing import Erasure, require_ended
         from web.server.redis_client import servers
         from web.server.store_rewriting import Rewriting
 
         slug = await office.slug(organisation)
         visits, booked = await _found(office, slug, wanted)
+        require_ended(visits)
         if not yes:
             _ask(visits, booked)
         store = await office.store()
         try:
             await Erasure(store, slug, Path(office.settings.data.folder)).erase(visits, booked)
-        except UnavailableError:
-            # Some records may be erased already, so an audit entry is added if the store answers now.
+        except BaseException:
+            # After an error or Ctrl-C, some records may be erased, so an audit entry is added if the store answers now.
             with contextlib.suppress(UnavailableError):
                 await office.note(slug, "record.erased")
             raise

@@ -53,7 +53,7 @@ class Erasure:
         left, left_booked = [visit.id for visit in visits], [one.id for one in booked]
         for _ in range(ROUNDS):
             found = [await self._visit_erasure.read(organisation, visit) for visit in left]
-            _all_ended(found)
+            require_ended(found)
             records = {one: await self._record(one) for one in left_booked}
             async with answering(), erasing(self._redis):
                 # The emergency accesses are erased first. An access is stored after all notifications about it, so
@@ -195,7 +195,8 @@ class Erasure:
                         yield member
 
 
-def _all_ended(found: Iterable[StoredVisit]) -> None:
+def require_ended(found: Iterable[StoredVisit | Visit]) -> None:
+    """Raise CommandError if one of these visits is open."""
     if still := [one.id for one in found if one.is_open]:
         raise CommandError(f"{', '.join(still)} has not ended: end it first, then erase it")
 
