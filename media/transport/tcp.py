@@ -283,11 +283,12 @@ class Listener:
     def take(self, sock: socket.socket) -> None:
         """Use a connected socket as a stream, or close it if there are too many streams.
 
-        Raises OSError if the socket is no longer connected.
+        It is also closed if its client has another stream from the same port, to another address of the server: all
+        packets from this port would belong to one stream. Raises OSError if the socket is no longer connected.
         """
         stream = Stream(sock, self._ended)
-        host = stream.address[0]
-        if len(self._streams) >= STREAMS_MAX or self._hosts[host] >= STREAMS_PER_HOST:
+        host, taken = stream.address[0], stream.address in self._streams
+        if taken or len(self._streams) >= STREAMS_MAX or self._hosts[host] >= STREAMS_PER_HOST:
             self.refused += 1
             stream.close()
             return

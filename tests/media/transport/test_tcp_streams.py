@@ -261,6 +261,17 @@ async def test_streams_are_limited_in_all_and_for_each_host(monkeypatch: pytest.
     assert len(made) == 0
 
 
+async def test_a_port_with_a_stream_gets_no_second_one_to_another_address_of_the_server() -> None:
+    made, _ = await listener()
+    first, second = connected(1), connected(1)
+    made.take(first)
+    made.take(second)
+    assert (made.accepted, made.refused, made._hosts) == (1, 1, {"192.0.2.1": 1})
+    assert (first.named("close"), second.named("close")) == ([], [()])
+    made.close_stream(("192.0.2.1", 1, "tcp"))
+    assert (first.named("close"), len(made), made._hosts) == ([()], 0, {})
+
+
 async def test_a_stream_without_a_proof_is_closed_and_counted() -> None:
     made, _ = await listener()
     deadlines: list[Any] = []
