@@ -274,7 +274,7 @@ class Party:
     def tick(self, now_s: float) -> None:
         """Do what is due: send DTLS records again, end a handshake that is late, notice that consent has expired."""
         association = self._association
-        if association is not None and association.established is None:
+        if association is not None and association.established is None and not self._failed:
             try:
                 association.retransmit()
             except DtlsError:

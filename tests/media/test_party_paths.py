@@ -73,6 +73,9 @@ async def test_a_handshake_fails_after_half_a_minute_or_a_fault(
     party.tick(100.0 + after_s)
     assert events == ([Disconnected(DTLS_FAILED)] if fails else [])
     assert association.repeated == (not established)
+    if fails:
+        party.tick(200.0)
+        assert events == [Disconnected(DTLS_FAILED)], "it is reported once"
 
 
 @pytest.mark.parametrize(
