@@ -79,8 +79,12 @@ class Sink:
         return kept if kept is not None and kept[2] << 8 | kept[3] == sequence else None
 
     def takes_late(self, sequence: int) -> bool:
-        """Return True if a late packet may still be sent. `sequence`: its sequence number at the receiver."""
-        return (self.sequence - sequence) & SEQUENCE_MASK < KEPT and self.find(sequence) is None
+        """Return True if a late packet may still be sent. `sequence`: its sequence number at the receiver.
+
+        If a newer packet is in its place in `kept`, as after the number 0xFFFF, it may have been sent before.
+        """
+        kept, is_recent = self.kept[sequence % KEPT], (self.sequence - sequence) & SEQUENCE_MASK < KEPT
+        return is_recent and (kept is None or sequence_older(kept[2] << 8 | kept[3], sequence, SEQUENCE_MASK))
 
 
 class Missing:
@@ -392,9 +396,5 @@ class Flow:
             self.loss = min(1.0, max(0.0, 1 - received / expected)) if 0 < expected < 0x8000 else None
         elif sequence is None:
             self.loss = None
-        self._at_s, self._packets, self._octets, self._sequence = (
-            now_s,
-            source.packets,
-            source.octets,
-            sequence,
-        )
+        self._at_s, self._sequence = now_s, sequence
+        self._packets, self._octets = source.packets, source.octets

@@ -216,6 +216,16 @@ def test_a_late_packet_is_taken_if_it_is_not_too_old() -> None:
     assert not sink.takes_late(0x10000 - KEPT)
 
 
+def test_no_packet_is_sent_twice_as_late_where_the_numbers_begin_again_at_0() -> None:
+    endpoint, _ = fed(0, 0, 0.0)
+    sink = endpoint.sinks["video"]
+    numbers = [(0xFFFF - KEPT + ahead) & 0xFFFF for ahead in range(2 * KEPT)]
+    for number in numbers:
+        sink.sequence = number
+        sink.kept[number % KEPT] = build(VP8.payload_type, number, 0, 1, b"picture")
+        assert not any(map(sink.takes_late, numbers[: numbers.index(number) + 1]))
+
+
 def test_kept_packets_are_forgotten_where_more_are_missing_in_a_row_than_are_sent_again() -> None:
     sink = Endpoint(SSRCS).sinks["audio"]  # type: ignore[arg-type]
     longest, first = GAP_MAX["audio"], 0xFFFA
