@@ -19,7 +19,7 @@ from signalling.errors import BadSdpError, PartyGoneError, RoomFullError, Unavai
 from signalling.protocol import server_messages as server
 from signalling.protocol.errors import error
 from signalling.rooms import worker_messages as wire
-from signalling.rooms.lease import Leases
+from signalling.rooms.lease import Leases, Muted
 from signalling.rooms.mute_store import MuteStore
 from signalling.rooms.participants import Participant, Room, admitted
 from signalling.rooms.path_watch import PathWatch
@@ -73,9 +73,7 @@ class Rooms:
     # --- the lease: one worker owns a room
 
     async def run(self) -> None:
-        """Check that this worker still owns its rooms (has their leases), until cancelled: every CHECK_S, and after
-        `doubt`.
-        """
+        """Check that this worker still has its rooms' leases: every CHECK_S and after `doubt`, until cancelled."""
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(CHECK_S):
@@ -200,6 +198,8 @@ class Rooms:
     async def join(self, message: wire.Join) -> None:
         """Add a party to its room; send it an offer or a refusal. Raises `UnavailableError` if the store is down."""
         member = message.member
+        # The lease is read before the visit: the gate must not follow a visit that has changed during this read.
+        lease = None if member.visit in self._rooms else await self._own_lease(message)
         visit = await self._service.visit(member.organisation, member.visit)
         if visit is None or visit.status not in WITH_MEDIA:
             visit = await self._service.visit_now(member.organisation, member.visit)
@@ -212,7 +212,11 @@ class Rooms:
             # The person is no longer a party: the guest was removed, or another provider has claimed the visit.
             self._refuse(message, "not_allowed")
             return
-        room = self._rooms.get(member.visit) or await self._opened(message)
+        room = self._rooms.get(member.visit)
+        if room is None and lease is not None:
+            room = Room(member.organisation, self._relay.room(member.visit), *lease)
+            self._rooms[member.visit] = room
+            self._changed()
         if room is None:
             self._refuse(message, "unavailable")
             return
@@ -242,8 +246,8 @@ class Rooms:
                 self._send_muted(room, member, party, kind, kind in room.muted_by(other.member))
         self.paths.send(room, member, "lost", "none")
 
-    async def _opened(self, message: wire.Join) -> Room | None:
-        """Return the room to join, opened if needed; None if another worker has its lease by now.
+    async def _own_lease(self, message: wire.Join) -> tuple[int, Muted] | None:
+        """Return (fence, muted kinds of media) of the lease of the room to join; None if another worker has it by now.
 
         Raises `UnavailableError` if the store does not answer.
         """
@@ -252,11 +256,7 @@ class Rooms:
         lease = await self._leases.holder(organisation, visit)
         if lease is None or lease.owner != self._worker or lease.fence < message.fence:
             return None
-        room = self._rooms.get(visit)
-        if room is None:
-            room = self._rooms[visit] = Room(organisation, self._relay.room(visit), lease.fence, muted)
-            self._changed()
-        return room
+        return lease.fence, muted
 
     def _media_news(self, room: Room, party: str, event: MediaEvent) -> None:
         log.debug("media.event", event_type=type(event).__name__, reason=getattr(event, "reason", None))

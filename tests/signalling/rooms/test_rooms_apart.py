@@ -12,6 +12,7 @@ from signalling.protocol import server_messages as server
 from signalling.rooms import worker_messages as wire
 from signalling.rooms.lease import Lease
 from signalling.rooms.ports import Connected, OfferNeeded
+from signalling.store.mirror import Change
 from signalling.visit.record import Visit
 from tests.signalling import visits
 from tests.signalling.rooms.apart import OTHER, OWN, THIRD, VISIT, RoomsApart, member
@@ -90,6 +91,22 @@ async def test_a_room_is_opened_by_the_worker_that_has_the_newest_lease(
     assert (apart.codes()[0], len(apart.media), apart.changes) == (answer, opened, opened)
     if lease is not None and opened:
         assert apart.rooms._rooms[VISIT].fence == lease.fence
+
+
+@pytest.mark.parametrize(("after", "answer"), [(visits.claimed(), "Done"), (visits.ended(), "wrong_status")])
+async def test_a_gate_stays_closed_if_the_session_stops_while_the_lease_is_read(
+    monkeypatch: pytest.MonkeyPatch, after: Visit, answer: str
+) -> None:
+    apart = RoomsApart(visits.live())
+
+    async def holder(organisation: str, visit: str) -> Lease | None:
+        apart.visit = apart.now = after
+        apart.rooms.news(Change(visits.ORG, 5, "changed", visits.live(), after))
+        return apart.leases.held
+
+    monkeypatch.setattr(apart.leases, "holder", holder)
+    await apart.rooms.join(wire.Join(PATIENT, 7, 1))
+    assert (apart.codes()[0], [media.gate for media in apart.media]) == (answer, [False] * (answer == "Done"))
 
 
 async def test_a_party_that_joins_gets_a_reply_a_fresh_offer_and_what_is_off_in_that_order() -> None:
