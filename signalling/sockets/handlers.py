@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import structlog
 
+from signalling.errors import UnavailableError
 from signalling.protocol import client_messages as client
 from signalling.protocol import server_messages as server
 from signalling.protocol.errors import error
@@ -145,8 +146,13 @@ async def _enter(connection: Connection, request: client.VisitRequest) -> server
 
 async def _leave(connection: Connection, request: client.VisitLeave) -> Answer:
     if request.visit in connection.entered:
-        await connection.left(request.visit)
-        await connection.keep_pages()
+        try:
+            await connection.left(request.visit)
+            await connection.keep_pages()
+        except UnavailableError:
+            # The person is still on the page, so that the client can repeat the request.
+            connection.entered |= {request.visit}
+            raise
     return server.Done(reply_to=request.id, version=0)
 
 

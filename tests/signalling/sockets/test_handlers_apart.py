@@ -70,6 +70,19 @@ async def test_a_page_is_entered_and_left_once_and_kept_for_a_resume() -> None:
     assert made.entered == set()
 
 
+async def test_a_page_that_could_not_be_left_is_left_when_the_request_is_repeated() -> None:
+    made, services, _ = opened()
+    leave = client.VisitLeave(id=9, visit=VISIT)
+    made.entered = frozenset({VISIT})
+    services.away = True
+    with pytest.raises(UnavailableError):
+        await answer(made, leave)
+    services.away, services.noted = False, []
+    await answer(made, leave)
+    assert [call[0] for call in services.noted] == ["leave", "command", "on_pages"]
+    assert made.entered == set()
+
+
 async def test_a_connection_has_at_most_200_topics() -> None:
     assert MOST_TOPICS == 200
     made, services, _ = opened()
