@@ -98,6 +98,8 @@ class Memberships:
     ) -> None:
         """Join the connection `member` of this worker to the room of its visit; the room then sends an offer.
 
+        A connection that was in the room of another visit leaves that room.
+
         `request_id`: the client's request that is answered, None if no client has sent one. `origin`: the connection's
         resume token and socket number, None to take the lease without a check of the connection. `moving`: the
         membership that moves to a new owner, None for a new membership. If `moving` is removed while the lease
@@ -107,6 +109,9 @@ class Memberships:
         if self.draining:
             # This worker stops, so its clients reconnect to another worker soon.
             raise UnavailableError("draining")
+        former = self._memberships.get(member.connection)
+        if former is not None and former.member.visit != member.visit:
+            await self.leave(member.connection, former.member.visit)
         lease = await self._leases.take(
             member.organisation,
             member.visit,
@@ -165,13 +170,16 @@ class Memberships:
                 raise
         return True
 
-    async def leave(self, connection: str) -> None:
-        """Remove the membership of a closed connection, and report to the room's owner that its party has left.
+    async def leave(self, connection: str, visit: str) -> None:
+        """Remove the membership of a connection in a visit's room, and report to the room's owner that its party has
+        left.
 
-        Raises `UnavailableError` if the room's owner cannot be reached.
+        Do nothing if the connection is in no room, or in another visit's room. Raises `UnavailableError` if the room's
+        owner cannot be reached.
         """
-        membership = self._forget(connection)
-        if membership is not None:
+        membership = self._memberships.get(connection)
+        if membership is not None and membership.member.visit == visit:
+            self._forget(connection)
             await self._pass_on(membership.lease, wire.Left(membership.member, membership.lease.fence))
 
     async def rejoin(self, member: Member, origin: Origin) -> None:

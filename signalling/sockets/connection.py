@@ -285,7 +285,7 @@ class Connection:
         Raises `UnavailableError` if the store does not answer.
         """
         self.entered -= {visit}
-        await self.services.memberships.leave(self.id)
+        await self.services.memberships.leave(self.id, visit)
         leave = Leave(self.id, self.services.worker)
         await self.services.service.command(system(self.actor.organisation), visit, leave)
 

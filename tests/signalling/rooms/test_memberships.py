@@ -1,14 +1,18 @@
-"""Tests a party that leaves a room while the room moves to another worker: the move does not bring the party back."""
+"""Tests which room a connection is in, and that the move of a room to another worker does not bring a party back."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from redis.asyncio import Redis
 
+from signalling.rooms import worker_messages as wire
 from tests.signalling.clinic import clinic
+from tests.signalling.rooms.apart import OTHER
 from tests.signalling.rooms.calls import both, join
+from tests.signalling.rooms.test_memberships_apart import PATIENT, joined
 from tests.signalling.waits import until
 
 
@@ -35,3 +39,16 @@ async def test_a_membership_that_ends_while_it_moves_stays_ended(
         assert memberships.holds(connection) is not ends
         if not ends:
             assert (await their.expect("media.offer"))["offer"]
+
+
+async def test_a_connection_that_leaves_the_page_of_another_visit_stays_in_its_room() -> None:
+    apart, _ = await joined(OTHER)
+    await apart.memberships.leave("c_patient", "v_another")
+    assert (apart.published, apart.memberships.holds("c_patient")) == ([], True)
+
+
+async def test_a_connection_that_joins_another_room_leaves_its_room() -> None:
+    apart, _ = await joined(OTHER)
+    await apart.memberships.join(another := replace(PATIENT, visit="v_another"), None)
+    left, join = (wire.decode(data) for _, data in apart.published)
+    assert (left, join) == (wire.Left(PATIENT, 7), wire.Join(another, 7, None))

@@ -151,7 +151,7 @@ async def test_a_request_that_cannot_be_sent_is_answered_by_the_caller() -> None
 async def test_a_closed_connection_leaves_its_room_once(owner: str, own: int, others: int) -> None:
     apart, _ = await joined(owner)
     for _ in range(2):
-        await apart.memberships.leave("c_patient")
+        await apart.memberships.leave("c_patient", VISIT)
     assert (len(apart.own.calls), len(apart.published)) == (own, others)
     sent = apart.own.named("receive")[0][0] if own else wire.decode(apart.published[0][1])
     assert sent == wire.Left(PATIENT, 7)
@@ -162,7 +162,7 @@ async def test_a_leave_that_does_not_reach_the_owner_is_an_error() -> None:
     apart, _ = await joined(OTHER)
     apart.cut_off = True
     with pytest.raises(UnavailableError):
-        await apart.memberships.leave("c_patient")
+        await apart.memberships.leave("c_patient", VISIT)
 
 
 async def test_every_request_of_a_membership_that_ends_is_refused_on_its_own_socket() -> None:

@@ -336,7 +336,7 @@ async def test_a_connection_is_the_member_of_a_room_and_leaves_pages_and_rooms()
     assert made.entered == {"v_2"}
     assert services.noted == [
         ("on_pages", ORIGIN, "c_1", CLAIMANT, ["v_1", "v_2"]),
-        ("leave", "c_1"),
+        ("leave", "c_1", "v_1"),
         ("command", "v_1", c.Leave("c_1", "w-own")),
     ]
     made.socket.received_s = 0.0
