@@ -339,8 +339,10 @@ async def _enter_again(worker: Worker, connection: Connection) -> None:
         # now.
         visit, _ = await worker.service.store.load(actor.organisation, Visit, visit_id)
         side = party_key(visit, actor) if visit is not None else None
-        if visit is None or side is None:
+        if visit is None or side is None or visit_id not in connection.entered:
             continue
         await worker.service.command(actor, visit_id, Enter(connection.id, worker.id), connection.origin)
         if visit.status in WITH_MEDIA:
             await worker.memberships.rejoin(connection.member(visit_id, side), connection.origin)
+            if visit_id not in connection.entered:  # the person has left the page meanwhile
+                await worker.memberships.leave(connection.id, visit_id)

@@ -155,6 +155,34 @@ async def test_a_connection_is_restored_in_several_tries(
     assert (worker.noted.count(ENTERED), slept) == (tries, paused_s)
 
 
+@pytest.mark.parametrize(
+    ("when", "restored"),
+    [
+        ("load", []),
+        (
+            "rejoin",
+            [ENTERED, ("rejoin", (visits.VISIT, "provider"), ORIGIN), ("leave", "c_held", visits.VISIT)],
+        ),
+    ],
+)
+async def test_a_page_that_its_person_leaves_meanwhile_is_not_restored(
+    when: str, restored: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker: Any = FakeWorker(FakeWs())
+    worker.visit = visits.live()
+    connection = resumed(worker)
+    where = worker.service.store if when == "load" else worker.memberships
+    done = getattr(where, when)
+
+    async def left(*args: Any) -> Any:
+        connection.entered = frozenset()
+        return await done(*args)
+
+    monkeypatch.setattr(where, when, left)
+    await handshake._restore(worker, connection)
+    assert worker.noted[1:] == restored
+
+
 @pytest.mark.parametrize("when", ["at first", "between two tries"])
 async def test_a_connection_that_another_has_replaced_is_not_restored(
     when: str, monkeypatch: pytest.MonkeyPatch
