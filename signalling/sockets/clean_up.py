@@ -83,10 +83,9 @@ async def _gone(worker: Worker, connection: Connection) -> None:
 
 
 async def _leave_all(worker: Worker, connection: Connection) -> None:
-    if connection.id in worker.connections:
-        # the client has resumed on this worker
-        return
     for visit in list(connection.entered):
+        if connection.id in worker.connections:
+            return  # the client has resumed on this worker
         try:
             await connection.left(visit)
         except UnavailableError:

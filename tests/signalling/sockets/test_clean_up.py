@@ -87,6 +87,20 @@ async def test_a_client_that_came_back_to_this_worker_leaves_no_page() -> None:
     assert connection.noted == []
 
 
+async def test_a_client_that_comes_back_while_its_pages_are_left_keeps_the_others() -> None:
+    worker: Any = FakeWorker(FakeWs())
+    connection = lost(worker)
+    left = connection.left
+
+    async def left_and_back(visit: str) -> None:
+        await left(visit)
+        worker.connections["c_lost"] = connection
+
+    connection.left = left_and_back
+    await clean_up._leave_all(worker, connection)
+    assert len(connection.noted) == 1
+
+
 async def test_a_page_that_cannot_be_left_without_the_store_does_not_keep_the_others() -> None:
     worker: Any = FakeWorker(FakeWs())
     worker.problems = [UnavailableError("store")]
