@@ -22,6 +22,7 @@ from signalling.visit.relations import Event
 
 TOPIC = "bell"
 ATTEMPTS = 10
+MOST_AT_FIRST = 64
 log = structlog.get_logger()
 
 
@@ -77,8 +78,10 @@ class Bell:
         self._hub = hub
         self._service = service
         self._notices = Notices(service.store)
-        # topic -> the unread notifications of a person who is subscribed on this worker
+        # topic -> the unread notifications of a person who is, or was, subscribed on this worker; if there are `_most`
+        # persons, those who are no longer subscribed are removed
         self._unread: dict[str, Unread] = {}
+        self._most = MOST_AT_FIRST
         service.mirrors.observers.append(self.news)
 
     @staticmethod
@@ -96,9 +99,15 @@ class Bell:
         """
         actor = socket.actor
         name = self._name(actor.organisation, actor.id)
+        held = name in socket.topics
         # The socket is subscribed before the snapshot is read, so that it misses no change.
         self._hub.subscribe(socket, name, mirror.version)
-        snapshot = await self._snapshot(mirror, actor.id)
+        try:
+            snapshot = await self._snapshot(mirror, actor.id)
+        except BaseException:
+            if not held:
+                self._hub.unsubscribe(socket, name)
+            raise
         socket.send(snapshot)
         return server.Subscribed(
             reply_to=request.id, topic=TOPIC, epoch=mirror.epoch, version=snapshot.version
@@ -120,6 +129,9 @@ class Bell:
                 break
         at_ms = [notice.at_ms for notice in reversed(notices[:unread])]
         counted = frozenset(notice.id for notice in notices)
+        if len(self._unread) >= self._most:
+            self._unread = {each: self._unread[each] for each in self._unread if self._hub.has(each)}
+            self._most = MOST_AT_FIRST + 2 * len(self._unread)
         self._unread[name] = Unread(at_ms, unread - len(at_ms), counted)
         return server.BellSnapshot(
             topic=TOPIC,

@@ -5,10 +5,12 @@ Tests what the bell sends to the person's pages, and how it marks notifications 
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from signalling.errors import SealError, UnavailableError
@@ -16,7 +18,7 @@ from signalling.protocol import client_messages as client
 from signalling.protocol import server_messages as server
 from signalling.store.mirror import Change, Reset
 from signalling.store.records import Origin
-from signalling.topics.bell import ATTEMPTS, Bell
+from signalling.topics.bell import ATTEMPTS, MOST_AT_FIRST, Bell
 from signalling.visit.record import Mark, Notice
 from signalling.visit.relations import Event
 from tests.signalling import visits
@@ -100,6 +102,36 @@ async def test_a_page_is_sent_the_newest_notifications_and_the_number_of_all_tha
     assert apart.sent() == [("BellMarked", 2)], "the two older ones are read as well"
     apart.bell.unsubscribe(socket)
     assert socket.topics == frozenset()
+
+
+async def test_a_page_whose_notifications_cannot_be_read_is_not_subscribed() -> None:
+    apart = BellApart(([], 0))
+    notices: Any = apart.bell._notices
+    read, socket = notices.newest, Tab(visits.CLAIMANT)
+
+    async def away(organisation: str, person: str) -> None:
+        raise UnavailableError("store")
+
+    for newest, subscribed in ((away, False), (read, True), (away, True)):
+        notices.newest = newest
+        with nullcontext() if newest is read else pytest.raises(UnavailableError):
+            await apart.bell.subscribe(
+                cast("Any", socket), client.Subscribe(id=9, topic="bell"), apart.mirror
+            )
+        assert (NAME in socket.topics) is subscribed
+
+
+async def test_the_notifications_of_persons_who_have_no_page_open_are_forgotten() -> None:
+    apart = BellApart(*[([], 0)] * (2 * MOST_AT_FIRST))
+    notices: Any = apart.bell._notices
+    notices.newest = lambda organisation, person: apart._newest(organisation, "osei")
+    for number in range(2 * MOST_AT_FIRST):
+        socket: Any = Tab(replace(visits.CLAIMANT, id=f"person {number}"))
+        await apart.bell.subscribe(socket, client.Subscribe(id=9, topic="bell"), apart.mirror)
+        if number:
+            apart.bell.unsubscribe(socket)
+    assert len(apart.bell._unread) < MOST_AT_FIRST + 2
+    assert f"{ORG}/bell:person 0" in apart.bell._unread
 
 
 async def test_of_the_newest_notifications_only_the_unread_ones_count() -> None:
