@@ -32,6 +32,8 @@ STREAMS_MAX: Final = 1_024
 # ICE check end after PROOF_S.
 STREAMS_PER_HOST: Final = 64
 BACKLOG: Final = 256
+# the time in s during which no connection is accepted after the system had no free file descriptor
+PAUSE_S: Final = 1.0
 ACCEPTS: Final = 32  # the number of connections that are accepted in one turn of the event loop
 _SIZE = Struct("!H")
 
@@ -220,7 +222,7 @@ class Listener:
         self.refused = 0
         self.broken = 0  # the number of connections closed because their framing was wrong (RFC 4571)
         for sock in sockets:
-            self._loop.add_reader(sock.fileno(), self._accept, sock)
+            self._listen(sock)
 
     def __len__(self) -> int:
         """Return the number of open streams."""
@@ -267,13 +269,20 @@ class Listener:
         for address in list(self._streams):
             self.close_stream(address)
 
+    def _listen(self, listening: socket.socket) -> None:
+        if listening.fileno() >= 0:  # the socket may have been closed in the pause of `_accept`
+            self._loop.add_reader(listening.fileno(), self._accept, listening)
+
     def _accept(self, listening: socket.socket) -> None:
         for _ in range(ACCEPTS):
             try:
                 sock, _address = listening.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return  # no connection waits, or its client has left
             except OSError:
-                # accept() fails if no connection waits, the client has left, or no file descriptor is free. The call is
-                # repeated later.
+                # No file descriptor is free. The connection still waits, so the event loop would call this at once.
+                self._loop.remove_reader(listening.fileno())
+                self._loop.call_later(PAUSE_S, self._listen, listening)
                 return
             try:
                 self.take(sock)

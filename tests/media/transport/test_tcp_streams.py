@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 from contextlib import nullcontext
 from types import SimpleNamespace
@@ -263,9 +264,8 @@ async def test_streams_are_limited_in_all_and_for_each_host(monkeypatch: pytest.
 
 async def test_a_port_with_a_stream_gets_no_second_one_to_another_address_of_the_server() -> None:
     made, _ = await listener()
-    first, second = connected(1), connected(1)
-    made.take(first)
-    made.take(second)
+    for sock in (first := connected(1), second := connected(1)):
+        made.take(sock)
     assert (made.accepted, made.refused, made._hosts) == (1, 1, {"192.0.2.1": 1})
     assert (first.named("close"), second.named("close")) == ([], [()])
     made.close_stream(("192.0.2.1", 1, "tcp"))
@@ -323,6 +323,17 @@ async def test_a_connection_that_ended_before_it_was_taken_is_closed() -> None:
     waiting += [connected(number) for number in range(100, 140)]
     made._accept(listening)
     assert len(waiting) == 8, "32 in one turn"
+
+
+async def test_no_connection_is_accepted_for_a_second_after_the_system_had_no_free_descriptor() -> None:
+    listening: Any = SimpleNamespace(fileno=lambda: 8, accept=lambda: os.close(-1))  # raises an OSError
+    made, _ = await listener()
+    loop: Any = made._loop
+    made._accept(listening)
+    made._listen(listening)
+    listening.fileno = lambda: -1  # it is closed
+    made._listen(listening)
+    assert [call[:2] for call in loop.calls] == [("remove_reader", 8), ("call_later", 1.0), ("add_reader", 8)]
 
 
 async def test_a_candidate_has_the_port_of_its_address_family() -> None:
