@@ -17,11 +17,12 @@ import msgspec
 import structlog
 
 from signalling import counts
-from signalling.errors import SealError, UnavailableError
+from signalling.errors import UnavailableError
 from signalling.rooms.participants import Room
 from signalling.rooms.ports import Disconnected, MediaEvent, Speaking
 from signalling.store import keys
 from signalling.store.records import Store
+from signalling.store.unreadable import leaving_out
 from signalling.visit.call_quality import Tally, merged
 
 LOOK_S = 2.0
@@ -42,10 +43,8 @@ async def calls_of(store: Store, organisation: str, visit: str) -> list[Tally]:
         return list(past.calls)
     found = []
     for sealed in parts:
-        try:
+        with leaving_out(organisation, "calls"):
             found.append(_DECODER.decode(store.seal.open(sealed, _place(organisation, visit))))
-        except (SealError, msgspec.DecodeError):
-            log.error("store.unreadable_record", organisation=organisation, what="calls")
     return merged(found)
 
 

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-import structlog
 from redis.asyncio import Redis
 
 from signalling.errors import SealError
@@ -21,6 +20,7 @@ from signalling.store.encryption import Seal
 from signalling.store.guarded import Check, Command, Guarded
 from signalling.store.packed import PackedVisit, packed, record_of, unpacked
 from signalling.store.unavailable import answering
+from signalling.store.unreadable import leaving_out
 from signalling.visit.call_quality import Tally, merged
 from signalling.visit.record import ChatMessage, Visit
 from signalling.visit.relations import Event
@@ -36,7 +36,6 @@ _VISIT = msgspec.msgpack.Decoder(Visit)
 _EVENT = msgspec.msgpack.Decoder(Event)
 _MESSAGE = msgspec.msgpack.Decoder(ChatMessage)
 _TALLY = msgspec.msgpack.Decoder(Tally)
-log = structlog.get_logger()
 
 
 class Queued(NamedTuple):
@@ -70,10 +69,8 @@ class PackedVisits:
         for visit_id, sealed in zip(ids, values, strict=True):
             if sealed is None:
                 continue
-            try:
+            with leaving_out(organisation, "past"):
                 found[visit_id] = self.record(organisation, visit_id, sealed)
-            except (SealError, msgspec.DecodeError):
-                log.error("store.unreadable_record", organisation=organisation, what="past")
         return found
 
     async def beside(
@@ -202,7 +199,7 @@ class PackedVisits:
 
         if record is None:
             return None
-        try:
+        with leaving_out(organisation, "visit"):
             visit = _VISIT.decode(opened(record, "visit"))
             if visit.is_open:
                 return None
@@ -214,9 +211,7 @@ class PackedVisits:
                 ),
                 tuple(merged(_TALLY.decode(opened(value, "calls")) for value in parts.values())),
             )
-        except (SealError, msgspec.DecodeError):
-            log.error("store.unreadable_record", organisation=organisation, what="visit")
-            return None
+        return None
 
     async def unpack(self, organisation: str, visit_id: str, now_ms: int) -> None:
         """Replace a packed visit by its keys, so that a command can change it. Do nothing if the visit is not packed.

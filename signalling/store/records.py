@@ -8,15 +8,15 @@ decision was based. This module handles keys and bytes; `rules.py` defines which
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import msgspec
-import structlog
 from redis.asyncio import Redis
 
-from signalling.errors import SealError, SupersededError, UnavailableError
+from signalling.errors import SupersededError, UnavailableError
 from signalling.store import keys
 from signalling.store.encryption import Seal
 from signalling.store.event_stream import (
@@ -30,6 +30,7 @@ from signalling.store.event_stream import (
 from signalling.store.kinds import KINDS, RECORDS, index_of
 from signalling.store.packing import PackedVisits
 from signalling.store.unavailable import answering
+from signalling.store.unreadable import leaving_out
 from signalling.visit import audit_entries as audit
 from signalling.visit.queue_state import Watch
 from signalling.visit.record import ChatMessage, Mark, Notice, Record, Staff, Visit
@@ -43,7 +44,6 @@ _DEADLINE = (Path(__file__).parent / "deadline.lua").read_text()
 _RECORD: dict[str, Any] = {name: msgspec.msgpack.Decoder(kind) for kind, name in KINDS.items()}
 _encode = msgspec.msgpack.Encoder().encode
 
-log = structlog.get_logger()
 R = TypeVar("R", Visit, Staff, Mark, Watch)
 # (key, score, member): a member to add to a sorted set in the same commit
 Extra = tuple[str, int, bytes]
@@ -261,12 +261,10 @@ class Store:
         found = records.get(entry.what, {}).get(entry.member)
         if entry.what not in records or (found is not None and found.version >= entry.version):
             return
-        try:
+        with leaving_out(organisation, entry.what):
             records[entry.what][entry.member] = self.unseal(
                 organisation, entry.what, entry.member, entry.record
             )
-        except (SealError, msgspec.DecodeError):
-            log.error("store.unreadable_record", organisation=organisation, what=entry.what)
 
     async def _many(self, organisation: str, what: str, members: Iterable[bytes]) -> dict[str, Any]:
         names = [m.decode() for m in members]
@@ -279,13 +277,10 @@ class Store:
                     pipe.hget(RECORDS[what](organisation, name), "record")
                 sealed = await pipe.execute()
             for name, data in zip(part, sealed, strict=True):
-                if data is None:
-                    continue
-                try:
-                    found[name] = self.unseal(organisation, what, name, data)
-                except (SealError, msgspec.DecodeError):
-                    # One record that cannot be read must not make the whole organisation unavailable.
-                    log.error("store.unreadable_record", organisation=organisation, what=what)
+                # One record that cannot be read must not make the whole organisation unavailable.
+                if data is not None:
+                    with leaving_out(organisation, what):
+                        found[name] = self.unseal(organisation, what, name, data)
         return found
 
     async def move_deadline(
@@ -390,11 +385,16 @@ class Store:
             data = await self.redis.get(keys.GUIDE(organisation, str(version)))
         return None if data is None else msgspec.msgpack.decode(data, type=Guide)
 
-    async def history(self, organisation: str, visit_id: str) -> list[Event]:
-        """Return the events of a visit, the oldest first."""
+    async def history(
+        self, organisation: str, visit_id: str, missed: Counter[str] | None = None
+    ) -> list[Event]:
+        """Return the events of a visit that can be read, the oldest first. `missed`: counts the others."""
         name = keys.HISTORY(organisation, visit_id)
         found, past = await self.packed.beside(organisation, visit_id, lambda pipe: pipe.lrange(name, 0, -1))
         if past is not None:
             return list(past.events)
-        place = f"{organisation}/history/{visit_id}"
-        return [msgspec.msgpack.decode(self.seal.open(data, place), type=Event) for data in found]
+        place, events = f"{organisation}/history/{visit_id}", list[Event]()
+        for data in found:
+            with leaving_out(organisation, "history", missed):
+                events.append(msgspec.msgpack.decode(self.seal.open(data, place), type=Event))
+        return events

@@ -58,9 +58,10 @@ def export(
         written = await Export(Folder(folder), store, slug).write(visits(store, slug, wanted), booked)
         if as_json:
             return [json.dumps({"folder": str(folder), **written._asdict()}, indent=2)]
+        left_out = f" {written.unreadable:,} events and photos cannot be read, and are left out."
         return [
             f"{folder}: {written.visits:,} visits, {written.booked:,} booked visits, {written.photos:,} photos. "
-            "They are not encrypted."
+            f"They are not encrypted.{left_out if written.unreadable else ''}"
         ]
 
     carry_out(config, data, work)

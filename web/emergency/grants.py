@@ -10,18 +10,16 @@ from collections.abc import Iterable
 from typing import Any
 
 import msgspec
-import structlog
 from redis.asyncio import Redis
 
-from signalling.errors import SealError
 from signalling.store import keys
 from signalling.store.encryption import Seal
 from signalling.store.unavailable import answering
+from signalling.store.unreadable import leaving_out
 
 MINUTE_MS = 60_000
 LONGEST_MIN = 240
 """The longest time in minutes that an organisation may set for one emergency access."""
-log = structlog.get_logger("web.emergency")
 _REPLACE = "if redis.call('ZREM', KEYS[1], ARGV[1]) == 1 then return redis.call('ZADD', KEYS[1], ARGV[2], ARGV[3]) end"
 
 
@@ -161,10 +159,8 @@ class Grants:
         """
         place, opened = _place(organisation), list[tuple[bytes, Grant]]()
         for sealed in found:
-            try:
+            with leaving_out(organisation, "emergency"):
                 opened.append((sealed, _DECODER.decode(self._seal.open(sealed, place))))
-            except (SealError, msgspec.DecodeError):
-                log.error("store.unreadable_record", organisation=organisation, what="emergency")
         return opened
 
     def _sealed(self, organisation: str, grant: Grant) -> bytes:

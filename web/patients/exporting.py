@@ -4,18 +4,18 @@ This module defines which records belong to a visit. The records are written int
 that is sent while it is made. Neither the folder nor the zip file is encrypted.
 """
 
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar, cast
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
 
 import msgspec
-import structlog
 
-from signalling.errors import SealError
 from signalling.rooms.quality_watch import calls_of
 from signalling.store.photos import Photos
 from signalling.store.records import Store
+from signalling.store.unreadable import leaving_out
 from signalling.visit.record import Visit
 from web.appointments.appointment import Appointment
 from web.errors import CommandError
@@ -24,15 +24,18 @@ VISITS, BOOKED, PHOTOS = "visits.jsonl", "booked.jsonl", "photos"
 LINES = 2**31
 """The greatest number of chat messages that is read of a visit; no visit has more, so all are read."""
 Item = TypeVar("Item")
-log = structlog.get_logger("web.patients")
 
 
 class Written(NamedTuple):
-    """The number of visits, booked visits and photos that were written."""
+    """The number of visits, booked visits and photos that were written.
+
+    `unreadable`: the number of events and photos that were left out, because they cannot be read.
+    """
 
     visits: int
     booked: int
     photos: int
+    unreadable: int
 
 
 class Target(Protocol):
@@ -154,6 +157,7 @@ class Export:
         self._store = store
         self._organisation = organisation
         self._photos: list[tuple[str, str]] = []
+        self._missed = Counter[str]()
 
     async def write(self, visits: AsyncIterator[Visit], booked: Sequence[Appointment]) -> Written:
         """Write these visits and booked visits; return how many were written.
@@ -163,34 +167,35 @@ class Export:
         count, photos = await self._target.lines(VISITS, self._lines_of(visits)), 0
         await self._target.lines(BOOKED, each(map(_line, booked)))
         for visit, photo in self._photos:
-            data = await self._readable(Photos(self._store).get(self._organisation, visit, photo))
+            data = None
+            with leaving_out(self._organisation, "photo", self._missed):
+                data = await Photos(self._store).get(self._organisation, visit, photo)
             if data is not None:
                 await self._target.photo(f"{visit}-{photo}.jpg", data)
                 photos += 1
         await self._target.end()
-        return Written(count, len(booked), photos)
+        return Written(count, len(booked), photos, self._missed.total())
 
     async def _lines_of(self, visits: AsyncIterator[Visit]) -> AsyncIterator[bytes]:
-        """Yield a line of JSON for each visit, with its events, messages and calls; collect the ids of its photos."""
+        """Yield a line of JSON for each visit, with its events, messages and calls; collect the ids of its photos.
+
+        `unreadable_events`: the number of events that are left out, because they cannot be read.
+        """
         organisation = self._organisation
         async for visit in visits:
             self._photos += ((visit.id, photo.id) for photo in visit.photos)
+            missed = Counter[str]()
+            events = await self._store.history(organisation, visit.id, missed)
+            self._missed += missed
             yield _line(
                 {
                     "visit": visit,
-                    "events": await self._readable(self._store.history(organisation, visit.id)),
+                    "events": events,
+                    "unreadable_events": missed.total(),
                     "messages": await self._store.lines(organisation, visit.id, LINES),
                     "calls": await calls_of(self._store, organisation, visit.id),
                 }
             )
-
-    async def _readable(self, read: Awaitable[Item]) -> Item | None:
-        """Return the result of `read`; None if the data cannot be decrypted, so that the export goes on without it."""
-        try:
-            return await read
-        except (SealError, msgspec.DecodeError):
-            log.error("store.unreadable_record", organisation=self._organisation, what="export")
-            return None
 
 
 async def each(items: Iterable[Item]) -> AsyncIterator[Item]:

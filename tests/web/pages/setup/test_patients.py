@@ -6,13 +6,14 @@ import re
 import zipfile
 from html import unescape
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from playwright.async_api import Browser
 from redis.asyncio import Redis
 
 from signalling.errors import UnavailableError
+from signalling.store import keys
 from signalling.visit import commands as c
 from signalling.visit.record import Visit
 from signalling.visit.relations import Decided
@@ -88,13 +89,28 @@ async def test_s45_the_page_exports_the_same_files_as_the_command(site: Site, tm
     written = await Export(Folder(folder), store, "demo").write(
         finding.visits(store, "demo", wanted), appointments
     )
-    assert written == (2, 1, 2)
+    assert written == (2, 1, 2, 0)
     assert files == {
         str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()
     }
     records = [json.loads(line) for line in files["visits.jsonl"].splitlines()]
     assert {record["visit"]["id"] for record in records} == visits
     assert all(record["events"] for record in records)
+
+
+async def test_an_export_says_how_much_cannot_be_read_and_has_everything_else(
+    site: Site, valkey: Redis, tmp_path: Path
+) -> None:
+    visit, client, store = await ended(site), cast(Any, valkey), site.app[SERVICE].store
+    events = await store.history("demo", visit)
+    await client.lset(keys.HISTORY("demo", visit), 0, b"bytes of a key that is gone")
+    await client.hset(keys.PHOTOS("demo", visit), "p_1", b"bytes of a key that is gone")
+    folder = tmp_path / "export"
+    read = finding.visits(store, "demo", finding.Wanted(patient="ana@example.org"))
+    assert await Export(Folder(folder), store, "demo").write(read, []) == (1, 0, 0, 2)
+    (record,) = map(json.loads, (folder / "visits.jsonl").read_text("utf-8").splitlines())
+    assert record["unreadable_events"] == 1
+    assert [event["kind"] for event in record["events"]] == [event.kind for event in events[1:]]
 
 
 async def test_s45_an_erasure_needs_the_patients_name_and_erases_the_records_for_good(

@@ -343,7 +343,7 @@ async def test_s45_a_photo_and_events_that_cannot_be_read_do_not_keep_the_rest_o
         records = [json.loads(line) for line in file.read("visits.jsonl").splitlines()]
         photos = [name for name in file.namelist() if name.endswith(".jpg")]
     assert [record["visit"]["id"] for record in records] == visits
-    assert [bool(record["events"]) for record in records] == [False, True]
+    assert [record["unreadable_events"] for record in records] == [1, 0]
     assert photos == [f"photos/{visits[1]}-p_1.jpg"]
 
 

@@ -1,0 +1,56 @@
+"""Tests that a stored value that cannot be read is left out, logged and counted, and hides no other value."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import msgspec
+import pytest
+from redis.asyncio import Redis
+from structlog.testing import capture_logs
+
+from signalling.errors import SealError
+from signalling.store import keys
+from signalling.store.unreadable import leaving_out
+from tests.signalling.store.test_records import commit, store_of, visit
+from tests.signalling.visits import ORG
+
+
+@pytest.mark.parametrize(
+    "problem", [SealError("forged"), msgspec.DecodeError("cut"), msgspec.ValidationError("?")]
+)
+def test_a_value_that_cannot_be_read_is_left_out_logged_and_counted(problem: Exception) -> None:
+    missed = Counter[str]()
+    with capture_logs() as logs:
+        for counter in (missed, missed, None):
+            with leaving_out(ORG, "calls", counter):
+                raise problem
+    line = {"event": "store.unreadable_record", "organisation": ORG, "what": "calls", "log_level": "error"}
+    assert (logs, missed) == ([line] * 3, {"calls": 2})
+
+
+def test_any_other_error_is_raised() -> None:
+    missed = Counter[str]()
+    with capture_logs() as logs, pytest.raises(KeyError), leaving_out(ORG, "calls", missed):
+        raise KeyError
+    with leaving_out(ORG, "calls", missed):
+        pass
+    assert (logs, missed) == ([], {})
+
+
+@pytest.mark.parametrize("content", [b"forged", None])
+async def test_an_event_of_a_visit_that_cannot_be_read_hides_no_other_event(
+    valkey: Redis, content: bytes | None
+) -> None:
+    client: Any = valkey
+    store, history = store_of(valkey), keys.HISTORY(ORG, "v_1")
+    for version in range(1, 4):
+        await commit(store, visit(version=version))
+    events = await store.history(ORG, "v_1")
+    await client.lset(history, 1, content or store.seal.close(b"\xff", f"{ORG}/history/v_1"))
+    missed = Counter[str]()
+    with capture_logs() as logs:
+        assert await store.history(ORG, "v_1", missed) == [events[0], events[2]]
+    assert [(line["event"], line["what"]) for line in logs] == [("store.unreadable_record", "history")]
+    assert missed == {"history": 1}
