@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 from signalling.store import keys
 from signalling.store.records import Store
 from signalling.store.unavailable import answering
+from signalling.store.unreadable import leaving_out
 from signalling.visit.record import Mark, Notice
 
 # the time in ms for which a notification is kept
@@ -60,7 +61,10 @@ class Notices:
         return _decoder.decode(self._store.seal.open(sealed, f"{organisation}/bell/{person}"))
 
     async def newest(self, organisation: str, person: str) -> tuple[list[Notice], int]:
-        """Return (a person's newest notifications, the newest first; the number of unread notifications)."""
+        """Return (a person's newest notifications, the newest first; the number of unread notifications).
+
+        Notifications that cannot be read are left out, and not counted if they are among the newest.
+        """
         key = keys.BELL(organisation, person)
         mark, now_ms = await self._store.load(organisation, Mark, person)
         async with answering():
@@ -69,7 +73,13 @@ class Notices:
             pipe.zrange(key, 0, SHOWN - 1, desc=True)
             pipe.zcount(key, f"({read_until(mark)}", "+inf")
             _, sealed, unread = await pipe.execute()
-        return [self.opened(organisation, person, data) for data in sealed], unread
+        found = [self._readable(organisation, person, data) for data in sealed]
+        return [notice for notice in found if notice is not None], unread - found[:unread].count(None)
+
+    def _readable(self, organisation: str, person: str, sealed: bytes) -> Notice | None:
+        with leaving_out(organisation, "notice"):
+            return self.opened(organisation, person, sealed)
+        return None
 
     async def place(self, organisation: str, person: str, until_ms: int) -> int:
         """Return the position of a person's notification with the time `until_ms`, or of the newest notification before
@@ -82,7 +92,8 @@ class Notices:
             found = await self._store.redis.zrange(
                 keys.BELL(organisation, person), 0, SHOWN - 1, desc=True, withscores=True
             )
-        kept = [(self.opened(organisation, person, sealed).at_ms, int(score)) for sealed, score in found]
+        opened = ((self._readable(organisation, person, sealed), int(score)) for sealed, score in found)
+        kept = [(notice.at_ms, score) for notice, score in opened if notice is not None]
         exact = [place for at_ms, place in kept if at_ms == until_ms]
         before = [place for at_ms, place in kept if at_ms <= until_ms]
         return max(exact or before, default=0)

@@ -12,9 +12,13 @@ from structlog.testing import capture_logs
 
 from signalling.errors import SealError
 from signalling.store import keys
+from signalling.store.notices import Notices
 from signalling.store.unreadable import leaving_out
+from signalling.visit.record import Notice
 from tests.signalling.store.test_records import commit, store_of, visit
 from tests.signalling.visits import ORG
+
+PERSON = "u_osei"
 
 
 @pytest.mark.parametrize(
@@ -54,3 +58,16 @@ async def test_an_event_of_a_visit_that_cannot_be_read_hides_no_other_event(
         assert await store.history(ORG, "v_1", missed) == [events[0], events[2]]
     assert [(line["event"], line["what"]) for line in logs] == [("store.unreadable_record", "history")]
     assert missed == {"history": 1}
+
+
+async def test_a_notification_that_cannot_be_read_hides_no_other_and_is_not_counted(valkey: Redis) -> None:
+    store = store_of(valkey)
+    notices, now_ms = Notices(store), (await valkey.time())[0] * 1000
+    kept = [Notice(id=f"n_{number}", kind="assigned", at_ms=now_ms + number) for number in range(3)]
+    for notice in kept:
+        sealed = store.seal.close(msgspec.msgpack.encode(notice), f"{ORG}/bell/{PERSON}")
+        await valkey.zadd(
+            keys.BELL(ORG, PERSON), {sealed if notice is not kept[1] else b"forged": notice.at_ms}
+        )
+    assert await notices.newest(ORG, PERSON) == ([kept[2], kept[0]], 2)
+    assert await notices.place(ORG, PERSON, now_ms + 1) == now_ms
