@@ -22,6 +22,7 @@ from signalling.repeated import due
 from signalling.sockets.handshake import serve
 from signalling.store import keys
 from signalling.store.unavailable import answering
+from signalling.store.unreadable import leaving_out
 from signalling.visit.record import STAFF_ROLES, Actor
 from signalling.worker import Limits, Worker
 from web.audit.seen_entries import SeenEntriesFile
@@ -299,15 +300,16 @@ class Watch:
                 except UnavailableError:
                     raise
                 except Exception as error:
-                    # An error, such as an account that cannot be read, ends the check of this group of sign-ins
-                    # only.
+                    # An error ends the check of this group of sign-ins only.
                     log.error("sign_ins.watch_failed", exc_info=error)
 
     async def _look_at(self, organisation: str, actors: list[StaffActor]) -> None:
         storage, accounts = self._app[SESSIONS], self._app[ACCOUNTS]
         mirror = self._service.mirrors.known(organisation)
         live = mirror.visits.in_session if mirror is not None else frozenset()
-        settings = await self._app[ORGANISATIONS].get(organisation)
+        settings = None
+        with leaving_out(organisation, "organisation"):
+            settings = await self._app[ORGANISATIONS].get(organisation)
         people = list({actor.id for actor in actors})
         found = dict(zip(people, await accounts.many(organisation, people), strict=True))
         left_ms = await storage.many_end_in_ms([actor.session for actor in actors])

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from types import TracebackType
+from typing import TypeVar
 
 import msgspec
 import structlog
 
 from signalling.errors import SealError
 
+T = TypeVar("T")
 log = structlog.get_logger()
+
+
+def readable(organisation: str, what: str, stored: bytes | None, read: Callable[[bytes], T]) -> T | None:
+    """Return the value that `read` returns for stored bytes; None if there are none, or if they cannot be read."""
+    if stored is not None:
+        with leaving_out(organisation, what):
+            return read(stored)
+    return None
 
 
 class leaving_out:

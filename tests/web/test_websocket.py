@@ -1,25 +1,29 @@
 """Tests who may open a WebSocket, in which role, and when the server closes it; over the whole app."""
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
+import msgspec
 import pytest
 import structlog.testing
 from aiohttp import ClientWebSocketResponse, WSMsgType, WSServerHandshakeError
+from msgspec.structs import replace
 from redis.asyncio import Redis
 
 from signalling import repeated
 from signalling.service import Accepted
+from signalling.store import keys
 from signalling.visit import commands as c
 from signalling.visit.record import Actor, Role
 from tests.limits import WAIT_S
 from tests.signalling.waits import until
 from tests.web.conftest import OpenSite
 from tests.web.sessions import is_held, passes
-from tests.web.site import OSEI, Site
+from tests.web.site import ADMIN, LIND, OSEI, Site
 from web import websocket as sockets
 from web.identity.accounts import Account
-from web.keys import ACCOUNTS, REDIS, SERVICE
+from web.keys import ACCOUNTS, ORGANISATIONS, REDIS, SERVICE, SIGNALLING
+from web.websocket import Watch
 
 
 async def next_message(ws: ClientWebSocketResponse) -> dict[str, Any]:
@@ -215,6 +219,54 @@ async def test_a_change_whose_message_was_lost_is_found_by_the_regular_check(
     async for key in valkey.scan_iter("session:*"):
         await valkey.delete(key)
     assert await closes(ws) == 4201
+
+
+async def staff_socket(site: Site, email: str) -> ClientWebSocketResponse:
+    """Sign a person in, and return their open socket."""
+    person = site.person()
+    await person.sign_in(email)
+    ws = await person.socket("staff")
+    await next_message(ws)
+    return ws
+
+
+async def disable_without_message(site: Site) -> None:
+    """Disable Dr Osei's account in the store, as if the message to the workers had been lost."""
+    client, account = cast(Any, site.app[REDIS]), await site.app[ACCOUNTS].find("demo", OSEI)
+    assert account is not None
+    await client.hset(keys.ACCOUNTS("demo"), account.id, msgspec.json.encode(replace(account, disabled=True)))
+
+
+@pytest.mark.usefixtures("no_regular_check")
+async def test_an_account_that_cannot_be_read_ends_its_own_sign_ins_and_hides_no_other(
+    open_site: OpenSite, valkey: Redis
+) -> None:
+    site, client = await open_site(), cast(Any, valkey)
+    open_ones = [await staff_socket(site, email) for email in (OSEI, LIND, ADMIN)]
+    await disable_without_message(site)
+    unreadable = await site.app[ACCOUNTS].find("demo", LIND)
+    assert unreadable is not None
+    await client.hset(keys.ACCOUNTS("demo"), unreadable.id, b"{}")
+    with structlog.testing.capture_logs() as logged:
+        await Watch(site.app, site.app[SIGNALLING])._look()
+    assert [await closes(ws) for ws in open_ones[:2]] == [4201, 4201]
+    assert (await ask(open_ones[2], type="ping"))["type"] == "pong"
+    lines = [(line["event"], line["what"]) for line in logged if line["log_level"] == "error"]
+    assert lines == [("store.unreadable_record", "account")]
+
+
+@pytest.mark.usefixtures("no_regular_check")
+async def test_settings_that_cannot_be_read_keep_no_sign_in_of_a_disabled_account_open(
+    open_site: OpenSite, valkey: Redis
+) -> None:
+    site, client = await open_site(), cast(Any, valkey)
+    open_ones = [await staff_socket(site, email) for email in (OSEI, LIND)]
+    await disable_without_message(site)
+    await client.set(keys.ORGANISATION("demo"), b"{}")
+    site.app[ORGANISATIONS]._forget("demo")
+    await Watch(site.app, site.app[SIGNALLING])._look()
+    assert await closes(open_ones[0]) == 4201
+    assert (await ask(open_ones[1], type="ping"))["type"] == "pong"
 
 
 async def test_an_idle_sign_in_closes_its_sockets_and_pings_do_not_prolong_it(

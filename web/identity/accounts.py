@@ -19,6 +19,7 @@ from argon2.low_level import Type, hash_secret_raw
 from redis.asyncio import Redis
 
 from signalling.store import keys
+from signalling.store.unreadable import readable
 from signalling.visit.record import STAFF_ROLES, Role, Staff
 from web.errors import AccountError, BusyError
 from web.identity import passwords
@@ -32,7 +33,6 @@ ROLES: tuple[Role, ...] = tuple(sorted({*STAFF_ROLES, Role.AUDITOR}))
 PASSWORD_LENGTHS = range(12, 257)
 MAX_WAITING = 64
 """The greatest number of passwords that wait to be hashed; a further password is refused with BusyError."""
-
 HASHER = PasswordHasher(time_cost=1, memory_cost=47104, parallelism=1)
 """OWASP's first choice of parameters for argon2id: 46 MiB, one pass, one lane; about 40 ms of one core."""
 
@@ -179,6 +179,7 @@ class Accounts:
     def __init__(self, redis: Redis, hasher: Hasher) -> None:
         self._redis = redis
         self._hasher = hasher
+        self._decoded = msgspec.json.Decoder(Account).decode
         self._create = redis.register_script(CREATE)
         self._replace = redis.register_script(REPLACE)
 
@@ -221,12 +222,12 @@ class Accounts:
     async def get(self, organisation: str, person: str) -> Account | None:
         """Return the account with this id, also if the account is disabled; None if there is none."""
         kept = await self._redis.hget(keys.ACCOUNTS(organisation), person)
-        return None if kept is None else msgspec.json.decode(kept, type=Account)
+        return None if kept is None else self._decoded(kept)
 
     async def many(self, organisation: str, people: Sequence[str]) -> Sequence[Account | None]:
-        """Return the accounts with these ids, in their order, by one request to the store; None for an unknown id."""
+        """Return the accounts with these ids, in their order; None for one that does not exist or cannot be read."""
         kept = cast(list[bytes | None], await self._redis.hmget(keys.ACCOUNTS(organisation), people))
-        return [None if record is None else msgspec.json.decode(record, type=Account) for record in kept]
+        return [readable(organisation, "account", record, self._decoded) for record in kept]
 
     async def find(self, organisation: str, email: str) -> Account | None:
         """Return the account with this email address, or None; upper and lower case make no difference."""
@@ -235,8 +236,7 @@ class Accounts:
 
     async def list(self, organisation: str) -> list[Account]:
         """Return all accounts of the organisation, disabled or not, sorted by name."""
-        kept = await self._redis.hvals(keys.ACCOUNTS(organisation))
-        found = [msgspec.json.decode(record, type=Account) for record in kept]
+        found = map(self._decoded, await self._redis.hvals(keys.ACCOUNTS(organisation)))
         return sorted(found, key=lambda account: (account.name.casefold(), account.id))
 
     async def check(self, organisation: str, email: str, password: str) -> Account | None:
@@ -332,7 +332,7 @@ class Accounts:
             if person is None:
                 raise AccountError(f"There is no account for {email}.")
             kept = cast(bytes, await self._redis.hget(keys.ACCOUNTS(organisation), person))
-            old = msgspec.json.decode(kept, type=Account)
+            old = self._decoded(kept)
             if of not in (0, old.generation):
                 break
             new = msgspec.structs.replace(old, generation=old.generation + ends_sessions, **changes)

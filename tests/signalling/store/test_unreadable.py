@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from signalling.errors import SealError
 from signalling.store import keys
 from signalling.store.notices import Notices
-from signalling.store.unreadable import leaving_out
+from signalling.store.unreadable import leaving_out, readable
 from signalling.visit.record import Notice
 from tests.signalling.store.test_records import commit, store_of, visit
 from tests.signalling.visits import ORG
@@ -58,6 +58,12 @@ async def test_an_event_of_a_visit_that_cannot_be_read_hides_no_other_event(
         assert await store.history(ORG, "v_1", missed) == [events[0], events[2]]
     assert [(line["event"], line["what"]) for line in logs] == [("store.unreadable_record", "history")]
     assert missed == {"history": 1}
+
+
+def test_stored_bytes_that_are_missing_or_cannot_be_read_are_none() -> None:
+    with capture_logs() as logs:
+        found = [readable(ORG, "account", data, msgspec.json.decode) for data in (b"1", None, b"{")]
+    assert (found, [line["what"] for line in logs]) == ([1, None, None], ["account"])
 
 
 async def test_a_notification_that_cannot_be_read_hides_no_other_and_is_not_counted(valkey: Redis) -> None:
