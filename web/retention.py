@@ -21,6 +21,7 @@ from signalling.store.audit_log import AuditLog
 from signalling.store.event_stream import decode_entry
 from signalling.store.jobs import DEAD_KEPT_MS
 from signalling.store.unavailable import answering
+from signalling.store.unreadable import leaving_out
 from signalling.store.visit_erasure import VisitErasure
 from web.emergency.erasing import erase_without_visit
 from web.keys import AUDIT_LOG, ORGANISATIONS, REDIS, SERVICE, SETTINGS, SUPERVISOR
@@ -66,18 +67,17 @@ class Retention:
             await asyncio.sleep(PERIOD_S)
 
     async def _erase_all(self, organisation: str) -> None:
-        try:
+        async with _step(organisation):
             await self.erase(organisation, self._service.clock_ms())
-            async with answering():
-                if await self._redis.set(keys.SWEPT(organisation), b"1", nx=True, ex=DAY_MS // 1000):
-                    await self.erase_left(organisation)
-                    await erase_without_visit(self._service.store, organisation)
+        async with answering():
+            is_first = await self._redis.set(keys.SWEPT(organisation), b"1", nx=True, ex=DAY_MS // 1000)
+        if is_first:
+            async with _step(organisation):
+                await self.erase_left(organisation)
+            async with _step(organisation):
+                await erase_without_visit(self._service.store, organisation)
+        async with _step(organisation):
             await self.erase_audit(organisation, self._service.clock_ms())
-        except UnavailableError:
-            raise
-        except Exception as error:
-            # An error, such as a record that cannot be read, ends this hour's erasure for this organisation only.
-            log.error("retention.failed", organisation=organisation, exc_info=error)
 
     async def erase_audit(self, organisation: str, now_ms: int) -> int:
         """Erase the organisation's audit entries that are older at `now_ms` than it keeps them; return their number."""
@@ -92,9 +92,10 @@ class Retention:
         """Erase the mails in the data folder that are too old at the time `now_ms`; return their number."""
         before_ms = {}
         for organisation in await self._organisations.list():
-            settings = await self._organisations.get(organisation)
-            if settings is not None:
-                before_ms[organisation] = now_ms - settings.retention_days * DAY_MS
+            with leaving_out(organisation, "organisation"):
+                settings = await self._organisations.get(organisation)
+                if settings is not None:
+                    before_ms[organisation] = now_ms - settings.retention_days * DAY_MS
         erased = await asyncio.to_thread(outbox.erase, self._data, before_ms)
         if erased:
             log.info("retention.mails_erased", count=erased)
@@ -107,15 +108,20 @@ class Retention:
         settings = await self._organisations.get(organisation)
         if settings is None:
             return 0
-        before_ms = now_ms - settings.retention_days * DAY_MS
-        async with answering():
+        before_ms, visits, booked = now_ms - settings.retention_days * DAY_MS, 0, 0
+        async with _step(organisation):
             visits = await self._visits(organisation, before_ms)
+        async with _step(organisation):
             if visits:
                 await erase_without_visit(self._service.store, organisation)
-            erased = visits + await self._booked(organisation, before_ms)
+        async with _step(organisation):
+            booked = await self._booked(organisation, before_ms)
+        async with _step(organisation):
             await self._events(organisation, before_ms)
+        async with _step(organisation):
             await self._by_score(organisation, now_ms, before_ms)
         self._service.past.erase(organisation, before_ms)
+        erased = visits + booked
         if erased:
             log.info("retention.visits_erased", organisation=organisation, count=erased)
         return erased
@@ -178,13 +184,19 @@ class Retention:
     async def _events(self, organisation: str, before_ms: int) -> None:
         """Delete all events before `before_ms` from the stream of events, because they contain copies of records.
 
-        The stream begins with the oldest event. So the search ends at the first group of AT_ONCE events without an
-        event from before `before_ms`.
+        An event that cannot be decoded is deleted at once: its time is unknown, and no worker can use it. The stream
+        begins with the oldest event. So the search ends at the first group of AT_ONCE events without an event to
+        delete.
         """
         stream = keys.EVENTS(organisation)
         while True:
             found = await self._redis.xrange(stream, count=AT_ONCE)
-            old = [name for name, fields in found if decode_entry(fields[b"e"]).at_ms < before_ms]
+            kept = set[bytes]()
+            for name, fields in found:
+                with leaving_out(organisation, "event"):
+                    if decode_entry(fields.get(b"e", b"")).at_ms >= before_ms:
+                        kept.add(name)
+            old = [name for name, _ in found if name not in kept]
             if not old:
                 return
             async with erasing(self._redis):
@@ -209,6 +221,21 @@ class Retention:
         for name in old:
             async with erasing(self._redis):
                 await self._redis.zremrangebyscore(name, "-inf", f"({ends[name]}")
+
+
+@contextlib.asynccontextmanager
+async def _step(organisation: str) -> AsyncIterator[None]:
+    """Log an error in one step of the erasure for an organisation, so that the other steps follow.
+
+    Raises `UnavailableError` if the store does not answer.
+    """
+    try:
+        async with answering():
+            yield
+    except UnavailableError:
+        raise
+    except Exception as error:
+        log.error("retention.failed", organisation=organisation, exc_info=error)
 
 
 async def running(app: web.Application) -> AsyncIterator[None]:
