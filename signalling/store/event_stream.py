@@ -19,6 +19,7 @@ from redis.asyncio import Redis
 
 from signalling.store import keys
 from signalling.store.unavailable import answering
+from signalling.store.unreadable import leaving_out
 
 # The stream keeps at least this number of the newest events. A worker that missed more loads all records again.
 STREAM_LENGTH = 4_096
@@ -124,8 +125,15 @@ def _head(answer: Sequence[bytes | None]) -> StreamHead:
     return StreamHead((epoch or b"").decode(), int(seq or 0), mark or b"", (store or b"").decode())
 
 
-def _events(found: Iterable[tuple[bytes, dict[bytes, bytes]]]) -> list[tuple[int, StreamEntry]]:
-    return [(int(name.split(b"-")[0]), decode_entry(fields[b"e"])) for name, fields in found]
+def _events(
+    organisation: str, found: Iterable[tuple[bytes, dict[bytes, bytes]]]
+) -> list[tuple[int, StreamEntry]]:
+    """Return (number, event) of the stream's entries that can be decoded."""
+    events = []
+    for name, fields in found:
+        with leaving_out(organisation, "event"):
+            events.append((int(name.split(b"-")[0]), decode_entry(fields.get(b"e", b""))))
+    return events
 
 
 class EventStream:
@@ -154,14 +162,18 @@ class EventStream:
     async def after(self, organisation: str, seq: int) -> list[tuple[int, StreamEntry]]:
         """Return (number, event) of the events above the number `seq` that the stream still has, the oldest first."""
         async with answering():
-            return _events(await self._redis.xrange(keys.EVENTS(organisation), min=f"{seq + 1}-0"))
+            return _events(
+                organisation, await self._redis.xrange(keys.EVENTS(organisation), min=f"{seq + 1}-0")
+            )
 
     async def at(self, organisation: str, seq: int) -> StreamEntry | None:
         """Return the event with the number `seq` of an organisation; None if the stream has no such event, or no longer
         has it.
         """
         async with answering():
-            found = _events(await self._redis.xrange(keys.EVENTS(organisation), f"{seq}-0", f"{seq}-0"))
+            found = _events(
+                organisation, await self._redis.xrange(keys.EVENTS(organisation), f"{seq}-0", f"{seq}-0")
+            )
         return found[0][1] if found else None
 
     async def end(self, organisation: str, seq: int, newest: int = 500) -> StreamEnd:
@@ -177,7 +189,8 @@ class EventStream:
             pipe.xrange(stream, min=f"{seq + 1}-0")
             pipe.xrevrange(stream, count=newest)
             head, events, last = await pipe.execute()
-        return StreamEnd(_head(head), _events(events), [entry for _, entry in _events(last)])
+        events, last = (_events(organisation, each) for each in (events, last))
+        return StreamEnd(_head(head), events, [entry for _, entry in last])
 
     async def pulses(self, organisations: Sequence[str], now_ms: int, limit: int = 200) -> list[Pulse]:
         """Return what the sweep reads of each organisation (a `Pulse`), in the order of `organisations`.

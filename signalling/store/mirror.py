@@ -263,7 +263,7 @@ class Mirror:
                 elif self._lost or head.seq < known or self._differs(head):
                     await self._begin_epoch()
                 elif head.seq > self.seq:
-                    await self._fill()
+                    await self._fill(head.seq)
                 if self.seq >= self._wanted:
                     return
             except UnavailableError:
@@ -276,8 +276,8 @@ class Mirror:
     def _differs(self, head: StreamHead) -> bool:
         return head.seq == self.seq and self._is_another(head.mark)
 
-    async def _fill(self) -> None:
-        """Apply the missing events. Also read the newest known event again, to check that it is unchanged."""
+    async def _fill(self, newest: int) -> None:
+        """Apply the events up to the number `newest`; if the stream lacks or has replaced one, load all records."""
         known, mark = self.seq, self._mark
         events = await self._store.stream.after(self.organisation, known - 1)
         if events and events[0][0] == known:
@@ -285,15 +285,15 @@ class Mirror:
             if mark and stored and mark != stored:
                 await self._begin_epoch()
                 return
-        elif not events or events[0][0] != known + 1:
-            await self._reload()
-            return
-        counts.REPAIRS["filled"] += 1
         # Events that came by pub/sub during the read are applied already, so they are skipped here.
         for seq, entry in events:
             if seq == self.seq + 1:
                 self._apply(seq, entry)
         self._apply_early()
+        if self.seq < newest:
+            await self._reload()
+        else:
+            counts.REPAIRS["filled"] += 1
 
     async def _begin_epoch(self) -> None:
         """Begin a new epoch, because the store has lost events, and load all records again.

@@ -24,7 +24,7 @@ async def test_an_event_that_comes_while_those_before_it_are_fetched_is_shown_ri
         return found
 
     store.stream.after = late
-    await mirror._fill()
+    await mirror._fill(3)
     assert [change.seq for change in news] == [2, 3, 4]
     await mirror.close()
 
