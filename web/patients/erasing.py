@@ -17,6 +17,7 @@ from signalling.store.guarded import Command, Guarded
 from signalling.store.jobs import Job, Jobs, Taken
 from signalling.store.records import Store
 from signalling.store.unavailable import answering
+from signalling.store.unreadable import leaving_out
 from signalling.store.visit_erasure import StoredVisit, VisitErasure
 from signalling.visit.record import Visit
 from web.appointments.appointment import Appointment
@@ -136,11 +137,17 @@ class Erasure:
         """
         stream, start = keys.EVENTS(self._organisation), "-"
         while found := await self._redis.xrange(stream, min=start, count=EVENTS_AT_ONCE):
-            entries = [(name, decode_entry(fields[b"e"])) for name, fields in found]
-            gone = [name for name, one in entries if one.member in members or self._notifies(one, names)]
+            gone = [name for name, fields in found if self._concerns(fields.get(b"e", b""), members, names)]
             if gone:
                 await self._redis.xdel(stream, *gone)
             start = b"(" + found[-1][0]
+
+    def _concerns(self, data: bytes, members: Collection[str], names: Names) -> bool:
+        """Return whether an event must be deleted. An event that cannot be decoded must: it may name the patient."""
+        with leaving_out(self._organisation, "event"):
+            event = decode_entry(data)
+            return event.member in members or self._notifies(event, names)
+        return True
 
     def _notifies(self, event: StreamEntry, names: Names) -> bool:
         """Return whether the event has a notification that contains one of the names."""

@@ -4,7 +4,7 @@ import asyncio
 import io
 import json
 import zipfile
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from aiohttp import ClientError
@@ -345,6 +345,17 @@ async def test_s45_a_photo_and_events_that_cannot_be_read_do_not_keep_the_rest_o
     assert [record["visit"]["id"] for record in records] == visits
     assert [record["unreadable_events"] for record in records] == [1, 0]
     assert photos == [f"photos/{visits[1]}-p_1.jpg"]
+
+
+async def test_s45_an_event_that_cannot_be_read_does_not_prevent_an_erasure_and_is_erased(site: Site) -> None:
+    visit, admin, client = await ended(site), (await desk(site)).person, cast(Any, site.app[REDIS])
+    newest = int((await client.xrevrange(keys.EVENTS("demo"), count=1))[0][0].split(b"-")[0])
+    for number, content in enumerate(({"e": b"cut"}, {"other": b"field"}), 1):
+        await client.xadd(keys.EVENTS("demo"), content, id=f"{newest + number}-0")
+    fields = named(await found(admin))
+    assert (await admin.post(PATH, [*fields, ("name", "Ana Ruiz"), ("do", "erase")])).status == 200
+    assert await site.app[SERVICE].visit("demo", visit) is None
+    assert not await client.xrange(keys.EVENTS("demo"), min=f"{newest + 1}-0")
 
 
 async def test_s45_a_download_that_a_fault_of_the_server_ends_fails_at_once(
