@@ -256,7 +256,8 @@ class ClusterRedis(SharedRedis):
 
     async def _publish(self, command: Arguments, receiver: ReplyReceiver) -> None:
         try:
-            receiver.set_result(await self.carried_out([command]))
+            # A message that a receiver gets twice, such as an SDP answer, would be carried out twice.
+            receiver.set_result(await self.carried_out([command], once=True))
         except (RedisError, OSError) as problem:
             receiver.set_exception(problem)
 

@@ -275,7 +275,7 @@ async def test_a_message_is_sent_in_the_background(
     receiver: Any = SimpleNamespace(set_result=got.append, set_exception=got.append)
     if problem is not None:
 
-        async def fails(commands: Any) -> Any:
+        async def fails(commands: Any, **how: Any) -> Any:
             raise problem
 
         monkeypatch.setattr(cluster, "carried_out", fails)
@@ -291,6 +291,20 @@ async def test_a_message_is_sent_in_the_background(
     monkeypatch.setattr(module, "MOST_WAITING", 0)
     with pytest.raises(ConnectionError, match="keep up"):
         cluster.send_message(LOW, b"x", receiver)
+
+
+@pytest.mark.parametrize(("problem", "tries"), [(ConnectionError(), 2), (LostError(), 1)])
+async def test_a_message_that_may_have_been_published_is_not_sent_again(
+    problem: Exception, tries: int, slept: list[float]
+) -> None:
+    cluster = ClusterApart()
+    cluster.nodes[ONE].replies = [problem]
+    got: list[Any] = []
+    receiver: Any = SimpleNamespace(set_result=got.append, set_exception=got.append)
+    cluster.send_message(LOW, b"x", receiver)
+    await asyncio.gather(*cluster._publishing)
+    assert got == [["OK"] if tries == 2 else problem]
+    assert cluster.nodes[ONE].once == [True] * tries
 
 
 # --- pipelines
