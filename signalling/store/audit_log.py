@@ -142,7 +142,7 @@ class AuditLog(AuditReader):
         if not queued:
             return False
         acts = [self._opened(organisation, data) for data in queued]
-        head, sound = self._head(organisation, sealed, newest)
+        head, sound = await self._head(organisation, sealed, newest)
         if not sound:
             acts.insert(0, audit.act(acts[0].at_ms, "system", audit.BROKEN))
         after, kept = chain.bind(head, acts)
@@ -167,7 +167,7 @@ class AuditLog(AuditReader):
             log.error("audit.forged", organisation=organisation)
             return audit.act(self._store.clock_ms(), "system", audit.FORGED)
 
-    def _head(self, organisation: str, sealed: bytes | None, newest: bytes | None) -> tuple[Head, bool]:
+    async def _head(self, organisation: str, sealed: bytes | None, newest: bytes | None) -> tuple[Head, bool]:
         """Return (the head of the log, True if no other program has changed the head).
 
         The head records the log's first and last entry. `sealed`: the stored head, None if there is none. `newest`: the
@@ -178,7 +178,7 @@ class AuditLog(AuditReader):
         with contextlib.suppress(BrokenHeadError):
             if sealed is not None:
                 return chain.open(sealed), True
-        seen = self._seen_entries.get(organisation)
+        seen = await self._last_seen(organisation)
         if sealed is None and newest is None and seen is None:
             return chain.begin, True
         entry = audit.entry_of(newest) if newest is not None else None
@@ -272,7 +272,7 @@ class AuditLog(AuditReader):
             return
         self._recorded_s[organisation] = now_s
         head = await self.head(organisation)
-        seen = await asyncio.to_thread(self._seen_entries.get, organisation)
+        seen = await self._last_seen(organisation)
         if head is None or (seen is not None and seen[0] >= head.count):
             return
         if seen is not None and seen[0] >= head.first:

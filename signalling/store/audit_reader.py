@@ -83,6 +83,10 @@ class AuditReader:
         except BrokenHeadError:
             return None
 
+    async def _last_seen(self, organisation: str) -> tuple[int, bytes] | None:
+        """Return (number, hash) of the last entry that this machine has seen, read from its file in a thread."""
+        return await asyncio.to_thread(self._seen_entries.get, organisation)
+
     async def read(self, organisation: str, start: int, count: int) -> list[bytes]:
         """Return at most `count` stored entries, as bytes, from the position `start` on (0 is the oldest)."""
         async with answering():
@@ -117,7 +121,7 @@ class AuditReader:
         chain = self.chain(organisation)
         # Read first the entry that this machine has recorded as the last, then the head, then the entries. An entry
         # that is added during the reads is only in a later read, so it never seems to be missing.
-        seen = self._seen_entries.get(organisation)
+        seen = await self._last_seen(organisation)
         async with answering():
             sealed = await self._redis.get(keys.AUDIT_HEAD(organisation))
             length, waiting = (

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -73,11 +76,30 @@ async def test_a_check_reads_page_by_page_and_not_the_entries_that_come_meanwhil
         sleeps.append(delay_s)
 
     monkeypatch.setattr(reader, "READ", 2)
-    monkeypatch.setattr(reader, "asyncio", SimpleNamespace(sleep=sleep))
+    monkeypatch.setattr(reader, "asyncio", SimpleNamespace(sleep=sleep, to_thread=asyncio.to_thread))
     monkeypatch.setattr(one.log, "read", more_come)
     verdict = await one.log.verify(ORG)
     assert (verdict.good, verdict.problem) == (3, "")
     assert (pages, sleeps) == ([(0, 2), (2, 1)], [0, 0])
+
+
+async def test_the_file_of_seen_entries_is_never_read_or_written_by_the_thread_of_the_event_loop() -> None:
+    one, threads = One(), list[str]()
+    get, put = one.seen.get, one.seen.put
+
+    def noted(work: Any) -> Any:
+        def call(*args: Any) -> Any:
+            threads.append(threading.current_thread().name)
+            return work(*args)
+
+        return call
+
+    one.seen.get, one.seen.put = noted(get), noted(put)  # type: ignore[method-assign]
+    await one.written(2)  # the first entry needs a new head
+    await one.log._record_seen(ORG)
+    assert (await one.log.verify(ORG)).problem == ""
+    assert len(threads) >= 4
+    assert threading.main_thread().name not in threads
 
 
 @pytest.mark.parametrize(
