@@ -154,6 +154,18 @@ async def test_a_patient_who_reads_arabic_receives_few_bytes_until_the_setup_gui
         assert wire.down <= ARABIC_BYTES
 
 
+async def test_a_patient_who_left_the_line_gets_in_line_again_in_the_same_tab(
+    browser: Browser, greenroom_server: StartServer
+) -> None:
+    patient: Patient = await person(browser, greenroom_server(), Patient, **PHONE)
+    await patient.meet_now()
+    await patient.press("Leave the line")
+    await patient.confirm()
+    await patient.sees("You have left the line")
+    await patient.page.get_by_role("link", name=re.compile("^Back to")).click()
+    await patient.gets_in_line()
+
+
 async def _goes_back(again: Patient) -> None:
     await again.page.go_back()
     await again.go("/demo/visit#since")

@@ -78,6 +78,16 @@ def add_visit(session: Session, organisation: str, visit_id: str) -> None:
     session[visit_key(organisation)] = visit_id
 
 
+def visit_path(session: Session, organisation: str) -> str:
+    """Return the path of the page of the visit that this browser opened last.
+
+    The path names the visit if the browser has others, ended ones too: without a name, a tab shows the visit that it
+    has shown before.
+    """
+    held = visits_of(session, organisation)
+    return f"/{organisation}/visit" + (f"?visit={held[0]}" if len(held) > 1 else "")
+
+
 def earlier_key(organisation: str) -> str:
     """Return the key in the session dictionary for this browser's earlier visits at an organisation."""
     return f"visits:{organisation}"

@@ -99,8 +99,12 @@ async def test_a_browser_that_checks_in_a_booked_visit_keeps_the_open_visit_of_a
     ana, path, _ = await at_their_time(site, monkeypatch)
     await ana.ask_for_a_visit(first_name="Ben")
     (ben,) = (await site.app[SERVICE].mirrors.get("demo")).visits
-    await ana.post(f"{path}/check-in")
-    assert f"ws?visit={ben}" not in await (await ana.get("/demo/visit")).text()
+    where = (await ana.post(f"{path}/check-in")).headers["Location"]
+    assert where.startswith("/demo/visit?visit=v_"), (
+        "a tab that has shown Ben's visit would show it again otherwise"
+    )
+    for shown in ("/demo/visit", where):
+        assert f"ws?visit={ben}" not in await (await ana.get(shown)).text()
     assert f"ws?visit={ben}" in await (await ana.get(f"/demo/visit?visit={ben}")).text()
 
 

@@ -17,7 +17,7 @@ from web.appointments.words import when_words
 from web.errors import BlockedError, TimeTakenError, TooLateError
 from web.identity import sessions
 from web.identity.throttle import TokenKind, guess
-from web.identity.visitors import add_visit
+from web.identity.visitors import add_visit, visit_path
 from web.keys import DESK, OPENINGS, SETTINGS
 from web.languages.i18n import N_, gettext
 from web.organisations.by_path import organisation_of
@@ -106,7 +106,7 @@ async def check_in(
         return await _refused(request, organisation)
     session = await sessions.get(request)
     add_visit(session, organisation.id, visit.id)
-    raise web.HTTPSeeOther(f"/{organisation.id}/visit")
+    raise web.HTTPSeeOther(visit_path(session, organisation.id))
 
 
 @opened

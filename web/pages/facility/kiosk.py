@@ -15,7 +15,7 @@ from signalling.visit.record import Actor, Outcome, Role, Status, Visit
 from web.audit.noting import noted
 from web.identity import sessions
 from web.identity.throttle import TokenKind, guess
-from web.identity.visitors import visit_key
+from web.identity.visitors import visit_key, visit_path
 from web.intake import information_form as patient_form
 from web.intake.availability import availability, wait_at
 from web.intake.information_form import initials, today_anywhere
@@ -104,7 +104,7 @@ async def act(request: web.Request) -> web.Response:
         # the facility.
         session[visit_key(organisation.id)] = visit_id
         await noted(request, "visit.linked", visit_id, who=_actor(organisation, facility).id)
-        raise web.HTTPSeeOther(f"/{organisation.id}/visit")
+        raise web.HTTPSeeOther(visit_path(session, organisation.id))
     if do == "withdraw":
         await request.app[SERVICE].command(_actor(organisation, facility), visit_id, c.Withdraw())
         # If the action is refused, the list shows the visit's current state.

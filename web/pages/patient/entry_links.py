@@ -9,7 +9,7 @@ from aiohttp import web
 from web.audit.noting import noted
 from web.identity import sessions
 from web.identity.throttle import TokenKind, opened
-from web.identity.visitors import add_visit
+from web.identity.visitors import add_visit, visit_path
 from web.keys import PATIENT_LINKS, SERVICE
 from web.languages.i18n import gettext as _
 from web.organisations.by_path import organisation_of
@@ -37,7 +37,7 @@ async def enter(request: web.Request) -> web.Response:
     session = await sessions.get(request)
     add_visit(session, organisation.id, visit_id)
     await noted(request, "visit.linked", visit_id, who=f"patient:{visit_id}")
-    raise web.HTTPSeeOther(f"/{organisation.id}/visit")
+    raise web.HTTPSeeOther(visit_path(session, organisation.id))
 
 
 def _used_up(request: web.Request) -> web.Response:

@@ -19,7 +19,7 @@ from web.appointments.words import zone_words
 from web.channels.push import WORKER
 from web.errors import BlockedError
 from web.identity import sessions
-from web.identity.visitors import add_visit, patient, visit_of, visits_of
+from web.identity.visitors import add_visit, patient, visit_of, visit_path, visits_of
 from web.intake import information_form as patient_form
 from web.intake.availability import availability
 from web.intake.information_form import today_anywhere
@@ -185,8 +185,8 @@ async def information(request: web.Request) -> web.Response:
     With `?another`, return the form for another person, who then has a visit of their own.
     """
     organisation, area = await _within(request)
-    if "another" not in request.query and await open_visits(request, organisation):
-        raise web.HTTPSeeOther(f"/{organisation.id}/visit")
+    if "another" not in request.query and (visits := await open_visits(request, organisation)):
+        raise web.HTTPSeeOther(_path(organisation, visits[0]))
     if (await availability(request.app[SERVICE], organisation, area)).why is not None:
         # The redirect leads to the calendar, which says why no visit can be opened.
         raise web.HTTPSeeOther(home(organisation, area))
@@ -226,8 +226,7 @@ async def open_a_visit(request: web.Request) -> web.Response:
         return response
     session = await sessions.get(request)
     add_visit(session, organisation.id, visit_id)
-    where = f"/{organisation.id}/visit?visit={visit_id}" if visits else f"/{organisation.id}/visit"
-    response = web.Response(status=303, headers={"Location": where})
+    response = web.Response(status=303, headers={"Location": visit_path(session, organisation.id)})
     _set_form_cookie(request, response, "")
     return response
 

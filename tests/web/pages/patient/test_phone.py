@@ -58,7 +58,10 @@ async def test_f09_a_phone_that_opens_a_link_keeps_the_visit_that_it_has(
     smartphone = site.person()
     await smartphone.ask_for_a_visit()
     (own,) = (await site.app[SERVICE].mirrors.get("demo")).visits.keys() - {visit}
-    await smartphone.post(links[0][links[0].index("/demo/enter/") :])
+    answer = await smartphone.post(links[0][links[0].index("/demo/enter/") :])
+    assert answer.headers["Location"] == f"/demo/visit?visit={visit}", (
+        "a tab would show its own visit otherwise"
+    )
     for one in (visit, own):
         assert f"ws?visit={one}" in await (await smartphone.get(f"/demo/visit?visit={one}")).text()
 
