@@ -1,4 +1,6 @@
-"""Tests the video session page before Start Session: both sides have the same parts at the same places."""
+"""Tests the layout of the video session page: both sides have the same parts at the same places before Start Session,
+and a phone on its side shows the buttons of the call.
+"""
 
 import pytest
 from playwright.async_api import expect
@@ -36,3 +38,27 @@ async def test_f00_before_start_session_both_sides_have_the_same_parts_in_the_sa
         await expect(beside).to_contain_text("Rash, three days")
     else:
         await expect(provider.get_by_role("button", name="Case Information")).to_be_visible()
+
+
+async def test_a_long_word_in_a_name_is_not_cut_before_start_session(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    clinic.visit["parties"]["patient"]["name"] = "Ana " + "Andrianampoinimerina" * 3
+    for width in (1280, 390):
+        page = await providers_page(clinic, open_page, width=width)
+        tile = page.locator(".tile.other")
+        inner, shown = await tile.evaluate("(tile) => [tile.scrollWidth, tile.clientWidth]")
+        assert inner <= shown, f"the tile is cut at {width} px"
+
+
+@pytest.mark.parametrize("width", [844, 667])
+async def test_on_a_phone_on_its_side_the_buttons_of_the_call_are_visible_without_scrolling(
+    clinic: Clinic, open_page: OpenPage, width: int
+) -> None:
+    patient = await patients_page(clinic, open_page, width=width, height=330)
+    await in_the_call(clinic)
+    for name in ("Mute", "Camera off", "Leave the call"):
+        await expect(patient.get_by_role("button", name=name)).to_be_in_viewport(ratio=1)
+    picture = await patient.locator(".tile.other").bounding_box()
+    assert picture is not None
+    assert picture["height"] > 140, "the other person is visible too"
