@@ -1,5 +1,8 @@
-"""Tests the page On-Demand Requests: order by urgency, waiting areas, and warnings when limits are exceeded."""
+"""Tests the page On-Demand Requests: order by urgency, waiting areas, warnings when limits are exceeded, and the
+fields above the list.
+"""
 
+import pytest
 from playwright.async_api import expect
 
 from tests.web.pages.clinic import LIND, Clinic
@@ -60,3 +63,32 @@ async def test_f39_requests_are_found_by_area_and_moved_to_another(
     await dialog.get_by_role("button", name="Move").click()
     await clinic.until(lambda: clinic.got("visit.move"))
     assert clinic.got("visit.move")[0]["area"] == "walk"
+
+
+CUT = """() => [...document.querySelectorAll(".sift select")].filter((field) => {
+    const pen = document.createElement("canvas").getContext("2d");
+    pen.font = getComputedStyle(field).font;
+    const words = pen.measureText(field.selectedOptions[0].text).width;
+    const arrow = 32, start = 12;
+    return start + words + arrow > field.clientWidth;
+}).map((field) => field.name)"""
+"""A script that returns the names of the fields whose chosen words do not fit beside the arrow."""
+
+
+@pytest.mark.parametrize(("width", "language"), [(1280, "en"), (1024, "en"), (1280, "fr")])
+async def test_no_field_above_the_list_is_cut(
+    clinic: Clinic, open_page: OpenPage, width: int, language: str
+) -> None:
+    for number in range(9):
+        clinic.row(f"v_{number}", f"Patient {number}", 60)
+    clinic.staff["u_osei"]["on_call"] = True
+    page = await open_page(f"/demo/staff?lang={language}", width=width)
+    await expect(page.locator(".sift")).to_be_visible()
+    assert await page.evaluate(CUT) == []
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+async def test_a_list_that_fits_the_window_does_not_scroll(clinic: Clinic, open_page: OpenPage) -> None:
+    page = await on_call(clinic, open_page)
+    await expect(page.get_by_text("Nobody is waiting")).to_be_visible()
+    assert await page.evaluate("document.documentElement.scrollHeight <= innerHeight")
