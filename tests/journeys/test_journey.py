@@ -162,6 +162,7 @@ async def test_a_patient_who_left_the_line_gets_in_line_again_in_the_same_tab(
     await patient.press("Leave the line")
     await patient.confirm()
     await patient.sees("You have left the line")
+    assert (await patient.page.title()).startswith("You have left the line")
     await patient.page.get_by_role("link", name=re.compile("^Back to")).click()
     await patient.gets_in_line()
 

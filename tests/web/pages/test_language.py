@@ -39,6 +39,7 @@ async def test_a_patient_changes_the_language_while_writing_and_nothing_is_lost(
     await expect(page.get_by_text("Step 3 of 6")).to_be_visible()
     await page.get_by_role("link", name="Español").click()
     await expect(page.get_by_role("button", name="Siguiente")).to_be_visible()
+    await expect(page.get_by_role("link", name="Ir al contenido de la página")).to_be_attached()
     await still_the_same(page, clinic)
 
 

@@ -20,7 +20,7 @@ import { Photos } from "./photos.js";
 import { surveyCard } from "./survey.js";
 import { ownOfTab } from "./tab.js";
 import { PatientVisit } from "./visit.js";
-import { afterVisit, backWords, messages, placeLine, waitingRoom } from "./waiting.js";
+import { afterVisit, backWords, endingWords, messages, placeLine, waitingRoom } from "./waiting.js";
 
 const SLOW_MS = 4_000;
 /**
@@ -366,7 +366,7 @@ const TITLES = {
   waiting: () =>
     `${state.place?.place && !state.visit?.taking_over ? `(${state.place.place}) ` : ""}${t("Waiting room")}`,
   session: () => session?.title ?? t("Your session"),
-  after: () => t("Your visit is over"),
+  after: () => (state.visit ? endingWords(state.visit, boot.mails)[0] : ""),
 };
 
 function draw() {

@@ -75,6 +75,8 @@ export class Language {
     }
     this.#code = document.documentElement.lang = code;
     document.documentElement.dir = dir;
+    const skip = document.querySelector(".skip");
+    if (skip) skip.textContent = t("Skip to the page’s content");
     document.dispatchEvent(new Event("language"));
     this.#changed();
     // If this request fails, the page still uses the language, but the clinic's own texts stay in the
