@@ -92,7 +92,10 @@ class Relay:
         `binding`: the functions for SRTP; None: the fastest functions that work with the installed libraries. Raises
         PortsTakenError if no port is free, OSError if the address is not this machine's.
         """
-        relay = cls(settings, *sockets.bind(settings), binding or srtp.best_binding())
+        bound, listening = sockets.bind(settings)
+        if settings.tcp and len(listening) < len(bound):
+            logger.warning("media.tcp_port_taken")
+        relay = cls(settings, bound, listening, binding or srtp.best_binding())
         for sock in relay._sockets:
             relay._loop.add_reader(sock.fileno(), relay.forwarder.read, sock)
         return relay

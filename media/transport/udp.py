@@ -7,7 +7,6 @@ if possible; TCP always uses the port number of UDP. It handles address families
 from __future__ import annotations
 
 import errno
-import logging
 import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -18,8 +17,6 @@ import ifaddr
 from media.errors import PortsTakenError
 from media.protocols.ice import Candidate, usable
 from media.transport import tcp
-
-logger = logging.getLogger(__name__)
 
 BUFFER_BYTES: Final = 4 << 20
 WILDCARDS: Final = frozenset(("", "0.0.0.0", "::"))  # noqa: S104 - `host` in the settings may be one of these
@@ -51,8 +48,8 @@ class RelaySettings:
 def bind(settings: RelaySettings) -> tuple[list[socket.socket], list[socket.socket]]:
     """Return (UDP sockets, listening TCP sockets), bound and non-blocking; the lists have one per address family.
 
-    UDP and TCP use the same port number. If another program uses a port of the settings for TCP, calls use only UDP,
-    and this is logged. Raises PortsTakenError if no port is free, OSError if the address is not this machine's.
+    UDP and TCP use the same port number. If another program uses a port of the settings for TCP, there are fewer TCP
+    sockets. Raises PortsTakenError if no port is free, OSError if the address is not this machine's.
     """
     families = _families(settings.host)
     for port in (number for number in settings.ports for _ in range(1 if number else ANY_PORT_TRIES)):
@@ -64,10 +61,7 @@ def bind(settings: RelaySettings) -> tuple[list[socket.socket], list[socket.sock
             continue
         wanted = [(sock.family, *sock.getsockname()[:2]) for sock in bound] if settings.tcp else []
         listening = tcp.listen(wanted)
-        if len(listening) == len(wanted):
-            return bound, listening
-        if port:
-            logger.warning("media.tcp_port_taken")
+        if port or len(listening) == len(wanted):
             return bound, listening
         for sock in (*bound, *listening):
             sock.close()

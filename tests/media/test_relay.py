@@ -334,7 +334,9 @@ async def test_the_first_free_port_of_a_range_is_taken() -> None:
         await relay.close()
 
 
-async def test_a_port_that_the_settings_name_is_not_replaced_by_another_one_for_tcp() -> None:
+async def test_a_port_that_the_settings_name_is_not_replaced_by_another_one_for_tcp(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     with contextlib.ExitStack() as stack:
         ports = []
         for _ in range(3):  # three ports, because other programs may use one or two of their numbers for UDP
@@ -344,6 +346,7 @@ async def test_a_port_that_the_settings_name_is_not_replaced_by_another_one_for_
             ports.append(taken.getsockname()[1])
         relay = await Relay.open(RelaySettings(ports=tuple(ports)))
         assert {candidate.transport for candidate in relay.candidates()} == {"udp"}
+        assert caplog.messages == ["media.tcp_port_taken"]
         await relay.close()
 
 

@@ -1,11 +1,12 @@
 """Checks whether picture and sound can reach the server: the ports, and the addresses that browsers receive."""
 
 import ipaddress
-import socket
+import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from media import public_address
+from media import RelaySettings, public_address
+from media.transport.udp import bind
 from web.config import Settings, is_loopback
 from web.config.addresses import stun_server
 from web.doctor.findings import Finding, doubtful, good, wrong
@@ -16,10 +17,11 @@ from web.server.valkey import running_origin
 ADVICE = (
     "Set media.stun, or media.announce to the public address, and forward the ports; see docs/NETWORKS.md."
 )
+TAKEN = "Stop what has it, or choose other ports with media.ports."
 
 
 def ports(settings: Settings) -> Finding:
-    """Check whether the UDP ports of [media] are free, or used by the running server. TCP ports are not checked."""
+    """Check whether the ports of [media] are free for UDP, and for TCP if it is on, or used by the running server."""
     numbers = [number for index in range(settings.server.workers) for number in settings.media_ports(index)]
     if not any(numbers):
         return (
@@ -30,18 +32,19 @@ def ports(settings: Settings) -> Finding:
     span = f"UDP {min(numbers)} to {max(numbers)}"
     if running_origin(Path(settings.data.folder)) is not None:
         return good(f"{span}, which the running server has")
-    host = settings.media_host
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    host, tcp = settings.media_host, settings.media.tcp
+    without_tcp: Finding | None = None
     for number in sorted(set(numbers)):
-        with socket.socket(family, socket.SOCK_DGRAM) as tried:
-            try:
-                tried.bind((host, number))
-            except OSError as error:
-                return wrong(
-                    f"{host} port {number} cannot be used ({error.strerror})",
-                    "Stop what has it, or choose other ports with media.ports.",
-                )
-    return good(f"{span} are free; open them in the firewall, for TCP too")
+        try:
+            bound, listening = bind(RelaySettings(host=host, ports=(number,), tcp=tcp))
+        except OSError as error:
+            why = os.strerror(error.errno or 0)
+            return wrong(f"{host} port {number} cannot be used ({why})", TAKEN)
+        for sock in (*bound, *listening):
+            sock.close()
+        if tcp and len(listening) < len(bound):
+            without_tcp = without_tcp or doubtful(f"{host} port {number} cannot be used for TCP", TAKEN)
+    return without_tcp or good(f"{span} are free; open them in the firewall{', for TCP too' if tcp else ''}")
 
 
 async def address(settings: Settings) -> Finding:

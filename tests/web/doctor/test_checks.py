@@ -14,6 +14,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from msgspec.structs import replace
 
+from tests.ports import free_ports
 from tests.web.conftest import OpenSite
 from tests.web.mail.smtp import MailServer
 from tests.web.site import Site
@@ -152,6 +153,24 @@ async def test_f44_private_addresses_and_ports_in_use_are_found(tmp_path: Path) 
         mine = settings(tmp_path, media={"ports": number})
         assert f"127.0.0.1 port {number} cannot be used" in media.ports(mine).found
     assert media.ports(settings(tmp_path)).state == State.GOOD
+
+
+def test_a_media_port_that_another_program_uses_for_tcp_is_found(tmp_path: Path) -> None:
+    [number] = free_ports(1)
+    with socket.create_server(("127.0.0.1", number)):
+        finding = media.ports(settings(tmp_path, media={"ports": number}))
+        assert finding.state == State.DOUBTFUL
+        assert f"127.0.0.1 port {number} cannot be used for TCP" in finding.found
+        without = media.ports(settings(tmp_path, media={"ports": number, "tcp": False}))
+        assert (without.state, "TCP" in without.found) == (State.GOOD, False)
+
+
+def test_a_media_port_that_is_in_use_for_ipv6_alone_is_found(tmp_path: Path) -> None:
+    [number] = free_ports(1)
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as taken:
+        taken.bind(("::1", number))
+        finding = media.ports(settings(tmp_path, media={"host": "0.0.0.0", "ports": number}))
+        assert finding.state == State.WRONG
 
 
 async def test_media_that_only_this_machine_reaches_is_wrong_if_people_come_through_a_proxy(
