@@ -1,4 +1,4 @@
-"""Defines the options that several commands share, and makes the settings from them."""
+"""Defines the options that several commands share, and reads the settings and the store's address for them."""
 
 import os
 from pathlib import Path
@@ -36,3 +36,13 @@ def data_folder(data: str | None) -> str | None:
     A relative path begins at the current folder, not at the folder of the settings.
     """
     return str(Path(data).absolute()) if data else None
+
+
+def embedded_url(folder: Path) -> str | None:
+    """Return the URL of the embedded store of the server that runs on this data folder; None if none runs."""
+    from web.server.valkey import address_file
+
+    try:
+        return address_file(folder).read_text("utf-8")
+    except OSError:
+        return None

@@ -17,7 +17,7 @@ import typer
 from msgspec.structs import replace
 
 from signalling.visit.record import Role
-from web.commands.options import ConfigOption, DataOption, data_folder, settings_from
+from web.commands.options import ConfigOption, DataOption, data_folder, embedded_url, settings_from
 from web.config import Settings
 from web.errors import CommandError, ConfigError
 
@@ -45,7 +45,7 @@ def located(settings: Settings) -> Settings:
     The server that runs on the data folder writes the address of its embedded store, and its origin, into
     this folder. Raises ConfigError if redis.url is empty and no server runs on the data folder.
     """
-    from web.server.valkey import address_file, running_origin
+    from web.server.valkey import running_origin
 
     folder = Path(settings.data.folder)
     origin = running_origin(folder)
@@ -53,12 +53,11 @@ def located(settings: Settings) -> Settings:
         settings = replace(settings, server=replace(settings.server, public_url=origin))
     if settings.redis.url:
         return settings
-    try:
-        url = address_file(folder).read_text("utf-8")
-    except OSError:
+    url = embedded_url(folder)
+    if url is None:
         raise ConfigError(
             f"no Greenroom is running on {folder}: start it with `greenroom serve`, or name another folder with --data"
-        ) from None
+        )
     return replace(settings, redis=replace(settings.redis, url=url))
 
 
@@ -188,14 +187,14 @@ def sentences(settings: Settings) -> Iterator[None]:
     from signalling.errors import UnavailableError
     from web.errors import AccountError, OrganisationError
 
+    embedded = settings.redis.url in ("", embedded_url(Path(settings.data.folder)))
     try:
         yield
     except (CommandError, AccountError, OrganisationError) as problem:
         print(f"greenroom: {problem}", file=sys.stderr)  # noqa: T201
         raise typer.Exit(1) from None
     except (UnavailableError, RedisError, OSError):
-        own = not settings.redis.url.startswith("unix://")
-        where = "at redis.url" if own else f"on {settings.data.folder}"
+        where = f"on {settings.data.folder}" if embedded else "at redis.url"
         raise ConfigError(f"the store {where} does not answer: is Greenroom running?") from None
 
 

@@ -6,13 +6,19 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from http.cookiejar import CookieJar
+from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from tests.conftest import StartServer
 from tests.limits import WAIT_S
 from tests.server import CONSOLE_SCRIPT, RunningServer
 from web.commands.main import app
+from web.commands.organisations import sentences
+from web.config import parse
+from web.errors import ConfigError
+from web.server.valkey import address_file
 
 
 def greenroom(server: RunningServer, *arguments: str, said: str = "", code: int = 0) -> str:
@@ -153,3 +159,26 @@ def test_without_a_running_server_the_commands_say_so(greenroom_server: StartSer
     assert found.returncode == 2
     assert "no Greenroom is running on" in found.stderr
     assert "greenroom serve" in found.stderr
+
+
+@pytest.mark.parametrize(
+    ("url", "where"),
+    [
+        ("unix://{folder}/own.sock", "at redis.url"),
+        ("unix://{folder}/valkey/sock", "on {folder}"),
+        ("", "on {folder}"),
+    ],
+)
+def test_a_store_that_does_not_answer_is_named_by_redis_url_only_if_it_is_the_operators_own(
+    tmp_path: Path, url: str, where: str
+) -> None:
+    address_file(tmp_path).parent.mkdir()
+    address_file(tmp_path).write_text(f"unix://{tmp_path}/valkey/sock", "utf-8")
+    settings = parse(
+        {"data": {"folder": str(tmp_path)}, "redis": {"url": url.format(folder=tmp_path)}}, "test"
+    )
+    with (
+        pytest.raises(ConfigError, match=f"the store {where.format(folder=tmp_path)} does not answer"),
+        sentences(settings),
+    ):
+        raise ConnectionRefusedError
