@@ -131,7 +131,7 @@ def _problem(status: int, codes: list[str]) -> dict[str, Any]:
 def _webhook() -> dict[str, Any]:
     return {
         "operationId": "event",
-        "summary": "An event, sent to every webhook that hears it",
+        "summary": "An event, sent to every webhook that receives events of this kind",
         "description": "Signed: `Greenroom-Signature` is `v1=` and the hex of HMAC-SHA256, keyed with the webhook’s "
         "secret, over `Greenroom-Timestamp`, a full stop and the body. Answer with 2xx within 10 s; otherwise it is "
         "sent again, less and less often, for a day. It may come twice: `Greenroom-Delivery` stays the same. It may "

@@ -190,7 +190,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "PATCH",
         "/webhooks/{webhook}",
         (STAFF,),
-        "Change what a webhook hears, or turn it off and on",
+        "Change the events that a webhook receives, or turn it off and on",
         hooks.change,
         t.WebhookShown,
         Row("webhook.changed", in_path("webhook")),

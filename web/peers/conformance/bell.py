@@ -100,8 +100,8 @@ async def marked(people: People) -> None:
     tab.want(bell["unread"] == 0, "`unread` 0 in a snapshot after it", bell["unread"])
 
 
-@check("bell", "the assignee hears of a decline, with its reason", "bell")
-async def hears_of_a_decline(people: People) -> None:
+@check("bell", "the assignee is notified of a decline, with its reason", "bell")
+async def notified_of_a_decline(people: People) -> None:
     admin, provider = await people.admin(), await people.provider()
     patient, _ = await people.in_line()
     await assign(admin, patient, provider)
@@ -110,8 +110,8 @@ async def hears_of_a_decline(people: People) -> None:
     await rung(provider, patient.visit, "declined", admin, REASON)
 
 
-@check("bell", "whose visit an admin returns or transfers hears of it", "bell")
-async def hears_of_a_return(people: People) -> None:
+@check("bell", "the claimant is notified when an admin returns or transfers the visit", "bell")
+async def notified_of_a_return(people: People) -> None:
     admin, colleague = await people.admin(), await people.provider(1)
     _, provider, visit = await people.claimed_visit()
     await listening(provider, colleague)
@@ -123,8 +123,8 @@ async def hears_of_a_return(people: People) -> None:
         await rung(line, visit, "transferred", admin)
 
 
-@check("bell", "the colleague hears of a transfer to them", "bell")
-async def hears_of_a_transfer(people: People) -> None:
+@check("bell", "the colleague is notified of a transfer to them", "bell")
+async def notified_of_a_transfer(people: People) -> None:
     colleague = await people.provider(1)
     _, provider, visit = await people.claimed_visit()
     await listening(colleague)

@@ -240,7 +240,7 @@ async def lets_go(people: People) -> None:
     await staff.quiet("nothing of a topic that was let go", lambda m: m.get("topic") != "queue")
 
 
-@check("topics", "another socket of the same person hears the same, each once", "topics", codecs=True)
+@check("topics", "another socket of the same person receives the same, each once", "topics", codecs=True)
 async def two_sockets(people: People) -> None:
     one, other = await people.on_call(), await people.staff()
     for line in (one, other):

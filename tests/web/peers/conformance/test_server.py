@@ -146,10 +146,10 @@ OF_ADMINS = (
     ("the oldest first", "what it held", "the newest items"),
     ("marks nothing", "marked as read", "`unread` 0"),
     ("forgets what was read", "marked as read", "`unread` 0 in a snapshot"),
-    ("rings without the reason", "hears of a decline", "`note` .*911"),
-    ("rings for another kind", "returns or transfers hears", "`kind` returned"),
-    ("rings for nobody’s doing", "returns or transfers hears", "`by` "),
-    ("rings for another kind", "hears of a transfer to them", "`kind` transferred"),
+    ("rings without the reason", "notified of a decline", "`note` .*911"),
+    ("rings for another kind", "returns or transfers the visit", "`kind` returned"),
+    ("rings for nobody’s doing", "returns or transfers the visit", "`by` "),
+    ("rings for another kind", "notified of a transfer to them", "`kind` transferred"),
 )
 
 
