@@ -59,7 +59,7 @@ class ClientSocket:
         unanswered: list[Message],
     ) -> None:
         self.done = asyncio.Event()
-        self._opened = asyncio.Event()
+        self._opened: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._judge, self._media, self._held, self._unanswered = judge, media, held, unanswered
         self._examples = examples(document)
         self._ids: set[int] = set()
@@ -73,13 +73,17 @@ class ClientSocket:
         """Serve the open socket `ws`, which `request` opened; return when the scripted server has finished with it."""
         self._ws, self._request = ws, request
         self._codec = CODECS.get(ws.ws_protocol or "", CODECS[JSON_SUBPROTOCOL])
-        self._opened.set()
+        self._opened.set_result(True)
         await self.done.wait()
 
-    async def is_open(self) -> None:
-        """Wait until the client's WebSocket is open. Raises TimeoutError after HELLO_S seconds."""
-        async with asyncio.timeout(HELLO_S):
-            await self._opened.wait()
+    def ended(self) -> None:
+        """Record that the attempt to connect has ended, before or after the upgrade to a WebSocket."""
+        if not self._opened.done():
+            self._opened.set_result(False)
+
+    async def is_open(self) -> bool:
+        """Wait until the client's WebSocket is open; return False if the attempt ended before the upgrade."""
+        return await self._opened
 
     # --- methods about the client's first message, hello
 

@@ -10,7 +10,7 @@ import json as to_json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AsyncExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -146,14 +146,15 @@ def conformance_client(
     from web.peers.conformance.endpoint import Endpoint
 
     async def played() -> list[Outcome]:
-        async with Endpoint(host, port, say=typer.echo) as endpoint:
+        async with AsyncExitStack() as stack:
+            try:
+                endpoint = await stack.enter_async_context(Endpoint(host, port, say=typer.echo))
+            except OSError as problem:
+                _refuse(f"cannot listen on {host}, port {port}: {problem.strerror}")
             typer.echo(f"Connect your client to {endpoint.url}")
             return await endpoint.run()
 
-    try:
-        outcomes = asyncio.run(played())
-    except OSError as problem:
-        _refuse(f"cannot listen on {host}, port {port}: {problem.strerror}")
+    outcomes = asyncio.run(played())
     if not any(outcome.word != "not told" for outcome in outcomes):
         _refuse("no client came")
     from rich.console import Console

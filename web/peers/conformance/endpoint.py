@@ -100,6 +100,7 @@ class Endpoint:
         opened = web.WebSocketResponse(
             protocols=SUBPROTOCOLS, compress=False, autoping=False, max_msg_size=65_536
         )
+        socket = None
         try:
             await asyncio.wait({asyncio.ensure_future(admitted), ended}, return_when=asyncio.FIRST_COMPLETED)
             socket = admitted.result() if admitted.done() else None
@@ -109,6 +110,8 @@ class Endpoint:
             await socket.opened(request, opened)
         finally:
             ended.cancel()
+            if socket is not None:
+                socket.ended()
         return opened
 
     # --- the acts of the script, one method for each act
@@ -148,16 +151,20 @@ class Endpoint:
         return self.judge.outcomes()
 
     async def _arrives(self, within_s: float, act: int) -> ClientSocket | None:
-        """Return the client's next socket, or None if it does not connect.
+        """Return the client's next socket, for the act with the number `act` in the list of `run` (from 0).
 
-        Before the last act, the first REFUSALS attempts are refused. `act`: the number of the act in the script.
+        Return None if the client opens no socket within `within_s` seconds. An attempt that ends before the upgrade to
+        a WebSocket is ignored. Before act 3, the first REFUSALS attempts are answered with 503, and the time begins
+        again after each of these answers.
         """
-        left = asyncio.get_running_loop().time()
+        loop = asyncio.get_running_loop()
+        left = loop.time()
         rule = {1: "drains", 2: "back", 3: "backoff"}.get(act)
         times: list[float] = []
-        for _ in range(REFUSALS + 1 if act == 3 else 1):
+        until = left + within_s
+        while True:
             try:
-                async with asyncio.timeout(within_s):
+                async with asyncio.timeout_at(until):
                     at, admitted = await self._arrivals.get()
             except TimeoutError:
                 if rule is not None:
@@ -166,7 +173,12 @@ class Endpoint:
             times.append(at)
             if act == 3 and len(times) <= REFUSALS:
                 admitted.set_result(None)
-        socket = ClientSocket(self.judge, self._media, self._document, self.held, self.unanswered)
+                until = loop.time() + within_s
+                continue
+            socket = ClientSocket(self.judge, self._media, self._document, self.held, self.unanswered)
+            admitted.set_result(socket)
+            if await socket.is_open():
+                break
         if act == 1:
             took_s = times[0] - left
             self.judge.holds(
@@ -180,8 +192,6 @@ class Endpoint:
             self.judge.holds(
                 "backoff", max(gaps) > AT_ONCE_S, "attempts with growing pauses between them", shown
             )
-        admitted.set_result(socket)
-        await socket.is_open()
         return socket
 
     async def _begins(self, socket: ClientSocket) -> None:
@@ -198,9 +208,10 @@ class Endpoint:
         await socket.close(1001)
 
     async def _is_back(self, socket: ClientSocket) -> None:
-        """Resume the connection of the client, which returns after the server has closed its socket with 1001.
+        """Resume the client's connection on its new socket, after the server closed the first one with 1001.
 
-        Give its topics a new epoch; then cut the TCP connection.
+        Check that the client subscribes to its topics again, and send their state in a new epoch; then cut the TCP
+        connection.
         """
         hello = await self._with_token(socket)
         if hello is None:

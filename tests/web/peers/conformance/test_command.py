@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import socket
 from pathlib import Path
 
 import aiohttp
@@ -16,6 +17,7 @@ from tests.limits import WAIT_S
 from tests.web.site import OSEI, Site
 from web.organisations import demo
 from web.peers.cli.command import peers_app
+from web.peers.conformance.endpoint import Endpoint
 
 Said = tuple[int, str, str]
 
@@ -83,3 +85,19 @@ async def test_the_command_prints_where_a_client_connects_and_its_faults(
     assert code == 1
     assert "hello first" in said
     assert "PROTOCOL.md#hello-and-welcome" in said
+
+
+def test_an_error_while_the_server_is_played_is_not_called_an_address_that_cannot_be_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def run(endpoint: Endpoint) -> None:
+        raise TimeoutError
+
+    monkeypatch.setattr(Endpoint, "run", run)
+    done = CliRunner().invoke(peers_app, ["--conformance-client"])
+    assert isinstance(done.exception, TimeoutError)
+    assert "cannot listen" not in done.stderr
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        code, _, refused = typed("--conformance-client", "--port", port)
+    assert (code, f"cannot listen on 127.0.0.1, port {port}: " in refused) == (2, True)

@@ -171,3 +171,27 @@ async def test_a_very_deep_message_of_a_client_is_a_fault_and_no_crash() -> None
     found = await judged(deep)
     assert found["shape"].fault is not None
     assert found["shape"].fault.expected == "a map"
+
+
+async def test_an_attempt_that_ends_before_the_upgrade_is_followed_by_the_next_one() -> None:
+    async def attempt(port: int, version: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        upgrade = f"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: {version}"
+        key = f"Sec-WebSocket-Key: {'A' * 22}=="
+        writer.write(f"GET /demo/ws HTTP/1.1\r\nHost: a\r\n{key}\r\n{upgrade}\r\n\r\n".encode())
+        return reader, writer
+
+    async with Endpoint() as endpoint, aiohttp.ClientSession() as http, asyncio.timeout(WAIT_S):
+        page = f"http://127.0.0.1:{endpoint.port}/"
+        _, gone = await attempt(endpoint.port, 13)
+        await http.get(page)  # the server answers after it has read the attempt
+        gone.transport.abort()
+        await http.get(page)
+        running = asyncio.ensure_future(endpoint.run())
+        reader, refused = await attempt(endpoint.port, 1)
+        assert (await reader.readline()).split()[1] == b"400"
+        refused.close()
+        async with http.ws_connect(endpoint.url, protocols=(JSON,)) as ws:
+            await ws.send_json({"type": "ping", "id": 1})
+            outcomes = dict(zip(RULES, await running, strict=True))
+    assert "hello" in faults(outcomes)
