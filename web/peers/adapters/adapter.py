@@ -117,6 +117,7 @@ def address(url: str) -> tuple[str, int]:
     try:
         parts: SplitResult = urlsplit(url)
         port = parts.port or PORTS.get(parts.scheme)
+        (parts.hostname or "").encode("idna")  # fails if the network cannot look this name up
     except ValueError:
         port = None
     if port is None or not parts.hostname:

@@ -187,7 +187,10 @@ def _serving(listen: str) -> Iterator[_LiveServer]:
     if not (colon and host and port.isdecimal() and int(port) < 1 << 16):
         raise PlanError(f"expected an address like 127.0.0.1:8090 for --live; found {listen!r}")
     try:
+        host.encode("idna")  # fails if the network cannot look this name up
         server = _LiveServer((host.strip("[]"), int(port)))
+    except UnicodeError:
+        raise PlanError(f"expected an address like 127.0.0.1:8090 for --live; found {listen!r}") from None
     except OSError as problem:
         raise PlanError(f"cannot listen at {listen} for --live: {problem.strerror}") from None
     thread = threading.Thread(target=server.serve_forever, args=(0.2,), name="live page", daemon=True)

@@ -149,8 +149,9 @@ def conformance_client(
         async with AsyncExitStack() as stack:
             try:
                 endpoint = await stack.enter_async_context(Endpoint(host, port, say=typer.echo))
-            except OSError as problem:
-                _refuse(f"cannot listen on {host}, port {port}: {problem.strerror}")
+            except (OSError, UnicodeError) as problem:
+                why = problem.strerror if isinstance(problem, OSError) else "this is no host"
+                _refuse(f"cannot listen on {host}, port {port}: {why}")
             typer.echo(f"Connect your client to {endpoint.url}")
             return await endpoint.run()
 

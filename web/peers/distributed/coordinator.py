@@ -114,7 +114,7 @@ class Coordinator:
         self._thread.start()
         try:
             self.at = self.at._replace(port=self._bound.result(BIND_S))
-        except (OSError, OverflowError) as problem:
+        except (OSError, OverflowError, UnicodeError) as problem:
             self._thread.join(CLOSE_S)
             why = os.strerror(problem.errno).lower() if isinstance(problem, OSError) and problem.errno else ""
             raise RunError(f"cannot listen at {self.at}" + (f": {why}" if why else "")) from None
@@ -166,11 +166,11 @@ class Coordinator:
         app = web.Application()
         app.router.add_get("/", self._connect)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
-        await runner.setup()
         try:
             try:
+                await runner.setup()
                 await web.TCPSite(runner, self.at.host, self.at.port, ssl_context=self._tls).start()
-            except (OSError, OverflowError) as problem:
+            except Exception as problem:  # noqa: BLE001 - `__enter__` raises it again
                 self._bound.set_exception(problem)
                 return
             self._bound.set_result(runner.addresses[0][1])

@@ -202,6 +202,7 @@ def address(text: str) -> Address:
     try:
         parts = urlsplit(f"//{text}")
         host, port = parts.hostname, parts.port
+        (host or "").encode("idna")  # fails if the network cannot look this name up
     except ValueError:
         host = port = None
     if not host or parts.path or parts.username is not None or parts.query:

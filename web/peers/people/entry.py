@@ -58,9 +58,10 @@ class Clinic:
         insecure: bool = False,
         timeout_s: float = TIMEOUT_S,
     ) -> None:
-        parts = urlsplit(url if "//" in url else f"//{url}")
         try:
+            parts = urlsplit(url if "//" in url else f"//{url}")
             port = parts.port or PORTS.get(parts.scheme)
+            (parts.hostname or "").encode("idna")  # fails if the network cannot look this name up
         except ValueError:
             port = None
         if port is None or not parts.hostname:

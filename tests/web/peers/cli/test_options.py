@@ -20,6 +20,8 @@ def staff(tmp_path: Path) -> Path:
     ("words", "sentence"),
     [
         (["ftp://x"], "expected the address of a server"),
+        (["http://a..b/demo"], "expected the address of a server"),
+        (["http://[::1/demo"], "expected the address of a server"),
         (["https://ana:secret@x.example/demo"], "without credentials"),
         (["http://127.0.0.1:1/demo"], "nobody answers at http://127.0.0.1:1"),
         (["http://host.invalid/demo"], "host.invalid"),
@@ -51,6 +53,7 @@ def staff(tmp_path: Path) -> Path:
             ["calls.example", "--adapter", "janus", "--media", "light"],
             "expected the address of a server, like wss://",
         ),
+        (["ws://a..b", "--adapter", "janus", "--media", "light"], "expected the address of a server"),
         (
             ["ws://127.0.0.1:1", "--adapter", "janus", "--media", "light"],
             "nobody answers at ws://127.0.0.1:1",

@@ -147,7 +147,9 @@ def test_the_live_page_may_listen_at_an_address_of_ipv6() -> None:
         assert json.loads(got(f"{outputs.address}figures"))["planned"] == 1
 
 
-@pytest.mark.parametrize("listen", ["8090", "127.0.0.1:", "127.0.0.1:http", "127.0.0.1:70000", ":80"])
+@pytest.mark.parametrize(
+    "listen", ["8090", "127.0.0.1:", "127.0.0.1:http", "127.0.0.1:70000", ":80", "a..b:80"]
+)
 def test_an_address_that_cannot_be_used_is_one_sentence(listen: str) -> None:
     with pytest.raises(PlanError, match="expected an address like 127"):
         Outputs(1, page, live=listen).__enter__()

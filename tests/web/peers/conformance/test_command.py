@@ -97,6 +97,8 @@ def test_an_error_while_the_server_is_played_is_not_called_an_address_that_canno
     done = CliRunner().invoke(peers_app, ["--conformance-client"])
     assert isinstance(done.exception, TimeoutError)
     assert "cannot listen" not in done.stderr
+    code, _, refused = typed("--conformance-client", "--host", "a..b")
+    assert (code, "cannot listen on a..b, port 0: " in refused) == (2, True)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         code, _, refused = typed("--conformance-client", "--port", port)

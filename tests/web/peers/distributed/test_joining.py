@@ -242,12 +242,22 @@ def test_a_port_in_use_is_named() -> None:
             pass
 
 
+def test_a_coordinator_that_cannot_listen_for_another_reason_raises_a_run_error() -> None:
+    at = Address("a..b", 7700)
+    with (
+        pytest.raises(RunError, match=f"cannot listen at {at}"),
+        Coordinator(at, KEY, NOBODY, [NOBODY.share(0, 1)], print),
+    ):
+        pass
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
         (["--listen", "127.0.0.1:0"], "expected --helpers with --listen"),
         (["--helpers", "1", "--part", "1/2"], "expected --helpers without --part"),
         (["--helpers", "1", "--listen", "here:there"], "expected an address like"),
+        (["--helpers", "1", "--listen", "a..b:7700"], "expected an address like"),
         (["--helpers", "1", "--join-within", "soon"], "expected a duration"),
     ],
 )
