@@ -164,7 +164,7 @@ class Patient(Person):
         """Wait until a provider has claimed the visit and the media is connected; return the room.
 
         Raises VisitEndedError if the visit ended instead, RefusedError if the server refuses to join the media, and
-        TimeoutError if it takes longer than `timeout_s` seconds.
+        TimeoutError if there is no claim within `timeout_s` seconds, or no media MEDIA_S seconds after it.
         """
         await self.room.reaches("claimed", "live", timeout_s=timeout_s)
         if self.room.media is None:
@@ -287,11 +287,19 @@ class Provider(Person):
         """Claim the patient who has waited longest; if nobody waits, wait for a patient. Return the room.
 
         Patients whom a colleague has claimed, or who have left, are skipped. Raises TimeoutError if no other
-        patient comes within `timeout_s` seconds, and RefusedError if the server refuses the claim for another reason.
+        patient has come `timeout_s` seconds after the call (None: the person's own time limit), and RefusedError if the
+        server refuses the claim for another reason.
         """
         lost: set[str] = set()
+        within_s = self.timeout_s if timeout_s is None else timeout_s
+        end = time.monotonic() + within_s
         while True:
-            await self.until(lambda: not lost.issuperset(self.rows), "somebody in the queue", timeout_s)
+            try:
+                await self.until(
+                    lambda: not lost.issuperset(self.rows), "somebody in the queue", end - time.monotonic()
+                )
+            except TimeoutError:
+                raise TimeoutError(f"somebody in the queue: not within {within_s:g} s") from None
             visit = next(visit for visit in self.waiting if visit not in lost)
             try:
                 return await self.claim(visit)

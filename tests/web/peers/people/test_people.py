@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import av
@@ -22,6 +23,7 @@ from web.peers.media.light import LightMedia
 from web.peers.media.media import Proxied, Sources
 from web.peers.media.real import tracks
 from web.peers.network.network import Network, Way
+from web.peers.people import people
 from web.peers.people.people import Patient, Provider, Room
 
 OnCall = Callable[..., Awaitable[Provider]]
@@ -346,3 +348,32 @@ async def test_r31_a_person_who_comes_back_as_another_connection_keeps_one_call(
         assert media._speaker is None, "the old call's socket is closed"
         packets = theirs.flow.packets
         await until(lambda: theirs.flow.packets > packets + 30)
+
+
+async def test_the_time_limit_of_claim_next_does_not_begin_again_after_a_lost_claim(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now_s, limits = 100.0, list[float | None]()
+
+    class Second(Provider):
+        """A provider whose colleague claims each patient first, 4 s after this provider has begun to wait."""
+
+        async def until(
+            self, condition: Callable[[], bool], what: str, timeout_s: float | None = None
+        ) -> None:
+            nonlocal now_s
+            limits.append(timeout_s)
+            if len(limits) == 3:
+                raise TimeoutError(f"{what}: not within {timeout_s} s")
+            now_s += 4
+            visit = f"v_{len(limits)}"
+            self.rows[visit] = {"number": 1, "arrived_ms": 1, "visit": visit}
+
+        async def claim(self, visit: str) -> Room:
+            raise RefusedError("already_claimed", visit)
+
+    monkeypatch.setattr(people, "time", SimpleNamespace(monotonic=lambda: now_s))
+    second = Second("http://127.0.0.1:1/demo", "ana@clinic.example", "a password")
+    with pytest.raises(TimeoutError, match="not within 10 s"):
+        await second.claim_next(10)
+    assert limits == [10, 6, 2]
