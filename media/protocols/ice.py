@@ -8,6 +8,7 @@ password came from it. Times (`now_s`) and secrets are arguments. Does no I/O.
 from __future__ import annotations
 
 import ipaddress
+import re
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ PASSIVE: Final = 4
 # The greatest number of relays on a machine. Each ufrag (ICE user name) begins with three hexadecimal
 # digits that name its relay.
 UFRAG_INDEXES: Final = 0xFFF + 1
+# the index at the beginning of a ufrag, as `ufrag` writes it
+INDEX: Final = re.compile(r"[0-9a-f]{3}")
 # The greatest length in bytes of a request. A longer request might be too long for some IPv4 networks (RFC 8489 §6.1).
 REQUEST_MAX: Final = 548
 # the length in bytes of the length field before each packet over TCP (RFC 4571)
@@ -112,11 +115,8 @@ def relay_index(frame: bytes) -> int | None:
 
     Returns None if its ufrag (ICE user name) names no relay.
     """
-    name = local_ufrag(frame[FRAME_LENGTH:])
-    try:
-        return int((name or "")[:3], 16)
-    except ValueError:
-        return None
+    index = INDEX.match(local_ufrag(frame[FRAME_LENGTH:]) or "")
+    return int(index[0], 16) if index else None
 
 
 def check(datagram: bytes, password: str) -> stun.Message | None:

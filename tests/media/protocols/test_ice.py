@@ -73,7 +73,14 @@ def framed(username: str) -> bytes:
 
 @pytest.mark.parametrize(
     ("username", "index"),
-    [("00b0123abcd:browser", 11), ("fff:browser", 0xFFF), ("1", 1), ("relay:browser", None), ("é", None)],
+    [
+        ("00b0123abcd:browser", 11),
+        ("fff:browser", 0xFFF),
+        *(
+            (name, None)
+            for name in ("1", "relay:browser", "é", "+1f:b", "-1f:b", "0x1:b", "1_f:b", " 1f:b", "00B:b")
+        ),
+    ],
 )
 def test_a_frame_names_the_relay_to_which_it_belongs(username: str, index: int | None) -> None:
     assert ice.relay_index(framed(username)) == index
