@@ -52,7 +52,8 @@ async def calendar(request: web.Request) -> web.Response:
 async def cancel(request: web.Request) -> web.Response:
     """Answer POST …/{appointment}/cancel: cancel the booked visit.
 
-    The patient gets a mail. If staff have written a reason, the mail contains it.
+    If an SMTP server is configured, the patient gets a mail, with the reason that staff may write in the form.
+    Otherwise the page asks staff to call the patient.
     """
     organisation, account = await _staff(request)
     reason = " ".join((await read_form(request)).get("reason", "").split())[:REASON_LONGEST]
@@ -76,8 +77,9 @@ async def choose(request: web.Request) -> web.Response:
 
 
 async def move(request: web.Request) -> web.Response:
-    """Answer POST …/{appointment}/move: give a booked visit another time, which the form contains; the patient
-    receives a mail.
+    """Answer POST …/{appointment}/move: give a booked visit another time, which the form contains.
+
+    The patient gets a mail if an SMTP server is configured; otherwise the page asks staff to inform the patient.
     """
     organisation, account = await _staff(request)
     starts_ms = moment_of((await read_form(request)).get("starts", ""))
