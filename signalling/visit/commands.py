@@ -47,7 +47,7 @@ class Finish(Command, frozen=True):
 
 
 class Withdraw(Command, frozen=True):
-    """Leave the visit for good.
+    """Leave the visit and end it.
 
     The sender is the patient or, while the patient waits, the facility that opened the visit.
     """

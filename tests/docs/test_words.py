@@ -35,6 +35,7 @@ PLAIN: Mapping[str, str] = {
     r"what\s(has\s)?(comes?|came)\sof": "the result of",
     r"but\sfor": "except",
     r"any\smore(?=\))": "or no longer",
+    r"for\sgood": "permanently; and end it",
 }
 """Refused words, as a pattern -> the words to write instead."""
 REFUSED = {re.compile(rf"\b(?:{words})\b", re.IGNORECASE): plain for words, plain in PLAIN.items()}

@@ -26,7 +26,7 @@ from web.pages.static_files import link
 # --- tests of static files and their links
 
 
-async def test_a_files_link_carries_its_hash_and_is_kept_for_good(site: Site) -> None:
+async def test_a_files_link_carries_its_hash_and_is_kept_for_a_year(site: Site) -> None:
     someone = site.person()
     assert f'href="{link("css/common.css")}"' in await (await someone.get("/demo")).text()
     response = await someone.get(link("css/common.css"))

@@ -77,7 +77,7 @@ def erase(
     config: ConfigOption = None,
     data: DataOption = None,
 ) -> None:
-    """Erase ended visits and booked visits for good, with all that names them, and write the store’s file anew."""
+    """Erase ended visits and booked visits permanently, with all that names them, and write the store’s file anew."""
     wanted = _wanted(visit, patient, born, everything=False)
 
     async def work(office: Office) -> list[str]:
@@ -169,4 +169,4 @@ def _ask(visits: "list[Visit]", booked: "list[Appointment]") -> None:
     ):
         at = datetime.fromtimestamp(at_ms / 1000, UTC)
         typer.echo(f"{id_}  {at:%Y-%m-%d %H:%M} UTC  {patient.name}, {patient.birth_date}", err=True)
-    typer.confirm("Erase this for good?", abort=True, err=True)
+    typer.confirm("Erase this permanently?", abort=True, err=True)

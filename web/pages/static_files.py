@@ -27,7 +27,7 @@ MODULES = "modules.json"
 """The file in `JOINED` that names the sources of each joined script."""
 SHOWS_TEXTS = "shared/text.js"
 """The module through which a script shows texts; a script that imports it needs the texts of a language."""
-KEEP_FOR_GOOD = "public, max-age=31536000, immutable"
+KEEP_FOR_A_YEAR = "public, max-age=31536000, immutable"
 TYPES: Mapping[str, str] = {
     ".css": "text/css",
     ".html": "text/html",
@@ -152,7 +152,7 @@ async def static_file(request: web.Request) -> web.StreamResponse:
     found = _file(hashed[2] if hashed else request.match_info["path"])
     coding = best_coding(request.headers.get("Accept-Encoding", ""), found.codings)
     current = hashed is not None and hashed[1] == found.hash
-    headers = {"Cache-Control": KEEP_FOR_GOOD if current else "no-cache", "Content-Type": found.kind}
+    headers = {"Cache-Control": KEEP_FOR_A_YEAR if current else "no-cache", "Content-Type": found.kind}
     if found.codings:
         headers["Vary"] = "Accept-Encoding"
     if coding:

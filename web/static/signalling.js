@@ -100,7 +100,7 @@ export class SignallingClient extends Target {
     return Date.now() + this.#offset;
   }
 
-  /** Connect, or connect again after the connection was closed for good. */
+  /** Connect, or connect again after `bye`. */
   connect() {
     this.#left = false;
     if (!this.#socket) this.#open();
@@ -119,7 +119,7 @@ export class SignallingClient extends Target {
     } else if (this.status === "retrying" || moved) this.#open();
   }
 
-  /** Close the connection for good. */
+  /** Close the connection; it is opened again only by `connect`. */
   bye() {
     this.#left = true;
     if (this.status === "open") this.#write({ type: "bye", id: this.#next++ });

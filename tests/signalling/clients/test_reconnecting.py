@@ -241,7 +241,7 @@ async def test_a_drain_is_no_failed_attempt_and_a_success_resets_the_pauses(
 
 
 @pytest.mark.parametrize(("failure", "code"), [(refused("not_signed_in"), 4202), (ClosedError(4203), 4203)])
-async def test_a_client_that_is_refused_for_good_does_not_reconnect(
+async def test_a_client_that_is_refused_permanently_does_not_reconnect(
     failure: Exception, code: int, paused: list[tuple[int, int]]
 ) -> None:
     client, _ = returning(failure)

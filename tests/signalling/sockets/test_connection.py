@@ -174,7 +174,7 @@ async def test_a_second_hello_is_a_bad_message(two: Clinic) -> None:
     assert (answer["code"], answer["details"]) == ("bad_message", {"path": "$.type"})
 
 
-async def test_bye_ends_the_connection_for_good(two: Clinic) -> None:
+async def test_bye_ends_the_connection(two: Clinic) -> None:
     client = await two.connect(two.provider())
     await client.send({"type": "bye", "id": 9})
     assert await client.wait_closed() == 1000

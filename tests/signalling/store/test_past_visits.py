@@ -110,7 +110,7 @@ async def test_a_search_finds_the_visits_that_fit_each_of_its_fields(two: Clinic
         assert sorted(await found(two, 0, **fields)) == [visits[number].id for number in fits], fields
 
 
-async def test_r32_events_that_are_lost_for_good_rebuild_the_index(two: Clinic, valkey: "Redis") -> None:
+async def test_r32_events_that_are_lost_permanently_rebuild_the_index(two: Clinic, valkey: "Redis") -> None:
     service = two.workers[0].service
     assert await found(two, 0, "ruiz") == []
     visit = ended_visit(ORG, 0)

@@ -227,7 +227,7 @@ async def test_waits_are_counted_against_the_servers_clock(clinic: Clinic, open_
     assert before_ms - 100 <= now_ms <= time.time() * 1000 + 100
 
 
-async def test_bye_leaves_for_good(clinic: Clinic, open_page: OpenPage) -> None:
+async def test_bye_closes_the_connection_without_another_hello(clinic: Clinic, open_page: OpenPage) -> None:
     page = await connected(open_page)
     await page.evaluate("client.bye()")
     await clinic.until(lambda: clinic.got("bye") and not clinic.sockets)

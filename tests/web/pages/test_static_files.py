@@ -16,7 +16,7 @@ from web.pages import static_files
 from web.pages.static_files import (
     CODINGS,
     JOINED,
-    KEEP_FOR_GOOD,
+    KEEP_FOR_A_YEAR,
     SOURCES,
     STATIC,
     best_coding,
@@ -51,7 +51,9 @@ def test_f49_the_best_coding_is_one_that_the_browser_reads(header: str, coding: 
 @pytest.mark.parametrize(
     ("coding", "plain"), [("br", brotli.decompress), ("gzip", gzip.decompress), ("", bytes)]
 )
-async def test_f49_a_script_is_one_file_that_is_kept_for_good(site: Site, coding: str, plain: object) -> None:
+async def test_f49_a_script_is_one_file_that_is_kept_for_a_year(
+    site: Site, coding: str, plain: object
+) -> None:
     person = site.person()
     async with person.client.session.get(
         site.server.make_url(link(SCRIPT)), headers={"Accept-Encoding": coding}, auto_decompress=False
@@ -60,7 +62,7 @@ async def test_f49_a_script_is_one_file_that_is_kept_for_good(site: Site, coding
     assert callable(plain)
     assert plain(body) == (JOINED / SCRIPT).read_bytes()
     assert response.headers.get("Content-Encoding", "") == coding
-    assert response.headers["Cache-Control"] == KEEP_FOR_GOOD
+    assert response.headers["Cache-Control"] == KEEP_FOR_A_YEAR
     assert response.headers["Vary"] == "Accept-Encoding"
     assert response.headers["Content-Type"] == "text/javascript; charset=utf-8"
 

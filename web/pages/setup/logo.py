@@ -14,7 +14,7 @@ from web.organisations.logos import MOST_BYTES, Logos, checked
 from web.organisations.settings import Organisation
 from web.pages.setup.frame import admin, path_of, show
 from web.pages.setup.overview import CALENDAR, calendar_context
-from web.pages.static_files import KEEP_FOR_GOOD
+from web.pages.static_files import KEEP_FOR_A_YEAR
 from web.requests.forms import MULTIPART, read_posted
 
 FORM_BYTES = MOST_BYTES + 64 * 1024
@@ -29,7 +29,7 @@ async def logo(request: web.Request) -> web.Response:
     found = await Logos(request.app[REDIS]).get(organisation.id, request.match_info["name"])
     if found is None:
         raise web.HTTPNotFound
-    return web.Response(body=found.data, content_type=found.kind, headers={"Cache-Control": KEEP_FOR_GOOD})
+    return web.Response(body=found.data, content_type=found.kind, headers={"Cache-Control": KEEP_FOR_A_YEAR})
 
 
 async def save_logo(request: web.Request) -> web.Response:

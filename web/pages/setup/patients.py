@@ -1,4 +1,4 @@
-"""Serves the set-up's page that finds the records of one patient, exports them as a file, and erases them for good.
+"""Serves the set-up's page that finds the records of one patient, exports them as a file, and erases them permanently.
 
 It does the work of `greenroom export` and `greenroom erase`. Names and ids are sent in forms, never in a URL. A
 search reads all records. If a search takes too long for one request, the page shows the progress, and a form on the

@@ -181,7 +181,7 @@ class Patient(Person):
         await self.room.say(text)
 
     async def withdraw(self) -> None:
-        """Leave the visit for good. The visit ends as withdrawn, or as completed if it was live before.
+        """Leave the visit and end it. It ends as withdrawn, or as completed if it was live before.
 
         Raises RefusedError if the server refuses it, for example because the visit has expired.
         """

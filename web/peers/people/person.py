@@ -350,7 +350,7 @@ class Person(ABC):
         """The path of the page that this person has open."""
 
     async def leave(self) -> None:
-        """Close the page for good: send bye, and do not wait for a reply."""
+        """Close the page: send bye without waiting for a reply, and do not connect again."""
         self._leaving = True
         for task in list(self._tasks):
             task.cancel()

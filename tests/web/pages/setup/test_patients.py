@@ -113,7 +113,7 @@ async def test_an_export_says_how_much_cannot_be_read_and_has_everything_else(
     assert [event["kind"] for event in record["events"]] == [event.kind for event in events[1:]]
 
 
-async def test_s45_an_erasure_needs_the_patients_name_and_erases_the_records_for_good(
+async def test_s45_an_erasure_needs_the_patients_name_and_erases_the_records_permanently(
     site: Site, valkey: Redis
 ) -> None:
     visits = [await ended(site), await ended(site)]
@@ -171,7 +171,7 @@ async def test_s45_a_patient_with_an_open_visit_is_exported_but_not_erased(site:
     visit, admin = await opened(site), (await desk(site)).person
     html = await found(admin)
     assert "A visit of this patient has not ended." in html
-    assert "To erase the records for good" not in html
+    assert "To erase the records permanently" not in html
     assert (await admin.post(f"{PATH}/export", named(html))).status == 200
     answer = await admin.post(PATH, [*named(html), ("name", "Ana Ruiz"), ("do", "erase")])
     assert answer.status == 409
@@ -276,11 +276,11 @@ async def test_s45_in_a_browser_an_administrator_finds_downloads_and_erases(
         await page.get_by_role("button", name="Download the records").click()
     with zipfile.ZipFile(await (await download.value).path()) as file:
         assert file.read("visits.jsonl").count(b"\n") == 2
-    await page.get_by_role("button", name="Erase for good").click()
+    await page.get_by_role("button", name="Erase permanently").click()
     await page.get_by_text("This is not the name of the patient").first.wait_for()
     await is_accessible(page)
-    await page.get_by_label("To erase the records for good").fill("Ana Ruiz")
-    await page.get_by_role("button", name="Erase for good").click()
+    await page.get_by_label("To erase the records permanently").fill("Ana Ruiz")
+    await page.get_by_role("button", name="Erase permanently").click()
     await page.get_by_role("heading", name="Erased").wait_for()
     await is_accessible(page)
     assert not [address for address in addresses if "Ana" in address or "?" in address]

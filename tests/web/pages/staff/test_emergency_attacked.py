@@ -256,7 +256,7 @@ async def test_s45_the_page_shows_no_answer_to_a_step_that_is_not_asked_any_more
     assert "Anything else?" not in html
 
 
-async def test_s45_an_administrator_who_turns_emergency_access_off_ends_what_is_open_for_good(
+async def test_s45_an_administrator_who_turns_emergency_access_off_ends_what_is_open_permanently(
     site: Site,
 ) -> None:
     visit, osei, admin = await of_a_colleague(site), (await desk(site, OSEI)).person, await desk(site)
