@@ -1,4 +1,4 @@
-"""The sweep: work that each worker does periodically for every organisation.
+"""The sweep: work that is done periodically for every organisation.
 
 The sweep applies deadlines that passed, watches the whole queue, and removes connections of dead workers. It repairs
 mirrors (copies of the open records) that missed the newest event, and detects that the store was replaced. For each

@@ -15,9 +15,9 @@ from contextvars import ContextVar
 from weakref import WeakKeyDictionary
 
 TURNS = 4
-"""The tasks that a tick wakes send their requests to the store within this number of turns of the event loop.
+"""For this number of turns of the event loop after a tick, the requests of the woken tasks to the store are held back.
 
-A task that waits for a tick or for an event (`tick_or`) is woken two turns later than other tasks.
+A task that waits by `tick_or` runs two turns later than one that waits by `tick`; its requests leave with the others.
 """
 
 

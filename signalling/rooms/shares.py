@@ -1,9 +1,9 @@
-"""Divides the periodic work (the sweep) for organisations among all workers: a few workers do it for each
-organisation.
+"""Divides the periodic work (the sweep) for organisations among all workers: for each organisation, a few workers do
+it in each of their rounds, and all others less often.
 
 Each worker calculates alone which workers do it, from the workers that report (`registry.py`). For some seconds after
 a worker has joined or died, the workers may get different results. So only work that several workers may do at the
-same time is divided, and each worker does it for all organisations from time to time.
+same time is divided.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from signalling.rooms.placement import Place
 from signalling.ticks import tick
 
 EACH = 3
-"""The number of workers that do the periodic work for one organisation: if one does not run, the other two do it."""
+"""The number of workers that do the periodic work for one organisation in each round: if one of them does not run, the
+other two do it.
+"""
 LOOK_S = 2.0
 # 2**64 divided by the golden ratio. After a multiplication by this number, each lower bit has an effect on the upper
 # bits, so that similar numbers have very different hashes.
@@ -28,7 +30,7 @@ _BITS = (1 << 64) - 1
 
 
 def chosen(organisation: str, machines: Mapping[str, str]) -> list[str]:
-    """Return the EACH workers that do the periodic work for an organisation; all workers if there are fewer.
+    """Return the EACH workers that do the periodic work for an organisation in each round; all if there are fewer.
 
     Each worker has a hash of its id and the organisation's id. The workers with the highest hashes are chosen
     (rendezvous hashing). If a worker starts or stops, only the organisations for which it was or is chosen get other
@@ -54,8 +56,9 @@ def _mixed(number: int) -> int:
 
 
 class Shares:
-    """The organisations for which this worker does the periodic work (the sweep).
+    """The organisations for which this worker does the periodic work (the sweep) in each of its rounds.
 
+    For all other organisations it does the work less often (`signalling/sweep.py`).
     `places`: a function that reads the load and the addresses of all workers from the store (`Registry.places`).
     """
 
@@ -88,7 +91,7 @@ class Shares:
             self._machines, self._mine = machines, {}
 
     def has(self, organisation: str) -> bool:
-        """Return True if this worker does the periodic work for an organisation.
+        """Return True if this worker does the periodic work for an organisation in each round.
 
         If no other worker reports, the result is True for all organisations.
         """

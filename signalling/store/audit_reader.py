@@ -119,8 +119,9 @@ class AuditReader:
 
     async def _verify(self, organisation: str) -> tuple[Verdict, Head | None]:
         chain = self.chain(organisation)
-        # Read first the entry that this machine has recorded as the last, then the head, then the entries. An entry
-        # that is added during the reads is only in a later read, so it never seems to be missing.
+        # An entry may be added between two of these reads. The last seen entry is read before the head, so the head
+        # counts it; the head is read before the entries, so all entries that it counts are there. In another order, the
+        # new entry could be counted but not be found, and would be reported as cut from the end.
         seen = await self._last_seen(organisation)
         async with answering():
             sealed = await self._redis.get(keys.AUDIT_HEAD(organisation))

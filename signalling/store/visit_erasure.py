@@ -35,8 +35,8 @@ class StoredVisit(NamedTuple):
     """A visit as it was read from the store.
 
     `visit`: its record; None if it does not exist or cannot be read. `lines`: the ids of its chat messages; () for a
-    packed visit, whose one value contains them. `checks`: commands with the replies that they return if the visit has
-    not changed since it was read.
+    packed visit, whose one value contains them. `checks`: commands to the store (Valkey) that read the visit's keys,
+    each with the reply that it returns if the visit has not changed since it was read.
     """
 
     organisation: str

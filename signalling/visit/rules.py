@@ -246,7 +246,10 @@ MOST_CHANGES = 20_000
 BOUNDED: frozenset[type[Command]] = frozenset(
     {Save, Finish, AddPhoto, AgreeToContact, Enter, Start, Invite, SetTags, Write}
 )
-"""The commands that are refused to a party after MOST_CHANGES. The party can still leave the call, or end the visit."""
+"""The commands that are refused to a party that has changed this visit MOST_CHANGES times (`Party.changes`).
+
+The party can still leave the call, or end the visit.
+"""
 
 QUIET = frozenset({"saved", "entered", "left", "staff_wrote", "answered"})
 """The events that are not in the history, because they are too frequent or are kept as chat messages."""

@@ -85,7 +85,11 @@ def next_share(share: float, looks: tuple[Look, ...]) -> float:
 
 
 class Admission:
-    """Admits newcomers to one worker. `share`: the share of them (0 to 1) that is admitted now."""
+    """Decides for one worker which newcomers (people without a session) get the calendar or the form now.
+
+    `share`: the share of them (0 to 1) that gets it. The others get a page that asks them to wait, and that tries again
+    by itself.
+    """
 
     def __init__(self) -> None:
         self.share = 1.0
@@ -101,7 +105,7 @@ class Admission:
         self.share = next_share(self.share, tuple(self._looks))
 
     def admits(self, draw: float) -> bool:
-        """Return whether a newcomer is admitted. `draw`: a random number, at least 0 and less than 1."""
+        """Return whether a newcomer gets the page now. `draw`: a random number, at least 0 and less than 1."""
         chosen = draw < self.share or self._looks_alone >= ONE_LOOKS
         return chosen and self._entering < MOST_AT_ONCE
 

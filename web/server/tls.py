@@ -115,7 +115,7 @@ def _write(path: Path, content: bytes) -> None:
 
 def lan_links(settings: Settings) -> list[str]:
     """Return https links to this server for devices on its network; [] if the server listens on only one address."""
-    versions = {"::": (4, 6), "0.0.0.0": (4,)}.get(settings.server.host, ())  # noqa: S104 - only compared
+    versions = {"::": (4, 6), "0.0.0.0": (4,)}.get(settings.server.host, ())  # noqa: S104 - nothing listens on it here
     found = (a for a in local_addresses() if not a.is_loopback and a.version in versions)
     shown = (f"[{a}]" if a.version == 6 else str(a) for a in found)
     return [f"https://{address}:{settings.server.port}" for address in shown]

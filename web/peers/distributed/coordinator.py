@@ -3,7 +3,7 @@
 A small HTTPS server in a thread of its own copies messages between WebSockets and pipes, so that `Crew` can use remote
 processes like local processes. Its certificate is made for the run; a request without the run's key is refused before
 the upgrade. If a helper leaves before the run begins, another helper can take its place; if it leaves during the run,
-its pipes report the loss. No credential is sent.
+its pipes report the loss. The coordinator sends no helper the credentials of its staff; each helper uses its own.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Plays a visit in plain asyncio: a patient meets a provider, and both see each other. Run it: `python story.py`.
 
-`light` media is real ICE, DTLS and SRTP with made-up contents; write `real` for VP8 and Opus, or `none`.
+`light` media is real ICE, DTLS and SRTP with made-up contents. In the two constructors below, `media="real"` sends VP8
+and Opus, and `media="none"` sends nothing.
 """
 
 import asyncio

@@ -78,7 +78,8 @@ class LightCall(LightMedia):
         self._begin(self._speaker)
 
     def _new(self) -> CallingSpeaker:
-        # The address 0.0.0.0 is safe here, because the socket is a client's, not a server's.
+        # The socket receives on all IPv4 addresses of this machine, because the candidates are all of them. `_begin`
+        # connects it, and then it receives only from the other side.
         speaker = CallingSpeaker(pacer().identity, "0.0.0.0", self.flow, self._changed)  # noqa: S104
         speaker.hosts = [host for host in local_addresses() if ":" not in host]
         speaker.on = self._on

@@ -112,7 +112,10 @@ class Person(ABC):
         client.on_close(lambda: self._lost(client))
 
     async def subscribe(self, *topics: str) -> None:
-        """Subscribe to these topics, and again after every reconnection. Raises RefusedError if a topic is refused."""
+        """Subscribe to topics of PROTOCOL.md#topics, such as "queue", now and after every reconnection.
+
+        Raises RefusedError if the server refuses a topic.
+        """
         self.topics += [topic for topic in topics if topic not in self.topics]
         await self.together(*(("subscribe", {"topic": topic}) for topic in topics))
 
