@@ -19,10 +19,10 @@ import msgspec
 from msgspec.structs import replace
 from redis.asyncio import Redis
 
-from signalling.errors import SealError
 from signalling.store import keys
 from signalling.store.encryption import Seal
 from signalling.store.unavailable import answering
+from signalling.store.unreadable import leaving_out
 
 LEASE_MS = 120_000
 FIRST_PAUSE_MS = 5_000
@@ -282,7 +282,7 @@ class Jobs:
         """Return the given-up jobs of all queues, each as (time in ms at which the job was given up, job), the oldest
         first.
 
-        Jobs that cannot be decrypted are left out.
+        Jobs that cannot be read are left out.
         """
         return await self._listed(organisation, keys.DEAD_JOBS(organisation))
 
@@ -296,12 +296,11 @@ class Jobs:
         return self._seal.close(msgspec.msgpack.encode(job), _place(organisation))
 
     def _opened(self, organisation: str, member: bytes) -> Job | None:
-        """Return the decrypted job in the stored bytes `member`; None if it cannot be decrypted."""
-        try:
+        """Return the job in the stored bytes `member`; None if it cannot be read."""
+        with leaving_out(organisation, "job"):
             data = self._seal.open(member, _place(organisation))
-        except SealError:
-            return None
-        return msgspec.msgpack.decode(data, type=Job)
+            return msgspec.msgpack.decode(data, type=Job)
+        return None
 
     def key(self, organisation: str) -> str:
         """Return the name of the Redis key of an organisation's jobs: a sorted set, in the order of the times at

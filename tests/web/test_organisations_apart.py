@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from signalling.store import keys
 from signalling.visit.record import Role
 from tests.web.conftest import OpenSite
 from tests.web.site import ADMIN, FORM, Person, Site
@@ -128,6 +129,21 @@ async def test_a_worker_reads_the_settings_in_use_again_before_they_are_two_seco
     assert found is not None
     assert found.name == "Renamed"
     assert await other.list() == ["demo", "lakeside"]
+
+
+async def test_a_worker_reads_the_other_settings_if_those_of_one_organisation_are_broken(site: Site) -> None:
+    await lakeside(site)
+    other = Organisations(site.app[REDIS])
+    for name in ("demo", "lakeside"):
+        assert await other.get(name) is not None
+    await site.app[REDIS].set(keys.ORGANISATION("demo"), b"{")
+    lake = await site.app[ORGANISATIONS].read("lakeside")
+    assert lake is not None
+    await site.app[ORGANISATIONS].replace(lake, msgspec.structs.replace(lake, name="Renamed"), "Ida")
+    await other.refresh()
+    found = await other.get("lakeside")
+    assert found is not None
+    assert found.name == "Renamed"
 
 
 async def test_what_a_worker_has_saved_is_not_replaced_by_settings_that_it_asked_for_before(

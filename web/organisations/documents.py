@@ -17,6 +17,7 @@ from redis.asyncio import Redis
 from signalling.errors import UnavailableError
 from signalling.store import keys
 from signalling.store.unavailable import answering
+from signalling.store.unreadable import leaving_out
 from signalling.ticks import tick
 from web.organisations.settings import SLUG, Organisation, validated
 
@@ -122,7 +123,8 @@ class Organisations:
             return  # this object wrote a document during the read, so the data that was read may be older
         self._names = now_s, sorted(name.decode() for name in listed)
         for name, document in zip(names, documents, strict=True):
-            self._keep(name, now_s, document)
+            with leaving_out(name, "organisation"):
+                self._keep(name, now_s, document)
 
     async def run(self) -> None:
         """Refresh the cached documents every REFRESH_S seconds, until cancelled."""

@@ -106,16 +106,19 @@ async def test_a_job_is_stored_at_the_time_at_which_it_is_due(due_ms: int | None
     assert (name, key, list(members.values())) == ("zadd", keys.JOBS("demo"), [score])
 
 
+@pytest.mark.parametrize(
+    "unreadable", [b"unreadable", SEAL.close(b"\xc1", "demo/job")], ids=["not_decrypted", "not_decoded"]
+)
 @pytest.mark.parametrize(("asked_ms", "lease_ms"), [(None, LEASE_MS), (5, 5)])
 async def test_jobs_are_leased_and_one_that_cannot_be_read_is_given_up(
-    asked_ms: int | None, lease_ms: int
+    asked_ms: int | None, lease_ms: int, unreadable: bytes
 ) -> None:
     stored = member()
-    store = Prepared([b"900", [(stored, b"2", b"800"), (b"unreadable", b"1", b"900")]])
+    store = Prepared([b"900", [(stored, b"2", b"800"), (unreadable, b"1", b"900")]])
     assert await jobs(store, "webhook").take("demo", 4, asked_ms) == [Taken(JOB, stored, 2, 800, 900)]
     taken, dead = store.sent
     assert taken == (*of("webhook"), "take", 4, lease_ms)
-    assert dead == (*of("webhook"), "dead", b"unreadable", 1_000, 30 * DAY_MS, b"unreadable")
+    assert dead == (*of("webhook"), "dead", unreadable, 1_000, 30 * DAY_MS, unreadable)
 
 
 async def test_each_step_of_a_job_names_its_bytes() -> None:
