@@ -23,7 +23,7 @@ from web.keys import DESK, OPENINGS, SETTINGS
 from web.languages.i18n import N_, current, gettext
 from web.organisations.by_path import organisation_of
 from web.organisations.settings import Organisation
-from web.pages.appointments.week import calendar_week
+from web.pages.appointments.week import booked_here, calendar_week
 from web.pages.patient.visit import asked_area, form_context, hold_path, home
 from web.pages.rendering import page
 from web.requests.fields import PATIENT_BYTES, read_form
@@ -83,12 +83,13 @@ async def hold(request: web.Request) -> web.Response:
 async def new(request: web.Request) -> web.Response:
     """Answer GET /{organisation}/appointments/new with the patient information form.
 
-    The form books the time that is reserved for this browser. If no time is reserved, redirect to the bookable times.
+    The form books the time that is reserved for this browser. If no time is reserved, redirect to the visit that this
+    browser booked last, or to the bookable times.
     """
     organisation = await organisation_of(request)
     held = _held(await sessions.get(request), organisation)
     if held is None:
-        raise web.HTTPSeeOther(f"/{organisation.id}/appointments")
+        raise web.HTTPSeeOther(await _path_without_hold(request, organisation))
     form = patient_form.empty(organisation, current())
     return await _form_page(request, organisation, held, form, {})
 
@@ -104,7 +105,7 @@ async def book(request: web.Request) -> web.Response:
     session = await sessions.get(request)
     held = _held(session, organisation)
     if held is None:
-        raise web.HTTPSeeOther(f"/{organisation.id}/appointments")
+        raise web.HTTPSeeOther(await _path_without_hold(request, organisation))
     chosen_ms = moment_of(posted.get("starts", "")) or held["starts_ms"]
     form, errors, found = patient_form.check(posted, organisation, today_anywhere())
     if found is None:
@@ -140,6 +141,14 @@ async def book(request: web.Request) -> web.Response:
     session[booked_key(organisation.id)] = made.id
     log.info("visit.booked", organisation=organisation.id)
     raise web.HTTPSeeOther(f"/{organisation.id}/appointments/{desk.links.token(organisation.id, made.id)}")
+
+
+async def _path_without_hold(request: web.Request, organisation: Organisation) -> str:
+    """Return the path of the visit that this browser booked last, because a person may come back to the form or send it
+    again after the visit was booked; without such a visit, the path of the bookable times.
+    """
+    booked = await booked_here(request, organisation)
+    return booked["path"] if booked else f"/{organisation.id}/appointments"
 
 
 def _held(session: Session, organisation: Organisation) -> dict[str, Any] | None:

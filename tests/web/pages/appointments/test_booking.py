@@ -82,6 +82,16 @@ async def test_a_form_sent_twice_books_once(site: Site) -> None:
     assert len(await appointments(site)) == 1
 
 
+async def test_the_form_leads_to_the_booked_visit_if_its_answer_was_lost(site: Site) -> None:
+    ana = site.person()
+    await hold(ana, (await offered(ana))[0])
+    booked = (await ana.post("/demo/appointments/new", FORM)).headers["Location"]
+    assert (await ana.post("/demo/appointments/new", FORM)).headers["Location"] == booked
+    assert (await ana.get("/demo/appointments/new")).headers["Location"] == booked
+    await ana.post(f"{booked}/cancel")
+    assert (await ana.get("/demo/appointments/new")).headers["Location"] == "/demo/appointments"
+
+
 async def test_a_form_that_fails_keeps_what_was_written_and_the_time(site: Site) -> None:
     ana, ben = site.person(), site.person()
     first = (await offered(ana))[0]
