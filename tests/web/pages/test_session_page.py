@@ -283,8 +283,9 @@ async def test_a_denied_permission_is_explained_for_this_browser_and_one_can_joi
     # The button moves when the list of speakers appears above it, so a press of the mouse could miss it.
     await page.get_by_role("button", name="Start Session").press("Enter")
     await clinic.party("provider", started=True)
-    await expect(page.get_by_role("button", name="No camera")).to_be_visible()
     await expect(page.get_by_role("button", name="No microphone")).to_be_visible()
+    await page.get_by_role("button", name="No camera").press("Enter")
+    await expect(page.locator(".toasts")).to_contain_text(words)
 
 
 @pytest.mark.parametrize(

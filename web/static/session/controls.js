@@ -4,6 +4,7 @@ import { html, nothing } from "../shared/lit.js";
 import { one } from "../shared/page.js";
 import { inEach, t } from "../shared/text.js";
 import { settle } from "../shared/ui.js";
+import { tryAgain } from "./device_news.js";
 import { icons } from "./icons.js";
 
 const RETURN = inEach(() => ({
@@ -154,7 +155,7 @@ export function callButtons({ role, link, other, full, canFull, toggleFull, scre
           pressed: muted.audio,
           act: () => link.mute("audio", !muted.audio),
         })
-      : control({ icon: "microphoneOff", word: t("No microphone"), act: () => link.prepare() })
+      : control({ icon: "microphoneOff", word: t("No microphone"), act: () => tryAgain(link) })
   }
     ${
       found.video === "on"
@@ -163,7 +164,7 @@ export function callButtons({ role, link, other, full, canFull, toggleFull, scre
             word: muted.video ? t("Camera on") : t("Camera off"),
             act: () => link.mute("video", !muted.video),
           })
-        : control({ icon: "cameraOff", word: t("No camera"), act: () => link.prepare() })
+        : control({ icon: "cameraOff", word: t("No camera"), act: () => tryAgain(link) })
     }
     ${screen ? control({ icon: "screen", ...screen }) : nothing}
     ${control({ icon: "devices", word: t("Devices"), act: openDevices })}

@@ -27,6 +27,18 @@ export function showDeviceChanges(link, live) {
 }
 
 /**
+ * Ask for the devices once more during the call, and show why one still does not work.
+ *
+ * @param {import("./media_link.js").MediaLink} link the media of the visit
+ */
+export async function tryAgain(link) {
+  await link.prepare();
+  for (const { what, todo } of troubleWords(foundNow(link.found, link.media))) {
+    toast(`${what} ${todo}`, { bad: true });
+  }
+}
+
+/**
  * Show that a device has stopped, or works again.
  *
  * @param {DeviceKind} kind camera (video) or microphone (audio)
