@@ -187,6 +187,14 @@ def test_arabic_is_written_from_right_to_left_with_digits_from_0_to_9() -> None:
     assert "n%100>=11 ? 4 : 5" in script
 
 
+def test_no_line_of_a_french_text_begins_with_its_punctuation() -> None:
+    catalogue = i18n.read(i18n.FOLDER / "fr" / i18n.FILE)
+    texts = [text for message in catalogue for text in i18n.forms(message)]
+    assert [text for text in texts if re.search(" [:;!?»]|« ", text)] == [], (
+        "the space must be a no-break space"
+    )
+
+
 def test_french_is_written_as_in_france() -> None:
     at = datetime(2026, 11, 23, 16, 30, tzinfo=ZoneInfo("Europe/Paris"))
     with i18n.using("fr"):
