@@ -111,7 +111,7 @@ class Association:
             pass
         except SSL.ZeroReturnError:
             self.closed = True
-        except (SSL.Error, ValueError) as error:
+        except (SSL.Error, ValueError, x509.InvalidVersion) as error:
             if self.established is None:
                 raise DtlsError("handshake failed") from error
             # the other side has sent a fatal alert over the encrypted association

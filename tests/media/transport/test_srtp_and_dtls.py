@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 from aiortc.rtcdtlstransport import certificate_digest
 from cryptography import x509
-from OpenSSL import SSL
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from OpenSSL import SSL, crypto
 
 from media.errors import DtlsError
 from media.protocols import rtp
 from media.protocols.sdp import DIGEST_BYTES
-from media.transport import srtp
+from media.transport import dtls, srtp
 from media.transport.dtls import EXPORTER, IDENTITY_S, Association, Identity, fingerprint
 
 
@@ -165,6 +167,18 @@ def test_a_client_without_certificate_or_srtp_profile_is_refused(
         identity = Identity(0.0)
     with pytest.raises(DtlsError):
         handshake(of_client=identity)
+
+
+@pytest.mark.filterwarnings("ignore:Passing pyOpenSSL X509:DeprecationWarning")
+def test_a_client_whose_certificate_cannot_be_read_is_refused() -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    certificate = dtls._certificate(key)
+    data = certificate.public_bytes(Encoding.DER).replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x03")
+    client = Identity(0.0)
+    client.context = dtls._context(key, certificate)
+    client.context.use_certificate(crypto.load_certificate(crypto.FILETYPE_ASN1, data))  # version 4, unknown
+    with pytest.raises(DtlsError):
+        handshake(of_client=client)
 
 
 def test_a_certificate_is_valid_while_it_is_used_even_if_a_clock_is_a_day_slow() -> None:
