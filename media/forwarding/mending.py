@@ -127,6 +127,8 @@ class Mender:
         of a picture is missing, a keyframe is requested instead. Sound that was lost in an outage is not sent again.
         The bytes sent are taken from the receiver's budget.
         """
+        if source.kind == "rtx":
+            return  # a lost retransmission is requested again by the number of its original
         sink = sinks[source.kind]
         own = sender.sources.get(source.ssrc)
         if source.kind == "video" and len(numbers) > GAP_MAX["video"]:

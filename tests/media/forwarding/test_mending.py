@@ -103,6 +103,14 @@ def test_retransmissions_of_the_server_and_of_the_sender_are_one_stream() -> Non
     assert numbers == [1, 2, 3, 4]
 
 
+def test_a_retransmission_is_not_sent_again_by_its_own_number() -> None:
+    room, _, _ = mended()
+    room.reads(picture(11), repeated(400, 11), request(AGAIN, 0, 1))
+    assert [data[1] & 0x7F for data in room.sent[B]] == [VIDEO, RTX]
+    assert room.counted()["rtcp"] == 1
+    assert "faults" not in room.counted()
+
+
 def test_the_newest_packets_are_kept_and_no_more() -> None:
     room, a, b = mended(mends=False)
     room.reads(*(picture(number) for number in range(11, 11 + KEPT)))
