@@ -77,7 +77,8 @@ class Layers:
         lowest layer. A layer can be removed at any picture. It can be added only at a picture that `syncs`, one layer
         at a time.
 
-        For a packet that comes late, the result is the `Span` whose range contains its number. If the packet's layer is
+        For a packet that comes late, the result is the `Span` whose range contains its number; None if the packet is
+        older than all known spans, because its number at the receiver is not known any more. If the packet's layer is
         higher than the `level` of this span, the caller must send padding with the packet's number in place of the
         packet, because the receiver waits for the number.
         """
@@ -98,7 +99,7 @@ class Layers:
             self._add(number, now._replace(first=number, level=level))
         elif (number - now.first) & _MASK > SPAN_MAX:
             self._spans.clear()
-            self._spans.append(now._replace(first=number))
+            self._spans.append(now._replace(first=(number - SPAN_MAX // 2) & _MASK))
         return self._spans[-1]
 
     def own_number(self, number: int) -> int:
@@ -114,11 +115,12 @@ class Layers:
             self._spans.pop()
         self._spans.append(span)
 
-    def _span(self, number: int) -> Span:
+    def _span(self, number: int) -> Span | None:
+        """Return the span that contains the packet `number`; None if the packet is older than all known spans."""
         for span in reversed(self._spans):
             if (number - span.first) & _MASK < _HALF:
                 return span
-        return self._spans[0]
+        return None
 
 
 class LayerShares:

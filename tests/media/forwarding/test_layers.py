@@ -102,6 +102,16 @@ def test_a_late_packet_has_the_numbers_of_its_time() -> None:
     assert [layers.own_number(shown) for shown in (0, 1, 2)] == [0, 1, 3]
 
 
+@pytest.mark.parametrize("left_out", [1, SPANS_MAX + 10])
+def test_a_late_packet_whose_number_is_no_longer_known_is_not_sent(left_out: int) -> None:
+    layers = Layers()
+    layers.target = 0
+    layers.restart(10, 7)
+    for number in range(10, 10 + 2 * left_out):
+        assert (layers.take(number, 3000 * number, 1 - number % 2, False) is None) is (number % 2 == 0)
+    assert layers.take(10, 30_000, 1, False) is None
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_any_choice_of_layers_leaves_numbers_that_grow_by_one_and_lead_back(seed: int) -> None:
     chance = random.Random(seed)
@@ -154,6 +164,8 @@ def test_a_layer_that_goes_on_for_long_keeps_its_numbers() -> None:
     layers.restart(0, 3)
     for number in range(100_000):
         assert layers.take(number & 0xFFFF, number, 0, False) is not None
+        if number:
+            assert layers.take((number - 1) & 0xFFFF, number, 0, False) is not None, "late"
     late = layers.take((99_990) & 0xFFFF, 1, 0, False)
     assert late is not None
     assert late.sequence_shift == 3
