@@ -116,10 +116,17 @@ class Layers:
         self._spans.append(span)
 
     def _span(self, number: int) -> Span | None:
-        """Return the span that contains the packet `number`; None if the packet is older than all known spans."""
+        """Return the span that contains the packet `number`.
+
+        Return None if the packet was left out, or is older than all known spans.
+        """
+        left_out_from, shift = number + 1, self._spans[-1].sequence_shift
         for span in reversed(self._spans):
+            left_out_from -= (span.sequence_shift - shift) & _MASK
             if (number - span.first) & _MASK < _HALF:
-                return span
+                return span if (number - left_out_from) & _MASK >= _HALF else None
+            # Each packet that is left out lowers the shift by 1. These are the packets directly before the next span.
+            left_out_from, shift = span.first, span.sequence_shift
         return None
 
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 from struct import pack, unpack_from
 from typing import Any
 
+import pytest
+
 from media.forwarding.endpoint import Endpoint
 from media.forwarding.group_forwarder import _restore
 from media.forwarding.subscriptions import Subscription
@@ -248,6 +250,16 @@ def test_a_late_picture_that_a_weak_receiver_does_not_get_is_padding_for_it() ->
     assert room.sent[B][-1] == bytes((0xA0, 96)) + pack("!HIIB", 101, 303_000, 21, 1)
     assert received(room, B) == [(100, 100, 100), (102, 102, 102)]
     assert room.sent[C][-1][-5:] == b"delta"
+
+
+@pytest.mark.parametrize("original", [101, 102])
+def test_a_picture_that_a_weak_receiver_does_not_get_takes_no_number_if_it_comes_again(original: int) -> None:
+    room, _, to = three()
+    to[B].current["video"].layers.target = 0  # type: ignore[union-attr]
+    room.reads(layered(100, 0, key=True), layered(101, 1), layered(102, 2))
+    room.reads(repeated(400, original, layered(original, original - 100)[0][12:]), layered(103, 0))
+    assert received(room, B) == [(100, 100, 100), (101, 101, 103)]
+    assert len(room.sent[B]) == 2, "no padding"
 
 
 def test_a_gap_before_a_picture_that_no_receiver_gets_is_asked_for() -> None:
