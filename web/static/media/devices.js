@@ -319,11 +319,11 @@ export class OwnDevices {
       constraints[kind] = wanted ? { ...CONSTRAINTS[kind], deviceId: { exact: wanted } } : CONSTRAINTS[kind];
     }
     const stream = await globalThis.navigator.mediaDevices.getUserMedia(constraints);
-    if (this.#closed) {
-      for (const track of stream.getTracks()) track.stop();
-      return;
+    for (const track of stream.getTracks()) {
+      // The object may be closed at each of these waits.
+      if (this.#closed) track.stop();
+      else await this.#adopt(kindOf(track), track);
     }
-    for (const track of stream.getTracks()) await this.#adopt(kindOf(track), track);
   }
 
   /**

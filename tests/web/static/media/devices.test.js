@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
-import { isMirrored, reasonOf } from "../../../../web/static/media/devices.js";
+import { mock, test } from "node:test";
+import { isMirrored, OwnDevices, reasonOf } from "../../../../web/static/media/devices.js";
+import { install } from "../stand_in_devices.js";
 
 test("a refusal by the system is not taken for one by the person", () => {
   const refusal = (/** @type {string} */ message) => new DOMException(message, "NotAllowedError");
@@ -37,4 +38,26 @@ test("f47: a refusal by the site around a frame is distinguished from one by the
   assert.equal(reasonOf(refusal, "audio"), "denied");
   Object.assign(globalThis, { document: undefined });
   assert.equal(reasonOf(refusal, "video"), "denied");
+});
+
+/** Returns the devices of a page, and the events that they have fired. */
+function owned(send = async () => {}) {
+  /** @type {unknown[][]} */
+  const news = [];
+  return { own: new OwnDevices({ send, notify: (...event) => news.push(event) }), news };
+}
+
+/** Waits until all promises are settled that can be settled now. */
+const turn = () => new Promise((done) => setImmediate(done));
+
+test("a page that is left while a device is being used leaves no device in use", async () => {
+  const { inUse } = install();
+  let sent = () => {};
+  const { own } = owned(() => new Promise((done) => (sent = () => done(undefined))));
+  const prepared = own.prepare();
+  await turn();
+  own.close();
+  sent();
+  await prepared;
+  assert.deepEqual(inUse(), []);
 });
