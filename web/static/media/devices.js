@@ -238,8 +238,9 @@ export class OwnDevices {
       }
     }
     // Some phones can open only one camera. So the old device is stopped first, and opened again if the new
-    // device fails.
-    this.#live[kind]?.stop();
+    // device fails. A device is in use until its clone is stopped too.
+    const old = this.#live[kind];
+    for (const track of [old, this.#sent[kind]]) track?.stop();
     for (const wanted of [deviceId, before]) {
       this.#wanted[kind] = wanted;
       try {
@@ -249,6 +250,7 @@ export class OwnDevices {
         // The new device failed, so the loop tries the old device again.
       }
     }
+    if (old) this.#lost(kind, old);
     return "busy";
   }
 

@@ -61,3 +61,27 @@ test("a page that is left while a device is being used leaves no device in use",
   await prepared;
   assert.deepEqual(inUse(), []);
 });
+
+test("a phone that opens one camera at a time can change to its other camera", async () => {
+  const { opened, inUse } = install({ one: true });
+  const { own } = owned();
+  await own.prepare({ audio: false });
+  assert.equal(await own.useDevice("video", "rear"), "on");
+  assert.deepEqual([opened.length, inUse()], [2, ["video"]]);
+});
+
+test("a camera that is lost in a change of devices is reported, and opened again", async () => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  const { refusal, inUse } = install();
+  const { own, news } = owned();
+  await own.prepare({ audio: false });
+  refusal.name = "NotReadableError";
+  assert.equal(await own.useDevice("video", "rear"), "busy");
+  assert.deepEqual(news, [["trackended", "video"]]);
+  refusal.name = "";
+  mock.timers.tick(0);
+  await turn();
+  assert.deepEqual(news.at(-1), ["trackrestored", "video"]);
+  assert.deepEqual(inUse(), ["video"]);
+  mock.timers.reset();
+});
