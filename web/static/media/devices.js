@@ -114,7 +114,11 @@ export class OwnDevices {
   /** @type {MediaStreamTrack | null} the track of the shared screen; null if none is shared */
   #screen = null;
   #preview = new MediaStream();
-  #onDeviceChange = () => this.#notify("devicechange", null);
+  #onDeviceChange = () => {
+    for (const live of Object.values(this.#live))
+      if (live?.readyState === "ended") this.#reopen(kindOf(live), live);
+    this.#notify("devicechange", null);
+  };
 
   /**
    * Make an object that uses no device yet.
@@ -376,16 +380,21 @@ export class OwnDevices {
     this.#notify("trackended", kind);
     for (const wait_ms of REACQUIRE_MS) {
       await new Promise((resolve) => setTimeout(resolve, wait_ms));
-      if (this.#live[kind] !== track || this.#closed) return;
-      try {
-        await this.#acquire([kind]);
-        this.#notify("trackrestored", kind);
-        return;
-      } catch {
-        // The chosen device is unplugged, or another program still uses it. So the person gets any other
-        // device of this kind.
-        this.#wanted[kind] = undefined;
-      }
+      if (await this.#reopen(kind, track)) return;
+    }
+  }
+
+  /** Try to open a lost device again; return false if that failed. */
+  async #reopen(/** @type {DeviceKind} */ kind, /** @type {MediaStreamTrack} */ track) {
+    if (this.#live[kind] !== track || this.#closed) return true;
+    try {
+      await this.#acquire([kind]);
+      this.#notify("trackrestored", kind);
+      return true;
+    } catch {
+      // The chosen device is unplugged or in use elsewhere. So the person gets any other device of this kind.
+      this.#wanted[kind] = undefined;
+      return false;
     }
   }
 }

@@ -85,3 +85,25 @@ test("a camera that is lost in a change of devices is reported, and opened again
   assert.deepEqual(inUse(), ["video"]);
   mock.timers.reset();
 });
+
+test("a camera that is plugged in again is used again, also after a long time", async () => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  const { opened, refusal, changed } = install();
+  const { own, news } = owned();
+  await own.prepare({ audio: false });
+  refusal.name = "NotFoundError";
+  opened[0].unplug();
+  for (let n = 0; n < 10; n++) {
+    await turn();
+    mock.timers.tick(60_000);
+  }
+  refusal.name = "";
+  changed();
+  await turn();
+  assert.deepEqual(news, [
+    ["trackended", "video"],
+    ["devicechange", null],
+    ["trackrestored", "video"],
+  ]);
+  mock.timers.reset();
+});
