@@ -193,16 +193,18 @@ class ReturningClient:
             await client.close()
 
     async def _ask(self, client: SignallingClient, topic: str, held: Subscription) -> None:
-        mine = {} if held.epoch is None else {"epoch": held.epoch, "version": held.version}
-        try:
-            await client.request("subscribe", topic=topic, **mine)
-        except RequestError as refused:
-            if refused.code != "unavailable":
-                self._held.pop(topic, None)
-                held.refused(refused)
+        while self._held.get(topic) is held:
+            mine = {} if held.epoch is None else {"epoch": held.epoch, "version": held.version}
+            try:
+                await client.request("subscribe", topic=topic, **mine)
                 return
+            except RequestError as refused:
+                if refused.code != "unavailable":
+                    if self._held.get(topic) is held:
+                        del self._held[topic]
+                    held.refused(refused)
+                    return
             await asyncio.sleep(ASK_AGAIN_S)
-            await self._ask(client, topic, held)
 
     def _listen(self, message: Received) -> None:
         held = self._held.get(message.get("topic", ""))

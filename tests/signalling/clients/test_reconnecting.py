@@ -1,4 +1,4 @@
-"""Tests when a client reconnects and when it does not (PROTOCOL.md#close-codes)."""
+"""Tests how a client reconnects, and what it does with its topics and requests meanwhile (PROTOCOL.md#topics)."""
 
 from __future__ import annotations
 
@@ -8,54 +8,12 @@ from typing import Any, cast
 
 import aiohttp
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from signalling.clients import reconnecting
 from signalling.clients.client import Received, SignallingClient
-from signalling.clients.reconnecting import DRAINS, LOST, ReturningClient, Subscription, pause_s, stays_away
+from signalling.clients.reconnecting import ReturningClient, Subscription
 from signalling.errors import ClosedError, RequestError
 from tests.signalling.waits import until
-
-CHANCES = st.floats(0, 1, exclude_max=True)
-
-
-@pytest.mark.parametrize(
-    ("code", "stays"),
-    [
-        (1000, True),
-        (1001, False),
-        (1006, False),
-        (1009, False),
-        (4005, False),
-        (4199, False),
-        (4200, True),
-        (4203, True),
-    ],
-)
-def test_only_after_a_bye_and_from_4200_on_a_client_stays_away(code: int, stays: bool) -> None:
-    assert stays_away(code) is stays
-
-
-@given(st.integers(0, 10_000), CHANCES)
-def test_pauses_double_from_half_a_second_to_fifteen_with_jitter(attempt: int, chance: float) -> None:
-    most_s = min(15.0, 0.5 * 2.0 ** min(attempt, 20))
-    assert most_s / 2 <= pause_s(LOST, attempt, chance) <= most_s
-
-
-@pytest.mark.parametrize(
-    ("attempt", "least_s", "most_s"),
-    [(0, 0.25, 0.5), (1, 0.5, 1.0), (4, 4.0, 8.0), (5, 7.5, 15.0), (10_000, 7.5, 15.0)],
-)
-def test_the_pause_before_an_attempt_is_between_half_and_the_whole_of_its_limit(
-    attempt: int, least_s: float, most_s: float
-) -> None:
-    assert [pause_s(LOST, attempt, chance) for chance in (0.0, 1.0)] == [least_s, most_s]
-
-
-@given(st.integers(0, 10_000), CHANCES)
-def test_after_a_drain_a_client_is_back_within_two_seconds(attempt: int, chance: float) -> None:
-    assert 0 <= pause_s(DRAINS, attempt, chance) < 2
 
 
 async def test_r26_a_topic_whose_visit_is_gone_is_refused_and_not_requested_again() -> None:
@@ -325,9 +283,42 @@ async def test_a_topic_that_is_not_available_is_asked_again_after_a_second(
 
     socket = Socket(answers=[refused("unavailable"), None])
     client, _ = returning()
+    await client.hold("queue", lambda _: None)
     monkeypatch.setattr("signalling.clients.reconnecting.asyncio.sleep", sleep)
-    await client._ask(cast("SignallingClient", socket), "queue", held()[0])
+    await client._ask(cast("SignallingClient", socket), "queue", client._held["queue"])
     assert (waited, len(socket.asked)) == ([1.0], 2)
+
+
+async def test_a_topic_is_asked_again_however_long_it_is_not_available(
+    paused: list[tuple[int, int]],
+) -> None:
+    socket = Socket(answers=[refused("unavailable")] * 2_000)
+    client, _ = returning(socket)
+    await client.hold("queue", lambda _: None)
+    running = asyncio.ensure_future(client.run())
+    await until(lambda: len(socket.asked) == 2_001 or running.done())
+    assert not running.done()
+    socket.ends.set()
+    assert await running == 1000
+
+
+async def test_a_topic_that_ends_while_it_is_not_available_is_not_asked_again(
+    paused: list[tuple[int, int]],
+) -> None:
+    class Refusing(Socket):
+        async def request(self, kind: str, **fields: Any) -> Received:
+            await super().request(kind, **fields)
+            if kind == "subscribe":
+                await client.let_go("queue")
+                raise refused("unavailable")
+            return {"type": "ok"}
+
+    socket = Refusing()
+    client, _ = returning(socket)
+    await client.hold("queue", lambda _: None)
+    socket.ends.set()
+    assert await client.run() == 1000
+    assert [kind for kind, _ in socket.asked] == ["subscribe", "unsubscribe"]
 
 
 async def test_messages_without_a_topic_are_passed_on_and_messages_of_a_dropped_topic_are_not() -> None:
@@ -358,7 +349,3 @@ async def test_a_client_to_a_server_passes_on_how_to_connect(monkeypatch: pytest
     assert where == (http, "wss://h/demo/ws", "staff")
     assert how["headers"] == {"a": "b"}
     assert (how["subprotocol"], how["resume"], how["or_anew"]) == ("x", None, True)
-
-
-def test_clients_of_a_worker_that_stops_come_back_at_random_times_within_its_limit() -> None:
-    assert [pause_s(DRAINS, 3, chance) for chance in (0.0, 0.25, 1.0)] == [0.0, 0.5, 2.0]
