@@ -74,7 +74,6 @@ class Subscription:
         for change in early:
             self.take(change)
 
-
 class ReturningClient:
     """A client whose connection continues over several sockets: if a socket is lost, it opens another and resumes.
 
@@ -90,6 +89,8 @@ class ReturningClient:
         self._resume: str | None = None
         self._client: SignallingClient | None = None
         self.connected = asyncio.Event()
+        self._over = asyncio.Event()
+        self._code = LOST
         self._attempt = 0
         self.welcome: Received = {}
 
@@ -140,10 +141,18 @@ class ReturningClient:
         reply.
 
         If the socket is lost before the reply, the request is not repeated: the topics show whether it was carried out.
-        Raises `RequestError` if the server refuses it, `ClosedError` if the socket is lost, `TimeoutError` without a
-        reply.
+        Raises `RequestError` if the server refuses it, `ClosedError` if the socket is lost or `run` has ended,
+        `TimeoutError` without a reply.
         """
-        await self.connected.wait()
+        while not self.connected.is_set():
+            if self._over.is_set():
+                raise ClosedError(self._code)
+            waits = [asyncio.ensure_future(event.wait()) for event in (self.connected, self._over)]
+            try:
+                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for one in waits:
+                    one.cancel()
         assert self._client is not None
         return await self._client.request(message_type, **fields)
 
@@ -152,12 +161,16 @@ class ReturningClient:
 
         To disconnect earlier, cancel the task that runs this method.
         """
-        while True:
-            code = await self._one_socket()
-            if stays_away(code):
-                return code
-            await asyncio.sleep(pause_s(code, self._attempt, random.random()))  # noqa: S311 - the pause is no secret
-            self._attempt += code != DRAINS
+        self._over.clear()
+        try:
+            while True:
+                self._code = code = await self._one_socket()
+                if stays_away(code):
+                    return code
+                await asyncio.sleep(pause_s(code, self._attempt, random.random()))  # noqa: S311 - the pause is no secret
+                self._attempt += code != DRAINS
+        finally:
+            self._over.set()
 
     async def _one_socket(self) -> int:
         """Connect, subscribe again to all topics of this client, and wait until the socket is closed; return the

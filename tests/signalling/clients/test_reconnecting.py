@@ -13,6 +13,7 @@ from signalling.clients import reconnecting
 from signalling.clients.client import Received, SignallingClient
 from signalling.clients.reconnecting import ReturningClient, Subscription
 from signalling.errors import ClosedError, RequestError
+from tests.limits import WAIT_S
 from tests.signalling.waits import until
 
 
@@ -319,6 +320,20 @@ async def test_a_topic_that_ends_while_it_is_not_available_is_not_asked_again(
     socket.ends.set()
     assert await client.run() == 1000
     assert [kind for kind, _ in socket.asked] == ["subscribe", "unsubscribe"]
+
+
+async def test_a_request_ends_with_the_close_code_if_the_client_does_not_reconnect(
+    paused: list[tuple[int, int]],
+) -> None:
+    client, _ = returning(ClosedError(4203))
+    early = asyncio.ensure_future(client.request("visit.claim", visit="v_1"))
+    await asyncio.sleep(0)
+    assert await client.run() == 4203
+    for request in (early, asyncio.ensure_future(client.request("visit.claim", visit="v_1"))):
+        with pytest.raises(ClosedError) as closed:
+            async with asyncio.timeout(WAIT_S):
+                await request
+        assert closed.value.code == 4203
 
 
 async def test_messages_without_a_topic_are_passed_on_and_messages_of_a_dropped_topic_are_not() -> None:
