@@ -62,7 +62,8 @@ export class Topic {
       return [message, ...later.flatMap((change) => this.accept(change))];
     }
     if (this.epoch === null) {
-      if (this.early.length < PENDING_BEFORE_SNAPSHOT) this.early.push(message);
+      // The oldest changes are dropped first, because the whole state has them most probably.
+      this.early = [...this.early, message].slice(-PENDING_BEFORE_SNAPSHOT);
       return [];
     }
     if (message.version <= this.version) return [];
