@@ -1,8 +1,9 @@
 /* The browser's side of the Greenroom signalling protocol, version 1 (signalling/protocol/PROTOCOL.md). It
    handles hello, resume, requests, topics and close codes. It does not use the DOM, so that any page or
    worker can use it. The page calls `wake()` when the network may be back or the device may have slept. */
-import { early, SUBPROTOCOL, socketUrl } from "./signalling/address.js";
+import { blocksSockets, early, SUBPROTOCOL, socketUrl } from "./signalling/address.js";
 import { SignallingError } from "./signalling/errors.js";
+import { ServerClock } from "./signalling/server_clock.js";
 import { Topic } from "./signalling/topic.js";
 
 const RESUME_WITHIN_MS = 60_000;
@@ -73,7 +74,7 @@ export class SignallingClient extends Target {
   #unopened = 0;
   #blocked = false;
   #timers = { retry: 0, ping: 0, pong: 0, open: 0 };
-  #offset = 0;
+  #clock = new ServerClock();
   #left = false;
 
   /**
@@ -97,7 +98,7 @@ export class SignallingClient extends Target {
 
   /** Return the time by the server's clock, in ms since 1970. */
   now() {
-    return Date.now() + this.#offset;
+    return this.#clock.now();
   }
 
   /** Connect, or connect again after `bye`. */
@@ -229,7 +230,7 @@ export class SignallingClient extends Target {
     clearTimeout(this.#timers.open);
     this.#attempt = 0;
     this.#resume = message.resume;
-    this.#offset = message.server_ms - Date.now();
+    this.#clock.set(message.server_ms);
     this.me = message.me;
     this.visit = message.visit;
     for (const [id, request] of this.#requests) {
@@ -253,6 +254,7 @@ export class SignallingClient extends Target {
     // Any message shows that the server is there, so the client no longer waits for a pong.
     clearTimeout(this.#timers.pong);
     this.#timers.pong = 0;
+    if (message.type === "pong") this.#clock.ponged(message.server_ms);
     if (message.type === "welcome") return this.#welcome(message);
     if (message.type === "gone") return this.#gone(message.topic);
     if ("topic" in message && !("reply_to" in message)) {
@@ -323,6 +325,7 @@ export class SignallingClient extends Target {
   #ping(/** @type {number} */ within_ms) {
     const socket = this.#socket;
     if (this.#timers.pong || this.status !== "open" || !socket) return;
+    this.#clock.pinged();
     this.#write({ type: "ping", id: this.#next++ });
     this.#timers.pong = setTimeout(() => this.#lost(socket, 1006), within_ms);
   }
@@ -349,16 +352,10 @@ export class SignallingClient extends Target {
     if (this.#unopened >= UNOPENED && !this.#blocked) this.#findBlock();
   }
 
-  /**
-   * Find out whether something between browser and server blocks WebSockets: the server still answers 426 to
-   * a plain HTTP request for the socket's address.
-   */
+  /** Find out whether something between browser and server blocks WebSockets. */
   async #findBlock() {
-    const signal = AbortSignal.timeout(OPEN_WITHIN_MS);
-    const answer = await fetch(this.#url.replace(/^ws/, "http"), { cache: "no-store", signal }).catch(
-      () => null,
-    );
-    this.#blocked = answer?.status === 426 && this.#unopened >= UNOPENED;
+    const blocked = await blocksSockets(this.#url, OPEN_WITHIN_MS);
+    this.#blocked = blocked && this.#unopened >= UNOPENED;
     if (this.#blocked && !this.#left) this.#setStatus(this.status);
   }
 

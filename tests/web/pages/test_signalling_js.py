@@ -227,6 +227,19 @@ async def test_waits_are_counted_against_the_servers_clock(clinic: Clinic, open_
     assert before_ms - 100 <= now_ms <= time.time() * 1000 + 100
 
 
+async def test_a_clock_that_is_set_while_the_page_is_open_is_compared_again_at_the_next_ping(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    page = await open_page("/demo/nowhere")
+    await stop_clock(page)
+    await page.evaluate(CONNECT, [])
+    before_ms = await page.evaluate("client.now()")
+    await page.clock.set_system_time(0)
+    assert await page.evaluate("client.now()") < before_ms - 3_000_000
+    await page.evaluate("client.wake()")
+    await page.wait_for_function("(before_ms) => client.now() >= before_ms", arg=before_ms)
+
+
 async def test_bye_closes_the_connection_without_another_hello(clinic: Clinic, open_page: OpenPage) -> None:
     page = await connected(open_page)
     await page.evaluate("client.bye()")

@@ -1,5 +1,5 @@
 /* Returns the address of the WebSocket, and the socket that `patient/early.js` may have opened before the
-   page's main script was loaded. Defines the name of the subprotocol. */
+   page's main script was loaded. Finds out whether sockets are blocked. Defines the name of the subprotocol. */
 
 export const SUBPROTOCOL = "greenroom.v1.json";
 
@@ -24,4 +24,17 @@ export function early(url) {
   const socket = globalThis.earlySocket;
   globalThis.earlySocket = null;
   return socket?.url === url && socket.readyState <= 1 ? socket : null;
+}
+
+/**
+ * Return true if something between browser and server blocks WebSockets: the server still answers 426 to a
+ * plain HTTP request for the socket's address.
+ *
+ * @param {string} url the address of the socket
+ * @param {number} within_ms the longest time in ms to wait for the answer
+ */
+export async function blocksSockets(url, within_ms) {
+  const signal = AbortSignal.timeout(within_ms);
+  const answer = await fetch(url.replace(/^ws/, "http"), { cache: "no-store", signal }).catch(() => null);
+  return answer?.status === 426;
 }
