@@ -278,7 +278,7 @@ export class SignallingClient extends Target {
       this.#settle(request.message.id, () =>
         request.reject(new SignallingError(message.code, message.text, message.details)),
       );
-    } else {
+    } else if (this.status !== "open") {
       // The server has refused the hello, and closes the connection after this message.
       this.dispatchEvent(new CustomEvent("refused", { detail: message }));
     }

@@ -240,6 +240,27 @@ async def test_a_clock_that_is_set_while_the_page_is_open_is_compared_again_at_t
     await page.wait_for_function("(before_ms) => client.now() >= before_ms", arg=before_ms)
 
 
+async def test_a_refusal_that_comes_too_late_is_not_taken_for_a_refused_hello(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    clinic.silent.add("visit.claim")
+    page = await connected(open_page, "queue")
+    await heard(page, 1)
+    await page.evaluate(
+        """() => {
+            window.refused = 0;
+            client.addEventListener('refused', () => { refused += 1; });
+        }"""
+    )
+    assert await request(page, {"type": "visit.claim", "visit": "v_1"}, timeout_ms=1) == "timeout"
+    await clinic.until(lambda: clinic.got("visit.claim"))
+    late = {"type": "error", "code": "already_claimed", "text": "", "details": {}}
+    await clinic.send({**late, "reply_to": clinic.got("visit.claim")[0]["id"]})
+    await clinic.push("queue", {"type": "queue.gone", "visit": "v_1", "why": "claimed", "by": None})
+    await heard(page, 2)
+    assert await page.evaluate("refused") == 0
+
+
 async def test_bye_closes_the_connection_without_another_hello(clinic: Clinic, open_page: OpenPage) -> None:
     page = await connected(open_page)
     await page.evaluate("client.bye()")
