@@ -74,6 +74,11 @@ class Subscription:
         for change in early:
             self.take(change)
 
+    def restart(self) -> None:
+        """Drop the changes that came before a whole state: they are of a lost socket, perhaps of another epoch."""
+        self._early = []
+
+
 class ReturningClient:
     """A client whose connection continues over several sockets: if a socket is lost, it opens another and resumes.
 
@@ -189,6 +194,7 @@ class ReturningClient:
             self.welcome, self._resume = client.welcome, client.welcome["resume"]
             self.connected.set()
             for topic, held in list(self._held.items()):
+                held.restart()
                 await self._ask(client, topic, held)
             while client.closed_with is None:
                 try:

@@ -243,7 +243,10 @@ export class SignallingClient extends Target {
     }
     this.status = "open";
     for (const request of this.#requests.values()) this.#write(request.message);
-    for (const [name, topic] of this.#topics) this.#ask(name, topic);
+    for (const [name, topic] of this.#topics) {
+      topic.early = [];
+      this.#ask(name, topic);
+    }
     this.#timers.ping = setInterval(() => this.#ping(PONG_WITHIN_MS), PING_EVERY_MS);
     this.dispatchEvent(new CustomEvent("welcome", { detail: message }));
     this.#setStatus("open");

@@ -336,6 +336,25 @@ async def test_a_request_ends_with_the_close_code_if_the_client_does_not_reconne
         assert closed.value.code == 4203
 
 
+async def test_changes_of_a_lost_socket_do_not_hide_those_of_a_new_epoch(
+    paused: list[tuple[int, int]],
+) -> None:
+    first, second = Socket(1006), Socket(1000)
+    client, made = returning(first, second)
+    seen: list[int] = []
+    await client.hold("queue", lambda message: seen.append(message["version"]))
+    running = asyncio.ensure_future(client.run())
+    await until(lambda: first.asked)
+    made[0]["listener"](change(800))
+    first.ends.set()
+    await until(lambda: second.asked)
+    made[1]["listener"](snapshot(3, "e2"))
+    made[1]["listener"](change(4))
+    assert seen == [3, 4]
+    second.ends.set()
+    await running
+
+
 async def test_messages_without_a_topic_are_passed_on_and_messages_of_a_dropped_topic_are_not() -> None:
     heard: list[Received] = []
     client, _ = returning(heard=heard.append)

@@ -240,6 +240,23 @@ async def test_a_clock_that_is_set_while_the_page_is_open_is_compared_again_at_t
     await page.wait_for_function("(before_ms) => client.now() >= before_ms", arg=before_ms)
 
 
+async def test_changes_of_a_lost_socket_do_not_hide_those_of_a_new_epoch(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    clinic.silent.add("subscribe")
+    page = await connected(open_page, "queue")
+    await clinic.until(lambda: clinic.got("subscribe"))
+    clinic.version = 800
+    gone = {"type": "queue.gone", "visit": "v_1", "why": "claimed", "by": None}
+    await clinic.send({**gone, "topic": "queue", "version": 801})
+    clinic.silent.clear()
+    clinic.version, clinic.epoch = 3, "e_2"
+    await clinic.cut()
+    await heard(page, 1)
+    await clinic.push("queue", gone)
+    assert [message["version"] for message in await heard(page, 2)] == [3, 4]
+
+
 async def test_a_refusal_that_comes_too_late_is_not_taken_for_a_refused_hello(
     clinic: Clinic, open_page: OpenPage
 ) -> None:
