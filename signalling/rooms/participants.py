@@ -17,7 +17,7 @@ from signalling.rooms.ports import MediaParty, MediaRoom
 from signalling.rooms.worker_messages import Member, Moved, Mute, RoomMessage
 from signalling.visit.call_quality import MediaKind, Tally
 from signalling.visit.record import Visit
-from signalling.visit.relations import GUEST_PREFIX
+from signalling.visit.relations import GUEST_PREFIX, PATIENT, PROVIDER
 
 
 class Screen(msgspec.Struct, frozen=True):
@@ -158,3 +158,11 @@ class Room:
 def admitted(visit: Visit, party: str) -> bool:
     """Return True if a party's audio and video may be forwarded: always, except for a guest before Start Session."""
     return not party.startswith(GUEST_PREFIX) or visit.parties[party].started_ms is not None
+
+
+def opposite(party: str) -> str:
+    """Return the party whose media a party receives on those m-lines of the SDP on which it sends its own media.
+
+    The patient is the opposite of every other party.
+    """
+    return PROVIDER if party == PATIENT else PATIENT

@@ -21,7 +21,7 @@ from signalling.protocol.errors import error
 from signalling.rooms import worker_messages as wire
 from signalling.rooms.lease import Leases, Muted
 from signalling.rooms.mute_store import MuteStore
-from signalling.rooms.participants import Participant, Room, admitted
+from signalling.rooms.participants import Participant, Room, admitted, opposite
 from signalling.rooms.path_watch import PathWatch
 from signalling.rooms.ports import MediaEvent, MediaRelay, OfferNeeded, Parties
 from signalling.rooms.quality_watch import CallWatch
@@ -31,14 +31,9 @@ from signalling.service import Service
 from signalling.store.mirror import Change, Reset
 from signalling.visit.call_quality import MediaKind
 from signalling.visit.record import Status, Visit
-from signalling.visit.relations import PATIENT, PROVIDER
 
 log = structlog.get_logger()
-# time in s between two checks of all leases; `doubt` causes a check at once
-CHECK_S = 2.0
-# Party -> its opposite. On the m-lines of the SDP on which a party sends its own media, it receives the media of its
-# opposite. The patient is the opposite of every party that is missing in this map.
-_OPPOSITE = {PATIENT: PROVIDER}
+CHECK_S = 2.0  # time in s between two checks of all leases; `doubt` causes a check at once
 WITH_MEDIA = frozenset({Status.CLAIMED, Status.LIVE})
 
 
@@ -63,6 +58,7 @@ class Rooms:
         self._parties = parties
         self._changed = changed
         self._rooms: dict[str, Room] = {}
+        self._joining: dict[str, list[wire.RoomMessage]] = {}  # connection that joins -> its later messages
         self._doubt = asyncio.Event()
         self.calls = CallWatch(self._rooms, service.store, spawn)
         self.paths = PathWatch(self._send)
@@ -141,19 +137,24 @@ class Rooms:
         return None
 
     def receive_from_worker(self, message: wire.RoomMessage) -> None:
-        """Handle a party's message that another worker has passed on."""
-        join = self.receive(message)
-        if join is not None:
+        """Handle a party's message that another worker has passed on, after the connection's earlier messages."""
+        later = self._joining.get(message.member.connection)
+        if later is not None:
+            later.append(message)
+        elif (join := self.receive(message)) is not None:
+            self._joining[join.member.connection] = []
             self._spawn(self._join_or_refuse(join))
 
     async def _join_or_refuse(self, message: wire.Join) -> None:
         try:
             await self.join(message)
-        except UnavailableError:
+        except Exception as problem:
+            if not isinstance(problem, UnavailableError):
+                log.exception("room.request_failed", request=type(message).__name__)
             self._refuse(message, "unavailable")
-        except Exception:
-            log.exception("room.request_failed", request=type(message).__name__)
-            self._refuse(message, "unavailable")
+        finally:
+            for later in self._joining.pop(message.member.connection):
+                self.receive_from_worker(later)
 
     def _receive(self, message: wire.RoomMessage) -> wire.Join | None:
         member = message.member
@@ -226,7 +227,7 @@ class Rooms:
             party_media = room.media.join(
                 member.party,
                 lambda event: self._media_news(room, member.party, event),
-                opposite=_OPPOSITE.get(member.party, PATIENT),
+                opposite=opposite(member.party),
                 admitted=admitted(visit, member.party),
             )
         except RoomFullError:
@@ -376,8 +377,7 @@ class Rooms:
         try:
             await self._leases.give_back(room.organisation, visit_id, room.fence)
         except UnavailableError:
-            # The lease stays in the store. It names this worker, which is alive and owns the room again if a party
-            # joins.
+            # The lease stays: it names this worker, which is alive and owns the room again if a party joins.
             log.info("room.lease_left", visit=visit_id)
 
     async def drain(self, within_s: float) -> None:

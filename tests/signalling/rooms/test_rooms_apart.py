@@ -159,6 +159,22 @@ async def test_a_join_from_another_worker_gets_an_answer_also_after_a_fault(
     assert apart.codes()[0] == answer
 
 
+@pytest.mark.parametrize("joins_again", [False, True])
+async def test_the_messages_of_a_connection_from_another_worker_are_handled_in_their_order(
+    joins_again: bool,
+) -> None:
+    apart = await call()
+    tab = member("provider", THIRD, "c_tab")
+    messages: list[wire.RoomMessage] = [wire.Join(tab, 7, 4), wire.Left(tab, 7)]
+    if joins_again:
+        messages.append(wire.Join(tab, 7, 5))
+    for message in messages:
+        apart.rooms.receive_from_worker(message)
+    await apart.run()
+    assert ("provider" in apart.rooms._rooms[VISIT].participants) is joins_again
+    assert apart.rooms._joining == {}
+
+
 async def test_a_join_while_the_store_is_away_is_refused() -> None:
     apart = RoomsApart(visits.live())
 
