@@ -45,17 +45,17 @@ class Membership:
     """The membership of one connection in a room. `lease`: the lease of the room, which names its owner.
 
     `unanswered`: the number of each unanswered request -> the socket that sent it. `moving`: True while the member
-    joins the room of a new owner.
+    joins the room of a new owner. `joining`: True until the room has answered the join.
     """
 
-    __slots__ = ("lease", "member", "moving", "origin", "unanswered")
+    __slots__ = ("joining", "lease", "member", "moving", "origin", "unanswered")
 
     def __init__(self, member: Member, lease: Lease, origin: Origin | None) -> None:
         self.member = member
         self.lease = lease
         self.origin = origin
         self.unanswered: dict[int, Socket | None] = {}
-        self.moving = False
+        self.moving = self.joining = False
 
 
 class Memberships:
@@ -126,14 +126,20 @@ class Memberships:
             self._post(lease.taken_from, wire.Lost(member.visit, lease.fence))
         join = wire.Join(member, lease.fence, request_id)
         if lease.owner == self._worker:
-            await self.rooms.join(join)
+            membership.joining = True
+            try:
+                await self.rooms.join(join)
+            finally:
+                membership.joining = False
         else:
             if request_id is not None:
+                membership.joining = True
                 membership.unanswered[request_id] = self._hub.sockets.get(member.connection)
             try:
                 if not await self._service.bus.publish(keys.worker_channel(lease.owner), wire.encode(join)):
                     raise UnavailableError("the room's worker is cut off")
             except UnavailableError:
+                membership.joining = False
                 if request_id is not None:
                     if request_id not in membership.unanswered:
                         return  # The membership was removed meanwhile, and the client has received an error.
@@ -353,12 +359,13 @@ class Memberships:
             if membership is None or delivery.reply_to not in membership.unanswered:
                 return  # the request was answered already
             asked = membership.unanswered.pop(delivery.reply_to)
+            membership.joining = False  # the join is the first request of a membership
             if self._hub.sockets.get(delivery.connection) is not asked:
                 return  # the connection was resumed on another socket, which numbers its requests anew
         elif membership is not None and delivery.fence < membership.lease.fence:
             return  # the sender is no longer the owner of the room, but has not learned that yet
-        if delivery.replaced:
-            self.superseded(delivery.connection)
+        if delivery.replaced and not self._taken_over(delivery.connection):
+            return
         socket = self._hub.sockets.get(delivery.connection)
         if socket is None:
             return
@@ -369,9 +376,20 @@ class Memberships:
             # anew.
             socket.send(CODECS[delivery.codec].decode_server(delivery.data))
 
+    def _taken_over(self, connection: str) -> bool:
+        """Remove the membership of a connection whose place in the room another connection has taken.
+
+        Return False, and keep it, if the connection joins the room again: then it gets its place back.
+        """
+        membership = self._memberships.get(connection)
+        if membership is not None and membership.joining:
+            return False
+        self._forget(connection)
+        return True
+
     def _deliver(self, connection: str, message: server.Message) -> None:
-        if isinstance(message, server.MediaTakenOver):
-            self.superseded(connection)
+        if isinstance(message, server.MediaTakenOver) and not self._taken_over(connection):
+            return
         socket = self._hub.sockets.get(connection)
         if socket is not None:
             socket.send(message)

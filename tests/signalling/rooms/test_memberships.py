@@ -8,11 +8,12 @@ import pytest
 from msgspec.structs import replace
 from redis.asyncio import Redis
 
+from signalling.protocol import server_messages as server
 from signalling.rooms import worker_messages as wire
 from tests.signalling.clinic import clinic
-from tests.signalling.rooms.apart import OTHER
+from tests.signalling.rooms.apart import OTHER, OWN, VISIT
 from tests.signalling.rooms.calls import both, join
-from tests.signalling.rooms.test_memberships_apart import PATIENT, joined
+from tests.signalling.rooms.test_memberships_apart import JSON, PATIENT, joined
 from tests.signalling.waits import until
 
 
@@ -52,3 +53,31 @@ async def test_a_connection_that_joins_another_room_leaves_its_room() -> None:
     await apart.memberships.join(another := replace(PATIENT, visit="v_another"), None)
     left, join = (wire.decode(data) for _, data in apart.published)
     assert (left, join) == (wire.Left(PATIENT, 7), wire.Join(another, 7, None))
+
+
+async def test_a_connection_that_joins_again_keeps_its_place_if_another_had_taken_it_before() -> None:
+    apart, socket = await joined(OTHER)
+    taken_over = server.MediaTakenOver(visit=VISIT)
+    late = wire.Deliver("c_patient", 7, JSON.subprotocol, JSON.encode(taken_over), None, True)
+    await apart.memberships.join(PATIENT, 5)
+    apart.memberships.delivered(late)
+    assert (apart.memberships.holds("c_patient"), socket.calls) == (True, [])
+    done = JSON.encode(server.Done(reply_to=5, version=0))
+    apart.memberships.delivered(wire.Deliver("c_patient", 7, JSON.subprotocol, done, 5, False))
+    apart.memberships.delivered(late)
+    assert (apart.memberships.holds("c_patient"), len(socket.named("write"))) == (False, 2)
+
+
+async def test_a_connection_that_joins_again_at_its_own_worker_keeps_its_place_too() -> None:
+    apart, socket = await joined(OWN)
+    taken_over = server.MediaTakenOver(visit=VISIT)
+
+    async def join(message: wire.Join) -> None:
+        apart.memberships.send(PATIENT, 7, taken_over)
+
+    rooms: Any = apart.memberships.rooms
+    rooms.join = join
+    await apart.memberships.join(PATIENT, 5)
+    assert (apart.memberships.holds("c_patient"), socket.calls) == (True, [])
+    apart.memberships.send(PATIENT, 7, taken_over)
+    assert (apart.memberships.holds("c_patient"), socket.named("send")) == (False, [(taken_over,)])
