@@ -62,3 +62,18 @@ async def test_on_a_phone_on_its_side_the_buttons_of_the_call_are_visible_withou
     picture = await patient.locator(".tile.other").bounding_box()
     assert picture is not None
     assert picture["height"] > 140, "the other person is visible too"
+
+
+@pytest.mark.parametrize("width", [320, 390, 640, 740])
+async def test_on_a_small_window_the_state_of_the_call_does_not_lie_under_the_own_picture(
+    clinic: Clinic, open_page: OpenPage, width: int
+) -> None:
+    page = await patients_page(clinic, open_page, width=width, height=640)
+    await in_the_call(clinic)
+    await expect(page.get_by_role("button", name="Leave the call")).to_be_visible()
+    own = await page.locator(".tile.self").bounding_box()
+    assert own is not None
+    for chip in await page.locator(".state .chip").all():
+        box = await chip.bounding_box()
+        assert box is not None
+        assert box["x"] + box["width"] <= own["x"] or box["y"] + box["height"] <= own["y"]
