@@ -7,6 +7,7 @@ used, the token disappears from the address bar. All invalid links get the same 
 import structlog
 from aiohttp import web
 
+from signalling.store import keys
 from web.identity import sessions
 from web.identity.throttle import TokenKind, opened
 from web.identity.visitors import guest, guest_key, guest_of
@@ -28,10 +29,12 @@ log = structlog.get_logger("web.guest")
 async def join_page(request: web.Request) -> web.Response:
     """Answer GET /{organisation}/join/{token} with the invitation and a button.
 
-    The link is not used up when the page is opened.
+    The link is not used up when the page is opened. It leads the browser that has used it back to the visit.
     """
     organisation = await organisation_of(request)
     token = request.match_info["token"]
+    if await _has_used(request, organisation, token):
+        raise web.HTTPSeeOther(f"/{organisation.id}/guest")
     invites = request.app[INVITES]
     invite = await opened(request, organisation.id, TokenKind.GUEST, token, invites.look, invites.was_used)
     visit = None if invite is None else await request.app[SERVICE].visit_now(organisation.id, invite.visit)
@@ -51,11 +54,17 @@ async def join(request: web.Request) -> web.Response:
     """Answer POST /{organisation}/join/{token}: use the link up; this browser may now take part as the guest."""
     organisation = await organisation_of(request)
     token, invites = request.match_info["token"], request.app[INVITES]
+    if await _has_used(request, organisation, token):
+        raise web.HTTPSeeOther(f"/{organisation.id}/guest")
     invite = await opened(request, organisation.id, TokenKind.GUEST, token, invites.redeem, invites.was_used)
     if invite is None:
         return _closed(request, organisation)
     session = await sessions.get(request)
-    session[guest_key(organisation.id)] = {"visit": invite.visit, "guest": invite.guest}
+    session[guest_key(organisation.id)] = {
+        "visit": invite.visit,
+        "guest": invite.guest,
+        "link": keys.hashed(token),
+    }
     log.info("guest.joined", organisation=organisation.id, visit=invite.visit)
     return web.Response(status=303, headers={"Location": f"/{organisation.id}/guest"})
 
@@ -74,6 +83,12 @@ async def guest_page(request: web.Request) -> web.Response:
         "ws": f"/{organisation.id}/ws",
     }
     return page(request, "guest.html", {"boot": boot}, title=gettext("Your session"))
+
+
+async def _has_used(request: web.Request, organisation: Organisation, token: str) -> bool:
+    """Return whether this browser has used the link with this token, and no other link after it."""
+    held = (await sessions.get(request)).get(guest_key(organisation.id))
+    return isinstance(held, dict) and held.get("link") == keys.hashed(token)
 
 
 def _closed(request: web.Request, organisation: Organisation) -> web.Response:

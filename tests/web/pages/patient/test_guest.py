@@ -61,6 +61,17 @@ async def test_the_button_lets_the_guest_in_and_takes_the_token_out_of_the_addre
     assert (await ask(ws, type="subscribe", topic=f"case/{visit}"))["code"] == "not_found"
 
 
+async def test_the_link_leads_the_browser_that_used_it_back_to_the_session(site: Site) -> None:
+    visit, path = await invited(site)
+    rosa, stranger = site.person(), site.person()
+    await rosa.post(path)
+    for answer in (await rosa.get(path), await rosa.post(path)):
+        assert (answer.status, answer.headers.get("Location")) == (303, "/demo/guest")
+    other = await link(site, visit, "guest-nobody")
+    assert (await rosa.get(other)).status == 404, "another link leads nowhere"
+    assert (await stranger.get(path)).status == 404
+
+
 async def test_an_invalid_link_gets_the_same_page_whatever_the_reason(site: Site) -> None:
     visit, used = await invited(site)
     await site.person().post(used)
