@@ -274,9 +274,10 @@ def held(visit: Visit, command: End, actor: Actor, context: Context) -> Visit:
 
 
 def reopened(visit: Visit, _: Command, __: Actor, context: Context) -> Visit:
-    parties = {key: replace(p, started_ms=None, left_ms=None) for key, p in visit.parties.items()}
-    away = replace(parties[PROVIDER], connections={}, away_since_ms=context.now_ms)
-    return replace(visit, outcome=None, ended_ms=None, parties={**parties, PROVIDER: away})
+    # Who left the page after the end is not known. The connections that have it open enter again (`sweep.py`).
+    away = {"connections": {}, "away_since_ms": context.now_ms, "started_ms": None, "left_ms": None}
+    parties = {key: replace(party, **away) for key, party in visit.parties.items()}
+    return replace(visit, outcome=None, ended_ms=None, parties=parties)
 
 
 # A guard returns a refusal, or None if it allows the command. Its arguments are those of an effect.

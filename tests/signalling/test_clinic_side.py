@@ -267,8 +267,9 @@ async def test_a_past_visit_is_found_with_its_history_and_can_be_reopened(two: C
     assert (await provider.request("sessions.past", since_ms=past["rows"][0]["ended_ms"] + 1))["rows"] == []
     story = await provider.request("visit.history", visit=visit)
     assert [event["kind"] for event in story["events"]] == ["opened", "claimed", "ended"]
-    await provider.request("visit.reopen", visit=visit)
-    await patient.expect("visit.state", lambda m: m["visit"]["status"] == "claimed")
+    reopened = (await provider.request("visit.reopen", visit=visit))["version"]
+    seen = await patient.expect("visit.state", lambda m: m["version"] > reopened)
+    assert (seen["visit"]["status"], seen["visit"]["parties"]["patient"]["present"]) == ("claimed", True)
     assert (await provider.request("sessions.past"))["rows"] == []
     assert await refused(patient, "sessions.past") == "not_allowed"
     assert await refused(patient, "visit.history", visit=visit) == "not_allowed"

@@ -161,16 +161,15 @@ def test_an_end_stops_the_clock_and_only_a_decline_has_a_reason() -> None:
     assert do.ended(Outcome.DECLINED)(before, c.Decline("full"), ADMIN, context(LATER)).reason == "full"
 
 
-def test_a_reopened_visit_waits_for_its_provider_and_for_both_presses() -> None:
+def test_a_reopened_visit_waits_for_both_sides_to_enter_and_to_press() -> None:
     before = ended()
+    away: dict[str, Any] = {"connections": {}, "away_since_ms": LATER, "started_ms": None}
     assert changed(before, do.reopened(before, c.Reopen(), CLAIMANT, context(LATER))) == {
         "outcome": None,
         "ended_ms": None,
         "parties": {
-            "patient": replace(before.parties["patient"], started_ms=None),
-            "provider": replace(
-                before.parties["provider"], connections={}, away_since_ms=LATER, started_ms=None
-            ),
+            "patient": replace(before.parties["patient"], **away),
+            "provider": replace(before.parties["provider"], **away),
         },
     }
 
