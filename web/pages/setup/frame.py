@@ -150,7 +150,7 @@ def keeping(handler: Handler) -> Handler:
             if not sign_in.endswith(("/staff/sign-in", "/staff/two-factor")):
                 raise
         posted = await posted_to(request)
-        context = {"fields": list(posted.items()), "action": request.path, "sign_in": sign_in}
+        context = {"fields": list(posted.items()), "action": request.path_qs, "sign_in": sign_in}
         return page(
             request, "setup/signed_out.html", context, title=gettext("You are signed out"), status=401
         )

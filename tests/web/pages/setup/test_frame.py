@@ -8,9 +8,10 @@ import pytest
 
 from signalling.visit.record import Policy
 from tests.web.pages.setup.desk import changed, desk
+from tests.web.pages.setup.test_translations import field
 from tests.web.site import ADMIN, OSEI, Site
 from web.keys import ORGANISATIONS
-from web.organisations.settings import Organisation
+from web.organisations.settings import Area, Organisation
 from web.pages.rendering import TEMPLATES
 from web.pages.setup import policy_form
 
@@ -209,6 +210,24 @@ async def test_typed_values_survive_the_end_of_the_sign_in(site: Site) -> None:
     await admin.person.sign_in(ADMIN)
     assert (await admin.person.post(f"{admin.home}/calendar", kept)).status == 303
     assert (await stored(site)).welcome == "First line\nSecond “line”"
+
+
+async def test_a_form_of_an_area_or_a_language_is_sent_there_after_the_end_of_the_sign_in(site: Site) -> None:
+    await site.change(areas=(Area(id="mind", name="Mind"),))
+    admin = await desk(site)
+    welcome = field("Welcome text").replace("__", "-")
+    typed = {"guide?area=mind": {"since-title": "How long?"}, "translations?language=ar": {welcome: "أهلا"}}
+    sent = {section: changed(await admin.fields(section), **words) for section, words in typed.items()}
+    await admin.person.post("/demo/staff/sign-out")
+    answers = {section: await admin.save(section, fields) for section, fields in sent.items()}
+    await admin.person.sign_in(ADMIN)
+    for section, answer in answers.items():
+        kept = await admin.fields(section, await answer.text())
+        assert (await admin.person.post(f"{admin.home}/{section}", kept)).status == 303
+    found = await stored(site)
+    assert found.guide.steps[0].title == "When did it begin?"
+    assert found.guide_of("mind").steps[0].title == "How long?"
+    assert found.translations["ar"][found.welcome] == "أهلا"
 
 
 def test_f33_every_form_of_the_set_up_with_fields_is_asked_about_before_it_is_left_unsaved() -> None:
