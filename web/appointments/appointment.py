@@ -19,6 +19,8 @@ EARLY_MS = 15 * MINUTE_MS
 """Check In is possible from this time in ms before the booked time."""
 LATE_MS = HOUR_MS
 """Check In is possible until this time in ms after the booked time."""
+MOST_CHECK_INS = 10
+"""The greatest number of check-ins of a booked visit. Each opens a visit in the queue, whose patient may leave it."""
 
 
 class Status(StrEnum):
@@ -158,9 +160,10 @@ def cancelled(appointment: Appointment, by: str | None, reason: str, now_ms: int
 def checked_in(appointment: Appointment, now_ms: int) -> Appointment:
     """Return the checked-in record, with the id of the visit to open; each check-in makes a new id.
 
-    Raises TooLateError if the patient may not check in now (`may_check_in`).
+    Raises TooLateError if the patient may not check in now (`may_check_in`), or has done so MOST_CHECK_INS times.
     """
-    if not may_check_in(appointment, now_ms):
+    # The version of a new record is 1, and each change of the time and each check-in increases it by 1.
+    if not may_check_in(appointment, now_ms) or appointment.version - appointment.moved > MOST_CHECK_INS:
         raise TooLateError
     version = appointment.version + 1
     return msgspec.structs.replace(

@@ -136,6 +136,19 @@ async def test_a_patient_who_withdrew_may_check_in_again_until_it_is_too_late(
     assert "This visit is over" in await (await ana.get(path)).text()
 
 
+async def test_a_link_does_not_open_visits_without_end(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    from signalling.visit.commands import Withdraw
+    from web.identity.visitors import patient
+
+    ana, path, _ = await at_their_time(site, monkeypatch)
+    service, statuses = site.app[SERVICE], []
+    for _ in range(12):
+        statuses.append((await ana.post(f"{path}/check-in")).status)
+        for visit in list((await service.mirrors.get("demo")).visits.values()):
+            await service.command(patient("demo", visit.id, "Ana Ruiz"), visit.id, Withdraw())
+    assert statuses == [303] * 10 + [409] * 2
+
+
 async def test_a_check_in_that_a_crash_cut_short_is_taken_up_again(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
