@@ -43,14 +43,13 @@ async def show(call: Call, _: None) -> t.WebhookShown:
 
 async def change(call: Call, body: t.ChangedWebhook) -> t.WebhookShown:
     """Change the fields that the body contains, in the webhook that the path names; return the webhook."""
-    webhook = await _webhook(call)
     changes: dict[str, Any] = {}
     if body.events is not None:
         _check_events(body.events)
         changes["events"] = _in_order(body.events)
     if body.enabled is not None:
         changes["enabled"] = body.enabled
-    after = await call.request.app[WEBHOOKS].change(call.organisation.id, webhook, **changes)
+    after = await call.request.app[WEBHOOKS].change(call.organisation.id, call.path("webhook"), **changes)
     if after is None:
         raise ProblemError("not_found")
     await call.request.app[KNOWN_WEBHOOKS].refresh()

@@ -36,8 +36,8 @@ return 1
 """
 
 REPLACE = """
-if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then return 0 end
-redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
 return 1
 """
 
@@ -88,15 +88,24 @@ class Webhooks:
             added = await self._add(keys=[keys.WEBHOOKS(organisation)], args=args)
         return webhook if added else None
 
-    async def change(self, organisation: str, webhook: Webhook, **changes: Any) -> Webhook | None:
-        """Store the webhook with these changed fields and return it; None if the webhook was deleted meanwhile."""
-        after = replace(webhook, **changes)
+    async def change(self, organisation: str, webhook_id: str, **changes: Any) -> Webhook | None:
+        """Store the webhook with these changed fields and return it; None if there is no such webhook.
+
+        Its other fields stay as they are in the store, also if another request changes them at the same time.
+        """
+        key, done = keys.WEBHOOKS(organisation), 0
         async with answering():
-            args = [after.id, self._sealed(organisation, after)]
-            done = await self._replace(keys=[keys.WEBHOOKS(organisation)], args=args)
+            while not done:
+                kept = await self._redis.hget(key, webhook_id)
+                if kept is None:
+                    return None
+                after = replace(self._opened(organisation, kept), **changes)
+                done = await self._replace(
+                    keys=[key], args=[webhook_id, kept, self._sealed(organisation, after)]
+                )
             # This sets the number of the receiver's failures to 0, so a pause ends and the next event is sent at once.
-            await self._redis.delete(keys.BREAKER(organisation, webhook.id))
-        return after if done else None
+            await self._redis.delete(keys.BREAKER(organisation, webhook_id))
+        return after
 
     async def drop(self, organisation: str, webhook_id: str) -> bool:
         """Delete the webhook; return False if it does not exist."""

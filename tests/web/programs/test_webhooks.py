@@ -231,6 +231,18 @@ async def test_f42_a_receiver_that_fails_is_paused_shown_so_and_called_again_aft
         await until(goes_on)
 
 
+async def test_two_changes_of_a_webhook_at_the_same_time_are_both_kept(site: Site) -> None:
+    webhooks = site.app[WEBHOOKS]
+    hook = await webhooks.add("demo", "https://example.org/greenroom", ())
+    assert hook is not None
+    await asyncio.gather(
+        webhooks.change("demo", hook.id, events=("claimed",)), webhooks.change("demo", hook.id, enabled=False)
+    )
+    found = await webhooks.get("demo", hook.id)
+    assert found is not None
+    assert (found.events, found.enabled) == (("claimed",), False)
+
+
 async def test_a_delivery_is_written_in_the_commit_of_its_event_even_if_no_worker_runs_jobs(
     open_site: OpenSite, valkey: Redis
 ) -> None:

@@ -56,10 +56,8 @@ async def act(request: web.Request) -> web.Response:
         if await gone(organisation.id, what[:64]):
             await noted(request, GONE[one], what[:64])
     elif one in ("on", "off"):
-        webhook = await request.app[WEBHOOKS].get(organisation.id, what[:64])
-        if webhook is not None:
-            await request.app[WEBHOOKS].change(organisation.id, webhook, enabled=one == "on")
-            await noted(request, "webhook.changed", webhook.id)
+        if await request.app[WEBHOOKS].change(organisation.id, what[:64], enabled=one == "on"):
+            await noted(request, "webhook.changed", what[:64])
     else:
         raise web.HTTPBadRequest
     await request.app[KNOWN_WEBHOOKS].refresh()
