@@ -66,7 +66,10 @@ export class Screen {
       shown.contentHint = "detail";
       shown.addEventListener("ended", () => this.#track === shown && this.end());
       await this.#link.share("share");
-      if (shown.readyState === "ended" || this.#link.screen.sharing !== this.#party) return this.#endShare();
+      if (shown.readyState === "ended" || this.#link.screen.sharing !== this.#party) {
+        shown.stop();
+        return this.#endShare();
+      }
       this.#track = shown;
       await this.#link.show(shown);
     } catch (error) {
