@@ -132,8 +132,8 @@ export class SignallingClient extends Target {
 
   /**
    * Send a request and return the server's answer (`done`, `subscribed`, `pong`). Reject with a
-   * SignallingError if the server refuses it, if there is no answer in time (`timeout`), or if it cannot be
-   * sent now and must not be sent later (`offline`).
+   * SignallingError if the server refuses it, if no answer came (`timeout`; perhaps it was carried out), or
+   * if it cannot be sent now and must not be sent later (`offline`).
    * @template {RequestType} Type
    * @param {Asked<Type>} message the request without its id
    * @param {{ timeout_ms?: number }} options `timeout_ms`: the time to wait for the answer
@@ -346,7 +346,7 @@ export class SignallingClient extends Target {
       this.#setStatus("closed", { code });
       return;
     }
-    const unsure = new SignallingError("offline", "The connection was lost before an answer came.");
+    const unsure = new SignallingError("timeout", "The connection was lost before an answer came.");
     this.#fail((message) => !IDEMPOTENT.has(message.type), unsure);
     const ceiling = Math.min(BACKOFF_MS.most, BACKOFF_MS.first * 2 ** this.#attempt++);
     const wait_ms = code === 1001 ? this.#jitter(DRAIN_JITTER_MS) : ceiling / 2 + this.#jitter(ceiling / 2);

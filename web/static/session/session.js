@@ -4,7 +4,7 @@
 import { mark } from "../shared/brand.js";
 import { foundNow } from "../shared/devices.js";
 import { html, nothing, ref } from "../shared/lit.js";
-import { refusalWords } from "../shared/refusals.js";
+import { refusalWords, unchangedWords } from "../shared/refusals.js";
 import { t } from "../shared/text.js";
 import { announce, ask, toast } from "../shared/ui.js";
 import { codeOf } from "../signalling/errors.js";
@@ -221,8 +221,7 @@ export class Session {
       if (type === "visit.end") await this.#client.request({ type, visit, by_phone: said === "also" });
       else await this.#client.request({ type, visit });
     } catch (error) {
-      if (codeOf(error) !== "wrong_status")
-        toast(`${refusalWords(error)} ${t("Nothing was changed; please try again.")}`, { bad: true });
+      if (codeOf(error) !== "wrong_status") toast(unchangedWords(error), { bad: true });
     }
   };
 

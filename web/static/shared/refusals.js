@@ -1,5 +1,6 @@
 /* Returns the sentences for refused requests, by their stable code (signalling/protocol/PROTOCOL.md,
    "Errors"). If this page does not know a code, the server's own text in English is used. */
+import { codeOf } from "../signalling/errors.js";
 import { t } from "./text.js";
 
 /**
@@ -41,3 +42,16 @@ export function refusalWords(thrown) {
   const error = /** @type {import("../signalling/errors.js").SignallingError} */ (thrown);
   return WORDS[error.code]?.(error.details ?? {}) ?? error.message;
 }
+
+/** Codes of errors whose sentence says that nothing was changed, or after which that is not known. */
+const UNSURE = new Set(["offline", "timeout"]);
+
+/**
+ * Return a sentence for an error of a request, and say that nothing was changed, if that is known.
+ *
+ * @param {unknown} error the error, usually a SignallingError
+ */
+export const unchangedWords = (error) =>
+  UNSURE.has(codeOf(error))
+    ? refusalWords(error)
+    : `${refusalWords(error)} ${t("Nothing was changed; please try again.")}`;
