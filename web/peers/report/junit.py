@@ -5,6 +5,7 @@ This module does no I/O.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
@@ -12,6 +13,8 @@ from web.peers.report.figures import Figures
 from web.peers.report.thresholds import Verdict
 
 SUITE = "greenroom peers"
+NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""A character that no XML document may have (XML 1.0 §2.2), such as most control characters."""
 
 
 def junit(found: Figures, judged: Sequence[Verdict]) -> str:
@@ -38,4 +41,5 @@ def junit(found: Figures, judged: Sequence[Verdict]) -> str:
         if verdict.broken:
             ElementTree.SubElement(case, "failure", message=verdict.says)
     ElementTree.indent(suite)
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{ElementTree.tostring(suite, "unicode")}\n'
+    text = NOT_IN_XML.sub("\ufffd", ElementTree.tostring(suite, "unicode"))
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'

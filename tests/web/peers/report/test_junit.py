@@ -25,3 +25,12 @@ def test_each_threshold_is_a_test_and_a_broken_one_is_a_failure_with_its_sentenc
     plan = {one.get("name"): one.get("value") for one in suite.iterfind("properties/property")}
     assert plan["server"] == "https://visits.example/a&b"
     assert plan["patients"] == "400"
+
+
+def test_a_control_character_in_a_name_leaves_the_xml_readable() -> None:
+    seen = run()
+    seen.about.plan["scenario"] = "a\x01b\ufffe.toml"
+    judged = verdicts(seen, ["errors.\x1f>0"])
+    suite = ElementTree.fromstring(junit(figures(seen), judged).encode())
+    plan = {one.get("name"): one.get("value") for one in suite.iterfind("properties/property")}
+    assert plan["scenario"] == "a\ufffdb\ufffd.toml"
