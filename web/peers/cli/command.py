@@ -68,7 +68,8 @@ def _sentences() -> Iterator[None]:
     except (PlanError, EntryError, RunError, ThresholdError) as problem:
         sentence = str(problem)
     except OSError as problem:
-        sentence = f"{problem.filename}: {problem.strerror}"
+        reason = problem.strerror or str(problem)
+        sentence = reason if problem.filename is None else f"{problem.filename}: {reason}"
     else:
         return
     print(f"greenroom peers: {sentence}", file=sys.stderr)  # noqa: T201
@@ -275,6 +276,7 @@ def run(
     from web.peers.cli.outputs import Outputs
     from web.peers.errors import PlanError
     from web.peers.report.thresholds import parse
+    from web.peers.report.writing import check_folder
     from web.peers.run import breaking, faults
     from web.peers.run.arrivals import Arrivals, Span, seconds
     from web.peers.run.machines import Crew
@@ -361,6 +363,8 @@ def run(
         kinds = [kind for kind, many in zip(faults.KINDS, (kill, freeze, cut), strict=True) if many]
         for threshold in judgement.all:
             parse(threshold)
+        if report is not None:
+            check_folder(report)
         with playing.server(local, local_workers, providers) as found:
             if found:
                 staff = {"organisation": found.organisation, "credentials": found.credentials}

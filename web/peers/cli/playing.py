@@ -121,7 +121,11 @@ def play(
     for name in coordinator.left if coordinator else ():
         typer.echo(f"Ended early by {name}: what was seen there until then is reported.")
     if folder is not None:
-        typer.echo(f"The report is {write(seen, folder, judgement.all)}.")
+        try:
+            page = write(seen, folder, judgement.all)
+        except OSError as unwritten:
+            raise RunError(f"{unwritten.filename or folder}: {unwritten.strerror or unwritten}") from None
+        typer.echo(f"The report is {page}.")
     kept = holds(seen, judgement.all)
     if problem:
         print(f"greenroom peers: {problem}", file=sys.stderr)  # noqa: T201

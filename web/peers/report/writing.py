@@ -7,6 +7,8 @@ contents of the files.
 from __future__ import annotations
 
 import csv
+import errno
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -30,6 +32,13 @@ class Written(msgspec.Struct, frozen=True):
     format: int
     figures: Figures
     thresholds: list[Verdict]
+
+
+def check_folder(folder: Path) -> None:
+    """Make the folder of a report. Raises OSError if files cannot be written into it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
 
 
 def write(seen: Observations, folder: Path, thresholds: Sequence[str] = ()) -> Path:

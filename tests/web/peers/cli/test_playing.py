@@ -1,8 +1,10 @@
-"""Tests a run against a temporary server. One process of the server is killed during the run."""
+"""Tests runs against a temporary server: its worker is killed, the disk is full, a file has an odd name."""
 
 from pathlib import Path
 
-from tests.web.peers.cli.running import run
+from tests.web.peers.cli.running import refused, run
+
+LOCAL = ("--local", "-n", 1, "-p", 1)
 
 
 def test_a_temporary_server_can_be_used_for_a_trial_in_which_its_worker_is_killed(tmp_path: Path) -> None:
@@ -11,3 +13,16 @@ def test_a_temporary_server_can_be_used_for_a_trial_in_which_its_worker_is_kille
     assert result.exit_code == 0, result.output
     assert "Processes of the server that were killed: 1." in result.stdout
     assert "killed" in (tmp_path / "r" / "report.html").read_text()
+
+
+def test_a_folder_that_cannot_be_made_is_named_before_the_run_and_not_after_it(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    result = run(*LOCAL, "--report", tmp_path / "file" / "r")
+    assert refused(result) == f"greenroom peers: {tmp_path / 'file' / 'r'}: Not a directory"
+
+
+def test_a_disk_that_is_full_after_the_run_is_one_sentence_with_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "observations.jsonl").symlink_to("/dev/full")
+    result = run(*LOCAL, "--report", tmp_path)
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1] == f"greenroom peers: {tmp_path}: No space left on device"
