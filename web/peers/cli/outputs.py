@@ -6,6 +6,7 @@ send these figures, so that a slow reader does not delay the run.
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 import threading
@@ -91,10 +92,22 @@ class Outputs:
             return
         self.now = moment(seen, self._planned)
         if self._lines is not None:
-            self._lines.write(msgspec.json.encode(self.now) + b"\n")
-            self._lines.flush()
+            self._write(self._lines, msgspec.json.encode(self.now) + b"\n")
         if self._server is not None:
             self._server.show(self.now, lambda: self._page(seen))
+
+    def _write(self, lines: IO[bytes], line: bytes) -> None:
+        """Write a line; if that fails, such as on a full disk, print that there are no more lines. The run goes on."""
+        try:
+            lines.write(line)
+            lines.flush()
+        except OSError as problem:
+            self._lines = None
+            # What could not be written is still in a buffer, and would be an error again when the file is closed.
+            with Path(os.devnull).open("wb") as nothing:
+                os.dup2(nothing.fileno(), lines.fileno())
+            where = f"{self._lines_path}: {problem.strerror}"
+            print(f"greenroom peers: no more lines are written: {where}", file=sys.stderr)  # noqa: T201
 
 
 class _LiveServer(ThreadingHTTPServer):

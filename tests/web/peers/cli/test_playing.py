@@ -26,3 +26,10 @@ def test_a_disk_that_is_full_after_the_run_is_one_sentence_with_the_folder(tmp_p
     result = run(*LOCAL, "--report", tmp_path)
     assert result.exit_code == 2
     assert result.stderr.splitlines()[-1] == f"greenroom peers: {tmp_path}: No space left on device"
+
+
+def test_lines_that_cannot_be_written_do_not_end_the_run(tmp_path: Path) -> None:
+    result = run(*LOCAL, "--lines", "/dev/full", "--report", tmp_path)
+    assert result.exit_code == 0, result.output
+    assert result.stderr.count("no more lines are written: /dev/full: No space left on device") == 1
+    assert (tmp_path / "report.html").exists()
