@@ -78,7 +78,7 @@ def play(
     from web.peers.report import write
     from web.peers.run import server as measured
     from web.peers.run.breaking import Breaker
-    from web.peers.run.observations import Observations
+    from web.peers.run.observations import Observations, readable
     from web.peers.run.presence import Presence
 
     with ExitStack() as stack:
@@ -91,8 +91,9 @@ def play(
             raise RunError("ended before it began") from None
         in_s = max(0.0, (begins_at or 0.0) - time.monotonic())
         seen = Observations(ago_s=-in_s)
-        seen.about.plan = {"server": plan.url, "organisation": plan.organisation, **shown, **plan.in_words()}
-        seen.about.command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+        about = {"server": plan.url, "organisation": plan.organisation, **shown, **plan.in_words()}
+        seen.about.plan = {name: readable(value) for name, value in about.items()}
+        seen.about.command = readable(shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]))
         seen.about.machine, seen.about.versions = measured.machine(), measured.versions()
         if coordinator:
             seen.about.machine["helpers"] = ", ".join(coordinator.names)

@@ -227,6 +227,7 @@ class Observations:
         return 0
 
     def _error(self, at: float, code: str, example: str) -> None:
+        code, example = readable(code), readable(example)
         if code not in self.errors and len(self.errors) >= CODES:
             code = OTHER
         self.errors.setdefault(code, Series()).add(at, 1)
@@ -280,6 +281,14 @@ class _Head(msgspec.Struct):
 
 _Sources = dict[int, Series]
 _LINE = msgspec.json.Decoder(tuple[str, str, float, float, int | str | None])
+
+
+def readable(text: str) -> str:
+    """Return `text` with a question mark for each surrogate: half a character, which no file of a run can have.
+
+    Python makes surrogates from the name of a file that is not UTF-8, and from JSON such as "\\ud800".
+    """
+    return text.encode("utf-8", "replace").decode()
 
 
 def _named(kept: dict[str, T], name: str, make: Callable[[], T]) -> T:

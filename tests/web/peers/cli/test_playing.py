@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import msgspec
+
 from tests.web.peers.cli.running import refused, run
 
 LOCAL = ("--local", "-n", 1, "-p", 1)
@@ -33,3 +35,12 @@ def test_lines_that_cannot_be_written_do_not_end_the_run(tmp_path: Path) -> None
     assert result.exit_code == 0, result.output
     assert result.stderr.count("no more lines are written: /dev/full: No space left on device") == 1
     assert (tmp_path / "report.html").exists()
+
+
+def test_a_run_of_a_file_whose_name_is_not_utf_8_is_reported(tmp_path: Path) -> None:
+    day = tmp_path / "a day \udcff.csv"
+    day.write_text("09:00")
+    result = run(*LOCAL, "-a", f"day:{day}", "--report", tmp_path / "r")
+    assert result.exit_code == 0, result.output
+    written = msgspec.json.decode((tmp_path / "r" / "report.json").read_bytes())
+    assert written["figures"]["about"]["plan"]["arrivals"] == f"day:{tmp_path}/a day ?.csv"

@@ -134,6 +134,16 @@ def test_errors_of_a_broken_server_do_not_fill_the_memory() -> None:
     assert max(len(one) for kept in observations.examples.values() for one in kept) <= EXAMPLE_LENGTH
 
 
+def test_half_a_character_in_a_servers_error_can_be_sent_and_saved(tmp_path: Path) -> None:
+    seen = Observations()
+    seen.error("odd\ud800", "text \udfff")
+    other = Observations()
+    other.absorb(seen.news())
+    assert other.examples == {"odd?": ["text ?"]}
+    seen.save(tmp_path / "run.jsonl")
+    assert Observations.load(tmp_path / "run.jsonl").examples == other.examples
+
+
 def test_fifty_thousand_observations_cost_little() -> None:
     observations = Observations()
     began = time.process_time()
