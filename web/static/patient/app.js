@@ -11,7 +11,7 @@ import { LivePage } from "../shared/live_page.js";
 import { ownText } from "../shared/own_texts.js";
 import { refusalWords } from "../shared/refusals.js";
 import { inEach, t, tn } from "../shared/text.js";
-import { announce, ask, connectionBar, toast } from "../shared/ui.js";
+import { announce, ask, clearToasts, connectionBar, toast } from "../shared/ui.js";
 import { Closing } from "./closing.js";
 import { ContactChoice } from "./contact.js";
 import { guideStep } from "./guide.js";
@@ -131,15 +131,13 @@ function goTo(step) {
   redraw();
 }
 
-const inLine = () => placeLine(state.place, state.visit?.taking_over ?? null);
-
 function guide() {
   const step = hashStep() ?? state.firstOpenStep;
   if (!hashStep()) history.replaceState(null, "", stepUrl(step));
   const finished = state.info?.guide_done ?? false;
   return html` <div class="inline">
       <span class="chip num" role="status" translate="no"
-        ><span class="dot"></span>${inLine()}</span>
+        ><span class="dot"></span>${placeLine(state.place, state.visit?.taking_over ?? null)}</span>
     </div>
     ${closing.view(state.place)}${messages(chat, boot.answers)}
     ${guideStep({ state, client, step, busy, finished, go: (to, how) => leave(step, to, how, goTo) })}
@@ -266,6 +264,8 @@ function followVisit() {
   if (now === "after") chat.stop();
   else chat.start();
   if (now === "session" && !session) {
+    // What they say of the line is not true here.
+    clearToasts();
     session = new Session({
       client,
       visit: boot.visit,

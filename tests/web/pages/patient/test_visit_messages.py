@@ -78,3 +78,16 @@ async def test_f19_a_waiting_patient_answers_a_message_and_a_reload_keeps_what_i
         await clinic.writes("patient", "Yes, since Monday")
     await expect(page.get_by_text("You can write again when they have answered.")).to_be_visible()
     await expect(box).to_have_count(0)
+
+
+async def test_a_patient_who_is_claimed_again_no_longer_reads_that_they_are_back_in_line(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    await clinic.claimed_by()
+    page = await open_page("/demo/visit")
+    await expect(page.get_by_role("button", name="Start Session")).to_be_visible()
+    await clinic.becomes(status="queued", claimant=None)
+    await expect(page.locator(".toast")).to_contain_text("Nobody sees or hears you now.")
+    await clinic.claimed_by()
+    await expect(page.get_by_role("button", name="Start Session")).to_be_visible()
+    assert await page.locator(".toast").count() == 0
