@@ -1,6 +1,7 @@
 """Checks whether the pages can be reached: certificate, proxy, the pages' answer, a WebSocket."""
 
 import datetime
+import ipaddress
 import ssl
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from web.doctor.store import NOT_ASKED, organisations
 from web.server import tls
 
 DAYS = 14
+LEAST_PREFIX = 7
+"""The least length of the prefix of a network of proxies, in bits. No network of proxies is larger, even fc00::/7."""
 ASK = aiohttp.ClientTimeout(total=10)
 UPGRADE = "Let the proxy pass Upgrade and Connection on: nginx needs proxy_http_version 1.1 and both headers."
 
@@ -36,14 +39,22 @@ def proxy(settings: Settings) -> Finding:
     """Check whether the settings name the proxy in front of the server, so that the server learns each person's IP
     address.
     """
+    proxies = settings.server.trusted_proxies
+    if wide := [
+        each for each in proxies if ipaddress.ip_network(each, strict=False).prefixlen < LEAST_PREFIX
+    ]:
+        return wrong(
+            f"server.trusted_proxies has {', '.join(wide)}: a client there can invent its address",
+            "Name the addresses of your proxies alone; limits by address hold nobody off otherwise.",
+        )
     behind = bool(settings.server.public_url) and not settings.tls.certificate
-    if behind and not settings.server.trusted_proxies:
+    if behind and not proxies:
         return wrong(
             "public_url names a proxy that is not trusted: everybody has its address",
             "Name its address in server.trusted_proxies; limits by address shut everybody out otherwise.",
         )
-    if settings.server.trusted_proxies:
-        return good(f"X-Forwarded-For is read from {', '.join(settings.server.trusted_proxies)}")
+    if proxies:
+        return good(f"X-Forwarded-For is read from {', '.join(proxies)}")
     return good("browsers reach this server itself")
 
 

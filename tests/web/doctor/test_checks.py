@@ -138,6 +138,26 @@ async def test_nobody_who_answers_and_a_proxy_that_is_not_trusted_are_found(tmp_
     assert "everybody has its address" in pages.proxy(mine).found
 
 
+@pytest.mark.parametrize(
+    ("network", "state"),
+    [
+        ("0.0.0.0/0", State.WRONG),
+        ("::/0", State.WRONG),
+        ("128.0.0.0/1", State.WRONG),
+        ("10.0.0.0/8", State.GOOD),
+        ("fc00::/7", State.GOOD),
+        ("203.0.113.7", State.GOOD),
+    ],
+)
+def test_a_network_of_proxies_that_has_clients_in_it_is_found(
+    tmp_path: Path, network: str, state: State
+) -> None:
+    behind = {"public_url": "https://visits.example.org", "trusted_proxies": ["127.0.0.1", network]}
+    finding = pages.proxy(settings(tmp_path, server=behind))
+    assert finding.state == state
+    assert network in finding.found
+
+
 async def test_f44_private_addresses_and_ports_in_use_are_found(tmp_path: Path) -> None:
     public = {"host": "0.0.0.0", "public_url": "https://visits.example.org"}
     mine = settings(tmp_path, server=public, media={"announce": ["10.0.0.7"]})
@@ -185,7 +205,9 @@ async def test_media_that_only_this_machine_reaches_is_wrong_if_people_come_thro
     assert (await media.address(opened)).state == State.GOOD
 
 
-async def test_a_mail_server_is_asked_without_a_mail(tmp_path: Path) -> None:
+async def test_a_mail_server_is_asked_without_a_mail(
+    tmp_path: Path,
+) -> None:
     server = MailServer()
     await server.start()
     told = {"host": "127.0.0.1", "port": server.port, "tls": "none"}
