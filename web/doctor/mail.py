@@ -1,16 +1,20 @@
-"""Checks the mail server: connects and signs in, but sends no mail."""
+"""Checks the mail server (connects and signs in, but sends no mail), and the links in mails."""
 
 import contextlib
+from urllib.parse import urlsplit
 
 import aiosmtplib
 
-from web.config import Settings
+from web.config import Settings, is_loopback
 from web.doctor.findings import Finding, doubtful, good, wrong
 from web.mail.carriers import smtp_client
 
 
 async def server(settings: Settings) -> Finding:
-    """Check whether the mail server accepts a connection and the sign-in. No mail is sent."""
+    """Check whether the mail server accepts a connection and the sign-in, and where the links in mails lead.
+
+    No mail is sent.
+    """
     name = f"{settings.mail.host}:{settings.mail.port}"
     if not settings.mail.host:
         return doubtful("no mail leaves: each is a file in outbox/", "Set mail.host and what belongs to it.")
@@ -27,4 +31,9 @@ async def server(settings: Settings) -> Finding:
         )
     finally:
         client.close()
+    if settings.public and is_loopback(urlsplit(settings.origin).hostname or ""):
+        return wrong(
+            f"the links in mails begin with {settings.origin}, which opens on this machine alone",
+            "Set server.public_url to the address that people use.",
+        )
     return good(f"{name} takes mails")

@@ -205,7 +205,7 @@ async def test_media_that_only_this_machine_reaches_is_wrong_if_people_come_thro
     assert (await media.address(opened)).state == State.GOOD
 
 
-async def test_a_mail_server_is_asked_without_a_mail(
+async def test_a_mail_server_is_asked_without_a_mail_and_links_that_lead_nowhere_are_found(
     tmp_path: Path,
 ) -> None:
     server = MailServer()
@@ -213,6 +213,11 @@ async def test_a_mail_server_is_asked_without_a_mail(
     told = {"host": "127.0.0.1", "port": server.port, "tls": "none"}
     assert (await mail.server(settings(tmp_path, mail=told))).state == State.GOOD
     assert server.mails == []
+    served = {"host": "::", "public_url": ""}
+    finding = await mail.server(settings(tmp_path, mail=told, server=served))
+    assert (finding.state, "begin with http://127.0.0.1:8000" in finding.found) == (State.WRONG, True)
+    served["public_url"] = "https://visits.example.org"
+    assert (await mail.server(settings(tmp_path, mail=told, server=served))).state == State.GOOD
     await server.stop()
     assert (await mail.server(settings(tmp_path, mail=told))).state == State.WRONG
 
