@@ -19,6 +19,7 @@ import structlog
 from signalling.service import Organisation
 from signalling.store.jobs import Job, Jobs, Taken, new_job
 from signalling.store.records import Extra
+from signalling.visit.audit_entries import kind_of
 from signalling.visit.record import Visit
 from signalling.visit.relations import Event
 from signalling.visit.rules import DEADLINES, QUIET, RULES
@@ -69,14 +70,14 @@ def consequences(jobs: Jobs, known: Known) -> Callable[..., Iterable[Extra]]:
 
 
 def _job(webhook: Webhook, visit: Visit, event: Event) -> Job:
+    # Who the patient is, and whom the patient brings, is not for the receiver.
+    unnamed = event.by is None or kind_of(event.by.id) in ("patient", "guest")
     message = t.Message(
         id="",
         event=event.kind,
         organisation=visit.organisation,
         at_ms=event.at_ms,
-        by=views.person(event.by)
-        if event.by is not None and not event.by.id.startswith("patient:")
-        else None,
+        by=None if unnamed else views.person(event.by),
         visit=views.visit(msgspec.structs.replace(visit, reason=None)),
     )
     job = new_job(KIND, {}, event.at_ms)

@@ -15,12 +15,16 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from redis.asyncio import Redis
 
+from signalling.service import Accepted
 from signalling.store import jobs
 from signalling.store.jobs import new_job
+from signalling.visit import commands as c
+from signalling.visit.record import Actor, Role
 from tests.limits import WAIT_S
 from tests.signalling.waits import until
 from tests.web.api.client import PATIENT, Program, program
 from tests.web.conftest import OpenSite
+from tests.web.pages.patient.test_guest import OSEI, ROSA, invited
 from tests.web.pages.setup.desk import desk
 from tests.web.site import Site
 from web import jobs as web_jobs
@@ -120,6 +124,18 @@ async def test_a_webhook_receives_the_events_of_a_visit_signed_and_without_patie
             assert headers["Greenroom-Delivery"] == json.loads(body)["id"]
             text = body.decode()
             assert not [v for v in (*PATIENT.values(), "Please come in.") if len(v) > 2 and v in text]
+
+
+async def test_a_webhook_does_not_receive_the_name_of_a_guest(open_site: OpenSite) -> None:
+    site = await open_site(webhooks=LOOPBACK)
+    async with receiver() as there:
+        await made(await program(site), there.url, "claimed", "guest_started")
+        visit, _ = await invited(site)
+        rosa = Actor(organisation="demo", id=ROSA, name="Rosa Diaz", role=Role.GUEST, visit=visit)
+        assert isinstance(await site.app[SERVICE].command(rosa, visit, c.Start()), Accepted)
+        messages = {message["event"]: message for message in await there.messages(2)}
+        assert messages["claimed"]["by"]["name"] == OSEI.name
+        assert messages["guest_started"]["by"] is None
 
 
 async def test_a_webhook_receives_only_the_events_that_it_selected_and_none_while_it_is_off(
