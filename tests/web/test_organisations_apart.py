@@ -176,3 +176,12 @@ async def test_what_a_worker_has_saved_is_not_replaced_by_settings_that_it_asked
     found = await organisations.get("demo")
     assert found is not None
     assert found.name == "Renamed"
+
+
+async def test_an_organisation_whose_addition_was_interrupted_is_in_the_list_after_the_next_try(
+    site: Site,
+) -> None:
+    clinic = starter.organisation("lakeside", "Lakeside Clinic", "UTC")
+    await site.app[REDIS].set(keys.ORGANISATION("lakeside"), msgspec.json.encode(clinic))
+    assert not await site.app[ORGANISATIONS].add(clinic)
+    assert await site.app[ORGANISATIONS].list() == ["demo", "lakeside"]

@@ -194,8 +194,8 @@ class Organisations:
             added = await self._redis.setnx(
                 keys.ORGANISATION(organisation.id), msgspec.json.encode(organisation)
             )
-            if added:
-                await self._redis.sadd(keys.ORGANISATIONS(), organisation.id)
+            # A call that was interrupted between these two commands has left an organisation that is not in the list.
+            await self._redis.sadd(keys.ORGANISATIONS(), organisation.id)
         self._forget(organisation.id)
         return bool(added)
 
