@@ -235,3 +235,29 @@ async def test_messages_are_accessible_on_both_sides(
     await page.get_by_role("button", name=say("Messages")).click()
     await page.get_by_text("Here it is.").wait_for()
     await is_accessible(page)
+
+
+async def test_with_letters_of_twice_the_size_no_page_is_too_wide_and_nothing_lies_over_its_head(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    page = await open_page("/demo", width=390, height=844)
+
+    async def fits() -> None:
+        await page.evaluate("document.documentElement.style.fontSize = '200%'")
+        wider = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        assert wider <= 0, f"{page.url} is {wider} px too wide"
+        skip = await page.locator(".skip").bounding_box()
+        assert skip is not None
+        assert skip["y"] + skip["height"] <= 0, "the skip link is shown without the focus"
+
+    for path in ("/demo", "/demo/information", "/demo/staff/sign-in", "/demo/staff", "/demo/visit"):
+        await page.goto(clinic.url + path)
+        await page.get_by_role("heading", level=1).wait_for()
+        await fits()
+    await clinic.claimed_by()
+    await page.get_by_label("Camera").wait_for()
+    await fits()
+    for role in clinic.visit["parties"]:
+        await clinic.party(role, started=True)
+    await page.get_by_role("button", name="Leave the call").wait_for()
+    await fits()
