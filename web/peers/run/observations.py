@@ -127,8 +127,12 @@ class Observations:
         self._error(self._clock() - self._zero, code, example)
 
     def gauge(self, name: str, value: float) -> None:
-        """Record the present value of a gauge. It counts until the next call for the same gauge."""
-        _named(self.gauges, name, _Sources).setdefault(0, Series()).add(self._clock() - self._zero, value)
+        """Record the present value of a gauge. It counts until the next call for the same gauge.
+
+        Nothing is recorded before the run begins, because the machines then only wait for each other.
+        """
+        if (at_s := self.now_s) >= 0:
+            _named(self.gauges, name, _Sources).setdefault(0, Series()).add(at_s, value)
 
     def save(self, path: Path) -> None:
         """Write a file of JSON lines: the facts about the run, then one line for each observation."""

@@ -123,6 +123,16 @@ def test_one_who_takes_part_in_a_run_counts_from_its_beginning() -> None:
     assert Observations(clock=Clock(), ago_s=-3).now_s == -3
 
 
+def test_what_machines_use_while_they_wait_for_the_begin_is_no_part_of_the_run() -> None:
+    clock = Clock()
+    observations = Observations(clock=clock, ago_s=-3)
+    for cores in (0.1, 0.2):
+        observations.gauge("server_cpu", cores)
+        clock.now += 3
+    observations.gauge("server_cpu", 2.0)
+    assert list(observations.gauges["server_cpu"][0]) == [(0.0, 0.2), (3.0, 2.0)]
+
+
 def test_errors_of_a_broken_server_do_not_fill_the_memory() -> None:
     observations = Observations()
     for number in range(1000):
