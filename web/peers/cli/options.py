@@ -37,7 +37,15 @@ def staff(path: Path | None) -> tuple[Credential, ...]:
     """
     if path is None:
         return credentials(os.environ[CREDENTIALS]) if CREDENTIALS in os.environ else ()
-    return credentials(sys.stdin.read() if str(path) == "-" else path.read_text("utf-8"))
+    return credentials(_text(path))
+
+
+def _text(path: Path) -> str:
+    """Return the text of a file, or of standard input if `path` is "-". Raises PlanError if it is not UTF-8."""
+    try:
+        return sys.stdin.read() if str(path) == "-" else path.read_text("utf-8")
+    except UnicodeDecodeError:
+        raise PlanError(f"{path}: expected text in UTF-8") from None
 
 
 def watched(pid: int | None) -> tuple[int, ...]:
@@ -55,10 +63,10 @@ def watched(pid: int | None) -> tuple[int, ...]:
 def recorded(arrivals: str) -> str:
     """Return the text of the file that `arrivals` names as `day:FILE`; "" for any other pattern of arrivals.
 
-    Raises OSError if the file cannot be read.
+    Raises OSError if the file cannot be read, and PlanError if it is not UTF-8.
     """
     kind, _, rest = arrivals.partition(":")
-    return Path(rest.partition("@")[0]).read_text("utf-8") if kind == "day" and rest else ""
+    return _text(Path(rest.partition("@")[0])) if kind == "day" and rest else ""
 
 
 def share(text: str) -> float:

@@ -85,3 +85,11 @@ def test_what_cannot_be_used_is_refused_before_a_server_for_the_trial_is_started
 ) -> None:
     monkeypatch.setattr(local, "local_server", lambda *_: pytest.fail("a server was started"))
     assert words[1].partition(".")[0] in refused(run("--local", *words))
+
+
+@pytest.mark.parametrize("words", [("--credentials", "{}"), ("-a", "day:{}")])
+def test_a_file_that_is_no_text_is_named(words: tuple[str, str], tmp_path: Path) -> None:
+    path = tmp_path / "a file"
+    path.write_bytes(b"\xff")
+    result = run("http://x", *(word.format(path) for word in words))
+    assert refused(result) == f"greenroom peers: {path}: expected text in UTF-8"
