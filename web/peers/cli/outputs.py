@@ -130,6 +130,11 @@ class _LiveServer(ThreadingHTTPServer):
             self.now, self.page = now, made
             self._news.notify_all()
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Print no error if a reader has left, because it would disturb the terminal's display of the run."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
     def ask(self, *, page: bool) -> None:
         """Wait, for at most WAIT_S seconds, for the first figures, or for the first page if `page` is true."""
         with self._news:

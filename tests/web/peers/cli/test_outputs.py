@@ -160,3 +160,16 @@ def test_an_address_in_use_is_one_sentence() -> None:
         listen = f"127.0.0.1:{taken.getsockname()[1]}"
         with pytest.raises(PlanError, match=f"cannot listen at {listen} for --live: Address already in use"):
             Outputs(1, page, live=listen).__enter__()
+
+
+@pytest.mark.parametrize(("problem", "printed"), [(ConnectionResetError(), False), (ValueError(), True)])
+def test_a_reader_who_leaves_the_live_page_prints_no_error_to_the_terminal(
+    problem: Exception, printed: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Outputs(1, page, live="127.0.0.1:0") as outputs:
+        assert outputs._server is not None
+        try:
+            raise problem
+        except (OSError, ValueError):
+            outputs._server.handle_error(None, ("127.0.0.1", 1))
+    assert bool(capsys.readouterr().err) is printed
