@@ -319,16 +319,24 @@ class Person(ABC):
     # --- methods that cause deliberate faults
 
     async def reload(self) -> None:
-        """Reload the page as a browser does: close the socket without bye, then open the page with a new connection."""
+        """Reload the page as a browser does: close the socket without bye, then open the page with a new connection.
+
+        If the page does not open, raise EntryError or RefusedError, and try again until it does.
+        """
         client, self._leaving = self.client, True
         self._standing.clear()
         if client is not None:
             await client.close()
         self.seen.closes.append(DRAINS)
-        await self.browser.get(self.page)
-        for room in self.rooms.values():
-            await room.drop_media()
-        await self._return(None)
+        try:
+            await self.browser.get(self.page)
+            for room in self.rooms.values():
+                await room.drop_media()
+            await self._return(None)
+        except (EntryError, RefusedError):
+            self._resume, self._leaving = None, False
+            self.spawn(self._come_back(LOST))
+            raise
 
     def vanish(self, *, forever: bool = False) -> None:
         """Cut the socket without a close frame, like a phone that loses its network.

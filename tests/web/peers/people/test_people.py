@@ -149,6 +149,24 @@ async def test_a_patient_who_reloads_is_where_they_were(url: str, on_call: OnCal
         await live(ours, theirs)
 
 
+async def test_a_patient_whose_page_does_not_load_again_tries_until_it_does(
+    url: str, on_call: OnCall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def no_answer(path: str) -> None:
+        raise EntryError(path)
+
+    provider = await on_call()
+    async with Patient(url) as patient:
+        await patient.meet_now()
+        with monkeypatch.context() as away:
+            away.setattr(patient.browser, "get", no_answer)
+            with pytest.raises(EntryError):
+                await patient.reload()
+        ours, theirs = await call(patient, provider)
+        await live(ours, theirs)
+        assert (patient.seen.returned, patient.seen.resumed) == (1, 0)
+
+
 async def test_a_patient_who_vanishes_comes_back_as_the_same_connection(url: str, on_call: OnCall) -> None:
     provider = await on_call()
     async with Patient(url) as patient:
