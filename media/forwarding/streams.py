@@ -365,36 +365,3 @@ class Source:
 def sequence_older(number: int, than: int, mask: int) -> bool:
     """Return True if `number` comes before `than`; both are numbers modulo `mask` + 1 (RFC 1982)."""
     return ((number - than) & mask) > mask >> 1
-
-
-class Flow:
-    """The loss and bit rate of one source, calculated from the packet counters of the hot path."""
-
-    __slots__ = ("_at_s", "_octets", "_packets", "_sequence", "kbps", "loss")
-
-    def __init__(self) -> None:
-        self._at_s = 0.0
-        self._packets = self._octets = 0
-        self._sequence: int | None = None
-        self.kbps = 0.0
-        self.loss: float | None = None  # the share of lost packets, 0 to 1; None while nothing is forwarded
-
-    def sample(self, source: Source, now_s: float) -> None:
-        """Update `kbps` and `loss` of a source for the time since the last sample. `now_s`: the monotonic time."""
-        passed_s = now_s - self._at_s
-        if passed_s <= 0:
-            return
-        if self._at_s:
-            self.kbps = max(0, source.octets - self._octets) * 8 / 1000 / passed_s
-        sink = source.sink
-        sequence = None
-        if sink is not None and source.forward and source.settled:
-            sequence = (sink.sequence - source.sequence_shift) & SEQUENCE_MASK
-        if sequence is not None and self._sequence is not None:
-            expected = (sequence - self._sequence) & SEQUENCE_MASK
-            received = source.packets - self._packets
-            self.loss = min(1.0, max(0.0, 1 - received / expected)) if 0 < expected < 0x8000 else None
-        elif sequence is None:
-            self.loss = None
-        self._at_s, self._sequence = now_s, sequence
-        self._packets, self._octets = source.packets, source.octets

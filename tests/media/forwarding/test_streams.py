@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from media.forwarding.endpoint import Endpoint
-from media.forwarding.streams import GAP_MAX, KEPT, Flow, Missing, Source, sequence_older
+from media.forwarding.quality import Flow
+from media.forwarding.streams import GAP_MAX, KEPT, Missing, Source, sequence_older
 from media.protocols.codecs import OPUS, VP8
 from media.protocols.rtp import build, retransmission
 

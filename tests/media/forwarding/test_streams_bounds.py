@@ -9,7 +9,8 @@ import pytest
 
 from media.forwarding import streams
 from media.forwarding.endpoint import Endpoint
-from media.forwarding.streams import Flow, Missing, Source, sequence_older
+from media.forwarding.quality import Flow
+from media.forwarding.streams import Missing, Source, sequence_older
 from media.protocols import red
 from media.protocols.codecs import OPUS, RED, VP8
 from media.protocols.rtp import build, retransmission
