@@ -191,7 +191,7 @@ class Forwarder:
                 assert sink is not None
                 write_numbers(buffer, _NUMBERS_AT, sequence, timestamp, sink.ssrc)
                 ahead = (sequence - sink.sequence) & 0xFFFF
-                if ahead < 0x8000:
+                if 0 < ahead < 0x8000:
                     if ahead > 1:
                         self.mender.miss(endpoint, source, sequence - source.sequence_shift, ahead - 1, now)
                     sink.sequence, sink.timestamp, sink.at_s = sequence, timestamp, now

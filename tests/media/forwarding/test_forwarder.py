@@ -140,6 +140,13 @@ def test_a_packet_that_is_not_forwarded_does_not_stop_the_next_one(first: tuple[
     assert (inbox.waiting, len(room.sent[B])) == ([], 1)
 
 
+def test_a_packet_with_the_number_of_the_newest_one_is_not_sent() -> None:
+    room, _, _ = pair()
+    room.reads(sound(1), (build(AUDIO, 1, 70_000, 1, b"other"), A), sound(2))
+    assert room.sent[B] == [build(AUDIO, n, 960 * n, 20, b"sound") for n in (1, 2)]
+    assert room.counted()["withheld"] == 1
+
+
 def test_errors_of_the_socket_and_of_the_server_end_a_reading_and_are_counted() -> None:
     room, a, _ = pair()
     room.reads(sound(1), OSError(), sound(2))
