@@ -40,10 +40,10 @@ class Span(NamedTuple):
 class Layers:
     """The temporal layers of one video for one receiver.
 
-    `target`: the highest layer to send from the next picture on. `newest`: the number of the newest packet.
+    `target`: the highest layer to send from the next picture on.
     """
 
-    __slots__ = ("_spans", "_timestamp", "newest", "target")
+    __slots__ = ("_newest", "_spans", "_timestamp", "target")
 
     def __init__(self) -> None:
         self.target = TOP
@@ -65,7 +65,7 @@ class Layers:
 
         `sequence_shift`: the number that is added to each sequence number from there on.
         """
-        self.newest = (first - 1) & _MASK
+        self._newest = (first - 1) & _MASK
         self._timestamp: int | None = None  # of the newest picture since `restart`; None: no picture yet
         self._spans.clear()
         self._spans.append(Span(first, sequence_shift, 0, self.target))
@@ -82,10 +82,10 @@ class Layers:
         higher than the `level` of this span, the caller must send padding with the packet's number in place of the
         packet, because the receiver waits for the number.
         """
-        ahead = (number - self.newest) & _MASK
+        ahead = (number - self._newest) & _MASK
         if ahead == 0 or ahead >= _HALF:
             return self._span(number)
-        self.newest = number
+        self._newest = number
         now = self._spans[-1]
         level, begins = now.level, timestamp != self._timestamp
         if begins:

@@ -46,7 +46,18 @@ class _KeepsNothing(list[Packet | None]):
 class Sink:
     """The stream in which an endpoint receives one kind of media. Its SSRC stays the same if the source changes."""
 
-    __slots__ = ("at_s", "endpoint", "feeder", "kept", "kind", "sequence", "ssrc", "timestamp", "used")
+    __slots__ = (
+        "at_s",
+        "endpoint",
+        "feeder",
+        "floor",
+        "kept",
+        "kind",
+        "sequence",
+        "ssrc",
+        "timestamp",
+        "used",
+    )
 
     def __init__(self, kind: StreamKind, ssrc: int, endpoint: Endpoint) -> None:
         self.kind: StreamKind = kind
@@ -55,6 +66,8 @@ class Sink:
         self.feeder: Source | None = None
         self.used = False
         self.sequence = 0  # the highest sequence number sent, in the receiver's numbers
+        # the highest number that may have been sent before `kept` was emptied; None: such numbers are too old to matter
+        self.floor: int | None = None
         self.timestamp = 0
         self.at_s = 0.0
         # The newest packets sent, not encrypted. Each is at the index of its sequence number modulo KEPT.
@@ -76,15 +89,28 @@ class Sink:
     def find(self, sequence: int) -> Packet | None:
         """Return the stored packet that the receiver knows by this sequence number; None if it is not stored."""
         kept = self.kept[sequence % KEPT]
-        return kept if kept is not None and kept[2] << 8 | kept[3] == sequence else None
+        # After a jump of the numbers, an old packet may be stored under a number that is still to come.
+        is_past = (self.sequence - sequence) & SEQUENCE_MASK < KEPT
+        return kept if is_past and kept is not None and kept[2] << 8 | kept[3] == sequence else None
 
     def takes_late(self, sequence: int) -> bool:
         """Return True if a late packet may still be sent. `sequence`: its sequence number at the receiver.
 
-        If a newer packet is in its place in `kept`, as after the number 0xFFFF, it may have been sent before.
+        Return False if a packet with this number may have been sent before: AES-GCM must not encrypt two packets under
+        one number. That is not known for a number up to `floor`, and if a newer packet is in the place of this one in
+        `kept`, as after the number 0xFFFF.
         """
-        kept, is_recent = self.kept[sequence % KEPT], (self.sequence - sequence) & SEQUENCE_MASK < KEPT
-        return is_recent and (kept is None or sequence_older(kept[2] << 8 | kept[3], sequence, SEQUENCE_MASK))
+        behind = (self.sequence - sequence) & SEQUENCE_MASK
+        if behind >= KEPT:
+            return False
+        if self.floor is not None:
+            above = (self.sequence - self.floor) & SEQUENCE_MASK
+            if behind >= above:
+                return False
+            if above >= KEPT:
+                self.floor = None
+        kept = self.kept[sequence % KEPT]
+        return kept is None or sequence_older(kept[2] << 8 | kept[3], sequence, SEQUENCE_MASK)
 
 
 class Missing:
@@ -249,7 +275,7 @@ class Source:
                 self.timestamp_shift = (sink.timestamp + 1 - timestamp) & TIMESTAMP_MASK
         sink.used = True
         sink.feeder = self
-        sink.sequence = (sequence + self.sequence_shift - 1) & SEQUENCE_MASK
+        sink.sequence = sink.floor = (sequence + self.sequence_shift - 1) & SEQUENCE_MASK
         self.first_forwarded = self.packets
         self.first_sequence = sequence
         self.settled_at = timestamp

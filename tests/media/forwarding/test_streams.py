@@ -213,8 +213,32 @@ def test_a_missing_packet_is_asked_for_again_after_a_round_trip_then_ever_later(
 def test_a_late_packet_is_taken_if_it_is_not_too_old() -> None:
     endpoint, _ = fed(0, 0, 0.0)
     sink = endpoint.sinks["video"]
+    assert not sink.takes_late(0xFFFF), "it may have been sent before"
+    sink.floor = None
     assert sink.takes_late(0xFFFF)
     assert not sink.takes_late(0x10000 - KEPT)
+
+
+def test_numbers_from_before_a_stream_began_are_given_to_no_late_packet_and_later_do_not_matter() -> None:
+    endpoint, source = fed(100, 0, 0.0)
+    sink = endpoint.sinks["video"]
+    source.settle(500, 0, 1.0)
+    first = sink.sequence + 1
+    sink.sequence += 10
+    assert [sink.takes_late(first + ahead) for ahead in (-2, -1, 0, 1)] == [False, False, True, True]
+    sink.sequence = first + KEPT - 1
+    assert sink.takes_late(first)
+    assert sink.floor is None
+
+
+def test_a_packet_from_before_a_jump_is_not_found_under_a_number_that_is_still_to_come() -> None:
+    endpoint, _ = fed(50, 0, 0.0)
+    sink = endpoint.sinks["video"]
+    sink.sequence = 50
+    sink.kept[50 % KEPT] = build(VP8.payload_type, 50, 0, 1, b"picture")
+    assert sink.find(50) is not None
+    sink.sequence = 20
+    assert sink.find(50) is None
 
 
 def test_no_packet_is_sent_twice_as_late_where_the_numbers_begin_again_at_0() -> None:
@@ -231,8 +255,8 @@ def test_kept_packets_are_forgotten_where_more_are_missing_in_a_row_than_are_sen
     sink = Endpoint(SSRCS).sinks["audio"]  # type: ignore[arg-type]
     longest, first = GAP_MAX["audio"], 0xFFFA
     numbers = [(first + ahead) & 0xFFFF for ahead in range(2 * longest + 3)]
-    for number in numbers:
-        sink.kept[number % KEPT] = build(OPUS.payload_type, number, 0, 1, b"sound")
+    for sink.sequence in numbers:
+        sink.kept[sink.sequence % KEPT] = build(OPUS.payload_type, sink.sequence, 0, 1, b"sound")
     row, gap = numbers[: longest + 1], numbers[longest + 2 : 2 * longest + 2]
     sink.forget_rows([*row, *gap])
     assert [number for number in numbers if sink.find(number) is None] == row
@@ -245,6 +269,7 @@ def test_an_original_is_kept_only_if_it_is_in_the_retransmission_and_a_receiver_
     packet = bytearray(retransmission(build(VP8.payload_type, 19, 0, 10, b"picture"), 1, 11))
     sink = source.sink
     assert sink is not None
+    sink.floor = None
     sink.sequence = (packet[0] << 8 | packet[1]) + 1
     assert source.keep_repeated(packet, len(packet), 0) is None, "only padding"
     assert sink.find(packet[0] << 8 | packet[1]) is None
