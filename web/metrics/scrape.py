@@ -23,7 +23,8 @@ from signalling.errors import UnavailableError
 from signalling.rooms.placement import capacity
 from signalling.store import keys
 from signalling.store.unavailable import answering
-from web.config import Settings, first_line
+from web.config import LEAST_TOKEN, Settings, first_line
+from web.errors import ConfigError
 from web.keys import JOB_QUEUES, ORGANISATIONS, REDIS, SERVICE, SETTINGS, SUPERVISOR, WORKER
 from web.metrics.report import reports
 from web.metrics.table import (
@@ -78,9 +79,17 @@ async def _answer(app: web.Application, request: web.Request) -> web.Response:
 
 
 def token_of(settings: Settings) -> str:
-    """Return the token that a scrape must have; "" if none is needed. Raises ConfigError if its file cannot be read."""
-    token, file = settings.metrics.token, settings.metrics.token_file
-    return first_line("metrics.token_file", file) if file else token
+    """Return the token that a scrape must have; "" if none is needed.
+
+    Raises ConfigError if its file cannot be read, or holds too short a token.
+    """
+    file = settings.metrics.token_file
+    if not file:
+        return settings.metrics.token
+    token = first_line("metrics.token_file", file)
+    if len(token) < LEAST_TOKEN:
+        raise ConfigError(f"metrics.token_file: expected at least {LEAST_TOKEN} characters in {file}")
+    return token
 
 
 async def gathered(app: web.Application) -> Found:
@@ -172,7 +181,7 @@ def _family(metric: Metric, series: Iterable[Series]) -> Family:
 async def running(app: web.Application) -> AsyncIterator[None]:
     """Measure the delays of the event loop, and write this worker's values for the other workers, while the app runs.
 
-    Raises ConfigError if the file with the token cannot be read.
+    Raises ConfigError if the file with the token cannot be read, or holds too short a token.
     """
     token_of(app[SETTINGS])
     app[SUPERVISOR].keep(TASK, partial(_run, app))

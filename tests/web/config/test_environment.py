@@ -13,6 +13,7 @@ from tests.limits import WAIT_S
 from tests.prepared import GREENROOM
 from web.config import MEANINGS, Settings, load
 from web.config.environment import from_environment
+from web.config.secret_files import first_line
 from web.errors import ConfigError
 
 
@@ -55,6 +56,14 @@ def test_a_value_may_be_the_first_line_of_a_file(tmp_path: Path) -> None:
     assert settings.media.turn_secret_file == str(secret), "a key of its own, which is read later"
 
 
+@pytest.mark.parametrize("content", ["", "\n", "\nin the second line\n"])
+def test_a_file_without_a_first_line_is_refused(tmp_path: Path, content: str) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text(content)
+    with pytest.raises(ConfigError, match=r"media\.turn_secret_file: .*secret has an empty first line"):
+        first_line("media.turn_secret_file", str(secret))
+
+
 @pytest.mark.parametrize(
     ("environment", "said"),
     [
@@ -73,7 +82,7 @@ def test_a_value_may_be_the_first_line_of_a_file(tmp_path: Path) -> None:
         ),
         ({"GREENROOM_REDIS__URL_FILE": "/no/such"}, "GREENROOM_REDIS__URL_FILE: /no/such cannot be read"),
         (
-            {"GREENROOM_REDIS__URL": "redis://a", "GREENROOM_REDIS__URL_FILE": os.devnull},
+            {"GREENROOM_REDIS__URL": "redis://a", "GREENROOM_REDIS__URL_FILE": __file__},
             "GREENROOM_REDIS__URL and GREENROOM_REDIS__URL_FILE set the same key",
         ),
         ({"GREENROOM_TLS__CERTIFICATE": "a.pem"}, "tls"),

@@ -62,6 +62,20 @@ def test_a_token_that_cannot_be_read_or_is_short_is_said_at_start(tmp_path: Path
             parse({"metrics": wrong}, "test")
     with pytest.raises(ConfigError, match=r"metrics\.token_file"):
         scrape.token_of(parse({"metrics": {"token_file": str(tmp_path / "none")}}, "test"))
+    (tmp_path / "token").write_text("short\n")
+    with pytest.raises(ConfigError, match=r"metrics\.token_file: expected at least 16 characters"):
+        scrape.token_of(parse({"metrics": {"token_file": str(tmp_path / "token")}}, "test"))
+
+
+async def test_no_scrape_is_answered_while_the_file_of_the_token_is_empty(
+    open_site: OpenSite, tmp_path: Path
+) -> None:
+    (tmp_path / "token").write_text(f"{TOKEN}\n")
+    site = await open_site(metrics={"token_file": str(tmp_path / "token")})
+    (tmp_path / "token").write_text("")
+    answer = await site.person().get("/metrics")
+    assert answer.status != 200
+    assert "greenroom_" not in await answer.text()
 
 
 async def test_a_scrape_has_each_worker_s_values_and_what_they_share_once(site: Site) -> None:
