@@ -45,7 +45,10 @@ def is_turn(url: str) -> bool:
     return TURN.fullmatch(url) is not None
 
 
-PREFIX = re.compile(r"(?:/[A-Za-z0-9_~.-]+)*/?")
+PUBLIC_URL = re.compile(
+    r"https?://(?:[A-Za-z0-9_.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[1-9]\d{0,4})?(?:/[A-Za-z0-9_~.-]+)*/?"
+)
+"""Matches a public address; a name in other letters is written as browsers send it (xn--…, RFC 5890)."""
 
 
 def is_public_url(url: str) -> bool:
@@ -62,8 +65,7 @@ def is_public_url(url: str) -> bool:
     except ValueError:
         return False
     local = parts.hostname in ("localhost", "127.0.0.1", "::1")
-    plain = PREFIX.fullmatch(parts.path) and not (parts.query or parts.fragment or parts.username)
-    return bool(plain and parts.hostname) and (parts.scheme == "https" or (parts.scheme == "http" and local))
+    return PUBLIC_URL.fullmatch(url) is not None and (parts.scheme == "https" or local)
 
 
 def is_http_url(url: str) -> bool:

@@ -58,9 +58,9 @@ class Server(Section, frozen=True):
     )
     port: Port = 8000
     workers: Annotated[int, Meta(ge=1, le=256, description="a whole number from 1 to 256")] = 1
-    public_url: Annotated[str, Meta(description='"https://" and a host name, perhaps with a path, or ""')] = (
-        ""
-    )
+    public_url: Annotated[
+        str, Meta(description='"https://" and a host name in ASCII (xn--…), perhaps with a path, or ""')
+    ] = ""
     trusted_proxies: Annotated[
         tuple[str, ...], Meta(description="a list of IP addresses or networks of your reverse proxies")
     ] = ()

@@ -76,6 +76,11 @@ def test_every_key_says_what_it_expects() -> None:
         ),
         ({"server": {"public_url": "https://example.org/path?x"}}, "server.public_url: expected"),
         ({"server": {"public_url": "https://[x"}}, "server.public_url: expected"),
+        ({"server": {"public_url": "HTTPS://example.org"}}, "server.public_url: expected"),
+        ({"server": {"public_url": "https://clinique.élan.fr"}}, "server.public_url: expected"),
+        ({"server": {"public_url": "https://visits example.org"}}, "server.public_url: expected"),
+        ({"server": {"public_url": "https://example.org\n"}}, "server.public_url: expected"),
+        ({"server": {"public_url": "https://example.org:0"}}, "server.public_url: expected"),
         (
             {"server": {"trusted_proxies": ["10.0.0.0/8", "proxy"]}},
             "server.trusted_proxies: expected a list of IP",
