@@ -6,7 +6,7 @@ import { tickBy } from "./clock.js";
 import { Language } from "./language.js";
 import { render } from "./lit.js";
 import { one, pageData } from "./page.js";
-import { prepareRegions, redrawing, tendMenus } from "./ui.js";
+import { closeQuestions, prepareRegions, redrawing, tendMenus } from "./ui.js";
 import { onWaking } from "./waking.js";
 
 /**
@@ -45,8 +45,9 @@ export class LivePage {
   }
 
   /**
-   * Draw the page, and set the title of its tab. When the content changes, the page scrolls to the top and
-   * its heading gets the focus, except for the first content. Return true if the content has changed.
+   * Draw the page, and set the title of its tab. When the content changes, open questions close, the page
+   * scrolls to the top and its heading gets the focus, except for the first content. Return true if the
+   * content has changed.
    *
    * @param {Drawn} content the drawn page
    * @param {{ key: string, title: string }} about `key`: the name of the content; the content counts as
@@ -60,6 +61,7 @@ export class LivePage {
     const first = this.#shown === "" || this.#shown === "loading";
     this.#shown = key;
     if (!first) {
+      closeQuestions();
       scrollTo(0, 0);
       this.#focusHeading();
     }

@@ -146,6 +146,14 @@ export function clearToasts() {
   region("toasts", "status").replaceChildren();
 }
 
+/** @type {Set<HTMLDialogElement>} the open questions of `ask` */
+const questions = new Set();
+
+/** Close all open questions as Escape does, because they are about a page that is no longer shown. */
+export function closeQuestions() {
+  for (const dialog of questions) dialog.close();
+}
+
 /**
  * Ask the person for confirmation before an action that other people will notice. Return "yes" or "also" if
  * the person has pressed that button; return "" after Escape, or after a press of the button `no`.
@@ -173,12 +181,14 @@ export function ask({ title, text, yes, no, also, danger = false }) {
       dialog,
     );
     dialog.addEventListener("close", () => {
+      questions.delete(dialog);
       dismiss(dialog, before);
       const { returnValue: said } = dialog;
       resolve(said === "yes" || said === "also" ? said : "");
     });
     document.body.append(dialog);
     dialog.showModal();
+    questions.add(dialog);
   });
 }
 

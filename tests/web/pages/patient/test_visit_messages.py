@@ -91,3 +91,24 @@ async def test_a_patient_who_is_claimed_again_no_longer_reads_that_they_are_back
     await clinic.claimed_by()
     await expect(page.get_by_role("button", name="Start Session")).to_be_visible()
     assert await page.locator(".toast").count() == 0
+
+
+async def test_a_question_about_the_line_closes_when_the_patient_is_no_longer_in_it(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    page = await open_page("/demo/visit")
+    for status, shown in (
+        ("claimed", "Session with Dr Maya Osei"),
+        ("ended", "This visit could not take place"),
+    ):
+        await page.get_by_role("button", name="Leave the line").click()
+        await expect(page.get_by_role("dialog", name="Leave the line?")).to_be_visible()
+        if status == "claimed":
+            await clinic.claimed_by()
+        else:
+            await clinic.becomes(status=status, outcome="declined", reason=None)
+        await expect(page.get_by_role("heading", name=shown)).to_be_focused()
+        assert await page.get_by_role("dialog").count() == 0
+        assert clinic.got("visit.withdraw") == []
+        if status == "claimed":
+            await clinic.becomes(status="queued", claimant=None)
