@@ -12,7 +12,7 @@ def first_line(key: str, path: str) -> str:
     Raises ConfigError if the file cannot be read or its first line is empty.
     """
     try:
-        line = Path(path).read_text("utf-8").partition("\n")[0].rstrip("\r")
+        line = Path(path).read_text("utf-8-sig").partition("\n")[0].rstrip("\r")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{key}: {path} cannot be read ({type(error).__name__})") from None
     if not line:

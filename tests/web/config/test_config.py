@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from web.config import MEANINGS, Settings, load, parse, refuse_plain_http, sections
+from web.config.secret_files import first_line
 from web.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -160,6 +161,15 @@ def test_paths_are_relative_to_the_file_and_options_go_over_it(tmp_path: Path) -
     assert (settings.server.port, settings.server.workers) == (9000, 3)
     with pytest.raises(ConfigError, match=r"^command line: server.port: expected a port"):
         load(file, {"server.port": 70000})
+
+
+def test_a_file_of_an_editor_that_begins_files_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text("[server]\nport = 9000\n[metrics]\ntoken_file = 'token'\n", "utf-8-sig")
+    (tmp_path / "token").write_text("a token for the tests\n", "utf-8-sig")
+    settings = load(file)
+    assert settings.server.port == 9000
+    assert first_line("metrics.token_file", settings.metrics.token_file) == "a token for the tests"
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
