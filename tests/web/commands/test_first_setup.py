@@ -85,7 +85,7 @@ def test_s35_init_creates_nothing_unless_all_of_it_can_be(valkey_url: str, tmp_p
     assert b'"country":"CA"' in document, "that of --country, not the time zone's"
     audit = CliRunner().invoke(cli.app, ["audit", "export", "--config", str(tmp_path / "config.toml")]).output
     entries = [json.loads(line) for line in audit.splitlines() if line.startswith("{")]
-    assert [entry["what"] for entry in entries] == ["organisation.added", "account.added"]
+    assert [entry["what"] for entry in entries] == ["organisation.added", "account.added", "audit.exported"]
 
 
 def test_s35_the_address_is_proposed_from_the_name() -> None:

@@ -15,8 +15,8 @@ from tests.web.site import Site
 from web.keys import SUPERVISOR
 
 ROOT = Path(__file__).resolve().parents[3]
-# These modules are not parts of the server: the load tester, the client for tests, and synthetic browsers.
-NOT_THE_SERVER = ("web/peers/", "signalling/clients/client.py", "media/peers/aiortc_peer.py")
+# These modules are not parts of the server: the load tester, the Python clients, and synthetic browsers.
+NOT_THE_SERVER = ("web/peers/", "signalling/clients/", "media/peers/aiortc_peer.py")
 # Functions that start tasks without the supervisor -> what ends the tasks.
 ENDS = {
     "signalling/worker.py spawn": "one-off work; ends by itself",

@@ -1,5 +1,5 @@
 /* Returns the address of the WebSocket, and the socket that `patient/early.js` may have opened before the
-   page's main script was loaded. Finds out whether sockets are blocked. Defines the name of the subprotocol. */
+   page's main script was loaded. Finds out whether sockets are blocked. Names the subprotocol. */
 
 export const SUBPROTOCOL = "greenroom.v1.json";
 
