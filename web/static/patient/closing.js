@@ -87,7 +87,6 @@ export class Closing {
    */
   #notice({ at_ms, over, rule }) {
     const { book } = this.#boot;
-    const time = clock(at_ms);
     const ways = [
       ...(book ? [html`<a class="btn" href=${book}>${t("Book a time")}</a>`] : []),
       ...(over && rule === "ask"
@@ -99,8 +98,8 @@ export class Closing {
         : []),
     ];
     const heading = over
-      ? t("The clinic closed at {time}.", { time })
-      : t("The clinic closes at {time}.", { time });
+      ? t("The clinic is closed.")
+      : t("The clinic closes at {time}.", { time: clock(at_ms) });
     return html`<section class="notice amber">
       <p>
         <b>${heading}</b>

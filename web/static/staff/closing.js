@@ -41,8 +41,8 @@ export function closings(all, { closing }, areas) {
     const named = { area: areas[id] ?? "", time: clock(at_ms) };
     const head = over
       ? id
-        ? t("{area} closed at {time}.", named)
-        : t("The clinic closed at {time}.", named)
+        ? t("{area} is closed.", named)
+        : t("The clinic is closed.")
       : id
         ? t("{area} closes at {time}.", named)
         : t("The clinic closes at {time}.", named);

@@ -22,12 +22,17 @@ test("f18: staff read before closing time what becomes of those who wait", () =>
   assert.deepEqual(said({ skin: { at_ms, over: false, rule: "keep" } }), [], "nobody waits there");
 });
 
+test("f18: a clinic that closed in the middle of the day names no time, because the last hours ended earlier", () => {
+  const closed = { "": { at_ms, over: true, rule: "ask" }, mind: { at_ms, over: true, rule: "ask" } };
+  for (const [words] of said(closed)) assert.doesNotMatch(/** @type {string} */ (words), /\d [AP]M/);
+});
+
 test("f18: staff are asked after closing time if that is the clinic's rule", () => {
   assert.deepEqual(
     said({ "": { at_ms, over: true, rule: "ask" }, mind: { at_ms, over: true, rule: "keep" } }),
     [
-      ["The clinic closed at 5 PM. 2 patients still wait.", 2, true],
-      ["Mind closed at 5 PM. 1 patient still waits.", 1, false],
+      ["The clinic is closed. 2 patients still wait.", 2, true],
+      ["Mind is closed. 1 patient still waits.", 1, false],
     ],
   );
 });
