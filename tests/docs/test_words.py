@@ -117,6 +117,11 @@ def test_no_log_event_has_a_refused_word() -> None:
     assert not wrong, "\n".join(wrong)
 
 
+def test_no_text_of_a_page_says_hear_for_learn() -> None:
+    texts = (ROOT / "web/locale/es/LC_MESSAGES/messages.po").read_text("utf-8")
+    assert re.findall(r"\b(?:hears?|heard) (?:of|about)\b", texts) == []
+
+
 @pytest.mark.parametrize(
     ("name", "source"),
     [
