@@ -94,7 +94,7 @@ export class MediaSession extends Target {
   #remote = new MediaStream();
   /** @type {Map<string, MediaStream>} party -> the stream with its media */
   #remotes = new Map();
-  /** @type {Promise<void>} settles when all earlier offers are answered; the next offer waits for it */
+  /** @type {Promise<unknown>} settles when all earlier offers have answers; the next offer waits for it */
   #accepting = Promise.resolve();
 
   /**
@@ -176,9 +176,9 @@ export class MediaSession extends Target {
    *   TURN servers with credentials that expire
    */
   accept({ id, sdp, fresh = false, iceServers = [] }) {
-    const turn = this.#accepting.then(() => this.#answer(id, sdp, fresh, iceServers));
+    const turn = this.#accepting.then(() => this.#answer(sdp, fresh, iceServers));
     this.#accepting = turn.catch(() => undefined);
-    return turn;
+    return turn.then((answer) => answer && this.#sendAnswer(answer, id));
   }
 
   /** Begin to send picture and sound, unless muted; called when the person has pressed Start Session. */
@@ -275,14 +275,13 @@ export class MediaSession extends Target {
   }
 
   /**
-   * Apply an offer, answer it, and send the answer. Throw if this object is closed or the browser refuses the
-   * offer.
-   * @param {number} id the number of the offer
+   * Apply an offer, and return the answer; null if there is a newer connection. Throw if this object is closed
+   * or the browser refuses the offer.
    * @param {string} sdp the text of the offer
    * @param {boolean} fresh true if a new connection is needed
    * @param {RTCIceServer[]} iceServers the TURN servers
    */
-  async #answer(id, sdp, fresh, iceServers) {
+  async #answer(sdp, fresh, iceServers) {
     if (this.#closed) throw new DOMException("the session is closed", "InvalidStateError");
     const session = sessionOf(sdp);
     const held = fresh || session !== this.#session ? null : this.#connection;
@@ -297,8 +296,7 @@ export class MediaSession extends Target {
     await this.#attach();
     await this.#describe(connection, sdp);
     await this.#layer(connection);
-    const answer = connection.localDescription;
-    if (answer && connection === this.#connection) await this.#sendAnswer(answer.sdp, id);
+    return connection === this.#connection ? connection.localDescription?.sdp : null;
   }
 
   /**
