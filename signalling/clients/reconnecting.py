@@ -206,6 +206,8 @@ class ReturningClient:
         except ClosedError as closed:
             return closed.code
         except TimeoutError:
+            # A server that answers no ping answers no close frame, for which `close` would wait.
+            client.vanish()
             return LOST
         finally:
             self.connected.clear()

@@ -100,7 +100,7 @@ class Socket:
         self.welcome: Received = {"type": "welcome", "resume": f"token of {id(self)}"}
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.closed_with: int | None = None
-        self.closed = False
+        self.closed = self.vanished = False
         self.ends = asyncio.Event()
         self._code, self._answers, self._quiet = code, answers or [], quiet
 
@@ -119,6 +119,9 @@ class Socket:
         await self.ends.wait()
         self.closed_with = self._code
         return self._code
+
+    def vanish(self) -> None:
+        self.vanished = True
 
     async def close(self) -> None:
         self.closed = True
@@ -231,6 +234,7 @@ async def test_a_quiet_socket_is_pinged_and_replaced_if_it_does_not_answer(
     assert await client.run() == 1000
     assert [kind for kind, _ in alive.asked] == ["ping", "ping"]
     assert (dead.closed, gone.closed) == (True, True)
+    assert [socket.vanished for socket in (alive, dead, gone)] == [False, True, False]
     assert [code for code, _ in paused] == [1001, 1006, 4199]
 
 
