@@ -100,3 +100,12 @@ def shown(value: object) -> str:
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     text = _TOKEN.sub("r_…", text)
     return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]} … ({len(text)} characters)"
+
+
+def file_sentence(problem: OSError, path: object = None) -> str:
+    """Return a sentence about a file that cannot be used: its name and the reason.
+
+    `path`: the name if the error has none, as after a write to a full disk; None if it is not known.
+    """
+    name, reason = problem.filename or path, problem.strerror or str(problem)
+    return reason if name is None else f"{name}: {reason}"

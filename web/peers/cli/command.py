@@ -59,7 +59,7 @@ def _sentences() -> Iterator[None]:
 
     SIGTERM ends the context and all processes that were started in it.
     """
-    from web.peers.errors import EntryError, PlanError, RunError, ThresholdError
+    from web.peers.errors import EntryError, PlanError, RunError, ThresholdError, file_sentence
     from web.server.subprocesses import ended_by_sigterm
 
     try:
@@ -68,8 +68,7 @@ def _sentences() -> Iterator[None]:
     except (PlanError, EntryError, RunError, ThresholdError) as problem:
         sentence = str(problem)
     except OSError as problem:
-        reason = problem.strerror or str(problem)
-        sentence = reason if problem.filename is None else f"{problem.filename}: {reason}"
+        sentence = file_sentence(problem)
     else:
         return
     print(f"greenroom peers: {sentence}", file=sys.stderr)  # noqa: T201

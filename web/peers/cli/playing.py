@@ -74,7 +74,7 @@ def play(
     figures during the run; `faults`: (the faults to cause, the process ids of the server).
     """
     from web.peers.cli.live import Live
-    from web.peers.errors import RunError
+    from web.peers.errors import RunError, file_sentence
     from web.peers.report import write
     from web.peers.run import server as measured
     from web.peers.run.breaking import Breaker
@@ -125,7 +125,7 @@ def play(
         try:
             page = write(seen, folder, judgement.all)
         except OSError as unwritten:
-            raise RunError(f"{unwritten.filename or folder}: {unwritten.strerror or unwritten}") from None
+            raise RunError(file_sentence(unwritten, folder)) from None
         typer.echo(f"The report is {page}.")
     kept = holds(seen, judgement.all)
     if problem:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json as to_json
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager, nullcontext
@@ -62,11 +61,10 @@ def conformance(
     insecure: Annotated[bool, typer.Option("--insecure", help="Trust any certificate.")] = False,
 ) -> None:
     """Check whether a server keeps to PROTOCOL.md. The check opens some made-up visits, and ends them."""
-    from web.peers.cli.options import CREDENTIALS
+    from web.peers.cli import options
     from web.peers.conformance import server
-    from web.peers.errors import EntryError, PlanError
+    from web.peers.errors import EntryError, PlanError, file_sentence
     from web.peers.people.entry import Clinic
-    from web.peers.run.plan import credentials as read
 
     async def checked(
         address: str, slug: str, staff: Sequence[tuple[str, str]], report: Report
@@ -80,11 +78,8 @@ def conformance(
         with _a_server() if local else nullcontext() as found:
             if found is not None:
                 url, organisation, staff = found.url, found.organisation, found.credentials
-            elif credentials is not None:
-                text = sys.stdin.read() if str(credentials) == "-" else credentials.read_text("utf-8")
-                staff = read(text)
             else:
-                staff = read(os.environ[CREDENTIALS]) if CREDENTIALS in os.environ else ()
+                staff = options.staff(credentials)
             with _reporting(lines) as report:
                 outcomes = asyncio.run(
                     checked(url, organisation, [(each.email, each.password) for each in staff], report)
@@ -92,7 +87,7 @@ def conformance(
     except (PlanError, EntryError) as problem:
         _refuse(str(problem))
     except OSError as problem:
-        _refuse(f"{problem.filename}: {problem.strerror}")
+        _refuse(file_sentence(problem, lines))
     _finish(outcomes, json, to_stderr=str(lines) == "-")
 
 
@@ -171,11 +166,15 @@ def _finish(outcomes: Sequence[Outcome], file: Path | None, *, to_stderr: bool =
     from rich.console import Console
 
     from web.peers.conformance.table import as_json, print_totals
+    from web.peers.errors import file_sentence
 
     print_totals(Console(highlight=False, stderr=to_stderr), outcomes)
     if file is not None:
         found = [as_json(outcome) for outcome in outcomes]
-        file.write_text(to_json.dumps(found, ensure_ascii=False, indent=1) + "\n", "utf-8")
+        try:
+            file.write_text(to_json.dumps(found, ensure_ascii=False, indent=1) + "\n", "utf-8")
+        except OSError as problem:
+            _refuse(file_sentence(problem, file))
     if any(outcome.fault is not None for outcome in outcomes):
         raise typer.Exit(BROKEN)
 

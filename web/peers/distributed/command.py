@@ -114,7 +114,7 @@ def join(
     """Help another machine's run: play a share of its patients and providers on this machine."""
     from web.peers.distributed.helper import Helper, Own
     from web.peers.distributed.messages import address
-    from web.peers.errors import EntryError, PlanError, RunError
+    from web.peers.errors import EntryError, PlanError, RunError, file_sentence
 
     try:
         known = options.key(key)
@@ -127,7 +127,7 @@ def join(
         say(f"greenroom peers: {problem}")
         raise typer.Exit(UNUSABLE) from None
     except OSError as problem:
-        say(f"greenroom peers: {problem.filename}: {problem.strerror}")
+        say(f"greenroom peers: {file_sentence(problem)}")
         raise typer.Exit(UNUSABLE) from None
     if helper.interrupted:
         typer.echo("Ended early: what was seen until then is told.")

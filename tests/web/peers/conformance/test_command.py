@@ -103,3 +103,18 @@ def test_an_error_while_the_server_is_played_is_not_called_an_address_that_canno
         port = str(taken.getsockname()[1])
         code, _, refused = typed("--conformance-client", "--port", port)
     assert (code, f"cannot listen on 127.0.0.1, port {port}: " in refused) == (2, True)
+
+
+@pytest.mark.parametrize("option", ["--json", "--lines"])
+async def test_a_disk_that_is_full_is_no_fault_of_the_server(site: Site, option: str) -> None:
+    people = f"{OSEI} {demo.password(site.settings, OSEI)}\n"
+    words = ["--conformance", str(site.server.make_url("/demo")), "--credentials", "-", "--only", "hello"]
+    code, _, refused = await asyncio.to_thread(typed, *words, option, "/dev/full", stdin=people)
+    assert (code, refused.splitlines()[-1]) == (2, "greenroom peers: /dev/full: No space left on device")
+
+
+def test_a_file_of_staff_that_is_no_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / "staff").write_bytes(b"\xff")
+    words = ["--conformance", "http://127.0.0.1:9/demo", "--credentials", str(tmp_path / "staff")]
+    code, _, refused = typed(*words)
+    assert (code, refused) == (2, f"greenroom peers: {tmp_path / 'staff'}: expected text in UTF-8\n")
