@@ -182,7 +182,7 @@ async def organisation(plan: Plan) -> str:
         return plan.organisation
     from web.peers.people.entry import Clinic
 
-    clinic = Clinic(plan.url, plan.organisation, ca=plan.ca, insecure=plan.insecure)
+    clinic = Clinic(plan.url, plan.organisation, ca=plan.ca, insecure=plan.insecure, timeout_s=plan.timeout_s)
     await clinic.check()
     return clinic.organisation
 

@@ -188,7 +188,10 @@ class Helper:
         if [share.digest for share in shares] != list(welcome.digests):
             raise PlanError(self._other_version(welcome.greenroom))
         self._say(f"Joined the run at {self._at}, against {plan.url}.")
-        await Clinic(plan.url, plan.organisation, ca=plan.ca, insecure=plan.insecure).check()
+        clinic = Clinic(
+            plan.url, plan.organisation, ca=plan.ca, insecure=plan.insecure, timeout_s=plan.timeout_s
+        )
+        await clinic.check()
         await channel.send(Present())
         return shares, welcome.within_s
 

@@ -6,6 +6,8 @@ import pytest
 
 from tests.web.peers.cli.running import refused, run
 from web.peers.cli import local
+from web.peers.errors import EntryError
+from web.peers.people.entry import Clinic
 
 
 @pytest.fixture
@@ -93,3 +95,14 @@ def test_a_file_that_is_no_text_is_named(words: tuple[str, str], tmp_path: Path)
     path.write_bytes(b"\xff")
     result = run("http://x", *(word.format(path) for word in words))
     assert refused(result) == f"greenroom peers: {path}: expected text in UTF-8"
+
+
+def test_also_the_first_answer_of_the_server_may_take_no_longer_than_the_time_out(
+    staff: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def check(clinic: Clinic) -> None:
+        raise EntryError(f"waits for {clinic.timeout_s} s")
+
+    monkeypatch.setattr(Clinic, "check", check)
+    result = run("http://x", "--credentials", staff, "--timeout", "3s")
+    assert refused(result) == "greenroom peers: waits for 3.0 s"
