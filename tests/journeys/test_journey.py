@@ -57,7 +57,9 @@ async def test_a_patient_meets_a_provider(browser: Browser, greenroom_server: St
     for side in (patient, provider):
         seen = await side.received()
         assert (seen["frames"], seen["videoBytes"], seen["audioBytes"]) == (0, 0, 0)
+    await patient.sees(re.compile("Connected|Connection good"))
     await patient.press("Start Session")
+    await expect(patient.page.locator(".announcer")).to_contain_text("You see and hear each other.")
     await see_and_hear(patient, provider)
     # The provider sees a photo of the patient beside Case Information at once.
     await patient.press("Setup guide")

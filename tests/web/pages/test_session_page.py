@@ -364,10 +364,10 @@ async def test_the_camera_is_off_after_the_session(clinic: Clinic, open_page: Op
     await expect(own).to_be_visible()
     track = await own.evaluate_handle("(video) => video.srcObject.getVideoTracks()[0]")
     await in_the_call(clinic)
-    await expect(page.locator(".announcer")).to_contain_text("You see and hear each other")
+    await expect(page.locator(".announcer")).to_have_text("The session has begun.")
     await clinic.becomes(status="ended", outcome="completed", ended_ms=1_790_000_000_000)
     await expect(page.get_by_role("heading", name="Your visit is over")).to_be_visible()
-    await expect(page.locator(".announcer")).not_to_contain_text("You see and hear each other")
+    await expect(page.locator(".announcer")).not_to_contain_text("The session has begun.")
     assert await track.evaluate("(track) => track.readyState") == "ended"
 
 

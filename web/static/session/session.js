@@ -21,7 +21,7 @@ import { Screen } from "./screen.js";
 import { Sound } from "./sound.js";
 import { guestWords, othersOf, Tiles } from "./tiles.js";
 import { WakeLock } from "./wake_lock.js";
-import { otherSpoken, ownWords, qualityWords } from "./words.js";
+import { begunWords, otherSpoken, ownWords, qualityWords } from "./words.js";
 
 /** @typedef {import("./pair.js").Video} Video */
 
@@ -143,11 +143,10 @@ export class Session {
     if (this.#live !== this.#wasLive) this.#watch.restart(this.#live);
     if (this.#live && !this.#wasLive) this.#listen();
     this.#asides.follow(this.#live);
-    this.#wasLive = this.#live;
     this.#screen.follow(visit, this.#live);
-    const spoken = this.#live
-      ? t("The session has begun. You see and hear each other.")
-      : otherSpoken(this.#other);
+    const begun = () => (this.#wasLive ? this.#spoken : begunWords(this.#link, othersOf(visit, this.party)));
+    const spoken = this.#live ? begun() : otherSpoken(this.#other);
+    this.#wasLive = this.#live;
     if (spoken !== this.#spoken) announce(spoken);
     this.#spoken = spoken;
   }

@@ -1,6 +1,7 @@
 /* Returns the sentences of the video session page about the other side, this side, and the network. The
    functions use only their arguments. Some results are lit templates with an element <since-clock>, which
    shows for how long the state has lasted. */
+import { foundNow } from "../shared/devices.js";
 import { html } from "../shared/lit.js";
 import { inEach, t } from "../shared/text.js";
 
@@ -50,6 +51,29 @@ export function otherSpoken(party) {
       ? t("{name} is here and has pressed Start Session.", party)
       : t("{name} is here.", party);
   return party.away_since_ms ? t("{name} is away.", party) : t("{name} is on the way.", party);
+}
+
+/**
+ * Return the announcement for a screen reader that the call has begun, and whether the parties see and hear
+ * each other: the camera or microphone of each is on, and has a path.
+ *
+ * @param {import("./media_link.js").MediaLink} link the media of the visit
+ * @param {import("./tiles.js").Other[]} others the other parties
+ */
+export function begunWords(link, others) {
+  const own = foundNow(link.found, link.media);
+  const both = (/** @type {DeviceKind} */ kind) =>
+    link.path === "connected" &&
+    own[kind] === "on" &&
+    !link.muted[kind] &&
+    others.every(([key, { present, started }]) => {
+      const off = link.hiddenOf(key);
+      return present && started && !off[kind] && !off.missing[kind] && !link.blocked(key) && !link.lost(key);
+    });
+  if (!both("audio")) return t("The session has begun.");
+  return both("video")
+    ? t("The session has begun. You see and hear each other.")
+    : t("The session has begun. You hear each other.");
 }
 
 /**
