@@ -59,7 +59,7 @@ async def test_an_admin_of_one_clinic_opens_no_staff_address_of_another(site: Si
     for method, path in routes:
         there = re.sub(r"\{\w+(:[^}]*)?\}", ida.id, path.replace("{organisation}", "lakeside"))
         answer = await (robin.get(there) if method == "GET" else robin.post(there, {"do": "save"}))
-        where = answer.headers.get("Location", "")
+        where = answer.headers.get("Location", "").partition("?")[0]
         assert (answer.status, where) == (303, "/lakeside/staff/sign-in") or answer.status in (
             401,
             403,

@@ -212,7 +212,7 @@ def let_in(answer: ClientResponse) -> bool:
     """
     if answer.status == 303:
         where = answer.headers["Location"]
-        return where not in ("/", "/demo") and not where.endswith("/staff/sign-in")
+        return where not in ("/", "/demo") and not where.partition("?")[0].endswith("/staff/sign-in")
     return answer.status not in (401, 403, 404)
 
 

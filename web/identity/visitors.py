@@ -17,6 +17,7 @@ from signalling.visit.record import STAFF_ROLES, Actor, Person, Role, Staff, Vis
 from signalling.visit.relations import Event
 from web.identity import sessions
 from web.identity.accounts import Account, Accounts, publish
+from web.identity.after_sign_in import asked_for, sign_in_path
 from web.identity.sessions import Session
 from web.keys import ACCOUNTS, ORGANISATION, ORGANISATIONS, SERVICE, SESSIONS, SIGNED_IN
 from web.organisations.settings import Organisation
@@ -161,7 +162,7 @@ async def require(request: web.Request, organisation: str, *roles: Role) -> Acco
     """
     account = await signed_in(request, organisation)
     if account is None:
-        raise web.HTTPSeeOther(f"/{organisation}/staff/sign-in")
+        raise web.HTTPSeeOther(sign_in_path(organisation, request.method, request.path))
     if owes_second_factor(request[ORGANISATION], account):
         raise web.HTTPSeeOther(f"/{organisation}/staff/two-factor")
     if account.role not in (roles or STAFF_ROLES):
@@ -169,8 +170,13 @@ async def require(request: web.Request, organisation: str, *roles: Role) -> Acco
     return account
 
 
-def home_of(organisation: str, account: Account) -> str:
-    """Return the path of the first page that the account opens after its sign-in."""
+def home_of(organisation: str, account: Account, wanted: object = "") -> str:
+    """Return the path of the first page that the account opens after its sign-in.
+
+    `wanted`: the path that was asked for, which may be anything; it is returned if it may open.
+    """
+    if isinstance(wanted, str) and asked_for(organisation, wanted):
+        return wanted
     home = f"/{organisation}/staff"
     return f"{home}/setup/audit" if account.role is Role.AUDITOR else home
 
@@ -181,20 +187,23 @@ def owes_second_factor(organisation: Organisation, account: Account) -> bool:
     return organisation.admins_two_factor and owing and not account.second_factor
 
 
-async def let_in(request: web.Request, organisation: str, account: Account, now_ms: int) -> str:
+async def let_in(
+    request: web.Request, organisation: str, account: Account, now_ms: int, wanted: str = ""
+) -> str:
     """Sign the account in, or begin a pending sign-in if it has a second factor; return the path to redirect to.
 
-    `now_ms`: the time by the store's clock.
+    `now_ms`: the time by the store's clock; `wanted`: the path that was asked for, as for `home_of`.
     """
     if not account.second_factor:
         await sign_in(request, organisation, account)
-        return home_of(organisation, account)
+        return home_of(organisation, account, wanted)
     session = await sessions.renew(request)
     session[HALF] = {
         "organisation": organisation,
         "person": account.id,
         "generation": account.generation,
         "until_ms": now_ms + HALF_MS,
+        "to": asked_for(organisation, wanted),
     }
     return f"/{organisation}/staff/sign-in/code"
 

@@ -176,7 +176,11 @@ PAGES: dict[str, tuple[str, str, JSON]] = {
             "action": "/demo/join/t0ken",
         },
     ),
-    "/demo/staff/sign-in": ("sign_in.html", "Sign in", {"form": {"email": ""}, "error": None}),
+    "/demo/staff/sign-in": (
+        "sign_in.html",
+        "Sign in",
+        {"form": {"email": ""}, "form_path": "/demo/staff/sign-in", "error": None},
+    ),
     "/demo/staff": (
         "staff.html",
         "Sessions List",

@@ -138,5 +138,5 @@ async def test_reports_are_for_administrators_of_the_organisation_only(site: Sit
     osei, stranger = site.person(), site.person()
     await osei.sign_in(OSEI)
     assert (await osei.get(path)).status == 403
-    assert (await stranger.get(path)).headers["Location"] == "/demo/staff/sign-in"
+    assert (await stranger.get(path)).headers["Location"].partition("?")[0] == "/demo/staff/sign-in"
     assert "Reports" not in await (await osei.get("/demo/staff/calendar")).text()

@@ -11,8 +11,9 @@ from signalling.errors import UnavailableError
 from web.errors import BlockedError, BusyError
 from web.identity import sessions
 from web.identity.accounts import Account, pseudonym
+from web.identity.after_sign_in import QUERY, sign_in_path
 from web.identity.visitors import account_of, enrol, home_of, let_in, off_call, require, sign_out
-from web.keys import ACCOUNTS, SERVICE, SESSIONS, SETTINGS, THROTTLE
+from web.keys import ACCOUNTS, ORGANISATION, SERVICE, SESSIONS, SETTINGS, THROTTLE
 from web.languages.i18n import N_, gettext
 from web.organisations.by_path import organisation_of
 from web.organisations.settings import Organisation
@@ -34,7 +35,7 @@ async def sign_in_page(request: web.Request) -> web.Response:
     organisation = await organisation_of(request)
     account = await _account(request, organisation)
     if account is not None:
-        raise web.HTTPSeeOther(home_of(organisation.id, account))
+        raise web.HTTPSeeOther(home_of(organisation.id, account, request.query.get(QUERY)))
     return sign_in_again(request, "", None)
 
 
@@ -57,7 +58,8 @@ async def sign_in_form(request: web.Request) -> web.Response:
         return sign_in_again(request, email, gettext(WRONG), status=422)
     service = request.app[SERVICE]
     await enrol(service, organisation.id, account)
-    where = await let_in(request, organisation.id, account, service.clock_ms())
+    wanted = request.query.get(QUERY, "")
+    where = await let_in(request, organisation.id, account, service.clock_ms(), wanted)
     return web.Response(status=303, headers={"Location": where})
 
 
@@ -158,9 +160,9 @@ def sign_in_again(
     again, 0 for at once.
     """
     title = gettext("Please check: sign in") if error else gettext("Sign in")
-    response = page(
-        request, "sign_in.html", {"form": {"email": email}, "error": error}, title=title, status=status
-    )
+    form_path = sign_in_path(request[ORGANISATION].id, "GET", request.query.get(QUERY, ""))
+    context = {"form": {"email": email}, "form_path": form_path, "error": error}
+    response = page(request, "sign_in.html", context, title=title, status=status)
     if retry_s:
         response.headers["Retry-After"] = str(retry_s)
     return response

@@ -13,7 +13,7 @@ from aiohttp import web
 from web.errors import BlockedError, BusyError
 from web.identity import sessions
 from web.identity.accounts import Account
-from web.identity.visitors import half_in, home_of, sign_in
+from web.identity.visitors import HALF, half_in, home_of, sign_in
 from web.keys import ACCOUNTS, SECOND_FACTORS, SERVICE, SETTINGS, THROTTLE
 from web.languages.i18n import N_, gettext
 from web.organisations.by_path import organisation_of
@@ -65,8 +65,9 @@ async def code_form(request: web.Request) -> web.Response:
         return _page(request, (field, gettext(BUSY)), status=503, retry_s=RETRY_S)
     if not right:
         return _page(request, (field, gettext(WRONG[field])), status=422)
+    wanted = (await sessions.get(request))[HALF].get("to")
     await sign_in(request, organisation.id, account)
-    where = home_of(organisation.id, account)
+    where = home_of(organisation.id, account, wanted)
     if field == "recovery":
         log.info("account.recovery_code_used", organisation=organisation.id)
         where = f"/{organisation.id}/staff/two-factor?used"

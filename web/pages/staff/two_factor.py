@@ -16,6 +16,7 @@ from web.audit.noting import noted
 from web.errors import BlockedError, BusyError
 from web.identity import sessions, totp
 from web.identity.accounts import Account
+from web.identity.after_sign_in import sign_in_path
 from web.identity.second_factor import turn_off
 from web.identity.visitors import owes_second_factor, sign_in, signed_in
 from web.keys import ACCOUNTS, MAIL_QUEUE, REDIS, SECOND_FACTORS, SERVICE
@@ -188,7 +189,7 @@ async def _at(request: web.Request) -> At:
     organisation = await organisation_of(request)
     account = await signed_in(request, organisation.id)
     if account is None:
-        raise web.HTTPSeeOther(f"/{organisation.id}/staff/sign-in")
+        raise web.HTTPSeeOther(sign_in_path(organisation.id, request.method, request.path))
     return At(request, organisation, account)
 
 
