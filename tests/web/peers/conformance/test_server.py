@@ -304,3 +304,27 @@ def test_a_fault_shows_what_was_sent_and_expected_but_no_private_token() -> None
         "0 kept, 1 wrong",
     ):
         assert text in said
+
+
+@pytest.mark.parametrize("when", ["before the checks", "during the checks"])
+async def test_what_was_checked_is_returned_if_the_server_is_gone(
+    site: Site, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    outcome = Outcome("hello", "a check", "PROTOCOL.md#hello-and-welcome", None)
+
+    async def no_socket(*_: object, **__: object) -> None:
+        raise ViolationError("the upgrade (101)", "ClientConnectorError")
+
+    async def sign_in(people: People) -> None:
+        await signed_in(people)
+        if when == "before the checks":
+            monkeypatch.setattr(People, "open", no_socket)
+
+    async def play(people: People, **_: object) -> list[Outcome]:
+        monkeypatch.setattr(People, "open", no_socket)
+        return [outcome]
+
+    signed_in = People.sign_in
+    monkeypatch.setattr(People, "sign_in", sign_in)
+    monkeypatch.setattr(server, "play", play)
+    assert await checked(site, str(site.server.make_url("/demo"))) == [outcome]
