@@ -110,7 +110,8 @@ class Layers:
         return (number - self._spans[0].sequence_shift) & _MASK
 
     def _add(self, number: int, span: Span) -> None:
-        # If the newest span begins at the same packet, it contains no packet yet, and the new span replaces it.
+        # A span is valid from its first packet on. If the newest span begins at the packet with this number, the new
+        # span replaces it, because no packet has used the newest one yet.
         if self._spans[-1].first == number:
             self._spans.pop()
         self._spans.append(span)

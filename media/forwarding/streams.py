@@ -66,7 +66,8 @@ class Sink:
         self.feeder: Source | None = None
         self.used = False
         self.sequence = 0  # the highest sequence number sent, in the receiver's numbers
-        # the highest number that may have been sent before `kept` was emptied; None: such numbers are too old to matter
+        # The highest sequence number that may have been sent before the packets in `kept` were removed. None: that
+        # number is so far below `sequence` that it is not needed any more.
         self.floor: int | None = None
         self.timestamp = 0
         self.at_s = 0.0

@@ -117,7 +117,8 @@ def _device_check(_: Step, answer: Any) -> str | None:
     parts = {"camera", "microphone", "speaker", "network"}
     if not isinstance(answer, dict) or set(answer) - parts:
         return "must name camera, microphone, speaker and network"
-    # A patient may join without a camera or a microphone, so any word is accepted, but its length is limited.
+    # The answer has one word for each device, such as "on". No word is refused, because a patient may join without a
+    # camera or a microphone, but the length of a word is limited.
     return None if all(isinstance(v, str) and len(v) <= 60 for v in answer.values()) else "must be words"
 
 

@@ -319,8 +319,8 @@ class Coordinator:
             return
         with suppress(
             asyncio.QueueFull
-            # The outbox contains ORDERS messages already. The order to stop is among them, and a second order to stop
-            # would change nothing.
+            # The queue of messages to this helper is full, so it contains an order to stop already. A second order to
+            # stop would change nothing.
         ):
             helper.outbox.put_nowait(Go(process, *rest) if kind == "go" else Stop(process))
 
