@@ -7,7 +7,7 @@ below are the package's public interface.
 
 from media.errors import MediaError, PartyGoneError, PortsTakenError, RoomClosedError, RoomFullError, SdpError
 from media.events import Connected, Disconnected, OfferNeeded, PartyEvent, PicturePaused, Speaking
-from media.forwarding.forwarder import Counters
+from media.forwarding.counters import Counters
 from media.forwarding.quality import KindQuality, Quality
 from media.party import Party
 from media.protocols.codecs import Kind

@@ -18,8 +18,9 @@ from collections.abc import Iterable
 from typing import Final
 
 from media.address_checks import AddressChecks
+from media.forwarding.counters import Counters
 from media.forwarding.endpoint import Endpoint
-from media.forwarding.forwarder import STRAY_LOOKS, Counters, Forwarder
+from media.forwarding.forwarder import STRAY_LOOKS, Forwarder
 from media.forwarding.mending import MEND_S
 from media.party import Party
 from media.pictures import Pictures
@@ -342,6 +343,5 @@ class Relay:
             if endpoint.subscribers:
                 party.room.tick(now_s)
             party.tick(now_s)
-        except Exception:
-            self.forwarder.counters.faults += 1
-            logger.exception("media.fault")
+        except Exception:  # noqa: BLE001 - `fault` logs it
+            self.forwarder.counters.fault()

@@ -306,7 +306,7 @@ METRICS: Final = (
         _one(lambda app: app[RELAY].stats.forwarded_octets),
     ),
     Metric(
-        "greenroom_media_faults_total", "counter", "Errors of the relay; each is in the log.",
+        "greenroom_media_faults_total", "counter", "Errors of the relay; the log has one of them a minute.",
         _one(lambda app: app[RELAY].stats.faults),
     ),
     _histogram(

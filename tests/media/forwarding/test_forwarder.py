@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from struct import pack
 from typing import Any
 
 import pytest
 
-from media.forwarding.forwarder import Counters
 from media.protocols.rtp import build
 from tests.media.forwarding.unencrypted import (
     AUDIO,
@@ -27,10 +25,6 @@ from tests.media.forwarding.unencrypted import (
 # The request that the server sends for a keyframe of A's video; 11 is the server's own SSRC.
 LOSS = pack("!BBHII", 0x81, 206, 2, 11, 2)
 SIZE = len(sound(1)[0])
-
-
-def test_counters_begin_at_nothing() -> None:
-    assert set(dataclasses.asdict(Counters()).values()) == {0}
 
 
 def test_sound_crosses_with_the_number_of_the_receivers_stream() -> None:
