@@ -275,8 +275,8 @@ export class MediaSession extends Target {
   }
 
   /**
-   * Apply an offer, and return the answer; null if there is a newer connection. Throw if this object is closed
-   * or the browser refuses the offer.
+   * Apply an offer, and return the answer; null if there is a newer connection. Throw if this object is
+   * closed or the browser refuses the offer.
    * @param {string} sdp the text of the offer
    * @param {boolean} fresh true if a new connection is needed
    * @param {RTCIceServer[]} iceServers the TURN servers

@@ -22,7 +22,7 @@ test("f18: staff read before closing time what becomes of those who wait", () =>
   assert.deepEqual(said({ skin: { at_ms, over: false, rule: "keep" } }), [], "nobody waits there");
 });
 
-test("f18: a clinic that closed in the middle of the day names no time, because the last hours ended earlier", () => {
+test("f18: a clinic that closed in the middle of the day names no time: it would be an earlier one", () => {
   const closed = { "": { at_ms, over: true, rule: "ask" }, mind: { at_ms, over: true, rule: "ask" } };
   for (const [words] of said(closed)) assert.doesNotMatch(/** @type {string} */ (words), /\d [AP]M/);
 });
