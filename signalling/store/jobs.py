@@ -22,7 +22,7 @@ from redis.asyncio import Redis
 from signalling.store import keys
 from signalling.store.encryption import Seal
 from signalling.store.unavailable import answering
-from signalling.store.unreadable import leaving_out
+from signalling.store.unreadable import readable
 
 LEASE_MS = 120_000
 FIRST_PAUSE_MS = 5_000
@@ -297,10 +297,13 @@ class Jobs:
 
     def _opened(self, organisation: str, member: bytes) -> Job | None:
         """Return the job in the stored bytes `member`; None if it cannot be read."""
-        with leaving_out(organisation, "job"):
-            data = self._seal.open(member, _place(organisation))
-            return msgspec.msgpack.decode(data, type=Job)
-        return None
+        place = _place(organisation)
+        return readable(
+            organisation,
+            "job",
+            member,
+            lambda data: msgspec.msgpack.decode(self._seal.open(data, place), type=Job),
+        )
 
     def key(self, organisation: str) -> str:
         """Return the name of the Redis key of an organisation's jobs: a sorted set, in the order of the times at

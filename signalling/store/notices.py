@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from signalling.store import keys
 from signalling.store.records import Store
 from signalling.store.unavailable import answering
-from signalling.store.unreadable import leaving_out
+from signalling.store.unreadable import readable
 from signalling.visit.record import Mark, Notice
 
 # the time in ms for which a notification is kept
@@ -77,9 +77,7 @@ class Notices:
         return [notice for notice in found if notice is not None], unread - found[:unread].count(None)
 
     def _readable(self, organisation: str, person: str, sealed: bytes) -> Notice | None:
-        with leaving_out(organisation, "notice"):
-            return self.opened(organisation, person, sealed)
-        return None
+        return readable(organisation, "notice", sealed, lambda data: self.opened(organisation, person, data))
 
     async def place(self, organisation: str, person: str, until_ms: int) -> int:
         """Return the position of a person's notification with the time `until_ms`, or of the newest notification before
