@@ -16,7 +16,7 @@ from tests.signalling.store.test_mirror import alone, settled
 
 @pytest.mark.parametrize("missed", [0, 2, 4])
 @pytest.mark.parametrize("fields", [None, {"e": b"cut"}, {"other": b"field"}])
-async def test_a_copy_that_missed_an_event_that_nobody_can_read_loads_everything_again(
+async def test_a_copy_that_missed_an_event_that_cannot_be_read_loads_everything_again(
     valkey: Redis, missed: int, fields: Any
 ) -> None:
     client, stream = cast(Any, valkey), keys.EVENTS(ORG)
